@@ -1,0 +1,113 @@
+//! What can go wrong, sorted by what the caller can do about it.
+//!
+//! Every variant carries the file or the value it speaks of. The messages are
+//! whole sentences without a trailing full stop, path first, so that a caller can
+//! print them as they are. The command line maps the variants to exit codes in one
+//! table (`cli::exit`).
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that the library reports as a failure.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused something. Nothing was half done that the next
+    /// run does not finish.
+    #[error("{}: cannot {action}: {}", path.display(), plain(source))]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried, as a verb: `open`, `sync`, `create`.
+        action: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A segment, checksum file or manifest is not what this program wrote.
+    #[error("{}: {reason}", path.display())]
+    Corrupt {
+        /// The damaged file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Event data handed in by the caller is not an event.
+    #[error("{what}: {reason}")]
+    BadEvent {
+        /// The field, or the place it came from.
+        what: String,
+        /// What is wrong and what is expected.
+        reason: String,
+    },
+    /// A query or an option contradicts itself or cannot be understood.
+    #[error("{0}")]
+    Usage(String),
+    /// The policy is not acceptable; nothing was touched.
+    #[error("{0}")]
+    Policy(#[from] crate::policy::PolicyError),
+    /// Another process holds the archive's lock.
+    #[error(
+        "{}: another hlarchive is at work on this archive; try again when it has finished",
+        path.display()
+    )]
+    Busy {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// What was named does not exist.
+    #[error("{what}: {reason}")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+        /// Where it was looked for, and what to do.
+        reason: String,
+    },
+    /// The operation would be unsafe as things stand; nothing was touched.
+    #[error("{0}")]
+    Refused(String),
+    /// The caller asked to stop; the operation stopped at a safe point.
+    #[error("stopped on request: {0}")]
+    Interrupted(String),
+}
+
+impl Error {
+    /// An [`Error::Io`] for `path`; `action` completes "cannot …".
+    pub fn io(path: impl AsRef<Path>, action: &'static str, source: impl Into<io::Error>) -> Self {
+        Self::Io { path: path.as_ref().to_path_buf(), action, source: source.into() }
+    }
+
+    /// An [`Error::Corrupt`] for `path`.
+    pub fn corrupt(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.as_ref().to_path_buf(), reason: reason.into() }
+    }
+
+    /// An [`Error::BadEvent`].
+    pub fn bad_event(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::BadEvent { what: what.into(), reason: reason.into() }
+    }
+
+    /// The kind of the underlying operating system error, if there is one.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Io { source, .. } => Some(source.kind()),
+            _ => None,
+        }
+    }
+
+    /// Whether the file or directory was simply not there.
+    pub fn is_not_found(&self) -> bool {
+        self.io_kind() == Some(io::ErrorKind::NotFound)
+    }
+}
+
+/// The operating system's words without Rust's "(os error N)".
+fn plain(source: &io::Error) -> String {
+    let text = source.to_string();
+    match text.find(" (os error") {
+        Some(at) => text[..at].to_lowercase(),
+        None => text,
+    }
+}

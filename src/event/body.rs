@@ -1,0 +1,310 @@
+//! An event's content: the JSON object with its eight fields.
+//!
+//! What is written is compact, in one fixed order of fields, with one newline at the
+//! end. What is read is wider: any JSON object that has the eight fields, each once,
+//! with whatever others beside them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{EventPath, Severity, Timestamp};
+
+/// Why bytes are not an event, in words that follow the file's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidEvent(pub String);
+
+/// The fields of an event, borrowed from the bytes it was parsed from.
+#[derive(Debug, Clone, Deserialize)]
+pub struct EventHead<'a> {
+    /// The timestamp as it stands in the event.
+    #[serde(rename = "timestamp", borrow)]
+    timestamp_text: Cow<'a, str>,
+    /// The host where the event originated.
+    #[serde(borrow)]
+    pub node: Cow<'a, str>,
+    /// The event's type.
+    #[serde(rename = "type", borrow)]
+    pub event_type: Cow<'a, str>,
+    #[serde(rename = "severity", borrow)]
+    severity_text: Cow<'a, str>,
+    /// The component that emitted the event.
+    #[serde(borrow)]
+    pub source: Cow<'a, str>,
+    /// The service concerned, or `all`.
+    #[serde(borrow)]
+    pub service: Cow<'a, str>,
+    /// What links related events.
+    #[serde(borrow)]
+    pub correlation_id: Cow<'a, str>,
+    /// The payload, a JSON object, as it stands in the event.
+    #[serde(borrow)]
+    pub payload: &'a RawValue,
+    /// The instant the event happened.
+    #[serde(skip, default = "epoch")]
+    pub timestamp: Timestamp,
+    /// How bad it is.
+    #[serde(skip, default = "mildest")]
+    pub severity: Severity,
+}
+
+fn epoch() -> Timestamp {
+    Timestamp::from_micros(0)
+}
+
+fn mildest() -> Severity {
+    Severity::Info
+}
+
+impl<'a> EventHead<'a> {
+    /// Parses an event's bytes, without copying what need not be copied.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, InvalidEvent> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            InvalidEvent(format!("the text is not UTF-8 at byte {}", error.valid_up_to()))
+        })?;
+        if text.starts_with('\u{feff}') {
+            return Err(InvalidEvent("the file begins with a byte order mark".to_owned()));
+        }
+        if text.trim_ascii().is_empty() {
+            return Err(InvalidEvent("the file is empty".to_owned()));
+        }
+        // Serde would take an array as the fields in order; an event is an object.
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(InvalidEvent("an event is a JSON object; this is not one".to_owned()));
+        }
+        let mut head: Self =
+            serde_json::from_str(text).map_err(|error| InvalidEvent(json_reason(&error)))?;
+        head.timestamp = head
+            .timestamp_text
+            .parse()
+            .map_err(|error: super::Malformed| InvalidEvent(format!("the timestamp {error}")))?;
+        head.severity = head
+            .severity_text
+            .parse()
+            .map_err(|error: super::Malformed| InvalidEvent(format!("the severity {error}")))?;
+        if !head.payload.get().starts_with('{') {
+            let kind = match head.payload.get().as_bytes().first() {
+                Some(b'[') => "an array",
+                Some(b'"') => "a string",
+                Some(b't' | b'f') => "true or false",
+                Some(b'n') => "null",
+                _ => "a number",
+            };
+            return Err(InvalidEvent(format!("the payload is {kind}; an object is expected")));
+        }
+        Ok(head)
+    }
+
+    /// The same event, owned.
+    pub fn to_event(&self) -> Event {
+        Event {
+            timestamp: self.timestamp,
+            node: self.node.clone().into_owned(),
+            event_type: self.event_type.clone().into_owned(),
+            severity: self.severity,
+            source: self.source.clone().into_owned(),
+            service: self.service.clone().into_owned(),
+            correlation_id: self.correlation_id.clone().into_owned(),
+            payload: self.payload.to_owned(),
+        }
+    }
+}
+
+/// What `serde_json` found, in our words where the reader needs other ones.
+fn json_reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if error.is_eof() {
+        return format!("the JSON ends too early, at line {}", error.line());
+    }
+    if let Some(field) = text.strip_prefix("missing field ") {
+        let field = field.split(" at line").next().unwrap_or(field);
+        return format!("the field {} is missing", field.replace('`', "\""));
+    }
+    if let Some(field) = text.strip_prefix("duplicate field ") {
+        let field = field.split(" at line").next().unwrap_or(field);
+        return format!("the field {} stands twice", field.replace('`', "\""));
+    }
+    format!("the JSON is not an event: {text}")
+}
+
+/// One event.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The instant it happened.
+    pub timestamp: Timestamp,
+    /// The host where it originated.
+    pub node: String,
+    /// What happened: one of [`super::KNOWN_TYPES`] or another word.
+    pub event_type: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The component that emitted it, such as `deploy.sh`.
+    pub source: String,
+    /// The service concerned, or `all`.
+    pub service: String,
+    /// What links related events, such as one deployment run.
+    pub correlation_id: String,
+    /// Arbitrary data: a JSON object.
+    pub payload: Box<RawValue>,
+}
+
+impl Event {
+    /// Parses an event's bytes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, InvalidEvent> {
+        EventHead::parse(bytes).map(|head| head.to_event())
+    }
+
+    /// The bytes of the file that `emit` writes: the eight fields in order, compact,
+    /// one newline at the end.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let line = Line {
+            timestamp: self.timestamp.to_string(),
+            node: &self.node,
+            event_type: &self.event_type,
+            severity: self.severity.as_str(),
+            source: &self.source,
+            service: &self.service,
+            correlation_id: &self.correlation_id,
+        };
+        // Serializing strings into memory cannot fail; the payload is spliced in, since
+        // it may be pretty-printed and is to become compact.
+        let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
+        bytes.pop();
+        bytes.extend_from_slice(b",\"payload\":");
+        compact_into(self.payload.get().as_bytes(), &mut bytes);
+        bytes.extend_from_slice(b"}\n");
+        bytes
+    }
+
+    /// A member of the payload as text: strings without their quotes, all else as JSON.
+    pub fn payload_text(&self, key: &str) -> Option<String> {
+        let object: BTreeMap<Cow<'_, str>, &RawValue> =
+            serde_json::from_str(self.payload.get()).ok()?;
+        let raw = object.get(key)?.get();
+        Some(serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned()))
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    node: &'a str,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    severity: &'a str,
+    source: &'a str,
+    service: &'a str,
+    correlation_id: &'a str,
+}
+
+/// Appends valid JSON without the white space between its tokens. Numbers and strings
+/// stay as they were written, to the last digit.
+fn compact_into(json: &[u8], out: &mut Vec<u8>) {
+    let mut in_string = false;
+    let mut escaped = false;
+    for &byte in json {
+        if in_string {
+            out.push(byte);
+            if escaped {
+                escaped = false;
+            } else if byte == b'\\' {
+                escaped = true;
+            } else if byte == b'"' {
+                in_string = false;
+            }
+        } else if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            in_string = byte == b'"';
+            out.push(byte);
+        }
+    }
+}
+
+/// Appends a valid event's own JSON, compact, with `_path` (its identity) and, when it
+/// is archived, `_segment` (the segment's path in the archive) as last fields. No newline.
+pub fn write_with_location(
+    event: &[u8],
+    path: &EventPath,
+    segment: Option<&str>,
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
+    compact_into(event, out);
+    while out.len() > start && out.last() != Some(&b'}') {
+        out.pop();
+    }
+    out.pop();
+    let mut field = |name: &str, value: &str| {
+        out.extend_from_slice(name.as_bytes());
+        // Writing a string into memory cannot fail.
+        let _ = serde_json::to_writer(&mut *out, value);
+    };
+    field(",\"_path\":", &path.to_string());
+    if let Some(segment) = segment {
+        field(",\"_segment\":", segment);
+    }
+    out.push(b'}');
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"timestamp":"2026-05-16T10:11:12.123456Z","node":"pi4","type":"deployment_started","severity":"info","source":"deploy.sh","service":"mosquitto","correlation_id":"deploy-882","payload":{"version":1.10}}"#;
+
+    #[test]
+    fn a_written_event_reads_back_and_stays_the_same() {
+        let event = Event::parse(LINE.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(event.to_bytes()).unwrap(), format!("{LINE}\n"));
+        assert_eq!(event.payload_text("version").as_deref(), Some("1.10"));
+    }
+
+    #[test]
+    fn pretty_printing_and_unknown_fields_are_read() {
+        let pretty = LINE.replace(',', " ,\n  ").replace("\"node\"", "\"extra\":[1,2],\"node\"");
+        assert_eq!(Event::parse(pretty.as_bytes()).unwrap().service, "mosquitto");
+    }
+
+    #[test]
+    fn what_is_no_event_is_named() {
+        let cases: [(String, &str); 12] = [
+            (String::new(), "empty"),
+            ("[1]".into(), "object"),
+            (LINE[..50].into(), "too early"),
+            (LINE.replace("{\"version\":1.10}", "[]"), "payload is an array"),
+            (LINE.replace("{\"version\":1.10}", "null"), "payload is null"),
+            (LINE.replace("\"info\"", "\"fatal\""), "severity"),
+            (LINE.replace("2026-05-16T", "2026-02-30T"), "timestamp"),
+            (LINE.replace("\"node\":\"pi4\",", ""), "\"node\" is missing"),
+            (LINE.replace("\"node\":\"pi4\"", "\"node\":\"a\",\"node\":\"b\""), "twice"),
+            (LINE.replace("1.10", "NaN"), "JSON"),
+            (format!("\u{feff}{LINE}"), "byte order mark"),
+            (format!("{LINE}{LINE}"), "trailing"),
+        ];
+        for (text, word) in cases {
+            let reason = Event::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(reason.contains(word), "{reason}");
+        }
+        assert!(Event::parse(b"{\"timestamp\":\"\xff\"}").unwrap_err().0.contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_payload_nested_without_end_is_no_danger() {
+        let deep = LINE.replace("1.10", &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
+        let event = Event::parse(deep.as_bytes()).unwrap();
+        assert_eq!(event.payload_text("version").unwrap().len(), 200_000);
+    }
+
+    #[test]
+    fn the_location_comes_last() {
+        let path: EventPath = "2026-05-16/pi4/x.json".parse().unwrap();
+        let mut out = Vec::new();
+        write_with_location(format!("{LINE} \n").as_bytes(), &path, Some("2026/a"), &mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with(LINE.strip_suffix('}').unwrap()));
+        assert!(text.ends_with(r#","_path":"2026-05-16/pi4/x.json","_segment":"2026/a"}"#));
+    }
+}

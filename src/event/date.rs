@@ -1,0 +1,130 @@
+//! The calendar day that names a partition.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{Datelike, Days, NaiveDate};
+
+use super::{Malformed, Timestamp, shown};
+
+/// A UTC day between 0001-01-01 and 9999-12-31, written `YYYY-MM-DD`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(NaiveDate);
+
+impl Date {
+    /// The day with this year, month and day, if there is one.
+    pub fn new(year: i32, month: u32, day: u32) -> Option<Self> {
+        let date = NaiveDate::from_ymd_opt(year, month, day)?;
+        (1..=9999).contains(&year).then_some(Self(date))
+    }
+
+    /// The day's first instant.
+    pub fn start(self) -> Timestamp {
+        Timestamp::from_micros(self.0.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros())
+    }
+
+    /// The first instant after the day.
+    pub fn end(self) -> Timestamp {
+        Timestamp::from_micros(self.start().micros() + Timestamp::MICROS_PER_DAY)
+    }
+
+    /// The calendar year, which names the folder of the archive.
+    pub fn year(self) -> i32 {
+        self.0.year()
+    }
+
+    /// The month, 1 to 12.
+    pub fn month(self) -> u32 {
+        self.0.month()
+    }
+
+    /// The day of the month, 1 to 31.
+    pub fn day(self) -> u32 {
+        self.0.day()
+    }
+
+    /// Days since Monday, 0 to 6.
+    pub fn weekday_from_monday(self) -> u32 {
+        self.0.weekday().num_days_from_monday()
+    }
+
+    /// The day `days` later (earlier when negative), kept within the range of dates.
+    #[must_use]
+    pub fn plus_days(self, days: i64) -> Self {
+        let moved = if days < 0 {
+            self.0.checked_sub_days(Days::new(days.unsigned_abs()))
+        } else {
+            self.0.checked_add_days(Days::new(days.unsigned_abs()))
+        };
+        let limit = if days < 0 { (1, 1, 1) } else { (9999, 12, 31) };
+        moved
+            .filter(|date| (1..=9999).contains(&date.year()))
+            .or_else(|| NaiveDate::from_ymd_opt(limit.0, limit.1, limit.2))
+            .map_or(self, Self)
+    }
+
+    /// How many days `self` lies after `other`.
+    pub fn days_since(self, other: Self) -> i64 {
+        (self.0 - other.0).num_days()
+    }
+
+    pub(super) fn from_naive(date: NaiveDate) -> Option<Self> {
+        Self::new(date.year(), date.month(), date.day())
+    }
+}
+
+impl FromStr for Date {
+    type Err = Malformed;
+
+    /// Accepts exactly `YYYY-MM-DD` of a day that exists.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let bytes = text.as_bytes();
+        let digits = |range: std::ops::Range<usize>| {
+            let part = &bytes[range];
+            part.iter().all(u8::is_ascii_digit).then(|| {
+                part.iter().fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'))
+            })
+        };
+        let parsed = if bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-' {
+            match (digits(0..4), digits(5..7), digits(8..10)) {
+                (Some(year), Some(month), Some(day)) => Self::new(year as i32, month, day),
+                _ => None,
+            }
+        } else {
+            None
+        };
+        parsed.ok_or_else(|| {
+            Malformed::new(format!("\"{}\" is not a day: expected YYYY-MM-DD", shown(text)))
+        })
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year(), self.month(), self.day())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_days_that_exist_are_dates() {
+        assert_eq!("2026-05-16".parse::<Date>().unwrap().to_string(), "2026-05-16");
+        assert!("2024-02-29".parse::<Date>().is_ok());
+        for bad in
+            ["2026-02-30", "2026-2-3", "20260516", "2026-05-16 ", "0000-01-01", "", "२०२६-०५"]
+        {
+            assert!(bad.parse::<Date>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn moving_past_the_calendar_stops_at_its_edge() {
+        let last: Date = "9999-12-31".parse().unwrap();
+        assert_eq!(last.plus_days(5), last);
+        assert_eq!("2026-03-01".parse::<Date>().unwrap().plus_days(-1).to_string(), "2026-02-28");
+    }
+}

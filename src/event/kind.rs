@@ -1,0 +1,121 @@
+//! Event types: what happened, as one normalized word.
+
+use std::fmt;
+
+use super::{Malformed, shown};
+
+/// The ten normalized types that every node knows.
+pub const KNOWN_TYPES: [&str; 10] = [
+    "deployment_started",
+    "deployment_completed",
+    "deployment_failed",
+    "service_unhealthy",
+    "service_recovered",
+    "node_offline",
+    "node_online",
+    "healthcheck_failed",
+    "remediation_started",
+    "remediation_completed",
+];
+
+/// The longest type that is written, in bytes: with it, an event's file name still
+/// fits the 100 bytes that a ustar header has for a name.
+pub const MAX_TYPE_LEN: usize = 34;
+
+/// A normalized event type: 1 to 34 of `a-z`, `0-9` and `_`, beginning with a letter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventType(String);
+
+impl EventType {
+    /// Normalizes a text: lower case, and runs of dashes, dots, spaces and underscores
+    /// become one underscore (`Deployment-Started` becomes `deployment_started`).
+    pub fn normalize(text: &str) -> Result<Self, Malformed> {
+        let mut word = String::with_capacity(text.len());
+        for c in text.trim().chars() {
+            match c {
+                '-' | '.' | ' ' | '_' => {
+                    if !word.ends_with('_') {
+                        word.push('_');
+                    }
+                }
+                _ => word.push(c.to_ascii_lowercase()),
+            }
+        }
+        let fits = word.starts_with(|c: char| c.is_ascii_lowercase())
+            && !word.ends_with('_')
+            && word.len() <= MAX_TYPE_LEN
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if fits {
+            Ok(Self(word))
+        } else {
+            Err(Malformed::new(format!(
+                "\"{}\" is not an event type: expected at most {MAX_TYPE_LEN} letters, digits and \
+                 underscores, such as deployment_started",
+                shown(text)
+            )))
+        }
+    }
+
+    /// The normalized word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is one of the ten [`KNOWN_TYPES`].
+    pub fn is_known(&self) -> bool {
+        KNOWN_TYPES.contains(&self.as_str())
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The candidate nearest to `word` by edit distance, for a "did you mean".
+pub fn closest_type<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates.min_by_key(|candidate| edit_distance(word, candidate))
+}
+
+/// Levenshtein distance over bytes; both words are short and ASCII.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_normalized() {
+        for (given, wanted) in [
+            ("Deployment-Started", "deployment_started"),
+            (" node.offline ", "node_offline"),
+            ("backup  completed", "backup_completed"),
+        ] {
+            assert_eq!(EventType::normalize(given).unwrap().as_str(), wanted);
+        }
+        for bad in ["", "../x", "a/b", "9lives", "naïve", "x_", &"t".repeat(35)] {
+            assert!(EventType::normalize(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_closest_known_type_is_suggested() {
+        let closest = |word| closest_type(word, KNOWN_TYPES.into_iter());
+        assert_eq!(closest("deployment_startd"), Some("deployment_started"));
+        assert_eq!(closest("node_of_line"), Some("node_offline"));
+    }
+}

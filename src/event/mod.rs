@@ -1,0 +1,47 @@
+//! What is kept: events, their names and their parts.
+//!
+//! Everything here is pure: text and bytes in, values out, no file is opened and no
+//! clock is read. Values are checked where they are made, so whoever holds a
+//! [`NodeName`] or an [`EventPath`] may build a path from it without a further check.
+
+mod body;
+mod date;
+mod kind;
+mod name;
+mod node;
+mod severity;
+mod timestamp;
+
+pub use body::{Event, EventHead, InvalidEvent, write_with_location};
+pub use date::Date;
+pub use kind::{EventType, KNOWN_TYPES, MAX_TYPE_LEN, closest_type};
+pub use name::{EventName, EventPath, FileName};
+pub use node::NodeName;
+pub use severity::Severity;
+pub use timestamp::Timestamp;
+
+/// The largest event file that is read or written, in bytes. A larger file is never
+/// an event of this format: it stays where it is and is named.
+pub const MAX_EVENT_BYTES: u64 = 64 << 20;
+
+/// Why a text is not the value it should be, in words that follow the value:
+/// `"2026-02-30" is not a date: expected YYYY-MM-DD`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+impl Malformed {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// Text as it may be shown in a message: control characters escaped, long ones cut.
+pub fn shown(text: &str) -> String {
+    const MOST: usize = 80;
+    let mut out: String = text.chars().take(MOST).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MOST).is_some() {
+        out.push('…');
+    }
+    out
+}

@@ -1,0 +1,220 @@
+//! File names and paths: an event's identity.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+use super::node::safe_component;
+use super::{Date, EventType, Malformed, NodeName, Timestamp, shown};
+
+/// What a well-formed name `TIMESTAMP_TYPE_UUID.json` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventName<'a> {
+    /// The instant the name claims.
+    pub timestamp: Timestamp,
+    /// The type the name claims.
+    pub event_type: &'a str,
+    /// The event's id, of any UUID version.
+    pub id: Uuid,
+}
+
+impl<'a> EventName<'a> {
+    /// Takes a name apart; `None` when it does not have the form.
+    ///
+    /// The timestamp ends at the first underscore, the UUID begins after the last, and
+    /// the type is all between.
+    pub fn parse(name: &'a str) -> Option<Self> {
+        let stem = name.strip_suffix(".json")?;
+        let (timestamp, rest) = stem.split_once('_')?;
+        let (event_type, id) = rest.rsplit_once('_')?;
+        let id_fits = matches!(id.len(), 32 | 36);
+        if event_type.is_empty() || !id_fits {
+            return None;
+        }
+        Some(Self { timestamp: timestamp.parse().ok()?, event_type, id: Uuid::try_parse(id).ok()? })
+    }
+
+    /// The name that `emit` gives: `20260516T101112.123456Z_deployment_started_<uuid>.json`.
+    pub fn format(timestamp: Timestamp, event_type: &EventType, id: Uuid) -> FileName {
+        FileName(format!("{}_{event_type}_{}.json", timestamp.to_name(), id.hyphenated()))
+    }
+}
+
+/// The name of a file that may be an event: 6 to 255 bytes that end in `.json`, without
+/// `/`, control characters or a leading dot. It need not have the form of [`EventName`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileName(String);
+
+impl FileName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the name says, if it is well formed.
+    pub fn parts(&self) -> Option<EventName<'_>> {
+        EventName::parse(&self.0)
+    }
+
+    /// The event's id as it stands in the name; empty when the name has no such form.
+    pub fn id(&self) -> Option<Uuid> {
+        self.parts().map(|parts| parts.id)
+    }
+}
+
+impl FromStr for FileName {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        if safe_component(text) && text.len() > 5 && text.ends_with(".json") {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Malformed::new(format!("\"{}\" cannot be the name of an event file", shown(text))))
+        }
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// An event's identity, and its path below the event root: `DATE/NODE/FILENAME`.
+///
+/// The order is the order of members in a segment: by the type, then the timestamp that
+/// the *name* claims, then node, then name. A name without that form counts as the empty
+/// type at the day's start. So the order follows from paths alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EventPath {
+    /// The partition.
+    pub date: Date,
+    /// The directory below it.
+    pub node: NodeName,
+    /// The file.
+    pub name: FileName,
+}
+
+impl EventPath {
+    /// The type and instant that decide the place in a segment.
+    pub fn sort_parts(&self) -> (&str, Timestamp) {
+        match self.name.parts() {
+            Some(parts) => (parts.event_type, parts.timestamp),
+            None => ("", self.date.start()),
+        }
+    }
+
+    /// Compares by place in a segment; [`Ord`] does the same.
+    pub fn segment_order(&self, other: &Self) -> Ordering {
+        self.date
+            .cmp(&other.date)
+            .then_with(|| self.sort_parts().cmp(&other.sort_parts()))
+            .then_with(|| self.node.cmp(&other.node))
+            .then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+impl Ord for EventPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.segment_order(other)
+    }
+}
+
+impl PartialOrd for EventPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl FromStr for EventPath {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let mut parts = text.split('/');
+        let (Some(date), Some(node), Some(name), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Malformed::new(format!(
+                "\"{}\" is not an event's path: expected YYYY-MM-DD/NODE/FILE.json",
+                shown(text)
+            )));
+        };
+        Ok(Self { date: date.parse()?, node: node.parse()?, name: name.parse()? })
+    }
+}
+
+impl fmt::Display for EventPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.date, self.node, self.name)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "019b76da-acd6-70f2-a430-64b3d3ac94af";
+
+    #[test]
+    fn a_written_name_reads_back() {
+        let when: Timestamp = "2026-05-16T10:11:12.123456Z".parse().unwrap();
+        let kind = EventType::normalize("deployment_started").unwrap();
+        let id = Uuid::try_parse(ID).unwrap();
+        let name = EventName::format(when, &kind, id);
+        assert_eq!(name.as_str(), format!("20260516T101112.123456Z_deployment_started_{ID}.json"));
+        let parts = name.parts().unwrap();
+        assert_eq!((parts.timestamp, parts.event_type, parts.id), (when, kind.as_str(), id));
+    }
+
+    #[test]
+    fn foreign_names_are_read_and_others_are_not() {
+        for good in [
+            format!("2026-05-16T10:11:12Z_a_{ID}.json"),
+            format!("20260516T101112+0200_Some.Type_{ID}.json"),
+            format!("20260516T1011Z_x_{}.json", ID.replace('-', "")),
+        ] {
+            assert!(EventName::parse(&good).is_some(), "{good}");
+        }
+        for bad in [
+            "x.json".to_owned(),
+            format!("20260516T101112Z__{ID}.json"),
+            format!("20260516T101112Z_{ID}.json"),
+            format!("20260516T101112Z_a_{ID}.json.tmp"),
+            "20260516T101112Z_a_not-a-uuid.json".to_owned(),
+        ] {
+            assert!(EventName::parse(&bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_path_leaves_the_tree() {
+        for bad in [
+            "../2026-05-16/a/b.json",
+            "2026-05-16/../b.json",
+            "/2026-05-16/a/b.json",
+            "2026-05-16/a/b/c.json",
+            "2026-05-16/a/.b.json",
+            "2026-05-16/a/.json",
+            "2026-05-16/a/b.txt",
+            "2026-05-16//b.json",
+        ] {
+            assert!(bad.parse::<EventPath>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn members_are_ordered_by_type_timestamp_node_and_name() {
+        let path = |text: String| text.parse::<EventPath>().unwrap();
+        let sorted = [
+            path("2026-05-16/z/not-an-event-name.json".to_owned()),
+            path(format!("2026-05-16/b/20260516T235959Z_aaa_{ID}.json")),
+            path(format!("2026-05-16/a/20260516T000000Z_bbb_{ID}.json")),
+            path(format!("2026-05-16/b/2026-05-16T00:00:00Z_bbb_{ID}.json")),
+            path(format!("2026-05-16/a/20260516T000001Z_bbb_{ID}.json")),
+        ];
+        assert!(sorted.is_sorted());
+    }
+}

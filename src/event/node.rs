@@ -1,0 +1,91 @@
+//! The host an event came from, which is also a directory name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Malformed, shown};
+
+/// A node's name, safe as a single path component.
+///
+/// [`FromStr`] accepts what may be *read*: any name of 1 to 255 bytes without `/`,
+/// control characters or a leading dot. [`NodeName::for_writing`] accepts what is
+/// *written*: a host name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeName(String);
+
+impl NodeName {
+    /// The longest name that is written, in bytes.
+    pub const MAX_WRITTEN_LEN: usize = 64;
+
+    /// A name as `emit` accepts it: 1 to 64 of the letters `A-Z a-z 0-9 . _ -`,
+    /// the first a letter or a digit.
+    pub fn for_writing(text: &str) -> Result<Self, Malformed> {
+        let fits = text.len() <= Self::MAX_WRITTEN_LEN
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Malformed::new(format!(
+                "\"{}\" is not a node name: expected a host name of at most {} letters, digits, \
+                 dots, dashes or underscores",
+                shown(text),
+                Self::MAX_WRITTEN_LEN
+            )))
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for NodeName {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        if safe_component(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Malformed::new(format!("\"{}\" cannot be the name of a node", shown(text))))
+        }
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Whether a text can be one visible component of a path and one line of a report.
+pub(super) fn safe_component(text: &str) -> bool {
+    (1..=255).contains(&text.len())
+        && !text.starts_with('.')
+        && !text.contains('/')
+        && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_can_leave_its_directory() {
+        for bad in ["", ".", "..", "a/b", "../x", ".hidden", "a\nb", "a\0b", &"x".repeat(256)] {
+            assert!(bad.parse::<NodeName>().is_err(), "{bad:?}");
+            assert!(NodeName::for_writing(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn more_can_be_read_than_is_written() {
+        for odd in ["küche", "node 1", "-dash"] {
+            assert_eq!(odd.parse::<NodeName>().unwrap().as_str(), odd);
+            assert!(NodeName::for_writing(odd).is_err());
+        }
+        assert!(NodeName::for_writing("pi4.lan").is_ok());
+    }
+}

@@ -1,0 +1,266 @@
+//! Instants, in the resolution that events have: microseconds, UTC.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
+
+use super::{Date, Malformed, shown};
+
+/// Microseconds since 1970-01-01T00:00:00Z, between the years 1 and 9999.
+///
+/// Displayed as `2026-05-16T10:11:12.123456Z`. Finer digits are cut off when parsed,
+/// so an event never moves into the next second or day; a leap second counts as the
+/// last microsecond of its minute, for the same reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Microseconds in a day.
+    pub const MICROS_PER_DAY: i64 = 86_400_000_000;
+    /// Microseconds in a second.
+    pub const MICROS_PER_SECOND: i64 = 1_000_000;
+    const LEAST: i64 = -62_135_596_800_000_000;
+    const GREATEST: i64 = 253_402_300_799_999_999;
+
+    /// The instant this many microseconds after 1970 began, kept between the years 1
+    /// and 9999.
+    pub fn from_micros(micros: i64) -> Self {
+        Self(micros.clamp(Self::LEAST, Self::GREATEST))
+    }
+
+    /// Microseconds since 1970 began; negative before.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970 began, rounded down.
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(Self::MICROS_PER_SECOND)
+    }
+
+    /// The UTC day the instant lies in.
+    pub fn date(self) -> Date {
+        Date::from_naive(self.to_chrono().date_naive()).unwrap_or_else(|| {
+            // Unreachable: the value is kept between the years 1 and 9999.
+            Date::from_naive(NaiveDate::default()).unwrap_or_else(|| unreachable!())
+        })
+    }
+
+    /// The form used in file names: `20260516T101112.123456Z`.
+    pub fn to_name(self) -> String {
+        let t = self.to_chrono();
+        format!(
+            "{:04}{:02}{:02}T{:02}{:02}{:02}.{:06}Z",
+            t.year(),
+            t.month(),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second(),
+            t.timestamp_subsec_micros()
+        )
+    }
+
+    /// The `HH:MM:SS` of the day.
+    pub fn clock(self) -> String {
+        let t = self.to_chrono();
+        format!("{:02}:{:02}:{:02}", t.hour(), t.minute(), t.second())
+    }
+
+    fn to_chrono(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or(DateTime::UNIX_EPOCH)
+    }
+}
+
+impl From<std::time::SystemTime> for Timestamp {
+    fn from(time: std::time::SystemTime) -> Self {
+        let micros = |d: std::time::Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX);
+        match time.duration_since(std::time::UNIX_EPOCH) {
+            Ok(after) => Self::from_micros(micros(after)),
+            Err(before) => Self::from_micros(-micros(before.duration())),
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = self.to_chrono();
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+            t.year(),
+            t.month(),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second(),
+            t.timestamp_subsec_micros()
+        )
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = Malformed;
+
+    /// Accepts ISO 8601 dates with a time, in basic (`20260516T101112Z`) or extended
+    /// (`2026-05-16T10:11:12.5+02:00`) form, to the minute or finer; a space may stand
+    /// for the `T`, and without an offset the time is UTC.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        parse(text).ok_or_else(|| {
+            Malformed::new(format!(
+                "\"{}\" is not a timestamp: expected ISO 8601, such as 2026-05-16T10:11:12Z",
+                shown(text)
+            ))
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<Timestamp> {
+    if !text.is_ascii() || text.len() > 64 {
+        return None;
+    }
+    let mut rest = Cursor(text.as_bytes());
+    let year = rest.digits(4)?;
+    let dashes = rest.take(b'-');
+    let month = rest.digits(2)?;
+    if dashes != rest.take(b'-') {
+        return None;
+    }
+    let day = rest.digits(2)?;
+    if !(rest.take(b'T') || rest.take(b't') || rest.take(b' ')) {
+        return None;
+    }
+    let hour = rest.digits(2)?;
+    let colons = rest.take(b':');
+    let minute = rest.digits(2)?;
+    let has_seconds = if colons { rest.take(b':') } else { rest.digit_next() };
+    let second = if has_seconds { rest.digits(2)? } else { 0 };
+    let micros = if has_seconds && (rest.take(b'.') || rest.take(b',')) {
+        rest.fraction_micros()?
+    } else {
+        0
+    };
+    let offset_seconds = rest.offset()?;
+    if !rest.0.is_empty() {
+        return None;
+    }
+    let (second, micros) = if second == 60 { (59, 999_999) } else { (second, micros) };
+    let date = NaiveDate::from_ymd_opt(year as i32, month, day)?;
+    let time = NaiveTime::from_hms_micro_opt(hour, minute, second, micros)?;
+    let local = NaiveDateTime::new(date, time).and_utc().timestamp_micros();
+    let utc = local - i64::from(offset_seconds) * Timestamp::MICROS_PER_SECOND;
+    (Timestamp::LEAST..=Timestamp::GREATEST).contains(&utc).then_some(Timestamp(utc))
+}
+
+/// What is left of the text.
+struct Cursor<'a>(&'a [u8]);
+
+impl Cursor<'_> {
+    fn take(&mut self, byte: u8) -> bool {
+        let there = self.0.first() == Some(&byte);
+        if there {
+            self.0 = &self.0[1..];
+        }
+        there
+    }
+
+    fn digit_next(&self) -> bool {
+        self.0.first().is_some_and(u8::is_ascii_digit)
+    }
+
+    fn digits(&mut self, count: usize) -> Option<u32> {
+        let (head, tail) = self.0.split_at_checked(count)?;
+        let mut number = 0;
+        for byte in head {
+            if !byte.is_ascii_digit() {
+                return None;
+            }
+            number = number * 10 + u32::from(byte - b'0');
+        }
+        self.0 = tail;
+        Some(number)
+    }
+
+    fn fraction_micros(&mut self) -> Option<u32> {
+        let count = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
+        let (digits, tail) = self.0.split_at(count);
+        self.0 = tail;
+        (count > 0).then(|| {
+            (0..6).fold(0, |micros, i| {
+                micros * 10 + digits.get(i).map_or(0, |digit| u32::from(digit - b'0'))
+            })
+        })
+    }
+
+    /// `Z`, `+HH`, `+HHMM`, `+HH:MM` (or `-`), or nothing, in seconds east of UTC.
+    fn offset(&mut self) -> Option<i32> {
+        if self.0.is_empty() || self.take(b'Z') || self.take(b'z') {
+            return Some(0);
+        }
+        let sign = if self.take(b'+') {
+            1
+        } else if self.take(b'-') {
+            -1
+        } else {
+            return None;
+        };
+        let hours = self.digits(2)?;
+        let colon = self.take(b':');
+        let minutes = if colon || self.digit_next() { self.digits(2)? } else { 0 };
+        (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60) as i32)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_and_extended_forms_are_read() {
+        for (text, wanted) in [
+            ("2026-05-16T10:11:12.123456Z", "2026-05-16T10:11:12.123456Z"),
+            ("20260516T101112.123456Z", "2026-05-16T10:11:12.123456Z"),
+            ("20260516T101112Z", "2026-05-16T10:11:12.000000Z"),
+            ("2026-05-16T10:11Z", "2026-05-16T10:11:00.000000Z"),
+            ("2026-05-16 10:11:12,5", "2026-05-16T10:11:12.500000Z"),
+            ("2026-05-16T00:30:00+02:00", "2026-05-15T22:30:00.000000Z"),
+            ("20260516T003000-0130", "2026-05-16T02:00:00.000000Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999999Z"),
+            ("2026-05-16T23:59:59.999999999Z", "2026-05-16T23:59:59.999999Z"),
+            ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500000Z"),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for bad in [
+            "",
+            "2026-05-16",
+            "2026-0516T10:11:12Z",
+            "2026-02-30T00:00:00Z",
+            "2026-05-16T24:00:00Z",
+            "2026-05-16T10:11:12.Z",
+            "2026-05-16T10:11:12Zx",
+            "0000-01-01T00:00:00Z",
+            "now",
+            "2026-05-16T10:11:12+25:00",
+            "२०२६-०५-१६T10:11:12Z",
+        ] {
+            assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_name_form_sorts_as_the_instant_does() {
+        let early: Timestamp = "2026-05-16T10:11:12.000009Z".parse().unwrap();
+        let late: Timestamp = "2026-05-16T10:11:12.00001Z".parse().unwrap();
+        assert!(early < late && early.to_name() < late.to_name());
+        assert_eq!(early.to_name(), "20260516T101112.000009Z");
+        assert_eq!(early.date().to_string(), "2026-05-16");
+        assert_eq!(early.to_name().parse::<Timestamp>().unwrap(), early);
+    }
+}

@@ -1,0 +1,2 @@
+//! The `hlarchive` command.
+fn main() {}
