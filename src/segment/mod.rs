@@ -1,1 +1,5 @@
 //! One segment.
+
+mod hash;
+
+pub use hash::Sha256Hash;
