@@ -1,0 +1,94 @@
+//! The manifest as a whole: rebuilding it from the segments.
+
+use crate::archive::{Manifest, NewRecord, Op, SegmentName, rebuild};
+use crate::ops::{Context, Finding};
+use crate::progress::{Progress, Unit};
+use crate::segment::{SegmentSummary, check};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// What a rebuild did.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct RebuildReport {
+    /// Segments that the new manifest names.
+    pub segments: u64,
+    /// Segments that are damaged, and so were left out.
+    pub findings: Vec<Finding>,
+}
+
+/// Fills in what a record says of a segment.
+pub(crate) fn describe_segment(
+    record: &mut NewRecord,
+    name: &SegmentName,
+    summary: &SegmentSummary,
+) {
+    record.date = Some(name.date);
+    record.segment = Some(name.clone());
+    record.sha256 = Some(summary.sha256);
+    record.bytes = Some(summary.bytes);
+    record.events = Some(summary.events);
+    record.invalid = Some(summary.invalid);
+    record.nodes = Some(summary.nodes.clone());
+    record.first = summary.first;
+    record.last = summary.last;
+    record.content = Some(summary.content);
+}
+
+/// Writes a new manifest from the segments that are there, each read and checked whole.
+/// The old manifest is kept beside it; the new one says that it was rebuilt.
+pub fn rebuild_manifest(
+    store: &Store,
+    context: &Context,
+    progress: &dyn Progress,
+) -> Result<RebuildReport> {
+    let archive = store.archive()?.ok_or_else(|| Error::NotFound {
+        what: store.archive_path().display().to_string(),
+        reason: "there is no archive here; name it with --archive".to_owned(),
+    })?;
+    let lock = archive.lock()?;
+    let mut report = RebuildReport::default();
+    let (mut found, _) = archive.segment_files()?;
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    progress.begin("reading segments", Some(found.len() as u64), Unit::Files);
+    let mut records = Vec::new();
+    for segment in found {
+        if progress.stop_requested() {
+            return Err(Error::Interrupted("the manifest stays as it was".to_owned()));
+        }
+        let path = archive.segment_path(&segment.name);
+        let checked = archive
+            .open_segment(&segment.name)
+            .and_then(|file| check(&file, &path, &|_| {}));
+        match checked {
+            Ok(checked) if checked.findings.is_empty() => {
+                if let Some(summary) = checked.summary {
+                    let mut record = NewRecord::new(context.now, Op::Import);
+                    record.by = Some(context.by.clone());
+                    record.note = Some("rebuilt from the segment".to_owned());
+                    describe_segment(&mut record, &segment.name, &summary);
+                    records.push(record);
+                }
+            }
+            Ok(checked) => report.findings.extend(
+                checked
+                    .findings
+                    .into_iter()
+                    .map(|reason| Finding::new(segment.name.to_string(), reason)),
+            ),
+            Err(error) => report.findings.push(Finding::of(segment.name.to_string(), &error)),
+        }
+        progress.advance(1);
+    }
+    progress.end();
+    report.segments = records.len() as u64;
+    rebuild(&archive, &lock, context.now, Some(context.by.clone()), records)?;
+    Ok(report)
+}
+
+/// The manifest as it is, for showing.
+pub fn load(store: &Store) -> Result<Manifest> {
+    match store.archive()? {
+        Some(archive) => Manifest::load(&archive),
+        None => Ok(Manifest::default()),
+    }
+}

@@ -1,0 +1,325 @@
+//! One day's way into the archive.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufWriter;
+
+use rayon::prelude::*;
+
+use super::RotatedDay;
+use super::archived::{Archived, merge_join};
+use super::residue::is_superfluous;
+use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
+use crate::event::{Date, EventHead, EventPath};
+use crate::live::{FileStamp, FileState, Listing, LiveTree, PartitionReader, Removal};
+use crate::ops::{Context, Finding};
+use crate::policy::{InvalidRule, Policy};
+use crate::progress::Progress;
+use crate::segment::{
+    SegmentOptions, SegmentReader, SegmentSummary, SegmentWriter, Sha256Hash, check,
+};
+use crate::{Error, Result};
+
+/// Files that are read ahead of the writer.
+const BLOCK: usize = 512;
+
+pub(super) struct DayRun<'a, 'm> {
+    live: &'a LiveTree,
+    archive: &'a ArchiveDir,
+    manifest: &'a mut ManifestWriter<'m>,
+    policy: &'a Policy,
+    context: &'a Context,
+    date: Date,
+    pub(super) report: RotatedDay,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// A segment under construction: one for each retention class that the day has.
+struct Building {
+    class: Option<String>,
+    temp: TempSegment,
+    writer: SegmentWriter<BufWriter<File>>,
+}
+
+/// What reading the day found.
+#[derive(Default)]
+struct DayRead {
+    buildings: Vec<Building>,
+    /// Files that may go once the new segments are recorded.
+    removable: Vec<(u32, FileStamp)>,
+    conflicts: Vec<EventPath>,
+    /// The first invalid file, when the policy holds the day back for it.
+    held_back_by: Option<EventPath>,
+}
+
+impl<'a, 'm> DayRun<'a, 'm> {
+    pub(super) fn new(
+        live: &'a LiveTree,
+        archive: &'a ArchiveDir,
+        manifest: &'a mut ManifestWriter<'m>,
+        policy: &'a Policy,
+        context: &'a Context,
+        date: Date,
+    ) -> Self {
+        let report = RotatedDay { date: date.to_string(), ..RotatedDay::default() };
+        Self { live, archive, manifest, policy, context, date, report, findings: Vec::new() }
+    }
+
+    pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
+        let listing = self.live.list(self.date)?;
+        for oddity in listing.oddities() {
+            self.left(oddity.path.display().to_string(), format!("{}; left as it is", oddity.reason));
+        }
+        let partition = self.live.partition(self.date);
+        let archived = self.already_archived(&listing);
+        let read = self.read(&listing, &partition, &archived, progress)?;
+        if let Some(path) = read.held_back_by {
+            self.report.left = listing.len() as u64;
+            self.findings.push(Finding::new(
+                path.to_string(),
+                "not an event, and the policy says to hold its day back (rotate.invalid = \"hold\")",
+            ));
+            return Ok(());
+        }
+        for building in read.buildings {
+            self.archive_segment(building)?;
+        }
+        for path in read.conflicts {
+            let mut record = NewRecord::new(self.context.now, Op::Conflict);
+            record.by = Some(self.context.by.clone());
+            record.date = Some(self.date);
+            record.path = Some(path.to_string());
+            self.manifest.append(record)?;
+        }
+        self.remove(&listing, &partition, &read.removable)
+    }
+
+    fn left(&mut self, path: String, reason: String) {
+        self.report.left += 1;
+        self.findings.push(Finding { path, reason });
+    }
+
+    /// A damaged segment is no reason to hold late arrivals back: what cannot be read
+    /// there counts as not archived, and is archived again.
+    fn already_archived(&mut self, listing: &Listing) -> Archived {
+        let mut archived = Archived::new();
+        if listing.is_empty() {
+            return archived;
+        }
+        let segments: Vec<SegmentName> =
+            self.manifest.manifest().segments_of(self.date).map(|(name, _)| name.clone()).collect();
+        for segment in segments {
+            if let Err(error) = merge_join(self.archive, &segment, listing, &mut archived) {
+                self.findings.push(Finding::of(segment.to_string(), &error));
+            }
+        }
+        archived
+    }
+
+    fn read(
+        &mut self,
+        listing: &Listing,
+        partition: &PartitionReader<'_>,
+        archived: &Archived,
+        progress: &dyn Progress,
+    ) -> Result<DayRead> {
+        let mut read = DayRead::default();
+        let numbers: Vec<u32> = (0..listing.len()).map(|number| number as u32).collect();
+        for block in numbers.chunks(BLOCK) {
+            if progress.stop_requested() {
+                return Err(Error::Interrupted("the day stays live as it was".to_owned()));
+            }
+            let files: Vec<_> = block
+                .par_iter()
+                .map(|number| {
+                    let path = listing.path(*number as usize);
+                    let mut bytes = Vec::new();
+                    let state = partition.read_into(&path.node, &path.name, &mut bytes);
+                    (*number, path, state, bytes)
+                })
+                .collect();
+            for (number, path, state, bytes) in files {
+                let stamp = match state {
+                    Ok(FileState::Read(stamp)) => stamp,
+                    Ok(FileState::Gone) => continue,
+                    Ok(other) => {
+                        self.left(path.to_string(), format!("{}; left as it is", describe(&other)));
+                        continue;
+                    }
+                    Err(error) => {
+                        self.findings.push(Finding::of(path.to_string(), &error));
+                        self.report.left += 1;
+                        continue;
+                    }
+                };
+                if let Some(hashes) = archived.get(&(number as usize)) {
+                    if hashes.contains(&Sha256Hash::of(&bytes)) {
+                        self.report.already_archived += 1;
+                        read.removable.push((number, stamp));
+                        continue;
+                    }
+                    self.findings.push(Finding::new(
+                        path.to_string(),
+                        "another event of this name is archived already; both are kept",
+                    ));
+                    read.conflicts.push(path.clone());
+                }
+                let head = EventHead::parse(&bytes);
+                if let Err(invalid) = &head {
+                    self.findings.push(Finding::new(
+                        path.to_string(),
+                        format!("not an event: {invalid}; archived as it is"),
+                    ));
+                    if self.policy.rotate.invalid == InvalidRule::Hold {
+                        self.findings.pop();
+                        read.held_back_by = Some(path);
+                        return Ok(read);
+                    }
+                }
+                let class = head.ok().and_then(|head| {
+                    self.policy.retain.classes.iter().find(|class| class.matches(&head))
+                });
+                let class = class.map(|class| class.name.clone());
+                self.building(&mut read.buildings, class)?.writer.add(&path, &bytes)?;
+                read.removable.push((number, stamp));
+            }
+        }
+        Ok(read)
+    }
+
+    /// The segment that takes events of this class, begun when the first one comes.
+    fn building<'b>(
+        &self,
+        buildings: &'b mut Vec<Building>,
+        class: Option<String>,
+    ) -> Result<&'b mut Building> {
+        let at = match buildings.iter().position(|building| building.class == class) {
+            Some(at) => at,
+            None => {
+                let temp = self.archive.create_temp(self.date.year(), self.context.next_token())?;
+                let file = temp
+                    .file()
+                    .try_clone()
+                    .map_err(|error| Error::io(temp.path(), "write", error))?;
+                let options = SegmentOptions {
+                    level: self.policy.rotate.level,
+                    frame_size: self.policy.rotate.frame_size,
+                };
+                let out = BufWriter::with_capacity(1 << 18, file);
+                let writer = SegmentWriter::new(out, temp.path(), self.date, options);
+                buildings.push(Building { class, temp, writer });
+                buildings.len() - 1
+            }
+        };
+        Ok(&mut buildings[at])
+    }
+
+    /// Write, sync, read back, put in place, record: from the record on, it is archived.
+    fn archive_segment(&mut self, building: Building) -> Result<()> {
+        let Building { class, temp, writer } = building;
+        let (out, summary) = writer.finish()?;
+        drop(out.into_inner().map_err(|error| Error::io(temp.path(), "write", error.into_error()))?);
+        temp.sync()?;
+        let report = check(&temp.reopen()?, temp.path(), &|_| {})?;
+        if let Some(finding) = report.findings.first() {
+            return Err(Error::corrupt(
+                temp.path(),
+                format!("what was read back from the disk is not what was written: {finding}"),
+            ));
+        }
+        if report.summary.as_ref() != Some(&summary) {
+            return Err(Error::corrupt(
+                temp.path(),
+                "what was read back from the disk is not what was written; the day stays live",
+            ));
+        }
+        let name = self.free_name(class, &temp)?;
+        temp.publish(&name)?;
+        self.archive.write_checksum(&name, &summary.sha256, self.context.next_token())?;
+        self.manifest.append(self.record(&name, &summary))?;
+        self.report.segments.push(name.to_string());
+        self.report.events += summary.events;
+        self.report.invalid += summary.invalid;
+        self.report.event_bytes += summary.event_bytes;
+        self.report.segment_bytes += summary.bytes;
+        Ok(())
+    }
+
+    fn record(&self, name: &SegmentName, summary: &SegmentSummary) -> NewRecord {
+        let mut record = NewRecord::new(self.context.now, Op::Rotate);
+        record.by = Some(self.context.by.clone());
+        record.policy = Some(self.policy.digest().to_owned());
+        super::super::manifest::describe_segment(&mut record, name, summary);
+        record
+    }
+
+    /// The first name that no record and no file has. A file without a record is what a
+    /// stopped run left; it goes if all it holds is in the new segment too.
+    fn free_name(&mut self, class: Option<String>, temp: &TempSegment) -> Result<SegmentName> {
+        for number in 0.. {
+            let name = SegmentName { date: self.date, number, class: class.clone() };
+            let records = self.manifest.manifest().records();
+            if records.iter().any(|record| record.segment.as_ref() == Some(&name)) {
+                continue;
+            }
+            if !self.archive.has_segment(&name)? {
+                return Ok(name);
+            }
+            if is_superfluous(self.archive, &name, &held(temp)?)? {
+                self.archive.remove_segment(&name)?;
+                return Ok(name);
+            }
+            self.findings.push(Finding::new(
+                name.to_string(),
+                "no record names this segment, and it holds what the live day does not; left as \
+                 it is (\"hlarchive manifest rebuild\" would take it up)",
+            ));
+        }
+        Err(Error::Refused(format!("{}: the day has too many segments", self.date)))
+    }
+
+    fn remove(
+        &mut self,
+        listing: &Listing,
+        partition: &PartitionReader<'_>,
+        removable: &[(u32, FileStamp)],
+    ) -> Result<()> {
+        for (number, stamp) in removable {
+            let path = listing.path(*number as usize);
+            match partition.remove(&path.node, &path.name, stamp) {
+                Ok(Removal::Removed) => self.report.removed += 1,
+                Ok(Removal::Gone) => {}
+                Ok(Removal::Changed) => self.left(
+                    path.to_string(),
+                    "it changed after it was archived; the changed file stays live".to_owned(),
+                ),
+                Err(error) => {
+                    self.report.left += 1;
+                    self.findings.push(Finding::of(path.to_string(), &error));
+                }
+            }
+        }
+        partition.remove_empty_dirs()
+    }
+}
+
+/// Every event of a segment that was just written and read back.
+fn held(temp: &TempSegment) -> Result<HashMap<EventPath, Sha256Hash>> {
+    let reader = SegmentReader::open(temp.reopen()?, temp.path())?;
+    let mut held = HashMap::new();
+    reader.for_each_member(&mut |member| {
+        held.insert(member.path, Sha256Hash::of(member.bytes));
+        Ok(())
+    })?;
+    Ok(held)
+}
+
+fn describe(state: &FileState) -> String {
+    match state {
+        FileState::NotRegular(kind) => format!("it is {kind}, not a file"),
+        FileState::TooLarge(size) => format!("it has {size} bytes, more than any event"),
+        FileState::Changed => "it changed while it was read".to_owned(),
+        FileState::Gone => "it is gone".to_owned(),
+        FileState::Read(_) => "it was read".to_owned(),
+    }
+}

@@ -1,0 +1,245 @@
+//! Rotate: closed days become segments, and only then stop being plain files.
+//!
+//! One day at a time, under the archive's lock: list and read the day; write the segment
+//! to a temporary file and sync it; read it back from the disk and compare; put it in
+//! place with its checksum file; append the manifest record; and only then remove exactly
+//! the files that were read. A run that is stopped anywhere is finished by the next.
+
+mod archived;
+mod day;
+mod residue;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter};
+use crate::event::Date;
+use crate::live::LiveTree;
+use crate::ops::{Context, Finding};
+use crate::policy::Policy;
+use crate::progress::{Progress, Unit};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// What to rotate.
+#[derive(Debug, Clone, Default)]
+pub struct RotateOptions {
+    /// Only these days, closed ones, even within the policy's `keep_live`; empty for
+    /// every closed day past it.
+    pub dates: Vec<Date>,
+    /// The caller vouches for [`Context::now`]: no comparison with the newest record.
+    pub trust_now: bool,
+}
+
+/// A day that would be rotated.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedDay {
+    /// The day.
+    pub date: String,
+    /// Files that may be events.
+    pub files: u64,
+    /// Segments that the day has already.
+    pub segments: u64,
+}
+
+/// What was done to one day.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RotatedDay {
+    /// The day.
+    pub date: String,
+    /// The new segments, by path in the archive.
+    pub segments: Vec<String>,
+    /// Events archived now.
+    pub events: u64,
+    /// Among them files that are no events, archived as they are.
+    pub invalid: u64,
+    /// Size of the event files archived now.
+    pub event_bytes: u64,
+    /// Size of the new segments.
+    pub segment_bytes: u64,
+    /// Live files removed because an earlier segment holds them already.
+    pub already_archived: u64,
+    /// Live files removed.
+    pub removed: u64,
+    /// Live files of the day that stay.
+    pub left: u64,
+}
+
+/// What a rotation did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RotateReport {
+    /// The days that were worked on, in order.
+    pub days: Vec<RotatedDay>,
+    /// What an earlier, interrupted run left, and what was done about it.
+    pub recovered: Vec<Finding>,
+    /// What is wrong: each thing that was left as it is.
+    pub findings: Vec<Finding>,
+    /// Whether the caller asked to stop before all was done.
+    pub stopped: bool,
+}
+
+/// The days that [`rotate`] would work on, without touching anything.
+pub fn plan(
+    store: &Store,
+    policy: &Policy,
+    context: &Context,
+    options: &RotateOptions,
+) -> Result<Vec<PlannedDay>> {
+    let Some(live) = store.live()? else { return Ok(Vec::new()) };
+    let manifest = match store.archive()? {
+        Some(archive) => Manifest::load(&archive)?,
+        None => Manifest::default(),
+    };
+    check_clock(context, options, &manifest, &live)?;
+    due(&live, policy, context, options)?
+        .into_iter()
+        .map(|date| {
+            Ok(PlannedDay {
+                date: date.to_string(),
+                files: live.list(date)?.len() as u64,
+                segments: manifest.segments_of(date).count() as u64,
+            })
+        })
+        .collect()
+}
+
+/// Rotates every day that is due.
+pub fn rotate(
+    store: &Store,
+    policy: &Policy,
+    context: &Context,
+    options: &RotateOptions,
+    progress: &dyn Progress,
+) -> Result<RotateReport> {
+    let mut report = RotateReport::default();
+    let Some(live) = store.live()? else {
+        return Err(Error::NotFound {
+            what: store.root().display().to_string(),
+            reason: "there is no event tree here; name it with --root or HLARCHIVE_ROOT".to_owned(),
+        });
+    };
+    let dates = due(&live, policy, context, options)?;
+    if dates.is_empty() && store.archive()?.is_none() {
+        return Ok(report);
+    }
+    let archive = store.create_archive()?;
+    let lock = archive.lock()?;
+    check_clock(context, options, &Manifest::load(&archive)?, &live)?;
+    let mut writer = open_manifest(&archive, &lock, context, &mut report.recovered)?;
+    for path in archive.remove_leftovers(&lock)? {
+        report.recovered.push(Finding::new(
+            path.display().to_string(),
+            "a temporary file of an interrupted run; removed",
+        ));
+    }
+    progress.begin("rotating", Some(dates.len() as u64), Unit::Days);
+    for date in dates {
+        if progress.stop_requested() {
+            report.stopped = true;
+            break;
+        }
+        let mut run = day::DayRun::new(&live, &archive, &mut writer, policy, context, date);
+        let outcome = run.run(progress);
+        let day::DayRun { report: day_report, findings, .. } = run;
+        report.findings.extend(findings);
+        if day_report.removed + day_report.events + day_report.left > 0 {
+            report.days.push(day_report);
+        }
+        match outcome {
+            Ok(()) => {}
+            Err(error @ Error::Interrupted(_)) => {
+                report.findings.push(Finding::of(date.to_string(), &error));
+                report.stopped = true;
+                break;
+            }
+            // A manifest that cannot be written to ends the run: what follows would not
+            // be recorded either. Anything else costs this day alone.
+            Err(error) if writer.is_poisoned() => return Err(error),
+            Err(error) => report.findings.push(Finding::of(
+                date.to_string(),
+                &error,
+            )),
+        }
+        progress.advance(1);
+    }
+    progress.end();
+    Ok(report)
+}
+
+/// Opens the manifest for writing and mends a torn last line.
+pub(crate) fn open_manifest<'a>(
+    archive: &'a ArchiveDir,
+    lock: &'a ArchiveLock,
+    context: &Context,
+    recovered: &mut Vec<Finding>,
+) -> Result<ManifestWriter<'a>> {
+    let (writer, torn) = ManifestWriter::open(archive, lock, context.now, &context.by)?;
+    if let Some(torn) = torn {
+        recovered.push(Finding::new(
+            archive.manifest_path().display().to_string(),
+            format!("the last line was torn by a crash; its {} bytes were dropped", torn.bytes),
+        ));
+    }
+    Ok(writer)
+}
+
+fn due(
+    live: &LiveTree,
+    policy: &Policy,
+    context: &Context,
+    options: &RotateOptions,
+) -> Result<Vec<Date>> {
+    let now = context.now.micros();
+    let closed = |date: &Date| date.end().micros() <= now;
+    let wanted: BTreeSet<Date> = options.dates.iter().copied().collect();
+    if let Some(open) = wanted.iter().find(|date| !closed(date)) {
+        return Err(Error::Refused(format!(
+            "{open}: the day is not over yet (in UTC), so it cannot be rotated"
+        )));
+    }
+    let keep = i64::try_from(policy.rotate.keep_live.seconds()).unwrap_or(i64::MAX / 2_000_000);
+    let past = |date: &Date| date.end().micros() + keep.saturating_mul(1_000_000) <= now;
+    let (dates, _) = live.dates()?;
+    Ok(dates
+        .into_iter()
+        .filter(|date| if wanted.is_empty() { past(date) } else { wanted.contains(date) })
+        .filter(closed)
+        .collect())
+}
+
+/// The clock is a witness, not a judge: a "now" before the newest record, or years after
+/// the newest event, is more likely a wrong clock than the truth.
+fn check_clock(
+    context: &Context,
+    options: &RotateOptions,
+    manifest: &Manifest,
+    live: &LiveTree,
+) -> Result<()> {
+    const SLACK_MICROS: i64 = 600 * 1_000_000;
+    const YEARS_DAYS: i64 = 2 * 365;
+    if options.trust_now {
+        return Ok(());
+    }
+    if let Some(newest) = manifest.records().last() {
+        if context.now.micros() + SLACK_MICROS < newest.time.micros() {
+            return Err(Error::Refused(format!(
+                "the clock says {}, but the manifest's newest record is of {}; set the clock \
+                 right, or give the time with --now",
+                context.now, newest.time
+            )));
+        }
+    }
+    let newest_live = live.dates()?.0.into_iter().filter(|date| date.end() <= context.now).max();
+    let newest_archived = manifest.segments().map(|(name, _)| name.date).max();
+    if let Some(newest) = newest_live.max(newest_archived) {
+        if context.now.date().days_since(newest) > YEARS_DAYS {
+            return Err(Error::Refused(format!(
+                "the clock says {}, but the newest event is of {newest}, years before; set the \
+                 clock right, or give the time with --now",
+                context.now
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! What a reader asks for, and which frames can hold it.
+
+use crate::Result;
+use crate::event::{Date, EventHead, Severity, Timestamp};
+use crate::segment::{Field, Index};
+
+/// Conditions on an event. Several values of one field are alternatives; different
+/// fields must all hold; an empty list asks for nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Correlation ids.
+    pub correlation_ids: Vec<String>,
+    /// Types, normalized.
+    pub types: Vec<String>,
+    /// Nodes, as the events name them.
+    pub nodes: Vec<String>,
+    /// Services.
+    pub services: Vec<String>,
+    /// Severities.
+    pub severities: Vec<Severity>,
+    /// Sources.
+    pub sources: Vec<String>,
+    /// The mildest severity.
+    pub min_severity: Option<Severity>,
+    /// The earliest instant.
+    pub since: Option<Timestamp>,
+    /// The first instant that is too late.
+    pub until: Option<Timestamp>,
+}
+
+impl Filter {
+    /// Whether the event meets every condition.
+    pub fn matches(&self, event: &EventHead<'_>) -> bool {
+        let among = |wanted: &[String], value: &str| {
+            wanted.is_empty() || wanted.iter().any(|candidate| candidate == value)
+        };
+        self.since.is_none_or(|since| event.timestamp >= since)
+            && self.until.is_none_or(|until| event.timestamp < until)
+            && self.min_severity.is_none_or(|least| event.severity >= least)
+            && (self.severities.is_empty() || self.severities.contains(&event.severity))
+            && among(&self.correlation_ids, &event.correlation_id)
+            && among(&self.types, &event.event_type)
+            && among(&self.nodes, &event.node)
+            && among(&self.services, &event.service)
+            && among(&self.sources, &event.source)
+    }
+
+    /// Whether every event passes.
+    pub fn is_empty(&self) -> bool {
+        self.fields().iter().all(|(_, values)| values.is_empty())
+            && self.since.is_none()
+            && self.until.is_none()
+    }
+
+    /// The frames of a segment that can hold a match, ascending.
+    pub fn frames(&self, index: &Index) -> Result<Vec<usize>> {
+        let mut fits = vec![true; index.frame_count()];
+        for (number, fits) in fits.iter_mut().enumerate() {
+            let stats = index.frame(number);
+            *fits = match (stats.first, stats.last) {
+                (Some(first), Some(last)) => {
+                    self.since.is_none_or(|since| last >= since)
+                        && self.until.is_none_or(|until| first < until)
+                }
+                _ => false,
+            };
+        }
+        for (field, values) in self.fields() {
+            if values.is_empty() {
+                continue;
+            }
+            let mut holds = vec![false; fits.len()];
+            for value in values {
+                for posting in index.lookup(field, &value)? {
+                    if let Some(slot) = holds.get_mut(posting.frame as usize) {
+                        *slot = true;
+                    }
+                }
+            }
+            for (fits, holds) in fits.iter_mut().zip(holds) {
+                *fits &= holds;
+            }
+        }
+        Ok(fits.iter().enumerate().filter_map(|(number, fits)| fits.then_some(number)).collect())
+    }
+
+    fn fields(&self) -> [(Field, Vec<String>); 6] {
+        let severities = match (self.min_severity, self.severities.is_empty()) {
+            (None, true) => Vec::new(),
+            (least, any) => Severity::ALL
+                .into_iter()
+                .filter(|severity| any || self.severities.contains(severity))
+                .filter(|severity| least.is_none_or(|least| *severity >= least))
+                .map(|severity| severity.as_str().to_owned())
+                .collect(),
+        };
+        [
+            (Field::CorrelationId, self.correlation_ids.clone()),
+            (Field::Type, self.types.clone()),
+            (Field::Node, self.nodes.clone()),
+            (Field::Service, self.services.clone()),
+            (Field::Severity, severities),
+            (Field::Source, self.sources.clone()),
+        ]
+    }
+}
+
+/// Earliest or latest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Earliest first.
+    #[default]
+    Forward,
+    /// Latest first.
+    Reverse,
+}
+
+/// Which half of the history is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// Live and archived.
+    #[default]
+    Everything,
+    /// Only plain files.
+    Live,
+    /// Only segments.
+    Archived,
+}
+
+/// A question to the history.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Conditions on the events.
+    pub filter: Filter,
+    /// Only events filed under these days; empty for all. `filter.since` and `until`
+    /// narrow the days further, with a day's tolerance for events filed under a neighbour.
+    pub dates: Vec<Date>,
+    /// Earliest or latest first.
+    pub order: Order,
+    /// At most this many events.
+    pub limit: Option<u64>,
+    /// Live, archived or both.
+    pub scope: Scope,
+}
+
+impl Query {
+    /// Whether the partition can hold an answer.
+    pub(super) fn wants(&self, date: Date) -> bool {
+        let since = self.filter.since.map(|since| since.date().plus_days(-1));
+        let until = self.filter.until.map(|until| until.date().plus_days(1));
+        (self.dates.is_empty() || self.dates.contains(&date))
+            && since.is_none_or(|since| date >= since)
+            && until.is_none_or(|until| date <= until)
+    }
+}

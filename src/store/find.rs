@@ -1,0 +1,151 @@
+//! One event by its name, wherever it lies.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::{FoundEvent, Store};
+use crate::archive::Manifest;
+use crate::event::{Date, EventHead, EventPath, Timestamp};
+use crate::live::{FileState, LiveTree};
+use crate::segment::SegmentReader;
+use crate::{Error, Result};
+
+/// How an event is named: by its path, or by the UUID in its file name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// `DATE/NODE/FILENAME`.
+    Path(EventPath),
+    /// The id.
+    Id(Uuid),
+}
+
+impl Name {
+    /// Understands a UUID, an identity, or a path that ends in an identity.
+    pub fn parse(text: &str) -> Result<Self> {
+        if let Ok(id) = Uuid::try_parse(text) {
+            return Ok(Self::Id(id));
+        }
+        let parts: Vec<&str> = text.rsplitn(4, '/').take(3).collect();
+        let tail: Vec<&str> = parts.into_iter().rev().collect();
+        tail.join("/").parse().map(Self::Path).map_err(|_| {
+            Error::Usage(format!(
+                "{}: expected an event's UUID or its path YYYY-MM-DD/NODE/FILE.json",
+                crate::event::shown(text)
+            ))
+        })
+    }
+
+    fn fits(&self, path: &EventPath) -> bool {
+        match self {
+            Self::Path(wanted) => wanted == path,
+            Self::Id(id) => path.name.id() == Some(*id),
+        }
+    }
+
+    /// The day to look at first.
+    fn likely_date(&self) -> Option<Date> {
+        match self {
+            Self::Path(path) => Some(path.date),
+            Self::Id(id) => {
+                let (seconds, nanos) = id.get_timestamp()?.to_unix();
+                let micros = i64::try_from(seconds).ok()?.checked_mul(1_000_000)?;
+                Some(Timestamp::from_micros(micros + i64::from(nanos) / 1000).date())
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Finds one event, valid or not: in the live tree first, then in the archive. The
+    /// likely day is looked at before the others.
+    pub fn find(&self, name: &Name) -> Result<FoundEvent> {
+        let live = self.live()?;
+        let live_dates = match &live {
+            Some(live) => live.dates()?.0,
+            None => Vec::new(),
+        };
+        let likely = name.likely_date();
+        let only_there = matches!(name, Name::Path(_));
+        if let Some(live) = &live {
+            for date in ordered(live_dates.iter().copied(), likely, only_there) {
+                if let Some(found) = find_live(live, date, name)? {
+                    return Ok(found);
+                }
+            }
+        }
+        if let Some(archive) = self.archive()? {
+            let manifest = Manifest::load(&archive)?;
+            let dates: BTreeSet<Date> = manifest.segments().map(|(name, _)| name.date).collect();
+            for date in ordered(dates.into_iter(), likely, only_there) {
+                for (segment, _) in manifest.segments_of(date) {
+                    let path = archive.segment_path(segment);
+                    let reader = SegmentReader::open(archive.open_segment(segment)?, &path)?;
+                    if let Some((path, bytes)) = find_member(&reader, name)? {
+                        let segment = Some(std::sync::Arc::new(segment.clone()));
+                        return Ok(found(path, segment, bytes));
+                    }
+                }
+            }
+        }
+        let what = match name {
+            Name::Path(path) => path.to_string(),
+            Name::Id(id) => id.to_string(),
+        };
+        Err(Error::NotFound {
+            what,
+            reason: "no such event, neither live nor archived".to_owned(),
+        })
+    }
+}
+
+fn ordered(
+    dates: impl Iterator<Item = Date>,
+    likely: Option<Date>,
+    only_there: bool,
+) -> Vec<Date> {
+    let mut dates: Vec<Date> = dates.collect();
+    dates.sort_by_key(|date| likely.map_or(0, |likely| date.days_since(likely).abs()));
+    if only_there {
+        dates.retain(|date| Some(*date) == likely);
+    }
+    dates
+}
+
+fn found(
+    path: EventPath,
+    segment: Option<std::sync::Arc<crate::archive::SegmentName>>,
+    bytes: Vec<u8>,
+) -> FoundEvent {
+    let timestamp =
+        EventHead::parse(&bytes).map_or_else(|_| path.date.start(), |head| head.timestamp);
+    FoundEvent::new(path, segment, bytes.into(), timestamp)
+}
+
+fn find_live(live: &LiveTree, date: Date, name: &Name) -> Result<Option<FoundEvent>> {
+    let listing = live.list(date)?;
+    let partition = live.partition(date);
+    let mut bytes = Vec::new();
+    for number in 0..listing.len() {
+        let path = listing.path(number);
+        if name.fits(&path) {
+            if let FileState::Read(_) = partition.read_into(&path.node, &path.name, &mut bytes)? {
+                return Ok(Some(found(path, None, bytes)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn find_member(reader: &SegmentReader, name: &Name) -> Result<Option<(EventPath, Vec<u8>)>> {
+    for number in 0..reader.frames().len() {
+        let frame = reader.read_frame(number)?;
+        for member in frame.members() {
+            let member = member?;
+            if name.fits(&member.path) {
+                return Ok(Some((member.path, member.bytes.to_vec())));
+            }
+        }
+    }
+    Ok(None)
+}

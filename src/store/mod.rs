@@ -1,0 +1,84 @@
+//! The live tree and the archive as one history.
+//!
+//! A [`Store`] is two paths. Reading takes no lock: a [`Query`] becomes an
+//! [`EventStream`], which lists a live day *before* it looks at the manifest, and looks
+//! up in the archive what vanished from the tree in between. So each event is seen
+//! exactly once at every moment, also while days are being rotated or restored.
+
+mod filter;
+mod find;
+mod notice;
+mod row;
+mod source;
+mod stream;
+
+use std::path::{Path, PathBuf};
+
+pub use find::Name;
+pub use filter::{Filter, Order, Query, Scope};
+pub use notice::{Notice, Notices};
+pub use row::FoundEvent;
+pub use stream::EventStream;
+
+use crate::Result;
+use crate::archive::ArchiveDir;
+use crate::live::LiveTree;
+
+/// Where a history lies. Cheap to make; opens nothing by itself.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+    archive: PathBuf,
+}
+
+impl Store {
+    /// The history with live events below `root` and segments below `archive`; by
+    /// default the sibling of the root with `-archive` appended.
+    pub fn new(root: impl Into<PathBuf>, archive: Option<PathBuf>) -> Self {
+        let root = root.into();
+        let archive = archive.unwrap_or_else(|| Self::default_archive(&root));
+        Self { root, archive }
+    }
+
+    /// The archive that belongs to an event root when none is named.
+    pub fn default_archive(root: &Path) -> PathBuf {
+        let mut name = root.file_name().unwrap_or_default().to_os_string();
+        name.push("-archive");
+        root.with_file_name(name)
+    }
+
+    /// The event root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The archive's directory.
+    pub fn archive_path(&self) -> &Path {
+        &self.archive
+    }
+
+    /// The live tree, if its root exists.
+    pub fn live(&self) -> Result<Option<LiveTree>> {
+        LiveTree::open(&self.root)
+    }
+
+    /// The live tree, made when missing.
+    pub fn create_live(&self) -> Result<LiveTree> {
+        LiveTree::create(&self.root)
+    }
+
+    /// The archive, if it exists.
+    pub fn archive(&self) -> Result<Option<ArchiveDir>> {
+        ArchiveDir::open(&self.archive)
+    }
+
+    /// The archive, made when missing.
+    pub fn create_archive(&self) -> Result<ArchiveDir> {
+        ArchiveDir::create(&self.archive)
+    }
+
+    /// The events that a query asks for, in its order.
+    pub fn events(&self, query: Query) -> Result<EventStream> {
+        EventStream::open(self, query)
+    }
+}

@@ -1,0 +1,113 @@
+//! An event that was found, and its place in the answer.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::archive::SegmentName;
+use crate::event::{Event, EventHead, EventPath, InvalidEvent, Timestamp, write_with_location};
+
+use super::Order;
+
+/// One event of an answer, with where it lies.
+#[derive(Debug, Clone)]
+pub struct FoundEvent {
+    /// Its identity.
+    pub path: EventPath,
+    /// The segment it lies in; none while live.
+    pub segment: Option<Arc<SegmentName>>,
+    /// The file's bytes.
+    pub bytes: Box<[u8]>,
+    /// The place in time that orders it: its timestamp, held within a day of its partition.
+    pub(super) time: i64,
+}
+
+impl FoundEvent {
+    pub(super) fn new(
+        path: EventPath,
+        segment: Option<Arc<SegmentName>>,
+        bytes: Box<[u8]>,
+        timestamp: Timestamp,
+    ) -> Self {
+        let time = clamp(&path, timestamp);
+        Self { path, segment, bytes, time }
+    }
+
+    /// The event's fields; what is found has been parsed before, so this succeeds.
+    pub fn head(&self) -> Result<EventHead<'_>, InvalidEvent> {
+        EventHead::parse(&self.bytes)
+    }
+
+    /// The event, owned.
+    pub fn event(&self) -> Result<Event, InvalidEvent> {
+        Event::parse(&self.bytes)
+    }
+
+    /// Appends the event as one line of JSON with `_path` and `_segment`, without newline.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let segment = self.segment.as_ref().map(ToString::to_string);
+        write_with_location(&self.bytes, &self.path, segment.as_deref(), out);
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { time: self.time, path: &self.path }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        // The row itself, its two names and its bytes, as the allocator sees them.
+        std::mem::size_of::<Self>() + 128 + self.bytes.len()
+    }
+}
+
+/// An event filed more than a day away from its own timestamp is ordered at the edge of
+/// its partition's neighbours: so days can be read one after the other.
+pub(super) fn clamp(path: &EventPath, timestamp: Timestamp) -> i64 {
+    let (least, greatest) = bounds(path.date);
+    timestamp.micros().clamp(least, greatest)
+}
+
+/// The least and greatest place in time that events of a partition can have.
+pub(super) fn bounds(date: crate::event::Date) -> (i64, i64) {
+    (
+        date.start().micros() - Timestamp::MICROS_PER_DAY,
+        date.end().micros() + Timestamp::MICROS_PER_DAY - 1,
+    )
+}
+
+/// What rows are sorted by: time, then identity as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    pub(super) time: i64,
+    pub(super) path: &'a EventPath,
+}
+
+impl Place<'_> {
+    pub(super) fn compare(&self, other: &Place<'_>, order: Order) -> Ordering {
+        let forward = self
+            .time
+            .cmp(&other.time)
+            .then_with(|| self.path.date.cmp(&other.path.date))
+            .then_with(|| self.path.node.cmp(&other.path.node))
+            .then_with(|| self.path.name.cmp(&other.path.name));
+        match order {
+            Order::Forward => forward,
+            Order::Reverse => forward.reverse(),
+        }
+    }
+}
+
+/// A place that outlives its row.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedPlace {
+    pub(super) time: i64,
+    pub(super) path: EventPath,
+}
+
+impl OwnedPlace {
+    pub(super) fn of(row: &FoundEvent) -> Self {
+        Self { time: row.time, path: row.path.clone() }
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { time: self.time, path: &self.path }
+    }
+}

@@ -1,0 +1,456 @@
+//! Where rows come from: days, frames of segments, blocks of live files.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use memchr::memmem;
+use rayon::prelude::*;
+
+use super::notice::{Notice, Notices};
+use super::row::{FoundEvent, bounds};
+use super::{Order, Query, Store};
+use crate::archive::{ArchiveDir, Manifest, SegmentName};
+use crate::event::{Date, EventHead, EventPath};
+use crate::live::{FileState, Listing, LiveTree};
+use crate::segment::SegmentReader;
+use crate::{Error, Result};
+
+/// Live files that are read together.
+const BLOCK: usize = 2048;
+
+/// A part of the history that was not read yet.
+pub(super) enum Source {
+    /// A day, not yet looked at.
+    Day(Date),
+    /// One frame of a segment.
+    Frame(Arc<OpenSegment>, usize),
+    /// The files of a live day, from this one on, in the order of the listing.
+    Live(LiveFiles),
+    /// Live files whose times are known, sorted by them.
+    Known(KnownFiles),
+}
+
+/// A segment while frames of it are to be read.
+pub(super) struct OpenSegment {
+    name: Arc<SegmentName>,
+    path: PathBuf,
+    reader: SegmentReader,
+    /// Only these events: what vanished from the live tree while it was read.
+    only: Option<Arc<HashSet<EventPath>>>,
+}
+
+pub(super) struct LiveFiles {
+    listing: Arc<Listing>,
+    next: usize,
+    /// The matching files so far: place in time, number in the listing.
+    times: Vec<(i64, u32)>,
+}
+
+#[derive(Clone)]
+pub(super) struct KnownFiles {
+    listing: Arc<Listing>,
+    times: Arc<Vec<(i64, u32)>>,
+    from: usize,
+    to: usize,
+}
+
+/// What reading a source brought.
+#[derive(Default)]
+pub(super) struct Opened {
+    pub(super) rows: Vec<FoundEvent>,
+    /// Further sources with their least and greatest place in time.
+    pub(super) sources: Vec<(i64, i64, Source)>,
+    /// How to read the same rows once more.
+    pub(super) again: Option<Source>,
+}
+
+/// The open handles of one query.
+pub(super) struct Reading {
+    store: Store,
+    query: Query,
+    live: Option<LiveTree>,
+    archive: Option<ArchiveDir>,
+    manifest: Manifest,
+    /// The segments of each opened day that are, or were, among the sources.
+    known: HashMap<Date, HashSet<SegmentName>>,
+    pub(super) segments_opened: u64,
+}
+
+impl Reading {
+    /// Opens both halves, live first, and finds the days that can hold an answer.
+    pub(super) fn open(
+        store: &Store,
+        query: Query,
+        notices: &mut Notices,
+    ) -> Result<(Self, BTreeSet<Date>)> {
+        let live = if query.scope.live() { store.live()? } else { None };
+        let mut dates = BTreeSet::new();
+        if let Some(live) = &live {
+            let (live_dates, oddities) = live.dates()?;
+            dates.extend(live_dates);
+            for oddity in oddities {
+                notices.add(Notice::Oddity { path: oddity.path, reason: oddity.reason });
+            }
+        }
+        let archive = store.archive()?;
+        let manifest = match &archive {
+            Some(archive) => Manifest::load(archive)?,
+            None => Manifest::default(),
+        };
+        if query.scope.archived() {
+            dates.extend(manifest.segments().map(|(name, _)| name.date));
+        }
+        dates.retain(|date| query.wants(*date));
+        let reading = Self {
+            store: store.clone(),
+            query,
+            live,
+            archive,
+            manifest,
+            known: HashMap::new(),
+            segments_opened: 0,
+        };
+        Ok((reading, dates))
+    }
+
+    /// Reads a source, or a part of it; gives back what is left of it.
+    pub(super) fn read(
+        &mut self,
+        source: Source,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) -> Result<Option<Source>> {
+        match source {
+            Source::Day(date) => {
+                self.open_day(date, opened, notices)?;
+                Ok(None)
+            }
+            Source::Frame(segment, frame) => {
+                self.read_frame(&segment, frame, opened, notices);
+                opened.again = Some(Source::Frame(segment, frame));
+                Ok(None)
+            }
+            Source::Live(files) => self.read_live(files, opened, notices),
+            Source::Known(files) => {
+                self.read_known(files, opened, notices)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Lists the live day first, and only then asks the manifest for its segments: a file
+    /// that rotation takes away in between is then in a segment that the manifest names.
+    fn open_day(&mut self, date: Date, opened: &mut Opened, notices: &mut Notices) -> Result<()> {
+        let (least, greatest) = bounds(date);
+        if let Some(live) = &self.live {
+            let listing = live.list(date)?;
+            for oddity in listing.oddities() {
+                notices.add(Notice::Oddity {
+                    path: oddity.path.clone(),
+                    reason: oddity.reason.clone(),
+                });
+            }
+            if !listing.is_empty() {
+                let files =
+                    LiveFiles { listing: Arc::new(listing), next: 0, times: Vec::new() };
+                opened.sources.push((least, greatest, Source::Live(files)));
+            }
+        }
+        if self.query.scope.archived() {
+            self.add_new_segments(date, None, opened, notices)?;
+        }
+        Ok(())
+    }
+
+    /// Queues the day's segments that the manifest names and that are not queued yet.
+    fn add_new_segments(
+        &mut self,
+        date: Date,
+        only: Option<&Arc<HashSet<EventPath>>>,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) -> Result<()> {
+        if self.archive.is_none() {
+            self.archive = self.store.archive()?;
+        }
+        let Some(archive) = &self.archive else { return Ok(()) };
+        self.manifest.reload_if_changed(archive)?;
+        let known = self.known.entry(date).or_default();
+        let names: Vec<SegmentName> = self
+            .manifest
+            .segments_of(date)
+            .filter(|(name, record)| {
+                let since = self.query.filter.since;
+                let until = self.query.filter.until;
+                !known.contains(name)
+                    && since.is_none_or(|since| record.last.is_none_or(|last| last >= since))
+                    && until.is_none_or(|until| record.first.is_none_or(|first| first < until))
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            known.insert(name.clone());
+            let path = archive.segment_path(&name);
+            let reader = match archive
+                .open_segment(&name)
+                .and_then(|file| SegmentReader::open(file, &path))
+            {
+                Ok(reader) => reader,
+                Err(error) => {
+                    let reason = match error {
+                        Error::Corrupt { reason, .. } => reason,
+                        other => other.to_string(),
+                    };
+                    notices.add(Notice::Damaged { path, reason });
+                    continue;
+                }
+            };
+            self.segments_opened += 1;
+            let segment =
+                OpenSegment { name: Arc::new(name), path, reader, only: only.cloned() };
+            queue_frames(segment, &self.query, date, opened, notices);
+        }
+        Ok(())
+    }
+
+    fn read_frame(
+        &self,
+        segment: &OpenSegment,
+        number: usize,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) {
+        let damaged = |error: Error| Notice::Damaged {
+            path: segment.path.clone(),
+            reason: match error {
+                Error::Corrupt { reason, .. } => reason,
+                other => other.to_string(),
+            },
+        };
+        let frame = match segment.reader.read_frame(number) {
+            Ok(frame) => frame,
+            Err(error) => {
+                notices.add(damaged(error));
+                return;
+            }
+        };
+        for member in frame.members() {
+            let member = match member {
+                Ok(member) => member,
+                Err(error) => {
+                    notices.add(damaged(error));
+                    return;
+                }
+            };
+            if segment.only.as_ref().is_some_and(|only| !only.contains(&member.path)) {
+                continue;
+            }
+            match self.judge(member.bytes) {
+                Judged::Match(timestamp) => opened.rows.push(FoundEvent::new(
+                    member.path,
+                    Some(Arc::clone(&segment.name)),
+                    member.bytes.into(),
+                    timestamp,
+                )),
+                Judged::Other => {}
+                Judged::Invalid(reason) => notices.add(Notice::Invalid {
+                    path: member.path,
+                    segment: Some((*segment.name).clone()),
+                    reason,
+                }),
+            }
+        }
+    }
+
+    fn read_live(
+        &mut self,
+        mut files: LiveFiles,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) -> Result<Option<Source>> {
+        let end = (files.next + BLOCK).min(files.listing.len());
+        let numbers: Vec<u32> = (files.next..end).map(|number| number as u32).collect();
+        self.read_files(&files.listing.clone(), &numbers, opened, notices, &mut files.times)?;
+        files.next = end;
+        if end < files.listing.len() {
+            return Ok(Some(Source::Live(files)));
+        }
+        let mut times = files.times;
+        match self.query.order {
+            Order::Forward => times.sort_unstable(),
+            Order::Reverse => times.sort_unstable_by_key(|time| Reverse(*time)),
+        }
+        let to = times.len();
+        opened.again = Some(Source::Known(KnownFiles {
+            listing: files.listing,
+            times: Arc::new(times),
+            from: 0,
+            to,
+        }));
+        Ok(None)
+    }
+
+    /// Reads the first block of files whose times are known, and queues the rest.
+    fn read_known(
+        &mut self,
+        files: KnownFiles,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) -> Result<()> {
+        let end = (files.from + BLOCK).min(files.to);
+        let numbers: Vec<u32> =
+            files.times[files.from..end].iter().map(|(_, number)| *number).collect();
+        self.read_files(&files.listing, &numbers, opened, notices, &mut Vec::new())?;
+        if end < files.to {
+            let (first, last) = (files.times[end].0, files.times[files.to - 1].0);
+            let rest = KnownFiles { from: end, ..files.clone() };
+            opened.sources.push((first.min(last), first.max(last), Source::Known(rest)));
+        }
+        opened.again = Some(Source::Known(KnownFiles { to: end, ..files }));
+        Ok(())
+    }
+
+    /// Reads live files; those that are gone are looked up in the archive.
+    fn read_files(
+        &mut self,
+        listing: &Listing,
+        numbers: &[u32],
+        opened: &mut Opened,
+        notices: &mut Notices,
+        times: &mut Vec<(i64, u32)>,
+    ) -> Result<()> {
+        let Some(live) = &self.live else { return Ok(()) };
+        let partition = live.partition(listing.date());
+        let outcomes: Vec<(u32, EventPath, Outcome)> = numbers
+            .par_iter()
+            .map_init(Vec::new, |buffer, number| {
+                let path = listing.path(*number as usize);
+                let outcome = match partition.read_into(&path.node, &path.name, buffer) {
+                    Ok(FileState::Read(_)) => match self.judge(buffer) {
+                        Judged::Match(timestamp) => Outcome::Row(FoundEvent::new(
+                            path.clone(),
+                            None,
+                            buffer.as_slice().into(),
+                            timestamp,
+                        )),
+                        Judged::Other => Outcome::Other,
+                        Judged::Invalid(reason) => Outcome::Invalid(reason),
+                    },
+                    Ok(FileState::Gone) => Outcome::Gone,
+                    Ok(FileState::NotRegular(kind)) => {
+                        Outcome::Invalid(format!("it is {kind}, not a file"))
+                    }
+                    Ok(FileState::TooLarge(size)) => {
+                        Outcome::Invalid(format!("it has {size} bytes, more than any event"))
+                    }
+                    Ok(FileState::Changed) => {
+                        Outcome::Unreadable("it changed while it was read".to_owned())
+                    }
+                    Err(error) => Outcome::Unreadable(error.to_string()),
+                };
+                (*number, path, outcome)
+            })
+            .collect();
+        drop(partition);
+        let mut gone = HashSet::new();
+        for (number, path, outcome) in outcomes {
+            match outcome {
+                Outcome::Row(row) => {
+                    times.push((row.time, number));
+                    opened.rows.push(row);
+                }
+                Outcome::Other => {}
+                Outcome::Invalid(reason) => {
+                    notices.add(Notice::Invalid { path, segment: None, reason });
+                }
+                Outcome::Unreadable(reason) => notices.add(Notice::Unreadable { path, reason }),
+                Outcome::Gone => {
+                    gone.insert(path);
+                }
+            }
+        }
+        if !gone.is_empty() && self.query.scope.archived() {
+            self.add_new_segments(listing.date(), Some(&Arc::new(gone)), opened, notices)?;
+        }
+        Ok(())
+    }
+
+    fn judge(&self, bytes: &[u8]) -> Judged {
+        // A correlation id without escapes stands in the file as it is: most files need
+        // not be parsed to see that they are not asked for.
+        let ids = &self.query.filter.correlation_ids;
+        let plain = |id: &String| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !ids.is_empty()
+            && ids.iter().all(plain)
+            && memchr::memchr(b'\\', bytes).is_none()
+            && bytes.first() == Some(&b'{')
+            && !ids.iter().any(|id| memmem::find(bytes, id.as_bytes()).is_some())
+        {
+            return Judged::Other;
+        }
+        match EventHead::parse(bytes) {
+            Ok(head) if self.query.filter.matches(&head) => Judged::Match(head.timestamp),
+            Ok(_) => Judged::Other,
+            Err(error) => Judged::Invalid(error.0),
+        }
+    }
+}
+
+enum Judged {
+    Match(crate::event::Timestamp),
+    Other,
+    Invalid(String),
+}
+
+enum Outcome {
+    Row(FoundEvent),
+    Other,
+    Invalid(String),
+    Unreadable(String),
+    Gone,
+}
+
+/// Queues the frames that can hold a match, each with the times it spans.
+fn queue_frames(
+    segment: OpenSegment,
+    query: &Query,
+    date: Date,
+    opened: &mut Opened,
+    notices: &mut Notices,
+) {
+    let whole_day = bounds(date);
+    let anything = query.filter.is_empty();
+    if let Some(damage) = segment.reader.damage() {
+        let reason = format!("{damage}; reading goes on without it");
+        notices.add(Notice::Damaged { path: segment.path.clone(), reason });
+    }
+    let count = segment.reader.frames().len();
+    let all = || (0..count).collect::<Vec<_>>();
+    let chosen = match segment.reader.index() {
+        None => all(),
+        Some(_) if anything => all(),
+        Some(index) => query.filter.frames(index).unwrap_or_else(|error| {
+            notices.add(Notice::Damaged {
+                path: segment.path.clone(),
+                reason: format!("{error}; reading goes on without the index"),
+            });
+            all()
+        }),
+    };
+    let segment = Arc::new(segment);
+    for frame in chosen {
+        let stats = segment.reader.index().map(|index| index.frame(frame));
+        let (least, greatest) = match stats.map(|stats| (stats.first, stats.last)) {
+            Some((Some(first), Some(last))) => {
+                let at = |time: crate::event::Timestamp| {
+                    time.micros().clamp(whole_day.0, whole_day.1)
+                };
+                (at(first), at(last))
+            }
+            _ => whole_day,
+        };
+        opened.sources.push((least, greatest, Source::Frame(Arc::clone(&segment), frame)));
+    }
+}

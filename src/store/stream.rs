@@ -1,0 +1,329 @@
+//! The merge: many days, segments and files into one ordered answer, in bounded memory.
+//!
+//! The history is seen as *sources* (a day not yet opened, a frame of a segment, a block
+//! of live files), each with a bound before which it holds nothing. The stream reads
+//! sources in the order of their bounds into one buffer of rows; a row is final as soon
+//! as no unread source can hold an earlier one. When rows that are not final outgrow the
+//! buffer, the latest are dropped and their sources put back, to be read again after the
+//! earlier ones were given. So memory is bounded whatever the range and however the
+//! timestamps lie, and the usual day is read once.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::notice::{Notice, Notices};
+use super::row::{FoundEvent, OwnedPlace, Place, bounds};
+use super::source::{Opened, Reading, Source};
+use super::{Order, Query, Scope, Store};
+use crate::Result;
+use crate::event::EventPath;
+
+/// Bytes of rows that are held at once.
+const BUFFER_BYTES: usize = 24 << 20;
+
+/// The answer to a [`Query`], one event after the other.
+pub struct EventStream {
+    reading: Reading,
+    order: Order,
+    remaining: u64,
+    sources: BinaryHeap<Reverse<Queued>>,
+    number: u64,
+    /// Read, not yet final, in no order.
+    rows: Vec<FoundEvent>,
+    rows_bytes: usize,
+    /// Places from here on were dropped; their sources wait in `put_back`.
+    cutoff: Option<OwnedPlace>,
+    put_back: Vec<Queued>,
+    /// Rows before this place were given already.
+    watermark: Option<Mark>,
+    /// Final, sorted, the next one last.
+    ready: Vec<FoundEvent>,
+    notices: Notices,
+}
+
+/// A source in the queue: by its bound, first queued first.
+struct Queued {
+    bound: i64,
+    end: i64,
+    number: u64,
+    source: Source,
+}
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+impl Eq for Queued {}
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.bound, self.number).cmp(&(other.bound, other.number))
+    }
+}
+
+/// The boundary between what was given and what was not: a place, or the first possible
+/// place of an instant.
+struct Mark {
+    time: i64,
+    path: Option<EventPath>,
+}
+
+impl Mark {
+    fn is_after(&self, place: Place<'_>, order: Order) -> bool {
+        match &self.path {
+            Some(path) => place.compare(&Place { time: self.time, path }, order).is_lt(),
+            None if order == Order::Forward => place.time < self.time,
+            None => place.time > self.time,
+        }
+    }
+}
+
+impl EventStream {
+    pub(super) fn open(store: &Store, query: Query) -> Result<Self> {
+        let order = query.order;
+        let remaining = query.limit.unwrap_or(u64::MAX);
+        let mut notices = Notices::default();
+        let (reading, dates) = Reading::open(store, query, &mut notices)?;
+        let mut stream = Self {
+            reading,
+            order,
+            remaining,
+            sources: BinaryHeap::new(),
+            number: 0,
+            rows: Vec::new(),
+            rows_bytes: 0,
+            cutoff: None,
+            put_back: Vec::new(),
+            watermark: None,
+            ready: Vec::new(),
+            notices,
+        };
+        for date in dates {
+            let (least, greatest) = bounds(date);
+            stream.queue(least, greatest, Source::Day(date));
+        }
+        Ok(stream)
+    }
+
+    /// What was passed over so far; to be asked for again at the end.
+    pub fn notices(&mut self) -> &mut Notices {
+        &mut self.notices
+    }
+
+    /// How many segment files were opened so far.
+    pub fn segments_opened(&self) -> u64 {
+        self.reading.segments_opened
+    }
+
+    fn queue(&mut self, least: i64, greatest: i64, source: Source) {
+        // Reverse order is forward order of the negated time.
+        let (bound, end) = match self.order {
+            Order::Forward => (least, greatest),
+            Order::Reverse => (-greatest, -least),
+        };
+        self.number += 1;
+        self.sources.push(Reverse(Queued { bound, end, number: self.number, source }));
+    }
+
+    /// Reads sources until some rows are final; leaves `ready` empty at the end of all.
+    fn fill(&mut self) -> Result<()> {
+        while self.ready.is_empty() {
+            let bound = self.sources.peek().map(|Reverse(queued)| queued.bound);
+            let next = bound.filter(|bound| {
+                self.cutoff.as_ref().is_none_or(|cutoff| *bound <= self.signed(cutoff.time))
+            });
+            let Some(bound) = next else {
+                self.give_all();
+                if self.ready.is_empty() && self.sources.is_empty() {
+                    return Ok(());
+                }
+                continue;
+            };
+            if self.is_full() {
+                self.give_before(bound);
+                if !self.ready.is_empty() {
+                    return Ok(());
+                }
+                self.drop_latest();
+                continue;
+            }
+            let Some(Reverse(queued)) = self.sources.pop() else { return Ok(()) };
+            self.read(queued)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, queued: Queued) -> Result<()> {
+        let mut opened = Opened::default();
+        let mut source = queued.source;
+        while let Some(rest) = self.reading.read(source, &mut opened, &mut self.notices)? {
+            // A large source comes in parts, so that the buffer can be kept within bounds.
+            self.take_rows(&mut opened.rows);
+            if self.is_full() {
+                self.drop_latest();
+            }
+            source = rest;
+        }
+        self.take_rows(&mut opened.rows);
+        for (least, greatest, source) in opened.sources.drain(..) {
+            self.queue(least, greatest, source);
+        }
+        if let Some(again) = opened.again {
+            self.put_back.push(Queued {
+                bound: queued.bound,
+                end: queued.end,
+                number: queued.number,
+                source: again,
+            });
+        }
+        Ok(())
+    }
+
+    fn take_rows(&mut self, rows: &mut Vec<FoundEvent>) {
+        for row in rows.drain(..) {
+            let place = row.place();
+            let given = self.watermark.as_ref().is_some_and(|mark| mark.is_after(place, self.order));
+            let later = self
+                .cutoff
+                .as_ref()
+                .is_some_and(|cutoff| place.compare(&cutoff.place(), self.order).is_ge());
+            if !given && !later {
+                self.rows_bytes += row.size();
+                self.rows.push(row);
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let enough = usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_mul(4);
+        self.rows_bytes > BUFFER_BYTES || self.rows.len() > enough.max(4096)
+    }
+
+    /// Makes the rows final that no unread source can come before.
+    fn give_before(&mut self, bound: i64) {
+        let order = self.order;
+        let is_final = |row: &FoundEvent| match order {
+            Order::Forward => row.time < bound,
+            Order::Reverse => -row.time < bound,
+        };
+        if self.rows.iter().any(is_final) {
+            let (ready, rest) = std::mem::take(&mut self.rows).into_iter().partition(is_final);
+            self.rows = rest;
+            self.rows_bytes = self.rows.iter().map(FoundEvent::size).sum();
+            self.put_back.retain(|queued| queued.end >= bound);
+            self.watermark = Some(Mark { time: self.signed(bound), path: None });
+            self.make_ready(ready);
+        }
+    }
+
+    /// Makes all rows final, and goes on with what was dropped.
+    fn give_all(&mut self) {
+        self.rows_bytes = 0;
+        let rows = std::mem::take(&mut self.rows);
+        self.make_ready(rows);
+        if let Some(cutoff) = self.cutoff.take() {
+            let time = self.signed(cutoff.time);
+            for queued in self.put_back.drain(..) {
+                if queued.end >= time {
+                    self.sources.push(Reverse(queued));
+                }
+            }
+            self.watermark = Some(Mark { time: cutoff.time, path: Some(cutoff.path) });
+        } else {
+            self.put_back.clear();
+        }
+    }
+
+    /// Drops the later half of the rows, to be read again later.
+    fn drop_latest(&mut self) {
+        let order = self.order;
+        self.rows.sort_by(|a, b| a.place().compare(&b.place(), order));
+        let mut bytes = 0;
+        let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        let keep = self
+            .rows
+            .iter()
+            .position(|row| {
+                bytes += row.size();
+                bytes > BUFFER_BYTES / 2
+            })
+            .unwrap_or(self.rows.len())
+            .clamp(1, wanted.max(1));
+        // Rows of one place stay together: they may be one event seen twice.
+        let keep = keep
+            + self.rows.get(keep.saturating_sub(1)).map_or(0, |last| {
+                let same = |row: &&FoundEvent| row.place() == last.place();
+                self.rows[keep..].iter().take_while(same).count()
+            });
+        if let Some(first_dropped) = self.rows.get(keep) {
+            self.cutoff = Some(OwnedPlace::of(first_dropped));
+            self.rows.truncate(keep);
+        }
+        self.rows_bytes = self.rows.iter().map(FoundEvent::size).sum();
+    }
+
+    fn make_ready(&mut self, mut rows: Vec<FoundEvent>) {
+        let order = self.order;
+        // Archived before live, so that an event that is both is given as archived.
+        rows.sort_by(|a, b| {
+            a.place()
+                .compare(&b.place(), order)
+                .then_with(|| a.segment.is_none().cmp(&b.segment.is_none()))
+                .then_with(|| a.segment.cmp(&b.segment))
+        });
+        let notices = &mut self.notices;
+        rows.dedup_by(|next, kept| {
+            if next.path != kept.path || next.time != kept.time {
+                return false;
+            }
+            if next.bytes == kept.bytes {
+                return true;
+            }
+            notices.add(Notice::Conflict { path: kept.path.clone() });
+            false
+        });
+        rows.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        self.remaining -= rows.len() as u64;
+        rows.reverse();
+        self.ready = rows;
+    }
+
+    fn signed(&self, time: i64) -> i64 {
+        match self.order {
+            Order::Forward => time,
+            Order::Reverse => -time,
+        }
+    }
+}
+
+impl Iterator for EventStream {
+    type Item = Result<FoundEvent>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ready.is_empty() {
+            if self.remaining == 0 {
+                return None;
+            }
+            if let Err(error) = self.fill() {
+                self.remaining = 0;
+                return Some(Err(error));
+            }
+        }
+        self.ready.pop().map(Ok)
+    }
+}
+
+impl Scope {
+    pub(super) fn live(self) -> bool {
+        self != Self::Archived
+    }
+
+    pub(super) fn archived(self) -> bool {
+        self != Self::Live
+    }
+}
