@@ -1,2 +1,9 @@
-//! The `hlarchive` command.
-fn main() {}
+//! The `hlarchive` command: a thin face over the library.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

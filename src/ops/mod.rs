@@ -6,6 +6,7 @@
 //! report and never stops the rest.
 
 pub mod emit;
+pub mod inspect;
 pub mod manifest;
 pub mod restore;
 pub mod rotate;
@@ -16,30 +17,40 @@ use std::fmt;
 
 use crate::archive::By;
 use crate::event::Timestamp;
+use crate::segment::Sha256Hash;
 
-/// Who acts, and when.
+/// Who acts, and when. All that an operation must not find out by itself.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The time, as the caller knows it.
     pub now: Timestamp,
     /// Who acts, for the manifest.
     pub by: By,
-    /// A number that no other process has, for names of temporary files.
-    pub token: u64,
+    seed: [u8; 32],
     drawn: Cell<u64>,
 }
 
 impl Context {
-    /// A context; `token` must be random.
-    pub fn new(now: Timestamp, by: By, token: u64) -> Self {
-        Self { now, by, token, drawn: Cell::new(0) }
+    /// A context. `seed` must be random: ids of events and names of temporary files
+    /// follow from it.
+    pub fn new(now: Timestamp, by: By, seed: [u8; 32]) -> Self {
+        Self { now, by, seed, drawn: Cell::new(0) }
     }
 
-    /// A fresh token.
-    pub(crate) fn next_token(&self) -> u64 {
+    /// Fresh random bytes.
+    pub(crate) fn draw(&self) -> [u8; 32] {
         let drawn = self.drawn.get();
         self.drawn.set(drawn + 1);
-        self.token.wrapping_add(drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        let mut input = [0; 40];
+        input[..32].copy_from_slice(&self.seed);
+        input[32..].copy_from_slice(&drawn.to_le_bytes());
+        Sha256Hash::of(&input).0
+    }
+
+    /// A number that no other process has, for the name of a temporary file.
+    pub(crate) fn next_token(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.draw();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 }
 

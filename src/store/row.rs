@@ -32,6 +32,11 @@ impl FoundEvent {
         Self { path, segment, bytes, time }
     }
 
+    /// A live file that was read by other means than a query.
+    pub fn live(path: EventPath, bytes: Box<[u8]>, timestamp: Timestamp) -> Self {
+        Self::new(path, None, bytes, timestamp)
+    }
+
     /// The event's fields; what is found has been parsed before, so this succeeds.
     pub fn head(&self) -> Result<EventHead<'_>, InvalidEvent> {
         EventHead::parse(&self.bytes)

@@ -9,11 +9,11 @@ use crate::segment::{SegmentReader, Sha256Hash};
 
 /// For each live file, by its number in the listing, the hashes of archived files with
 /// the same identity. Usually empty.
-pub(super) type Archived = HashMap<usize, Vec<Sha256Hash>>;
+pub(in crate::ops) type Archived = HashMap<usize, Vec<Sha256Hash>>;
 
 /// Reads a segment front to back and walks the listing beside it: both are in member
 /// order, so one pass in bounded memory finds every identity that is in both.
-pub(super) fn merge_join(
+pub(in crate::ops) fn merge_join(
     archive: &ArchiveDir,
     segment: &SegmentName,
     listing: &Listing,

@@ -5,7 +5,7 @@
 //! place with its checksum file; append the manifest record; and only then remove exactly
 //! the files that were read. A run that is stopped anywhere is finished by the next.
 
-mod archived;
+pub(in crate::ops) mod archived;
 mod day;
 mod residue;
 

@@ -1,0 +1,213 @@
+//! Flags that several commands share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::exit::Failure;
+use super::when;
+use hlarchive::event::{Date, EventType, Severity, Timestamp};
+use hlarchive::store::Filter;
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// The event tree
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "HLARCHIVE_ROOT",
+        default_value = "/opt/homelab/events",
+        help_heading = "Global options"
+    )]
+    pub(super) root: PathBuf,
+    /// The archive [default: the event tree's name with -archive appended]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "HLARCHIVE_ARCHIVE",
+        help_heading = "Global options"
+    )]
+    pub(super) archive: Option<PathBuf>,
+    /// The policy [default: /etc/hlarchive/policy.toml if it exists, else the built-in one]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "HLARCHIVE_POLICY",
+        help_heading = "Global options"
+    )]
+    pub(super) policy: Option<PathBuf>,
+    /// How results are printed
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", help_heading = "Global options")]
+    pub(super) output: Option<Format>,
+    /// Print results and errors alone: no remarks, no progress
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub(super) quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global options")]
+    pub(super) verbose: bool,
+    /// When to use colours (NO_COLOR turns them off, too)
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "HLARCHIVE_COLOR",
+        help_heading = "Global options"
+    )]
+    pub(super) color: ColorWhen,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// On a terminal.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// Paths alone, one a line.
+    Path,
+}
+
+impl Format {
+    /// The word of the flag.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+            Self::Path => "path",
+        }
+    }
+}
+
+/// Flags that choose events.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Which events")]
+pub(super) struct FilterArgs {
+    /// Not before this: a date, a timestamp, yesterday, "2h ago"
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) since: Option<String>,
+    /// Only before this; a date means the end of that day
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) until: Option<String>,
+    /// Of this node; this and the following flags may be repeated
+    #[arg(long, value_name = "NODE")]
+    pub(super) node: Vec<String>,
+    /// Of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(super) event_type: Vec<String>,
+    /// Of this severity: info, warning, error or critical
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub(super) severity: Vec<Severity>,
+    /// Of this severity or a worse one
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub(super) min_severity: Option<Severity>,
+    /// Of this service
+    #[arg(long, value_name = "SERVICE")]
+    pub(super) service: Vec<String>,
+    /// From this source
+    #[arg(long, value_name = "SOURCE")]
+    pub(super) source: Vec<String>,
+    /// With this correlation id
+    #[arg(long, value_name = "ID")]
+    pub(super) correlation_id: Vec<String>,
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    text.to_ascii_lowercase().parse().map_err(|_| {
+        "expected info, warning, error or critical".to_owned()
+    })
+}
+
+impl FilterArgs {
+    /// The filter that the flags ask for.
+    pub(super) fn filter(&self, now: Timestamp) -> Result<Filter, Failure> {
+        let bound = |text: &Option<String>, flag: &str, bound| {
+            text.as_ref()
+                .map(|text| {
+                    when::parse(text, now, bound)
+                        .map_err(|reason| Failure::usage(format!("{flag}: {reason}")))
+                })
+                .transpose()
+        };
+        let since = bound(&self.since, "--since", when::Bound::Since)?;
+        let until = bound(&self.until, "--until", when::Bound::Until)?;
+        if let (Some(since), Some(until)) = (since, until) {
+            if since >= until {
+                return Err(Failure::usage(format!(
+                    "--since {since} is not before --until {until}; nothing could match"
+                )));
+            }
+        }
+        // Events of others may carry any word; what looks like a type is normalized.
+        let types = self
+            .event_type
+            .iter()
+            .map(|text| {
+                EventType::normalize(text).map_or_else(|_| text.clone(), |kind| kind.to_string())
+            })
+            .collect();
+        Ok(Filter {
+            correlation_ids: self.correlation_id.clone(),
+            types,
+            nodes: self.node.clone(),
+            services: self.service.clone(),
+            severities: self.severity.clone(),
+            sources: self.source.clone(),
+            min_severity: self.min_severity,
+            since,
+            until,
+        })
+    }
+
+    /// Whether a time was given.
+    pub(super) fn has_time(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
+    }
+
+    /// Whether anything but a time was asked for.
+    pub(super) fn asks_for_more(&self) -> bool {
+        !(self.node.is_empty()
+            && self.event_type.is_empty()
+            && self.severity.is_empty()
+            && self.min_severity.is_none()
+            && self.service.is_empty()
+            && self.source.is_empty()
+            && self.correlation_id.is_empty())
+    }
+}
+
+/// A day, as a date or a word such as `yesterday`.
+pub(super) fn dates(texts: &[String], now: Timestamp) -> Result<Vec<Date>, Failure> {
+    let mut dates = texts
+        .iter()
+        .map(|text| when::parse_date(text, now).map_err(Failure::usage))
+        .collect::<Result<Vec<Date>, Failure>>()?;
+    dates.sort_unstable();
+    dates.dedup();
+    Ok(dates)
+}
+
+/// An instant.
+pub(super) fn instant(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    when::parse(text, now, when::Bound::Since)
+        .map_err(|reason| Failure::usage(format!("{flag}: {reason}")))
+}

@@ -1,0 +1,29 @@
+//! `hlarchive completions`.
+
+use std::io::Write;
+
+use clap_complete::{Shell, generate};
+
+use crate::cli::exit::{Exit, Failure, stdout_failed};
+use crate::cli::session::Session;
+
+/// Print completions for a shell
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive completions bash > /etc/bash_completion.d/hlarchive
+  hlarchive completions fish > ~/.config/fish/completions/hlarchive.fish")]
+pub(in crate::cli) struct Args {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    shell: Shell,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let mut script = Vec::new();
+        generate(self.shell, &mut crate::cli::command(), "hlarchive", &mut script);
+        session.out.write_all(&script).map_err(stdout_failed)?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,199 @@
+//! `hlarchive emit`.
+
+use std::io::Read;
+
+use hlarchive::Error;
+use hlarchive::ops::emit::{BatchLine, Emitted, NewEvent, emit, emit_batch};
+
+use crate::cli::args::{Format, instant};
+use crate::cli::exit::{self, Exit, Failure};
+use crate::cli::session::{self, Session};
+
+/// Write an event; it is on the disk when this returns
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive emit deployment_started --service mosquitto --correlation-id deploy-882 \\
+      --payload '{\"version\": \"2.0.18\"}'
+  hlarchive emit healthcheck_failed --severity error --payload @result.json
+  producer | hlarchive emit --batch
+
+Known types: deployment_started, deployment_completed, deployment_failed, service_unhealthy, \
+service_recovered, node_offline, node_online, healthcheck_failed, remediation_started, \
+remediation_completed. Others are accepted with a warning, unless the policy says otherwise.
+
+With --batch each line of standard input is a JSON object with any of the members type, \
+severity, source, service, correlation_id, payload, node and timestamp; the flags fill in what a \
+line leaves out. The path of each event is printed when the event is on the disk.")]
+pub(in crate::cli) struct Args {
+    /// What happened, such as deployment_started
+    #[arg(value_name = "TYPE", required_unless_present = "batch")]
+    event_type: Option<String>,
+    /// How bad it is: info, warning, error or critical
+    #[arg(long, value_name = "SEVERITY", default_value = "info")]
+    severity: String,
+    /// The component that emits the event
+    #[arg(long, value_name = "SOURCE", default_value = "hlarchive", allow_hyphen_values = true)]
+    source: String,
+    /// The service concerned
+    #[arg(long, value_name = "SERVICE", default_value = "all", allow_hyphen_values = true)]
+    service: String,
+    /// What links it to other events [default: the event's own id]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    correlation_id: Option<String>,
+    /// A JSON object, @FILE to read it from a file, or - for standard input
+    #[arg(long, value_name = "JSON", default_value = "{}", allow_hyphen_values = true)]
+    payload: String,
+    /// The host it happened on [default: this one]
+    #[arg(long, value_name = "NODE", allow_hyphen_values = true)]
+    node: Option<String>,
+    /// When it happened [default: now]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    timestamp: Option<String>,
+    /// Read events from standard input, one JSON object a line
+    #[arg(long)]
+    batch: bool,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(if self.batch {
+            &[Format::Path, Format::Ndjson]
+        } else {
+            &[Format::Path, Format::Json, Format::Ndjson]
+        })?;
+        let policy = session.policy()?;
+        let context = session.context()?;
+        let timestamp = match &self.timestamp {
+            Some(text) => Some(text.parse().or_else(|_| {
+                instant("--timestamp", text, session.now).map_err(|_| {
+                    Error::bad_event(
+                        "timestamp",
+                        format!(
+                            "\"{}\" is not a time: expected ISO 8601, such as \
+                             2026-05-16T10:11:12Z",
+                            hlarchive::event::shown(text)
+                        ),
+                    )
+                })
+            })?),
+            None => None,
+        };
+        let batch = self.batch;
+        let payload = if batch && self.payload == "-" {
+            return Err(Failure::usage(
+                "--payload -: standard input holds the batch; give the payload in its lines",
+            ));
+        } else {
+            read_payload(self.payload, policy.events.max_bytes)?
+        };
+        let new = NewEvent {
+            event_type: self.event_type.unwrap_or_default(),
+            severity: self.severity,
+            source: self.source,
+            service: self.service,
+            correlation_id: self.correlation_id,
+            payload,
+            node: self.node.unwrap_or_else(session::host_name),
+            timestamp,
+        };
+        if !batch {
+            let emitted = emit(&session.store, &policy.events, &context, &new)?;
+            print(session, &emitted, format)?;
+            return Ok(Exit::Done);
+        }
+        let store = session.store.clone();
+        let mut bad = None;
+        let stats = emit_batch(
+            &store,
+            &policy.events,
+            &context,
+            &session::now,
+            std::io::stdin().lock(),
+            &new,
+            &mut |line: BatchLine| match line.outcome {
+                Ok(emitted) => print(session, &emitted, format)
+                    .and_then(|()| session.flush())
+                    .or_else(keep_going),
+                Err(error) => {
+                    let exit = exit::code(&error);
+                    let _ = session.flush();
+                    exit::report(
+                        &format!("standard input:{}: {error}", line.number),
+                        exit,
+                        format == Format::Ndjson,
+                    );
+                    bad = Some(worse(bad, exit));
+                    Ok(())
+                }
+            },
+        )?;
+        if stats.refused_lines > 0 {
+            session.remark(&format!(
+                "hlarchive: {} of {} lines became no event",
+                stats.refused_lines,
+                stats.refused_lines + stats.emitted_events
+            ));
+        }
+        Ok(bad.unwrap_or(Exit::Done))
+    }
+}
+
+/// A reader that went away does not end a batch: its events are still to be kept.
+fn keep_going(failure: Failure) -> hlarchive::Result<()> {
+    match failure {
+        Failure::ClosedPipe => Ok(()),
+        Failure::Library(error) => Err(error),
+    }
+}
+
+/// Bad data gives 65; trouble with the disk outweighs it.
+fn worse(before: Option<Exit>, now: Exit) -> Exit {
+    match before {
+        Some(before) if before != Exit::Data => before,
+        _ => now,
+    }
+}
+
+fn print(session: &mut Session, emitted: &Emitted, format: Format) -> Result<(), Failure> {
+    if let Some(warning) = &emitted.warning {
+        if !session.global.quiet {
+            session.warn(warning);
+        }
+    }
+    let file = emitted.file.display().to_string();
+    if matches!(format, Format::Json | Format::Ndjson) {
+        let object = serde_json::json!({
+            "path": file,
+            "id": emitted.id,
+            "correlation_id": emitted.correlation_id,
+        });
+        session.line(&object.to_string())
+    } else {
+        session.line(&file)
+    }
+}
+
+/// The payload's text, from wherever the flag says.
+fn read_payload(flag: String, most: u64) -> Result<String, Failure> {
+    let (name, bytes) = if flag == "-" {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes);
+        ("standard input".to_owned(), read.map(|_| bytes))
+    } else if let Some(path) = flag.strip_prefix('@') {
+        let read = std::fs::File::open(path).and_then(|file| {
+            let mut bytes = Vec::new();
+            file.take(most + 1).read_to_end(&mut bytes).map(|_| bytes)
+        });
+        (path.to_owned(), read)
+    } else {
+        return Ok(flag);
+    };
+    let bytes = bytes.map_err(|error| Error::io(&name, "read", error))?;
+    if bytes.len() as u64 > most {
+        let reason = format!("{name} has more than {most} bytes (events.max_bytes)");
+        return Err(Error::bad_event("payload", reason).into());
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Error::bad_event("payload", format!("{name} is not UTF-8 text")).into())
+}

@@ -1,0 +1,99 @@
+//! `hlarchive inspect`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use hlarchive::ops::inspect::{SegmentPicture, Subject, inspect};
+
+use super::{bytes, count};
+use crate::cli::args::Format;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::session::Session;
+use crate::cli::when;
+
+/// Values that are shown of each field without `--verbose`.
+const FEW: usize = 8;
+
+/// Show what a day's segments hold, from their indexes alone
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive inspect 2026-05-16
+  hlarchive inspect /mnt/backup/2026-05-16.tar.zst -o json")]
+pub(in crate::cli) struct Args {
+    /// A day, or a segment's file
+    #[arg(value_name = "DATE|FILE")]
+    subject: String,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        let subject = match when::parse_date(&self.subject, session.now) {
+            Ok(date) => Subject::Day(date),
+            Err(_) => Subject::File(PathBuf::from(self.subject)),
+        };
+        let pictures = inspect(&session.store, &subject)?;
+        if format == Format::Json {
+            session.json(&serde_json::json!({ "segments": pictures }))?;
+        } else {
+            for picture in &pictures {
+                print(session, picture)?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn print(session: &mut Session, picture: &SegmentPicture) -> Result<(), Failure> {
+    let most = if session.global.verbose { usize::MAX } else { FEW };
+    let title = session.paint.strong(&picture.segment);
+    session.line(&title)?;
+    let invalid = if picture.invalid > 0 {
+        format!(", {} of them no events", picture.invalid)
+    } else {
+        String::new()
+    };
+    let mut rows = vec![
+        ("day", picture.date.clone()),
+        ("events", format!("{}{invalid}", picture.events)),
+        (
+            "size",
+            format!("{} for {} of events", bytes(picture.bytes), bytes(picture.event_bytes)),
+        ),
+    ];
+    if let (Some(first), Some(last)) = (&picture.first, &picture.last) {
+        rows.push(("first", first.clone()));
+        rows.push(("last", last.clone()));
+    }
+    rows.push(("frames", picture.frames.to_string()));
+    rows.push(("content", picture.content.to_string()));
+    rows.push(("correlation ids", picture.correlation_ids.to_string()));
+    for (name, counts) in [
+        ("types", &picture.types),
+        ("nodes", &picture.nodes),
+        ("services", &picture.services),
+        ("severities", &picture.severities),
+        ("sources", &picture.sources),
+    ] {
+        rows.push((name, most_frequent(counts, most)));
+    }
+    for (name, value) in rows {
+        session.line(&format!("  {name:<15}  {value}"))?;
+    }
+    Ok(())
+}
+
+fn most_frequent(counts: &BTreeMap<String, u64>, most: usize) -> String {
+    let mut sorted: Vec<_> = counts.iter().collect();
+    sorted.sort_by_key(|(value, events)| (std::cmp::Reverse(**events), (*value).clone()));
+    let mut parts: Vec<String> = sorted
+        .iter()
+        .take(most)
+        .map(|(value, events)| format!("{} {events}", hlarchive::event::shown(value)))
+        .collect();
+    if sorted.len() > most {
+        parts.push(format!("and {}", count((sorted.len() - most) as u64, "other")));
+    }
+    parts.join(", ")
+}

@@ -1,0 +1,157 @@
+//! `hlarchive list`.
+
+use std::io::Write;
+
+use hlarchive::store::{FoundEvent, Order, Query, Scope};
+
+use super::follow::follow;
+use crate::cli::args::{FilterArgs, Format, dates};
+use crate::cli::exit::{Exit, Failure, stdout_failed};
+use crate::cli::output::EventTable;
+use crate::cli::session::Session;
+
+/// List events in time order, live and archived alike
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive list                                        (today)
+  hlarchive list --date 2026-05-16 --node pi4
+  hlarchive list --since '2 days ago' --min-severity error
+  hlarchive list --since 2026-05-01 --until 2026-05-07 -o ndjson | jq .type
+  hlarchive list --follow
+
+Several values of one filter are alternatives; different filters must all hold. With -o ndjson \
+each line has the event's own fields, then _path (DATE/NODE/FILE) and, when it is archived, \
+_segment. Exit code 1: filters were given, and nothing matched; 74: something could not be read, \
+so events may be missing.")]
+pub(in crate::cli) struct Args {
+    /// Events filed under this day: 2026-05-16, today, yesterday; may be repeated
+    #[arg(long, value_name = "DATE")]
+    date: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Latest first
+    #[arg(long)]
+    reverse: bool,
+    /// Go on with new events as they come
+    #[arg(short, long, conflicts_with_all = ["reverse", "limit", "archived_only", "until"])]
+    follow: bool,
+    /// Plain files alone
+    #[arg(long)]
+    live_only: bool,
+    /// Segments alone
+    #[arg(long, conflicts_with = "live_only")]
+    archived_only: bool,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let formats = [Format::Table, Format::Json, Format::Ndjson, Format::Path];
+        let format = session.format(&formats)?;
+        if self.follow && format == Format::Json {
+            return Err(Failure::usage("--follow never ends, so --output ndjson fits, not json"));
+        }
+        let filter = self.filter.filter(session.now)?;
+        let mut dates = dates(&self.date, session.now)?;
+        let only_today = dates.is_empty() && !self.filter.has_time();
+        if only_today {
+            dates.push(session.now.date());
+        }
+        let query = Query {
+            filter,
+            dates,
+            order: if self.reverse { Order::Reverse } else { Order::Forward },
+            limit: self.limit,
+            scope: match (self.live_only, self.archived_only) {
+                (true, _) => Scope::Live,
+                (_, true) => Scope::Archived,
+                _ => Scope::Everything,
+            },
+        };
+        let mut printer = Printer::new(format);
+        if self.follow {
+            return follow(session, query, &mut printer);
+        }
+        let mut events = session.store.events(query)?;
+        let mut found = 0_u64;
+        for event in &mut events {
+            found += 1;
+            printer.print(session, &event?)?;
+        }
+        printer.end(session)?;
+        session.notices(events.notices());
+        session.end_notices();
+        if events.notices().any_cost() {
+            return Ok(Exit::Io);
+        }
+        if found == 0 {
+            if only_today {
+                session.remark("no such event today; choose other days with --date or --since");
+            }
+            if self.filter.asks_for_more() {
+                return Ok(Exit::Wrong);
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Prints events in the format that was asked for, one by one.
+pub(super) struct Printer {
+    format: Format,
+    table: EventTable,
+    line: Vec<u8>,
+    printed: u64,
+}
+
+impl Printer {
+    pub(super) fn new(format: Format) -> Self {
+        Self { format, table: EventTable::default(), line: Vec::new(), printed: 0 }
+    }
+
+    pub(super) fn print(
+        &mut self,
+        session: &mut Session,
+        event: &FoundEvent,
+    ) -> Result<(), Failure> {
+        self.line.clear();
+        match self.format {
+            Format::Table => {
+                self.table.add(event, session.width(), session.paint, &mut self.line);
+            }
+            Format::Path => {
+                // Writing into memory cannot fail.
+                let _ = writeln!(self.line, "{}", event.path);
+            }
+            Format::Ndjson => {
+                event.write_json(&mut self.line);
+                self.line.push(b'\n');
+            }
+            Format::Json => {
+                self.line.extend_from_slice(if self.printed == 0 { b"[\n" } else { b",\n" });
+                event.write_json(&mut self.line);
+            }
+        }
+        self.printed += 1;
+        session.out.write_all(&self.line).map_err(stdout_failed)
+    }
+
+    /// Writes what was held back to find the columns' widths.
+    pub(super) fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
+        self.line.clear();
+        self.table.flush(session.width(), session.paint, &mut self.line);
+        session.out.write_all(&self.line).map_err(stdout_failed)?;
+        session.flush()
+    }
+
+    pub(super) fn end(&mut self, session: &mut Session) -> Result<(), Failure> {
+        self.flush(session)?;
+        if self.format == Format::Json {
+            session.line(if self.printed == 0 { "[]" } else { "\n]" })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! `hlarchive manifest`.
+
+use clap::Subcommand;
+use hlarchive::archive::Record;
+use hlarchive::ops::manifest::{load, rebuild_manifest};
+
+use super::{bytes, count, name_findings};
+use crate::cli::args::Format;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+
+/// Show what happened to the archive, or rebuild the record of it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive manifest show
+  hlarchive manifest head > /mnt/elsewhere/head
+  hlarchive verify --head \"$(cat /mnt/elsewhere/head)\"")]
+pub(in crate::cli) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Print every record, oldest first
+    Show,
+    /// Print the hash of the last record; who keeps it elsewhere can prove the whole chain
+    Head,
+    /// Write a new manifest from the segments; the old one is kept beside it
+    Rebuild,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        match self.action {
+            Action::Show => show(session),
+            Action::Head => {
+                let format = session.format(&[Format::Table, Format::Json])?;
+                let head = load(&session.store)?.head();
+                if format == Format::Json {
+                    session.json(&serde_json::json!({ "head": head }))?;
+                } else {
+                    session.line(&head.to_string())?;
+                }
+                Ok(Exit::Done)
+            }
+            Action::Rebuild => {
+                let format = session.format(&[Format::Table, Format::Json])?;
+                let bar = Bar::new(session);
+                let report = rebuild_manifest(&session.store, &session.context()?, &bar)?;
+                if format == Format::Json {
+                    session.json(&report)?;
+                } else {
+                    session.line(&format!(
+                        "rebuilt from {}; the old manifest is kept beside the new one",
+                        count(report.segments, "segment")
+                    ))?;
+                }
+                session.flush()?;
+                name_findings(session, &report.findings);
+                Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+            }
+        }
+    }
+}
+
+fn show(session: &mut Session) -> Result<Exit, Failure> {
+    let format = session.format(&[Format::Table, Format::Json, Format::Ndjson])?;
+    let manifest = load(&session.store)?;
+    match format {
+        Format::Json => session.json(&manifest.records())?,
+        Format::Ndjson => {
+            for record in manifest.records() {
+                let line = serde_json::to_string(record)
+                    .map_err(|error| crate::cli::exit::stdout_failed(error.into()))?;
+                session.line(&line)?;
+            }
+        }
+        _ => {
+            for record in manifest.records() {
+                let line = sentence(record);
+                session.line(&line)?;
+            }
+        }
+    }
+    if let Some(torn) = manifest.torn() {
+        session.warn(&format!(
+            "the last line is torn ({} bytes) and was passed over; the next rotate mends it",
+            torn.bytes
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+fn sentence(record: &Record) -> String {
+    let mut line = format!("{:>5}  {}  {:<8}", record.seq, record.time, record.op.as_str());
+    if let Some(segment) = &record.segment {
+        line.push_str(&format!("  {segment}"));
+    } else if let Some(date) = record.date {
+        line.push_str(&format!("  {date}"));
+    }
+    if let Some(events) = record.events {
+        line.push_str(&format!("  {}", count(events, "event")));
+    }
+    if let Some(size) = record.bytes {
+        line.push_str(&format!(" in {}", bytes(size)));
+    }
+    for text in [&record.path, &record.reason, &record.note].into_iter().flatten() {
+        line.push_str(&format!("  {}", hlarchive::event::shown(text)));
+    }
+    if let Some(by) = &record.by {
+        line.push_str(&format!(
+            "  ({}@{})",
+            hlarchive::event::shown(&by.user),
+            hlarchive::event::shown(&by.host)
+        ));
+    }
+    line
+}

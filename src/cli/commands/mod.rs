@@ -1,0 +1,47 @@
+//! The commands, one file each.
+
+pub(super) mod completions;
+pub(super) mod demo;
+pub(super) mod emit;
+mod follow;
+pub(super) mod inspect;
+pub(super) mod list;
+pub(super) mod man;
+pub(super) mod manifest;
+pub(super) mod policy;
+pub(super) mod restore;
+pub(super) mod rotate;
+pub(super) mod show;
+pub(super) mod trace;
+pub(super) mod verify;
+
+use hlarchive::ops::Finding;
+
+use super::session::Session;
+
+/// Names what is wrong on standard error, each in a line.
+fn name_findings(session: &Session, findings: &[Finding]) {
+    for finding in findings {
+        session.warn(&finding.to_string());
+    }
+}
+
+/// A number of bytes for people: binary units, one decimal.
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// `1 event`, `2 events`.
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,73 @@
+//! `hlarchive policy`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use hlarchive::policy::Policy;
+
+use crate::cli::args::Format;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::session::Session;
+
+/// Show or check the policy
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive policy show
+  hlarchive policy check policies/homelab.toml
+  hlarchive policy show > /etc/hlarchive/policy.toml    (a commented one to start from)")]
+pub(in crate::cli) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Print the policy in force, as it is written
+    Show,
+    /// Check a policy without using it; exit code 78 and the line when it is wrong
+    Check {
+        /// The policy [default: the one in force]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        match self.action {
+            Action::Show => {
+                let policy = session.policy()?;
+                if format == Format::Json {
+                    session.json(&serde_json::json!({
+                        "origin": policy.origin(),
+                        "digest": policy.digest(),
+                        "text": policy.text(),
+                    }))?;
+                } else {
+                    let text = policy.text().trim_end().to_owned();
+                    session.line(&text)?;
+                    session.flush()?;
+                    session.remark(&format!("# from {}", policy.origin()));
+                }
+            }
+            Action::Check { file } => {
+                let policy = match file {
+                    Some(file) => Policy::load(&file)?,
+                    None => session.policy()?,
+                };
+                if format == Format::Json {
+                    session.json(&serde_json::json!({
+                        "origin": policy.origin(),
+                        "digest": policy.digest(),
+                        "ok": true,
+                    }))?;
+                } else {
+                    session.line(&format!("{}: a good policy", policy.origin()))?;
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+}

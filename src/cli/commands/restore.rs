@@ -1,0 +1,122 @@
+//! `hlarchive restore`.
+
+use std::path::PathBuf;
+
+use hlarchive::ops::restore::{RestoreOptions, RestoreReport, Target, plan, restore};
+
+use super::{bytes, count, name_findings};
+use crate::cli::args::{FilterArgs, Format, dates};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+
+/// Turn archived events back into plain files, byte for byte
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive restore 2026-05-16 --to /tmp/that-day
+  hlarchive restore 2026-05-16 --live
+  hlarchive restore --correlation-id deploy-882 --to /tmp/deploy
+
+Nothing that exists is overwritten. What is restored with --live is recognised as archived and \
+removed again when its day is rotated the next time. Exit code 1: something could not be \
+restored, or something else stands in its place, and is named.")]
+pub(in crate::cli) struct Args {
+    /// These days; without any, all days on which the filters match
+    #[arg(value_name = "DATE")]
+    dates: Vec<String>,
+    /// Into this directory, which is made when missing
+    #[arg(long, value_name = "DIR", conflicts_with = "live")]
+    to: Option<PathBuf>,
+    /// Back into the live tree
+    #[arg(long)]
+    live: bool,
+    /// Show what would be restored, and write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        let target = match (self.to, self.live) {
+            (Some(directory), _) => Target::Directory(directory),
+            (None, true) => Target::Live,
+            (None, false) if self.dry_run => Target::Live,
+            (None, false) => {
+                return Err(Failure::usage(
+                    "say where to: --to DIR for a directory of its own, or --live for back into \
+                     the live tree",
+                ));
+            }
+        };
+        if self.dates.is_empty() && !self.filter.has_time() && !self.filter.asks_for_more() {
+            return Err(Failure::usage(
+                "say what: a day such as 2026-05-16, or a filter such as --correlation-id",
+            ));
+        }
+        let options = RestoreOptions {
+            dates: dates(&self.dates, session.now)?,
+            filter: self.filter.filter(session.now)?,
+            target,
+        };
+        let bar = Bar::new(session);
+        let report = if self.dry_run {
+            plan(&session.store, &options, &bar)?
+        } else {
+            restore(&session.store, &session.context()?, &options, &bar)?
+        };
+        print(session, &report, self.dry_run, &options.target, format)
+    }
+}
+
+fn print(
+    session: &mut Session,
+    report: &RestoreReport,
+    dry_run: bool,
+    target: &Target,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let events: u64 = report.days.iter().map(|day| day.events).sum();
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        for day in &report.days {
+            let mut line = format!(
+                "{}  {} ({})",
+                day.date,
+                count(day.events, "event"),
+                bytes(day.event_bytes)
+            );
+            if dry_run {
+                line.push_str(&format!(" from {}", day.segments.join(", ")));
+            } else {
+                line.push_str(&format!(" into {}", report.target));
+            }
+            if day.already_there > 0 {
+                line.push_str(&format!("; {} of them were there already", day.already_there));
+            }
+            session.line(&line)?;
+        }
+        session.flush()?;
+        if dry_run {
+            session.remark("a dry run: nothing was written");
+        } else if *target == Target::Live && events > 0 {
+            session.remark(
+                "the next rotate of these days recognises the files as archived and removes them",
+            );
+        }
+    }
+    name_findings(session, &report.findings);
+    if report.stopped {
+        session.warn("stopped on request; run it again to complete it");
+        return Ok(Exit::Busy);
+    }
+    if events == 0 && report.findings.is_empty() {
+        session.remark("no archived event matches");
+        return Ok(Exit::Wrong);
+    }
+    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+}

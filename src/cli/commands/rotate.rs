@@ -1,0 +1,118 @@
+//! `hlarchive rotate`.
+
+use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
+
+use super::{bytes, count, name_findings};
+use crate::cli::args::{Format, dates, instant};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+
+/// Archive the closed days that the policy no longer keeps live
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive rotate --dry-run
+  hlarchive rotate
+  hlarchive rotate --date 2026-05-16
+
+A day is read, written to a segment, synced, read back from the disk and compared; then it is \
+recorded, and only then are its files removed, exactly those that were read. A run that was \
+stopped is finished by the next one. Events that arrive late go into a further segment of their \
+day. Exit code 1: something was left as it was, and is named.")]
+pub(in crate::cli) struct Args {
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Only this closed day, even within the policy's keep_live; may be repeated
+    #[arg(long, value_name = "DATE")]
+    date: Vec<String>,
+    /// Take this as the time, trusting it over the manifest
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        if let Some(text) = &self.now {
+            session.now = instant("--now", text, session.now)?;
+        }
+        let options = RotateOptions {
+            dates: dates(&self.date, session.now)?,
+            trust_now: self.now.is_some(),
+        };
+        let policy = session.policy()?;
+        let context = session.context()?;
+        if self.dry_run {
+            let days = plan(&session.store, &policy, &context, &options)?;
+            return print_plan(session, &days, format);
+        }
+        let bar = Bar::new(session);
+        let report = rotate(&session.store, &policy, &context, &options, &bar)?;
+        print(session, &report, format)
+    }
+}
+
+fn print_plan(
+    session: &mut Session,
+    days: &[PlannedDay],
+    format: Format,
+) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(&serde_json::json!({ "dry_run": true, "days": days }))?;
+    } else if days.is_empty() {
+        session.remark("nothing to rotate");
+    } else {
+        for day in days {
+            let late = if day.segments > 0 { " (late arrivals)" } else { "" };
+            session.line(&format!("{}  {}{late}", day.date, count(day.files, "file")))?;
+        }
+        session.remark("a dry run: nothing was changed");
+    }
+    Ok(Exit::Done)
+}
+
+fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        for day in &report.days {
+            let mut line = format!("{}  ", day.date);
+            if day.segments.is_empty() {
+                line.push_str("nothing new to archive");
+            } else {
+                line.push_str(&format!(
+                    "{} into {} ({}, was {})",
+                    count(day.events, "event"),
+                    day.segments.join(", "),
+                    bytes(day.segment_bytes),
+                    bytes(day.event_bytes)
+                ));
+            }
+            if day.invalid > 0 {
+                line.push_str(&format!("; {} of them are no events", day.invalid));
+            }
+            if day.already_archived > 0 {
+                line.push_str(&format!("; {} were archived already", day.already_archived));
+            }
+            if day.left > 0 {
+                line.push_str(&format!("; {} left live", day.left));
+            }
+            session.line(&line)?;
+        }
+        if report.days.is_empty() && report.findings.is_empty() {
+            session.remark("nothing to rotate");
+        }
+    }
+    session.flush()?;
+    for finding in &report.recovered {
+        session.remark(&format!("hlarchive: {finding}"));
+    }
+    name_findings(session, &report.findings);
+    if report.stopped {
+        session.warn("stopped on request; the next run goes on where this one ended");
+        return Ok(Exit::Busy);
+    }
+    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+}

@@ -1,0 +1,47 @@
+//! `hlarchive show`.
+
+use std::io::Write;
+
+use hlarchive::store::Name;
+
+use crate::cli::args::Format;
+use crate::cli::exit::{Exit, Failure, stdout_failed};
+use crate::cli::session::Session;
+
+/// Print one event's bytes, wherever it lies
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive show 2026-05-16/pi4/20260516T101112.123456Z_node_offline_0196d8a2-....json
+  hlarchive show 0196d8a2-7c1a-7000-8000-0123456789ab -o json")]
+pub(in crate::cli) struct Args {
+    /// The UUID in the event's file name, or its path
+    #[arg(value_name = "UUID|PATH")]
+    name: String,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let possible = [Format::Table, Format::Json, Format::Ndjson, Format::Path];
+        let format = session.format(&possible)?;
+        let found = session.store.find(&Name::parse(&self.name)?)?;
+        match format {
+            Format::Table => session.out.write_all(&found.bytes).map_err(stdout_failed)?,
+            Format::Path => session.line(&found.path.to_string())?,
+            Format::Json | Format::Ndjson => {
+                if let Err(error) = found.head() {
+                    return Err(hlarchive::Error::bad_event(
+                        found.path.to_string(),
+                        format!("not an event: {error}; without -o its bytes are printed"),
+                    )
+                    .into());
+                }
+                let mut line = Vec::new();
+                found.write_json(&mut line);
+                line.push(b'\n');
+                session.out.write_all(&line).map_err(stdout_failed)?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}

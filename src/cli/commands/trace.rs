@@ -1,0 +1,247 @@
+//! `hlarchive trace`.
+
+use std::io::Write;
+
+use hlarchive::event::Severity;
+use hlarchive::store::{Filter, FoundEvent, Query};
+use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
+
+use crate::cli::args::Format;
+use crate::cli::exit::{Exit, Failure, stdout_failed};
+use crate::cli::output::short_time;
+use crate::cli::session::Session;
+use crate::cli::table::{fit, width};
+
+/// Follow a correlation id over all days, as a timeline
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive trace deploy-882
+  hlarchive trace deploy-882 -o json | jq .outcome
+
+Exit code 1: no event has this correlation id; 74: something could not be read, so steps may be \
+missing. With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, \
+service, source, detail, path, segment), events, first, last, duration_us, outcome (completed, \
+recovered, remediated, remediating, failed, running or unknown) and failure.")]
+pub(in crate::cli) struct Args {
+    /// What links the events
+    #[arg(value_name = "CORRELATION_ID", allow_hyphen_values = true)]
+    correlation_id: String,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let formats = [Format::Table, Format::Json, Format::Ndjson, Format::Path];
+        let format = session.format(&formats)?;
+        let id = self.correlation_id;
+        let filter = Filter { correlation_ids: vec![id.clone()], ..Filter::default() };
+        let mut events = session.store.events(Query { filter, ..Query::default() })?;
+        let mut timeline = Timeline::new(&id, format);
+        for event in &mut events {
+            timeline.tell(session, &event?)?;
+        }
+        let found = timeline.end(session)?;
+        session.notices(events.notices());
+        session.end_notices();
+        if events.notices().any_cost() {
+            return Ok(Exit::Io);
+        }
+        if !found {
+            session.flush()?;
+            if format != Format::Json {
+                session.remark(&format!(
+                    "no event has the correlation id {}",
+                    hlarchive::event::shown(&id)
+                ));
+            }
+            return Ok(Exit::Wrong);
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Writes a chain while it is read.
+struct Timeline<'a> {
+    id: &'a str,
+    format: Format,
+    tracer: Tracer,
+    begun: bool,
+    /// Steps held back to find the columns' widths.
+    held: Vec<(Severity, String, Step)>,
+    widths: Option<[usize; 4]>,
+}
+
+/// Steps that decide the widths of the columns.
+const SAMPLE: usize = 200;
+
+impl<'a> Timeline<'a> {
+    fn new(id: &'a str, format: Format) -> Self {
+        Self {
+            id,
+            format,
+            tracer: Tracer::default(),
+            begun: false,
+            held: Vec::new(),
+            widths: None,
+        }
+    }
+
+    fn tell(&mut self, session: &mut Session, event: &FoundEvent) -> Result<(), Failure> {
+        let Ok(head) = event.head() else { return Ok(()) };
+        let step = self.tracer.step(&head);
+        match self.format {
+            Format::Table => {
+                self.held.push((head.severity, short_time(head.timestamp), step));
+                if self.widths.is_some() || self.held.len() >= SAMPLE {
+                    self.flush(session)?;
+                }
+                Ok(())
+            }
+            Format::Path => session.line(&event.path.to_string()),
+            Format::Ndjson => {
+                let mut line = Vec::new();
+                event.write_json(&mut line);
+                line.push(b'\n');
+                session.out.write_all(&line).map_err(stdout_failed)
+            }
+            Format::Json => {
+                let open = serde_json::json!(self.id);
+                let start = if self.begun {
+                    ",\n".to_owned()
+                } else {
+                    format!("{{\"correlation_id\":{open},\"steps\":[\n")
+                };
+                self.begun = true;
+                let line = StepLine {
+                    step: &step,
+                    path: event.path.to_string(),
+                    segment: event.segment.as_ref().map(ToString::to_string),
+                };
+                let text = serde_json::to_string(&line)
+                    .map_err(|error| stdout_failed(error.into()))?;
+                session
+                    .out
+                    .write_all(start.as_bytes())
+                    .and_then(|()| session.out.write_all(text.as_bytes()))
+                    .map_err(stdout_failed)
+            }
+        }
+    }
+
+    fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let widths = *self.widths.get_or_insert_with(|| widths(&self.held));
+        let most = session.width();
+        for (severity, time, step) in std::mem::take(&mut self.held) {
+            let mut line = format!("{time}  {:>10}  ", offset(step.offset_us));
+            for (cell, width_of) in
+                [&step.node, &step.event_type, &step.service, &step.source].iter().zip(widths)
+            {
+                let cell = fit(&hlarchive::event::shown(cell), width_of);
+                line.push_str(&cell);
+                let padding = width_of.saturating_sub(width(&cell)) + 2;
+                line.extend(std::iter::repeat_n(' ', padding));
+            }
+            let mut second = None;
+            if let Some(detail) = &step.detail {
+                // A detail that does not fit beside the rest gets a line of its own.
+                if most.is_some_and(|most| width(&line) + width(detail) > most) {
+                    second = Some(format!("{:33}{detail}", ""));
+                } else {
+                    line.push_str(detail);
+                }
+            }
+            let fits = |text: &str| match most {
+                Some(most) => fit(text.trim_end(), most),
+                None => text.trim_end().to_owned(),
+            };
+            let line = session.paint.severity(severity, &fits(&line));
+            session.line(&line)?;
+            if let Some(second) = second {
+                let second = session.paint.severity(severity, &fits(&second));
+                session.line(&second)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the end of the story; whether there was one.
+    fn end(mut self, session: &mut Session) -> Result<bool, Failure> {
+        self.flush(session)?;
+        let summary = std::mem::take(&mut self.tracer).finish();
+        match (&summary, self.format) {
+            (Some(summary), Format::Table) => {
+                let line = closing(summary);
+                let painted = match summary.outcome {
+                    Outcome::Completed | Outcome::Recovered => session.paint.good(&line),
+                    Outcome::Failed => session.paint.bad(&line),
+                    _ => session.paint.strong(&line),
+                };
+                session.line(&painted)?;
+            }
+            (Some(summary), Format::Json) => {
+                let rest = serde_json::to_string(summary)
+                    .map_err(|error| stdout_failed(error.into()))?;
+                session.line(&format!("\n],{}", rest.trim_start_matches('{')))?;
+            }
+            (None, Format::Json) => {
+                let id = serde_json::json!(self.id);
+                session.line(&format!(
+                    "{{\"correlation_id\":{id},\"steps\":[],\"events\":0,\"outcome\":\"unknown\"}}"
+                ))?;
+            }
+            _ => {}
+        }
+        Ok(summary.is_some())
+    }
+}
+
+#[derive(serde::Serialize)]
+struct StepLine<'a> {
+    #[serde(flatten)]
+    step: &'a Step,
+    path: String,
+    segment: Option<String>,
+}
+
+fn widths(held: &[(Severity, String, Step)]) -> [usize; 4] {
+    let mut widths = [4; 4];
+    for (_, _, step) in held {
+        let cells = [&step.node, &step.event_type, &step.service, &step.source];
+        for (most, cell) in widths.iter_mut().zip(cells) {
+            *most = (*most).max(width(cell).min(24));
+        }
+    }
+    widths
+}
+
+fn closing(summary: &Summary) -> String {
+    let events = super::count(summary.events, "event");
+    let failure = match (&summary.failure, summary.outcome) {
+        (Some(failure), Outcome::Failed | Outcome::Remediating | Outcome::Remediated | Outcome::Recovered) => {
+            format!(" ({failure})")
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{}{failure}; {events} in {}",
+        summary.outcome.describe(),
+        duration(summary.duration_us)
+    )
+}
+
+/// `+1.250s`, `+3m05s`, `+1d02h`.
+fn offset(micros: i64) -> String {
+    let sign = if micros < 0 { '-' } else { '+' };
+    format!("{sign}{}", duration(micros.saturating_abs()))
+}
+
+/// A stretch of time in the two units that tell most.
+fn duration(micros: i64) -> String {
+    let seconds = micros / 1_000_000;
+    match seconds {
+        0..60 => format!("{}.{:03}s", seconds, micros % 1_000_000 / 1000),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}

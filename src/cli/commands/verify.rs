@@ -1,0 +1,131 @@
+//! `hlarchive verify`.
+
+use hlarchive::ops::verify::{Depth, VerifyOptions, VerifyReport, verify};
+use hlarchive::segment::Sha256Hash;
+
+use super::{bytes, count};
+use crate::cli::args::{Format, dates};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+
+/// Prove that nothing was lost or altered, or name each thing that was
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive verify
+  hlarchive verify 2026-05-16
+  hlarchive verify --archive --quick
+  hlarchive verify --head 4b6f...      (a head kept elsewhere, from \"hlarchive manifest head\")
+
+Reads everything and writes nothing. Exit code 1: something is wrong, and each thing is named.")]
+pub(in crate::cli) struct Args {
+    /// Only these days
+    #[arg(value_name = "DATE")]
+    dates: Vec<String>,
+    /// Check the live files alone
+    #[arg(long, conflicts_with = "archived")]
+    live: bool,
+    /// Check the archive alone (--archive DIR still names another one)
+    #[arg(long = "archived", visible_alias = "archive-only")]
+    archived: bool,
+    /// Only sizes, checksum files, indexes and seek tables
+    #[arg(long, conflicts_with = "sample")]
+    quick: bool,
+    /// Read this share of the segments whole, chosen at random
+    #[arg(long, value_name = "P%", value_parser = percent)]
+    sample: Option<f64>,
+    /// Prove that nothing up to this head of the manifest was rewritten or cut off
+    #[arg(long, value_name = "HASH", value_parser = head)]
+    head: Option<Sha256Hash>,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text
+        .strip_suffix('%')
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_| "expected a percentage, such as 10%".to_owned())?;
+    if (0.0..=100.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("expected a percentage from 0% to 100%".to_owned())
+    }
+}
+
+fn head(text: &str) -> Result<Sha256Hash, String> {
+    text.trim().to_ascii_lowercase().parse().map_err(|_| {
+        "expected 64 hexadecimal digits, as \"hlarchive manifest head\" prints them".to_owned()
+    })
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        if self.live && self.head.is_some() {
+            return Err(Failure::usage("--head: the manifest is not checked with --live"));
+        }
+        let options = VerifyOptions {
+            dates: dates(&self.dates, session.now)?,
+            live: !self.archived,
+            archive: !self.live,
+            depth: match (self.quick, self.sample) {
+                (true, _) => Depth::Quick,
+                (false, Some(percent)) => Depth::Sample(percent),
+                (false, None) => Depth::Full,
+            },
+            head: self.head,
+        };
+        let context = session.context()?;
+        let bar = Bar::new(session);
+        let report = verify(&session.store, &context, &options, &bar)?;
+        print(session, &report, &options, format)
+    }
+}
+
+fn print(
+    session: &mut Session,
+    report: &VerifyReport,
+    options: &VerifyOptions,
+    format: Format,
+) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        for finding in &report.findings {
+            let line = session.paint.bad(&finding.to_string());
+            session.line(&line)?;
+        }
+        for remark in &report.remarks {
+            session.line(&format!("(remark) {remark}"))?;
+        }
+        let mut parts = Vec::new();
+        if options.archive {
+            let whole = if report.segments_read_whole == report.segments {
+                format!("{} read whole", bytes(report.segment_bytes))
+            } else {
+                format!("{} of them read whole", report.segments_read_whole)
+            };
+            parts.push(format!(
+                "{} with {} ({whole}), {}",
+                count(report.segments, "segment"),
+                count(report.archived_events, "event"),
+                count(report.manifest_records, "record")
+            ));
+        }
+        if options.live {
+            parts.push(count(report.live_files, "live file"));
+        }
+        let verdict = if report.findings.is_empty() {
+            session.paint.good("all is well")
+        } else {
+            session.paint.bad(&count(report.findings.len() as u64, "finding"))
+        };
+        session.line(&format!("checked {}: {verdict}", parts.join(", and ")))?;
+    }
+    if report.stopped {
+        session.warn("stopped on request before all was checked");
+        return Ok(Exit::Busy);
+    }
+    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+}

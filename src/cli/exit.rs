@@ -1,0 +1,125 @@
+//! How a run ends: one table from what happened to an exit code (after sysexits.h).
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use hlarchive::Error;
+
+/// The ways a run can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Done.
+    Done = 0,
+    /// Checked and found wrong, or nothing matched.
+    Wrong = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// What was handed in is not an event, or a file is damaged.
+    Data = 65,
+    /// What was named does not exist.
+    NoInput = 66,
+    /// An output file cannot be created.
+    CannotCreate = 73,
+    /// Reading or writing failed, or damage cost events.
+    Io = 74,
+    /// Another process is at work, or the clock looks wrong: try again.
+    Busy = 75,
+    /// Not permitted.
+    NotPermitted = 77,
+    /// The policy is not acceptable.
+    Policy = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The reader of standard output went away; nothing is wrong.
+    ClosedPipe,
+    /// Anything that the library reports.
+    Library(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Library(error)
+    }
+}
+
+/// Errors of writing to standard output.
+pub(super) fn stdout_failed(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        Failure::ClosedPipe
+    } else {
+        Failure::Library(Error::io("standard output", "write", error))
+    }
+}
+
+impl Failure {
+    /// A wrong use of the command line.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::Library(Error::Usage(message.into()))
+    }
+}
+
+/// The exit code of an error.
+pub(super) fn code(error: &Error) -> Exit {
+    match error {
+        Error::Usage(_) => Exit::Usage,
+        Error::BadEvent { .. } | Error::Corrupt { .. } => Exit::Data,
+        Error::NotFound { .. } => Exit::NoInput,
+        Error::Policy(_) => Exit::Policy,
+        Error::Busy { .. } | Error::Refused(_) | Error::Interrupted(_) => Exit::Busy,
+        Error::Io { action, source, .. } => match (source.kind(), *action) {
+            (io::ErrorKind::PermissionDenied, _) => Exit::NotPermitted,
+            (io::ErrorKind::NotFound, _) => Exit::NoInput,
+            (
+                io::ErrorKind::ReadOnlyFilesystem
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::AlreadyExists,
+                "create",
+            ) => Exit::CannotCreate,
+            _ => Exit::Io,
+        },
+        _ => Exit::Io,
+    }
+}
+
+/// Reports an error on standard error, as a sentence or as JSON.
+pub(super) fn report(message: &str, exit: Exit, as_json: bool) {
+    let mut stderr = io::stderr().lock();
+    // Nothing can be done when even this fails.
+    let _ = if as_json {
+        let object = serde_json::json!({ "error": { "code": exit as u8, "message": message } });
+        writeln!(stderr, "{object}")
+    } else {
+        writeln!(stderr, "hlarchive: {message}")
+    };
+}
+
+/// Ends a run whose command line could not be understood, or that asked for help.
+pub(super) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    if !error.use_stderr() {
+        return match error.print() {
+            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Exit::Io.into(),
+            _ => Exit::Done.into(),
+        };
+    }
+    let wants_json = words.windows(2).any(|pair| {
+        (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json"
+    }) || words.iter().any(|word| word == "-ojson" || word == "--output=json");
+    if wants_json {
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        report(line.strip_prefix("error: ").unwrap_or(line), Exit::Usage, true);
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage.into()
+}

@@ -1,0 +1,121 @@
+//! The table of events: streamed, with columns as wide as the first rows need.
+
+use hlarchive::event::{Severity, Timestamp};
+use hlarchive::store::FoundEvent;
+use hlarchive::views::detail::detail;
+
+use super::color::Paint;
+use super::table::{fit, width as text_width};
+
+/// Rows that decide the widths of the columns.
+const SAMPLE: usize = 200;
+
+/// The widest that a column but the last becomes.
+const WIDEST: usize = 36;
+
+const HEADERS: [&str; 7] =
+    ["TIME", "SEVERITY", "NODE", "TYPE", "SERVICE", "CORRELATION ID", "DETAIL"];
+
+/// A table that is written as events come.
+#[derive(Default)]
+pub(super) struct EventTable {
+    held: Vec<(Severity, [String; 7])>,
+    widths: Option<[usize; 7]>,
+}
+
+impl EventTable {
+    /// Adds an event; what can be printed goes to `out`.
+    pub(super) fn add(
+        &mut self,
+        event: &FoundEvent,
+        width: Option<usize>,
+        paint: Paint,
+        out: &mut Vec<u8>,
+    ) {
+        let Ok(head) = event.head() else { return };
+        let shown = |text: &str| hlarchive::event::shown(text);
+        let row = [
+            short_time(head.timestamp),
+            head.severity.to_string(),
+            shown(&head.node),
+            shown(&head.event_type),
+            shown(&head.service),
+            shown(&head.correlation_id),
+            detail(head.payload.get()).unwrap_or_default(),
+        ];
+        match self.widths {
+            Some(widths) => write_row(&row, head.severity, &widths, paint, out),
+            None => {
+                self.held.push((head.severity, row));
+                if self.held.len() >= SAMPLE {
+                    self.flush(width, paint, out);
+                }
+            }
+        }
+    }
+
+    /// Writes the rows that were held back to find the widths.
+    pub(super) fn flush(&mut self, width: Option<usize>, paint: Paint, out: &mut Vec<u8>) {
+        if self.held.is_empty() {
+            return;
+        }
+        let widths = widths(&self.held, width);
+        let header = line(&HEADERS.map(str::to_owned), &widths);
+        out.extend_from_slice(paint.faint(&header).as_bytes());
+        out.push(b'\n');
+        for (severity, row) in self.held.drain(..) {
+            write_row(&row, severity, &widths, paint, out);
+        }
+        self.widths = Some(widths);
+    }
+}
+
+/// `2026-05-16 10:11:12`: to the second, which is what a person compares.
+pub(super) fn short_time(time: Timestamp) -> String {
+    format!("{} {}", time.date(), time.clock())
+}
+
+fn widths(rows: &[(Severity, [String; 7])], most: Option<usize>) -> [usize; 7] {
+    let mut widths = HEADERS.map(text_width);
+    for (_, row) in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(text_width(cell).min(WIDEST));
+        }
+    }
+    widths[6] = usize::MAX;
+    let Some(most) = most else { return widths };
+    let fixed = |widths: &[usize; 7]| widths[..6].iter().map(|width| width + 2).sum::<usize>();
+    // On a narrow terminal the ids give way first, then services and nodes.
+    for (column, least) in [(5, 10), (4, 7), (2, 6)] {
+        let over = (fixed(&widths) + 12).saturating_sub(most);
+        widths[column] = widths[column].saturating_sub(over).max(least.min(widths[column]));
+    }
+    widths[6] = most.saturating_sub(fixed(&widths)).max(6);
+    widths
+}
+
+fn line(row: &[String; 7], widths: &[usize; 7]) -> String {
+    let mut line = String::new();
+    for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+        let cell = fit(cell, *width);
+        line.push_str(&cell);
+        if column < 6 {
+            let padding = width.saturating_sub(text_width(&cell)) + 2;
+            line.extend(std::iter::repeat_n(' ', padding));
+        }
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+fn write_row(
+    row: &[String; 7],
+    severity: Severity,
+    widths: &[usize; 7],
+    paint: Paint,
+    out: &mut Vec<u8>,
+) {
+    let text = line(row, widths);
+    out.extend_from_slice(paint.severity(severity, &text).as_bytes());
+    out.push(b'\n');
+}

@@ -1,0 +1,226 @@
+//! One run of the command: its flags, its streams, its clock.
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use hlarchive::archive::By;
+use hlarchive::event::Timestamp;
+use hlarchive::ops::Context;
+use hlarchive::policy::Policy;
+use hlarchive::store::{Notice, Notices, Store};
+use hlarchive::Error;
+
+use super::args::{ColorWhen, Format, Global};
+use super::exit::{self, Exit, Failure, stdout_failed};
+use super::color::Paint;
+
+/// Where the policy of a machine lies.
+const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
+
+/// Remarks of one kind that are shown without `--verbose`.
+const FEW_NOTICES: u64 = 10;
+
+/// What the commands share.
+pub(super) struct Session {
+    pub(super) global: Global,
+    pub(super) store: Store,
+    /// The time of this run, read once.
+    pub(super) now: Timestamp,
+    /// Colours for standard output.
+    pub(super) paint: Paint,
+    /// Standard output. Results only.
+    pub(super) out: BufWriter<StdoutLock<'static>>,
+    words: Vec<String>,
+    shown_notices: u64,
+    hidden_notices: u64,
+}
+
+impl Session {
+    pub(super) fn new(global: Global, words: &[OsString]) -> Self {
+        let store = Store::new(global.root.clone(), global.archive.clone());
+        let stdout = io::stdout();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let paint = match global.color {
+            ColorWhen::Always => Paint::new(true),
+            ColorWhen::Never => Paint::new(false),
+            ColorWhen::Auto => Paint::new(stdout.is_terminal() && !no_color),
+        };
+        Self {
+            global,
+            store,
+            now: now(),
+            paint,
+            out: BufWriter::with_capacity(1 << 16, stdout.lock()),
+            words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            shown_notices: 0,
+            hidden_notices: 0,
+        }
+    }
+
+    /// The output format, one of `possible`; the first is the default.
+    pub(super) fn format(&self, possible: &[Format]) -> Result<Format, Failure> {
+        let Some(wanted) = self.global.output else {
+            return Ok(possible.first().copied().unwrap_or(Format::Table));
+        };
+        if possible.contains(&wanted) {
+            return Ok(wanted);
+        }
+        let words: Vec<&str> = possible.iter().map(|format| format.as_str()).collect();
+        Err(Failure::usage(format!(
+            "--output {}: this command prints {}",
+            wanted.as_str(),
+            words.join(" or ")
+        )))
+    }
+
+    /// The policy in force.
+    pub(super) fn policy(&self) -> Result<Policy, Failure> {
+        if let Some(path) = &self.global.policy {
+            return Ok(Policy::load(path)?);
+        }
+        let system = Path::new(SYSTEM_POLICY);
+        match Policy::load(system) {
+            Err(error) if error.is_not_found() => Ok(Policy::built_in()?),
+            loaded => Ok(loaded?),
+        }
+    }
+
+    /// Who acts now.
+    pub(super) fn context(&self) -> Result<Context, Failure> {
+        let mut seed = [0; 32];
+        let mut filled = 0;
+        while filled < seed.len() {
+            filled += rustix::rand::getrandom(
+                &mut seed[filled..],
+                rustix::rand::GetRandomFlags::empty(),
+            )
+            .map_err(|error| Error::io("the system's random source", "read", error))?;
+        }
+        let user = ["USER", "LOGNAME"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+            .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
+        let by = By { user, host: host_name(), command: self.command() };
+        Ok(Context::new(self.now, by, seed))
+    }
+
+    /// The command line as it was typed, cut to a length that fits a record.
+    fn command(&self) -> String {
+        const MOST: usize = 500;
+        let mut words = self.words.iter();
+        let program = words
+            .next()
+            .and_then(|path| Path::new(path).file_name())
+            .map_or_else(|| "hlarchive".to_owned(), |name| name.to_string_lossy().into_owned());
+        let mut command = program;
+        for word in words {
+            command.push(' ');
+            command.push_str(word);
+        }
+        if let Some((at, _)) = command.char_indices().nth(MOST) {
+            command.truncate(at);
+            command.push('…');
+        }
+        command
+    }
+
+    /// Writes one line of results.
+    pub(super) fn line(&mut self, text: &str) -> Result<(), Failure> {
+        self.out
+            .write_all(text.as_bytes())
+            .and_then(|()| self.out.write_all(b"\n"))
+            .map_err(stdout_failed)
+    }
+
+    /// Writes a report as one JSON object.
+    pub(super) fn json(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
+        serde_json::to_writer_pretty(&mut self.out, value)
+            .map_err(|error| stdout_failed(error.into()))?;
+        self.out.write_all(b"\n").map_err(stdout_failed)
+    }
+
+    /// Hands results to the reader now.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(stdout_failed)
+    }
+
+    /// A remark for the person at the terminal.
+    pub(super) fn remark(&self, text: &str) {
+        if !self.global.quiet {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Something that should be looked at, though the command goes on.
+    pub(super) fn warn(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "hlarchive: warning: {text}");
+    }
+
+    /// Reports what a query passed over. Damage is always named; the rest unless quiet.
+    pub(super) fn notices(&mut self, notices: &mut Notices) {
+        let (kept, beyond) = notices.take();
+        self.hidden_notices += beyond;
+        for notice in kept {
+            let matters = notice.costs_events() || matches!(notice, Notice::Conflict { .. });
+            let few = self.global.verbose || self.shown_notices < FEW_NOTICES;
+            if (matters || !self.global.quiet) && (matters || few) {
+                self.shown_notices += 1;
+                self.warn(&notice.to_string());
+            } else {
+                self.hidden_notices += 1;
+            }
+        }
+    }
+
+    /// Says how many notices were not shown.
+    pub(super) fn end_notices(&mut self) {
+        if self.hidden_notices > 0 && !self.global.quiet {
+            self.warn(&format!(
+                "{} more files were passed over; --verbose names them, and \"hlarchive verify\" \
+                 says what is wrong with them",
+                self.hidden_notices
+            ));
+        }
+    }
+
+    /// Whether progress is drawn.
+    pub(super) fn draws_progress(&self) -> bool {
+        !self.global.quiet && io::stderr().is_terminal()
+    }
+
+    /// How wide a table may be: the terminal's width, or no limit in a pipe.
+    pub(super) fn width(&self) -> Option<usize> {
+        if !io::stdout().is_terminal() {
+            return std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+        }
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns >= 20)
+    }
+
+    /// Writes what is left, reports a failure, and gives the exit code.
+    pub(super) fn finish(mut self, outcome: Result<Exit, Failure>) -> ExitCode {
+        let flushed = self.out.flush().map_err(stdout_failed);
+        match outcome.and_then(|exit| flushed.map(|()| exit)) {
+            Ok(exit) => exit.into(),
+            Err(Failure::ClosedPipe) => Exit::Done.into(),
+            Err(Failure::Library(error)) => {
+                let exit = exit::code(&error);
+                let as_json = self.global.output == Some(Format::Json);
+                exit::report(&error.to_string(), exit, as_json);
+                exit.into()
+            }
+        }
+    }
+}
+
+/// The system's time.
+pub(super) fn now() -> Timestamp {
+    std::time::SystemTime::now().into()
+}
+
+/// This machine's name.
+pub(super) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

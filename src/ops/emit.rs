@@ -1,0 +1,198 @@
+//! Emit: an event becomes a file of the live tree.
+//!
+//! What is handed in is checked first, all of it, and nothing is touched when anything is
+//! wrong. When the call returns, the event is on the disk, whole and under its name.
+
+mod batch;
+
+use std::path::PathBuf;
+
+use serde_json::value::RawValue;
+use uuid::Builder;
+
+pub use batch::{BatchLine, BatchStats, emit_batch};
+
+use crate::event::{
+    Event, EventName, EventPath, EventType, NodeName, Severity, Timestamp, shown,
+};
+use crate::live::{LiveTree, PlaceOptions, Placed, place};
+use crate::ops::Context;
+use crate::policy::{EventRules, UnknownTypes};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// The longest source, service or correlation id that is written, in bytes.
+pub const MAX_FIELD_LEN: usize = 255;
+
+/// An event to be emitted, as it came from outside: nothing in it is checked yet.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// What happened; normalized when emitted.
+    pub event_type: String,
+    /// How bad it is.
+    pub severity: String,
+    /// The component that emits the event.
+    pub source: String,
+    /// The service concerned.
+    pub service: String,
+    /// What links it to other events; without one, the event's own id.
+    pub correlation_id: Option<String>,
+    /// A JSON object as text.
+    pub payload: String,
+    /// The host.
+    pub node: String,
+    /// When it happened; without one, now.
+    pub timestamp: Option<Timestamp>,
+}
+
+/// An event that was emitted and is on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emitted {
+    /// Its file.
+    pub file: PathBuf,
+    /// Its identity.
+    pub path: EventPath,
+    /// Its id: the UUID in its name.
+    pub id: String,
+    /// Its correlation id.
+    pub correlation_id: String,
+    /// What the emitter should know, though the event was accepted.
+    pub warning: Option<String>,
+}
+
+/// An event that passed every check and has its name and bytes.
+#[derive(Debug)]
+struct Prepared {
+    path: EventPath,
+    bytes: Vec<u8>,
+    id: String,
+    correlation_id: String,
+    warning: Option<String>,
+}
+
+impl Prepared {
+    fn emitted(self, store: &Store) -> Emitted {
+        Emitted {
+            file: store.root().join(self.path.to_string()),
+            path: self.path,
+            id: self.id,
+            correlation_id: self.correlation_id,
+            warning: self.warning,
+        }
+    }
+}
+
+/// Emits one event.
+pub fn emit(
+    store: &Store,
+    rules: &EventRules,
+    context: &Context,
+    new: &NewEvent,
+) -> Result<Emitted> {
+    // An id is taken only if 74 random bits repeat; a second try then settles it.
+    for _ in 0..3 {
+        let prepared = prepare(new, rules, context)?;
+        let live: LiveTree = store.create_live()?;
+        let options =
+            PlaceOptions { token: context.next_token(), now: context.now, mtime: None };
+        match place(&live, &prepared.path, &prepared.bytes, &options)? {
+            Placed::Created => return Ok(prepared.emitted(store)),
+            Placed::Exists => {}
+        }
+    }
+    Err(Error::Refused("every id that was tried is taken; nothing was written".to_owned()))
+}
+
+fn prepare(new: &NewEvent, rules: &EventRules, context: &Context) -> Result<Prepared> {
+    let event_type = EventType::normalize(&new.event_type)
+        .map_err(|error| Error::bad_event("type", error.0))?;
+    let warning = check_type(&event_type, rules)?;
+    let severity: Severity =
+        new.severity.parse().map_err(|error: crate::event::Malformed| {
+            Error::bad_event("severity", error.0)
+        })?;
+    let node =
+        NodeName::for_writing(&new.node).map_err(|error| Error::bad_event("node", error.0))?;
+    check_field("source", &new.source)?;
+    check_field("service", &new.service)?;
+    if let Some(id) = &new.correlation_id {
+        check_field("correlation_id", id)?;
+    }
+    let payload = check_payload(&new.payload)?;
+    let timestamp = new.timestamp.unwrap_or(context.now);
+    let mut random = [0; 10];
+    random.copy_from_slice(&context.draw()[..10]);
+    let millis = u64::try_from(timestamp.micros().div_euclid(1000)).unwrap_or(0);
+    let id = Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+    let correlation_id = new.correlation_id.clone().unwrap_or_else(|| id.to_string());
+    let name = EventName::format(timestamp, &event_type, id);
+    let event = Event {
+        timestamp,
+        node: node.as_str().to_owned(),
+        event_type: event_type.as_str().to_owned(),
+        severity,
+        source: new.source.clone(),
+        service: new.service.clone(),
+        correlation_id: correlation_id.clone(),
+        payload,
+    };
+    let bytes = event.to_bytes();
+    if bytes.len() as u64 > rules.max_bytes {
+        return Err(Error::bad_event(
+            "payload",
+            format!(
+                "the event would have {} bytes; the policy allows {} (events.max_bytes)",
+                bytes.len(),
+                rules.max_bytes
+            ),
+        ));
+    }
+    let path = EventPath { date: timestamp.date(), node, name };
+    Ok(Prepared { path, bytes, id: id.to_string(), correlation_id, warning })
+}
+
+fn check_type(event_type: &EventType, rules: &EventRules) -> Result<Option<String>> {
+    let word = event_type.as_str();
+    if rules.unknown_types == UnknownTypes::Allow || rules.knows(word) {
+        return Ok(None);
+    }
+    let hint = rules
+        .closest(word)
+        .map(|closest| format!("; the closest known type is {closest}"))
+        .unwrap_or_default();
+    if rules.unknown_types == UnknownTypes::Reject {
+        return Err(Error::bad_event(
+            "type",
+            format!("{word} is not a known type, and the policy rejects those{hint}"),
+        ));
+    }
+    Ok(Some(format!("type: {word} is not a known type{hint}")))
+}
+
+fn check_field(what: &str, value: &str) -> Result<()> {
+    let reason = if value.is_empty() {
+        "it is empty; a name is expected".to_owned()
+    } else if value.len() > MAX_FIELD_LEN {
+        format!("it has {} bytes; at most {MAX_FIELD_LEN} are allowed", value.len())
+    } else if value.chars().any(char::is_control) {
+        format!("\"{}\" has control characters in it", shown(value))
+    } else {
+        return Ok(());
+    };
+    Err(Error::bad_event(what, reason))
+}
+
+fn check_payload(text: &str) -> Result<Box<RawValue>> {
+    let raw: Box<RawValue> = serde_json::from_str(text).map_err(|error| {
+        Error::bad_event("payload", format!("it is not JSON: {error}; a JSON object is expected"))
+    })?;
+    let kind = match raw.get().as_bytes().first() {
+        Some(b'{') => return Ok(raw),
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "true or false",
+        Some(b'n') => "null",
+        _ => "a number",
+    };
+    Err(Error::bad_event("payload", format!("it is {kind}; a JSON object is expected")))
+}

@@ -1,0 +1,213 @@
+//! Many events from a stream of JSON lines.
+//!
+//! Lines are taken together as they arrive and made durable together; nothing waits for
+//! lines that have not come yet. A line that is no event is named and costs only itself.
+
+use std::io::{BufRead, BufReader, Read};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Emitted, NewEvent, Prepared, prepare};
+use crate::event::{MAX_EVENT_BYTES, Timestamp};
+use crate::live::{BatchItem, Placed, place_batch};
+use crate::ops::Context;
+use crate::policy::EventRules;
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// Lines that are made durable together.
+const GROUP: usize = 256;
+
+/// Bytes of lines that are held together.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// What became of one line.
+#[derive(Debug)]
+pub struct BatchLine {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The event, or why there is none.
+    pub outcome: Result<Emitted>,
+}
+
+/// What a batch came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct BatchStats {
+    /// Events that are on the disk.
+    pub emitted_events: u64,
+    /// Lines that became no event.
+    pub refused_lines: u64,
+}
+
+/// The members of a line; what is missing is taken from the defaults.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    severity: Option<String>,
+    source: Option<String>,
+    service: Option<String>,
+    correlation_id: Option<String>,
+    payload: Option<Box<RawValue>>,
+    node: Option<String>,
+    timestamp: Option<String>,
+}
+
+/// Emits one event for each line of `input`. `defaults` fills in what a line leaves out;
+/// `clock` tells the time of lines without a timestamp. `done` is called once for each
+/// line that is not blank, in order, and only when its event is durable; it may stop the
+/// batch by an error.
+pub fn emit_batch<R: Read>(
+    store: &Store,
+    rules: &EventRules,
+    context: &Context,
+    clock: &dyn Fn() -> Timestamp,
+    input: R,
+    defaults: &NewEvent,
+    done: &mut dyn FnMut(BatchLine) -> Result<()>,
+) -> Result<BatchStats> {
+    let live = store.create_live()?;
+    let mut input = BufReader::with_capacity(1 << 18, input);
+    let mut context = context.clone();
+    let mut stats = BatchStats::default();
+    let mut group: Vec<(u64, Result<Prepared>)> = Vec::new();
+    let mut group_bytes = 0;
+    let mut line = Vec::new();
+    let mut number = 0;
+    let most = rules.max_bytes.min(MAX_EVENT_BYTES).saturating_add(4096);
+    loop {
+        let more_is_here = memchr::memchr(b'\n', input.buffer()).is_some();
+        if !group.is_empty() && (!more_is_here || group.len() >= GROUP || group_bytes > GROUP_BYTES)
+        {
+            let place = |items: &[BatchItem<'_>]| place_batch(&live, items, context.now);
+            finish(store, &context, &mut group, &place, &mut stats, done)?;
+            group_bytes = 0;
+        }
+        number += 1;
+        let complete = match read_line(&mut input, &mut line, most)? {
+            LineRead::End => break,
+            LineRead::Whole => true,
+            LineRead::TooLong => false,
+        };
+        if complete && line.trim_ascii().is_empty() {
+            continue;
+        }
+        context.now = clock();
+        let prepared = if complete {
+            understand(&line, defaults).and_then(|new| prepare(&new, rules, &context))
+        } else {
+            Err(Error::bad_event("line", format!("it is longer than {most} bytes")))
+        };
+        group_bytes += line.len();
+        group.push((number, prepared));
+    }
+    Ok(stats)
+}
+
+fn finish(
+    store: &Store,
+    context: &Context,
+    group: &mut Vec<(u64, Result<Prepared>)>,
+    place: &dyn Fn(&[BatchItem<'_>]) -> Vec<Result<Placed>>,
+    stats: &mut BatchStats,
+    done: &mut dyn FnMut(BatchLine) -> Result<()>,
+) -> Result<()> {
+    let items: Vec<BatchItem<'_>> = group
+        .iter()
+        .filter_map(|(_, prepared)| prepared.as_ref().ok())
+        .map(|prepared| BatchItem {
+            path: &prepared.path,
+            bytes: &prepared.bytes,
+            token: context.next_token(),
+        })
+        .collect();
+    let mut placed = place(&items).into_iter();
+    for (number, prepared) in group.drain(..) {
+        let outcome = prepared.and_then(|prepared| match placed.next() {
+            Some(Ok(Placed::Created)) => Ok(prepared.emitted(store)),
+            Some(Err(error)) => Err(error),
+            Some(Ok(Placed::Exists)) | None => Err(Error::Refused(format!(
+                "{}: the name is taken; nothing was written",
+                prepared.path
+            ))),
+        });
+        match &outcome {
+            Ok(_) => stats.emitted_events += 1,
+            Err(_) => stats.refused_lines += 1,
+        }
+        done(BatchLine { number, outcome })?;
+    }
+    Ok(())
+}
+
+fn understand(line: &[u8], defaults: &NewEvent) -> Result<NewEvent> {
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Error::bad_event("line", "it is not a JSON object"));
+    }
+    let line: Line = serde_json::from_slice(line)
+        .map_err(|error| Error::bad_event("line", format!("it is not an event: {error}")))?;
+    let timestamp = match line.timestamp {
+        Some(text) => Some(text.parse().map_err(|error: crate::event::Malformed| {
+            Error::bad_event("timestamp", error.0)
+        })?),
+        None => defaults.timestamp,
+    };
+    let or = |value: Option<String>, default: &String| value.unwrap_or_else(|| default.clone());
+    let event_type = or(line.event_type, &defaults.event_type);
+    if event_type.is_empty() {
+        return Err(Error::bad_event("type", "the line has none, and no TYPE was given for all"));
+    }
+    Ok(NewEvent {
+        event_type,
+        severity: or(line.severity, &defaults.severity),
+        source: or(line.source, &defaults.source),
+        service: or(line.service, &defaults.service),
+        correlation_id: line.correlation_id.or_else(|| defaults.correlation_id.clone()),
+        payload: line.payload.map_or_else(|| defaults.payload.clone(), |raw| raw.get().to_owned()),
+        node: or(line.node, &defaults.node),
+        timestamp,
+    })
+}
+
+enum LineRead {
+    Whole,
+    TooLong,
+    End,
+}
+
+/// Reads one line without its newline; what goes beyond `most` bytes is skipped.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, most: u64) -> Result<LineRead> {
+    let failed = |error| Error::io("standard input", "read", error);
+    line.clear();
+    let mut limited = input.by_ref().take(most);
+    let got = limited.read_until(b'\n', line).map_err(failed)?;
+    if got == 0 {
+        return Ok(LineRead::End);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Ok(LineRead::Whole);
+    }
+    if (got as u64) < most {
+        return Ok(LineRead::Whole);
+    }
+    line.clear();
+    loop {
+        let buffer = input.fill_buf().map_err(failed)?;
+        if buffer.is_empty() {
+            return Ok(LineRead::TooLong);
+        }
+        match memchr::memchr(b'\n', buffer) {
+            Some(at) => {
+                input.consume(at + 1);
+                return Ok(LineRead::TooLong);
+            }
+            None => {
+                let all = buffer.len();
+                input.consume(all);
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Inspect: what a segment holds, from its index alone.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::archive::Manifest;
+use crate::event::Date;
+use crate::segment::{Field, Index, SegmentReader, Sha256Hash};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// What to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// Every segment of a day.
+    Day(Date),
+    /// One file, wherever it lies.
+    File(PathBuf),
+}
+
+/// What a segment holds.
+#[derive(Debug, Clone, Serialize)]
+pub struct SegmentPicture {
+    /// The segment's path in the archive, or the file as it was named.
+    pub segment: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Size of the event files inside.
+    pub event_bytes: u64,
+    /// The day.
+    pub date: String,
+    /// Members, valid or not.
+    pub events: u64,
+    /// Among them those that are no events.
+    pub invalid: u64,
+    /// Earliest timestamp.
+    pub first: Option<String>,
+    /// Latest timestamp.
+    pub last: Option<String>,
+    /// Frames that hold events.
+    pub frames: u64,
+    /// Digest of the content.
+    pub content: Sha256Hash,
+    /// How many different correlation ids there are.
+    pub correlation_ids: u64,
+    /// Events by type.
+    pub types: BTreeMap<String, u64>,
+    /// Events by node.
+    pub nodes: BTreeMap<String, u64>,
+    /// Events by service.
+    pub services: BTreeMap<String, u64>,
+    /// Events by severity.
+    pub severities: BTreeMap<String, u64>,
+    /// Events by source.
+    pub sources: BTreeMap<String, u64>,
+}
+
+/// Looks into segments without decompressing an event.
+pub fn inspect(store: &Store, subject: &Subject) -> Result<Vec<SegmentPicture>> {
+    match subject {
+        Subject::File(path) => {
+            let file = File::open(path).map_err(|error| Error::io(path, "open", error))?;
+            Ok(vec![picture(&path.display().to_string(), file, path)?])
+        }
+        Subject::Day(date) => {
+            let nothing = || Error::NotFound {
+                what: date.to_string(),
+                reason: format!("no segment of this day in {}", store.archive_path().display()),
+            };
+            let archive = store.archive()?.ok_or_else(nothing)?;
+            let manifest = Manifest::load(&archive)?;
+            let pictures = manifest
+                .segments_of(*date)
+                .map(|(name, _)| {
+                    let path = archive.segment_path(name);
+                    picture(&name.to_string(), archive.open_segment(name)?, &path)
+                })
+                .collect::<Result<Vec<_>>>()?;
+            if pictures.is_empty() { Err(nothing()) } else { Ok(pictures) }
+        }
+    }
+}
+
+fn picture(label: &str, file: File, path: &Path) -> Result<SegmentPicture> {
+    let metadata = file.metadata().map_err(|error| Error::io(path, "read", error))?;
+    if !metadata.is_file() {
+        return Err(Error::corrupt(path, "this is not a regular file, so it is no segment"));
+    }
+    let reader = SegmentReader::open(file, path)?;
+    let Some(index) = reader.index() else {
+        let damage = reader.damage().unwrap_or("it has no index");
+        return Err(Error::corrupt(
+            path,
+            format!("{damage}; \"hlarchive list\" reads it without the index"),
+        ));
+    };
+    Ok(SegmentPicture {
+        segment: label.to_owned(),
+        bytes: metadata.len(),
+        event_bytes: index.event_bytes(),
+        date: index.date().to_string(),
+        events: index.events(),
+        invalid: index.invalid(),
+        first: index.first().map(|time| time.to_string()),
+        last: index.last().map(|time| time.to_string()),
+        frames: reader.frames().len() as u64,
+        content: index.content(),
+        correlation_ids: u64::from(index.value_count(Field::CorrelationId)),
+        types: counts(index, Field::Type)?,
+        nodes: counts(index, Field::Node)?,
+        services: counts(index, Field::Service)?,
+        severities: counts(index, Field::Severity)?,
+        sources: counts(index, Field::Source)?,
+    })
+}
+
+fn counts(index: &Index, field: Field) -> Result<BTreeMap<String, u64>> {
+    let mut counts = BTreeMap::new();
+    for entry in index.values(field) {
+        let (value, postings) = entry?;
+        counts.insert(value, postings.iter().map(|posting| u64::from(posting.events)).sum());
+    }
+    Ok(counts)
+}

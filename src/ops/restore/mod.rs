@@ -1,0 +1,225 @@
+//! Restore: archived events become plain files again, byte for byte.
+//!
+//! Into a directory, or back into the live tree. What is there already is never
+//! overwritten. Files are written beside their place, synced, and only then given their
+//! names, so a restore that is stopped leaves whole files or none. A damaged frame costs
+//! the events inside it; all others are restored, and the damage is named.
+
+mod segment;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::archive::{ArchiveDir, Manifest, NewRecord, Op, SegmentName};
+use crate::event::Date;
+use crate::live::LiveTree;
+use crate::ops::{Context, Finding};
+use crate::progress::{Progress, Unit};
+use crate::store::{Filter, Store};
+use crate::{Error, Result};
+
+/// Where restored events go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Below this directory, which is made when missing.
+    Directory(PathBuf),
+    /// Back into the live tree. The next rotate of the day recognises them as archived
+    /// and removes them again.
+    Live,
+}
+
+/// What to restore.
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    /// These days; empty for every day on which the filter finds something.
+    pub dates: Vec<Date>,
+    /// Only events that meet it. An empty filter also restores files that are no events.
+    pub filter: Filter,
+    /// Where to.
+    pub target: Target,
+}
+
+/// What a restore did, or, of a plan, what it would do.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RestoreReport {
+    /// The directory that holds the events now.
+    pub target: String,
+    /// The days, in order.
+    pub days: Vec<RestoredDay>,
+    /// What is wrong: damage, and files that are in the way.
+    pub findings: Vec<Finding>,
+    /// Whether the caller asked to stop before all was done.
+    pub stopped: bool,
+}
+
+/// One day of a restore.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RestoredDay {
+    /// The day.
+    pub date: String,
+    /// The segments that were read.
+    pub segments: Vec<String>,
+    /// Events that were asked for.
+    pub events: u64,
+    /// Their size.
+    pub event_bytes: u64,
+    /// Files written now; in a plan, zero.
+    pub restored: u64,
+    /// Files that were there already with the same bytes.
+    pub already_there: u64,
+}
+
+/// What [`restore`] would do, without writing anything.
+pub fn plan(
+    store: &Store,
+    options: &RestoreOptions,
+    progress: &dyn Progress,
+) -> Result<RestoreReport> {
+    let archive = open_archive(store)?;
+    let manifest = Manifest::load(&archive)?;
+    run(store, &archive, &manifest, options, None, progress)
+}
+
+/// Restores.
+pub fn restore(
+    store: &Store,
+    context: &Context,
+    options: &RestoreOptions,
+    progress: &dyn Progress,
+) -> Result<RestoreReport> {
+    let archive = open_archive(store)?;
+    match &options.target {
+        Target::Directory(directory) => {
+            if same_place(directory, store.root()) {
+                return Err(Error::Usage(format!(
+                    "{}: this is the live tree; restore into it with --live",
+                    directory.display()
+                )));
+            }
+            let manifest = Manifest::load(&archive)?;
+            days_of(&manifest, options)?;
+            let tree = LiveTree::create(directory)?;
+            run(store, &archive, &manifest, options, Some((&tree, context)), progress)
+        }
+        Target::Live => {
+            // Only here rotation must stand still, and the manifest learns of it.
+            let lock = archive.lock()?;
+            let mut recovered = Vec::new();
+            let mut writer = super::rotate::open_manifest(&archive, &lock, context, &mut recovered)?;
+            days_of(writer.manifest(), options)?;
+            let tree = store.create_live()?;
+            let work = Some((&tree, context));
+            let mut report = run(store, &archive, writer.manifest(), options, work, progress)?;
+            for day in report.days.iter().filter(|day| day.restored > 0) {
+                let mut record = NewRecord::new(context.now, Op::Restore);
+                record.by = Some(context.by.clone());
+                record.date = day.date.parse().ok();
+                record.events = Some(day.restored);
+                record.note = Some("restored into the live tree".to_owned());
+                writer.append(record)?;
+            }
+            recovered.append(&mut report.findings);
+            report.findings = recovered;
+            Ok(report)
+        }
+    }
+}
+
+fn open_archive(store: &Store) -> Result<ArchiveDir> {
+    store.archive()?.ok_or_else(|| Error::NotFound {
+        what: store.archive_path().display().to_string(),
+        reason: "there is no archive here; name it with --archive or HLARCHIVE_ARCHIVE".to_owned(),
+    })
+}
+
+fn same_place(a: &std::path::Path, b: &std::path::Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+/// The days to read; an error when a day that was asked for has no segment.
+fn days_of(manifest: &Manifest, options: &RestoreOptions) -> Result<BTreeSet<Date>> {
+    if options.dates.is_empty() {
+        let since = options.filter.since.map(|since| since.date().plus_days(-1));
+        let until = options.filter.until.map(|until| until.date().plus_days(1));
+        return Ok(manifest
+            .segments()
+            .map(|(name, _)| name.date)
+            .filter(|date| since.is_none_or(|since| *date >= since))
+            .filter(|date| until.is_none_or(|until| *date <= until))
+            .collect());
+    }
+    for date in &options.dates {
+        if manifest.segments_of(*date).next().is_some() {
+            continue;
+        }
+        let pruned = manifest
+            .records()
+            .iter()
+            .rfind(|record| record.op == Op::Prune && record.date == Some(*date));
+        return Err(Error::NotFound {
+            what: date.to_string(),
+            reason: match pruned {
+                Some(record) => {
+                    format!("this day expired, and was removed at {}", record.time)
+                }
+                None => "the archive has no segment of this day; \"hlarchive manifest show\" \
+                         names those it has"
+                    .to_owned(),
+            },
+        });
+    }
+    Ok(options.dates.iter().copied().collect())
+}
+
+fn run(
+    store: &Store,
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    options: &RestoreOptions,
+    work: Option<(&LiveTree, &Context)>,
+    progress: &dyn Progress,
+) -> Result<RestoreReport> {
+    let mut report = RestoreReport::default();
+    report.target = match &options.target {
+        Target::Directory(directory) => directory.display().to_string(),
+        Target::Live => store.root().display().to_string(),
+    };
+    let dates = days_of(manifest, options)?;
+    let bytes: u64 = dates
+        .iter()
+        .flat_map(|date| manifest.segments_of(*date))
+        .filter_map(|(_, record)| record.bytes)
+        .sum();
+    progress.begin("restoring", Some(bytes), Unit::Bytes);
+    for date in dates {
+        let mut day = RestoredDay { date: date.to_string(), ..RestoredDay::default() };
+        let segments: Vec<(&SegmentName, _)> = manifest.segments_of(date).collect();
+        for (name, record) in segments {
+            if progress.stop_requested() {
+                report.stopped = true;
+                break;
+            }
+            let mut one = segment::SegmentRestore {
+                archive,
+                name,
+                record,
+                filter: &options.filter,
+                work,
+                day: &mut day,
+                findings: &mut report.findings,
+            };
+            one.run(progress)?;
+            progress.advance(record.bytes.unwrap_or(0));
+        }
+        if day.events > 0 || !options.dates.is_empty() {
+            report.days.push(day);
+        }
+    }
+    progress.end();
+    Ok(report)
+}

@@ -1,0 +1,203 @@
+//! Segments against their records, their checksum files and themselves.
+
+use std::collections::HashSet;
+
+use super::{Depth, VerifyOptions, VerifyReport};
+use crate::archive::{ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, Stranger};
+use crate::event::Timestamp;
+use crate::ops::{Context, Finding};
+use crate::progress::{Progress, Unit};
+use crate::segment::{SegmentReader, SegmentSummary, check};
+use crate::{Error, Result};
+
+pub(super) fn verify_segments(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    context: &Context,
+    options: &VerifyOptions,
+    progress: &dyn Progress,
+    report: &mut VerifyReport,
+) {
+    let wanted: Vec<_> =
+        manifest.segments().filter(|(name, _)| options.wants(name.date)).collect();
+    let bytes = wanted.iter().filter_map(|(_, record)| record.bytes).sum();
+    progress.begin("checking segments", Some(bytes), Unit::Bytes);
+    for (name, record) in wanted {
+        if progress.stop_requested() {
+            report.stopped = true;
+            break;
+        }
+        let whole = match options.depth {
+            Depth::Full => true,
+            Depth::Quick => false,
+            Depth::Sample(percent) => chance(context) * 100.0 < percent,
+        };
+        report.segments += 1;
+        report.archived_events += record.events.unwrap_or(0);
+        report.archived_invalid_files += record.invalid.unwrap_or(0);
+        let label = name.to_string();
+        let mut findings = Vec::new();
+        let outcome = verify_checksum_file(archive, name, record, &mut findings).and_then(|()| {
+            if whole {
+                verify_whole(archive, name, record, progress, &mut findings)
+            } else {
+                progress.advance(record.bytes.unwrap_or(0));
+                verify_quick(archive, name, record, &mut findings)
+            }
+        });
+        if whole {
+            report.segments_read_whole += 1;
+            report.segment_bytes += record.bytes.unwrap_or(0);
+        }
+        report.findings.extend(findings.into_iter().map(|reason| Finding::new(&label, reason)));
+        if let Err(error) = outcome {
+            let reason = if error.is_not_found() {
+                "the manifest records this segment, but there is no such file".to_owned()
+            } else {
+                Finding::of("", &error).reason
+            };
+            report.wrong(label, reason);
+        }
+    }
+    progress.end();
+}
+
+/// A number from 0 up to 1.
+fn chance(context: &Context) -> f64 {
+    f64::from((context.next_token() >> 32) as u32) / (f64::from(u32::MAX) + 1.0)
+}
+
+fn verify_checksum_file(
+    archive: &ArchiveDir,
+    name: &SegmentName,
+    record: &Record,
+    findings: &mut Vec<String>,
+) -> Result<()> {
+    let Some(sha256) = record.sha256 else {
+        findings.push("its record has no sha256".to_owned());
+        return Ok(());
+    };
+    let expected = ArchiveDir::checksum_text(name, &sha256);
+    match archive.read_checksum(name)? {
+        None => findings.push(format!(
+            "its checksum file {}.sha256 is missing",
+            name.file_name()
+        )),
+        Some(text) if text != expected.as_bytes() => findings.push(format!(
+            "its checksum file {}.sha256 does not say what the manifest recorded",
+            name.file_name()
+        )),
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+fn verify_whole(
+    archive: &ArchiveDir,
+    name: &SegmentName,
+    record: &Record,
+    progress: &dyn Progress,
+    findings: &mut Vec<String>,
+) -> Result<()> {
+    let path = archive.segment_path(name);
+    let file = archive.open_segment(name)?;
+    let report = check(&file, &path, &|bytes| progress.advance(bytes))?;
+    findings.extend(report.findings);
+    if let Some(summary) = report.summary {
+        compare(record, &summary, findings);
+    }
+    Ok(())
+}
+
+/// What the record says against what the segment holds.
+fn compare(record: &Record, summary: &SegmentSummary, findings: &mut Vec<String>) {
+    let mut same = |what: &str, same: bool| {
+        if !same {
+            findings.push(format!("its {what} is not what the manifest recorded"));
+        }
+    };
+    same("SHA-256", record.sha256 == Some(summary.sha256));
+    same("size", record.bytes == Some(summary.bytes));
+    same("number of events", record.events == Some(summary.events));
+    same("number of invalid files", record.invalid == Some(summary.invalid));
+    same("count by node", record.nodes.as_ref() == Some(&summary.nodes));
+    same("first timestamp", record.first == summary.first);
+    same("last timestamp", record.last == summary.last);
+    same("content digest", record.content == Some(summary.content));
+}
+
+fn verify_quick(
+    archive: &ArchiveDir,
+    name: &SegmentName,
+    record: &Record,
+    findings: &mut Vec<String>,
+) -> Result<()> {
+    let path = archive.segment_path(name);
+    let file = archive.open_segment(name)?;
+    let bytes = file.metadata().map_err(|error| Error::io(&path, "read", error))?.len();
+    if record.bytes != Some(bytes) {
+        findings.push(format!("it has {bytes} bytes, which is not what the manifest recorded"));
+    }
+    let reader = SegmentReader::open(file, &path)?;
+    if let Some(damage) = reader.damage() {
+        findings.push(damage.to_owned());
+    }
+    if let Some(index) = reader.index() {
+        let mut same = |what: &str, same: bool| {
+            if !same {
+                findings.push(format!("the {what} in its index is not what the manifest recorded"));
+            }
+        };
+        let known = |time: Option<Timestamp>| time;
+        same("number of events", record.events == Some(index.events()));
+        same("number of invalid files", record.invalid == Some(index.invalid()));
+        same("first timestamp", record.first == known(index.first()));
+        same("last timestamp", record.last == known(index.last()));
+        same("content digest", record.content == Some(index.content()));
+    }
+    Ok(())
+}
+
+/// Files that no record names.
+pub(super) fn verify_unrecorded(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    files: &[FoundSegment],
+    strangers: &[Stranger],
+    options: &VerifyOptions,
+    report: &mut VerifyReport,
+) {
+    let recorded: HashSet<&SegmentName> = manifest.segments().map(|(name, _)| name).collect();
+    let extra: Vec<&FoundSegment> = files
+        .iter()
+        .filter(|found| options.wants(found.name.date) && !recorded.contains(&found.name))
+        .collect();
+    if extra.is_empty() && strangers.is_empty() {
+        return;
+    }
+    if matches!(archive.lock(), Err(Error::Busy { .. })) {
+        for found in extra {
+            report.remarks.push(Finding::new(
+                found.name.to_string(),
+                "not recorded yet; another hlarchive is at work on this archive",
+            ));
+        }
+        return;
+    }
+    for found in extra {
+        let pruned = manifest.records().iter().any(|record| {
+            record.op == Op::Prune && record.segment.as_ref() == Some(&found.name)
+        });
+        let reason = if pruned {
+            "the manifest says that it expired, but the file is still there; the next prune \
+             removes it"
+        } else {
+            "no record of the manifest names this file: a run was stopped before it was done \
+             (the next rotate of its day settles it), or it was put here by other means"
+        };
+        report.wrong(found.name.to_string(), reason);
+    }
+    for stranger in strangers {
+        report.wrong(stranger.path.display().to_string(), stranger.reason.clone());
+    }
+}

@@ -1,0 +1,100 @@
+//! Live files: each is read and parsed, and must say what its place says.
+
+use rayon::prelude::*;
+
+use super::{VerifyOptions, VerifyReport};
+use crate::Result;
+use crate::archive::{ArchiveDir, Manifest};
+use crate::event::{EventHead, EventPath};
+use crate::live::{FileState, LiveTree};
+use crate::ops::Finding;
+use crate::ops::rotate::archived::{Archived, merge_join};
+use crate::progress::{Progress, Unit};
+use crate::segment::Sha256Hash;
+
+/// Files that are read together.
+const BLOCK: usize = 2048;
+
+pub(super) fn verify_live(
+    live: &LiveTree,
+    archived: Option<(&ArchiveDir, &Manifest)>,
+    options: &VerifyOptions,
+    progress: &dyn Progress,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let (dates, oddities) = live.dates()?;
+    for oddity in oddities {
+        report.wrong(oddity.path.display().to_string(), oddity.reason);
+    }
+    let dates: Vec<_> = dates.into_iter().filter(|date| options.wants(*date)).collect();
+    progress.begin("checking live days", Some(dates.len() as u64), Unit::Days);
+    for date in dates {
+        let listing = live.list(date)?;
+        for oddity in listing.oddities() {
+            report.wrong(oddity.path.display().to_string(), oddity.reason.clone());
+        }
+        let mut twice = Archived::new();
+        if let (Some((archive, manifest)), false) = (archived, listing.is_empty()) {
+            for (segment, _) in manifest.segments_of(date) {
+                // A segment that cannot be read was named when the archive was checked.
+                let _ = merge_join(archive, segment, &listing, &mut twice);
+            }
+        }
+        let partition = live.partition(date);
+        for from in (0..listing.len()).step_by(BLOCK) {
+            if progress.stop_requested() {
+                report.stopped = true;
+                return Ok(());
+            }
+            let to = (from + BLOCK).min(listing.len());
+            let findings: Vec<Finding> = (from..to)
+                .into_par_iter()
+                .map_init(Vec::new, |buffer, number| {
+                    let path = listing.path(number);
+                    let reason = match partition.read_into(&path.node, &path.name, buffer) {
+                        Ok(FileState::Gone) => None,
+                        Ok(FileState::Read(_)) => {
+                            judge(&path, buffer, twice.get(&number).map_or(&[], Vec::as_slice))
+                        }
+                        Ok(FileState::NotRegular(kind)) => Some(format!("it is {kind}, not a file")),
+                        Ok(FileState::TooLarge(bytes)) => {
+                            Some(format!("it has {bytes} bytes, more than any event"))
+                        }
+                        Ok(FileState::Changed) => {
+                            Some("it changes while it is read; events never change".to_owned())
+                        }
+                        Err(error) => Some(Finding::of("", &error).reason),
+                    };
+                    reason.map(|reason| Finding::new(path.to_string(), reason))
+                })
+                .flatten()
+                .collect();
+            report.live_files += (to - from) as u64;
+            report.findings.extend(findings);
+        }
+        progress.advance(1);
+    }
+    progress.end();
+    Ok(())
+}
+
+fn judge(path: &EventPath, bytes: &[u8], archived: &[Sha256Hash]) -> Option<String> {
+    if !archived.is_empty() && !archived.contains(&Sha256Hash::of(bytes)) {
+        return Some("another event of this name is archived; the next rotate keeps both".to_owned());
+    }
+    let head = match EventHead::parse(bytes) {
+        Ok(head) => head,
+        Err(error) => return Some(format!("not an event: {error}")),
+    };
+    if head.timestamp.date() != path.date {
+        return Some(format!("its timestamp {} is not of this day", head.timestamp));
+    }
+    if head.node != path.node.as_str() {
+        return Some(format!(
+            "it says it is of node {}, and lies among those of {}",
+            crate::event::shown(&head.node),
+            path.node
+        ));
+    }
+    None
+}

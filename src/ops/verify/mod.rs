@@ -1,0 +1,171 @@
+//! Verify: proof that nothing was lost or altered, or the name of each thing that was.
+//!
+//! Reads everything and writes nothing. The manifest's chain is checked first, then each
+//! segment it names against its record, its checksum file and its own index, then what
+//! lies in the archive without a record, then the live files.
+
+mod archived;
+mod live;
+
+use serde::Serialize;
+
+use crate::archive::{ArchiveDir, Manifest};
+use crate::event::Date;
+use crate::ops::{Context, Finding};
+use crate::progress::Progress;
+use crate::segment::Sha256Hash;
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// How much of a segment is read.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Depth {
+    /// All of it: every byte is hashed, every frame decompressed, every member parsed.
+    #[default]
+    Full,
+    /// Only sizes, checksum files, indexes and seek tables.
+    Quick,
+    /// All of a random share of the segments, in percent; of the others as `Quick`.
+    Sample(f64),
+}
+
+/// What to verify.
+#[derive(Debug, Clone)]
+pub struct VerifyOptions {
+    /// Only these days; empty for all.
+    pub dates: Vec<Date>,
+    /// Whether live files are checked.
+    pub live: bool,
+    /// Whether the archive is checked.
+    pub archive: bool,
+    /// How much of each segment is read.
+    pub depth: Depth,
+    /// A head of the manifest that was kept elsewhere: nothing up to it may have changed.
+    pub head: Option<Sha256Hash>,
+}
+
+impl Default for VerifyOptions {
+    fn default() -> Self {
+        Self { dates: Vec::new(), live: true, archive: true, depth: Depth::Full, head: None }
+    }
+}
+
+impl VerifyOptions {
+    fn wants(&self, date: Date) -> bool {
+        self.dates.is_empty() || self.dates.contains(&date)
+    }
+}
+
+/// What was checked, and what is wrong.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct VerifyReport {
+    /// Records of the manifest.
+    pub manifest_records: u64,
+    /// The manifest's head, as `manifest head` prints it.
+    pub manifest_head: Option<Sha256Hash>,
+    /// Segments that were looked at.
+    pub segments: u64,
+    /// Among them those that were read whole.
+    pub segments_read_whole: u64,
+    /// Bytes of segments that were read whole.
+    pub segment_bytes: u64,
+    /// Events in the segments, as recorded.
+    pub archived_events: u64,
+    /// Live files that were read.
+    pub live_files: u64,
+    /// Archived files that are no events, kept as they were: known, and not wrong.
+    pub archived_invalid_files: u64,
+    /// Each thing that is wrong.
+    pub findings: Vec<Finding>,
+    /// What is remarkable, but not wrong.
+    pub remarks: Vec<Finding>,
+    /// Whether the caller asked to stop before all was checked.
+    pub stopped: bool,
+}
+
+impl VerifyReport {
+    fn wrong(&mut self, path: impl Into<String>, reason: impl Into<String>) {
+        self.findings.push(Finding::new(path, reason));
+    }
+}
+
+/// Checks the history.
+pub fn verify(
+    store: &Store,
+    context: &Context,
+    options: &VerifyOptions,
+    progress: &dyn Progress,
+) -> Result<VerifyReport> {
+    let mut report = VerifyReport::default();
+    let live = store.live()?;
+    let archive = store.archive()?;
+    if live.is_none() && archive.is_none() {
+        return Err(Error::NotFound {
+            what: store.root().display().to_string(),
+            reason: format!(
+                "there is neither an event tree here nor an archive at {}; name them with \
+                 --root and --archive",
+                store.archive_path().display()
+            ),
+        });
+    }
+    if options.archive {
+        match &archive {
+            Some(archive) => verify_archive(archive, context, options, progress, &mut report)?,
+            None => {
+                if options.head.is_some_and(|head| head != Sha256Hash::ZERO) {
+                    report.wrong(
+                        store.archive_path().display().to_string(),
+                        "there is no archive, so the given head is not in its manifest",
+                    );
+                }
+            }
+        }
+    }
+    if let (true, Some(live)) = (options.live, &live) {
+        let manifest = archive.as_ref().map(Manifest::load).transpose().unwrap_or_default();
+        let archived = archive.as_ref().zip(manifest.as_ref());
+        live::verify_live(live, archived, options, progress, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn verify_archive(
+    archive: &ArchiveDir,
+    context: &Context,
+    options: &VerifyOptions,
+    progress: &dyn Progress,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    // Files first, then the manifest: so a segment that a rotation puts in place
+    // meanwhile is rather recorded and not listed than the other way round.
+    let (files, strangers) = archive.segment_files()?;
+    let (manifest, damages) = Manifest::load_checked(archive)?;
+    let manifest_path = archive.manifest_path().display().to_string();
+    for damage in damages {
+        report.wrong(manifest_path.clone(), damage);
+    }
+    if let Some(torn) = manifest.torn() {
+        report.wrong(
+            manifest_path.clone(),
+            format!(
+                "the last line is torn ({} bytes): a crash cut it off, or it was damaged; the \
+                 next rotate drops it and says so",
+                torn.bytes
+            ),
+        );
+    }
+    report.manifest_records = manifest.records().len() as u64;
+    report.manifest_head = Some(manifest.head());
+    if let Some(head) = options.head {
+        if !manifest.has_head(head) {
+            report.wrong(
+                manifest_path,
+                format!("{head} is no head that this manifest ever had: it was rewritten or cut off"),
+            );
+        }
+    }
+    archived::verify_segments(archive, &manifest, context, options, progress, report);
+    archived::verify_unrecorded(archive, &manifest, &files, &strangers, options, report);
+    Ok(())
+}

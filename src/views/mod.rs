@@ -1,0 +1,7 @@
+//! The answers: events turned into meaning.
+//!
+//! Everything here is pure over events that come in one by one, in time order; nothing
+//! is read from a disk, and nothing is collected that grows with their number.
+
+pub mod detail;
+pub mod trace;

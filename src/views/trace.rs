@@ -1,0 +1,272 @@
+//! A causal chain as a story: what happened when, and how it ended.
+//!
+//! Events are told one by one in time order, so a chain of any length takes no memory.
+
+use serde::Serialize;
+
+use super::detail::detail;
+use crate::event::{EventHead, Timestamp};
+
+/// How a chain stands after its last event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It completed, and nothing had failed.
+    Completed,
+    /// Something failed, and later it was well again.
+    Recovered,
+    /// Something failed, and a remediation completed; whether it helped was not reported.
+    Remediated,
+    /// Something failed, and a remediation began that has not completed.
+    Remediating,
+    /// Something failed, and nothing better was reported since.
+    Failed,
+    /// It started, and its end was not reported.
+    Running,
+    /// Nothing in it tells.
+    Unknown,
+}
+
+impl Outcome {
+    /// The outcome as a clause.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Recovered => "failed, then recovered",
+            Self::Remediated => "failed, then remediated; recovery not reported",
+            Self::Remediating => "failed; remediation has not completed",
+            Self::Failed => "failed",
+            Self::Running => "started; its end is not reported",
+            Self::Unknown => "no outcome reported",
+        }
+    }
+}
+
+/// What one event tells about the chain.
+enum Sign {
+    Began,
+    Completed,
+    Failed,
+    RemediationBegan,
+    RemediationCompleted,
+    Well,
+    None,
+}
+
+impl Sign {
+    fn of(event: &EventHead<'_>) -> Self {
+        match event.event_type.as_ref() {
+            "deployment_started" => Self::Began,
+            "deployment_completed" if reports_failure(event) => Self::Failed,
+            "deployment_completed" => Self::Completed,
+            "deployment_failed" | "service_unhealthy" | "node_offline" | "healthcheck_failed" => {
+                Self::Failed
+            }
+            "remediation_started" => Self::RemediationBegan,
+            "remediation_completed" if reports_failure(event) => Self::Failed,
+            "remediation_completed" => Self::RemediationCompleted,
+            "service_recovered" | "node_online" => Self::Well,
+            // Types that others added speak by their endings.
+            other if other.ends_with("_started") => Self::Began,
+            other if other.ends_with("_failed") => Self::Failed,
+            other if other.ends_with("_completed") && reports_failure(event) => Self::Failed,
+            other if other.ends_with("_completed") => Self::Completed,
+            other if other.ends_with("_recovered") => Self::Well,
+            _ => Self::None,
+        }
+    }
+}
+
+/// Whether the payload of an end says that it was no good one.
+pub(crate) fn reports_failure(event: &EventHead<'_>) -> bool {
+    #[derive(serde::Deserialize, Default)]
+    struct Told {
+        #[serde(default)]
+        success: serde_json::Value,
+        #[serde(default)]
+        ok: serde_json::Value,
+        #[serde(default)]
+        outcome: serde_json::Value,
+        #[serde(default)]
+        result: serde_json::Value,
+        #[serde(default)]
+        status: serde_json::Value,
+    }
+    let told: Told = serde_json::from_str(event.payload.get()).unwrap_or_default();
+    let no = |value: &serde_json::Value| value.as_bool() == Some(false);
+    let bad = |value: &serde_json::Value| {
+        value.as_str().is_some_and(|word| {
+            let word = word.to_ascii_lowercase();
+            matches!(word.as_str(), "failed" | "failure" | "error" | "unsuccessful")
+        })
+    };
+    no(&told.success) || no(&told.ok) || bad(&told.outcome) || bad(&told.result) || bad(&told.status)
+}
+
+/// One event of a chain, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Microseconds since the chain's first event.
+    pub offset_us: i64,
+    /// When it happened.
+    pub timestamp: String,
+    /// The host.
+    pub node: String,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// How bad it is.
+    pub severity: &'static str,
+    /// The service concerned.
+    pub service: String,
+    /// The component that emitted it.
+    pub source: String,
+    /// The telling part of its payload.
+    pub detail: Option<String>,
+}
+
+/// The chain as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Events in the chain.
+    pub events: u64,
+    /// The first event's timestamp.
+    pub first: String,
+    /// The last event's timestamp.
+    pub last: String,
+    /// Microseconds from the first event to the last.
+    pub duration_us: i64,
+    /// How it stands.
+    pub outcome: Outcome,
+    /// The telling part of the latest failure, if anything failed.
+    pub failure: Option<String>,
+}
+
+/// Tells a chain.
+#[derive(Debug, Default)]
+pub struct Tracer {
+    events: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    began: bool,
+    failed: bool,
+    state: State,
+    failure: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum State {
+    #[default]
+    Nothing,
+    Running,
+    Completed,
+    Failed,
+    Remediating,
+    Remediated,
+    Well,
+}
+
+impl Tracer {
+    /// Takes the next event of the chain, in time order.
+    pub fn step(&mut self, event: &EventHead<'_>) -> Step {
+        let first = *self.first.get_or_insert(event.timestamp);
+        self.last = Some(self.last.map_or(event.timestamp, |last| last.max(event.timestamp)));
+        self.events += 1;
+        let telling = detail(event.payload.get());
+        match Sign::of(event) {
+            Sign::Began => {
+                self.began = true;
+                self.state = State::Running;
+            }
+            Sign::Completed => self.state = State::Completed,
+            Sign::Failed => {
+                self.failed = true;
+                self.state = State::Failed;
+                self.failure.clone_from(&telling);
+            }
+            Sign::RemediationBegan => self.state = State::Remediating,
+            Sign::RemediationCompleted => self.state = State::Remediated,
+            Sign::Well => self.state = State::Well,
+            Sign::None => {}
+        }
+        Step {
+            offset_us: event.timestamp.micros() - first.micros(),
+            timestamp: event.timestamp.to_string(),
+            node: event.node.to_string(),
+            event_type: event.event_type.to_string(),
+            severity: event.severity.as_str(),
+            service: event.service.to_string(),
+            source: event.source.to_string(),
+            detail: telling,
+        }
+    }
+
+    /// How the chain stands; `None` when it has no event.
+    pub fn finish(self) -> Option<Summary> {
+        let (first, last) = (self.first?, self.last?);
+        let outcome = match (self.state, self.failed) {
+            (State::Nothing, _) => Outcome::Unknown,
+            (State::Running, _) => Outcome::Running,
+            (State::Completed | State::Well, true) => Outcome::Recovered,
+            (State::Completed | State::Well, false) => Outcome::Completed,
+            (State::Failed, _) => Outcome::Failed,
+            (State::Remediating, _) => Outcome::Remediating,
+            (State::Remediated, true) => Outcome::Remediated,
+            (State::Remediated, false) => Outcome::Completed,
+        };
+        Some(Summary {
+            events: self.events,
+            first: first.to_string(),
+            last: last.to_string(),
+            duration_us: last.micros() - first.micros(),
+            outcome,
+            failure: self.failure,
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn outcome(types: &[&str]) -> Outcome {
+        let mut tracer = Tracer::default();
+        for (minute, event_type) in types.iter().enumerate() {
+            let (event_type, payload) = event_type.split_once(' ').unwrap_or((event_type, "{}"));
+            let text = format!(
+                r#"{{"timestamp":"2026-05-16T10:{minute:02}:00Z","node":"pi4","type":"{event_type}","severity":"info","source":"s","service":"all","correlation_id":"c","payload":{payload}}}"#
+            );
+            tracer.step(&EventHead::parse(text.as_bytes()).unwrap());
+        }
+        tracer.finish().unwrap().outcome
+    }
+
+    #[test]
+    fn the_outcome_follows_from_the_last_event_that_tells() {
+        for (types, wanted) in [
+            (&["deployment_started"][..], Outcome::Running),
+            (&["deployment_started", "deployment_completed"], Outcome::Completed),
+            (&["deployment_started", "deployment_failed"], Outcome::Failed),
+            (&["deployment_failed", "remediation_started"], Outcome::Remediating),
+            (
+                &["deployment_failed", "remediation_started", "remediation_completed"],
+                Outcome::Remediated,
+            ),
+            (
+                &["service_unhealthy", "remediation_completed", "service_recovered"],
+                Outcome::Recovered,
+            ),
+            (&["remediation_completed {\"success\":false}"], Outcome::Failed),
+            (&["config_reloaded"], Outcome::Unknown),
+            (&["backup_started", "backup_completed"], Outcome::Completed),
+        ] {
+            assert_eq!(outcome(types), wanted, "{types:?}");
+        }
+    }
+
+    #[test]
+    fn a_chain_without_events_has_no_summary() {
+        assert_eq!(Tracer::default().finish(), None);
+    }
+}
