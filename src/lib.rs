@@ -46,6 +46,7 @@
 pub mod archive;
 pub mod error;
 pub mod event;
+mod fs;
 pub mod live;
 pub mod ops;
 pub mod policy;

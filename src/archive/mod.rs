@@ -1,1 +1,24 @@
-//! The archive directory.
+//! Many files: where segments lie, the lock, and the manifest that records what happened.
+//!
+//! Nothing in an archive is ever edited. Segments are put in place whole and under new
+//! names; the manifest only grows. Whoever changes anything holds the [`ArchiveLock`];
+//! readers take no lock.
+
+mod chain;
+mod dir;
+mod lock;
+mod manifest;
+mod name;
+mod rebuild;
+mod record;
+mod temp;
+mod writer;
+
+pub use dir::{ArchiveDir, FoundSegment, Stranger};
+pub use lock::ArchiveLock;
+pub use manifest::{Manifest, Torn};
+pub use name::SegmentName;
+pub use rebuild::rebuild;
+pub use record::{By, NewRecord, Op, Record};
+pub use temp::TempSegment;
+pub use writer::ManifestWriter;

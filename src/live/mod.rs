@@ -1,1 +1,23 @@
-//! The live tree.
+//! The live tree: events as plain files, `DATE/NODE/FILE.json`.
+//!
+//! The tree belongs to scripts of many users and is not trusted: it is walked by directory
+//! handle, no symbolic link in it is followed, only regular files are read, and what is
+//! removed is exactly what was read. What is written appears whole under its name or not
+//! at all, and is on the disk when the call returns.
+
+mod batch;
+mod bulk;
+mod listing;
+mod partition;
+mod place;
+mod tree;
+
+pub use batch::{BatchItem, place_batch};
+pub use bulk::BulkPlacer;
+pub use listing::Listing;
+pub use partition::{FileStamp, FileState, PartitionReader, Removal};
+pub use place::{PlaceOptions, Placed, place};
+pub use tree::{LiveTree, Oddity};
+
+#[cfg(test)]
+mod tests;

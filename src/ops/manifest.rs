@@ -81,7 +81,8 @@ pub fn rebuild_manifest(
     }
     progress.end();
     report.segments = records.len() as u64;
-    rebuild(&archive, &lock, context.now, Some(context.by.clone()), records)?;
+    let token = context.next_token();
+    rebuild(&archive, &lock, context.now, Some(context.by.clone()), records, token)?;
     Ok(report)
 }
 

@@ -58,7 +58,7 @@ impl SegmentRestore<'_> {
         };
         let frames = self.frames(&reader);
         let mut bulk = match self.work {
-            Some((tree, context)) => Some(BulkPlacer::begin(tree, context.next_token())?),
+            Some((tree, context)) => Some(BulkPlacer::begin(tree, context.next_token(), context.now)?),
             None => None,
         };
         let mut staged = Vec::new();

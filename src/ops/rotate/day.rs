@@ -196,7 +196,11 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let at = match buildings.iter().position(|building| building.class == class) {
             Some(at) => at,
             None => {
-                let temp = self.archive.create_temp(self.date.year(), self.context.next_token())?;
+                let temp = self.archive.create_temp(
+                    self.date.year(),
+                    self.context.next_token(),
+                    self.manifest.lock(),
+                )?;
                 let file = temp
                     .file()
                     .try_clone()
@@ -235,7 +239,12 @@ impl<'a, 'm> DayRun<'a, 'm> {
         }
         let name = self.free_name(class, &temp)?;
         temp.publish(&name)?;
-        self.archive.write_checksum(&name, &summary.sha256, self.context.next_token())?;
+        self.archive.write_checksum(
+            &name,
+            &summary.sha256,
+            self.context.next_token(),
+            self.manifest.lock(),
+        )?;
         self.manifest.append(self.record(&name, &summary))?;
         self.report.segments.push(name.to_string());
         self.report.events += summary.events;
@@ -266,7 +275,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 return Ok(name);
             }
             if is_superfluous(self.archive, &name, &held(temp)?)? {
-                self.archive.remove_segment(&name)?;
+                self.archive.remove_segment(&name, self.manifest.lock())?;
                 return Ok(name);
             }
             self.findings.push(Finding::new(
@@ -299,7 +308,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 }
             }
         }
-        partition.remove_empty_dirs()
+        partition.remove_empty_dirs(self.context.now)
     }
 }
 

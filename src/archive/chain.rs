@@ -1,0 +1,54 @@
+//! The lines of a manifest: how they are linked, and how a broken link is found.
+//!
+//! A line is compact JSON whose last two fields are `prev`, the SHA-256 of the line
+//! before it, and `self`, the SHA-256 of its own bytes before `,"self":`. So a change of
+//! any bit is found, also in the last line, which no later line vouches for.
+
+use super::record::{Record, VERSION};
+use crate::segment::Sha256Hash;
+
+const SELF: &[u8] = b",\"self\":\"";
+
+/// Bytes from `,"self":` to the end of a line.
+const SUFFIX: usize = SELF.len() + 64 + 2;
+
+/// The line of a record, without newline.
+pub(super) fn line(record: &Record) -> Vec<u8> {
+    // Numbers and texts into memory: this cannot fail.
+    let mut line = serde_json::to_vec(record).unwrap_or_default();
+    line.pop();
+    let own = Sha256Hash::of(&line);
+    line.extend_from_slice(SELF);
+    line.extend_from_slice(own.to_string().as_bytes());
+    line.extend_from_slice(b"\"}");
+    line
+}
+
+/// Takes a line apart, and checks what can be checked of it alone.
+pub(super) fn parse(line: &[u8]) -> Result<Record, String> {
+    if !is_sealed(line) {
+        return Err("it is not as it was written (its own hash does not fit)".to_owned());
+    }
+    let record: Record =
+        serde_json::from_slice(line).map_err(|error| format!("it is no record: {error}"))?;
+    if record.v != VERSION {
+        return Err(format!("it has version {}; this program reads version {VERSION}", record.v));
+    }
+    Ok(record)
+}
+
+/// Whether a line ends with the hash of what is before it.
+pub(super) fn is_sealed(line: &[u8]) -> bool {
+    let Some(at) = line.len().checked_sub(SUFFIX) else { return false };
+    let (body, suffix) = line.split_at(at);
+    let expected = Sha256Hash::of(body).to_string();
+    suffix.strip_prefix(SELF).and_then(|rest| rest.strip_suffix(b"\"}"))
+        == Some(expected.as_bytes())
+}
+
+/// What stands after the last newline: nothing, a whole line whose newline is missing, or
+/// what a crash left. Gives the length of the whole line.
+pub(super) fn unfinished_line(tail: &[u8]) -> Option<usize> {
+    // A flipped newline leaves one byte of garbage after a line that is as it was written.
+    [tail.len(), tail.len().saturating_sub(1)].into_iter().find(|length| is_sealed(&tail[..*length]))
+}

@@ -1,0 +1,272 @@
+//! The archive's directory: which files lie where.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType};
+use rustix::io::Errno;
+
+use super::{ArchiveLock, SegmentName};
+use crate::event::shown;
+use crate::fs;
+use crate::segment::Sha256Hash;
+use crate::{Error, Result};
+
+/// The manifest's name.
+pub(super) const MANIFEST: &str = "manifest.jsonl";
+
+/// An archive that is there. All access goes through its handle.
+#[derive(Debug)]
+pub struct ArchiveDir {
+    root: PathBuf,
+    dir: OwnedFd,
+}
+
+/// A segment's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundSegment {
+    /// Its name.
+    pub name: SegmentName,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Something in the archive that does not belong there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// Its path below the archive.
+    pub path: PathBuf,
+    /// What it is.
+    pub reason: String,
+}
+
+impl ArchiveDir {
+    /// Opens an archive; `None` when the directory does not exist.
+    pub fn open(root: &Path) -> Result<Option<Self>> {
+        match fs::open_root(root) {
+            Ok(dir) => Ok(Some(Self { root: root.to_owned(), dir })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::io(root, "open", errno)),
+        }
+    }
+
+    /// Opens an archive, and makes its directory when it is missing.
+    pub fn create(root: &Path) -> Result<Self> {
+        fs::create_dir_all(root).map_err(|error| Error::io(root, "create", error))?;
+        let dir = fs::open_root(root).map_err(|errno| Error::io(root, "open", errno))?;
+        Ok(Self { root: root.to_owned(), dir })
+    }
+
+    /// Its directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where its manifest lies.
+    pub fn manifest_path(&self) -> PathBuf {
+        self.root.join(MANIFEST)
+    }
+
+    /// Where a segment lies.
+    pub fn segment_path(&self, name: &SegmentName) -> PathBuf {
+        self.root.join(name.folder()).join(name.file_name())
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    pub(super) fn folder(&self, name: &str) -> Result<Option<OwnedFd>> {
+        match fs::open_dir(self.fd(), name) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::io(self.root.join(name), "open", errno)),
+        }
+    }
+
+    /// Opens a segment's file for reading; only a regular file counts.
+    pub fn open_segment(&self, name: &SegmentName) -> Result<File> {
+        let failed = |error: std::io::Error| Error::io(self.segment_path(name), "open", error);
+        match self.folder(&name.folder())? {
+            Some(folder) => fs::open_regular(folder.as_fd(), &name.file_name()).map_err(failed),
+            None => Err(failed(Errno::NOENT.into())),
+        }
+    }
+
+    /// Whether anything has this segment's name.
+    pub fn has_segment(&self, name: &SegmentName) -> Result<bool> {
+        let Some(folder) = self.folder(&name.folder())? else { return Ok(false) };
+        match rustix::fs::statat(&folder, name.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(Error::io(self.segment_path(name), "look up", errno)),
+        }
+    }
+
+    /// The text of a segment's checksum file, as `sha256sum` writes it.
+    pub fn checksum_text(name: &SegmentName, sha256: &Sha256Hash) -> String {
+        format!("{sha256}  {}\n", name.file_name())
+    }
+
+    /// What a segment's checksum file says; `None` when there is none.
+    pub fn read_checksum(&self, name: &SegmentName) -> Result<Option<Vec<u8>>> {
+        let path = self.root.join(name.folder()).join(name.checksum_name());
+        let Some(folder) = self.folder(&name.folder())? else { return Ok(None) };
+        let file = match fs::open_regular(folder.as_fd(), &name.checksum_name()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(path, "open", error)),
+        };
+        // A checksum file has about a hundred bytes; one more tells a forged one apart.
+        let mut text = Vec::new();
+        file.take(4096)
+            .read_to_end(&mut text)
+            .map_err(|error| Error::io(path, "read", error))?;
+        Ok(Some(text))
+    }
+
+    /// Every segment file, sorted, and everything that does not belong here.
+    pub fn segment_files(&self) -> Result<(Vec<FoundSegment>, Vec<Stranger>)> {
+        let mut found = Vec::new();
+        let mut strangers = Vec::new();
+        for folder in self.folders(&mut strangers)? {
+            self.files_of(&folder, &mut found, &mut strangers)?;
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        strangers.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok((found, strangers))
+    }
+
+    fn folders(&self, strangers: &mut Vec<Stranger>) -> Result<BTreeSet<String>> {
+        let mut folders = BTreeSet::new();
+        self.entries(self.fd(), Path::new(""), &mut |name, file_type| {
+            let stranger = |reason: String| Stranger { path: PathBuf::from(name), reason };
+            let is_year = name.len() == 4 && name.bytes().all(|b| b.is_ascii_digit());
+            match file_type {
+                FileType::Directory if is_year => {
+                    folders.insert(name.to_owned());
+                }
+                FileType::RegularFile
+                    if name == MANIFEST
+                        || name == "lock"
+                        || name.starts_with("manifest.jsonl.replaced-") => {}
+                FileType::RegularFile if name.starts_with(fs::TEMP_PREFIX) => {
+                    strangers.push(stranger(leftover()));
+                }
+                other => strangers.push(stranger(unknown(other))),
+            }
+        })?;
+        Ok(folders)
+    }
+
+    fn files_of(
+        &self,
+        folder: &str,
+        found: &mut Vec<FoundSegment>,
+        strangers: &mut Vec<Stranger>,
+    ) -> Result<()> {
+        let Some(fd) = self.folder(folder)? else { return Ok(()) };
+        let mut checksums = BTreeSet::new();
+        let mut segments = BTreeSet::new();
+        self.entries(fd.as_fd(), Path::new(folder), &mut |name, file_type| {
+            let stranger = |reason: String| Stranger { path: Path::new(folder).join(name), reason };
+            let segment = |file_name: &str| {
+                SegmentName::from_file_name(file_name).filter(|name| name.folder() == folder)
+            };
+            if file_type != FileType::RegularFile {
+                strangers.push(stranger(unknown(file_type)));
+            } else if name.starts_with(fs::TEMP_PREFIX) {
+                strangers.push(stranger(leftover()));
+            } else if let Some(name) = name.strip_suffix(".sha256").and_then(segment) {
+                checksums.insert(name);
+            } else if let Some(name) = segment(name) {
+                segments.insert(name);
+            } else {
+                strangers.push(stranger(unknown(file_type)));
+            }
+        })?;
+        for name in &checksums {
+            if !segments.contains(name) {
+                strangers.push(Stranger {
+                    path: Path::new(folder).join(name.checksum_name()),
+                    reason: "a checksum file without its segment".to_owned(),
+                });
+            }
+        }
+        for name in segments {
+            let stat = rustix::fs::statat(&fd, name.file_name(), AtFlags::SYMLINK_NOFOLLOW);
+            match stat {
+                Ok(stat) => {
+                    found.push(FoundSegment { name, bytes: u64::try_from(stat.st_size).unwrap_or(0) });
+                }
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(Error::io(self.segment_path(&name), "look up", errno)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `entry` for everything in a folder; names that are no text are made so.
+    fn entries(
+        &self,
+        folder: BorrowedFd<'_>,
+        below: &Path,
+        entry: &mut dyn FnMut(&str, FileType),
+    ) -> Result<()> {
+        fs::read_dir(folder, &mut |name, file_type| {
+            entry(&name.to_string_lossy(), file_type);
+        })
+        .map_err(|errno| Error::io(self.root.join(below), "read", errno))
+    }
+
+    /// Removes a segment and its checksum file. Who calls this has made sure that no
+    /// event is lost by it.
+    pub fn remove_segment(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
+        let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
+        for file in [name.file_name(), name.checksum_name()] {
+            let path = self.root.join(name.folder()).join(&file);
+            fs::unlink(folder.as_fd(), &file).map_err(|errno| Error::io(path, "remove", errno))?;
+        }
+        let path = self.root.join(name.folder());
+        rustix::fs::fsync(&folder).map_err(|errno| Error::io(path, "sync", errno))
+    }
+
+    /// Removes the temporary files of runs that were stopped; gives their paths. The lock
+    /// proves that no such run is alive.
+    pub fn remove_leftovers(&self, _lock: &ArchiveLock) -> Result<Vec<PathBuf>> {
+        let mut removed = Vec::new();
+        let mut ignored = Vec::new();
+        let mut places = vec![(self.root.clone(), None)];
+        for folder in self.folders(&mut ignored)? {
+            places.push((self.root.join(&folder), self.folder(&folder)?));
+        }
+        for (path, folder) in places {
+            let folder = folder.as_ref().map_or(self.fd(), OwnedFd::as_fd);
+            let mut names = Vec::new();
+            fs::read_dir(folder, &mut |name, file_type| {
+                let name = name.to_string_lossy();
+                if file_type == FileType::RegularFile && name.starts_with(fs::TEMP_PREFIX) {
+                    names.push(name.into_owned());
+                }
+            })
+            .map_err(|errno| Error::io(&path, "read", errno))?;
+            for name in names {
+                let file = path.join(&name);
+                fs::unlink(folder, &name).map_err(|errno| Error::io(&file, "remove", errno))?;
+                removed.push(file);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+fn leftover() -> String {
+    "a temporary file of a run that was stopped; the next rotate removes it".to_owned()
+}
+
+fn unknown(file_type: FileType) -> String {
+    format!("{} that hlarchive did not put here", shown(fs::kind(file_type)))
+}

@@ -1,0 +1,277 @@
+//! One line of the manifest: one thing that happened to the archive.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::SegmentName;
+use crate::event::{Date, Timestamp};
+use crate::segment::Sha256Hash;
+
+/// The version of records that is written.
+pub(super) const VERSION: u32 = 1;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// A segment was added by rotation.
+    Rotate,
+    /// A segment expired.
+    Prune,
+    /// A hold was put on something.
+    Hold,
+    /// A hold was lifted.
+    Release,
+    /// Events were restored into the live tree.
+    Restore,
+    /// A segment was taken up that another run or machine made.
+    Import,
+    /// An event was found that has the name of an archived one, but other bytes.
+    Conflict,
+    /// A torn last line was dropped.
+    Mend,
+    /// The manifest was rebuilt from the segments.
+    Rebuild,
+    /// Something that a newer version wrote.
+    Other(String),
+}
+
+impl Op {
+    /// The word in the manifest.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Rotate => "rotate",
+            Self::Prune => "prune",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Restore => "restore",
+            Self::Import => "import",
+            Self::Conflict => "conflict",
+            Self::Mend => "mend",
+            Self::Rebuild => "rebuild",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl Serialize for Op {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Op {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = [
+            Self::Rotate,
+            Self::Prune,
+            Self::Hold,
+            Self::Release,
+            Self::Restore,
+            Self::Import,
+            Self::Conflict,
+            Self::Mend,
+            Self::Rebuild,
+        ];
+        Ok(known.into_iter().find(|op| op.as_str() == word).unwrap_or(Self::Other(word)))
+    }
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct By {
+    /// The user's name or number.
+    pub user: String,
+    /// The host's name.
+    pub host: String,
+    /// The command line.
+    pub command: String,
+}
+
+/// A record as it stands in the manifest. Fields that do not apply are absent; fields
+/// that a newer version added are passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of the record's schema.
+    pub v: u32,
+    /// Number of the record, from 1.
+    pub seq: u64,
+    /// When it was written.
+    #[serde(with = "text")]
+    pub time: Timestamp,
+    /// What happened.
+    pub op: Op,
+    /// Who did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
+    /// The day concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub date: Option<Date>,
+    /// The segment concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<SegmentName>,
+    /// SHA-256 of the segment's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256Hash>,
+    /// Size of the segment's file, or of what was dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Members, valid or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// Members that are no events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid: Option<u64>,
+    /// Members by node directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<BTreeMap<String, u64>>,
+    /// The earliest timestamp.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub first: Option<Timestamp>,
+    /// The latest timestamp.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub last: Option<Timestamp>,
+    /// The content digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Sha256Hash>,
+    /// SHA-256 of the policy in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The identity of the event concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Why it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What should be known about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// SHA-256 of the line before, without its newline; zeros for the first.
+    pub prev: Sha256Hash,
+}
+
+/// A record that is to be written. The writer adds its number and its link.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the fields are those of Record")]
+pub struct NewRecord {
+    pub time: Timestamp,
+    pub op: Op,
+    pub by: Option<By>,
+    pub date: Option<Date>,
+    pub segment: Option<SegmentName>,
+    pub sha256: Option<Sha256Hash>,
+    pub bytes: Option<u64>,
+    pub events: Option<u64>,
+    pub invalid: Option<u64>,
+    pub nodes: Option<BTreeMap<String, u64>>,
+    pub first: Option<Timestamp>,
+    pub last: Option<Timestamp>,
+    pub content: Option<Sha256Hash>,
+    pub policy: Option<String>,
+    pub path: Option<String>,
+    pub reason: Option<String>,
+    pub note: Option<String>,
+}
+
+impl NewRecord {
+    /// A record without details.
+    pub fn new(time: Timestamp, op: Op) -> Self {
+        Self {
+            time,
+            op,
+            by: None,
+            date: None,
+            segment: None,
+            sha256: None,
+            bytes: None,
+            events: None,
+            invalid: None,
+            nodes: None,
+            first: None,
+            last: None,
+            content: None,
+            policy: None,
+            path: None,
+            reason: None,
+            note: None,
+        }
+    }
+
+    /// The record, in its place in the chain.
+    pub(super) fn linked(self, seq: u64, prev: Sha256Hash) -> Record {
+        Record {
+            v: VERSION,
+            seq,
+            time: self.time,
+            op: self.op,
+            by: self.by,
+            date: self.date,
+            segment: self.segment,
+            sha256: self.sha256,
+            bytes: self.bytes,
+            events: self.events,
+            invalid: self.invalid,
+            nodes: self.nodes,
+            first: self.first,
+            last: self.last,
+            content: self.content,
+            policy: self.policy,
+            path: self.path,
+            reason: self.reason,
+            note: self.note,
+            prev,
+        }
+    }
+}
+
+/// Values that stand in JSON as their text.
+mod text {
+    use super::{Deserialize, Deserializer, FromStr, Serializer, fmt};
+
+    pub(super) fn serialize<T: fmt::Display, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr,
+        T::Err: fmt::Display,
+        D: Deserializer<'de>,
+    {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The same, where there may be none.
+mod text_option {
+    use super::{Deserialize, Deserializer, FromStr, Serializer, fmt};
+
+    pub(super) fn serialize<T: fmt::Display, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr,
+        T::Err: fmt::Display,
+        D: Deserializer<'de>,
+    {
+        match Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)? {
+            Some(text) => text.parse().map(Some).map_err(serde::de::Error::custom),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Putting new files into an archive: written beside their place, synced, then named.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Advice;
+use rustix::io::Errno;
+
+use super::{ArchiveDir, ArchiveLock, SegmentName};
+use crate::fs;
+use crate::segment::Sha256Hash;
+use crate::{Error, Result};
+
+/// A segment that has no name yet. Dropped without [`publish`](Self::publish), it is gone.
+#[derive(Debug)]
+pub struct TempSegment {
+    file: File,
+    folder: OwnedFd,
+    folder_path: PathBuf,
+    name: String,
+    path: PathBuf,
+    published: bool,
+}
+
+impl ArchiveDir {
+    /// Begins a segment in the folder of a year. `token` must be fresh and random.
+    pub fn create_temp(&self, year: i32, token: u64, _lock: &ArchiveLock) -> Result<TempSegment> {
+        let folder_name = format!("{year:04}");
+        let folder_path = self.root().join(&folder_name);
+        let failed = |errno: Errno| Error::io(&folder_path, "create", errno);
+        if fs::make_dir(self.fd(), &folder_name).map_err(failed)? {
+            rustix::fs::fsync(self.fd()).map_err(|errno| Error::io(self.root(), "sync", errno))?;
+        }
+        let folder = fs::open_dir(self.fd(), &folder_name)
+            .map_err(|errno| Error::io(&folder_path, "open", errno))?;
+        let name = fs::temp_name(token);
+        let path = folder_path.join(&name);
+        let file = fs::create_new(folder.as_fd(), &name, 0o444)
+            .map_err(|errno| Error::io(&path, "create", errno))?;
+        Ok(TempSegment { file: File::from(file), folder, folder_path, name, path, published: false })
+    }
+
+    /// Writes a segment's checksum file. One that is there already must say the same.
+    pub fn write_checksum(
+        &self,
+        name: &SegmentName,
+        sha256: &Sha256Hash,
+        token: u64,
+        lock: &ArchiveLock,
+    ) -> Result<()> {
+        let text = Self::checksum_text(name, sha256);
+        match self.read_checksum(name)? {
+            Some(there) if there == text.as_bytes() => return Ok(()),
+            Some(_) => {
+                return Err(Error::corrupt(
+                    self.root().join(name.folder()).join(name.checksum_name()),
+                    "this checksum file is of another segment; it was left as it is",
+                ));
+            }
+            None => {}
+        }
+        let mut temp = self.create_temp(name.date.year(), token, lock)?;
+        temp.file
+            .write_all(text.as_bytes())
+            .map_err(|error| Error::io(&temp.path, "write", error))?;
+        temp.sync()?;
+        temp.publish_as(&name.checksum_name())
+    }
+}
+
+impl TempSegment {
+    /// The file, to write to.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where it lies for now.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Brings all that was written onto the disk. A failure is final for this file: what
+    /// the kernel could not write it may since take for written.
+    pub fn sync(&self) -> Result<()> {
+        rustix::fs::fsync(&self.file).map_err(|errno| Error::io(&self.path, "sync", errno))
+    }
+
+    /// Opens it again, for reading back from the disk rather than from memory.
+    pub fn reopen(&self) -> Result<File> {
+        // Advice only: a file system in memory has nowhere else to read from.
+        let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
+        fs::open_regular(self.folder.as_fd(), &self.name)
+            .map_err(|error| Error::io(&self.path, "open", error))
+    }
+
+    /// Gives it its name, for good. Never replaces what is there.
+    pub fn publish(self, name: &SegmentName) -> Result<()> {
+        self.publish_as(&name.file_name())
+    }
+
+    fn publish_as(mut self, name: &str) -> Result<()> {
+        let target = self.folder_path.join(name);
+        fs::rename_new(self.folder.as_fd(), &self.name, self.folder.as_fd(), name)
+            .map_err(|errno| Error::io(&target, "create", errno))?;
+        self.published = true;
+        rustix::fs::fsync(&self.folder)
+            .map_err(|errno| Error::io(&self.folder_path, "sync", errno))
+    }
+}
+
+impl Drop for TempSegment {
+    fn drop(&mut self) {
+        if !self.published {
+            // What cannot be removed now is a leftover, which the next run removes.
+            let _ = fs::unlink(self.folder.as_fd(), &self.name);
+        }
+    }
+}

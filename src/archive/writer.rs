@@ -1,0 +1,145 @@
+//! The manifest, written: one line for each thing that happened, synced before it counts.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::chain;
+use super::dir::MANIFEST;
+use super::{ArchiveDir, ArchiveLock, By, Manifest, NewRecord, Op, Record, Torn};
+use crate::event::Timestamp;
+use crate::{Error, Result};
+
+/// Appends to the manifest. Only one exists, since the lock is exclusive.
+#[derive(Debug)]
+pub struct ManifestWriter<'a> {
+    archive: &'a ArchiveDir,
+    lock: &'a ArchiveLock,
+    path: PathBuf,
+    /// Opened, and made if need be, with the first record.
+    file: Option<OwnedFd>,
+    bytes: u64,
+    needs_newline: bool,
+    manifest: Manifest,
+    poisoned: bool,
+}
+
+impl<'a> ManifestWriter<'a> {
+    /// Reads the manifest and gets ready to append. A torn last line is dropped, and a
+    /// `mend` record says so; any other damage is an [`Error::Corrupt`].
+    pub fn open(
+        archive: &'a ArchiveDir,
+        lock: &'a ArchiveLock,
+        now: Timestamp,
+        by: &By,
+    ) -> Result<(Self, Option<Torn>)> {
+        let manifest = Manifest::load(archive)?;
+        let torn = manifest.torn();
+        let mut writer = Self {
+            archive,
+            lock,
+            path: archive.manifest_path(),
+            file: None,
+            bytes: manifest.sound_bytes,
+            needs_newline: manifest.lacks_newline,
+            manifest,
+            poisoned: false,
+        };
+        if let Some(torn) = torn {
+            let file = writer.open_file()?;
+            rustix::fs::ftruncate(&file, writer.bytes)
+                .map_err(|errno| Error::io(&writer.path, "mend", errno))?;
+            writer.file = Some(file);
+            let mut record = NewRecord::new(now, Op::Mend);
+            record.by = Some(by.clone());
+            record.bytes = Some(torn.bytes);
+            record.note = Some("a torn last line was dropped".to_owned());
+            writer.append(record)?;
+        }
+        Ok((writer, torn))
+    }
+
+    /// The manifest as it is now.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The lock that this writer was opened with.
+    pub fn lock(&self) -> &'a ArchiveLock {
+        self.lock
+    }
+
+    /// Whether an append failed. Nothing more can be appended then: what is on the disk
+    /// is not known.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    /// Appends a record; it is on the disk when this returns.
+    pub fn append(&mut self, record: NewRecord) -> Result<&Record> {
+        if self.poisoned {
+            return Err(Error::Refused(format!(
+                "{}: an earlier record could not be written; run the command again",
+                self.path.display()
+            )));
+        }
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => self.open_file()?,
+        };
+        let record = record.linked(self.manifest.next_seq(), self.manifest.head());
+        let line = chain::line(&record);
+        let mut bytes = Vec::with_capacity(line.len() + 2);
+        if self.needs_newline {
+            bytes.push(b'\n');
+        }
+        bytes.extend_from_slice(&line);
+        bytes.push(b'\n');
+        if let Err(error) = self.write(&file, &bytes) {
+            // Readers step over what is left of it, and the next writer drops it.
+            self.poisoned = true;
+            let _ = rustix::fs::ftruncate(&file, self.bytes);
+            return Err(error);
+        }
+        self.bytes += bytes.len() as u64;
+        self.needs_newline = false;
+        self.file = Some(file);
+        let hash = crate::segment::Sha256Hash::of(&line);
+        self.manifest.add(record, hash);
+        self.manifest.records().last().ok_or_else(|| {
+            Error::corrupt(&self.path, "the record that was just written is missing")
+        })
+    }
+
+    fn write(&self, file: &OwnedFd, bytes: &[u8]) -> Result<()> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match rustix::io::pwrite(file, &bytes[written..], self.bytes + written as u64) {
+                Ok(0) => return Err(Error::io(&self.path, "write", Errno::IO)),
+                Ok(count) => written += count,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::io(&self.path, "write", errno)),
+            }
+        }
+        rustix::fs::fsync(file).map_err(|errno| Error::io(&self.path, "sync", errno))
+    }
+
+    /// Opens the file; a new one is synced into the archive's directory.
+    fn open_file(&self) -> Result<OwnedFd> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let mode = Mode::from_raw_mode(0o644);
+        match rustix::fs::openat(self.archive.fd(), MANIFEST, flags, mode) {
+            Err(Errno::NOENT) => {
+                let flags = flags | OFlags::CREATE | OFlags::EXCL;
+                let file = rustix::fs::openat(self.archive.fd(), MANIFEST, flags, mode)
+                    .map_err(|errno| Error::io(&self.path, "create", errno))?;
+                rustix::fs::fsync(self.archive.fd())
+                    .map_err(|errno| Error::io(self.archive.root(), "sync", errno))?;
+                Ok(file)
+            }
+            opened => opened.map_err(|errno| Error::io(&self.path, "open", errno)),
+        }
+    }
+}

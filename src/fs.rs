@@ -1,0 +1,163 @@
+//! Files by directory handle: the few calls that the live tree and the archive share.
+//!
+//! Nothing here follows a symbolic link below the directory it was given, and every file
+//! is opened so that a FIFO or a terminal in its place cannot block or take over.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags};
+use rustix::io::Errno;
+
+/// Temporary files begin with this; no reader takes them for anything else.
+pub(crate) const TEMP_PREFIX: &str = ".hlarchive-tmp-";
+
+/// The name of a temporary file.
+pub(crate) fn temp_name(token: u64) -> String {
+    format!("{TEMP_PREFIX}{token:016x}")
+}
+
+/// Opens a directory by its path, which the operator chose: links in it are followed.
+pub(crate) fn open_root(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty())
+}
+
+/// Opens a directory inside another one.
+pub(crate) fn open_dir(at: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(at, name, flags, Mode::empty())
+}
+
+/// Opens a file for reading. The caller checks what it is before it reads.
+pub(crate) fn open_file(at: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY
+        | OFlags::NOFOLLOW
+        | OFlags::CLOEXEC
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY;
+    rustix::fs::openat(at, name, flags, Mode::empty())
+}
+
+/// Opens a file for reading, and makes sure that it is a regular one.
+pub(crate) fn open_regular(at: BorrowedFd<'_>, name: &str) -> io::Result<File> {
+    let file = open_file(at, name).map_err(|errno| {
+        if errno == Errno::LOOP { not_regular("a symbolic link") } else { errno.into() }
+    })?;
+    let stat = rustix::fs::fstat(&file)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(File::from(file)),
+        other => Err(not_regular(kind(other))),
+    }
+}
+
+fn not_regular(kind: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("it is {kind}, not a regular file"))
+}
+
+/// A file type in words.
+pub(crate) fn kind(file_type: FileType) -> &'static str {
+    match file_type {
+        FileType::RegularFile => "a file",
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::Fifo => "a FIFO",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice => "a character device",
+        FileType::BlockDevice => "a block device",
+        FileType::Unknown => "something unknown",
+    }
+}
+
+/// Creates a new file for writing.
+pub(crate) fn create_new(at: BorrowedFd<'_>, name: &str, mode: u32) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(at, name, flags, Mode::from_raw_mode(mode))
+}
+
+/// Makes a directory; whether it is new.
+pub(crate) fn make_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
+    match rustix::fs::mkdirat(at, name, Mode::from_raw_mode(0o777)) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Makes a directory and what is missing above it, each synced into its parent.
+pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Ok(()),
+    };
+    create_dir_all(parent)?;
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        created => created?,
+    }
+    rustix::fs::fsync(open_root(parent)?)?;
+    Ok(())
+}
+
+/// Gives a file its final name, unless that name is taken ([`Errno::EXIST`]).
+pub(crate) fn rename_new(
+    from: BorrowedFd<'_>,
+    old: &str,
+    to: BorrowedFd<'_>,
+    new: &str,
+) -> Result<(), Errno> {
+    match rustix::fs::renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
+        // File systems without that flag: a link is refused when the name is taken, too.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            rustix::fs::linkat(from, old, to, new, AtFlags::empty())?;
+            rustix::fs::unlinkat(from, old, AtFlags::empty())
+        }
+        outcome => outcome,
+    }
+}
+
+/// Removes a file; whether it was there.
+pub(crate) fn unlink(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
+    match rustix::fs::unlinkat(at, name, AtFlags::empty()) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Calls `entry` with the name and type of everything in a directory but `.` and `..`.
+/// A type that the file system does not tell is looked up.
+pub(crate) fn read_dir(
+    directory: BorrowedFd<'_>,
+    entry: &mut dyn FnMut(&CStr, FileType),
+) -> Result<(), Errno> {
+    // The position belongs to the handle, so a second reading begins at the start again.
+    rustix::fs::seek(directory, rustix::fs::SeekFrom::Start(0))?;
+    let mut buffer: Vec<MaybeUninit<u8>> = vec![MaybeUninit::uninit(); 1 << 16];
+    let mut entries = RawDir::new(directory.as_fd(), &mut buffer);
+    while let Some(found) = entries.next() {
+        let found = found?;
+        let name = found.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let mut file_type = found.file_type();
+        if file_type == FileType::Unknown {
+            match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => file_type = FileType::from_raw_mode(stat.st_mode),
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(errno),
+            }
+        }
+        entry(name, file_type);
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! A day's files, in the order of a segment, in little memory.
+//!
+//! A name of the form that `emit` writes is kept as its parts, 32 bytes a file; any other
+//! as text. So a million names take 32 MB.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::Oddity;
+use crate::event::{Date, EventName, EventPath, EventType, FileName, NodeName, Timestamp};
+
+/// In [`Entry::kind`]: the name is kept as text, and `id` is its place among the texts.
+const AS_TEXT: u32 = 1 << 31;
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// The instant that the name claims.
+    time: i64,
+    id: [u8; 16],
+    node: u32,
+    kind: u32,
+}
+
+/// The files of one day that may be events, sorted as the members of a segment are.
+#[derive(Debug)]
+pub struct Listing {
+    date: Date,
+    entries: Vec<Entry>,
+    nodes: Vec<NodeName>,
+    kinds: Vec<Kind>,
+    texts: Vec<FileName>,
+    oddities: Vec<Oddity>,
+}
+
+/// A type as names claim it. `written` is absent for words that `emit` would not write.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    word: String,
+    written: Option<EventType>,
+}
+
+impl Listing {
+    /// The day.
+    pub fn date(&self) -> Date {
+        self.date
+    }
+
+    /// How many files there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no file.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What else is in the day's directory.
+    pub fn oddities(&self) -> &[Oddity] {
+        &self.oddities
+    }
+
+    /// The file with this number, in member order. Panics when there is none, as an
+    /// index does.
+    pub fn path(&self, number: usize) -> EventPath {
+        EventPath { date: self.date, node: self.node(number).clone(), name: self.name(number) }
+    }
+
+    /// The node whose directory the file lies in.
+    pub fn node(&self, number: usize) -> &NodeName {
+        &self.nodes[self.entries[number].node as usize]
+    }
+
+    /// The file's name.
+    pub fn name(&self, number: usize) -> FileName {
+        name_of(&self.entries[number], &self.kinds, &self.texts)
+    }
+}
+
+fn name_of(entry: &Entry, kinds: &[Kind], texts: &[FileName]) -> FileName {
+    if entry.kind & AS_TEXT != 0 {
+        return texts[text_number(entry)].clone();
+    }
+    let kind = &kinds[entry.kind as usize];
+    match &kind.written {
+        Some(word) => {
+            EventName::format(Timestamp::from_micros(entry.time), word, Uuid::from_bytes(entry.id))
+        }
+        // Only names that `emit` would write are kept as their parts.
+        None => unreachable!("a name kept as parts has a type that is written"),
+    }
+}
+
+fn text_number(entry: &Entry) -> usize {
+    let [a, b, c, d, ..] = entry.id;
+    u32::from_le_bytes([a, b, c, d]) as usize
+}
+
+/// Collects a day's files.
+pub(super) struct Builder {
+    listing: Listing,
+    kind_numbers: HashMap<String, u32>,
+}
+
+impl Builder {
+    pub(super) fn new(date: Date) -> Self {
+        let listing = Listing {
+            date,
+            entries: Vec::new(),
+            nodes: Vec::new(),
+            kinds: Vec::new(),
+            texts: Vec::new(),
+            oddities: Vec::new(),
+        };
+        Self { listing, kind_numbers: HashMap::new() }
+    }
+
+    /// What one file takes.
+    #[cfg(test)]
+    pub(super) fn bytes_per_file(&self) -> usize {
+        let entries = &self.listing.entries;
+        let texts = self.listing.texts.capacity() * size_of::<FileName>();
+        (entries.capacity() * size_of::<Entry>() + texts) / entries.len().max(1)
+    }
+
+    pub(super) fn odd(&mut self, oddity: Oddity) {
+        self.listing.oddities.push(oddity);
+    }
+
+    /// Adds a node; nodes come in the order of their names.
+    pub(super) fn node(&mut self, node: NodeName) -> u32 {
+        self.listing.nodes.push(node);
+        self.listing.nodes.len() as u32 - 1
+    }
+
+    pub(super) fn file(&mut self, node: u32, name: &str) {
+        let parts = EventName::parse(name);
+        let (word, time) = match &parts {
+            Some(parts) => (parts.event_type, parts.timestamp),
+            None => ("", self.listing.date.start()),
+        };
+        let kind = self.kind(word);
+        let mut entry = Entry { time: time.micros(), id: [0; 16], node, kind };
+        let written = self.listing.kinds[kind as usize].written.is_some();
+        if let (Some(parts), true) = (&parts, written) {
+            entry.id = *parts.id.as_bytes();
+            let canonical = name_of(&entry, &self.listing.kinds, &self.listing.texts);
+            if canonical.as_str() == name {
+                self.listing.entries.push(entry);
+                return;
+            }
+        }
+        if let Ok(text) = name.parse() {
+            let number = self.listing.texts.len() as u32;
+            entry.id = [0; 16];
+            entry.id[..4].copy_from_slice(&number.to_le_bytes());
+            entry.kind |= AS_TEXT;
+            self.listing.texts.push(text);
+            self.listing.entries.push(entry);
+        }
+    }
+
+    fn kind(&mut self, word: &str) -> u32 {
+        if let Some(number) = self.kind_numbers.get(word) {
+            return *number;
+        }
+        let number = self.listing.kinds.len() as u32;
+        let written =
+            EventType::normalize(word).ok().filter(|normalized| normalized.as_str() == word);
+        self.listing.kinds.push(Kind { word: word.to_owned(), written });
+        self.kind_numbers.insert(word.to_owned(), number);
+        number
+    }
+
+    /// Sorts into the order of a segment.
+    pub(super) fn finish(self) -> Listing {
+        let mut listing = self.listing;
+        let mut order: Vec<u32> = (0..listing.kinds.len() as u32).collect();
+        order.sort_unstable_by_key(|number| &listing.kinds[*number as usize]);
+        let mut ranks = vec![0_u32; order.len()];
+        for (rank, number) in order.iter().enumerate() {
+            ranks[*number as usize] = rank as u32;
+        }
+        listing.kinds.sort_unstable();
+        for entry in &mut listing.entries {
+            let flag = entry.kind & AS_TEXT;
+            entry.kind = ranks[(entry.kind & !AS_TEXT) as usize] | flag;
+        }
+        let (kinds, texts) = (&listing.kinds, &listing.texts);
+        listing.entries.sort_unstable_by(|a, b| {
+            (a.kind & !AS_TEXT, a.time, a.node)
+                .cmp(&(b.kind & !AS_TEXT, b.time, b.node))
+                .then_with(|| compare_names(a, b, kinds, texts))
+        });
+        listing.oddities.sort_by(|a, b| a.path.cmp(&b.path));
+        listing
+    }
+}
+
+fn compare_names(a: &Entry, b: &Entry, kinds: &[Kind], texts: &[FileName]) -> Ordering {
+    if (a.kind | b.kind) & AS_TEXT == 0 {
+        return a.id.cmp(&b.id);
+    }
+    name_of(a, kinds, texts).cmp(&name_of(b, kinds, texts))
+}

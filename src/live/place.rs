@@ -1,0 +1,229 @@
+//! One event's way to the disk: unnamed file, sync, name, sync of the directory.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags, Timespec, Timestamps};
+use rustix::io::Errno;
+
+use super::LiveTree;
+use crate::event::{EventPath, Timestamp};
+use crate::fs;
+use crate::{Error, Result};
+
+/// How often a directory may vanish under us before we give up.
+const TRIES: usize = 100;
+
+/// A directory younger than this may not have been synced into its parent yet by whoever
+/// made it.
+const YOUNG_MICROS: i64 = 600 * Timestamp::MICROS_PER_SECOND;
+
+/// The mode of an event file, less the umask.
+const MODE: u32 = 0o444;
+
+/// How a file is placed.
+#[derive(Debug, Clone, Copy)]
+pub struct PlaceOptions {
+    /// A fresh random number, for a temporary name where one is needed.
+    pub token: u64,
+    /// The time now: it tells young directories from old ones.
+    pub now: Timestamp,
+    /// The modification time that the file gets; without one, the present.
+    pub mtime: Option<Timestamp>,
+}
+
+/// What placing a file came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// It is there, and on the disk.
+    Created,
+    /// Something with its name was there before; nothing was changed.
+    Exists,
+}
+
+/// Writes one event. It is on the disk, whole and under its name, when this returns; after
+/// an error it is not there. The directory may be removed by rotation at any moment, and
+/// is then made again.
+pub fn place(
+    tree: &LiveTree,
+    path: &EventPath,
+    bytes: &[u8],
+    options: &PlaceOptions,
+) -> Result<Placed> {
+    for _ in 0..TRIES {
+        let placed = node_directory(tree, path).and_then(|directory| {
+            let placed = link_one(tree, &directory, path, bytes, options)?;
+            if placed == Placed::Created {
+                sync_directories(tree, &directory, path, options.now).inspect_err(|_| {
+                    // Not known to be on the disk, so it must not look as if it were.
+                    let _ = fs::unlink(directory.as_fd(), path.name.as_str());
+                })?;
+            }
+            Ok(placed)
+        });
+        match placed {
+            Err(error) if error.is_not_found() => {}
+            outcome => return outcome,
+        }
+    }
+    Err(Error::io(full(tree, path), "create", Errno::NOENT))
+}
+
+pub(super) fn full(tree: &LiveTree, path: &EventPath) -> PathBuf {
+    tree.root().join(path.to_string())
+}
+
+/// Opens the directory of an event's node, and makes what is missing.
+pub(super) fn node_directory(tree: &LiveTree, path: &EventPath) -> Result<OwnedFd> {
+    let day = path.date.to_string();
+    let below = format!("{day}/{}", path.node);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    match rustix::fs::openat2(tree.fd(), &below, flags, Mode::empty(), resolve) {
+        Ok(directory) => return Ok(directory),
+        // Old kernels and sandboxes do not have the call; then it is done step by step.
+        Err(Errno::NOENT | Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
+        Err(errno) => return Err(Error::io(tree.root().join(below), "open", errno)),
+    }
+    let failed = |name: &str, action| {
+        let path = tree.root().join(name);
+        move |errno: Errno| Error::io(path, action, errno)
+    };
+    fs::make_dir(tree.fd(), &day).map_err(failed(&day, "create"))?;
+    let day_directory = fs::open_dir(tree.fd(), &day).map_err(failed(&day, "open"))?;
+    fs::make_dir(day_directory.as_fd(), path.node.as_str()).map_err(failed(&below, "create"))?;
+    fs::open_dir(day_directory.as_fd(), path.node.as_str()).map_err(failed(&below, "open"))
+}
+
+/// Writes and syncs the file, and then gives it its name. The directory is not synced yet.
+pub(super) fn link_one(
+    tree: &LiveTree,
+    directory: &OwnedFd,
+    path: &EventPath,
+    bytes: &[u8],
+    options: &PlaceOptions,
+) -> Result<Placed> {
+    let failed = |action| move |errno: Errno| Error::io(full(tree, path), action, errno);
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::openat(directory, ".", flags, Mode::from_raw_mode(MODE)) {
+        Ok(file) => {
+            fill(&file, bytes, options).map_err(failed("write"))?;
+            let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let target = path.name.as_str();
+            match rustix::fs::linkat(CWD, &name, directory, target, AtFlags::SYMLINK_FOLLOW) {
+                Ok(()) => return Ok(Placed::Created),
+                Err(Errno::EXIST) => return Ok(Placed::Exists),
+                // Either the directory is gone, or /proc is not there.
+                Err(Errno::NOENT) if is_removed(directory) => {
+                    return Err(failed("create")(Errno::NOENT));
+                }
+                Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::XDEV) => {}
+                Err(errno) => return Err(failed("create")(errno)),
+            }
+        }
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
+        Err(errno) => return Err(failed("create")(errno)),
+    }
+    link_by_temporary_name(tree, directory, path, bytes, options)
+}
+
+fn link_by_temporary_name(
+    tree: &LiveTree,
+    directory: &OwnedFd,
+    path: &EventPath,
+    bytes: &[u8],
+    options: &PlaceOptions,
+) -> Result<Placed> {
+    let failed = |action| move |errno: Errno| Error::io(full(tree, path), action, errno);
+    let temp = fs::temp_name(options.token);
+    let file = fs::create_new(directory.as_fd(), &temp, MODE).map_err(failed("create"))?;
+    let named = fill(&file, bytes, options).map_err(failed("write")).and_then(|()| {
+        let target = path.name.as_str();
+        match fs::rename_new(directory.as_fd(), &temp, directory.as_fd(), target) {
+            Ok(()) => Ok(Placed::Created),
+            Err(Errno::EXIST) => Ok(Placed::Exists),
+            Err(errno) => Err(failed("create")(errno)),
+        }
+    });
+    if !matches!(named, Ok(Placed::Created)) {
+        // Best effort: a temporary file is nothing that a reader would see.
+        let _ = fs::unlink(directory.as_fd(), &temp);
+    }
+    named
+}
+
+fn is_removed(directory: &OwnedFd) -> bool {
+    rustix::fs::fstat(directory).is_ok_and(|stat| stat.st_nlink == 0)
+}
+
+/// Writes all, sets the times, syncs.
+fn fill(file: &OwnedFd, bytes: &[u8], options: &PlaceOptions) -> Result<(), Errno> {
+    write_all(file, bytes)?;
+    if let Some(mtime) = options.mtime {
+        set_mtime(file, mtime)?;
+    }
+    rustix::fs::fsync(file)
+}
+
+pub(super) fn write_all(file: &OwnedFd, bytes: &[u8]) -> Result<(), Errno> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::write(file, rest) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(count) => rest = &rest[count..],
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn set_mtime(file: &OwnedFd, mtime: Timestamp) -> Result<(), Errno> {
+    let micros = mtime.micros();
+    let time = Timespec {
+        tv_sec: micros.div_euclid(1_000_000),
+        tv_nsec: micros.rem_euclid(1_000_000) * 1000,
+    };
+    let times = Timestamps { last_access: time, last_modification: time };
+    rustix::fs::futimens(file, &times)
+}
+
+/// Syncs the directory of a new file, and the ones above it as long as they are so young
+/// that whoever made them may not have done so yet.
+pub(super) fn sync_directories(
+    tree: &LiveTree,
+    directory: &OwnedFd,
+    path: &EventPath,
+    now: Timestamp,
+) -> Result<()> {
+    let day = path.date.to_string();
+    let failed = |below: String| {
+        let path = tree.root().join(below);
+        move |errno: Errno| Error::io(path, "sync", errno)
+    };
+    rustix::fs::fsync(directory).map_err(failed(format!("{day}/{}", path.node)))?;
+    if !is_young(directory.as_fd(), now) {
+        return Ok(());
+    }
+    // Gone by now means removed by rotation, which the caller finds out by itself: a
+    // directory with our file in it is not removed.
+    let day_directory = fs::open_dir(tree.fd(), &day).map_err(failed(day.clone()))?;
+    rustix::fs::fsync(&day_directory).map_err(failed(day))?;
+    if is_young(day_directory.as_fd(), now) {
+        rustix::fs::fsync(tree.fd()).map_err(failed(String::new()))?;
+    }
+    Ok(())
+}
+
+/// Whether a directory was made a short time ago, or in what looks like the future. Where
+/// the file system does not tell, it may have been.
+fn is_young(directory: BorrowedFd<'_>, now: Timestamp) -> bool {
+    let flags = AtFlags::EMPTY_PATH;
+    match rustix::fs::statx(directory, "", flags, StatxFlags::BTIME) {
+        Ok(stat) if stat.stx_mask & StatxFlags::BTIME.bits() != 0 => {
+            let born = stat.stx_btime.tv_sec.saturating_mul(1_000_000);
+            born > now.micros() - YOUNG_MICROS
+        }
+        _ => true,
+    }
+}

@@ -1,0 +1,171 @@
+//! The event root and its partitions.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
+use super::listing::{Builder, Listing};
+use super::partition::PartitionReader;
+use crate::event::{Date, FileName, NodeName};
+use crate::fs;
+use crate::{Error, Result};
+
+/// Something in the tree that is not an event file. It is named and left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oddity {
+    /// Its path below the root.
+    pub path: PathBuf,
+    /// What it is.
+    pub reason: String,
+    /// Whether events may be hidden in it: a directory that cannot be read.
+    pub hides_events: bool,
+}
+
+/// An event root that is there. All access goes through its handle.
+#[derive(Debug)]
+pub struct LiveTree {
+    root: PathBuf,
+    dir: OwnedFd,
+}
+
+impl LiveTree {
+    /// Opens a tree; `None` when its root does not exist. The root itself may be reached
+    /// through symbolic links; nothing below it is.
+    pub fn open(root: &Path) -> Result<Option<Self>> {
+        match fs::open_root(root) {
+            Ok(dir) => Ok(Some(Self { root: root.to_owned(), dir })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::io(root, "open", errno)),
+        }
+    }
+
+    /// Opens a tree, and makes its root when it is missing.
+    pub fn create(root: &Path) -> Result<Self> {
+        if let Some(tree) = Self::open(root)? {
+            return Ok(tree);
+        }
+        fs::create_dir_all(root).map_err(|error| Error::io(root, "create", error))?;
+        let dir = fs::open_root(root).map_err(|errno| Error::io(root, "open", errno))?;
+        Ok(Self { root: root.to_owned(), dir })
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// The days that have a directory, ascending, and everything else at the top.
+    pub fn dates(&self) -> Result<(Vec<Date>, Vec<Oddity>)> {
+        let mut dates = Vec::new();
+        let mut oddities = Vec::new();
+        fs::read_dir(self.fd(), &mut |name, file_type| {
+            let name = name.to_string_lossy();
+            // File systems keep this for themselves.
+            if name.starts_with(fs::TEMP_PREFIX) || name == "lost+found" {
+                return;
+            }
+            match name.parse::<Date>() {
+                Ok(date) if file_type == FileType::Directory => dates.push(date),
+                _ => oddities.push(odd(&name, file_type, "days have directories YYYY-MM-DD")),
+            }
+        })
+        .map_err(|errno| Error::io(&self.root, "read", errno))?;
+        dates.sort_unstable();
+        oddities.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok((dates, oddities))
+    }
+
+    /// The files of a day that may be events, without opening any. A day without a
+    /// directory is empty.
+    pub fn list(&self, date: Date) -> Result<Listing> {
+        let mut builder = Builder::new(date);
+        let day_name = date.to_string();
+        let day_path = self.root.join(&day_name);
+        let day = match fs::open_dir(self.fd(), &day_name) {
+            Ok(day) => day,
+            Err(Errno::NOENT) => return Ok(builder.finish()),
+            Err(errno) => return Err(Error::io(&day_path, "open", errno)),
+        };
+        let mut nodes = Vec::new();
+        fs::read_dir(day.as_fd(), &mut |name, file_type| {
+            let name = name.to_string_lossy();
+            if name.starts_with(fs::TEMP_PREFIX) {
+                return;
+            }
+            match name.parse::<NodeName>() {
+                Ok(node) if file_type == FileType::Directory => nodes.push(node),
+                _ => {
+                    let mut oddity = odd(&name, file_type, "nodes have directories");
+                    oddity.path = Path::new(&day_name).join(&*name);
+                    builder.odd(oddity);
+                }
+            }
+        })
+        .map_err(|errno| Error::io(&day_path, "read", errno))?;
+        nodes.sort_unstable();
+        for node in nodes {
+            self.list_node(day.as_fd(), &day_name, node, &mut builder);
+        }
+        Ok(builder.finish())
+    }
+
+    fn list_node(&self, day: BorrowedFd<'_>, day_name: &str, node: NodeName, builder: &mut Builder) {
+        let below = Path::new(day_name).join(node.as_str());
+        let directory = match fs::open_dir(day, node.as_str()) {
+            Ok(directory) => directory,
+            Err(Errno::NOENT) => return,
+            Err(errno) => return builder.odd(unreadable(below, errno)),
+        };
+        let number = builder.node(node);
+        let read = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
+            let text = match name.to_str() {
+                Ok(text) if text.starts_with(fs::TEMP_PREFIX) => return,
+                Ok(text) => text,
+                Err(_) => {
+                    let name = name.to_string_lossy();
+                    let mut oddity = odd(&name, file_type, "names of events are text");
+                    oddity.path = below.join(&*name);
+                    return builder.odd(oddity);
+                }
+            };
+            match text.parse::<FileName>() {
+                Ok(_) if file_type == FileType::RegularFile => builder.file(number, text),
+                _ => {
+                    let mut oddity = odd(text, file_type, "events are files that end in .json");
+                    oddity.path = below.join(text);
+                    builder.odd(oddity);
+                }
+            }
+        });
+        if let Err(errno) = read {
+            builder.odd(unreadable(below, errno));
+        }
+    }
+
+    /// Gets ready to read and remove files of a day.
+    pub fn partition(&self, date: Date) -> PartitionReader<'_> {
+        PartitionReader::new(self, date)
+    }
+}
+
+fn odd(name: &str, file_type: FileType, rule: &str) -> Oddity {
+    Oddity {
+        path: PathBuf::from(name),
+        reason: format!("not an event: {}; {rule}", fs::kind(file_type)),
+        hides_events: false,
+    }
+}
+
+fn unreadable(path: PathBuf, errno: Errno) -> Oddity {
+    let reason = match errno {
+        Errno::ACCESS => "cannot read this directory: permission denied".to_owned(),
+        other => format!("cannot read this directory: {}", std::io::Error::from(other)),
+    };
+    Oddity { path, reason, hides_events: true }
+}

@@ -1,0 +1,239 @@
+//! From TOML to rules, with every check.
+
+use toml::de::DeTable;
+
+use super::quantity::{Span, percent, size};
+use super::table::{Source, Table, Value};
+use super::{
+    Class, EventRules, InvalidRule, Keep, MinFree, PolicyError, RetainRules, RotateRules,
+    UnknownTypes,
+};
+use crate::event::{EventType, MAX_EVENT_BYTES, Severity};
+
+/// The longest that `keep_live` may be; more is surely a slip.
+const MAX_KEEP_LIVE: u64 = 10 * 365 * 86_400;
+
+/// The longest that anything may be kept without saying "forever".
+const MAX_KEEP: u64 = 1000 * 365 * 86_400;
+
+pub(super) fn policy(
+    text: &str,
+    origin: &str,
+) -> Result<(RotateRules, RetainRules, EventRules), PolicyError> {
+    let source = Source { text, origin };
+    let parsed = DeTable::parse(text).map_err(|error| {
+        let reason = error.message().trim().replace('\n', ", ");
+        match error.span() {
+            Some(span) => source.error(span.start, format!("this is not TOML: {reason}")),
+            None => source.error_without_line(format!("this is not TOML: {reason}")),
+        }
+    })?;
+    let top = Table::top(source, parsed.get_ref());
+    let version = top.get("version").ok_or_else(|| {
+        source.error_without_line("the version is missing; begin the policy with \"version = 1\"")
+    })?;
+    if version.integer("1")? != 1 {
+        return Err(version.wrong("1, the version that this program understands"));
+    }
+    let rotate = rotate(&top.table("rotate", "[rotate]")?)?;
+    let retain = retain(&top.table("retain", "[retain]")?, &rotate)?;
+    let events = events(&top.table("events", "[events]")?)?;
+    top.finish()?;
+    Ok((rotate, retain, events))
+}
+
+fn rotate(table: &Table<'_>) -> Result<RotateRules, PolicyError> {
+    let mut rules = RotateRules {
+        keep_live: Span::from_seconds(7 * 86_400),
+        level: 9,
+        frame_size: 1 << 20,
+        invalid: InvalidRule::Archive,
+    };
+    if let Some(value) = table.get("keep_live") {
+        rules.keep_live = span(&value, MAX_KEEP_LIVE, "at most 10y")?;
+    }
+    if let Some(value) = table.get("level") {
+        let expected = "a zstd level from 1 to 22";
+        rules.level = i32::try_from(value.integer(expected)?)
+            .ok()
+            .filter(|level| (1..=22).contains(level))
+            .ok_or_else(|| value.wrong(expected))?;
+    }
+    if let Some(value) = table.get("frame_size") {
+        let expected = "a size from \"4KiB\" to \"64MiB\"";
+        rules.frame_size = size(value.text(expected)?)
+            .filter(|size| (4 << 10..=64 << 20).contains(size))
+            .ok_or_else(|| value.wrong(expected))?;
+    }
+    if let Some(value) = table.get("invalid") {
+        let expected = "\"archive\" or \"hold\"";
+        rules.invalid = match value.text(expected)? {
+            "archive" => InvalidRule::Archive,
+            "hold" => InvalidRule::Hold,
+            _ => return Err(value.wrong(expected)),
+        };
+    }
+    table.finish()?;
+    Ok(rules)
+}
+
+fn retain(table: &Table<'_>, rotate: &RotateRules) -> Result<RetainRules, PolicyError> {
+    let mut rules =
+        RetainRules { keep: Keep::Forever, max_size: None, min_free: None, classes: Vec::new() };
+    if let Some(value) = table.get("keep") {
+        rules.keep = keep(&value, rotate)?;
+    }
+    if let Some(value) = table.get("max_size") {
+        let expected = "a size of at least \"1MiB\", such as \"20GiB\"";
+        let bytes = size(value.text(expected)?)
+            .filter(|bytes| *bytes >= 1 << 20)
+            .ok_or_else(|| value.wrong(expected))?;
+        rules.max_size = Some(bytes);
+    }
+    if let Some(value) = table.get("min_free") {
+        let expected = "a share such as \"10%\" (at most 90%) or a size such as \"5GiB\"";
+        let text = value.text(expected)?;
+        let share = percent(text).filter(|share| (0.0..=90.0).contains(share));
+        rules.min_free = Some(match (share, size(text)) {
+            (Some(share), _) => MinFree::Percent(share),
+            (None, Some(bytes)) => MinFree::Bytes(bytes),
+            (None, None) => return Err(value.wrong(expected)),
+        });
+    }
+    if let Some(value) = table.get("class") {
+        for entry in value.tables("[[retain.class]]")? {
+            let class = class(&value, &entry, rotate)?;
+            if rules.classes.iter().any(|other| other.name == class.name) {
+                let name = entry.get("name");
+                let at = name.as_ref().unwrap_or(&value);
+                return Err(at.error(format!(
+                    "two classes are named \"{}\"; give each a name of its own",
+                    class.name
+                )));
+            }
+            rules.classes.push(class);
+        }
+    }
+    table.finish()?;
+    Ok(rules)
+}
+
+fn class(list: &Value<'_>, table: &Table<'_>, rotate: &RotateRules) -> Result<Class, PolicyError> {
+    let missing = |what: &str, example: &str| {
+        list.error_at(table.at(), format!("a class has no {what}; write for example {example}"))
+    };
+    let name = table.get("name").ok_or_else(|| missing("name", "name = \"incidents\""))?;
+    let expected = "a short name: a lower-case letter, then letters, digits or dashes, at most 32";
+    let text = name.text(expected)?;
+    let fits = text.len() <= 32
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !fits {
+        return Err(name.wrong(expected));
+    }
+    let keep_value = table.get("keep").ok_or_else(|| missing("keep", "keep = \"7y\""))?;
+    let mut class = Class {
+        name: text.to_owned(),
+        keep: keep(&keep_value, rotate)?,
+        severities: Vec::new(),
+        types: Vec::new(),
+        nodes: Vec::new(),
+        services: Vec::new(),
+        sources: Vec::new(),
+    };
+    let example = "match = { severity = [\"error\", \"critical\"] }";
+    let matching = table.get("match").ok_or_else(|| missing("match", example))?;
+    let fields = matching.table("match")?;
+    if fields.is_empty() {
+        return Err(matching.error(format!(
+            "match is empty, so the class would take every event; write for example {example}"
+        )));
+    }
+    if let Some(value) = fields.get("severity") {
+        let expected = "severities: info, warning, error or critical";
+        for text in value.texts(expected)? {
+            let severity: Severity = text.parse().map_err(|_| value.error(format!(
+                "severity \"{}\" does not exist; expected {expected}",
+                crate::event::shown(text)
+            )))?;
+            class.severities.push(severity);
+        }
+    }
+    let lists: [(&'static str, &mut Vec<String>); 4] = [
+        ("type", &mut class.types),
+        ("node", &mut class.nodes),
+        ("service", &mut class.services),
+        ("source", &mut class.sources),
+    ];
+    for (key, list) in lists {
+        if let Some(value) = fields.get(key) {
+            list.extend(value.texts("a list of texts")?.into_iter().map(str::to_owned));
+        }
+    }
+    fields.finish()?;
+    table.finish()?;
+    Ok(class)
+}
+
+fn events(table: &Table<'_>) -> Result<EventRules, PolicyError> {
+    let mut rules =
+        EventRules { unknown_types: UnknownTypes::Warn, types: Vec::new(), max_bytes: 1 << 20 };
+    if let Some(value) = table.get("unknown_types") {
+        let expected = "\"allow\", \"warn\" or \"reject\"";
+        rules.unknown_types = match value.text(expected)? {
+            "allow" => UnknownTypes::Allow,
+            "warn" => UnknownTypes::Warn,
+            "reject" => UnknownTypes::Reject,
+            _ => return Err(value.wrong(expected)),
+        };
+    }
+    if let Some(value) = table.get("types") {
+        for text in value.texts("a list of event types, such as [\"backup_completed\"]")? {
+            let normalized = EventType::normalize(text)
+                .map_err(|error| value.error(format!("types: {error}")))?;
+            if normalized.as_str() != text {
+                return Err(value.error(format!(
+                    "types: \"{}\" is not in its normal form; write \"{normalized}\"",
+                    crate::event::shown(text)
+                )));
+            }
+            rules.types.push(text.to_owned());
+        }
+    }
+    if let Some(value) = table.get("max_bytes") {
+        let expected = "a size from \"1KiB\" to \"64MiB\"";
+        rules.max_bytes = size(value.text(expected)?)
+            .filter(|size| (1 << 10..=MAX_EVENT_BYTES).contains(size))
+            .ok_or_else(|| value.wrong(expected))?;
+    }
+    table.finish()?;
+    Ok(rules)
+}
+
+fn keep(value: &Value<'_>, rotate: &RotateRules) -> Result<Keep, PolicyError> {
+    let expected = "a duration such as \"2y\" or \"400d\", or \"forever\"";
+    if value.text(expected)? == "forever" {
+        return Ok(Keep::Forever);
+    }
+    let span = span(value, MAX_KEEP, "at most 1000y, or \"forever\"")?;
+    if span.seconds() < 86_400 {
+        return Err(value.wrong("at least one day, \"1d\""));
+    }
+    if span < rotate.keep_live {
+        return Err(value.error(format!(
+            "keep = \"{span}\" is shorter than keep_live = \"{}\", so days would expire while \
+             they are live; make keep longer or keep_live shorter",
+            rotate.keep_live
+        )));
+    }
+    Ok(Keep::For(span))
+}
+
+fn span(value: &Value<'_>, most: u64, limit: &str) -> Result<Span, PolicyError> {
+    let expected = "a duration such as \"7d\", \"12h\" or \"2y\"";
+    let span = Span::parse(value.text(expected)?).ok_or_else(|| value.wrong(expected))?;
+    if span.seconds() > most {
+        return Err(value.wrong(&format!("a duration of {limit}")));
+    }
+    Ok(span)
+}

@@ -1,0 +1,217 @@
+//! Walking a TOML table: every key is asked for, and what nobody asked for is an error.
+
+use std::cell::RefCell;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::PolicyError;
+use crate::event::{closest_type, shown};
+
+/// The text of a policy, to turn places into lines.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) text: &'a str,
+    pub(super) origin: &'a str,
+}
+
+impl Source<'_> {
+    pub(super) fn error(self, at: usize, reason: impl Into<String>) -> PolicyError {
+        let before = self.text.as_bytes().get(..at).unwrap_or(self.text.as_bytes());
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        self.error_without_line(reason).at_line(line)
+    }
+
+    pub(super) fn error_without_line(self, reason: impl Into<String>) -> PolicyError {
+        PolicyError { origin: self.origin.to_owned(), line: None, reason: reason.into() }
+    }
+}
+
+impl PolicyError {
+    fn at_line(mut self, line: usize) -> Self {
+        self.line = Some(line);
+        self
+    }
+}
+
+/// One table of the policy, and which of its keys were asked for.
+pub(super) struct Table<'a> {
+    source: Source<'a>,
+    /// As it stands in the file: `[rotate]`; empty at the top.
+    name: &'a str,
+    at: usize,
+    entries: Option<&'a DeTable<'a>>,
+    known: RefCell<Vec<&'static str>>,
+}
+
+/// A value with its key and place.
+pub(super) struct Value<'a> {
+    pub(super) key: &'static str,
+    pub(super) at: usize,
+    pub(super) value: &'a DeValue<'a>,
+    source: Source<'a>,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn top(source: Source<'a>, entries: &'a DeTable<'a>) -> Self {
+        Self { source, name: "", at: 0, entries: Some(entries), known: RefCell::default() }
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &'static str) -> Option<Value<'a>> {
+        self.known.borrow_mut().push(key);
+        let (spanned_key, spanned) = self.entries?.get_key_value(key)?;
+        Some(Value {
+            key,
+            at: spanned_key.span().start,
+            value: spanned.get_ref(),
+            source: self.source,
+        })
+    }
+
+    /// A table below this one; an absent one is empty.
+    pub(super) fn table(
+        &self,
+        key: &'static str,
+        name: &'a str,
+    ) -> Result<Table<'a>, PolicyError> {
+        match self.get(key) {
+            None => Ok(Table {
+                source: self.source,
+                name,
+                at: 0,
+                entries: None,
+                known: RefCell::default(),
+            }),
+            Some(value) => value.table(name),
+        }
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_none_or(|entries| entries.is_empty())
+    }
+
+    /// An error when there are keys that nobody asked for.
+    pub(super) fn finish(&self) -> Result<(), PolicyError> {
+        let known = self.known.borrow();
+        let Some(entries) = self.entries else { return Ok(()) };
+        let unknown =
+            entries.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref()));
+        let Some((key, _)) = unknown else { return Ok(()) };
+        let place = if self.name.is_empty() {
+            "at the top".to_owned()
+        } else {
+            format!("in {}", self.name)
+        };
+        let hint = match closest_type(key.get_ref(), known.iter().copied()) {
+            Some(closest) if near(key.get_ref(), closest) => format!("did you mean {closest}?"),
+            _ => format!("known keys are {}", known.join(", ")),
+        };
+        Err(self.source.error(
+            key.span().start,
+            format!("unknown key {} {place}; {hint}", shown(key.get_ref())),
+        ))
+    }
+}
+
+/// Whether one word is likely a slip for the other.
+fn near(word: &str, known: &str) -> bool {
+    let common = word.bytes().filter(|byte| known.as_bytes().contains(byte)).count();
+    word.len().abs_diff(known.len()) <= 3 && common * 3 >= known.len() * 2
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn error(&self, reason: impl Into<String>) -> PolicyError {
+        self.source.error(self.at, reason)
+    }
+
+    pub(super) fn error_at(&self, at: usize, reason: impl Into<String>) -> PolicyError {
+        self.source.error(at, reason)
+    }
+
+    /// "keep_live = -3: …"
+    pub(super) fn wrong(&self, expected: &str) -> PolicyError {
+        let found = match self.value {
+            DeValue::String(text) => format!("\"{}\"", shown(text)),
+            DeValue::Integer(number) => number.as_str().to_owned(),
+            DeValue::Float(number) => number.as_str().to_owned(),
+            DeValue::Boolean(value) => value.to_string(),
+            DeValue::Datetime(value) => value.to_string(),
+            DeValue::Array(_) => "a list".to_owned(),
+            DeValue::Table(_) => "a table".to_owned(),
+        };
+        self.error(format!("{} = {found}: expected {expected}", self.key))
+    }
+
+    pub(super) fn text(&self, expected: &str) -> Result<&'a str, PolicyError> {
+        match self.value {
+            DeValue::String(text) => Ok(text.as_ref()),
+            _ => Err(self.wrong(expected)),
+        }
+    }
+
+    pub(super) fn integer(&self, expected: &str) -> Result<i64, PolicyError> {
+        match self.value {
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map_err(|_| self.wrong(expected)),
+            _ => Err(self.wrong(expected)),
+        }
+    }
+
+    /// A list of texts; a single text counts as a list of one.
+    pub(super) fn texts(&self, expected: &str) -> Result<Vec<&'a str>, PolicyError> {
+        let texts: Vec<&str> = match self.value {
+            DeValue::String(text) => vec![text.as_ref()],
+            DeValue::Array(values) => values
+                .iter()
+                .map(|value| match value.get_ref() {
+                    DeValue::String(text) => Ok(text.as_ref()),
+                    _ => Err(self.wrong(expected)),
+                })
+                .collect::<Result<_, _>>()?,
+            _ => return Err(self.wrong(expected)),
+        };
+        if texts.is_empty() {
+            return Err(self.error(format!("{} is an empty list; expected {expected}", self.key)));
+        }
+        Ok(texts)
+    }
+
+    pub(super) fn table(&self, name: &'a str) -> Result<Table<'a>, PolicyError> {
+        match self.value {
+            DeValue::Table(entries) => Ok(Table {
+                source: self.source,
+                name,
+                at: self.at,
+                entries: Some(entries),
+                known: RefCell::default(),
+            }),
+            _ => Err(self.wrong(&format!("a table, {name}"))),
+        }
+    }
+
+    /// A list of tables, `[[like.this]]`.
+    pub(super) fn tables(&self, name: &'a str) -> Result<Vec<Table<'a>>, PolicyError> {
+        let DeValue::Array(values) = self.value else {
+            return Err(self.wrong(&format!("a list of tables, {name}")));
+        };
+        values
+            .iter()
+            .map(|value: &Spanned<DeValue<'_>>| match value.get_ref() {
+                DeValue::Table(entries) => Ok(Table {
+                    source: self.source,
+                    name,
+                    at: value.span().start,
+                    entries: Some(entries),
+                    known: RefCell::default(),
+                }),
+                _ => Err(self.wrong(&format!("a list of tables, {name}"))),
+            })
+            .collect()
+    }
+}
