@@ -1,5 +1,6 @@
 //! Flags that several commands share.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -193,6 +194,23 @@ impl FilterArgs {
             && self.source.is_empty()
             && self.correlation_id.is_empty())
     }
+}
+
+/// `verify --archive` asks for the archive alone, while `--archive DIR` names one, for
+/// verify as for every command. What follows tells them apart: nothing, another flag or a
+/// day cannot be meant as a directory.
+pub(super) fn verify_archive(mut words: Vec<OsString>) -> Vec<OsString> {
+    let Some(verify) = words.iter().position(|word| word == "verify") else { return words };
+    for at in verify + 1..words.len() {
+        let alone = words.get(at + 1).is_none_or(|next| {
+            let next = next.to_string_lossy();
+            next.starts_with('-') || next.parse::<Date>().is_ok()
+        });
+        if words[at] == "--archive" && alone {
+            words[at] = "--archived".into();
+        }
+    }
+    words
 }
 
 /// A day, as a date or a word such as `yesterday`.

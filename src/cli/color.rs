@@ -14,6 +14,11 @@ impl Paint {
         Self { on }
     }
 
+    /// Whether colours are on.
+    pub(super) fn is_on(self) -> bool {
+        self.on
+    }
+
     /// A heading.
     pub(super) fn strong(self, text: &str) -> String {
         self.wrap("1", text)

@@ -70,8 +70,8 @@ enum Command {
 }
 
 /// Parses, runs, reports.
-pub fn main() -> ExitCode {
-    let words: Vec<OsString> = std::env::args_os().collect();
+pub(crate) fn main() -> ExitCode {
+    let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
     let matches = match command().try_get_matches_from(&words) {
         Ok(matches) => matches,
         Err(error) => return exit::usage(&error, &words),

@@ -40,11 +40,9 @@ pub fn place_batch(
             }
         }
     }
-    let directory_of =
-        |item: &BatchItem<'_>| directories.get(&(item.path.date, item.path.node.as_str()));
     let linked: Vec<Result<Placed>> = items
         .par_iter()
-        .map(|item| match directory_of(item) {
+        .map(|item| match directories.get(&(item.path.date, item.path.node.as_str())) {
             Some(directory) => link_one(tree, directory, item.path, item.bytes, &options(item)),
             None => place(tree, item.path, item.bytes, &options(item)),
         })

@@ -12,8 +12,9 @@ pub mod restore;
 pub mod rotate;
 pub mod verify;
 
-use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::archive::By;
 use crate::event::Timestamp;
@@ -27,20 +28,20 @@ pub struct Context {
     /// Who acts, for the manifest.
     pub by: By,
     seed: [u8; 32],
-    drawn: Cell<u64>,
+    /// Shared by all clones, so that none draws what another one drew.
+    drawn: Arc<AtomicU64>,
 }
 
 impl Context {
     /// A context. `seed` must be random: ids of events and names of temporary files
     /// follow from it.
     pub fn new(now: Timestamp, by: By, seed: [u8; 32]) -> Self {
-        Self { now, by, seed, drawn: Cell::new(0) }
+        Self { now, by, seed, drawn: Arc::default() }
     }
 
     /// Fresh random bytes.
     pub(crate) fn draw(&self) -> [u8; 32] {
-        let drawn = self.drawn.get();
-        self.drawn.set(drawn + 1);
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
         let mut input = [0; 40];
         input[..32].copy_from_slice(&self.seed);
         input[32..].copy_from_slice(&drawn.to_le_bytes());

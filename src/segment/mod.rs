@@ -1,5 +1,38 @@
-//! One segment.
+//! One file: a day's events as a `.tar.zst` that is also seekable and searchable.
+//!
+//! Bytes in, bytes out: this module knows nothing of policies, archives or live trees.
+//! The same events give the same bytes, whatever the machine or the number of threads.
+//! What is read is trusted in nothing: every length is checked before it is used, every
+//! tar header must be byte for byte the one that the writer makes, and damage in one
+//! frame costs only the events inside it. The format is described in `docs/format.md`.
 
+mod check;
+mod facts;
+mod frame;
 mod hash;
+mod index;
+mod reader;
+mod seek;
+mod tar;
+mod walk;
+mod writer;
 
+pub use check::{CheckReport, check};
+pub use frame::{Frame, Member};
 pub use hash::Sha256Hash;
+pub use index::{Field, FrameStats, Index, Posting};
+pub use reader::{FrameInfo, SegmentReader};
+pub use writer::{SegmentOptions, SegmentSummary, SegmentWriter};
+
+/// The largest frame that is written or read, in bytes of tar: the largest event with its
+/// header, or the largest frame size of a policy.
+const MAX_FRAME_BYTES: u64 = crate::event::MAX_EVENT_BYTES + (1 << 20);
+
+/// Magic number of the skippable frame that holds the index.
+const INDEX_MAGIC: u32 = 0x184D_2A57;
+
+/// Zero bytes that end a tar.
+const TRAILER_BYTES: usize = 1024;
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::archive::SegmentName;
 use crate::event::EventPath;
+use crate::live::Oddity;
 
 /// Something that was passed over, or that the reader should know.
 #[derive(Debug, Clone)]
@@ -91,6 +92,15 @@ impl Notices {
         } else {
             self.beyond += 1;
         }
+    }
+
+    pub(super) fn odd(&mut self, oddity: &Oddity) {
+        let (path, reason) = (oddity.path.clone(), oddity.reason.clone());
+        self.add(if oddity.hides_events {
+            Notice::Damaged { path, reason }
+        } else {
+            Notice::Oddity { path, reason }
+        });
     }
 
     /// The notices since the last call, and how many more there were.

@@ -91,7 +91,7 @@ impl Reading {
             let (live_dates, oddities) = live.dates()?;
             dates.extend(live_dates);
             for oddity in oddities {
-                notices.add(Notice::Oddity { path: oddity.path, reason: oddity.reason });
+                notices.odd(&oddity);
             }
         }
         let archive = store.archive()?;
@@ -147,10 +147,7 @@ impl Reading {
         if let Some(live) = &self.live {
             let listing = live.list(date)?;
             for oddity in listing.oddities() {
-                notices.add(Notice::Oddity {
-                    path: oddity.path.clone(),
-                    reason: oddity.reason.clone(),
-                });
+                notices.odd(oddity);
             }
             if !listing.is_empty() {
                 let files =

@@ -26,8 +26,8 @@ pub(in crate::cli) struct Args {
     /// Check the live files alone
     #[arg(long, conflicts_with = "archived")]
     live: bool,
-    /// Check the archive alone (--archive DIR still names another one)
-    #[arg(long = "archived", visible_alias = "archive-only")]
+    /// Check the archive alone; also --archive without a directory
+    #[arg(long)]
     archived: bool,
     /// Only sizes, checksum files, indexes and seek tables
     #[arg(long, conflicts_with = "sample")]

@@ -1,0 +1,124 @@
+//! What a frame's members come to: the same for the writer and for whoever checks.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::Sha256Hash;
+use super::index::{FrameStats, FrameValues, IndexBuilder, Totals, count};
+use crate::event::{Date, EventHead, EventPath, Timestamp};
+
+/// What one frame's members come to.
+pub(super) struct FrameFacts {
+    stats: FrameStats,
+    values: FrameValues,
+    nodes: BTreeMap<String, u64>,
+    event_bytes: u64,
+    /// What the content digest is fed with.
+    content: Vec<u8>,
+}
+
+impl FrameFacts {
+    pub(super) fn new() -> Self {
+        Self {
+            stats: FrameStats { events: 0, invalid: 0, first: None, last: None },
+            values: FrameValues::default(),
+            nodes: BTreeMap::new(),
+            event_bytes: 0,
+            content: Vec::new(),
+        }
+    }
+
+    /// Adds a member; gives its timestamp if it is an event.
+    pub(super) fn add(&mut self, path: &EventPath, bytes: &[u8]) -> Option<Timestamp> {
+        self.stats.events += 1;
+        self.event_bytes += bytes.len() as u64;
+        match self.nodes.get_mut(path.node.as_str()) {
+            Some(events) => *events += 1,
+            None => {
+                self.nodes.insert(path.node.to_string(), 1);
+            }
+        }
+        // Writing into memory cannot fail.
+        let _ = std::io::Write::write_fmt(&mut self.content, format_args!("{path}\0"));
+        self.content.extend_from_slice(&Sha256Hash::of(bytes).0);
+        let Ok(head) = EventHead::parse(bytes) else {
+            self.stats.invalid += 1;
+            return None;
+        };
+        let time = head.timestamp;
+        self.stats.first = Some(self.stats.first.map_or(time, |first| first.min(time)));
+        self.stats.last = Some(self.stats.last.map_or(time, |last| last.max(time)));
+        let fields: [&str; 6] = [
+            &head.correlation_id,
+            &head.event_type,
+            &head.node,
+            &head.service,
+            head.severity.as_str(),
+            &head.source,
+        ];
+        for (field, value) in fields.into_iter().enumerate() {
+            count(&mut self.values, field, value);
+        }
+        Some(time)
+    }
+}
+
+/// What all frames so far come to.
+pub(super) struct SegmentFacts {
+    pub(super) index: IndexBuilder,
+    pub(super) nodes: BTreeMap<String, u64>,
+    pub(super) events: u64,
+    pub(super) invalid: u64,
+    pub(super) event_bytes: u64,
+    pub(super) first: Option<Timestamp>,
+    pub(super) last: Option<Timestamp>,
+    content: Sha256,
+}
+
+impl SegmentFacts {
+    pub(super) fn new() -> Self {
+        Self {
+            index: IndexBuilder::default(),
+            nodes: BTreeMap::new(),
+            events: 0,
+            invalid: 0,
+            event_bytes: 0,
+            first: None,
+            last: None,
+            content: Sha256::new(),
+        }
+    }
+
+    /// Adds the next frame.
+    pub(super) fn add(&mut self, frame: FrameFacts) {
+        self.events += u64::from(frame.stats.events);
+        self.invalid += u64::from(frame.stats.invalid);
+        self.event_bytes += frame.event_bytes;
+        self.first = [self.first, frame.stats.first].into_iter().flatten().min();
+        self.last = [self.last, frame.stats.last].into_iter().flatten().max();
+        self.content.update(&frame.content);
+        for (node, events) in frame.nodes {
+            *self.nodes.entry(node).or_default() += events;
+        }
+        self.index.add(frame.stats, frame.values);
+    }
+
+    /// The content digest of all that was added.
+    pub(super) fn content(&self) -> Sha256Hash {
+        Sha256Hash::finish(self.content.clone())
+    }
+
+    /// The index's bytes.
+    pub(super) fn encode_index(&self, date: Date) -> Vec<u8> {
+        self.index.encode(&Totals {
+            date,
+            events: self.events,
+            invalid: self.invalid,
+            first: self.first.map_or(i64::MAX, Timestamp::micros),
+            last: self.last.map_or(i64::MIN, Timestamp::micros),
+            event_bytes: self.event_bytes,
+            content: self.content(),
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! Reading an index: bounds first, then values.
+
+use xxhash_rust::xxh64::xxh64;
+
+use super::{
+    BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, Posting, VERSION, cut,
+    varint,
+};
+use crate::event::{Date, Timestamp};
+use crate::segment::Sha256Hash;
+use crate::{Error, Result};
+
+/// The index of a segment.
+#[derive(Debug)]
+pub struct Index {
+    payload: Vec<u8>,
+    date: Date,
+    frame_count: usize,
+    sections: [Section; 6],
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Section {
+    start: usize,
+    len: usize,
+    values: u32,
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+impl Index {
+    /// Takes a payload if it is sound.
+    pub(in crate::segment) fn parse(payload: Vec<u8>) -> Result<Self, String> {
+        if payload.len() < HEADER_BYTES + 8 || payload[..4] != MAGIC {
+            return Err("what should be its index is none".to_owned());
+        }
+        let version = u16::from_le_bytes([payload[4], payload[5]]);
+        if version != VERSION {
+            return Err(format!(
+                "its index has version {version}; this program reads version {VERSION}"
+            ));
+        }
+        let end = payload.len() - 8;
+        if xxh64(&payload[..end], 0) != u64_at(&payload, end) {
+            return Err("its index is damaged (the checksum does not fit)".to_owned());
+        }
+        let wrong = || "its index contradicts itself".to_owned();
+        let frame_count = u32_at(&payload, 8) as usize;
+        let frames_end = frame_count
+            .checked_mul(FRAME_BYTES)
+            .and_then(|bytes| bytes.checked_add(HEADER_BYTES))
+            .filter(|frames_end| *frames_end <= end)
+            .ok_or_else(wrong)?;
+        if usize::from(u16::from_le_bytes([payload[6], payload[7]])) != Field::ALL.len() {
+            return Err(wrong());
+        }
+        let date = std::str::from_utf8(&payload[88..98])
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(wrong)?;
+        let mut sections = [Section { start: 0, len: 0, values: 0 }; 6];
+        for (number, section) in sections.iter_mut().enumerate() {
+            let at = 104 + number * 12;
+            *section = Section {
+                start: u32_at(&payload, at) as usize,
+                len: u32_at(&payload, at + 4) as usize,
+                values: u32_at(&payload, at + 8),
+            };
+            let blocks = (section.values as usize).div_ceil(BLOCK_VALUES);
+            let fits = section.start >= frames_end
+                && section.start.checked_add(section.len).is_some_and(|to| to <= end)
+                && blocks * 4 <= section.len;
+            if !fits {
+                return Err(wrong());
+            }
+        }
+        Ok(Self { payload, date, frame_count, sections })
+    }
+
+    /// The day that all events are filed under.
+    pub fn date(&self) -> Date {
+        self.date
+    }
+
+    /// Members, valid or not.
+    pub fn events(&self) -> u64 {
+        u64_at(&self.payload, 16)
+    }
+
+    /// Members that are no events.
+    pub fn invalid(&self) -> u64 {
+        u64_at(&self.payload, 24)
+    }
+
+    /// The earliest timestamp; `None` when there is no valid event.
+    pub fn first(&self) -> Option<Timestamp> {
+        instant(self.i64_at(32), i64::MAX)
+    }
+
+    /// The latest timestamp.
+    pub fn last(&self) -> Option<Timestamp> {
+        instant(self.i64_at(40), i64::MIN)
+    }
+
+    /// Size of all event files together.
+    pub fn event_bytes(&self) -> u64 {
+        u64_at(&self.payload, 48)
+    }
+
+    /// The content digest.
+    pub fn content(&self) -> Sha256Hash {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(&self.payload[56..88]);
+        Sha256Hash(hash)
+    }
+
+    /// How many frames hold events.
+    pub fn frame_count(&self) -> usize {
+        self.frame_count
+    }
+
+    /// What a frame holds; nothing for a frame that does not exist.
+    pub fn frame(&self, number: usize) -> FrameStats {
+        if number >= self.frame_count {
+            return FrameStats { events: 0, invalid: 0, first: None, last: None };
+        }
+        let at = HEADER_BYTES + number * FRAME_BYTES;
+        FrameStats {
+            events: u32_at(&self.payload, at),
+            invalid: u32_at(&self.payload, at + 4),
+            first: instant(self.i64_at(at + 8), i64::MAX),
+            last: instant(self.i64_at(at + 16), i64::MIN),
+        }
+    }
+
+    fn i64_at(&self, at: usize) -> i64 {
+        u64_at(&self.payload, at) as i64
+    }
+
+    /// How many different values a field has.
+    pub fn value_count(&self, field: Field) -> u32 {
+        self.sections[field as usize].values
+    }
+
+    /// The frames in which a field has a value, ascending. Long values are cut, so a
+    /// frame may hold another value with the same beginning.
+    pub fn lookup(&self, field: Field, value: &str) -> Result<Vec<Posting>> {
+        let value = cut(value).as_bytes();
+        let blocks = self.block_count(field);
+        let (mut low, mut high) = (0, blocks);
+        // The last block whose first value is not greater.
+        while low < high {
+            let middle = low.midpoint(high);
+            let mut block = self.block(field, middle)?;
+            let first = block.next_value()?.ok_or_else(broken)?;
+            if first.as_slice() <= value { low = middle + 1 } else { high = middle }
+        }
+        let Some(number) = low.checked_sub(1) else { return Ok(Vec::new()) };
+        let mut block = self.block(field, number)?;
+        while let Some(found) = block.next_value()? {
+            if found.as_slice() == value {
+                return block.postings(self.frame_count);
+            }
+            block.skip_postings()?;
+        }
+        Ok(Vec::new())
+    }
+
+    /// Every value of a field in order, with its frames.
+    pub fn values(
+        &self,
+        field: Field,
+    ) -> impl Iterator<Item = Result<(String, Vec<Posting>)>> + '_ {
+        (0..self.block_count(field)).flat_map(move |number| {
+            let mut values = Vec::new();
+            let mut read = || -> Result<()> {
+                let mut block = self.block(field, number)?;
+                while let Some(value) = block.next_value()? {
+                    let value = String::from_utf8(value).map_err(|_| broken())?;
+                    values.push(Ok((value, block.postings(self.frame_count)?)));
+                }
+                Ok(())
+            };
+            if let Err(error) = read() {
+                values.push(Err(error));
+            }
+            values
+        })
+    }
+
+    fn block_count(&self, field: Field) -> usize {
+        (self.sections[field as usize].values as usize).div_ceil(BLOCK_VALUES)
+    }
+
+    fn block(&self, field: Field, number: usize) -> Result<Block<'_>> {
+        let section = self.sections[field as usize];
+        let bytes = &self.payload[section.start..section.start + section.len];
+        let offset = u32_at(bytes, number * 4) as usize;
+        let rest = bytes.get(offset..).ok_or_else(broken)?;
+        let values = (section.values as usize - number * BLOCK_VALUES).min(BLOCK_VALUES);
+        Ok(Block { rest, values, before: Vec::new() })
+    }
+}
+
+fn instant(micros: i64, none: i64) -> Option<Timestamp> {
+    (micros != none).then(|| Timestamp::from_micros(micros))
+}
+
+fn broken() -> Error {
+    Error::corrupt("index", "it contradicts itself")
+}
+
+/// Sixteen values, coded after one another.
+struct Block<'a> {
+    rest: &'a [u8],
+    values: usize,
+    before: Vec<u8>,
+}
+
+impl Block<'_> {
+    fn number(&mut self) -> Result<usize> {
+        let number = varint::take(&mut self.rest).ok_or_else(broken)?;
+        usize::try_from(number).map_err(|_| broken())
+    }
+
+    fn next_value(&mut self) -> Result<Option<Vec<u8>>> {
+        if self.values == 0 {
+            return Ok(None);
+        }
+        self.values -= 1;
+        let shared = self.number()?;
+        let len = self.number()?;
+        let suffix = self.rest.get(..len).ok_or_else(broken)?;
+        self.rest = &self.rest[len..];
+        if shared > self.before.len() {
+            return Err(broken());
+        }
+        self.before.truncate(shared);
+        self.before.extend_from_slice(suffix);
+        Ok(Some(self.before.clone()))
+    }
+
+    fn postings(&mut self, frames: usize) -> Result<Vec<Posting>> {
+        let count = self.number()?;
+        if count > frames {
+            return Err(broken());
+        }
+        let mut postings = Vec::with_capacity(count);
+        let mut frame = 0_usize;
+        for _ in 0..count {
+            frame = frame.checked_add(self.number()?).filter(|f| *f < frames).ok_or_else(broken)?;
+            let events = u32::try_from(self.number()?).map_err(|_| broken())?;
+            postings.push(Posting { frame: frame as u32, events });
+        }
+        Ok(postings)
+    }
+
+    fn skip_postings(&mut self) -> Result<()> {
+        let count = self.number()?;
+        for _ in 0..count.saturating_mul(2) {
+            self.number()?;
+        }
+        Ok(())
+    }
+}

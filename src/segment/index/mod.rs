@@ -1,0 +1,102 @@
+//! The index: which frames can hold a match, and how many, without decompressing any.
+//!
+//! For each value of six fields it has the frames that the value occurs in, with counts;
+//! for each frame the number of events and the span of their timestamps; for the segment
+//! the totals and the content digest. It is derived from the events alone and can be made
+//! anew from them; its bytes follow from them, too.
+
+mod decode;
+mod encode;
+mod varint;
+
+pub use decode::Index;
+pub(super) use encode::{FrameValues, IndexBuilder, Totals, count};
+
+use crate::event::Timestamp;
+
+/// "HLIX".
+const MAGIC: [u8; 4] = *b"HLIX";
+
+/// The version that is written.
+const VERSION: u16 = 1;
+
+/// Bytes before the frame table.
+const HEADER_BYTES: usize = 176;
+
+/// Bytes of one entry of the frame table.
+const FRAME_BYTES: usize = 24;
+
+/// Values that are coded together.
+const BLOCK_VALUES: usize = 16;
+
+/// Values are cut to this for the index; the frames that a cut value leads to are then
+/// searched for the whole one.
+const MAX_VALUE_BYTES: usize = 1024;
+
+/// A field that the index knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// What links related events.
+    CorrelationId,
+    /// What happened.
+    Type,
+    /// The host, as the event names it.
+    Node,
+    /// The service.
+    Service,
+    /// How bad it is.
+    Severity,
+    /// The component that emitted the event.
+    Source,
+}
+
+impl Field {
+    /// All fields, in the order of the index.
+    pub const ALL: [Self; 6] = [
+        Self::CorrelationId,
+        Self::Type,
+        Self::Node,
+        Self::Service,
+        Self::Severity,
+        Self::Source,
+    ];
+
+    /// The field's name in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CorrelationId => "correlation_id",
+            Self::Type => "type",
+            Self::Node => "node",
+            Self::Service => "service",
+            Self::Severity => "severity",
+            Self::Source => "source",
+        }
+    }
+}
+
+/// A frame that a value occurs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posting {
+    /// The frame's number, from 0.
+    pub frame: u32,
+    /// In how many of its events.
+    pub events: u32,
+}
+
+/// What a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameStats {
+    /// Members, valid or not.
+    pub events: u32,
+    /// Members that are no events.
+    pub invalid: u32,
+    /// The earliest timestamp; `None` when there is no valid event.
+    pub first: Option<Timestamp>,
+    /// The latest timestamp.
+    pub last: Option<Timestamp>,
+}
+
+/// The part of a value that the index has.
+fn cut(value: &str) -> &str {
+    &value[..value.floor_char_boundary(MAX_VALUE_BYTES)]
+}

@@ -1,0 +1,240 @@
+//! Reading a segment, by frame and in any order.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::frame::{Frame, FrameLabel, Member, decompress};
+use super::index::Index;
+use super::seek::{self, Entry, SKIPPABLE_HEADER_BYTES};
+use super::{INDEX_MAGIC, TRAILER_BYTES, walk};
+use crate::event::EventPath;
+use crate::{Error, Result};
+
+/// What is read first: enough for seek table and index of a usual day.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// The largest index that is read, in bytes.
+const MAX_INDEX_BYTES: u64 = 256 << 20;
+
+/// Where a frame with events lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameInfo {
+    /// Its place in the file.
+    pub offset: u64,
+    /// Its size in the file.
+    pub compressed: u32,
+    /// Its size in memory.
+    pub decompressed: u32,
+}
+
+/// An open segment. Reading is by position, so threads may share it.
+#[derive(Debug)]
+pub struct SegmentReader {
+    file: File,
+    path: PathBuf,
+    frames: Vec<FrameInfo>,
+    index: Option<Index>,
+    damage: Option<String>,
+}
+
+/// The frames of a segment, told apart.
+pub(super) struct Layout {
+    pub(super) frames: Vec<FrameInfo>,
+    pub(super) trailer: Option<FrameInfo>,
+    /// The index frame's place and size, its header included.
+    pub(super) index: Option<(u64, u64)>,
+    /// All entries, as the seek table should list them.
+    pub(super) entries: Vec<Entry>,
+    pub(super) damage: Option<String>,
+}
+
+impl SegmentReader {
+    /// Opens a segment. A damaged seek table is made anew by walking over the frames; a
+    /// damaged index is done without; [`damage`](Self::damage) says so. `path` names the
+    /// file in errors.
+    pub fn open(file: File, path: &Path) -> Result<Self> {
+        let failed = |error| Error::io(path, "read", error);
+        let file_bytes = file.metadata().map_err(failed)?.len();
+        let tail_bytes = file_bytes.min(TAIL_BYTES);
+        let mut tail = vec![0; tail_bytes as usize];
+        file.read_exact_at(&mut tail, file_bytes - tail_bytes).map_err(failed)?;
+        let layout = layout(&file, file_bytes, &tail).map_err(failed)?;
+        if layout.frames.is_empty() && layout.trailer.is_none() {
+            let reason = layout.damage.unwrap_or_else(|| "it has no frames".to_owned());
+            return Err(Error::corrupt(path, format!("this is no segment: {reason}")));
+        }
+        let mut damage = layout.damage;
+        let mut index = None;
+        match layout.index {
+            None => {
+                damage.get_or_insert_with(|| "it has no index".to_owned());
+            }
+            Some((at, bytes)) => {
+                match read_index(&file, at, bytes, &tail, file_bytes).map_err(failed)? {
+                    Ok(found) if found.frame_count() == layout.frames.len() => index = Some(found),
+                    Ok(_) => {
+                        damage.get_or_insert_with(|| {
+                            "its index lists another number of frames than it has".to_owned()
+                        });
+                    }
+                    Err(reason) => {
+                        damage.get_or_insert(reason);
+                    }
+                }
+            }
+        }
+        Ok(Self { file, path: path.to_owned(), frames: layout.frames, index, damage })
+    }
+
+    /// The index, if it is sound.
+    pub fn index(&self) -> Option<&Index> {
+        self.index.as_ref()
+    }
+
+    /// Why the index or the seek table had to be done without.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
+    /// The frames that hold events.
+    pub fn frames(&self) -> &[FrameInfo] {
+        &self.frames
+    }
+
+    /// Reads and decompresses a frame; its checksum is checked.
+    pub fn read_frame(&self, number: usize) -> Result<Frame> {
+        let label = FrameLabel { path: self.path.clone(), number };
+        let info = self.frames.get(number).ok_or_else(|| label.damage("it does not exist"))?;
+        let mut compressed = vec![0; info.compressed as usize];
+        self.file
+            .read_exact_at(&mut compressed, info.offset)
+            .map_err(|error| Error::io(&self.path, "read", error))?;
+        let tar = decompress(&compressed, u64::from(info.decompressed))
+            .map_err(|reason| label.damage(&reason))?;
+        Ok(Frame::new(tar, label, self.index.as_ref().map(Index::date)))
+    }
+
+    /// Calls `visit` for each member, in order; stops at the first error.
+    pub fn for_each_member(
+        &self,
+        visit: &mut dyn FnMut(Member<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut before: Option<EventPath> = None;
+        for number in 0..self.frames.len() {
+            let frame = self.read_frame(number)?;
+            let mut first = true;
+            for member in frame.members() {
+                let member = member?;
+                // Within a frame the order was checked.
+                if first && before.as_ref().is_some_and(|before| *before >= member.path) {
+                    let label = FrameLabel { path: self.path.clone(), number };
+                    return Err(label.damage(&format!("{} is out of order or twice", member.path)));
+                }
+                first = false;
+                before = Some(member.path.clone());
+                visit(member)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Finds the frames, by the seek table if that is sound, else by walking over them.
+pub(super) fn layout(file: &File, file_bytes: u64, tail: &[u8]) -> std::io::Result<Layout> {
+    match seek_table(file, file_bytes, tail)? {
+        Ok(entries) => Ok(tell_apart(entries, None)),
+        Err(reason) => {
+            let (mut entries, end) = walk::walk(file, file_bytes);
+            // The damaged table itself may still look like a skippable frame.
+            let is_table = |entry: &Entry| entry.decompressed == 0;
+            if entries.len() >= 2 && entries.iter().rev().take(2).all(is_table) {
+                entries.pop();
+            }
+            let reason = if end < file_bytes && entries.last().is_none_or(|last| !is_table(last)) {
+                format!("{reason}, and its frames cannot be followed beyond byte {end}")
+            } else {
+                reason
+            };
+            Ok(tell_apart(entries, Some(reason)))
+        }
+    }
+}
+
+fn seek_table(
+    file: &File,
+    file_bytes: u64,
+    tail: &[u8],
+) -> std::io::Result<Result<Vec<Entry>, String>> {
+    let bytes = match seek::frame_bytes(tail) {
+        Ok(bytes) => bytes,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let Some(before) = file_bytes.checked_sub(bytes as u64) else {
+        return Ok(Err("its seek table is longer than the file".to_owned()));
+    };
+    let frame = match tail.len().checked_sub(bytes) {
+        Some(at) => tail[at..].to_vec(),
+        None => {
+            let mut frame = vec![0; bytes];
+            file.read_exact_at(&mut frame, before)?;
+            frame
+        }
+    };
+    Ok(seek::decode(&frame, before))
+}
+
+fn tell_apart(entries: Vec<Entry>, damage: Option<String>) -> Layout {
+    let mut layout =
+        Layout { frames: Vec::new(), trailer: None, index: None, entries: Vec::new(), damage };
+    let mut offset = 0;
+    for (number, entry) in entries.iter().enumerate() {
+        let info = FrameInfo {
+            offset,
+            compressed: entry.compressed,
+            decompressed: entry.decompressed,
+        };
+        let from_end = entries.len() - number;
+        if from_end == 1 && entry.decompressed == 0 {
+            layout.index = Some((offset, u64::from(entry.compressed)));
+        } else if from_end <= 2 && entry.decompressed as usize == TRAILER_BYTES {
+            layout.trailer = Some(info);
+        } else {
+            layout.frames.push(info);
+        }
+        offset += u64::from(entry.compressed);
+    }
+    if layout.damage.is_none() && (layout.trailer.is_none() || layout.index.is_none()) {
+        layout.damage = Some("its last two frames are not the tar's end and the index".to_owned());
+    }
+    layout.entries = entries;
+    layout
+}
+
+/// The index from its frame; the outer error is the disk's, the inner one the index's.
+fn read_index(
+    file: &File,
+    at: u64,
+    bytes: u64,
+    tail: &[u8],
+    file_bytes: u64,
+) -> std::io::Result<Result<Index, String>> {
+    if bytes > MAX_INDEX_BYTES {
+        return Ok(Err(format!("its index claims to have {bytes} bytes")));
+    }
+    let tail_start = file_bytes - tail.len() as u64;
+    let frame = match at.checked_sub(tail_start) {
+        Some(start) => tail[start as usize..(start + bytes) as usize].to_vec(),
+        None => {
+            let mut frame = vec![0; bytes as usize];
+            file.read_exact_at(&mut frame, at)?;
+            frame
+        }
+    };
+    let content = frame.len().saturating_sub(SKIPPABLE_HEADER_BYTES);
+    let header = seek::skippable_header(INDEX_MAGIC, content);
+    if frame.get(..SKIPPABLE_HEADER_BYTES) != Some(&header[..]) {
+        return Ok(Err("the frame of its index is damaged".to_owned()));
+    }
+    Ok(Index::parse(frame[SKIPPABLE_HEADER_BYTES..].to_vec()))
+}

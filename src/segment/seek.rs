@@ -1,0 +1,89 @@
+//! The seek table: the zstd seekable format, version 0.1.1, without checksums.
+//!
+//! The last frame of the file is a skippable one that lists the compressed and
+//! decompressed size of every frame before it. Source: `contrib/seekable_format` of zstd.
+
+/// Magic number of the skippable frame that holds the table.
+const TABLE_MAGIC: u32 = 0x184D_2A5E;
+
+/// Magic number at the very end.
+const FOOTER_MAGIC: u32 = 0x8F92_EAB1;
+
+/// Bytes after the entries: frame count, descriptor, magic.
+const FOOTER_BYTES: usize = 9;
+
+/// Bytes before the content of a skippable frame.
+pub(super) const SKIPPABLE_HEADER_BYTES: usize = 8;
+
+/// More frames than this are no segment of ours.
+const MAX_FRAMES: usize = 1 << 20;
+
+/// One frame, as the table lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) compressed: u32,
+    pub(super) decompressed: u32,
+}
+
+/// The header of a skippable frame.
+pub(super) fn skippable_header(magic: u32, bytes: usize) -> [u8; SKIPPABLE_HEADER_BYTES] {
+    let mut header = [0; SKIPPABLE_HEADER_BYTES];
+    header[..4].copy_from_slice(&magic.to_le_bytes());
+    header[4..].copy_from_slice(&(bytes as u32).to_le_bytes());
+    header
+}
+
+/// The table as a frame.
+pub(super) fn encode(entries: &[Entry]) -> Vec<u8> {
+    let content = entries.len() * 8 + FOOTER_BYTES;
+    let mut out = Vec::with_capacity(SKIPPABLE_HEADER_BYTES + content);
+    out.extend_from_slice(&skippable_header(TABLE_MAGIC, content));
+    for entry in entries {
+        out.extend_from_slice(&entry.compressed.to_le_bytes());
+        out.extend_from_slice(&entry.decompressed.to_le_bytes());
+    }
+    out.extend_from_slice(&(entries.len() as u32).to_le_bytes());
+    out.push(0);
+    out.extend_from_slice(&FOOTER_MAGIC.to_le_bytes());
+    out
+}
+
+/// How many bytes the table's frame has, from the last bytes of the file.
+pub(super) fn frame_bytes(tail: &[u8]) -> Result<usize, String> {
+    let footer = tail
+        .len()
+        .checked_sub(FOOTER_BYTES)
+        .and_then(|at| tail.get(at..))
+        .ok_or("the file is too short for a segment")?;
+    if footer[5..] != FOOTER_MAGIC.to_le_bytes() {
+        return Err("it does not end with a seek table".to_owned());
+    }
+    if footer[4] != 0 {
+        return Err("its seek table has a form that this format does not use".to_owned());
+    }
+    let frames = u32::from_le_bytes([footer[0], footer[1], footer[2], footer[3]]) as usize;
+    if frames > MAX_FRAMES {
+        return Err(format!("its seek table claims to list {frames} frames"));
+    }
+    Ok(SKIPPABLE_HEADER_BYTES + frames * 8 + FOOTER_BYTES)
+}
+
+/// Reads the table's frame; the entries must fill `bytes_before` exactly.
+pub(super) fn decode(frame: &[u8], bytes_before: u64) -> Result<Vec<Entry>, String> {
+    let content = frame.len().saturating_sub(SKIPPABLE_HEADER_BYTES);
+    if frame.get(..SKIPPABLE_HEADER_BYTES) != Some(&skippable_header(TABLE_MAGIC, content)[..]) {
+        return Err("its seek table is damaged".to_owned());
+    }
+    let entries: Vec<Entry> = frame[SKIPPABLE_HEADER_BYTES..frame.len() - FOOTER_BYTES]
+        .chunks_exact(8)
+        .map(|entry| Entry {
+            compressed: u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]),
+            decompressed: u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]),
+        })
+        .collect();
+    let total: u64 = entries.iter().map(|entry| u64::from(entry.compressed)).sum();
+    if total != bytes_before {
+        return Err("its seek table does not fit the file's size".to_owned());
+    }
+    Ok(entries)
+}

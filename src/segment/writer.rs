@@ -1,0 +1,245 @@
+//! Writing a segment.
+//!
+//! Members are collected into frames; full frames are compressed side by side, a bounded
+//! number at a time, and written in their order. The bytes do not depend on how many
+//! threads there are.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use zstd::bulk::Compressor;
+
+use super::facts::{FrameFacts, SegmentFacts};
+use super::seek::{self, Entry};
+use super::{INDEX_MAGIC, MAX_FRAME_BYTES, Sha256Hash, TRAILER_BYTES, tar};
+use crate::event::{Date, EventPath, Timestamp};
+use crate::{Error, Result};
+
+/// How a segment is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentOptions {
+    /// The zstd level, 1 to 22.
+    pub level: i32,
+    /// Bytes of tar in a frame; a member that is larger gets a frame of its own.
+    pub frame_size: u64,
+}
+
+impl Default for SegmentOptions {
+    fn default() -> Self {
+        Self { level: 9, frame_size: 1 << 20 }
+    }
+}
+
+/// What a segment came to. Also what it must come to when it is read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentSummary {
+    /// SHA-256 of the whole file.
+    pub sha256: Sha256Hash,
+    /// Its size.
+    pub bytes: u64,
+    /// Members, valid or not.
+    pub events: u64,
+    /// Members that are no events.
+    pub invalid: u64,
+    /// Members by node directory.
+    pub nodes: BTreeMap<String, u64>,
+    /// The earliest timestamp.
+    pub first: Option<Timestamp>,
+    /// The latest timestamp.
+    pub last: Option<Timestamp>,
+    /// The content digest.
+    pub content: Sha256Hash,
+    /// Frames that hold events.
+    pub frames: u64,
+    /// Size of all event files together.
+    pub event_bytes: u64,
+    /// Size of the index.
+    pub index_bytes: u64,
+}
+
+/// Members that make up a frame.
+#[derive(Debug, Default)]
+struct RawFrame {
+    members: Vec<(EventPath, usize)>,
+    data: Vec<u8>,
+    tar_bytes: u64,
+}
+
+/// Writes one segment.
+pub struct SegmentWriter<W: Write> {
+    out: W,
+    /// What the file is called in errors.
+    path: PathBuf,
+    date: Date,
+    options: SegmentOptions,
+    hasher: Sha256,
+    bytes: u64,
+    entries: Vec<Entry>,
+    facts: SegmentFacts,
+    frame: RawFrame,
+    full: Vec<RawFrame>,
+    last: Option<EventPath>,
+}
+
+impl<W: Write> SegmentWriter<W> {
+    /// Begins a segment of a day's events. `path` names the file in errors.
+    pub fn new(out: W, path: &Path, date: Date, options: SegmentOptions) -> Self {
+        Self {
+            out,
+            path: path.to_owned(),
+            date,
+            options,
+            hasher: Sha256::new(),
+            bytes: 0,
+            entries: Vec::new(),
+            facts: SegmentFacts::new(),
+            frame: RawFrame::default(),
+            full: Vec::new(),
+            last: None,
+        }
+    }
+
+    /// Adds a member. Members come in ascending order and are all of the segment's day;
+    /// whether the bytes are an event does not matter.
+    pub fn add(&mut self, path: &EventPath, bytes: &[u8]) -> Result<()> {
+        let refused = |reason: &str| {
+            Err(Error::Refused(format!("{path} cannot be the next member: {reason}")))
+        };
+        if path.date != self.date {
+            return refused("it is not of the segment's day");
+        }
+        if self.last.as_ref().is_some_and(|last| last >= path) {
+            return refused("it is out of order or twice");
+        }
+        let tar_bytes = tar::member_bytes(path, bytes.len()) as u64;
+        if tar_bytes > MAX_FRAME_BYTES {
+            return refused("it is larger than any event");
+        }
+        let over = self.frame.tar_bytes + tar_bytes > self.options.frame_size;
+        if over && !self.frame.members.is_empty() {
+            self.close_frame()?;
+        }
+        self.frame.tar_bytes += tar_bytes;
+        self.frame.members.push((path.clone(), bytes.len()));
+        self.frame.data.extend_from_slice(bytes);
+        self.last = Some(path.clone());
+        Ok(())
+    }
+
+    fn close_frame(&mut self) -> Result<()> {
+        self.full.push(std::mem::take(&mut self.frame));
+        if self.full.len() >= 2 * rayon::current_num_threads() {
+            self.write_full()?;
+        }
+        Ok(())
+    }
+
+    fn write_full(&mut self) -> Result<()> {
+        let level = self.options.level;
+        let done: Vec<Result<Done, String>> = std::mem::take(&mut self.full)
+            .into_par_iter()
+            .map_init(|| compressor(level), |compressor, frame| process(frame, compressor.as_mut()))
+            .collect();
+        for frame in done {
+            let frame = frame.map_err(|reason| {
+                Error::io(&self.path, "compress", std::io::Error::other(reason))
+            })?;
+            self.write_frame(&frame.compressed, frame.tar_bytes)?;
+            self.facts.add(frame.facts);
+        }
+        Ok(())
+    }
+
+    fn write_frame(&mut self, compressed: &[u8], decompressed: u64) -> Result<()> {
+        self.entries.push(Entry {
+            compressed: compressed.len() as u32,
+            decompressed: decompressed as u32,
+        });
+        self.write(compressed)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes).map_err(|error| Error::io(&self.path, "write", error))?;
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes what is left, the index and the seek table. Does not sync.
+    pub fn finish(mut self) -> Result<(W, SegmentSummary)> {
+        if !self.frame.members.is_empty() {
+            let frame = std::mem::take(&mut self.frame);
+            self.full.push(frame);
+        }
+        self.write_full()?;
+        let frames = self.entries.len() as u64;
+        let failed = |reason: String| {
+            Error::io(&self.path, "compress", std::io::Error::other(reason))
+        };
+        let mut last = compressor(self.options.level).map_err(|reason| failed(reason.clone()))?;
+        let trailer =
+            last.compress(&[0; TRAILER_BYTES]).map_err(|error| failed(error.to_string()))?;
+        self.write_frame(&trailer, TRAILER_BYTES as u64)?;
+        let index = self.facts.encode_index(self.date);
+        let header = seek::skippable_header(INDEX_MAGIC, index.len());
+        self.entries
+            .push(Entry { compressed: (header.len() + index.len()) as u32, decompressed: 0 });
+        self.write(&header)?;
+        self.write(&index)?;
+        let table = seek::encode(&self.entries);
+        self.write(&table)?;
+        self.out.flush().map_err(|error| Error::io(&self.path, "write", error))?;
+        let content = self.facts.content();
+        let summary = SegmentSummary {
+            sha256: Sha256Hash::finish(self.hasher),
+            bytes: self.bytes,
+            events: self.facts.events,
+            invalid: self.facts.invalid,
+            nodes: self.facts.nodes,
+            first: self.facts.first,
+            last: self.facts.last,
+            content,
+            frames,
+            event_bytes: self.facts.event_bytes,
+            index_bytes: index.len() as u64,
+        };
+        Ok((self.out, summary))
+    }
+}
+
+/// A frame that is ready to be written.
+struct Done {
+    compressed: Vec<u8>,
+    tar_bytes: u64,
+    facts: FrameFacts,
+}
+
+fn compressor(level: i32) -> Result<Compressor<'static>, String> {
+    let mut compressor = Compressor::new(level).map_err(|error| error.to_string())?;
+    compressor
+        .include_checksum(true)
+        .and_then(|()| compressor.include_contentsize(true))
+        .map_err(|error| error.to_string())?;
+    Ok(compressor)
+}
+
+fn process(
+    frame: RawFrame,
+    compressor: Result<&mut Compressor<'static>, &mut String>,
+) -> Result<Done, String> {
+    let compressor = compressor.map_err(|reason| reason.clone())?;
+    let mut facts = FrameFacts::new();
+    let mut tar = Vec::with_capacity(frame.tar_bytes as usize);
+    let mut rest = frame.data.as_slice();
+    for (path, size) in &frame.members {
+        let (bytes, after) = rest.split_at(*size);
+        rest = after;
+        let timestamp = facts.add(path, bytes);
+        tar::append(&mut tar, path, tar::mtime(path, timestamp), bytes);
+    }
+    let compressed = compressor.compress(&tar).map_err(|error| error.to_string())?;
+    Ok(Done { compressed, tar_bytes: tar.len() as u64, facts })
+}
