@@ -1,0 +1,134 @@
+# shellcheck shell=bash
+#
+# Events from bash: source this file, then
+#
+#     emit_event TYPE [SEVERITY [SOURCE [SERVICE [CORRELATION_ID [PAYLOAD]]]]]
+#     list_events [DATE] [FLAG...]
+#     trace_events CORRELATION_ID [FLAG...]
+#
+# Everything is done by the hlarchive command; nothing is written from here. The
+# functions return its exit code, so under "set -e" a script stops when an event could
+# not be kept. Write "emit_event ... || true" where the script matters more.
+#
+# The command is, in this order: $HLARCHIVE_BIN, the hlarchive of the PATH, the one
+# built in the repository that this file belongs to. Without any: exit code 127.
+# HLARCHIVE_ROOT, HLARCHIVE_ARCHIVE and HLARCHIVE_POLICY work as for the command.
+#
+# Needs bash 3.2 or later. Safe under "set -euo pipefail".
+
+if [ -z "${BASH_VERSION:-}" ]; then
+    echo "events.sh: this library needs bash" >&2
+    # shellcheck disable=SC2317  # "exit" is reached where there is nothing to return to
+    return 1 2>/dev/null || exit 1
+fi
+
+# Where this file is, made absolute without a fork, since the caller may change
+# directories later.
+case "${BASH_SOURCE[0]}" in
+    /*) _hlarchive_lib=${BASH_SOURCE[0]} ;;
+    *) _hlarchive_lib=$PWD/${BASH_SOURCE[0]} ;;
+esac
+_hlarchive_repository=${_hlarchive_lib%/*}/../..
+unset _hlarchive_lib
+
+# Finds the command and sets the caller's local variable "hlarchive_bin", to be run with
+# "command", which passes over functions of that name. No command substitution, since each
+# would cost a fork for each event.
+_hlarchive_find() {
+    if [[ -n ${HLARCHIVE_BIN:-} ]]; then
+        hlarchive_bin=$HLARCHIVE_BIN
+        if [[ $hlarchive_bin == */* && -f $hlarchive_bin && -x $hlarchive_bin ]]; then
+            return 0
+        elif [[ $hlarchive_bin != */* ]] && type -P -- "$hlarchive_bin" >/dev/null; then
+            return 0
+        fi
+        echo "$1: HLARCHIVE_BIN is \"$HLARCHIVE_BIN\", which is no program that can be run" >&2
+        return 127
+    fi
+    hlarchive_bin=hlarchive
+    if type -P hlarchive >/dev/null; then
+        return 0
+    fi
+    for hlarchive_bin in "$_hlarchive_repository/target/release/hlarchive" \
+        "$_hlarchive_repository/target/debug/hlarchive"; do
+        if [[ -f $hlarchive_bin && -x $hlarchive_bin ]]; then
+            return 0
+        fi
+    done
+    echo "$1: the hlarchive command is missing; install it, build it with" \
+        "\"cargo build --release\", or name it in HLARCHIVE_BIN" >&2
+    return 127
+}
+
+# emit_event TYPE [SEVERITY [SOURCE [SERVICE [CORRELATION_ID [PAYLOAD]]]]]
+#
+# Writes one event and prints its path; when it returns 0, the event is on the disk.
+# What is left out or empty gets its default: info, the script's name, all, the event's
+# own id, {}. PAYLOAD is a JSON object.
+emit_event() {
+    if [[ $# -lt 1 || -z $1 ]]; then
+        echo "emit_event: the event's type is missing: emit_event TYPE [SEVERITY [SOURCE" \
+            "[SERVICE [CORRELATION_ID [PAYLOAD]]]]]" >&2
+        return 2
+    fi
+    if [[ $# -gt 6 ]]; then
+        # Most often a payload without quotes around it, which would be cut silently.
+        echo "emit_event: $# arguments, where at most 6 are expected; is the payload quoted?" >&2
+        return 2
+    fi
+    local hlarchive_bin=''
+    _hlarchive_find emit_event || return
+    local script=${0##*/}
+    script=${script#-} # a login shell is "-bash"
+    # "--name=value" and "--" keep values that begin with a dash from being read as flags.
+    local words
+    words=("$hlarchive_bin" emit --output=path "--severity=${2:-info}"
+        "--source=${3:-${script:-bash}}" "--service=${4:-all}")
+    if [[ -n ${5:-} ]]; then
+        words+=("--correlation-id=$5")
+    fi
+    if [[ -z ${6:-} ]]; then
+        # Without "< /dev/null" nothing would be read either; but a loop over a file that
+        # emits events must not even be able to lose its lines.
+        command "${words[@]}" -- "$1" </dev/null
+        return
+    fi
+    # Through a pipe: arguments are visible to every user of the machine and limited in
+    # length, and a here-string would lay the payload down in a temporary file. When the
+    # command refuses the event before it has read all, its own words are enough.
+    { printf '%s' "$6" 2>/dev/null || :; } | command "${words[@]}" --payload=- -- "$1"
+}
+
+# list_events [DATE] [FLAG...]
+#
+# Prints the events of a day, one JSON object a line, in the order of their time. DATE is
+# a date, "yesterday" or "today", which is the default. Further flags are those of
+# "hlarchive list", such as --service=mosquitto.
+list_events() {
+    local hlarchive_bin=''
+    _hlarchive_find list_events || return
+    local words
+    words=("$hlarchive_bin" list --output=ndjson)
+    if [[ $# -gt 0 && $1 != -* ]]; then
+        [[ -z $1 ]] || words+=("--date=$1")
+        shift
+    fi
+    # ${1+"$@"}: bash 3.2 takes an empty "$@" for an unset variable under "set -u".
+    command "${words[@]}" ${1+"$@"} </dev/null
+}
+
+# trace_events CORRELATION_ID [FLAG...]
+#
+# Prints what happened under a correlation id, over all days, as a timeline; with
+# "-o json" as one JSON object. Returns 1 when there is no such event.
+trace_events() {
+    if [[ $# -lt 1 || -z $1 ]]; then
+        echo "trace_events: the correlation id is missing: trace_events CORRELATION_ID" >&2
+        return 2
+    fi
+    local hlarchive_bin=''
+    _hlarchive_find trace_events || return
+    local correlation_id=$1
+    shift
+    command "$hlarchive_bin" trace ${1+"$@"} -- "$correlation_id" </dev/null
+}
