@@ -50,5 +50,7 @@ pub(super) fn is_sealed(line: &[u8]) -> bool {
 /// what a crash left. Gives the length of the whole line.
 pub(super) fn unfinished_line(tail: &[u8]) -> Option<usize> {
     // A flipped newline leaves one byte of garbage after a line that is as it was written.
-    [tail.len(), tail.len().saturating_sub(1)].into_iter().find(|length| is_sealed(&tail[..*length]))
+    [tail.len(), tail.len().saturating_sub(1)]
+        .into_iter()
+        .find(|length| is_sealed(&tail[..*length]))
 }

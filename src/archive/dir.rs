@@ -122,9 +122,7 @@ impl ArchiveDir {
         };
         // A checksum file has about a hundred bytes; one more tells a forged one apart.
         let mut text = Vec::new();
-        file.take(4096)
-            .read_to_end(&mut text)
-            .map_err(|error| Error::io(path, "read", error))?;
+        file.take(4096).read_to_end(&mut text).map_err(|error| Error::io(path, "read", error))?;
         Ok(Some(text))
     }
 
@@ -200,7 +198,10 @@ impl ArchiveDir {
             let stat = rustix::fs::statat(&fd, name.file_name(), AtFlags::SYMLINK_NOFOLLOW);
             match stat {
                 Ok(stat) => {
-                    found.push(FoundSegment { name, bytes: u64::try_from(stat.st_size).unwrap_or(0) });
+                    found.push(FoundSegment {
+                        name,
+                        bytes: u64::try_from(stat.st_size).unwrap_or(0),
+                    });
                 }
                 Err(Errno::NOENT) => {}
                 Err(errno) => return Err(Error::io(self.segment_path(&name), "look up", errno)),

@@ -190,9 +190,7 @@ impl Manifest {
 
     /// The segments that are in the archive, in order, with the records that say so.
     pub fn segments(&self) -> impl Iterator<Item = (&SegmentName, &Record)> {
-        self.segments
-            .iter()
-            .filter_map(|(name, number)| Some((name, self.records.get(*number)?)))
+        self.segments.iter().filter_map(|(name, number)| Some((name, self.records.get(*number)?)))
     }
 
     /// The segments of one day.
@@ -220,11 +218,12 @@ impl Manifest {
     }
 }
 
-#[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
+/// The widths of the fields differ between machines.
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
 fn stamp(stat: &rustix::fs::Stat) -> Stamp {
     Stamp {
-        inode: stat.st_ino,
-        size: stat.st_size,
-        modified: (stat.st_mtime, u64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+        inode: stat.st_ino as u64,
+        size: stat.st_size as i64,
+        modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
     }
 }

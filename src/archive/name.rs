@@ -61,7 +61,8 @@ impl SegmentName {
                 return None;
             }
             if part.starts_with(|c: char| c.is_ascii_digit()) {
-                if number > 0 || part.starts_with('0') || !part.bytes().all(|b| b.is_ascii_digit()) {
+                if number > 0 || part.starts_with('0') || !part.bytes().all(|b| b.is_ascii_digit())
+                {
                     return None;
                 }
                 number = part.parse().ok()?;

@@ -64,9 +64,8 @@ fn keep_old(archive: &ArchiveDir, time: Timestamp) -> Result<()> {
             Err(Errno::EXIST) => {}
             // A file system without links: the old one must move away first.
             Err(Errno::PERM | Errno::OPNOTSUPP) => {
-                return fs::rename_new(dir.as_fd(), MANIFEST, dir.as_fd(), &name).map_err(|errno| {
-                    Error::io(archive.root().join(&name), "create", errno)
-                });
+                return fs::rename_new(dir.as_fd(), MANIFEST, dir.as_fd(), &name)
+                    .map_err(|errno| Error::io(archive.root().join(&name), "create", errno));
             }
             Err(errno) => return Err(Error::io(archive.root().join(&name), "create", errno)),
         }

@@ -39,7 +39,14 @@ impl ArchiveDir {
         let path = folder_path.join(&name);
         let file = fs::create_new(folder.as_fd(), &name, 0o444)
             .map_err(|errno| Error::io(&path, "create", errno))?;
-        Ok(TempSegment { file: File::from(file), folder, folder_path, name, path, published: false })
+        Ok(TempSegment {
+            file: File::from(file),
+            folder,
+            folder_path,
+            name,
+            path,
+            published: false,
+        })
     }
 
     /// Writes a segment's checksum file. One that is there already must say the same.
@@ -105,8 +112,7 @@ impl TempSegment {
         fs::rename_new(self.folder.as_fd(), &self.name, self.folder.as_fd(), name)
             .map_err(|errno| Error::io(&target, "create", errno))?;
         self.published = true;
-        rustix::fs::fsync(&self.folder)
-            .map_err(|errno| Error::io(&self.folder_path, "sync", errno))
+        rustix::fs::fsync(&self.folder).map_err(|errno| Error::io(&self.folder_path, "sync", errno))
     }
 }
 

@@ -42,7 +42,14 @@ pub(super) struct Global {
     )]
     pub(super) policy: Option<PathBuf>,
     /// How results are printed
-    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", help_heading = "Global options")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        help_heading = "Global options"
+    )]
     pub(super) output: Option<Format>,
     /// Print results and errors alone: no remarks, no progress
     #[arg(short, long, global = true, help_heading = "Global options")]
@@ -50,7 +57,7 @@ pub(super) struct Global {
     /// Say more
     #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global options")]
     pub(super) verbose: bool,
-    /// When to use colours (NO_COLOR turns them off, too)
+    /// When to use colours (`NO_COLOR` turns them off, too)
     #[arg(
         long,
         global = true,
@@ -133,9 +140,9 @@ pub(super) struct FilterArgs {
 }
 
 fn severity(text: &str) -> Result<Severity, String> {
-    text.to_ascii_lowercase().parse().map_err(|_| {
-        "expected info, warning, error or critical".to_owned()
-    })
+    text.to_ascii_lowercase()
+        .parse()
+        .map_err(|_| "expected info, warning, error or critical".to_owned())
 }
 
 impl FilterArgs {
@@ -151,12 +158,12 @@ impl FilterArgs {
         };
         let since = bound(&self.since, "--since", when::Bound::Since)?;
         let until = bound(&self.until, "--until", when::Bound::Until)?;
-        if let (Some(since), Some(until)) = (since, until) {
-            if since >= until {
-                return Err(Failure::usage(format!(
-                    "--since {since} is not before --until {until}; nothing could match"
-                )));
-            }
+        if let (Some(since), Some(until)) = (since, until)
+            && since >= until
+        {
+            return Err(Failure::usage(format!(
+                "--since {since} is not before --until {until}; nothing could match"
+            )));
         }
         // Events of others may carry any word; what looks like a type is normalized.
         let types = self

@@ -111,9 +111,10 @@ pub(super) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
             _ => Exit::Done.into(),
         };
     }
-    let wants_json = words.windows(2).any(|pair| {
-        (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json"
-    }) || words.iter().any(|word| word == "-ojson" || word == "--output=json");
+    let wants_json = words
+        .windows(2)
+        .any(|pair| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json")
+        || words.iter().any(|word| word == "-ojson" || word == "--output=json");
     if wants_json {
         let text = error.to_string();
         let line = text.lines().next().unwrap_or_default();

@@ -43,13 +43,12 @@ impl EventTable {
             shown(&head.correlation_id),
             detail(head.payload.get()).unwrap_or_default(),
         ];
-        match self.widths {
-            Some(widths) => write_row(&row, head.severity, &widths, paint, out),
-            None => {
-                self.held.push((head.severity, row));
-                if self.held.len() >= SAMPLE {
-                    self.flush(width, paint, out);
-                }
+        if let Some(widths) = self.widths {
+            write_row(&row, head.severity, &widths, paint, out);
+        } else {
+            self.held.push((head.severity, row));
+            if self.held.len() >= SAMPLE {
+                self.flush(width, paint, out);
             }
         }
     }

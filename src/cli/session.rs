@@ -5,16 +5,16 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use hlarchive::Error;
 use hlarchive::archive::By;
 use hlarchive::event::Timestamp;
 use hlarchive::ops::Context;
 use hlarchive::policy::Policy;
 use hlarchive::store::{Notice, Notices, Store};
-use hlarchive::Error;
 
 use super::args::{ColorWhen, Format, Global};
-use super::exit::{self, Exit, Failure, stdout_failed};
 use super::color::Paint;
+use super::exit::{self, Exit, Failure, stdout_failed};
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
@@ -92,11 +92,9 @@ impl Session {
         let mut seed = [0; 32];
         let mut filled = 0;
         while filled < seed.len() {
-            filled += rustix::rand::getrandom(
-                &mut seed[filled..],
-                rustix::rand::GetRandomFlags::empty(),
-            )
-            .map_err(|error| Error::io("the system's random source", "read", error))?;
+            filled +=
+                rustix::rand::getrandom(&mut seed[filled..], rustix::rand::GetRandomFlags::empty())
+                    .map_err(|error| Error::io("the system's random source", "read", error))?;
         }
         let user = ["USER", "LOGNAME"]
             .iter()
@@ -154,6 +152,7 @@ impl Session {
     }
 
     /// Something that should be looked at, though the command goes on.
+    #[allow(clippy::unused_self, reason = "said by a session, as remarks are")]
     pub(super) fn warn(&self, text: &str) {
         let _ = writeln!(io::stderr(), "hlarchive: warning: {text}");
     }
@@ -165,7 +164,7 @@ impl Session {
         for notice in kept {
             let matters = notice.costs_events() || matches!(notice, Notice::Conflict { .. });
             let few = self.global.verbose || self.shown_notices < FEW_NOTICES;
-            if (matters || !self.global.quiet) && (matters || few) {
+            if matters || (!self.global.quiet && few) {
                 self.shown_notices += 1;
                 self.warn(&notice.to_string());
             } else {
@@ -191,6 +190,7 @@ impl Session {
     }
 
     /// How wide a table may be: the terminal's width, or no limit in a pipe.
+    #[allow(clippy::unused_self, reason = "a property of the session's terminal")]
     pub(super) fn width(&self) -> Option<usize> {
         if !io::stdout().is_terminal() {
             return std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());

@@ -43,10 +43,7 @@ pub(super) fn parse_date(text: &str, now: Timestamp) -> Result<Date, String> {
         "yesterday" => Ok(now.date().plus_days(-1)),
         "tomorrow" => Ok(now.date().plus_days(1)),
         other => other.parse().map_err(|_| {
-            format!(
-                "\"{}\" is not a day: expected YYYY-MM-DD, today or yesterday",
-                shown(text)
-            )
+            format!("\"{}\" is not a day: expected YYYY-MM-DD, today or yesterday", shown(text))
         }),
     }
 }

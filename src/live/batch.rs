@@ -1,13 +1,14 @@
 //! Many events at once: files are synced side by side, each directory once.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rayon::prelude::*;
 
-use super::place::{PlaceOptions, Placed, link_one, node_directory, place, sync_directories};
 use super::LiveTree;
-use crate::event::{EventPath, Timestamp};
+use super::place::{PlaceOptions, Placed, link_one, node_directory, place, sync_directories};
+use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
 
@@ -22,6 +23,13 @@ pub struct BatchItem<'a> {
     pub token: u64,
 }
 
+/// Which directory an event goes into.
+type Key<'a> = (Date, &'a NodeName);
+
+fn key<'a>(item: &BatchItem<'a>) -> Key<'a> {
+    (item.path.date, &item.path.node)
+}
+
 /// Writes events as [`place`] does, each on its own: what happens to one does not concern
 /// the others. The outcomes come in the order of the items, when all is on the disk.
 pub fn place_batch(
@@ -30,49 +38,47 @@ pub fn place_batch(
     now: Timestamp,
 ) -> Vec<Result<Placed>> {
     let options = |item: &BatchItem<'_>| PlaceOptions { token: item.token, now, mtime: None };
-    let mut directories: HashMap<(crate::event::Date, &str), OwnedFd> = HashMap::new();
+    let mut directories: HashMap<Key<'_>, OwnedFd> = HashMap::new();
     for item in items {
-        let key = (item.path.date, item.path.node.as_str());
-        if !directories.contains_key(&key) {
-            // What goes wrong here goes wrong again, and is reported, for each item below.
-            if let Ok(directory) = node_directory(tree, item.path) {
-                directories.insert(key, directory);
-            }
+        // What goes wrong here goes wrong again, and is reported, for each item below.
+        if let Entry::Vacant(vacant) = directories.entry(key(item))
+            && let Ok(directory) = node_directory(tree, item.path)
+        {
+            vacant.insert(directory);
         }
     }
     let linked: Vec<Result<Placed>> = items
         .par_iter()
-        .map(|item| match directories.get(&(item.path.date, item.path.node.as_str())) {
+        .map(|item| match directories.get(&key(item)) {
             Some(directory) => link_one(tree, directory, item.path, item.bytes, &options(item)),
             None => place(tree, item.path, item.bytes, &options(item)),
         })
         .collect();
-    let mut failed: HashMap<(crate::event::Date, &str), String> = HashMap::new();
-    for (key, directory) in &directories {
-        let first = items.iter().zip(&linked).find(|(item, outcome)| {
-            (item.path.date, item.path.node.as_str()) == *key
-                && matches!(outcome, Ok(Placed::Created))
-        });
-        if let Some((item, _)) = first {
-            if let Err(error) = sync_directories(tree, directory, item.path, now) {
-                failed.insert(*key, error.to_string());
-            }
+    let mut failed: HashMap<Key<'_>, String> = HashMap::new();
+    for (of, directory) in &directories {
+        let first = items
+            .iter()
+            .zip(&linked)
+            .find(|(item, outcome)| key(item) == *of && matches!(outcome, Ok(Placed::Created)));
+        if let Some((item, _)) = first
+            && let Err(error) = sync_directories(tree, directory, item.path, now)
+        {
+            failed.insert(*of, error.to_string());
         }
     }
     items
         .iter()
         .zip(linked)
         .map(|(item, outcome)| {
-            let key = (item.path.date, item.path.node.as_str());
             match outcome {
                 // The directory went away before the file had its name: once more, alone.
                 Err(error) if error.is_not_found() => {
                     place(tree, item.path, item.bytes, &options(item))
                 }
-                Ok(Placed::Created) => match failed.get(&key) {
+                Ok(Placed::Created) => match failed.get(&key(item)) {
                     None => Ok(Placed::Created),
                     Some(reason) => {
-                        if let Some(directory) = directories.get(&key) {
+                        if let Some(directory) = directories.get(&key(item)) {
                             let _ = fs::unlink(directory.as_fd(), item.path.name.as_str());
                         }
                         Err(Error::io(

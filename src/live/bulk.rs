@@ -5,14 +5,15 @@
 //! leaves that directory behind; whoever comes next removes it, since its lock is free.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation};
 use rustix::io::Errno;
 
-use super::place::{Placed, full, node_directory, set_mtime, sync_directories, write_all};
 use super::LiveTree;
+use super::place::{Placed, full, node_directory, set_mtime, sync_directories, write_all};
 use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
@@ -70,11 +71,10 @@ impl<'a> BulkPlacer<'a> {
         let mut directories: HashMap<(Date, &NodeName), (OwnedFd, &EventPath)> = HashMap::new();
         let mut outcomes = Vec::with_capacity(items.len());
         for (path, ticket) in items {
-            let key = (path.date, &path.node);
-            if !directories.contains_key(&key) {
-                directories.insert(key, (node_directory(self.tree, path)?, path));
-            }
-            let Some((directory, _)) = directories.get(&key) else { continue };
+            let (directory, _) = match directories.entry((path.date, &path.node)) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(vacant) => vacant.insert((node_directory(self.tree, path)?, *path)),
+            };
             outcomes.push(self.name(directory, path, *ticket));
         }
         for (directory, path) in directories.values() {
@@ -110,10 +110,10 @@ impl Drop for BulkPlacer<'_> {
 fn remove_stale(tree: &LiveTree) {
     let mut names = Vec::new();
     let _ = fs::read_dir(tree.fd(), &mut |name, file_type| {
-        if let (Ok(text), FileType::Directory) = (name.to_str(), file_type) {
-            if text.starts_with(fs::TEMP_PREFIX) {
-                names.push(text.to_owned());
-            }
+        if let (Ok(text), FileType::Directory) = (name.to_str(), file_type)
+            && text.starts_with(fs::TEMP_PREFIX)
+        {
+            names.push(text.to_owned());
         }
     });
     for name in names {

@@ -109,7 +109,8 @@ impl<'a> PartitionReader<'a> {
     ) -> Result<FileState> {
         buffer.clear();
         let Some(directory) = self.directory(node)? else { return Ok(FileState::Gone) };
-        let failed = |action, errno: Errno| Error::io(self.path(node, name.as_str()), action, errno);
+        let failed =
+            |action, errno: Errno| Error::io(self.path(node, name.as_str()), action, errno);
         let file = match fs::open_file(directory.as_fd(), name.as_str()) {
             Ok(file) => file,
             Err(Errno::NOENT) => return Ok(FileState::Gone),
@@ -152,7 +153,8 @@ impl<'a> PartitionReader<'a> {
     /// Removes a file if it is still the one that was read.
     pub fn remove(&self, node: &NodeName, name: &FileName, read: &FileStamp) -> Result<Removal> {
         let Some(directory) = self.directory(node)? else { return Ok(Removal::Gone) };
-        let failed = |action, errno: Errno| Error::io(self.path(node, name.as_str()), action, errno);
+        let failed =
+            |action, errno: Errno| Error::io(self.path(node, name.as_str()), action, errno);
         match rustix::fs::statat(&*directory, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if stamp(&stat) == *read => {}
             Ok(_) => return Ok(Removal::Changed),
@@ -199,10 +201,10 @@ fn remove_stale(day: std::os::fd::BorrowedFd<'_>, node: &NodeName, now: Timestam
     let Ok(directory) = fs::open_dir(day, node.as_str()) else { return };
     let mut stale = Vec::new();
     let _ = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
-        if let (Ok(text), FileType::RegularFile) = (name.to_str(), file_type) {
-            if text.starts_with(fs::TEMP_PREFIX) {
-                stale.push(text.to_owned());
-            }
+        if let (Ok(text), FileType::RegularFile) = (name.to_str(), file_type)
+            && text.starts_with(fs::TEMP_PREFIX)
+        {
+            stale.push(text.to_owned());
         }
     });
     for name in stale {
@@ -224,11 +226,11 @@ fn remove_dir(at: std::os::fd::BorrowedFd<'_>, name: &str) -> Result<(), Errno> 
     }
 }
 
-#[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions, clippy::cast_lossless)]
+/// The widths of the fields differ between machines.
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
 fn stamp(stat: &Stat) -> FileStamp {
-    let nanoseconds = |seconds: i64, rest: i64| {
-        seconds.saturating_mul(1_000_000_000).saturating_add(rest)
-    };
+    let nanoseconds =
+        |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
     FileStamp {
         dev: stat.st_dev as u64,
         inode: stat.st_ino as u64,

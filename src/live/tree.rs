@@ -110,12 +110,12 @@ impl LiveTree {
         .map_err(|errno| Error::io(&day_path, "read", errno))?;
         nodes.sort_unstable();
         for node in nodes {
-            self.list_node(day.as_fd(), &day_name, node, &mut builder);
+            Self::list_node(day.as_fd(), &day_name, node, &mut builder);
         }
         Ok(builder.finish())
     }
 
-    fn list_node(&self, day: BorrowedFd<'_>, day_name: &str, node: NodeName, builder: &mut Builder) {
+    fn list_node(day: BorrowedFd<'_>, day_name: &str, node: NodeName, builder: &mut Builder) {
         let below = Path::new(day_name).join(node.as_str());
         let directory = match fs::open_dir(day, node.as_str()) {
             Ok(directory) => directory,

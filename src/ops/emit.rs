@@ -12,9 +12,7 @@ use uuid::Builder;
 
 pub use batch::{BatchLine, BatchStats, emit_batch};
 
-use crate::event::{
-    Event, EventName, EventPath, EventType, NodeName, Severity, Timestamp, shown,
-};
+use crate::event::{Event, EventName, EventPath, EventType, NodeName, Severity, Timestamp, shown};
 use crate::live::{LiveTree, PlaceOptions, Placed, place};
 use crate::ops::Context;
 use crate::policy::{EventRules, UnknownTypes};
@@ -93,8 +91,7 @@ pub fn emit(
     for _ in 0..3 {
         let prepared = prepare(new, rules, context)?;
         let live: LiveTree = store.create_live()?;
-        let options =
-            PlaceOptions { token: context.next_token(), now: context.now, mtime: None };
+        let options = PlaceOptions { token: context.next_token(), now: context.now, mtime: None };
         match place(&live, &prepared.path, &prepared.bytes, &options)? {
             Placed::Created => return Ok(prepared.emitted(store)),
             Placed::Exists => {}
@@ -104,13 +101,13 @@ pub fn emit(
 }
 
 fn prepare(new: &NewEvent, rules: &EventRules, context: &Context) -> Result<Prepared> {
-    let event_type = EventType::normalize(&new.event_type)
-        .map_err(|error| Error::bad_event("type", error.0))?;
+    let event_type =
+        EventType::normalize(&new.event_type).map_err(|error| Error::bad_event("type", error.0))?;
     let warning = check_type(&event_type, rules)?;
-    let severity: Severity =
-        new.severity.parse().map_err(|error: crate::event::Malformed| {
-            Error::bad_event("severity", error.0)
-        })?;
+    let severity: Severity = new
+        .severity
+        .parse()
+        .map_err(|error: crate::event::Malformed| Error::bad_event("severity", error.0))?;
     let node =
         NodeName::for_writing(&new.node).map_err(|error| Error::bad_event("node", error.0))?;
     check_field("source", &new.source)?;

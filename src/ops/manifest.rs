@@ -56,9 +56,8 @@ pub fn rebuild_manifest(
             return Err(Error::Interrupted("the manifest stays as it was".to_owned()));
         }
         let path = archive.segment_path(&segment.name);
-        let checked = archive
-            .open_segment(&segment.name)
-            .and_then(|file| check(&file, &path, &|_| {}));
+        let checked =
+            archive.open_segment(&segment.name).and_then(|file| check(&file, &path, &|_| {}));
         match checked {
             Ok(checked) if checked.findings.is_empty() => {
                 if let Some(summary) = checked.summary {

@@ -50,8 +50,9 @@ impl Context {
 
     /// A number that no other process has, for the name of a temporary file.
     pub(crate) fn next_token(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.draw();
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        let mut token = [0; 8];
+        token.copy_from_slice(&self.draw()[..8]);
+        u64::from_le_bytes(token)
     }
 }
 

@@ -152,10 +152,12 @@ fn class(list: &Value<'_>, table: &Table<'_>, rotate: &RotateRules) -> Result<Cl
     if let Some(value) = fields.get("severity") {
         let expected = "severities: info, warning, error or critical";
         for text in value.texts(expected)? {
-            let severity: Severity = text.parse().map_err(|_| value.error(format!(
-                "severity \"{}\" does not exist; expected {expected}",
-                crate::event::shown(text)
-            )))?;
+            let severity: Severity = text.parse().map_err(|_| {
+                value.error(format!(
+                    "severity \"{}\" does not exist; expected {expected}",
+                    crate::event::shown(text)
+                ))
+            })?;
             class.severities.push(severity);
         }
     }

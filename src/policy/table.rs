@@ -18,7 +18,7 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     pub(super) fn error(self, at: usize, reason: impl Into<String>) -> PolicyError {
         let before = self.text.as_bytes().get(..at).unwrap_or(self.text.as_bytes());
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
         self.error_without_line(reason).at_line(line)
     }
 
@@ -48,7 +48,7 @@ pub(super) struct Table<'a> {
 pub(super) struct Value<'a> {
     pub(super) key: &'static str,
     pub(super) at: usize,
-    pub(super) value: &'a DeValue<'a>,
+    pub(super) content: &'a DeValue<'a>,
     source: Source<'a>,
 }
 
@@ -64,17 +64,13 @@ impl<'a> Table<'a> {
         Some(Value {
             key,
             at: spanned_key.span().start,
-            value: spanned.get_ref(),
+            content: spanned.get_ref(),
             source: self.source,
         })
     }
 
     /// A table below this one; an absent one is empty.
-    pub(super) fn table(
-        &self,
-        key: &'static str,
-        name: &'a str,
-    ) -> Result<Table<'a>, PolicyError> {
+    pub(super) fn table(&self, key: &'static str, name: &'a str) -> Result<Table<'a>, PolicyError> {
         match self.get(key) {
             None => Ok(Table {
                 source: self.source,
@@ -93,15 +89,14 @@ impl<'a> Table<'a> {
 
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_none_or(|entries| entries.is_empty())
+        self.entries.is_none_or(toml::map::Map::is_empty)
     }
 
     /// An error when there are keys that nobody asked for.
     pub(super) fn finish(&self) -> Result<(), PolicyError> {
         let known = self.known.borrow();
         let Some(entries) = self.entries else { return Ok(()) };
-        let unknown =
-            entries.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref()));
+        let unknown = entries.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref()));
         let Some((key, _)) = unknown else { return Ok(()) };
         let place = if self.name.is_empty() {
             "at the top".to_owned()
@@ -134,9 +129,9 @@ impl<'a> Value<'a> {
         self.source.error(at, reason)
     }
 
-    /// "keep_live = -3: …"
+    /// "`keep_live` = -3: …"
     pub(super) fn wrong(&self, expected: &str) -> PolicyError {
-        let found = match self.value {
+        let found = match self.content {
             DeValue::String(text) => format!("\"{}\"", shown(text)),
             DeValue::Integer(number) => number.as_str().to_owned(),
             DeValue::Float(number) => number.as_str().to_owned(),
@@ -149,14 +144,14 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn text(&self, expected: &str) -> Result<&'a str, PolicyError> {
-        match self.value {
+        match self.content {
             DeValue::String(text) => Ok(text.as_ref()),
             _ => Err(self.wrong(expected)),
         }
     }
 
     pub(super) fn integer(&self, expected: &str) -> Result<i64, PolicyError> {
-        match self.value {
+        match self.content {
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
                 .map_err(|_| self.wrong(expected)),
             _ => Err(self.wrong(expected)),
@@ -165,7 +160,7 @@ impl<'a> Value<'a> {
 
     /// A list of texts; a single text counts as a list of one.
     pub(super) fn texts(&self, expected: &str) -> Result<Vec<&'a str>, PolicyError> {
-        let texts: Vec<&str> = match self.value {
+        let texts: Vec<&str> = match self.content {
             DeValue::String(text) => vec![text.as_ref()],
             DeValue::Array(values) => values
                 .iter()
@@ -183,7 +178,7 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn table(&self, name: &'a str) -> Result<Table<'a>, PolicyError> {
-        match self.value {
+        match self.content {
             DeValue::Table(entries) => Ok(Table {
                 source: self.source,
                 name,
@@ -197,7 +192,7 @@ impl<'a> Value<'a> {
 
     /// A list of tables, `[[like.this]]`.
     pub(super) fn tables(&self, name: &'a str) -> Result<Vec<Table<'a>>, PolicyError> {
-        let DeValue::Array(values) = self.value else {
+        let DeValue::Array(values) = self.content else {
             return Err(self.wrong(&format!("a list of tables, {name}")));
         };
         values

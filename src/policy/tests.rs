@@ -41,10 +41,16 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
     let cases = [
         ("version = 2", "p.toml:1: version = 2: expected 1"),
         ("[rotate]\nlevel = 3", "p.toml: the version is missing"),
-        ("version = 1\n[rotate]\nkeep_liv = \"7d\"", "p.toml:3: unknown key keep_liv in [rotate]; did you mean keep_live?"),
+        (
+            "version = 1\n[rotate]\nkeep_liv = \"7d\"",
+            "p.toml:3: unknown key keep_liv in [rotate]; did you mean keep_live?",
+        ),
         ("version = 1\n[rotat]\n", "p.toml:2: unknown key rotat at the top; did you mean rotate?"),
         ("version = 1\n[rotate]\nzzz = 1", "known keys are keep_live, level"),
-        ("version = 1\n[rotate]\nkeep_live = \"-7d\"", "p.toml:3: keep_live = \"-7d\": expected a duration"),
+        (
+            "version = 1\n[rotate]\nkeep_live = \"-7d\"",
+            "p.toml:3: keep_live = \"-7d\": expected a duration",
+        ),
         ("version = 1\n[rotate]\nkeep_live = 7", "p.toml:3: keep_live = 7: expected a duration"),
         ("version = 1\n[rotate]\nkeep_live = \"99y\"", "at most 10y"),
         ("version = 1\n[rotate]\nkeep_live = \"99999999999999999999y\"", "expected a duration"),
@@ -62,14 +68,32 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
         ("version = 1\n[retain]\nmin_free = \"-1%\"", "at most 90%"),
         ("version = 1\n[retain]\nmin_free = 10", "such as \"10%\""),
         (&format!("{class}keep = \"7y\"\nmatch = {{ severity = \"error\" }}"), "has no name"),
-        (&format!("{class}name = \"../x\"\nkeep = \"7y\"\nmatch = {{ severity = \"error\" }}"), "a short name"),
-        (&format!("{class}name = \"1\"\nkeep = \"7y\"\nmatch = {{ severity = \"error\" }}"), "a short name"),
+        (
+            &format!("{class}name = \"../x\"\nkeep = \"7y\"\nmatch = {{ severity = \"error\" }}"),
+            "a short name",
+        ),
+        (
+            &format!("{class}name = \"1\"\nkeep = \"7y\"\nmatch = {{ severity = \"error\" }}"),
+            "a short name",
+        ),
         (&format!("{class}name = \"a\"\nkeep = \"7y\""), "has no match"),
         (&format!("{class}name = \"a\"\nkeep = \"7y\"\nmatch = {{}}"), "match is empty"),
-        (&format!("{class}name = \"a\"\nkeep = \"7y\"\nmatch = {{ severity = [] }}"), "an empty list"),
-        (&format!("{class}name = \"a\"\nkeep = \"7y\"\nmatch = {{ severity = \"bad\" }}"), "\"bad\" does not exist"),
-        (&format!("{class}name = \"a\"\nkeep = \"7y\"\nmatch = {{ sevrity = \"error\" }}"), "did you mean severity?"),
-        (&format!("{class}name = \"a\"\nkeep = \"1d\"\nmatch = {{ node = \"x\" }}"), "shorter than keep_live"),
+        (
+            &format!("{class}name = \"a\"\nkeep = \"7y\"\nmatch = {{ severity = [] }}"),
+            "an empty list",
+        ),
+        (
+            &format!("{class}name = \"a\"\nkeep = \"7y\"\nmatch = {{ severity = \"bad\" }}"),
+            "\"bad\" does not exist",
+        ),
+        (
+            &format!("{class}name = \"a\"\nkeep = \"7y\"\nmatch = {{ sevrity = \"error\" }}"),
+            "did you mean severity?",
+        ),
+        (
+            &format!("{class}name = \"a\"\nkeep = \"1d\"\nmatch = {{ node = \"x\" }}"),
+            "shorter than keep_live",
+        ),
         ("version = 1\n[events]\nunknown_types = \"no\"", "\"allow\", \"warn\" or \"reject\""),
         ("version = 1\n[events]\ntypes = [\"Backup-Done\"]", "write \"backup_done\""),
         ("version = 1\n[events]\ntypes = [\"a/b\"]", "is not an event type"),
@@ -105,9 +129,12 @@ fn a_class_takes_what_meets_each_of_its_fields() {
         )
     };
     let class = &policy.retain.classes[0];
-    for (severity, node, wanted) in
-        [("error", "pi4", true), ("critical", "pi4", true), ("error", "pi5", false), ("info", "pi4", false)]
-    {
+    for (severity, node, wanted) in [
+        ("error", "pi4", true),
+        ("critical", "pi4", true),
+        ("error", "pi5", false),
+        ("info", "pi4", false),
+    ] {
         let text = event(severity, node);
         assert_eq!(class.matches(&EventHead::parse(text.as_bytes()).unwrap()), wanted);
     }

@@ -13,7 +13,7 @@ use super::frame::{Frame, FrameLabel, decompress};
 use super::reader::{FrameInfo, layout};
 use super::seek::{self, SKIPPABLE_HEADER_BYTES};
 use super::tar;
-use super::{INDEX_MAGIC, Sha256Hash, SegmentSummary, TRAILER_BYTES};
+use super::{INDEX_MAGIC, SegmentSummary, Sha256Hash, TRAILER_BYTES};
 use crate::event::{Date, EventPath};
 use crate::{Error, Result};
 
@@ -31,11 +31,7 @@ pub struct CheckReport {
 /// order, the index, the seek table, and that there is nothing else. Damage in one frame
 /// does not keep the others from being checked. `progress` is told of bytes as they are
 /// read. An error means that the file could not be read at all.
-pub fn check(
-    file: &File,
-    path: &Path,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<CheckReport> {
+pub fn check(file: &File, path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<CheckReport> {
     let failed = |error| Error::io(path, "read", error);
     let file_bytes = file.metadata().map_err(failed)?.len();
     let tail_bytes = file_bytes.min(64 << 10);

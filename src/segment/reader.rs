@@ -116,10 +116,7 @@ impl SegmentReader {
     }
 
     /// Calls `visit` for each member, in order; stops at the first error.
-    pub fn for_each_member(
-        &self,
-        visit: &mut dyn FnMut(Member<'_>) -> Result<()>,
-    ) -> Result<()> {
+    pub fn for_each_member(&self, visit: &mut dyn FnMut(Member<'_>) -> Result<()>) -> Result<()> {
         let mut before: Option<EventPath> = None;
         for number in 0..self.frames.len() {
             let frame = self.read_frame(number)?;
@@ -173,13 +170,12 @@ fn seek_table(
     let Some(before) = file_bytes.checked_sub(bytes as u64) else {
         return Ok(Err("its seek table is longer than the file".to_owned()));
     };
-    let frame = match tail.len().checked_sub(bytes) {
-        Some(at) => tail[at..].to_vec(),
-        None => {
-            let mut frame = vec![0; bytes];
-            file.read_exact_at(&mut frame, before)?;
-            frame
-        }
+    let frame = if let Some(at) = tail.len().checked_sub(bytes) {
+        tail[at..].to_vec()
+    } else {
+        let mut frame = vec![0; bytes];
+        file.read_exact_at(&mut frame, before)?;
+        frame
     };
     Ok(seek::decode(&frame, before))
 }
@@ -189,11 +185,8 @@ fn tell_apart(entries: Vec<Entry>, damage: Option<String>) -> Layout {
         Layout { frames: Vec::new(), trailer: None, index: None, entries: Vec::new(), damage };
     let mut offset = 0;
     for (number, entry) in entries.iter().enumerate() {
-        let info = FrameInfo {
-            offset,
-            compressed: entry.compressed,
-            decompressed: entry.decompressed,
-        };
+        let info =
+            FrameInfo { offset, compressed: entry.compressed, decompressed: entry.decompressed };
         let from_end = entries.len() - number;
         if from_end == 1 && entry.decompressed == 0 {
             layout.index = Some((offset, u64::from(entry.compressed)));
@@ -223,13 +216,12 @@ fn read_index(
         return Ok(Err(format!("its index claims to have {bytes} bytes")));
     }
     let tail_start = file_bytes - tail.len() as u64;
-    let frame = match at.checked_sub(tail_start) {
-        Some(start) => tail[start as usize..(start + bytes) as usize].to_vec(),
-        None => {
-            let mut frame = vec![0; bytes as usize];
-            file.read_exact_at(&mut frame, at)?;
-            frame
-        }
+    let frame = if let Some(start) = at.checked_sub(tail_start) {
+        tail[start as usize..(start + bytes) as usize].to_vec()
+    } else {
+        let mut frame = vec![0; bytes as usize];
+        file.read_exact_at(&mut frame, at)?;
+        frame
     };
     let content = frame.len().saturating_sub(SKIPPABLE_HEADER_BYTES);
     let header = seek::skippable_header(INDEX_MAGIC, content);

@@ -57,11 +57,7 @@ fn parts(path: &EventPath) -> Parts {
 }
 
 fn header_bytes(parts: &Parts) -> usize {
-    if parts.fits() {
-        BLOCK
-    } else {
-        2 * BLOCK + parts.pax_record().len().next_multiple_of(BLOCK)
-    }
+    if parts.fits() { BLOCK } else { 2 * BLOCK + parts.pax_record().len().next_multiple_of(BLOCK) }
 }
 
 /// Appends a member.
@@ -125,7 +121,8 @@ pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed, String> {
     let (long_path, header_start) = if first.kind == b'x' {
         let start = at + BLOCK;
         let end = start.checked_add(first.size).filter(|end| *end <= tar.len());
-        let record = end.and_then(|end| tar.get(start..end)).ok_or("it ends inside a PAX header")?;
+        let record =
+            end.and_then(|end| tar.get(start..end)).ok_or("it ends inside a PAX header")?;
         (Some(pax_path(record)?), start + first.size.next_multiple_of(BLOCK))
     } else {
         (None, at)
@@ -144,7 +141,8 @@ pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed, String> {
         Some(text) => text.as_str(),
         None => header.path.as_str(),
     };
-    let path: EventPath = text.parse().map_err(|error| format!("a member's name is wrong: {error}"))?;
+    let path: EventPath =
+        text.parse().map_err(|error| format!("a member's name is wrong: {error}"))?;
     let start = header_start + BLOCK;
     let mut expected = Vec::with_capacity(start - at);
     append_header(&mut expected, &path, header.mtime, header.size);
@@ -178,7 +176,8 @@ fn header_at(tar: &[u8], at: usize) -> Result<Header, String> {
     };
     let number = |range: std::ops::Range<usize>| {
         let digits = text(range)?;
-        u64::from_str_radix(digits, 8).map_err(|_| "a tar header in it has a broken number".to_owned())
+        u64::from_str_radix(digits, 8)
+            .map_err(|_| "a tar header in it has a broken number".to_owned())
     };
     let size = number(124..136)?;
     if size > super::MAX_FRAME_BYTES {

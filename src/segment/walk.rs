@@ -32,7 +32,8 @@ fn frame(file: &File, at: u64, file_bytes: u64) -> Option<(u64, u64)> {
     let mut head = [0; 18];
     let available = usize::try_from((file_bytes - at).min(18)).ok()?;
     file.read_exact_at(&mut head[..available], at).ok()?;
-    let u32_at = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let u32_at =
+        |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     if available < 9 {
         return None;
     }

@@ -140,7 +140,7 @@ impl<W: Write> SegmentWriter<W> {
     fn write_full(&mut self) -> Result<()> {
         let level = self.options.level;
         let done: Vec<Result<Done, String>> = std::mem::take(&mut self.full)
-            .into_par_iter()
+            .par_iter()
             .map_init(|| compressor(level), |compressor, frame| process(frame, compressor.as_mut()))
             .collect();
         for frame in done {
@@ -154,10 +154,8 @@ impl<W: Write> SegmentWriter<W> {
     }
 
     fn write_frame(&mut self, compressed: &[u8], decompressed: u64) -> Result<()> {
-        self.entries.push(Entry {
-            compressed: compressed.len() as u32,
-            decompressed: decompressed as u32,
-        });
+        self.entries
+            .push(Entry { compressed: compressed.len() as u32, decompressed: decompressed as u32 });
         self.write(compressed)
     }
 
@@ -176,9 +174,8 @@ impl<W: Write> SegmentWriter<W> {
         }
         self.write_full()?;
         let frames = self.entries.len() as u64;
-        let failed = |reason: String| {
-            Error::io(&self.path, "compress", std::io::Error::other(reason))
-        };
+        let failed =
+            |reason: String| Error::io(&self.path, "compress", std::io::Error::other(reason));
         let mut last = compressor(self.options.level).map_err(|reason| failed(reason.clone()))?;
         let trailer =
             last.compress(&[0; TRAILER_BYTES]).map_err(|error| failed(error.to_string()))?;
@@ -227,7 +224,7 @@ fn compressor(level: i32) -> Result<Compressor<'static>, String> {
 }
 
 fn process(
-    frame: RawFrame,
+    frame: &RawFrame,
     compressor: Result<&mut Compressor<'static>, &mut String>,
 ) -> Result<Done, String> {
     let compressor = compressor.map_err(|reason| reason.clone())?;

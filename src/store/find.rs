@@ -92,18 +92,11 @@ impl Store {
             Name::Path(path) => path.to_string(),
             Name::Id(id) => id.to_string(),
         };
-        Err(Error::NotFound {
-            what,
-            reason: "no such event, neither live nor archived".to_owned(),
-        })
+        Err(Error::NotFound { what, reason: "no such event, neither live nor archived".to_owned() })
     }
 }
 
-fn ordered(
-    dates: impl Iterator<Item = Date>,
-    likely: Option<Date>,
-    only_there: bool,
-) -> Vec<Date> {
+fn ordered(dates: impl Iterator<Item = Date>, likely: Option<Date>, only_there: bool) -> Vec<Date> {
     let mut dates: Vec<Date> = dates.collect();
     dates.sort_by_key(|date| likely.map_or(0, |likely| date.days_since(likely).abs()));
     if only_there {
@@ -128,10 +121,10 @@ fn find_live(live: &LiveTree, date: Date, name: &Name) -> Result<Option<FoundEve
     let mut bytes = Vec::new();
     for number in 0..listing.len() {
         let path = listing.path(number);
-        if name.fits(&path) {
-            if let FileState::Read(_) = partition.read_into(&path.node, &path.name, &mut bytes)? {
-                return Ok(Some(found(path, None, bytes)));
-            }
+        if name.fits(&path)
+            && let FileState::Read(_) = partition.read_into(&path.node, &path.name, &mut bytes)?
+        {
+            return Ok(Some(found(path, None, bytes)));
         }
     }
     Ok(None)

@@ -14,8 +14,8 @@ mod stream;
 
 use std::path::{Path, PathBuf};
 
-pub use find::Name;
 pub use filter::{Filter, Order, Query, Scope};
+pub use find::Name;
 pub use notice::{Notice, Notices};
 pub use row::FoundEvent;
 pub use stream::EventStream;

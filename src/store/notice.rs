@@ -63,13 +63,13 @@ impl fmt::Display for Notice {
             Self::Invalid { path, segment: Some(segment), reason } => {
                 write!(f, "{path} in {segment}: not an event, passed over: {reason}")
             }
-            Self::Oddity { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::Unreadable { path, reason } => write!(f, "{path}: {reason}"),
-            Self::Damaged { path, reason } => write!(f, "{}: {reason}", path.display()),
-            Self::Conflict { path } => write!(
-                f,
-                "{path}: two different events have this name; both are shown"
-            ),
+            Self::Oddity { path, reason } | Self::Damaged { path, reason } => {
+                write!(f, "{}: {reason}", path.display())
+            }
+            Self::Conflict { path } => {
+                write!(f, "{path}: two different events have this name; both are shown")
+            }
         }
     }
 }

@@ -150,8 +150,7 @@ impl Reading {
                 notices.odd(oddity);
             }
             if !listing.is_empty() {
-                let files =
-                    LiveFiles { listing: Arc::new(listing), next: 0, times: Vec::new() };
+                let files = LiveFiles { listing: Arc::new(listing), next: 0, times: Vec::new() };
                 opened.sources.push((least, greatest, Source::Live(files)));
             }
         }
@@ -190,23 +189,21 @@ impl Reading {
         for name in names {
             known.insert(name.clone());
             let path = archive.segment_path(&name);
-            let reader = match archive
-                .open_segment(&name)
-                .and_then(|file| SegmentReader::open(file, &path))
-            {
-                Ok(reader) => reader,
-                Err(error) => {
-                    let reason = match error {
-                        Error::Corrupt { reason, .. } => reason,
-                        other => other.to_string(),
-                    };
-                    notices.add(Notice::Damaged { path, reason });
-                    continue;
-                }
-            };
+            let reader =
+                match archive.open_segment(&name).and_then(|file| SegmentReader::open(file, &path))
+                {
+                    Ok(reader) => reader,
+                    Err(error) => {
+                        let reason = match error {
+                            Error::Corrupt { reason, .. } => reason,
+                            other => other.to_string(),
+                        };
+                        notices.add(Notice::Damaged { path, reason });
+                        continue;
+                    }
+                };
             self.segments_opened += 1;
-            let segment =
-                OpenSegment { name: Arc::new(name), path, reader, only: only.cloned() };
+            let segment = OpenSegment { name: Arc::new(name), path, reader, only: only.cloned() };
             queue_frames(segment, &self.query, date, opened, notices);
         }
         Ok(())
@@ -441,9 +438,8 @@ fn queue_frames(
         let stats = segment.reader.index().map(|index| index.frame(frame));
         let (least, greatest) = match stats.map(|stats| (stats.first, stats.last)) {
             Some((Some(first), Some(last))) => {
-                let at = |time: crate::event::Timestamp| {
-                    time.micros().clamp(whole_day.0, whole_day.1)
-                };
+                let at =
+                    |time: crate::event::Timestamp| time.micros().clamp(whole_day.0, whole_day.1);
                 (at(first), at(last))
             }
             _ => whole_day,

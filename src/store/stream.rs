@@ -187,7 +187,8 @@ impl EventStream {
     fn take_rows(&mut self, rows: &mut Vec<FoundEvent>) {
         for row in rows.drain(..) {
             let place = row.place();
-            let given = self.watermark.as_ref().is_some_and(|mark| mark.is_after(place, self.order));
+            let given =
+                self.watermark.as_ref().is_some_and(|mark| mark.is_after(place, self.order));
             let later = self
                 .cutoff
                 .as_ref()

@@ -6,8 +6,23 @@ use serde_json::value::RawValue;
 
 /// Members that tell most, the most telling first.
 const TELLING: [&str; 17] = [
-    "error", "reason", "message", "msg", "detail", "cause", "result", "outcome", "status", "phase",
-    "step", "action", "check", "exit_code", "attempt", "version", "duration_ms",
+    "error",
+    "reason",
+    "message",
+    "msg",
+    "detail",
+    "cause",
+    "result",
+    "outcome",
+    "status",
+    "phase",
+    "step",
+    "action",
+    "check",
+    "exit_code",
+    "attempt",
+    "version",
+    "duration_ms",
 ];
 
 /// Members that are shown at most.
@@ -28,7 +43,8 @@ pub fn detail(payload: &str) -> Option<String> {
         .filter(|(_, value)| !matches!(*value, "null" | "\"\"" | "{}" | "[]"))
         .collect();
     members.sort_by_key(|(key, _)| (rank(key).unwrap_or(TELLING.len()), *key));
-    let parts: Vec<String> = members.iter().take(MOST).map(|(key, value)| part(key, value)).collect();
+    let parts: Vec<String> =
+        members.iter().take(MOST).map(|(key, value)| part(key, value)).collect();
     if parts.is_empty() {
         return None;
     }
@@ -52,7 +68,9 @@ fn part(key: &str, raw: &str) -> String {
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().take(LONGEST + 1) {
-        if c.is_control() || matches!(u32::from(c), 0x200e | 0x200f | 0x202a..=0x202e | 0x2066..=0x2069) {
+        if c.is_control()
+            || matches!(u32::from(c), 0x200e | 0x200f | 0x202a..=0x202e | 0x2066..=0x2069)
+        {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -81,6 +99,9 @@ mod tests {
     fn a_payload_cannot_drive_the_terminal() {
         let shown = detail("{\"error\":\"\\u001b[2Jgone\\nnext \\u202e\"}").unwrap();
         assert!(!shown.chars().any(char::is_control), "{shown:?}");
-        assert_eq!(detail(&format!("{{\"error\":\"{}\"}}", "x".repeat(1000))).unwrap().chars().count(), 100);
+        assert_eq!(
+            detail(&format!("{{\"error\":\"{}\"}}", "x".repeat(1000))).unwrap().chars().count(),
+            100
+        );
     }
 }

@@ -56,20 +56,14 @@ enum Sign {
 impl Sign {
     fn of(event: &EventHead<'_>) -> Self {
         match event.event_type.as_ref() {
-            "deployment_started" => Self::Began,
-            "deployment_completed" if reports_failure(event) => Self::Failed,
-            "deployment_completed" => Self::Completed,
-            "deployment_failed" | "service_unhealthy" | "node_offline" | "healthcheck_failed" => {
-                Self::Failed
-            }
+            "service_unhealthy" | "node_offline" => Self::Failed,
             "remediation_started" => Self::RemediationBegan,
-            "remediation_completed" if reports_failure(event) => Self::Failed,
+            "node_online" => Self::Well,
+            end if end.ends_with("_completed") && reports_failure(event) => Self::Failed,
             "remediation_completed" => Self::RemediationCompleted,
-            "service_recovered" | "node_online" => Self::Well,
-            // Types that others added speak by their endings.
+            // Most types, those that others added among them, speak by their endings.
             other if other.ends_with("_started") => Self::Began,
             other if other.ends_with("_failed") => Self::Failed,
-            other if other.ends_with("_completed") && reports_failure(event) => Self::Failed,
             other if other.ends_with("_completed") => Self::Completed,
             other if other.ends_with("_recovered") => Self::Well,
             _ => Self::None,
@@ -100,7 +94,11 @@ pub(crate) fn reports_failure(event: &EventHead<'_>) -> bool {
             matches!(word.as_str(), "failed" | "failure" | "error" | "unsuccessful")
         })
     };
-    no(&told.success) || no(&told.ok) || bad(&told.outcome) || bad(&told.result) || bad(&told.status)
+    no(&told.success)
+        || no(&told.ok)
+        || bad(&told.outcome)
+        || bad(&told.result)
+        || bad(&told.status)
 }
 
 /// One event of a chain, as it is told.
@@ -208,11 +206,10 @@ impl Tracer {
             (State::Nothing, _) => Outcome::Unknown,
             (State::Running, _) => Outcome::Running,
             (State::Completed | State::Well, true) => Outcome::Recovered,
-            (State::Completed | State::Well, false) => Outcome::Completed,
+            (State::Completed | State::Well | State::Remediated, false) => Outcome::Completed,
             (State::Failed, _) => Outcome::Failed,
             (State::Remediating, _) => Outcome::Remediating,
             (State::Remediated, true) => Outcome::Remediated,
-            (State::Remediated, false) => Outcome::Completed,
         };
         Some(Summary {
             events: self.events,

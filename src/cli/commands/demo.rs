@@ -19,6 +19,7 @@ pub(in crate::cli) struct Args {}
 
 /// The chain that the demo follows: a deployment that fails shortly before midnight and
 /// is put right after it. Seconds are counted from that midnight.
+#[rustfmt::skip]
 const CHAIN: [(i64, &str, &str, &str, &str, &str, &str); 7] = [
     (-110, "pi4", "deployment_started", "info", "deploy.sh", "mosquitto", r#"{"version":"2.0.18","phase":"pull"}"#),
     (-35, "pi4", "healthcheck_failed", "warning", "healthcheck.sh", "mosquitto", r#"{"check":"tcp/1883","attempt":3}"#),
@@ -30,6 +31,7 @@ const CHAIN: [(i64, &str, &str, &str, &str, &str, &str); 7] = [
 ];
 
 impl Args {
+    #[allow(clippy::unused_self, reason = "every command has this face")]
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let stop = Stop::listen();
         let directory = tempfile::Builder::new()
@@ -38,9 +40,7 @@ impl Args {
             .map_err(|error| Error::io(std::env::temp_dir(), "create", error))?;
         let mut demo = Demo { session, place: directory.path(), stop };
         let outcome = demo.play();
-        directory
-            .close()
-            .map_err(|error| Error::io(std::env::temp_dir(), "remove", error))?;
+        directory.close().map_err(|error| Error::io(std::env::temp_dir(), "remove", error))?;
         outcome.map(|()| Exit::Done)
     }
 }
@@ -61,8 +61,19 @@ impl Demo<'_> {
         self.say("Events are emitted from scripts, one by one or as JSON lines:")?;
         let timestamp = format!("{first}T23:58:10Z");
         self.run(&[
-            "emit", "deployment_started", "--node", "pi4", "--source", "deploy.sh", "--service",
-            "mosquitto", "--correlation-id", "deploy-882", "--timestamp", &timestamp, "--payload",
+            "emit",
+            "deployment_started",
+            "--node",
+            "pi4",
+            "--source",
+            "deploy.sh",
+            "--service",
+            "mosquitto",
+            "--correlation-id",
+            "deploy-882",
+            "--timestamp",
+            &timestamp,
+            "--payload",
             r#"{"version":"2.0.18","phase":"pull"}"#,
         ])?;
         self.write("more.ndjson", &batch(second))?;
@@ -155,7 +166,8 @@ impl Demo<'_> {
         }
         if let Some(input) = input {
             let path = self.place.join(input);
-            let file = std::fs::File::open(&path).map_err(|error| Error::io(path, "open", error))?;
+            let file =
+                std::fs::File::open(&path).map_err(|error| Error::io(path, "open", error))?;
             command.stdin(file);
             shown = format!("{shown} < {input}");
         }
@@ -165,7 +177,8 @@ impl Demo<'_> {
         if output.status.success() {
             return Ok(());
         }
-        Err(Error::Refused(format!("the demo failed: \"{shown}\" ended with {}", output.status)).into())
+        Err(Error::Refused(format!("the demo failed: \"{shown}\" ended with {}", output.status))
+            .into())
     }
 
     fn print(&mut self, output: &Output) -> Result<(), Failure> {
@@ -204,13 +217,26 @@ fn batch(second: Date) -> String {
             at(seconds)
         );
     };
-    for (seconds, node, event_type, severity, source, service, payload) in
-        CHAIN.into_iter().skip(1)
+    for (seconds, node, event_type, severity, source, service, payload) in CHAIN.into_iter().skip(1)
     {
         line(seconds, (node, event_type, severity, source, service, "deploy-882", payload));
     }
-    line(-7200, ("nas", "service_unhealthy", "warning", "healthcheck.sh", "jellyfin", "jellyfin-17", r#"{"reason":"transcoder does not answer"}"#));
-    line(-7140, ("nas", "service_recovered", "info", "healthcheck.sh", "jellyfin", "jellyfin-17", "{}"));
+    line(
+        -7200,
+        (
+            "nas",
+            "service_unhealthy",
+            "warning",
+            "healthcheck.sh",
+            "jellyfin",
+            "jellyfin-17",
+            r#"{"reason":"transcoder does not answer"}"#,
+        ),
+    );
+    line(
+        -7140,
+        ("nas", "service_recovered", "info", "healthcheck.sh", "jellyfin", "jellyfin-17", "{}"),
+    );
     line(3600, ("pi5", "node_online", "info", "systemd", "all", "boot-5", r#"{"uptime_s":12}"#));
     text
 }

@@ -26,7 +26,7 @@ With --batch each line of standard input is a JSON object with any of the member
 severity, source, service, correlation_id, payload, node and timestamp; the flags fill in what a \
 line leaves out. The path of each event is printed when the event is on the disk.")]
 pub(in crate::cli) struct Args {
-    /// What happened, such as deployment_started
+    /// What happened, such as `deployment_started`
     #[arg(value_name = "TYPE", required_unless_present = "batch")]
     event_type: Option<String>,
     /// How bad it is: info, warning, error or critical
@@ -156,10 +156,10 @@ fn worse(before: Option<Exit>, now: Exit) -> Exit {
 }
 
 fn print(session: &mut Session, emitted: &Emitted, format: Format) -> Result<(), Failure> {
-    if let Some(warning) = &emitted.warning {
-        if !session.global.quiet {
-            session.warn(warning);
-        }
+    if let Some(warning) = &emitted.warning
+        && !session.global.quiet
+    {
+        session.warn(warning);
     }
     let file = emitted.file.display().to_string();
     if matches!(format, Format::Json | Format::Ndjson) {

@@ -91,9 +91,9 @@ fn look(
         }
         // A change within the clock's grain after this look must not be missed: only
         // times that lie a little back are believed.
-        let settled = before.iter().all(|time| {
-            time.elapsed().is_ok_and(|elapsed| elapsed > Duration::from_millis(100))
-        });
+        let settled = before
+            .iter()
+            .all(|time| time.elapsed().is_ok_and(|elapsed| elapsed > Duration::from_millis(100)));
         *last = if settled { before } else { Vec::new() };
     }
     Ok(())

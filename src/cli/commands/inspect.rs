@@ -57,10 +57,7 @@ fn print(session: &mut Session, picture: &SegmentPicture) -> Result<(), Failure>
     let mut rows = vec![
         ("day", picture.date.clone()),
         ("events", format!("{}{invalid}", picture.events)),
-        (
-            "size",
-            format!("{} for {} of events", bytes(picture.bytes), bytes(picture.event_bytes)),
-        ),
+        ("size", format!("{} for {} of events", bytes(picture.bytes), bytes(picture.event_bytes))),
     ];
     if let (Some(first), Some(last)) = (&picture.first, &picture.last) {
         rows.push(("first", first.clone()));

@@ -24,7 +24,7 @@ pub(in crate::cli) struct Args {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Only this closed day, even within the policy's keep_live; may be repeated
+    /// Only this closed day, even within the policy's `keep_live`; may be repeated
     #[arg(long, value_name = "DATE")]
     date: Vec<String>,
     /// Take this as the time, trusting it over the manifest
@@ -38,10 +38,8 @@ impl Args {
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
-        let options = RotateOptions {
-            dates: dates(&self.date, session.now)?,
-            trust_now: self.now.is_some(),
-        };
+        let options =
+            RotateOptions { dates: dates(&self.date, session.now)?, trust_now: self.now.is_some() };
         let policy = session.policy()?;
         let context = session.context()?;
         if self.dry_run {
@@ -54,11 +52,7 @@ impl Args {
     }
 }
 
-fn print_plan(
-    session: &mut Session,
-    days: &[PlannedDay],
-    format: Format,
-) -> Result<Exit, Failure> {
+fn print_plan(session: &mut Session, days: &[PlannedDay], format: Format) -> Result<Exit, Failure> {
     if format == Format::Json {
         session.json(&serde_json::json!({ "dry_run": true, "days": days }))?;
     } else if days.is_empty() {

@@ -76,14 +76,7 @@ const SAMPLE: usize = 200;
 
 impl<'a> Timeline<'a> {
     fn new(id: &'a str, format: Format) -> Self {
-        Self {
-            id,
-            format,
-            tracer: Tracer::default(),
-            begun: false,
-            held: Vec::new(),
-            widths: None,
-        }
+        Self { id, format, tracer: Tracer::default(), begun: false, held: Vec::new(), widths: None }
     }
 
     fn tell(&mut self, session: &mut Session, event: &FoundEvent) -> Result<(), Failure> {
@@ -117,8 +110,8 @@ impl<'a> Timeline<'a> {
                     path: event.path.to_string(),
                     segment: event.segment.as_ref().map(ToString::to_string),
                 };
-                let text = serde_json::to_string(&line)
-                    .map_err(|error| stdout_failed(error.into()))?;
+                let text =
+                    serde_json::to_string(&line).map_err(|error| stdout_failed(error.into()))?;
                 session
                     .out
                     .write_all(start.as_bytes())
@@ -179,8 +172,8 @@ impl<'a> Timeline<'a> {
                 session.line(&painted)?;
             }
             (Some(summary), Format::Json) => {
-                let rest = serde_json::to_string(summary)
-                    .map_err(|error| stdout_failed(error.into()))?;
+                let rest =
+                    serde_json::to_string(summary).map_err(|error| stdout_failed(error.into()))?;
                 session.line(&format!("\n],{}", rest.trim_start_matches('{')))?;
             }
             (None, Format::Json) => {
@@ -217,7 +210,10 @@ fn widths(held: &[(Severity, String, Step)]) -> [usize; 4] {
 fn closing(summary: &Summary) -> String {
     let events = super::count(summary.events, "event");
     let failure = match (&summary.failure, summary.outcome) {
-        (Some(failure), Outcome::Failed | Outcome::Remediating | Outcome::Remediated | Outcome::Recovered) => {
+        (
+            Some(failure),
+            Outcome::Failed | Outcome::Remediating | Outcome::Remediated | Outcome::Recovered,
+        ) => {
             format!(" ({failure})")
         }
         _ => String::new(),

@@ -149,9 +149,10 @@ fn understand(line: &[u8], defaults: &NewEvent) -> Result<NewEvent> {
     let line: Line = serde_json::from_slice(line)
         .map_err(|error| Error::bad_event("line", format!("it is not an event: {error}")))?;
     let timestamp = match line.timestamp {
-        Some(text) => Some(text.parse().map_err(|error: crate::event::Malformed| {
-            Error::bad_event("timestamp", error.0)
-        })?),
+        Some(text) => Some(
+            text.parse()
+                .map_err(|error: crate::event::Malformed| Error::bad_event("timestamp", error.0))?,
+        ),
         None => defaults.timestamp,
     };
     let or = |value: Option<String>, default: &String| value.unwrap_or_else(|| default.clone());
@@ -199,15 +200,11 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, most: u64) -> Result<
         if buffer.is_empty() {
             return Ok(LineRead::TooLong);
         }
-        match memchr::memchr(b'\n', buffer) {
-            Some(at) => {
-                input.consume(at + 1);
-                return Ok(LineRead::TooLong);
-            }
-            None => {
-                let all = buffer.len();
-                input.consume(all);
-            }
+        if let Some(at) = memchr::memchr(b'\n', buffer) {
+            input.consume(at + 1);
+            return Ok(LineRead::TooLong);
         }
+        let all = buffer.len();
+        input.consume(all);
     }
 }

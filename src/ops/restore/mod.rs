@@ -107,7 +107,8 @@ pub fn restore(
             // Only here rotation must stand still, and the manifest learns of it.
             let lock = archive.lock()?;
             let mut recovered = Vec::new();
-            let mut writer = super::rotate::open_manifest(&archive, &lock, context, &mut recovered)?;
+            let mut writer =
+                super::rotate::open_manifest(&archive, &lock, context, &mut recovered)?;
             days_of(writer.manifest(), options)?;
             let tree = store.create_live()?;
             let work = Some((&tree, context));
@@ -184,11 +185,12 @@ fn run(
     work: Option<(&LiveTree, &Context)>,
     progress: &dyn Progress,
 ) -> Result<RestoreReport> {
-    let mut report = RestoreReport::default();
-    report.target = match &options.target {
-        Target::Directory(directory) => directory.display().to_string(),
-        Target::Live => store.root().display().to_string(),
+    let target = match &options.target {
+        Target::Directory(directory) => directory,
+        Target::Live => store.root(),
     };
+    let mut report =
+        RestoreReport { target: target.display().to_string(), ..RestoreReport::default() };
     let dates = days_of(manifest, options)?;
     let bytes: u64 = dates
         .iter()

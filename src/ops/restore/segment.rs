@@ -58,7 +58,9 @@ impl SegmentRestore<'_> {
         };
         let frames = self.frames(&reader);
         let mut bulk = match self.work {
-            Some((tree, context)) => Some(BulkPlacer::begin(tree, context.next_token(), context.now)?),
+            Some((tree, context)) => {
+                Some(BulkPlacer::begin(tree, context.next_token(), context.now)?)
+            }
             None => None,
         };
         let mut staged = Vec::new();
@@ -97,9 +99,7 @@ impl SegmentRestore<'_> {
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; 1 << 18];
         loop {
-            let got = file
-                .read(&mut buffer)
-                .map_err(|error| Error::io(path, "read", error))?;
+            let got = file.read(&mut buffer).map_err(|error| Error::io(path, "read", error))?;
             if got == 0 {
                 break;
             }

@@ -68,7 +68,10 @@ impl<'a, 'm> DayRun<'a, 'm> {
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
         let listing = self.live.list(self.date)?;
         for oddity in listing.oddities() {
-            self.left(oddity.path.display().to_string(), format!("{}; left as it is", oddity.reason));
+            self.left(
+                oddity.path.display().to_string(),
+                format!("{}; left as it is", oddity.reason),
+            );
         }
         let partition = self.live.partition(self.date);
         let archived = self.already_archived(&listing);
@@ -193,27 +196,24 @@ impl<'a, 'm> DayRun<'a, 'm> {
         buildings: &'b mut Vec<Building>,
         class: Option<String>,
     ) -> Result<&'b mut Building> {
-        let at = match buildings.iter().position(|building| building.class == class) {
-            Some(at) => at,
-            None => {
-                let temp = self.archive.create_temp(
-                    self.date.year(),
-                    self.context.next_token(),
-                    self.manifest.lock(),
-                )?;
-                let file = temp
-                    .file()
-                    .try_clone()
-                    .map_err(|error| Error::io(temp.path(), "write", error))?;
-                let options = SegmentOptions {
-                    level: self.policy.rotate.level,
-                    frame_size: self.policy.rotate.frame_size,
-                };
-                let out = BufWriter::with_capacity(1 << 18, file);
-                let writer = SegmentWriter::new(out, temp.path(), self.date, options);
-                buildings.push(Building { class, temp, writer });
-                buildings.len() - 1
-            }
+        let at = if let Some(at) = buildings.iter().position(|building| building.class == class) {
+            at
+        } else {
+            let temp = self.archive.create_temp(
+                self.date.year(),
+                self.context.next_token(),
+                self.manifest.lock(),
+            )?;
+            let file =
+                temp.file().try_clone().map_err(|error| Error::io(temp.path(), "write", error))?;
+            let options = SegmentOptions {
+                level: self.policy.rotate.level,
+                frame_size: self.policy.rotate.frame_size,
+            };
+            let out = BufWriter::with_capacity(1 << 18, file);
+            let writer = SegmentWriter::new(out, temp.path(), self.date, options);
+            buildings.push(Building { class, temp, writer });
+            buildings.len() - 1
         };
         Ok(&mut buildings[at])
     }
@@ -222,7 +222,10 @@ impl<'a, 'm> DayRun<'a, 'm> {
     fn archive_segment(&mut self, building: Building) -> Result<()> {
         let Building { class, temp, writer } = building;
         let (out, summary) = writer.finish()?;
-        drop(out.into_inner().map_err(|error| Error::io(temp.path(), "write", error.into_error()))?);
+        drop(
+            out.into_inner()
+                .map_err(|error| Error::io(temp.path(), "write", error.into_error()))?,
+        );
         temp.sync()?;
         let report = check(&temp.reopen()?, temp.path(), &|_| {})?;
         if let Some(finding) = report.findings.first() {
@@ -237,7 +240,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 "what was read back from the disk is not what was written; the day stays live",
             ));
         }
-        let name = self.free_name(class, &temp)?;
+        let name = self.free_name(class.as_ref(), &temp)?;
         temp.publish(&name)?;
         self.archive.write_checksum(
             &name,
@@ -264,9 +267,9 @@ impl<'a, 'm> DayRun<'a, 'm> {
 
     /// The first name that no record and no file has. A file without a record is what a
     /// stopped run left; it goes if all it holds is in the new segment too.
-    fn free_name(&mut self, class: Option<String>, temp: &TempSegment) -> Result<SegmentName> {
+    fn free_name(&mut self, class: Option<&String>, temp: &TempSegment) -> Result<SegmentName> {
         for number in 0.. {
-            let name = SegmentName { date: self.date, number, class: class.clone() };
+            let name = SegmentName { date: self.date, number, class: class.cloned() };
             let records = self.manifest.manifest().records();
             if records.iter().any(|record| record.segment.as_ref() == Some(&name)) {
                 continue;

@@ -156,10 +156,7 @@ pub fn rotate(
             // A manifest that cannot be written to ends the run: what follows would not
             // be recorded either. Anything else costs this day alone.
             Err(error) if writer.is_poisoned() => return Err(error),
-            Err(error) => report.findings.push(Finding::of(
-                date.to_string(),
-                &error,
-            )),
+            Err(error) => report.findings.push(Finding::of(date.to_string(), &error)),
         }
         progress.advance(1);
     }
@@ -221,25 +218,25 @@ fn check_clock(
     if options.trust_now {
         return Ok(());
     }
-    if let Some(newest) = manifest.records().last() {
-        if context.now.micros() + SLACK_MICROS < newest.time.micros() {
-            return Err(Error::Refused(format!(
-                "the clock says {}, but the manifest's newest record is of {}; set the clock \
+    if let Some(newest) = manifest.records().last()
+        && context.now.micros() + SLACK_MICROS < newest.time.micros()
+    {
+        return Err(Error::Refused(format!(
+            "the clock says {}, but the manifest's newest record is of {}; set the clock \
                  right, or give the time with --now",
-                context.now, newest.time
-            )));
-        }
+            context.now, newest.time
+        )));
     }
     let newest_live = live.dates()?.0.into_iter().filter(|date| date.end() <= context.now).max();
     let newest_archived = manifest.segments().map(|(name, _)| name.date).max();
-    if let Some(newest) = newest_live.max(newest_archived) {
-        if context.now.date().days_since(newest) > YEARS_DAYS {
-            return Err(Error::Refused(format!(
-                "the clock says {}, but the newest event is of {newest}, years before; set the \
+    if let Some(newest) = newest_live.max(newest_archived)
+        && context.now.date().days_since(newest) > YEARS_DAYS
+    {
+        return Err(Error::Refused(format!(
+            "the clock says {}, but the newest event is of {newest}, years before; set the \
                  clock right, or give the time with --now",
-                context.now
-            )));
-        }
+            context.now
+        )));
     }
     Ok(())
 }

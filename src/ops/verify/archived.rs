@@ -17,8 +17,7 @@ pub(super) fn verify_segments(
     progress: &dyn Progress,
     report: &mut VerifyReport,
 ) {
-    let wanted: Vec<_> =
-        manifest.segments().filter(|(name, _)| options.wants(name.date)).collect();
+    let wanted: Vec<_> = manifest.segments().filter(|(name, _)| options.wants(name.date)).collect();
     let bytes = wanted.iter().filter_map(|(_, record)| record.bytes).sum();
     progress.begin("checking segments", Some(bytes), Unit::Bytes);
     for (name, record) in wanted {
@@ -78,10 +77,7 @@ fn verify_checksum_file(
     };
     let expected = ArchiveDir::checksum_text(name, &sha256);
     match archive.read_checksum(name)? {
-        None => findings.push(format!(
-            "its checksum file {}.sha256 is missing",
-            name.file_name()
-        )),
+        None => findings.push(format!("its checksum file {}.sha256 is missing", name.file_name())),
         Some(text) if text != expected.as_bytes() => findings.push(format!(
             "its checksum file {}.sha256 does not say what the manifest recorded",
             name.file_name()
@@ -183,9 +179,10 @@ pub(super) fn verify_unrecorded(
         return;
     }
     for found in extra {
-        let pruned = manifest.records().iter().any(|record| {
-            record.op == Op::Prune && record.segment.as_ref() == Some(&found.name)
-        });
+        let pruned = manifest
+            .records()
+            .iter()
+            .any(|record| record.op == Op::Prune && record.segment.as_ref() == Some(&found.name));
         let reason = if pruned {
             "the manifest says that it expired, but the file is still there; the next prune \
              removes it"

@@ -56,7 +56,9 @@ pub(super) fn verify_live(
                         Ok(FileState::Read(_)) => {
                             judge(&path, buffer, twice.get(&number).map_or(&[], Vec::as_slice))
                         }
-                        Ok(FileState::NotRegular(kind)) => Some(format!("it is {kind}, not a file")),
+                        Ok(FileState::NotRegular(kind)) => {
+                            Some(format!("it is {kind}, not a file"))
+                        }
                         Ok(FileState::TooLarge(bytes)) => {
                             Some(format!("it has {bytes} bytes, more than any event"))
                         }
@@ -80,7 +82,9 @@ pub(super) fn verify_live(
 
 fn judge(path: &EventPath, bytes: &[u8], archived: &[Sha256Hash]) -> Option<String> {
     if !archived.is_empty() && !archived.contains(&Sha256Hash::of(bytes)) {
-        return Some("another event of this name is archived; the next rotate keeps both".to_owned());
+        return Some(
+            "another event of this name is archived; the next rotate keeps both".to_owned(),
+        );
     }
     let head = match EventHead::parse(bytes) {
         Ok(head) => head,

@@ -157,13 +157,13 @@ fn verify_archive(
     }
     report.manifest_records = manifest.records().len() as u64;
     report.manifest_head = Some(manifest.head());
-    if let Some(head) = options.head {
-        if !manifest.has_head(head) {
-            report.wrong(
-                manifest_path,
-                format!("{head} is no head that this manifest ever had: it was rewritten or cut off"),
-            );
-        }
+    if let Some(head) = options.head
+        && !manifest.has_head(head)
+    {
+        report.wrong(
+            manifest_path,
+            format!("{head} is no head that this manifest ever had: it was rewritten or cut off"),
+        );
     }
     archived::verify_segments(archive, &manifest, context, options, progress, report);
     archived::verify_unrecorded(archive, &manifest, &files, &strangers, options, report);

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use xxhash_rust::xxh64::xxh64;
 
-use super::{BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, VERSION, cut, varint};
-use crate::event::Date;
+use super::{
+    BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, VERSION, cut, varint,
+};
+use crate::event::{Date, Timestamp};
 use crate::segment::Sha256Hash;
 
 /// Collects what the index says, frame by frame.
@@ -82,8 +84,8 @@ impl IndexBuilder {
         for frame in &self.frames {
             out.extend_from_slice(&frame.events.to_le_bytes());
             out.extend_from_slice(&frame.invalid.to_le_bytes());
-            let first = frame.first.map_or(i64::MAX, |first| first.micros());
-            let last = frame.last.map_or(i64::MIN, |last| last.micros());
+            let first = frame.first.map_or(i64::MAX, Timestamp::micros);
+            let last = frame.last.map_or(i64::MIN, Timestamp::micros);
             out.extend_from_slice(&first.to_le_bytes());
             out.extend_from_slice(&last.to_le_bytes());
         }

@@ -52,14 +52,8 @@ pub enum Field {
 
 impl Field {
     /// All fields, in the order of the index.
-    pub const ALL: [Self; 6] = [
-        Self::CorrelationId,
-        Self::Type,
-        Self::Node,
-        Self::Service,
-        Self::Severity,
-        Self::Source,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::CorrelationId, Self::Type, Self::Node, Self::Service, Self::Severity, Self::Source];
 
     /// The field's name in events.
     pub fn as_str(self) -> &'static str {
