@@ -1,22 +1,28 @@
-//! Very many files at once: written aside, synced together, then named.
+//! Very many files at once: written aside, synced together, then put in place.
 //!
-//! For restoring. All files are written into a directory that no reader looks into, one
-//! call brings all of them onto the disk, and only then each gets its name. A crash
-//! leaves that directory behind; whoever comes next removes it, since its lock is free.
+//! For restoring. All files are written below a directory that no reader looks into, laid
+//! out as the tree itself; one call brings all of them onto the disk; and only then does
+//! each node's directory move into its place, by one rename where that place is free, else
+//! file by file. A crash leaves the directory behind; whoever comes next removes it, since
+//! its lock is free. Nothing that exists is ever replaced.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation};
 use rustix::io::Errno;
 
 use super::LiveTree;
-use super::place::{Placed, full, node_directory, set_mtime, sync_directories, write_all};
+use super::place::{is_young, node_directory, set_mtime, sync_directories, write_all};
 use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
+
+/// How often a directory may vanish under us before we give up.
+const TRIES: usize = 100;
 
 /// Places many files into one tree.
 #[derive(Debug)]
@@ -24,8 +30,25 @@ pub struct BulkPlacer<'a> {
     tree: &'a LiveTree,
     staging_name: String,
     staging: OwnedFd,
-    next: AtomicU64,
+    nodes: Mutex<HashMap<(Date, NodeName), Arc<StagedNode>>>,
     now: Timestamp,
+}
+
+/// A node's directory in waiting.
+#[derive(Debug)]
+struct StagedNode {
+    day: OwnedFd,
+    directory: OwnedFd,
+    files: AtomicU64,
+}
+
+/// What placing many files came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BulkStats {
+    /// Files that are there now and were not before.
+    pub created_files: u64,
+    /// Files that were there already, with the same bytes.
+    pub same_files: u64,
 }
 
 impl<'a> BulkPlacer<'a> {
@@ -38,72 +61,162 @@ impl<'a> BulkPlacer<'a> {
         fs::make_dir(tree.fd(), &staging_name).map_err(failed)?;
         let staging = fs::open_dir(tree.fd(), &staging_name).map_err(failed)?;
         rustix::fs::flock(&staging, FlockOperation::NonBlockingLockExclusive).map_err(failed)?;
-        Ok(Self { tree, staging_name, staging, next: AtomicU64::new(0), now })
+        Ok(Self { tree, staging_name, staging, nodes: Mutex::default(), now })
     }
 
-    /// The tree.
-    pub fn tree(&self) -> &'a LiveTree {
-        self.tree
+    fn failed(&self, path: &EventPath, action: &'static str) -> impl Fn(Errno) -> Error + use<> {
+        let path = self.tree.root().join(path.to_string());
+        move |errno| Error::io(&path, action, errno)
     }
 
-    /// Writes a file aside; gives the ticket to name it by. May be called from several
-    /// threads.
-    pub fn stage(&self, bytes: &[u8], mtime: Option<Timestamp>) -> Result<u64> {
-        let ticket = self.next.fetch_add(1, Ordering::Relaxed);
-        let failed = |action| move |errno: Errno| Error::io(self.tree.root(), action, errno);
-        let file = fs::create_new(self.staging.as_fd(), &ticket.to_string(), 0o444)
-            .map_err(failed("create a file in"))?;
-        write_all(&file, bytes).map_err(failed("write a file in"))?;
+    /// Writes a file aside. May be called from several threads.
+    pub fn stage(&self, path: &EventPath, bytes: &[u8], mtime: Option<Timestamp>) -> Result<()> {
+        let node = self.staged_node(path)?;
+        let file = fs::create_new(node.directory.as_fd(), path.name.as_str(), 0o444)
+            .map_err(self.failed(path, "create"))?;
+        write_all(&file, bytes).map_err(self.failed(path, "write"))?;
         if let Some(mtime) = mtime {
-            set_mtime(&file, mtime).map_err(failed("write a file in"))?;
+            set_mtime(&file, mtime).map_err(self.failed(path, "write"))?;
         }
-        Ok(ticket)
+        node.files.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// Brings what was staged onto the disk, and gives each file its name, unless that is
-    /// taken. The outcomes come in the order of the items.
-    pub fn commit(&mut self, items: &[(&EventPath, u64)]) -> Result<Vec<Result<Placed>>> {
-        if items.is_empty() {
-            return Ok(Vec::new());
+    fn staged_node(&self, path: &EventPath) -> Result<Arc<StagedNode>> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (path.date, path.node.clone());
+        if let Some(node) = nodes.get(&key) {
+            return Ok(Arc::clone(node));
+        }
+        let make = || {
+            let day_name = path.date.to_string();
+            fs::make_dir(self.staging.as_fd(), &day_name)?;
+            let day = fs::open_dir(self.staging.as_fd(), &day_name)?;
+            fs::make_dir(day.as_fd(), path.node.as_str())?;
+            let directory = fs::open_dir(day.as_fd(), path.node.as_str())?;
+            Ok(StagedNode { day, directory, files: AtomicU64::new(0) })
+        };
+        let node = Arc::new(make().map_err(self.failed(path, "create"))?);
+        nodes.insert(key, Arc::clone(&node));
+        Ok(node)
+    }
+
+    /// Brings what was staged onto the disk, and puts it in place. `in_the_way` is told of
+    /// each file whose name is taken by something else, which stays as it is.
+    pub fn finish(self, in_the_way: &mut dyn FnMut(&EventPath)) -> Result<BulkStats> {
+        let mut stats = BulkStats::default();
+        let nodes = std::mem::take(&mut *self.nodes.lock().unwrap_or_else(PoisonError::into_inner));
+        if nodes.is_empty() {
+            return Ok(stats);
         }
         rustix::fs::syncfs(&self.staging)
             .map_err(|errno| Error::io(self.tree.root(), "sync", errno))?;
-        let mut directories: HashMap<(Date, &NodeName), (OwnedFd, &EventPath)> = HashMap::new();
-        let mut outcomes = Vec::with_capacity(items.len());
-        for (path, ticket) in items {
-            let (directory, _) = match directories.entry((path.date, &path.node)) {
-                Entry::Occupied(there) => there.into_mut(),
-                Entry::Vacant(vacant) => vacant.insert((node_directory(self.tree, path)?, *path)),
-            };
-            outcomes.push(self.name(directory, path, *ticket));
+        for ((date, node), staged) in nodes {
+            if self.move_directory(date, &node, &staged)? {
+                stats.created_files += staged.files.load(Ordering::Relaxed);
+            } else {
+                self.move_files(date, &node, &staged, &mut stats, in_the_way)?;
+            }
         }
-        for (directory, path) in directories.values() {
-            sync_directories(self.tree, directory, path, self.now)?;
-        }
-        Ok(outcomes)
+        Ok(stats)
     }
 
-    fn name(&self, directory: &OwnedFd, path: &EventPath, ticket: u64) -> Result<Placed> {
-        let staged = ticket.to_string();
-        let name = path.name.as_str();
-        match fs::rename_new(self.staging.as_fd(), &staged, directory.as_fd(), name) {
-            Ok(()) => Ok(Placed::Created),
-            Err(errno) => {
-                let _ = fs::unlink(self.staging.as_fd(), &staged);
-                if errno == Errno::EXIST {
-                    Ok(Placed::Exists)
-                } else {
-                    Err(Error::io(full(self.tree, path), "create", errno))
+    /// Moves a whole directory, if nothing is in its place; whether it did.
+    fn move_directory(&self, date: Date, node: &NodeName, staged: &StagedNode) -> Result<bool> {
+        let day_name = date.to_string();
+        let day_path = self.tree.root().join(&day_name);
+        let failed = |action| {
+            let path = day_path.join(node.as_str());
+            move |errno: Errno| Error::io(path, action, errno)
+        };
+        let name = node.as_str();
+        for _ in 0..TRIES {
+            fs::make_dir(self.tree.fd(), &day_name).map_err(failed("create"))?;
+            let day = match fs::open_dir(self.tree.fd(), &day_name) {
+                Ok(day) => day,
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(failed("create")(errno)),
+            };
+            match fs::rename_new(staged.day.as_fd(), name, day.as_fd(), name) {
+                Ok(()) => {
+                    for directory in [&day, &staged.day] {
+                        rustix::fs::fsync(directory).map_err(failed("sync"))?;
+                    }
+                    if is_young(day.as_fd(), self.now) {
+                        rustix::fs::fsync(self.tree.fd()).map_err(failed("sync"))?;
+                    }
+                    return Ok(true);
                 }
+                // Rotation removed the empty day: it is made again.
+                Err(Errno::NOENT) => {}
+                // Something is there, or this file system cannot do it in one step.
+                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::PERM | Errno::NOTDIR) => {
+                    return Ok(false);
+                }
+                Err(errno) => return Err(failed("create")(errno)),
             }
+        }
+        Ok(false)
+    }
+
+    fn move_files(
+        &self,
+        date: Date,
+        node: &NodeName,
+        staged: &StagedNode,
+        stats: &mut BulkStats,
+        in_the_way: &mut dyn FnMut(&EventPath),
+    ) -> Result<()> {
+        let mut names = Vec::new();
+        fs::read_dir(staged.directory.as_fd(), &mut |name, _| {
+            names.extend(name.to_str().ok().and_then(|name| name.parse().ok()));
+        })
+        .map_err(|errno| Error::io(self.tree.root().join(&self.staging_name), "read", errno))?;
+        let mut last = None;
+        for name in names {
+            let path = EventPath { date, node: node.clone(), name };
+            let directory = node_directory(self.tree, &path)?;
+            let name = path.name.as_str();
+            match fs::rename_new(staged.directory.as_fd(), name, directory.as_fd(), name) {
+                Ok(()) => {
+                    stats.created_files += 1;
+                    last = Some((directory, path));
+                }
+                Err(Errno::EXIST) => {
+                    let same = same_bytes(staged.directory.as_fd(), directory.as_fd(), name);
+                    if same.unwrap_or(false) {
+                        stats.same_files += 1;
+                    } else {
+                        in_the_way(&path);
+                    }
+                }
+                Err(errno) => return Err(self.failed(&path, "create")(errno)),
+            }
+        }
+        match last {
+            Some((directory, path)) => sync_directories(self.tree, &directory, &path, self.now),
+            None => Ok(()),
         }
     }
 }
 
 impl Drop for BulkPlacer<'_> {
     fn drop(&mut self) {
-        remove_staging(self.tree, &self.staging_name, &self.staging);
+        remove_tree(self.tree.fd(), &self.staging_name, 2);
     }
+}
+
+/// Whether two regular files of one name have the same bytes.
+fn same_bytes(a: BorrowedFd<'_>, b: BorrowedFd<'_>, name: &str) -> std::io::Result<bool> {
+    let (mut a, mut b) = (fs::open_regular(a, name)?, fs::open_regular(b, name)?);
+    if a.metadata()?.len() != b.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+    a.read_to_end(&mut of_a)?;
+    // A file that grows meanwhile is another one.
+    b.by_ref().take(of_a.len() as u64 + 1).read_to_end(&mut of_b)?;
+    Ok(of_a == of_b)
 }
 
 /// Removes what earlier runs left that were stopped: directories whose lock is free.
@@ -119,19 +232,26 @@ fn remove_stale(tree: &LiveTree) {
     for name in names {
         let Ok(staging) = fs::open_dir(tree.fd(), &name) else { continue };
         if rustix::fs::flock(&staging, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            remove_staging(tree, &name, &staging);
+            remove_tree(tree.fd(), &name, 2);
         }
     }
 }
 
-/// Best effort: no reader looks into it, and the next run tries again.
-fn remove_staging(tree: &LiveTree, name: &str, staging: &OwnedFd) {
-    let mut files = Vec::new();
-    let _ = fs::read_dir(staging.as_fd(), &mut |name, _| {
-        files.extend(name.to_str().map(str::to_owned));
+/// Best effort: no reader looks into it, and the next run tries again. Directories are
+/// entered `depth` levels below the first and no deeper.
+fn remove_tree(at: BorrowedFd<'_>, name: &str, depth: usize) {
+    let Ok(directory) = fs::open_dir(at, name) else { return };
+    let mut entries = Vec::new();
+    let _ = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
+        entries.extend(name.to_str().map(|name| (name.to_owned(), file_type)));
     });
-    for file in files {
-        let _ = fs::unlink(staging.as_fd(), &file);
+    for (entry, file_type) in entries {
+        match file_type {
+            FileType::Directory if depth > 0 => remove_tree(directory.as_fd(), &entry, depth - 1),
+            _ => {
+                let _ = fs::unlink(directory.as_fd(), &entry);
+            }
+        }
     }
-    let _ = rustix::fs::unlinkat(tree.fd(), name, AtFlags::REMOVEDIR);
+    let _ = rustix::fs::unlinkat(at, name, AtFlags::REMOVEDIR);
 }

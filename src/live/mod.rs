@@ -13,7 +13,7 @@ mod place;
 mod tree;
 
 pub use batch::{BatchItem, place_batch};
-pub use bulk::BulkPlacer;
+pub use bulk::{BulkPlacer, BulkStats};
 pub use listing::Listing;
 pub use partition::{FileStamp, FileState, PartitionReader, Removal};
 pub use place::{PlaceOptions, Placed, place};

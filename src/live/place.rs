@@ -217,7 +217,7 @@ pub(super) fn sync_directories(
 
 /// Whether a directory was made a short time ago, or in what looks like the future. Where
 /// the file system does not tell, it may have been.
-fn is_young(directory: BorrowedFd<'_>, now: Timestamp) -> bool {
+pub(super) fn is_young(directory: BorrowedFd<'_>, now: Timestamp) -> bool {
     let flags = AtFlags::EMPTY_PATH;
     match rustix::fs::statx(directory, "", flags, StatxFlags::BTIME) {
         Ok(stat) if stat.stx_mask & StatxFlags::BTIME.bits() != 0 => {

@@ -216,19 +216,20 @@ fn a_bulk_of_files_appears_whole_and_leaves_nothing_beside() {
     {
         // What a stopped run left.
         let staging = tree.root().join(crate::fs::temp_name(9));
-        std::fs::create_dir(&staging).unwrap();
-        std::fs::write(staging.join("0"), b"half").unwrap();
+        std::fs::create_dir_all(staging.join("2026-05-16/pi4")).unwrap();
+        std::fs::write(staging.join("2026-05-16/pi4/0"), b"half").unwrap();
     }
     let paths = [path("pi4", 1), path("pi5", 2)];
     place(&tree, &paths[1], b"there", &options()).unwrap();
-    let mut bulk = BulkPlacer::begin(&tree, 1, now).unwrap();
+    let bulk = BulkPlacer::begin(&tree, 1, now).unwrap();
     let mtime = Some("2026-05-16T10:11:12Z".parse().unwrap());
-    let tickets: Vec<u64> = paths.iter().map(|_| bulk.stage(b"new", mtime).unwrap()).collect();
-    let items: Vec<(&EventPath, u64)> = paths.iter().zip(tickets).collect();
-    let outcomes: Vec<Placed> =
-        bulk.commit(&items).unwrap().into_iter().map(Result::unwrap).collect();
-    assert_eq!(outcomes, [Placed::Created, Placed::Exists]);
-    drop(bulk);
+    for path in &paths {
+        bulk.stage(path, b"new", mtime).unwrap();
+    }
+    let mut in_the_way = Vec::new();
+    let stats = bulk.finish(&mut |path| in_the_way.push(path.clone())).unwrap();
+    assert_eq!((stats.created_files, stats.same_files), (1, 0));
+    assert_eq!(in_the_way, paths[1..]);
     let top: Vec<_> = std::fs::read_dir(tree.root()).unwrap().collect();
     assert_eq!(top.len(), 1);
     assert_eq!(std::fs::read(tree.root().join(paths[1].to_string())).unwrap(), b"there");

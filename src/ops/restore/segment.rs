@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::RestoredDay;
 use crate::archive::{ArchiveDir, Record, SegmentName};
-use crate::event::{EventHead, EventPath, Timestamp};
-use crate::live::{BulkPlacer, FileState, LiveTree, Placed};
+use crate::event::{EventHead, Timestamp};
+use crate::live::{BulkPlacer, LiveTree};
 use crate::ops::{Context, Finding};
 use crate::progress::Progress;
 use crate::segment::{SegmentReader, Sha256Hash};
@@ -17,9 +17,6 @@ use crate::{Error, Result};
 
 /// Frames that are decompressed together.
 const FRAMES: usize = 4;
-
-/// Files that are given their names together.
-const GROUP: usize = 8192;
 
 pub(super) struct SegmentRestore<'a> {
     pub(super) archive: &'a ArchiveDir,
@@ -31,18 +28,12 @@ pub(super) struct SegmentRestore<'a> {
     pub(super) findings: &'a mut Vec<Finding>,
 }
 
-/// An event that was asked for.
-struct Wanted {
-    path: EventPath,
-    bytes: Vec<u8>,
-    mtime: i64,
-}
-
-/// A file that was written and waits for its name.
-struct Staged {
-    path: EventPath,
-    ticket: u64,
-    sha256: Sha256Hash,
+/// What came out of a frame.
+#[derive(Default)]
+struct FrameRestored {
+    events: u64,
+    event_bytes: u64,
+    damage: Option<Error>,
 }
 
 impl SegmentRestore<'_> {
@@ -57,38 +48,42 @@ impl SegmentRestore<'_> {
             }
         };
         let frames = self.frames(&reader);
-        let mut bulk = match self.work {
+        let bulk = match self.work {
             Some((tree, context)) => {
                 Some(BulkPlacer::begin(tree, context.next_token(), context.now)?)
             }
             None => None,
         };
-        let mut staged = Vec::new();
         for block in frames.chunks(FRAMES) {
             if progress.stop_requested() {
-                return Err(Error::Interrupted(
-                    "what was restored so far stays; run it again to complete it".to_owned(),
-                ));
+                return Err(Error::Interrupted(format!(
+                    "nothing of {} was restored; run it again",
+                    self.name
+                )));
             }
-            let outcomes: Vec<_> =
-                block.par_iter().map(|frame| self.wanted_of(&reader, *frame)).collect();
-            for (wanted, damage) in outcomes {
-                if let Some(error) = damage {
+            let outcomes: Vec<_> = block
+                .par_iter()
+                .map(|frame| self.frame(&reader, *frame, bulk.as_ref()))
+                .collect::<Result<_>>()?;
+            for outcome in outcomes {
+                if let Some(error) = outcome.damage {
                     self.finding(&error);
                 }
-                self.day.events += wanted.len() as u64;
-                self.day.event_bytes +=
-                    wanted.iter().map(|event| event.bytes.len() as u64).sum::<u64>();
-                if let Some(bulk) = &mut bulk {
-                    stage(bulk, wanted, &mut staged)?;
-                    if staged.len() >= GROUP {
-                        self.name_files(bulk, &mut staged)?;
-                    }
-                }
+                self.day.events += outcome.events;
+                self.day.event_bytes += outcome.event_bytes;
             }
         }
-        if let Some(bulk) = &mut bulk {
-            self.name_files(bulk, &mut staged)?;
+        if let Some((bulk, (tree, _))) = bulk.zip(self.work) {
+            let findings = &mut *self.findings;
+            let stats = bulk.finish(&mut |path| {
+                findings.push(Finding::new(
+                    tree.root().join(path.to_string()).display().to_string(),
+                    "something else is here already and was left as it is; restore into another \
+                     directory to have both",
+                ));
+            })?;
+            self.day.restored += stats.created_files;
+            self.day.already_there += stats.same_files;
         }
         Ok(())
     }
@@ -130,82 +125,40 @@ impl SegmentRestore<'_> {
         }
     }
 
-    /// The events of a frame that are asked for, and what stopped the reading, if anything.
-    fn wanted_of(&self, reader: &SegmentReader, frame: usize) -> (Vec<Wanted>, Option<Error>) {
-        let mut wanted = Vec::new();
-        let frame = match reader.read_frame(frame) {
+    /// Writes the events of a frame aside that are asked for. Damage ends the frame; what
+    /// came before it is whole.
+    fn frame(
+        &self,
+        reader: &SegmentReader,
+        number: usize,
+        bulk: Option<&BulkPlacer<'_>>,
+    ) -> Result<FrameRestored> {
+        let mut restored = FrameRestored::default();
+        let frame = match reader.read_frame(number) {
             Ok(frame) => frame,
-            Err(error) => return (wanted, Some(error)),
+            Err(error) => return Ok(FrameRestored { damage: Some(error), ..restored }),
         };
         for member in frame.members() {
             let member = match member {
                 Ok(member) => member,
-                Err(error) => return (wanted, Some(error)),
+                Err(error) => return Ok(FrameRestored { damage: Some(error), ..restored }),
             };
             let fits = self.filter.is_empty()
                 || EventHead::parse(member.bytes).is_ok_and(|head| self.filter.matches(&head));
-            if fits {
-                wanted.push(Wanted {
-                    path: member.path,
-                    bytes: member.bytes.to_vec(),
-                    mtime: member.mtime,
-                });
+            if !fits {
+                continue;
             }
-        }
-        (wanted, None)
-    }
-
-    fn name_files(&mut self, bulk: &mut BulkPlacer<'_>, staged: &mut Vec<Staged>) -> Result<()> {
-        let items: Vec<(&EventPath, u64)> =
-            staged.iter().map(|file| (&file.path, file.ticket)).collect();
-        let outcomes = bulk.commit(&items)?;
-        for (file, outcome) in staged.drain(..).zip(outcomes) {
-            match outcome {
-                Ok(Placed::Created) => self.day.restored += 1,
-                Ok(Placed::Exists) => self.compare(bulk.tree(), &file)?,
-                Err(error) => self.findings.push(Finding::of(file.path.to_string(), &error)),
+            if let Some(bulk) = bulk {
+                let mtime = Timestamp::from_micros(member.mtime.saturating_mul(1_000_000));
+                bulk.stage(&member.path, member.bytes, Some(mtime))?;
             }
+            restored.events += 1;
+            restored.event_bytes += member.bytes.len() as u64;
         }
-        Ok(())
-    }
-
-    /// A file that was there already: the same event, or one that is in the way.
-    fn compare(&mut self, tree: &LiveTree, file: &Staged) -> Result<()> {
-        let partition = tree.partition(file.path.date);
-        let mut bytes = Vec::new();
-        let same = match partition.read_into(&file.path.node, &file.path.name, &mut bytes)? {
-            FileState::Read(_) => Sha256Hash::of(&bytes) == file.sha256,
-            _ => false,
-        };
-        if same {
-            self.day.already_there += 1;
-        } else {
-            self.findings.push(Finding::new(
-                tree.root().join(file.path.to_string()).display().to_string(),
-                "something else is here already and was left as it is; restore into another \
-                 directory to have both",
-            ));
-        }
-        Ok(())
+        Ok(restored)
     }
 
     fn finding(&mut self, error: &Error) {
         self.findings.push(Finding::of(self.name.to_string(), error));
     }
-}
-
-fn stage(bulk: &BulkPlacer<'_>, wanted: Vec<Wanted>, staged: &mut Vec<Staged>) -> Result<()> {
-    let done: Vec<Result<Staged>> = wanted
-        .into_par_iter()
-        .map(|event| {
-            let mtime = Timestamp::from_micros(event.mtime.saturating_mul(1_000_000));
-            let ticket = bulk.stage(&event.bytes, Some(mtime))?;
-            let sha256 = Sha256Hash::of(&event.bytes);
-            Ok(Staged { path: event.path, ticket, sha256 })
-        })
-        .collect();
-    for file in done {
-        staged.push(file?);
-    }
-    Ok(())
 }
