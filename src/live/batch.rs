@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::os::fd::{AsFd, OwnedFd};
-
-use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::LiveTree;
 use super::place::{PlaceOptions, Placed, link_one, node_directory, place, sync_directories};
 use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
+
+/// Files that wait for the disk at once. Waiting takes no processor: a disk that commits
+/// many syncs together is kept busy by many more threads than there are processors.
+const WAITING: usize = 16;
 
 /// An event of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -47,13 +51,12 @@ pub fn place_batch(
             vacant.insert(directory);
         }
     }
-    let linked: Vec<Result<Placed>> = items
-        .par_iter()
-        .map(|item| match directories.get(&key(item)) {
-            Some(directory) => link_one(tree, directory, item.path, item.bytes, &options(item)),
-            None => place(tree, item.path, item.bytes, &options(item)),
-        })
-        .collect();
+    let linked = side_by_side(items, &|item| match directories.get(&key(item)) {
+        Some(directory) => {
+            link_one(tree, directory, item.path, item.bytes, &options(item), &mut None)
+        }
+        None => place(tree, item.path, item.bytes, &options(item)),
+    });
     let mut failed: HashMap<Key<'_>, String> = HashMap::new();
     for (of, directory) in &directories {
         let first = items
@@ -92,4 +95,34 @@ pub fn place_batch(
             }
         })
         .collect()
+}
+
+/// Does the work for each item; the outcomes come in the order of the items.
+fn side_by_side<'a>(
+    items: &[BatchItem<'a>],
+    work: &(dyn Fn(&BatchItem<'a>) -> Result<Placed> + Sync),
+) -> Vec<Result<Placed>> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    let run = || {
+        while let Some((number, item)) = {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            items.get(number).map(|item| (number, item))
+        } {
+            let outcome = work(item);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((number, outcome));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..WAITING.min(items.len()) {
+            // Where no more threads are to be had, fewer do.
+            if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
+                break;
+            }
+        }
+        run();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
 }

@@ -50,9 +50,10 @@ pub fn place(
     bytes: &[u8],
     options: &PlaceOptions,
 ) -> Result<Placed> {
+    let mut unnamed = None;
     for _ in 0..TRIES {
         let placed = node_directory(tree, path).and_then(|directory| {
-            let placed = link_one(tree, &directory, path, bytes, options)?;
+            let placed = link_one(tree, &directory, path, bytes, options, &mut unnamed)?;
             if placed == Placed::Created {
                 sync_directories(tree, &directory, path, options.now).inspect_err(|_| {
                     // Not known to be on the disk, so it must not look as if it were.
@@ -96,33 +97,45 @@ pub(super) fn node_directory(tree: &LiveTree, path: &EventPath) -> Result<OwnedF
 }
 
 /// Writes and syncs the file, and then gives it its name. The directory is not synced yet.
+/// A file that was synced, but whose directory went away, stays in `unnamed`: only its
+/// naming is tried again, so that rotation cannot outrun an emitter.
 pub(super) fn link_one(
     tree: &LiveTree,
     directory: &OwnedFd,
     path: &EventPath,
     bytes: &[u8],
     options: &PlaceOptions,
+    unnamed: &mut Option<OwnedFd>,
 ) -> Result<Placed> {
     let failed = |action| move |errno: Errno| Error::io(full(tree, path), action, errno);
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    match rustix::fs::openat(directory, ".", flags, Mode::from_raw_mode(MODE)) {
-        Ok(file) => {
-            fill(&file, bytes, options).map_err(failed("write"))?;
-            let name = format!("/proc/self/fd/{}", file.as_raw_fd());
-            let target = path.name.as_str();
-            match rustix::fs::linkat(CWD, &name, directory, target, AtFlags::SYMLINK_FOLLOW) {
-                Ok(()) => return Ok(Placed::Created),
-                Err(Errno::EXIST) => return Ok(Placed::Exists),
-                // Either the directory is gone, or /proc is not there.
-                Err(Errno::NOENT) if is_removed(directory) => {
-                    return Err(failed("create")(Errno::NOENT));
-                }
-                Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::XDEV) => {}
-                Err(errno) => return Err(failed("create")(errno)),
+    if unnamed.is_none() {
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        match rustix::fs::openat(directory, ".", flags, Mode::from_raw_mode(MODE)) {
+            Ok(file) => {
+                fill(&file, bytes, options).map_err(failed("write"))?;
+                *unnamed = Some(file);
             }
+            // ext4 answers EPERM for a directory that was removed.
+            Err(Errno::PERM | Errno::NOENT) if is_removed(directory) => {
+                return Err(failed("create")(Errno::NOENT));
+            }
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
+            Err(errno) => return Err(failed("create")(errno)),
         }
-        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
-        Err(errno) => return Err(failed("create")(errno)),
+    }
+    if let Some(file) = &*unnamed {
+        let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let name = path.name.as_str();
+        match rustix::fs::linkat(CWD, &from, directory, name, AtFlags::SYMLINK_FOLLOW) {
+            Ok(()) => return Ok(Placed::Created),
+            Err(Errno::EXIST) => return Ok(Placed::Exists),
+            // Either the directory is gone, or /proc is not there.
+            Err(Errno::NOENT) if is_removed(directory) => {
+                return Err(failed("create")(Errno::NOENT));
+            }
+            Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::XDEV) => {}
+            Err(errno) => return Err(failed("create")(errno)),
+        }
     }
     link_by_temporary_name(tree, directory, path, bytes, options)
 }
