@@ -10,7 +10,7 @@ use super::RotatedDay;
 use super::archived::{Archived, merge_join};
 use super::residue::is_superfluous;
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
-use crate::event::{Date, EventHead, EventPath};
+use crate::event::{Date, EventHead, EventPath, InvalidEvent};
 use crate::live::{FileStamp, FileState, Listing, LiveTree, PartitionReader, Removal};
 use crate::ops::{Context, Finding};
 use crate::policy::{InvalidRule, Policy};
@@ -138,10 +138,11 @@ impl<'a, 'm> DayRun<'a, 'm> {
                     let path = listing.path(*number as usize);
                     let mut bytes = Vec::new();
                     let state = partition.read_into(&path.node, &path.name, &mut bytes);
-                    (*number, path, state, bytes)
+                    let class = self.class_of(&bytes);
+                    (*number, path, state, bytes, class)
                 })
                 .collect();
-            for (number, path, state, bytes) in files {
+            for (number, path, state, bytes, class) in files {
                 let stamp = match state {
                     Ok(FileState::Read(stamp)) => stamp,
                     Ok(FileState::Gone) => continue,
@@ -167,22 +168,15 @@ impl<'a, 'm> DayRun<'a, 'm> {
                     ));
                     read.conflicts.push(path.clone());
                 }
-                let head = EventHead::parse(&bytes);
-                if let Err(invalid) = &head {
-                    self.findings.push(Finding::new(
-                        path.to_string(),
-                        format!("not an event: {invalid}; archived as it is"),
-                    ));
-                    if self.policy.rotate.invalid == InvalidRule::Hold {
-                        self.findings.pop();
-                        read.held_back_by = Some(path);
-                        return Ok(read);
-                    }
+                if class.is_err() && self.policy.rotate.invalid == InvalidRule::Hold {
+                    read.held_back_by = Some(path);
+                    return Ok(read);
                 }
-                let class = head.ok().and_then(|head| {
-                    self.policy.retain.classes.iter().find(|class| class.matches(&head))
-                });
-                let class = class.map(|class| class.name.clone());
+                if let Err(invalid) = &class {
+                    let reason = format!("not an event: {invalid}; archived as it is");
+                    self.findings.push(Finding::new(path.to_string(), reason));
+                }
+                let class = class.unwrap_or_default();
                 self.building(&mut read.buildings, class)?.writer.add(&path, &bytes)?;
                 read.removable.push((number, stamp));
             }
@@ -190,13 +184,23 @@ impl<'a, 'm> DayRun<'a, 'm> {
         Ok(read)
     }
 
+    /// The retention class that a file's event belongs to, if any; an error says why the
+    /// file is no event.
+    fn class_of(&self, bytes: &[u8]) -> Result<Option<&'a str>, InvalidEvent> {
+        let head = EventHead::parse(bytes)?;
+        let class = self.policy.retain.classes.iter().find(|class| class.matches(&head));
+        Ok(class.map(|class| class.name.as_str()))
+    }
+
     /// The segment that takes events of this class, begun when the first one comes.
     fn building<'b>(
         &self,
         buildings: &'b mut Vec<Building>,
-        class: Option<String>,
+        class: Option<&str>,
     ) -> Result<&'b mut Building> {
-        let at = if let Some(at) = buildings.iter().position(|building| building.class == class) {
+        let at = if let Some(at) =
+            buildings.iter().position(|building| building.class.as_deref() == class)
+        {
             at
         } else {
             let temp = self.archive.create_temp(
@@ -212,7 +216,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             };
             let out = BufWriter::with_capacity(1 << 18, file);
             let writer = SegmentWriter::new(out, temp.path(), self.date, options);
-            buildings.push(Building { class, temp, writer });
+            buildings.push(Building { class: class.map(str::to_owned), temp, writer });
             buildings.len() - 1
         };
         Ok(&mut buildings[at])
