@@ -1,1 +1,455 @@
+#![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Error;
+use crate::event::{Date, EventPath};
+
+fn day() -> Date {
+    "2026-05-16".parse().unwrap()
+}
+
+/// An event and its path; the number decides all of it.
+fn event(number: u32) -> (EventPath, Vec<u8>) {
+    let kinds = ["deployment_started", "node_online", "healthcheck_failed"];
+    let kind = kinds[number as usize % 3];
+    let node = ["nas", "pi4"][number as usize % 2];
+    let (minute, second) = (number / 60 % 60, number % 60);
+    let path = format!(
+        "2026-05-16/{node}/20260516T10{minute:02}{second:02}.000000Z_{kind}_\
+         0196d8a2-7c1a-7000-8000-{number:012}.json"
+    );
+    let bytes = format!(
+        "{{\"timestamp\":\"2026-05-16T10:{minute:02}:{second:02}.000000Z\",\"node\":\"{node}\",\
+         \"type\":\"{kind}\",\"severity\":\"info\",\"source\":\"s\",\"service\":\"all\",\
+         \"correlation_id\":\"run-{}\",\"payload\":{{\"n\":{number}}}}}\n",
+        number / 4
+    );
+    (path.parse().unwrap(), bytes.into_bytes())
+}
+
+fn events(count: u32) -> BTreeMap<EventPath, Vec<u8>> {
+    (0..count).map(event).collect()
+}
+
+fn small() -> SegmentOptions {
+    SegmentOptions { level: 3, frame_size: 4096 }
+}
+
+fn write(
+    events: &BTreeMap<EventPath, Vec<u8>>,
+    options: SegmentOptions,
+) -> (Vec<u8>, SegmentSummary) {
+    let mut writer = SegmentWriter::new(Vec::new(), Path::new("s"), day(), options);
+    for (path, bytes) in events {
+        writer.add(path, bytes).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+fn file(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+fn open(bytes: &[u8]) -> Result<SegmentReader, Error> {
+    SegmentReader::open(file(bytes), Path::new("s"))
+}
+
+fn read(bytes: &[u8]) -> Result<BTreeMap<EventPath, Vec<u8>>, Error> {
+    let mut read = BTreeMap::new();
+    open(bytes)?.for_each_member(&mut |member| {
+        read.insert(member.path, member.bytes.to_vec());
+        Ok(())
+    })?;
+    Ok(read)
+}
+
+fn checked(bytes: &[u8]) -> CheckReport {
+    check(&file(bytes), Path::new("s"), &|_| {}).unwrap()
+}
+
+#[test]
+fn what_is_written_reads_back_and_checks() {
+    let events = events(200);
+    let (bytes, summary) = write(&events, small());
+    assert_eq!(read(&bytes).unwrap(), events);
+    let report = checked(&bytes);
+    assert_eq!((report.findings, report.summary), (vec![], Some(summary.clone())));
+    assert!(summary.frames > 10);
+    assert_eq!((summary.events, summary.invalid), (200, 0));
+    assert_eq!(summary.sha256, Sha256Hash::of(&bytes));
+    assert_eq!(summary.nodes.values().sum::<u64>(), 200);
+}
+
+#[test]
+fn the_same_events_give_the_same_bytes_with_any_number_of_threads() {
+    let events = events(500);
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| write(&events, small()).0)
+    };
+    let one = with(1);
+    assert!(with(2) == one && with(7) == one);
+}
+
+#[test]
+fn members_out_of_order_or_of_another_day_are_refused() {
+    let mut writer = SegmentWriter::new(Vec::new(), Path::new("s"), day(), small());
+    let (path, bytes) = event(3);
+    writer.add(&path, &bytes).unwrap();
+    assert!(matches!(writer.add(&path, &bytes), Err(Error::Refused(_))));
+    assert!(matches!(writer.add(&event(0).0, &bytes), Err(Error::Refused(_))));
+    let other: EventPath = "2026-05-17/pi4/zzz.json".parse().unwrap();
+    assert!(matches!(writer.add(&other, &bytes), Err(Error::Refused(_))));
+}
+
+#[test]
+fn every_flipped_bit_is_found_and_none_is_fatal() {
+    let events = events(40);
+    let (bytes, summary) = write(&events, small());
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (at % 8);
+        let report = checked(&flipped);
+        assert!(
+            !report.findings.is_empty() || report.summary.as_ref() != Some(&summary),
+            "byte {at}"
+        );
+        // Whatever can still be read is as it was written.
+        if let Ok(reader) = open(&flipped) {
+            for number in 0..reader.frames().len() {
+                let Ok(frame) = reader.read_frame(number) else { continue };
+                for member in frame.members().map_while(Result::ok) {
+                    assert_eq!(events.get(&member.path).map(Vec::as_slice), Some(member.bytes));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_named_and_what_is_left_is_read() {
+    let events = events(40);
+    let (bytes, _) = write(&events, small());
+    for length in 0..bytes.len() {
+        assert!(!checked(&bytes[..length]).findings.is_empty(), "{length}");
+        if let Ok(reader) = open(&bytes[..length]) {
+            assert!(reader.damage().is_some(), "{length}");
+            for number in 0..reader.frames().len() {
+                reader.read_frame(number).unwrap();
+            }
+        }
+    }
+    let mut longer = bytes.clone();
+    longer.push(0);
+    assert!(!checked(&longer).findings.is_empty());
+}
+
+#[test]
+fn a_damaged_frame_costs_only_the_events_inside_it() {
+    let events = events(200);
+    let (mut bytes, _) = write(&events, small());
+    let frames = open(&bytes).unwrap().frames().to_vec();
+    let middle = frames[3].offset as usize + frames[3].compressed as usize / 2;
+    bytes[middle] ^= 0x10;
+    let reader = open(&bytes).unwrap();
+    let mut found = 0;
+    for number in 0..frames.len() {
+        match reader.read_frame(number) {
+            Ok(frame) => found += frame.members().map(Result::unwrap).count(),
+            Err(error) => {
+                assert_eq!(number, 3);
+                assert!(error.to_string().contains("s: frame 3: "), "{error}");
+            }
+        }
+    }
+    let lost = reader.index().unwrap().frame(3).events as usize;
+    assert_eq!(found + lost, 200);
+    assert_eq!(checked(&bytes).findings.len(), 1);
+}
+
+#[test]
+fn without_its_index_or_seek_table_a_segment_is_still_read() {
+    let events = events(200);
+    let (bytes, summary) = write(&events, small());
+    let table = 8 + 8 * (summary.frames as usize + 2) + 9;
+    let index = table + summary.index_bytes as usize + 8;
+    for (place, word) in [
+        (bytes.len() - 1, "seek table"),
+        (bytes.len() - 7, "seek table"),
+        (bytes.len() - table + 9, "seek table"),
+        (bytes.len() - table - 20, "index"),
+        (bytes.len() - index + 3, "index"),
+    ] {
+        let mut damaged = bytes.clone();
+        damaged[place] ^= 0x40;
+        assert_eq!(read(&damaged).unwrap(), events, "{place}");
+        let reader = open(&damaged).unwrap();
+        assert!(reader.damage().unwrap().contains(word), "{:?}", reader.damage());
+        assert!(checked(&damaged).findings.iter().any(|finding| finding.contains(word)));
+    }
+    for tail in [table, index] {
+        assert_eq!(read(&bytes[..bytes.len() - tail]).unwrap(), events);
+    }
+}
+
+#[test]
+fn paths_of_every_length_and_script_read_back() {
+    let mut events = BTreeMap::new();
+    for (node, name) in [
+        ("n", "a".to_owned()),
+        ("n", "a".repeat(95)),
+        ("n", "a".repeat(96)),
+        ("n", "a".repeat(250)),
+        (&"n".repeat(144), "b".to_owned()),
+        (&"n".repeat(145), "b".to_owned()),
+        (&"n".repeat(255), "b".repeat(250)),
+        ("küche", "é".repeat(125)),
+        ("n", "日".repeat(80)),
+    ] {
+        let path: EventPath = format!("2026-05-16/{node}/{name}.json").parse().unwrap();
+        events.insert(path, vec![b'x'; 511 + name.len() % 3]);
+    }
+    let (bytes, summary) = write(&events, small());
+    assert_eq!(read(&bytes).unwrap(), events);
+    assert_eq!(checked(&bytes).summary, Some(summary));
+}
+
+#[test]
+fn files_that_are_no_events_are_kept_and_counted() {
+    let mut events = events(5);
+    events.insert("2026-05-16/pi4/broken.json".parse().unwrap(), b"{\"half".to_vec());
+    events.insert("2026-05-16/pi4/empty.json".parse().unwrap(), Vec::new());
+    let (bytes, summary) = write(&events, small());
+    assert_eq!((summary.events, summary.invalid), (7, 2));
+    assert_eq!(read(&bytes).unwrap(), events);
+    let reader = open(&bytes).unwrap();
+    assert_eq!(reader.index().unwrap().invalid(), 2);
+}
+
+#[test]
+fn the_index_tells_which_frames_hold_a_value() {
+    let events = events(200);
+    let (bytes, _) = write(&events, small());
+    let reader = open(&bytes).unwrap();
+    let index = reader.index().unwrap();
+    for id in ["run-0", "run-7", "run-49"] {
+        let mut wanted = BTreeMap::new();
+        for number in 0..reader.frames().len() {
+            let frame = reader.read_frame(number).unwrap();
+            let needle = format!("\"{id}\"");
+            let count = frame
+                .members()
+                .filter(|member| {
+                    let bytes = member.as_ref().unwrap().bytes;
+                    memchr::memmem::find(bytes, needle.as_bytes()).is_some()
+                })
+                .count();
+            if count > 0 {
+                wanted.insert(number as u32, count as u32);
+            }
+        }
+        let found: BTreeMap<u32, u32> = index
+            .lookup(Field::CorrelationId, id)
+            .unwrap()
+            .iter()
+            .map(|posting| (posting.frame, posting.events))
+            .collect();
+        assert_eq!(found, wanted, "{id}");
+    }
+    assert!(index.lookup(Field::CorrelationId, "run-50").unwrap().is_empty());
+    assert!(index.lookup(Field::CorrelationId, "").unwrap().is_empty());
+    assert_eq!(index.value_count(Field::CorrelationId), 50);
+    let kinds: Vec<String> = index.values(Field::Type).map(|value| value.unwrap().0).collect();
+    assert_eq!(kinds, ["deployment_started", "healthcheck_failed", "node_online"]);
+}
+
+/// A file that has the outer form of a segment around any frames.
+fn assemble(frames: &[(Vec<u8>, u32)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut entries = Vec::new();
+    for (compressed, decompressed) in frames {
+        bytes.extend_from_slice(compressed);
+        entries.push(seek::Entry {
+            compressed: compressed.len() as u32,
+            decompressed: *decompressed,
+        });
+    }
+    let trailer = compress(&[0; TRAILER_BYTES]);
+    entries.push(seek::Entry { compressed: trailer.len() as u32, decompressed: 1024 });
+    bytes.extend_from_slice(&trailer);
+    let index = seek::skippable_header(INDEX_MAGIC, 0);
+    entries.push(seek::Entry { compressed: 8, decompressed: 0 });
+    bytes.extend_from_slice(&index);
+    bytes.extend_from_slice(&seek::encode(&entries));
+    bytes
+}
+
+fn compress(bytes: &[u8]) -> Vec<u8> {
+    let mut compressor = zstd::bulk::Compressor::new(3).unwrap();
+    compressor.include_checksum(true).unwrap();
+    compressor.compress(bytes).unwrap()
+}
+
+fn hostile(tar: &[u8]) -> Vec<u8> {
+    assemble(&[(compress(tar), tar.len() as u32)])
+}
+
+fn header(path: &str, kind: ::tar::EntryType, size: u64) -> ::tar::Header {
+    let mut header = ::tar::Header::new_ustar();
+    let name = path.as_bytes();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name);
+    header.set_entry_type(kind);
+    header.set_mode(0o444);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(size);
+    header.set_mtime(1_778_889_600);
+    header.set_cksum();
+    header
+}
+
+#[test]
+fn hostile_members_are_refused_by_name() {
+    use ::tar::EntryType;
+    for (path, kind) in [
+        ("2026-05-16/pi4/a.json", EntryType::Symlink),
+        ("2026-05-16/pi4/a.json", EntryType::Link),
+        ("2026-05-16/pi4/a.json", EntryType::Fifo),
+        ("2026-05-16/pi4/a.json", EntryType::GNULongName),
+        ("2026-05-16/pi4/a.json", EntryType::GNUSparse),
+        ("2026-05-16/pi4/a.json", EntryType::XGlobalHeader),
+        ("2026-05-16/pi4", EntryType::Directory),
+        ("/2026-05-16/pi4/a.json", EntryType::Regular),
+        ("../2026-05-16/pi4/a.json", EntryType::Regular),
+        ("2026-05-16/../a.json", EntryType::Regular),
+        ("2026-05-16/pi4/../../../etc/a.json", EntryType::Regular),
+        ("2026-05-16/pi4/.a.json", EntryType::Regular),
+        ("etc/passwd", EntryType::Regular),
+        ("2026-05-16/pi4/a.json", EntryType::Regular),
+    ] {
+        let mut tar = header(path, kind, 0).as_bytes().to_vec();
+        let segment = hostile(&tar);
+        assert!(read(&segment).is_err(), "{path} {kind:?}");
+        assert!(!checked(&segment).findings.is_empty());
+        tar.extend_from_slice(&[0; 1024]);
+        assert!(read(&hostile(&tar)).is_err());
+    }
+}
+
+#[test]
+fn headers_that_contradict_themselves_are_refused() {
+    let (path, bytes) = event(1);
+    let mut good = Vec::new();
+    tar::append(&mut good, &path, 1_778_925_601, &bytes);
+    assert_eq!(read(&hostile(&good)).unwrap()[&path], bytes);
+
+    // Every single byte of a header counts.
+    for at in 0..512 {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        assert!(read(&hostile(&bad)).is_err(), "{at}");
+        if let Some(header) = bad.first_chunk::<512>() {
+            // Also where its checksum was put right.
+            let mut header = ::tar::Header::from_byte_slice(header).clone();
+            header.set_cksum();
+            bad[..512].copy_from_slice(header.as_bytes());
+            if let Ok(read) = read(&hostile(&bad)) {
+                assert!(!read.contains_key(&path) || at >= 124, "{at}");
+            }
+        }
+    }
+    // A PAX record that says something else than the name in the header after it.
+    let record = b"42 path=2026-05-16/pi4/some-other-a.json\n\n";
+    let mut bad = header("PaxHeader", ::tar::EntryType::XHeader, record.len() as u64)
+        .as_bytes()
+        .to_vec();
+    bad.extend_from_slice(record);
+    bad.resize(1024, 0);
+    bad.extend_from_slice(&good);
+    assert!(read(&hostile(&bad)).is_err());
+    // Bytes in the padding.
+    let mut bad = good.clone();
+    let last = bad.len() - 1;
+    bad[last] = 1;
+    assert!(read(&hostile(&bad)).unwrap_err().to_string().contains("padding"));
+    // A size beyond the frame, and one that is larger than any event.
+    for size in ["00000100000\0", "77777777777\0"] {
+        let mut bad = good.clone();
+        bad[124..136].copy_from_slice(size.as_bytes());
+        assert!(read(&hostile(&bad)).is_err());
+    }
+}
+
+#[test]
+fn a_frame_that_claims_to_be_huge_is_refused_before_anything_is_allocated() {
+    let mut compressor = zstd::bulk::Compressor::new(1).unwrap();
+    compressor.include_checksum(true).unwrap();
+    let bomb = compressor.compress(&vec![0; 80 << 20]).unwrap();
+    let segment = assemble(&[(bomb.clone(), 80 << 20)]);
+    assert!(read(&segment).unwrap_err().to_string().contains("more than any frame"));
+    // And one that the seek table makes smaller than it is.
+    assert!(read(&assemble(&[(bomb, 4096)])).unwrap_err().to_string().contains("seek table"));
+    let unchecked = zstd::bulk::compress(&[0; 512], 1).unwrap();
+    assert!(read(&assemble(&[(unchecked, 512)])).unwrap_err().to_string().contains("checksum"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_files_read_back_and_any_garbage_is_no_danger(
+        files in prop::collection::btree_map(
+            ("[a-z]{1,4}", "[a-zA-Z0-9é_:-]{1,120}"),
+            prop::collection::vec(any::<u8>(), 0..2000),
+            1..20,
+        ),
+        garbage in prop::collection::vec(any::<u8>(), 0..400),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let events: BTreeMap<EventPath, Vec<u8>> = files
+            .into_iter()
+            .filter_map(|((node, name), bytes)| {
+                Some((format!("2026-05-16/{node}/{name}.json").parse().ok()?, bytes))
+            })
+            .collect();
+        prop_assume!(!events.is_empty());
+        let (mut bytes, summary) = write(&events, small());
+        prop_assert_eq!(&read(&bytes).unwrap(), &events);
+        prop_assert_eq!(checked(&bytes).summary, Some(summary));
+        let at = at.index(bytes.len());
+        let end = (at + garbage.len()).min(bytes.len());
+        bytes.splice(at..end, garbage);
+        let _ = checked(&bytes);
+        let _ = read(&bytes);
+    }
+
+    #[test]
+    fn an_index_of_any_bytes_is_no_danger(mut payload in prop::collection::vec(any::<u8>(), 0..600)) {
+        let (bytes, summary) = write(&events(10), small());
+        let table = 8 + 8 * (summary.frames as usize + 2) + 9;
+        let end = bytes.len() - table;
+        let mut index = bytes[end - summary.index_bytes as usize..end].to_vec();
+        let count = payload.len().min(index.len() - 12);
+        index[4..4 + count].copy_from_slice(&payload[..count]);
+        let last = index.len() - 8;
+        let sum = xxhash_rust::xxh64::xxh64(&index[..last], 0).to_le_bytes();
+        index[last..].copy_from_slice(&sum);
+        if let Ok(index) = index::Index::parse(index) {
+            for field in Field::ALL {
+                let _ = index.lookup(field, "run-1");
+                let _ = index.values(field).take(100).count();
+            }
+        }
+        payload.extend_from_slice(b"HLIX");
+        let _ = index::Index::parse(payload);
+    }
+}
