@@ -278,10 +278,8 @@ fn assemble(frames: &[(Vec<u8>, u32)]) -> Vec<u8> {
     let mut entries = Vec::new();
     for (compressed, decompressed) in frames {
         bytes.extend_from_slice(compressed);
-        entries.push(seek::Entry {
-            compressed: compressed.len() as u32,
-            decompressed: *decompressed,
-        });
+        entries
+            .push(seek::Entry { compressed: compressed.len() as u32, decompressed: *decompressed });
     }
     let trailer = compress(&[0; TRAILER_BYTES]);
     entries.push(seek::Entry { compressed: trailer.len() as u32, decompressed: 1024 });
@@ -369,9 +367,8 @@ fn headers_that_contradict_themselves_are_refused() {
     }
     // A PAX record that says something else than the name in the header after it.
     let record = b"42 path=2026-05-16/pi4/some-other-a.json\n\n";
-    let mut bad = header("PaxHeader", ::tar::EntryType::XHeader, record.len() as u64)
-        .as_bytes()
-        .to_vec();
+    let mut bad =
+        header("PaxHeader", ::tar::EntryType::XHeader, record.len() as u64).as_bytes().to_vec();
     bad.extend_from_slice(record);
     bad.resize(1024, 0);
     bad.extend_from_slice(&good);

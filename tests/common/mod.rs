@@ -1,0 +1,250 @@
+//! What the tests share: a lab with an event tree, an archive and the real command.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The command under test.
+pub const HLARCHIVE: &str = env!("CARGO_BIN_EXE_hlarchive");
+
+/// The time that the tests' rotations take for now: well after every event of [`Lab::seed`].
+pub const NOW: &str = "2026-06-01T03:00:00Z";
+
+/// Files by path below some directory.
+pub type Tree = BTreeMap<String, Vec<u8>>;
+
+/// A temporary directory with an event root, an archive and a policy of its own.
+pub struct Lab {
+    directory: tempfile::TempDir,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let directory = tempfile::Builder::new().prefix("hlarchive-test-").tempdir().unwrap();
+        fs::create_dir(directory.path().join("events")).unwrap();
+        fs::write(
+            directory.path().join("policy.toml"),
+            include_str!("../../policies/default.toml"),
+        )
+        .unwrap();
+        Self { directory }
+    }
+
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.directory.path().join(below)
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.path("events")
+    }
+
+    pub fn archive(&self) -> PathBuf {
+        self.path("events-archive")
+    }
+
+    /// The command, with this lab's places in its environment and nothing else that matters.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(HLARCHIVE);
+        command
+            .args(arguments)
+            .current_dir(self.directory.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("USER", "tester")
+            .env("HLARCHIVE_ROOT", self.root())
+            .env("HLARCHIVE_ARCHIVE", self.archive())
+            .env("HLARCHIVE_POLICY", self.path("policy.toml"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command, whatever comes of it.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Run {
+        Run::of(&self.command(arguments).output().unwrap())
+    }
+
+    /// Runs the command, which must succeed; its standard output.
+    #[track_caller]
+    pub fn ok<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        let run = self.run(arguments);
+        assert_eq!(run.code, 0, "{run:?}");
+        run.stdout
+    }
+
+    /// Runs the command, which must end with this code.
+    #[track_caller]
+    pub fn fails<S: AsRef<OsStr>>(&self, code: i32, arguments: impl IntoIterator<Item = S>) -> Run {
+        let run = self.run(arguments);
+        assert_eq!(run.code, code, "{run:?}");
+        run
+    }
+
+    /// Runs the command with something on its standard input.
+    pub fn pipe<S: AsRef<OsStr>>(
+        &self,
+        input: &[u8],
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Run {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        // From a thread of its own, since the command answers while it reads.
+        let writer = std::thread::spawn(move || {
+            // A command that refuses its input early is not a failure of the test.
+            let _ = stdin.write_all(&input);
+        });
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        Run::of(&output)
+    }
+
+    /// Writes a file of the event tree as another program would.
+    pub fn write(&self, below: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.root().join(below);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// Writes `per_node` events for each of three nodes on each of `days` days from
+    /// 2026-05-10 on; every file follows from its numbers alone. Gives the whole tree.
+    pub fn seed(&self, days: u32, per_node: u32) -> Tree {
+        for day in 0..days {
+            for (node_number, node) in ["nas", "pi4", "pi5"].iter().enumerate() {
+                for number in 0..per_node {
+                    let (below, bytes) = event(10 + day, node_number as u32, node, number);
+                    self.write(&below, bytes);
+                }
+            }
+        }
+        tree(&self.root())
+    }
+
+    /// Rotates every closed day that the policy lets go, at [`NOW`].
+    #[track_caller]
+    pub fn rotate(&self) -> String {
+        self.ok(["rotate", "--now", NOW])
+    }
+
+    /// `list` over everything as NDJSON, one line an event, without `_segment`.
+    #[track_caller]
+    pub fn list_all(&self) -> Vec<String> {
+        let text = self.ok(["list", "--since", "2000-01-01", "-o", "ndjson"]);
+        text.lines().map(without_segment).collect()
+    }
+}
+
+/// An NDJSON line without the field that tells archived from live.
+pub fn without_segment(line: &str) -> String {
+    match line.split_once(",\"_segment\":") {
+        Some((before, _)) => format!("{before}}}"),
+        None => line.to_owned(),
+    }
+}
+
+/// A made-up event's path and bytes.
+pub fn event(day: u32, node_number: u32, node: &str, number: u32) -> (String, Vec<u8>) {
+    const KINDS: [(&str, &str); 5] = [
+        ("deployment_started", "info"),
+        ("healthcheck_failed", "warning"),
+        ("deployment_failed", "error"),
+        ("node_offline", "critical"),
+        ("service_recovered", "info"),
+    ];
+    const SERVICES: [&str; 3] = ["mosquitto", "grafana", "all"];
+    let (kind, severity) = KINDS[(number + day) as usize % KINDS.len()];
+    let service = SERVICES[(number / 2) as usize % SERVICES.len()];
+    let (hour, minute) = (number * 7 % 24, number % 60);
+    let id = format!("0196d8a2-{day:04}-7000-8000-{node_number:04}{number:08}");
+    let time = format!("202605{day:02}T{hour:02}{minute:02}30.000{node_number:03}Z");
+    let long = format!("2026-05-{day:02}T{hour:02}:{minute:02}:30.000{node_number:03}Z");
+    let bytes = format!(
+        "{{\"timestamp\":\"{long}\",\"node\":\"{node}\",\"type\":\"{kind}\",\
+         \"severity\":\"{severity}\",\"source\":\"monitor.py\",\"service\":\"{service}\",\
+         \"correlation_id\":\"run-{day}-{}\",\"payload\":{{\"number\":{number}}}}}\n",
+        number / 4
+    );
+    (format!("2026-05-{day:02}/{node}/{time}_{kind}_{id}.json"), bytes.into_bytes())
+}
+
+/// What a run of the command came to.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    pub fn of(output: &Output) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        let signal = || output.status.signal().map_or(-1, |signal| 128 + signal);
+        Self {
+            code: output.status.code().unwrap_or_else(signal),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// Every file below a directory with its bytes; symbolic links as what they point to.
+pub fn tree(directory: &Path) -> Tree {
+    fn walk(directory: &Path, below: &str, found: &mut Tree) {
+        let Ok(entries) = fs::read_dir(directory) else { return };
+        for entry in entries {
+            let entry = entry.unwrap();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                walk(&entry.path(), &path, found);
+            } else if kind.is_symlink() {
+                let target = fs::read_link(entry.path()).unwrap();
+                found.insert(path, format!("-> {}", target.display()).into_bytes());
+            } else if kind.is_file() {
+                found.insert(path, fs::read(entry.path()).unwrap());
+            } else {
+                found.insert(path, b"(special)".to_vec());
+            }
+        }
+    }
+    let mut found = Tree::new();
+    walk(directory, "", &mut found);
+    found
+}
+
+/// A program of the system, if it is there; a line says so when it is not, since the test
+/// then shows nothing.
+pub fn tool(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
+    if found.is_none() {
+        eprintln!("skipped: {program} is not installed");
+    }
+    found
+}
+
+/// Runs a program of the system, which must succeed; its standard output.
+#[track_caller]
+pub fn system(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
