@@ -162,7 +162,7 @@ impl FilterArgs {
             && since >= until
         {
             return Err(Failure::usage(format!(
-                "--since {since} is not before --until {until}; nothing could match"
+                "--since {since} is not before {until}, where --until ends; nothing could match"
             )));
         }
         // Events of others may carry any word; what looks like a type is normalized.

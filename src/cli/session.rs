@@ -68,11 +68,11 @@ impl Session {
             return Ok(wanted);
         }
         let words: Vec<&str> = possible.iter().map(|format| format.as_str()).collect();
-        Err(Failure::usage(format!(
-            "--output {}: this command prints {}",
-            wanted.as_str(),
-            words.join(" or ")
-        )))
+        let words = match words.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => words.concat(),
+        };
+        Err(Failure::usage(format!("--output {}: this command prints {words}", wanted.as_str())))
     }
 
     /// The policy in force.
@@ -155,6 +155,21 @@ impl Session {
     #[allow(clippy::unused_self, reason = "said by a session, as remarks are")]
     pub(super) fn warn(&self, text: &str) {
         let _ = writeln!(io::stderr(), "hlarchive: warning: {text}");
+    }
+
+    /// Warns when neither half of the history exists: more likely a slip in a path than a
+    /// history that has not begun.
+    pub(super) fn warn_of_nowhere(&self) -> Result<bool, Failure> {
+        let nowhere = self.store.live()?.is_none() && self.store.archive()?.is_none();
+        if nowhere && !self.global.quiet {
+            self.warn(&format!(
+                "{}: there is neither an event tree here nor an archive at {}; name them with \
+                 --root and --archive",
+                self.store.root().display(),
+                self.store.archive_path().display()
+            ));
+        }
+        Ok(nowhere)
     }
 
     /// Reports what a query passed over. Damage is always named; the rest unless quiet.

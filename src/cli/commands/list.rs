@@ -31,7 +31,7 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     filter: FilterArgs,
     /// At most this many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<u64>,
     /// Latest first
     #[arg(long)]
@@ -45,6 +45,10 @@ pub(in crate::cli) struct Args {
     /// Segments alone
     #[arg(long, conflicts_with = "live_only")]
     archived_only: bool,
+}
+
+fn limit(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a number of events".to_owned())
 }
 
 impl Args {
@@ -88,7 +92,9 @@ impl Args {
             return Ok(Exit::Io);
         }
         if found == 0 {
-            if only_today {
+            if session.warn_of_nowhere()? {
+                // Nothing more is to be said about what is nowhere.
+            } else if only_today {
                 session.remark("no such event today; choose other days with --date or --since");
             }
             if self.filter.asks_for_more() {

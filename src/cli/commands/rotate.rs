@@ -62,6 +62,7 @@ fn print_plan(session: &mut Session, days: &[PlannedDay], format: Format) -> Res
             let late = if day.segments > 0 { " (late arrivals)" } else { "" };
             session.line(&format!("{}  {}{late}", day.date, count(day.files, "file")))?;
         }
+        session.flush()?;
         session.remark("a dry run: nothing was changed");
     }
     Ok(Exit::Done)
