@@ -11,7 +11,11 @@ use crate::cli::session::{self, Session};
 
 /// Write an event; it is on the disk when this returns
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+hlarchive emit [OPTIONS] TYPE
+       hlarchive emit [OPTIONS] --batch [TYPE]",
+    after_help = "\
 Examples:
   hlarchive emit deployment_started --service mosquitto --correlation-id deploy-882 \\
       --payload '{\"version\": \"2.0.18\"}'
@@ -24,7 +28,8 @@ remediation_completed. Others are accepted with a warning, unless the policy say
 
 With --batch each line of standard input is a JSON object with any of the members type, \
 severity, source, service, correlation_id, payload, node and timestamp; the flags fill in what a \
-line leaves out. The path of each event is printed when the event is on the disk.")]
+line leaves out. The path of each event is printed when the event is on the disk."
+)]
 pub(in crate::cli) struct Args {
     /// What happened, such as `deployment_started`
     #[arg(value_name = "TYPE", required_unless_present = "batch")]
@@ -118,8 +123,12 @@ impl Args {
                 Err(error) => {
                     let exit = exit::code(&error);
                     let _ = session.flush();
+                    let reason = match &error {
+                        Error::BadEvent { what, reason } if what == "line" => reason.clone(),
+                        other => other.to_string(),
+                    };
                     exit::report(
-                        &format!("standard input:{}: {error}", line.number),
+                        &format!("standard input:{}: {reason}", line.number),
                         exit,
                         format == Format::Ndjson,
                     );
