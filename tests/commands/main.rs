@@ -1,8 +1,13 @@
 //! Each command through the binary, as a user runs it: one file a command.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 #[path = "../common/mod.rs"]
 mod common;
+mod support;
 
+mod bad_input;
+mod emit;
+mod emit_batch;
+mod list;
 mod rotate;
