@@ -207,11 +207,12 @@ impl Session {
     /// How wide a table may be: the terminal's width, or no limit in a pipe.
     #[allow(clippy::unused_self, reason = "a property of the session's terminal")]
     pub(super) fn width(&self) -> Option<usize> {
-        if !io::stdout().is_terminal() {
-            return std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-        }
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-        Some(usize::from(size.ws_col)).filter(|columns| *columns >= 20)
+        let columns = if io::stdout().is_terminal() {
+            usize::from(rustix::termios::tcgetwinsize(io::stdout()).ok()?.ws_col)
+        } else {
+            std::env::var("COLUMNS").ok()?.parse().ok()?
+        };
+        Some(columns).filter(|columns| *columns >= 20)
     }
 
     /// Writes what is left, reports a failure, and gives the exit code.

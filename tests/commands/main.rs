@@ -9,5 +9,8 @@ mod support;
 mod bad_input;
 mod emit;
 mod emit_batch;
+mod follow;
 mod list;
+mod list_output;
 mod rotate;
+mod width;

@@ -127,6 +127,8 @@ impl<'a> Timeline<'a> {
     fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
         let most = session.width();
         let widths = *self.widths.get_or_insert_with(|| widths(&self.held, most));
+        // Below the node's column, or where that leaves no room, almost at the edge.
+        let indent = if most.is_some_and(|most| most < 2 * BEFORE) { 4 } else { BEFORE };
         for (severity, time, step) in std::mem::take(&mut self.held) {
             let mut line = format!("{time}  {:>10}  ", offset(step.offset_us));
             for (cell, width_of) in
@@ -145,7 +147,7 @@ impl<'a> Timeline<'a> {
                 // A detail that does not fit beside the rest gets lines of its own.
                 match most {
                     Some(most) if width(&line) + width(detail) > most => {
-                        below = wrap(detail, most.saturating_sub(BEFORE).max(20));
+                        below = wrap(detail, most.saturating_sub(indent).max(1));
                     }
                     _ => line.push_str(detail),
                 }
@@ -157,7 +159,7 @@ impl<'a> Timeline<'a> {
             let line = session.paint.severity(severity, &fits(&line));
             session.line(&line)?;
             for detail in below {
-                let indented = fits(&format!("{:BEFORE$}{detail}", ""));
+                let indented = fits(&format!("{:indent$}{detail}", ""));
                 let painted = session.paint.severity(severity, &indented);
                 session.line(&painted)?;
             }
@@ -239,13 +241,16 @@ fn closing(summary: &Summary, cut: bool, most: Option<usize>) -> Vec<String> {
             Outcome::Failed | Outcome::Remediating | Outcome::Remediated | Outcome::Recovered
         )
     });
-    let Some(failure) = failure else { return vec![format!("{verdict}{rest}")] };
+    let Some(failure) = failure else {
+        return wrap(&format!("{verdict}{rest}"), most.unwrap_or(usize::MAX));
+    };
     let line = format!("{verdict} ({failure}){rest}");
     match most {
         Some(most) if width(&line) > most => {
-            let below = wrap(failure, most.saturating_sub(2).max(20));
-            let below = below.iter().map(|line| format!("  {line}"));
-            std::iter::once(format!("{verdict}{rest}:")).chain(below).collect()
+            let mut lines = wrap(&format!("{verdict}{rest}:"), most);
+            let below = wrap(failure, most.saturating_sub(2).max(1));
+            lines.extend(below.iter().map(|line| format!("  {line}")));
+            lines
         }
         _ => vec![line],
     }
