@@ -13,4 +13,6 @@ mod follow;
 mod list;
 mod list_output;
 mod rotate;
+mod show;
+mod trace;
 mod width;
