@@ -13,6 +13,8 @@ mod follow;
 mod list;
 mod list_output;
 mod rotate;
+mod rotate_again;
+mod rotate_odd;
 mod show;
 mod trace;
 mod width;
