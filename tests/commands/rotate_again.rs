@@ -109,9 +109,9 @@ fn two_events_of_one_name_are_both_kept_and_reported() {
     lab.ok(["verify"]);
     // Neither of them comes a third time: both are recognised.
     EVENT.write(&lab);
-    assert!(lab.rotate().ends_with("nothing new to archive; 1 were archived already\n"));
+    assert!(lab.rotate().ends_with("nothing new to archive; 1 was archived already\n"));
     other.write(&lab);
-    assert!(lab.rotate().ends_with("nothing new to archive; 1 were archived already\n"));
+    assert!(lab.rotate().ends_with("nothing new to archive; 1 was archived already\n"));
 }
 
 #[test]

@@ -165,9 +165,20 @@ fn a_linked_day_or_root_folder_is_never_followed() {
     fs::rename(lab.root().join("2026-05-16"), lab.path("outside")).unwrap();
     symlink(lab.path("outside"), lab.root().join("2026-05-16")).unwrap();
     let outside = tree(&lab.path("outside"));
-    let run = lab.run(["rotate", "--now", NOW]);
-    assert_eq!((run.code, run.stdout.as_str()), (0, ""));
+    lab.write("stray.json", EVENT.line());
+    lab.write(".stfolder/marker", "x");
+    let run = lab.fails(1, ["rotate", "--now", NOW]);
+    assert_eq!(run.stdout, "");
+    assert_eq!(
+        run.stderr,
+        "hlarchive: warning: 2026-05-16: not an event: a symbolic link; days have directories \
+         YYYY-MM-DD; left as it is\n\
+         hlarchive: warning: stray.json: not an event: a file; days have directories YYYY-MM-DD; \
+         left as it is\n"
+    );
     assert!(tree(&lab.path("outside")) == outside && outside.len() == 1);
+    fs::remove_file(lab.root().join("stray.json")).unwrap();
+    fs::remove_dir_all(lab.root().join(".stfolder")).unwrap();
     let run = lab.run(["list", "--since=2000-01-01"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, ""));
     assert_eq!(
