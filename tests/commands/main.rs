@@ -17,4 +17,6 @@ mod rotate_again;
 mod rotate_odd;
 mod show;
 mod trace;
+mod verify;
+mod verify_manifest;
 mod width;
