@@ -1,6 +1,12 @@
 //! Each command through the binary, as a user runs it: one file a command.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    unreachable_pub
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -13,10 +19,13 @@ mod follow;
 mod inspect;
 mod list;
 mod list_output;
+mod manifest;
+mod policy;
 mod restore;
 mod rotate;
 mod rotate_again;
 mod rotate_odd;
+mod shells;
 mod show;
 mod trace;
 mod verify;

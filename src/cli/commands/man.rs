@@ -63,5 +63,15 @@ fn page(command: &Command, name: &str) -> Result<Vec<u8>, Failure> {
         .date("")
         .render(&mut text)
         .map_err(|error| Error::io(name, "create", error))?;
-    Ok(text)
+    Ok(with_empty_date(text, name))
+}
+
+/// The title line has its fields by place: an empty date must stand there as such, or the
+/// program's name is taken for one.
+fn with_empty_date(text: Vec<u8>, name: &str) -> Vec<u8> {
+    let title = format!(".TH {} 1 ", name.to_uppercase());
+    match String::from_utf8(text) {
+        Ok(text) => text.replacen(&format!("{title} "), &format!("{title}\"\" "), 1).into_bytes(),
+        Err(error) => error.into_bytes(),
+    }
 }
