@@ -12,10 +12,12 @@
 mod common;
 mod support;
 
+mod always;
 mod bad_input;
 mod emit;
 mod emit_batch;
 mod follow;
+mod global;
 mod inspect;
 mod list;
 mod list_output;
@@ -28,6 +30,7 @@ mod rotate_odd;
 mod shells;
 mod show;
 mod trace;
+mod users;
 mod verify;
 mod verify_manifest;
 mod width;
