@@ -43,7 +43,7 @@ Examples:
 
 Exit codes: 0 done; 1 checked and found wrong, or nothing matched; 2 wrong usage; 65 bad data; \
 66 no such input; 73 cannot create; 74 I/O error or damage; 75 busy, try again; 77 not \
-permitted; 78 bad policy."
+permitted; 78 bad policy; 128 and more stopped by a signal."
 )]
 struct Cli {
     #[command(flatten)]

@@ -112,7 +112,7 @@ fn print(
     name_findings(session, &report.findings);
     if report.stopped {
         session.warn("stopped on request; run it again to complete it");
-        return Ok(Exit::Busy);
+        return Ok(Exit::Stopped);
     }
     if events == 0 && report.findings.is_empty() {
         session.remark("no archived event matches");

@@ -106,7 +106,7 @@ fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result
     name_findings(session, &report.findings);
     if report.stopped {
         session.warn("stopped on request; the next run goes on where this one ended");
-        return Ok(Exit::Busy);
+        return Ok(Exit::Stopped);
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
 }

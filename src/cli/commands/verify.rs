@@ -125,7 +125,7 @@ fn print(
     }
     if report.stopped {
         session.warn("stopped on request before all was checked");
-        return Ok(Exit::Busy);
+        return Ok(Exit::Stopped);
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
 }
