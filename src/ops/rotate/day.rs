@@ -265,7 +265,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let mut record = NewRecord::new(self.context.now, Op::Rotate);
         record.by = Some(self.context.by.clone());
         record.policy = Some(self.policy.digest().to_owned());
-        super::super::manifest::describe_segment(&mut record, name, summary);
+        record.describe(name, summary);
         record
     }
 
