@@ -325,6 +325,7 @@ class List(EventsTest):
             "i=$((i + 1)); done; echo '{\"a\":1}'"
         )
         with warnings.catch_warnings(record=True):
+            warnings.simplefilter("always")
             self.assertEqual(list(list_events()), [{"a": 1}])
 
 
