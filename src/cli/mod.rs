@@ -46,16 +46,17 @@ become segments of the archive: ordinary .tar.zst files, each with a checksum fi
 reading goes across both. \"hlarchive demo\" shows it on made-up events.
 
 Exit codes:
-  0   done
-  1   checked and found wrong, or nothing matched
-  2   the command line makes no sense
-  65  bad data: not an event, or a damaged file
-  66  what was named does not exist
-  73  an output file cannot be created
-  74  reading or writing failed, or damage may have cost events
-  75  busy, stopped on request, or the clock looks wrong: try again
-  77  not permitted
-  78  the policy is not acceptable"
+  0    done
+  1    checked and found wrong, or nothing matched
+  2    the command line makes no sense
+  65   bad data: not an event, or a damaged file
+  66   what was named does not exist
+  73   an output file cannot be created
+  74   reading or writing failed, or damage may have cost events
+  75   busy, or the clock looks wrong: try again
+  77   not permitted
+  78   the policy is not acceptable
+  130  stopped at a safe point by SIGINT; 143: by SIGTERM"
 )]
 struct Cli {
     #[command(flatten)]

@@ -28,7 +28,7 @@ removed again when its day is rotated the next time.
 Exit codes:
   1   something could not be restored, or is in the way, and is named;
       or nothing matched
-  75  another hlarchive is at work, or the run was stopped: run it again")]
+  75  another hlarchive is at work on this archive: run it again")]
 pub(in crate::cli) struct Args {
     /// These days; without any, all days on which the filters match
     #[arg(value_name = "DATE")]
@@ -120,7 +120,7 @@ fn print(
     name_findings(session, &report.findings);
     if report.stopped {
         session.warn("stopped on request; run it again to complete it");
-        return Ok(Exit::Busy);
+        return Ok(Exit::Stopped);
     }
     if events == 0 && report.findings.is_empty() {
         session.remark("no archived event matches");

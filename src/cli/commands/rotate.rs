@@ -24,8 +24,8 @@ day.
 Exit codes:
   1   something was left as it was, or is no event, and is named
   66  there is no event tree
-  75  another hlarchive is at work on this archive, the run was stopped,
-      or the clock looks wrong (set it right, or give --now)")]
+  75  another hlarchive is at work on this archive, or the clock looks
+      wrong (set it right, or give --now)")]
 pub(in crate::cli) struct Args {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
@@ -112,7 +112,7 @@ fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result
     name_findings(session, &report.findings);
     if report.stopped {
         session.warn("stopped on request; the next run goes on where this one ended");
-        return Ok(Exit::Busy);
+        return Ok(Exit::Stopped);
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
 }

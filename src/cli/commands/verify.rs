@@ -23,8 +23,7 @@ and was kept elsewhere.
 
 Exit codes:
   1   something is wrong, and each thing is named
-  66  there is neither an event tree nor an archive
-  75  stopped on request before all was checked")]
+  66  there is neither an event tree nor an archive")]
 pub(in crate::cli) struct Args {
     /// Only these days
     #[arg(value_name = "DATE")]
@@ -131,7 +130,7 @@ fn print(
     }
     if report.stopped {
         session.warn("stopped on request before all was checked");
-        return Ok(Exit::Busy);
+        return Ok(Exit::Stopped);
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
 }
