@@ -4,3 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+
+mod docs;
+mod man;
+mod units;

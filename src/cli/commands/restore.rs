@@ -12,15 +12,23 @@ use crate::cli::session::Session;
 
 /// Turn archived events back into plain files, byte for byte
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "\
+hlarchive restore [OPTIONS] --to <DIR> [DATE]...
+       hlarchive restore [OPTIONS] --live [DATE]...")]
 #[command(after_help = "\
 Examples:
   hlarchive restore 2026-05-16 --to /tmp/that-day
   hlarchive restore 2026-05-16 --live
   hlarchive restore --correlation-id deploy-882 --to /tmp/deploy
+  hlarchive restore 2026-05-16 --dry-run
 
 Nothing that exists is overwritten. What is restored with --live is recognised as archived and \
-removed again when its day is rotated the next time. Exit code 1: something could not be \
-restored, or something else stands in its place, and is named.")]
+removed again when its day is rotated the next time.
+
+Exit codes:
+  1   something could not be restored, or is in the way, and is named;
+      or nothing matched
+  75  another hlarchive is at work on this archive: run it again")]
 pub(in crate::cli) struct Args {
     /// These days; without any, all days on which the filters match
     #[arg(value_name = "DATE")]

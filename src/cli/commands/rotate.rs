@@ -19,12 +19,18 @@ Examples:
 A day is read, written to a segment, synced, read back from the disk and compared; then it is \
 recorded, and only then are its files removed, exactly those that were read. A run that was \
 stopped is finished by the next one. Events that arrive late go into a further segment of their \
-day. Exit code 1: something was left as it was, and is named.")]
+day.
+
+Exit codes:
+  1   something was left as it was, or is no event, and is named
+  66  there is no event tree
+  75  another hlarchive is at work on this archive, or the clock looks
+      wrong (set it right, or give --now)")]
 pub(in crate::cli) struct Args {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Only this closed day, even within the policy's `keep_live`; may be repeated
+    #[arg(help = "Only this closed day, even within the policy's keep_live; may be repeated")]
     #[arg(long, value_name = "DATE")]
     date: Vec<String>,
     /// Take this as the time, trusting it over the manifest
