@@ -141,7 +141,12 @@ pub(crate) fn read_dir(
     let mut buffer: Vec<MaybeUninit<u8>> = vec![MaybeUninit::uninit(); 1 << 16];
     let mut entries = RawDir::new(directory.as_fd(), &mut buffer);
     while let Some(found) = entries.next() {
-        let found = found?;
+        let found = match found {
+            Ok(found) => found,
+            // Removed since it was opened: then nothing is in it.
+            Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(errno),
+        };
         let name = found.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
@@ -157,4 +162,23 @@ pub(crate) fn read_dir(
         entry(name, file_type);
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Rotation removes a day's directories while others read it.
+    #[test]
+    fn a_directory_that_was_removed_after_it_was_opened_is_empty() {
+        let parent = tempfile::tempdir().unwrap();
+        let parent_fd = open_root(parent.path()).unwrap();
+        make_dir(parent_fd.as_fd(), "day").unwrap();
+        let day = open_dir(parent_fd.as_fd(), "day").unwrap();
+        std::fs::remove_dir(parent.path().join("day")).unwrap();
+        let mut entries = 0;
+        assert_eq!(read_dir(day.as_fd(), &mut |_, _| entries += 1), Ok(()));
+        assert_eq!(entries, 0);
+    }
 }

@@ -28,4 +28,20 @@ impl ArchiveDir {
             Err(errno) => Err(Error::io(&path, "lock", errno)),
         }
     }
+
+    /// Whether a process holds the lock at this moment. Writes nothing.
+    pub fn is_locked(&self) -> Result<bool> {
+        let path = self.root().join("lock");
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(self.fd(), "lock", flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(false),
+            Err(errno) => return Err(Error::io(&path, "open", errno)),
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(Errno::WOULDBLOCK) => Ok(true),
+            Err(errno) => Err(Error::io(&path, "lock", errno)),
+        }
+    }
 }

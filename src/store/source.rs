@@ -194,10 +194,7 @@ impl Reading {
                 {
                     Ok(reader) => reader,
                     Err(error) => {
-                        let reason = match error {
-                            Error::Corrupt { reason, .. } => reason,
-                            other => other.to_string(),
-                        };
+                        let reason = error.reason_at(&path);
                         notices.add(Notice::Damaged { path, reason });
                         continue;
                     }
@@ -218,10 +215,7 @@ impl Reading {
     ) {
         let damaged = |error: Error| Notice::Damaged {
             path: segment.path.clone(),
-            reason: match error {
-                Error::Corrupt { reason, .. } => reason,
-                other => other.to_string(),
-            },
+            reason: error.reason_at(&segment.path),
         };
         let frame = match segment.reader.read_frame(number) {
             Ok(frame) => frame,
@@ -342,7 +336,7 @@ impl Reading {
                     Ok(FileState::Changed) => {
                         Outcome::Unreadable("it changed while it was read".to_owned())
                     }
-                    Err(error) => Outcome::Unreadable(error.to_string()),
+                    Err(error) => Outcome::Unreadable(error.reason_at(path.to_string())),
                 };
                 (*number, path, outcome)
             })

@@ -12,8 +12,8 @@ use crate::cli::session::{self, Session};
 /// Write an event; it is on the disk when this returns
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "\
-hlarchive emit [OPTIONS] <TYPE>
-       hlarchive emit [OPTIONS] --batch")]
+hlarchive emit [OPTIONS] TYPE
+       hlarchive emit [OPTIONS] --batch [TYPE]")]
 #[command(after_help = "\
 Examples:
   hlarchive emit deployment_started --service mosquitto \\
@@ -126,8 +126,12 @@ impl Args {
                 Err(error) => {
                     let exit = exit::code(&error);
                     let _ = session.flush();
+                    let reason = match &error {
+                        Error::BadEvent { what, reason } if what == "line" => reason.clone(),
+                        other => other.to_string(),
+                    };
                     exit::report(
-                        &format!("standard input:{}: {error}", line.number),
+                        &format!("standard input:{}: {reason}", line.number),
                         exit,
                         format == Format::Ndjson,
                     );

@@ -2,7 +2,7 @@
 
 use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
 
-use super::{bytes, count, name_findings};
+use super::{bytes, count, name_findings, verb};
 use crate::cli::args::{Format, dates, instant};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -68,6 +68,7 @@ fn print_plan(session: &mut Session, days: &[PlannedDay], format: Format) -> Res
             let late = if day.segments > 0 { " (late arrivals)" } else { "" };
             session.line(&format!("{}  {}{late}", day.date, count(day.files, "file")))?;
         }
+        session.flush()?;
         session.remark("a dry run: nothing was changed");
     }
     Ok(Exit::Done)
@@ -91,10 +92,12 @@ fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result
                 ));
             }
             if day.invalid > 0 {
-                line.push_str(&format!("; {} of them are no events", day.invalid));
+                let are = verb(day.invalid, "is no event", "are no events");
+                line.push_str(&format!("; {} of them {are}", day.invalid));
             }
             if day.already_archived > 0 {
-                line.push_str(&format!("; {} were archived already", day.already_archived));
+                let were = verb(day.already_archived, "was", "were");
+                line.push_str(&format!("; {} {were} archived already", day.already_archived));
             }
             if day.left > 0 {
                 line.push_str(&format!("; {} left live", day.left));
