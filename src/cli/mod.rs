@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod session;
 mod signals;
+mod stdin;
 mod table;
 mod when;
 
