@@ -23,6 +23,8 @@ const CHUNK_BYTES: u64 = 1 << 20;
 
 /// So many lines are worth the start of threads.
 const MANY_LINES: usize = 128;
+/// How often a manifest is read that changes under us.
+const TRIES: usize = 10;
 
 /// What a crash left at the manifest's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,19 @@ impl Manifest {
 
     /// Reads the manifest as far as it can be read, and names all damage.
     pub fn load_checked(archive: &ArchiveDir) -> Result<(Self, Vec<String>)> {
+        let mut tries = 0;
+        loop {
+            let (manifest, damages) = Self::read(archive)?;
+            // A torn line that is being mended meanwhile, seen half before and half after,
+            // looks like damage. What is damaged is so at the second look, too.
+            tries += 1;
+            if damages.is_empty() || tries >= TRIES || manifest.stamp == Self::stamp_now(archive)? {
+                return Ok((manifest, damages));
+            }
+        }
+    }
+
+    fn read(archive: &ArchiveDir) -> Result<(Self, Vec<String>)> {
         let path = archive.manifest_path();
         let failed = |error: std::io::Error| Error::io(&path, "read", error);
         let mut file = match fs::open_regular(archive.fd(), MANIFEST) {
@@ -219,6 +234,11 @@ impl Manifest {
         self.segments.iter().filter_map(|(name, number)| Some((name, self.records.get(*number)?)))
     }
 
+    /// Whether a segment is in the archive.
+    pub fn names(&self, segment: &SegmentName) -> bool {
+        self.segments.contains_key(segment)
+    }
+
     /// The segments of one day.
     pub fn segments_of(&self, date: Date) -> impl Iterator<Item = (&SegmentName, &Record)> {
         let from = SegmentName { date, number: 0, class: None };
@@ -230,17 +250,20 @@ impl Manifest {
 
     /// Reads the manifest again if its file is not the one that was read; whether it was.
     pub fn reload_if_changed(&mut self, archive: &ArchiveDir) -> Result<bool> {
-        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-        let now = match rustix::fs::statat(archive.fd().as_fd(), MANIFEST, flags) {
-            Ok(stat) => Some(stamp(&stat)),
-            Err(Errno::NOENT) => None,
-            Err(errno) => return Err(Error::io(archive.manifest_path(), "look up", errno)),
-        };
-        if now == self.stamp {
+        if Self::stamp_now(archive)? == self.stamp {
             return Ok(false);
         }
         *self = Self::load(archive)?;
         Ok(true)
+    }
+
+    fn stamp_now(archive: &ArchiveDir) -> Result<Option<Stamp>> {
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        match rustix::fs::statat(archive.fd().as_fd(), MANIFEST, flags) {
+            Ok(stat) => Ok(Some(stamp(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::io(archive.manifest_path(), "look up", errno)),
+        }
     }
 }
 

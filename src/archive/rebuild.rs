@@ -1,7 +1,6 @@
 //! A new manifest in place of one that is lost or damaged.
 
 use std::io::Write;
-use std::os::fd::AsFd;
 
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
@@ -45,12 +44,34 @@ pub fn rebuild(
     let file = fs::create_new(archive.fd(), &temp, 0o644)
         .map_err(|errno| Error::io(&temp_path, "create", errno))?;
     let mut file = std::fs::File::from(file);
-    file.write_all(&text).map_err(|error| Error::io(&temp_path, "write", error))?;
-    rustix::fs::fsync(&file).map_err(|errno| Error::io(&temp_path, "sync", errno))?;
-    keep_old(archive, time)?;
-    rustix::fs::renameat(archive.fd(), &temp, archive.fd(), MANIFEST)
-        .map_err(|errno| Error::io(&path, "replace", errno))?;
+    let replaced = file
+        .write_all(&text)
+        .map_err(|error| Error::io(&temp_path, "write", error))
+        .and_then(|()| {
+            rustix::fs::fsync(&file).map_err(|errno| Error::io(&temp_path, "sync", errno))
+        })
+        .and_then(|()| keep_old(archive, time))
+        .and_then(|()| {
+            rustix::fs::renameat(archive.fd(), &temp, archive.fd(), MANIFEST)
+                .map_err(|errno| Error::io(&path, "replace", errno))
+        });
+    if replaced.is_err() {
+        // What cannot be removed now is a leftover, which the next rotate removes.
+        let _ = fs::unlink(archive.fd(), &temp);
+    }
+    replaced?;
     rustix::fs::fsync(archive.fd()).map_err(|errno| Error::io(archive.root(), "sync", errno))
+}
+
+/// Keeps a copy of the old manifest under a name that is free.
+fn copy_old(archive: &ArchiveDir, name: &str) -> std::io::Result<()> {
+    let mut old = fs::open_regular(archive.fd(), MANIFEST)?;
+    let mut copy = std::fs::File::from(fs::create_new(archive.fd(), name, 0o644)?);
+    let copied = std::io::copy(&mut old, &mut copy).and_then(|_| copy.sync_all());
+    if copied.is_err() {
+        let _ = fs::unlink(archive.fd(), name);
+    }
+    copied
 }
 
 fn keep_old(archive: &ArchiveDir, time: Timestamp) -> Result<()> {
@@ -62,11 +83,15 @@ fn keep_old(archive: &ArchiveDir, time: Timestamp) -> Result<()> {
         match linked {
             Ok(()) | Err(Errno::NOENT) => break,
             Err(Errno::EXIST) => {}
-            // A file system without links: the old one must move away first.
-            Err(Errno::PERM | Errno::OPNOTSUPP) => {
-                return fs::rename_new(dir.as_fd(), MANIFEST, dir.as_fd(), &name)
-                    .map_err(|errno| Error::io(archive.root().join(&name), "create", errno));
-            }
+            // A file system without links. The old one must not move away: for a moment
+            // readers would find none.
+            Err(Errno::PERM | Errno::OPNOTSUPP) => match copy_old(archive, &name) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                copied => {
+                    return copied
+                        .map_err(|error| Error::io(archive.root().join(&name), "create", error));
+                }
+            },
             Err(errno) => return Err(Error::io(archive.root().join(&name), "create", errno)),
         }
     }

@@ -13,6 +13,7 @@ mod progress;
 mod roff;
 mod session;
 mod signals;
+mod stdin;
 mod table;
 mod when;
 

@@ -3,11 +3,13 @@
 use std::io::Read;
 
 use hlarchive::Error;
-use hlarchive::ops::emit::{BatchLine, Emitted, NewEvent, emit, emit_batch};
+use hlarchive::ops::emit::{BatchInput, BatchLine, Emitted, NewEvent, emit, emit_batch};
 
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::session::{self, Session};
+use crate::cli::signals::Stop;
+use crate::cli::stdin::InterruptibleStdin;
 
 /// Write an event; it is on the disk when this returns
 #[derive(Debug, clap::Args)]
@@ -112,13 +114,17 @@ impl Args {
         }
         let store = session.store.clone();
         let mut bad = None;
+        let stop = Stop::listen();
         let stats = emit_batch(
             &store,
             &policy.events,
             &context,
-            &session::now,
-            std::io::stdin().lock(),
-            &new,
+            BatchInput {
+                lines: InterruptibleStdin::new()?,
+                defaults: &new,
+                clock: &session::now,
+                stop: &|| stop.asked(),
+            },
             &mut |line: BatchLine| match line.outcome {
                 Ok(emitted) => print(session, &emitted, format)
                     .and_then(|()| session.flush())
@@ -146,6 +152,13 @@ impl Args {
                 stats.refused_lines,
                 stats.refused_lines + stats.emitted_events
             ));
+        }
+        if stats.stopped {
+            session.warn(&format!(
+                "stopped on request; {} on the disk, and the rest of the input was not taken",
+                super::count(stats.emitted_events, "event")
+            ));
+            return Ok(Exit::Stopped);
         }
         Ok(bad.unwrap_or(Exit::Done))
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hlarchive::ops::restore::{RestoreOptions, RestoreReport, Target, plan, restore};
 
-use super::{bytes, count, name_findings, verb};
+use super::{bytes, count, days_left, name_findings, verb};
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -120,7 +120,10 @@ fn print(
     }
     name_findings(session, &report.findings);
     if report.stopped {
-        session.warn("stopped on request; run it again to complete it");
+        session.warn(&format!(
+            "stopped on request; not restored: {}; run it again to complete it",
+            days_left(&report.left_days)
+        ));
         return Ok(Exit::Stopped);
     }
     if events == 0 && report.findings.is_empty() {
