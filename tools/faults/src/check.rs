@@ -82,12 +82,17 @@ pub(crate) fn tidy(truth: &Truth) -> Verdict {
     }
 }
 
-/// Every event of these is archived, exactly once, and none of them is live.
+/// Every event of these is archived, and none of them is live any more.
+pub(crate) fn moved(truth: &Truth, events: &History) -> Verdict {
+    if let Some(identity) = events.keys().find(|identity| truth.live.contains_key(*identity)) {
+        return Err(format!("still live: {identity}"));
+    }
+    archived(truth, events)
+}
+
+/// Every event of these is archived, exactly once.
 pub(crate) fn archived(truth: &Truth, events: &History) -> Verdict {
     for (identity, contents) in events {
-        if truth.live.contains_key(identity) {
-            return Err(format!("still live: {identity}"));
-        }
         let copies = truth.archived.get(identity).map_or(&[][..], Vec::as_slice);
         for content in contents {
             let count = copies.iter().filter(|(_, bytes)| bytes == content).count();

@@ -3,6 +3,7 @@
 #![cfg_attr(not(all(target_os = "linux", target_arch = "x86_64")), allow(dead_code, unused))]
 
 mod check;
+mod disk;
 mod events;
 mod lab;
 mod mode;
@@ -51,6 +52,7 @@ fn points(text: &str) -> Result<Points, String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
     Kill,
+    Powercut,
 }
 
 fn main() -> ExitCode {
@@ -62,15 +64,16 @@ fn main() -> ExitCode {
         most: None,
         only: options.points.clone().map(|p| p.0),
         seed: 1,
+        kill_step: 1,
     };
     let report = Report::default();
     for scenario in scenario::all() {
         if options.scenario.as_ref().is_some_and(|part| !scenario.name().contains(part.as_str())) {
             continue;
         }
-        let outcomes = Stage::new(&*scenario, &settings).and_then(|stage| mode::kill::run(&stage, &settings));
+        let outcomes = Stage::new(&*scenario, &settings).and_then(|stage| match options.mode { Mode::Kill => mode::kill::run(&stage, &settings), Mode::Powercut => mode::powercut::run(&stage, &settings) });
         match outcomes {
-            Ok(o) => report.scenario("kill", &scenario.name(), o),
+            Ok(o) => report.scenario(if options.mode == Mode::Kill {"kill"} else {"powercut"}, &scenario.name(), o),
             Err(e) => println!("{}: ERROR {e}", scenario.name()),
         }
     }

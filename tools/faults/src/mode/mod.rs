@@ -2,6 +2,7 @@
 
 pub(crate) mod fault;
 pub(crate) mod kill;
+pub(crate) mod powercut;
 
 use std::fs;
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub(crate) struct Settings {
     /// Only these points.
     pub(crate) only: Option<Vec<usize>>,
     pub(crate) seed: u64,
+    /// Of two runs, the first is killed at every so many calls.
+    pub(crate) kill_step: usize,
 }
 
 impl Settings {

@@ -100,7 +100,7 @@ impl Scenario for Restore {
         // What was restored is recognised, and goes again; the rest is archived.
         lab.must(&[0], &["rotate", "--now", NOW])?;
         let truth = Truth::read(lab)?;
-        check::archived(&truth, &super::together([Self::archived(), Self::late()]))?;
+        check::moved(&truth, &super::together([Self::archived(), Self::late()]))?;
         check::verified(lab)
     }
 }

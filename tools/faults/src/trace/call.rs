@@ -54,6 +54,8 @@ pub(crate) struct Call {
     pub(crate) change: Change,
     /// What it gave, once it has ended.
     pub(crate) result: Option<i64>,
+    /// The inode that it made.
+    pub(crate) made: Option<u64>,
     /// The argument that says how much is written, where there is one.
     pub(super) amount: Option<usize>,
 }
@@ -123,7 +125,7 @@ pub(super) fn decode(tid: Pid, raw: &RawCall, root: &Path) -> Option<Call> {
     let here = |address: usize| process::path(tid, -100, a[address]);
     let inside = |path: &Path| path.starts_with(root);
     let call = |name, path: PathBuf, change| {
-        Some(Call { number: 0, name, path, change, result: None, amount: None })
+        Some(Call { number: 0, name, path, change, result: None, made: None, amount: None })
     };
     let with_path = |name, path: PathBuf, change: fn(PathBuf) -> Change| {
         if inside(&path) { call(name, path.clone(), change(path)) } else { None }
@@ -201,7 +203,7 @@ fn open(name: &'static str, tid: Pid, path: PathBuf, flags: u64, root: &Path) ->
     } else {
         Change::Look
     };
-    Some(Call { number: 0, name, path, change, result: None, amount: None })
+    Some(Call { number: 0, name, path, change, result: None, made: None, amount: None })
 }
 
 /// A write; what is written to standard output is an answer.
@@ -244,7 +246,7 @@ fn written(
     } else {
         return None;
     };
-    Some(Call { number: 0, name, path, change, result: None, amount })
+    Some(Call { number: 0, name, path, change, result: None, made: None, amount })
 }
 
 fn renamed(name: &'static str, from: PathBuf, to: PathBuf, root: &Path) -> Option<Call> {
@@ -252,7 +254,7 @@ fn renamed(name: &'static str, from: PathBuf, to: PathBuf, root: &Path) -> Optio
         return None;
     }
     let change = Change::Rename { from: from.clone(), to };
-    Some(Call { number: 0, name, path: from, change, result: None, amount: None })
+    Some(Call { number: 0, name, path: from, change, result: None, made: None, amount: None })
 }
 
 fn linked(name: &'static str, from: PathBuf, to: PathBuf, root: &Path) -> Option<Call> {
@@ -268,7 +270,7 @@ fn linked(name: &'static str, from: PathBuf, to: PathBuf, root: &Path) -> Option
         // It will fail.
         Err(_) => Change::Look,
     };
-    Some(Call { number: 0, name, path: from, change, result: None, amount: None })
+    Some(Call { number: 0, name, path: from, change, result: None, made: None, amount: None })
 }
 
 fn look(tid: Pid, raw: &RawCall, root: &Path) -> Option<Call> {
@@ -287,5 +289,16 @@ fn look(tid: Pid, raw: &RawCall, root: &Path) -> Option<Call> {
     if !path.starts_with(root) {
         return None;
     }
-    Some(Call { number: 0, name, path, change: Change::Look, result: None, amount: None })
+    Some(Call { number: 0, name, path, change: Change::Look, result: None, made: None, amount: None })
+}
+
+/// The inode that a call made which has just ended.
+pub(super) fn made(tid: Pid, change: &Change, result: i64) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    match change {
+        _ if result < 0 => None,
+        Change::Create { .. } | Change::Unnamed => process::inode(tid, result as i32),
+        Change::MakeDir { path } => Some(path.symlink_metadata().ok()?.ino()),
+        _ => None,
+    }
 }

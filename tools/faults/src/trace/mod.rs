@@ -203,7 +203,9 @@ impl Tracer<'_> {
             if let Fate::Fail(errno) = fate {
                 registers::fail(tid, errno)?;
             }
-            call.result = Some(registers::result(tid)?);
+            let result = registers::result(tid)?;
+            call.result = Some(result);
+            call.made = call::made(tid, &call.change, result);
             self.director.after(&call);
             self.busy = None;
             if fate == Fate::HalfAndDie {
