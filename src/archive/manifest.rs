@@ -224,6 +224,11 @@ impl Manifest {
         head == Sha256Hash::ZERO || self.hashes.contains(&head)
     }
 
+    /// Whether there is a manifest at all.
+    pub(super) fn exists(&self) -> bool {
+        self.stamp.is_some()
+    }
+
     /// What a crash left at the end, if anything.
     pub fn torn(&self) -> Option<Torn> {
         self.torn

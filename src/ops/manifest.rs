@@ -28,6 +28,7 @@ pub fn rebuild_manifest(
         reason: "there is no archive here; name it with --archive".to_owned(),
     })?;
     let lock = archive.lock()?;
+    archive.remove_leftovers(&lock)?;
     let mut report = RebuildReport::default();
     let (mut found, _) = archive.segment_files()?;
     found.sort_by(|a, b| a.name.cmp(&b.name));

@@ -118,6 +118,9 @@ fn print(
             );
         }
     }
+    for finding in &report.recovered {
+        session.remark(&format!("hlarchive: {finding}"));
+    }
     name_findings(session, &report.findings);
     if report.stopped {
         session.warn(&format!(

@@ -315,6 +315,9 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 continue;
             }
             if !self.archive.has_segment(&name)? {
+                // A run that was stopped while it removed a segment leaves a checksum file
+                // that would contradict the new one.
+                self.archive.remove_segment(&name, self.manifest.lock())?;
                 return Ok(name);
             }
             if is_superfluous(self.archive, &name, &held(temp)?)? {
