@@ -104,6 +104,34 @@ pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Syncs the directories above one, as long as `goes_on` says of a directory that its own
+/// name may not be on the disk yet, and within one file system.
+pub(crate) fn sync_above(
+    directory: BorrowedFd<'_>,
+    goes_on: &dyn Fn(BorrowedFd<'_>) -> bool,
+) -> Result<(), Errno> {
+    let mut here: Option<OwnedFd> = None;
+    loop {
+        let below = here.as_ref().map_or(directory, OwnedFd::as_fd);
+        if !goes_on(below) {
+            return Ok(());
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let above = match rustix::fs::openat(below, "..", flags, Mode::empty()) {
+            Ok(above) => above,
+            // Who may not even list it did not make anything in it.
+            Err(Errno::ACCESS | Errno::PERM) => return Ok(()),
+            Err(errno) => return Err(errno),
+        };
+        let (low, high) = (rustix::fs::fstat(below)?, rustix::fs::fstat(&above)?);
+        if low.st_dev != high.st_dev || low.st_ino == high.st_ino {
+            return Ok(());
+        }
+        rustix::fs::fsync(&above)?;
+        here = Some(above);
+    }
+}
+
 /// Gives a file its final name, unless that name is taken ([`Errno::EXIST`]).
 pub(crate) fn rename_new(
     from: BorrowedFd<'_>,

@@ -16,7 +16,6 @@ import pickle
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 import warnings
 from pathlib import Path
@@ -285,9 +284,7 @@ class List(EventsTest):
         self.stand_in(f"echo $$ >{pid}; echo '{{\"a\":1}}'; exec sleep 60")
         events = list_events(follow=True)
         self.assertEqual(next(events), {"a": 1})
-        started = time.monotonic()
         events.close()
-        self.assertLess(time.monotonic() - started, 4)
         self.assert_gone(pid)
 
     def assert_gone(self, pid: Path) -> None:
@@ -328,6 +325,7 @@ class List(EventsTest):
             "i=$((i + 1)); done; echo '{\"a\":1}'"
         )
         with warnings.catch_warnings(record=True):
+            warnings.simplefilter("always")
             self.assertEqual(list(list_events()), [{"a": 1}])
 
 

@@ -8,6 +8,8 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 use hlarchive::Error;
 
+use super::signals;
+
 /// The ways a run can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -31,11 +33,23 @@ pub(super) enum Exit {
     NotPermitted = 77,
     /// The policy is not acceptable.
     Policy = 78,
+    /// A signal asked for a stop; the code tells which: 128 and its number.
+    Stopped = 128,
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Stopped => self as u8 + signals::caught().unwrap_or(0),
+            other => other as u8,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 
@@ -77,7 +91,8 @@ pub(super) fn code(error: &Error) -> Exit {
         Error::BadEvent { .. } | Error::Corrupt { .. } => Exit::Data,
         Error::NotFound { .. } => Exit::NoInput,
         Error::Policy(_) => Exit::Policy,
-        Error::Busy { .. } | Error::Refused(_) | Error::Interrupted(_) => Exit::Busy,
+        Error::Busy { .. } | Error::Refused(_) => Exit::Busy,
+        Error::Interrupted(_) => Exit::Stopped,
         Error::Io { action, source, .. } => match (source.kind(), *action) {
             (io::ErrorKind::PermissionDenied, _) => Exit::NotPermitted,
             (
@@ -99,7 +114,7 @@ pub(super) fn report(message: &str, exit: Exit, as_json: bool) {
     let mut stderr = io::stderr().lock();
     // Nothing can be done when even this fails.
     let _ = if as_json {
-        let object = serde_json::json!({ "error": { "code": exit as u8, "message": message } });
+        let object = serde_json::json!({ "error": { "code": exit.code(), "message": message } });
         writeln!(stderr, "{object}")
     } else {
         writeln!(stderr, "hlarchive: {message}")

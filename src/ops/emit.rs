@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 use uuid::Builder;
 
-pub use batch::{BatchLine, BatchStats, emit_batch};
+pub use batch::{BatchInput, BatchLine, BatchStats, emit_batch};
 
 use crate::event::{Event, EventName, EventPath, EventType, NodeName, Severity, Timestamp, shown};
 use crate::live::{LiveTree, PlaceOptions, Placed, place};

@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 
 use super::facts::{FrameFacts, SegmentFacts};
 use super::frame::{Frame, FrameLabel, decompress};
+use super::index::Index;
 use super::reader::{FrameInfo, layout};
 use super::seek::{self, SKIPPABLE_HEADER_BYTES};
 use super::tar;
-use super::{INDEX_MAGIC, SegmentSummary, Sha256Hash, TRAILER_BYTES};
+use super::{SegmentSummary, Sha256Hash, TRAILER_BYTES};
 use crate::event::{Date, EventPath};
 use crate::{Error, Result};
 
@@ -49,6 +50,7 @@ pub fn check(file: &File, path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Resul
         last: None,
         findings: layout.damage.into_iter().collect(),
         whole: true,
+        index_bytes: 0,
     };
     let frames = layout.frames.len();
     checker.frames(&layout.frames)?;
@@ -69,6 +71,7 @@ struct Checker<'a> {
     findings: Vec<String>,
     /// Whether every frame could be read.
     whole: bool,
+    index_bytes: u64,
 }
 
 /// What one frame held.
@@ -153,25 +156,24 @@ impl Checker<'_> {
             }
         }
         let rest = self.rest_bytes(file_bytes)?;
-        if !self.whole {
-            // What cannot be made anew cannot be compared; the frames were named.
-            return Ok(());
-        }
-        let Some(date) = self.date.or_else(|| index_date(&rest)) else {
-            self.findings.push("it has no events and no index".to_owned());
-            return Ok(());
-        };
-        let index = self.facts.encode_index(date);
-        let mut expected = seek::skippable_header(INDEX_MAGIC, index.len()).to_vec();
-        expected.extend_from_slice(&index);
-        if rest.get(..expected.len()) != Some(expected.as_slice()) {
-            self.findings.push("its index is not that of its events".to_owned());
-            return Ok(());
-        }
-        if rest[expected.len()..] != seek::encode(entries) {
+        let index_bytes = entries.last().map_or(0, |entry| entry.compressed as usize);
+        let (index, table) = rest.split_at(index_bytes.min(rest.len()));
+        if table != seek::encode(entries) {
             self.findings.push(
                 "its seek table is not that of its frames, or something follows it".to_owned(),
             );
+        }
+        self.index_bytes = index.len().saturating_sub(SKIPPABLE_HEADER_BYTES) as u64;
+        match Index::from_frame(index) {
+            Err(reason) => self.findings.push(reason),
+            // What cannot be made anew cannot be compared; the damaged frames were named.
+            Ok(index) if self.whole => {
+                let date = self.date.unwrap_or(index.date());
+                if !index.is(&self.facts.encode_index(date)) {
+                    self.findings.push("its index is not that of its events".to_owned());
+                }
+            }
+            Ok(_) => {}
         }
         Ok(())
     }
@@ -191,7 +193,6 @@ impl Checker<'_> {
     }
 
     fn finish(self, frames: usize, file_bytes: u64) -> CheckReport {
-        let date = self.date;
         let summary = self.whole.then(|| SegmentSummary {
             sha256: Sha256Hash::finish(self.hasher),
             bytes: file_bytes,
@@ -203,15 +204,10 @@ impl Checker<'_> {
             content: self.facts.content(),
             frames: frames as u64,
             event_bytes: self.facts.event_bytes,
-            index_bytes: date.map_or(0, |date| self.facts.encode_index(date).len() as u64),
+            index_bytes: self.index_bytes,
         });
         CheckReport { summary, findings: self.findings }
     }
-}
-
-fn index_date(rest: &[u8]) -> Option<Date> {
-    let at = SKIPPABLE_HEADER_BYTES + 88;
-    std::str::from_utf8(rest.get(at..at + 10)?).ok()?.parse().ok()
 }
 
 fn check_frame(compressed: &[u8], info: &FrameInfo, label: FrameLabel) -> Result<Checked, String> {

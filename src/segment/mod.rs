@@ -7,6 +7,7 @@
 //! frame costs only the events inside it. The format is described in `docs/format.md`.
 
 mod check;
+mod codec;
 mod facts;
 mod frame;
 mod hash;

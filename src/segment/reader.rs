@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::frame::{Frame, FrameLabel, Member, decompress};
 use super::index::Index;
-use super::seek::{self, Entry, SKIPPABLE_HEADER_BYTES};
-use super::{INDEX_MAGIC, TRAILER_BYTES, walk};
+use super::seek::{self, Entry};
+use super::{TRAILER_BYTES, walk};
 use crate::event::EventPath;
 use crate::{Error, Result};
 
@@ -223,10 +223,5 @@ fn read_index(
         file.read_exact_at(&mut frame, at)?;
         frame
     };
-    let content = frame.len().saturating_sub(SKIPPABLE_HEADER_BYTES);
-    let header = seek::skippable_header(INDEX_MAGIC, content);
-    if frame.get(..SKIPPABLE_HEADER_BYTES) != Some(&header[..]) {
-        return Ok(Err("the frame of its index is damaged".to_owned()));
-    }
-    Ok(Index::parse(frame[SKIPPABLE_HEADER_BYTES..].to_vec()))
+    Ok(Index::from_frame(&frame))
 }

@@ -4,3 +4,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+
+mod docs;
+mod man;
+mod protocol;
+mod units;

@@ -3,39 +3,44 @@
 use std::io::Read;
 
 use hlarchive::Error;
-use hlarchive::ops::emit::{BatchLine, Emitted, NewEvent, emit, emit_batch};
+use hlarchive::ops::emit::{BatchInput, BatchLine, Emitted, NewEvent, emit, emit_batch};
 
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::session::{self, Session};
+use crate::cli::signals::Stop;
+use crate::cli::stdin::InterruptibleStdin;
 
 /// Write an event; it is on the disk when this returns
 #[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "\
+#[command(override_usage = "\
 hlarchive emit [OPTIONS] TYPE
-       hlarchive emit [OPTIONS] --batch [TYPE]",
-    after_help = "\
+       hlarchive emit [OPTIONS] --batch [TYPE]")]
+#[command(after_help = "\
 Examples:
-  hlarchive emit deployment_started --service mosquitto --correlation-id deploy-882 \\
-      --payload '{\"version\": \"2.0.18\"}'
-  hlarchive emit healthcheck_failed --severity error --payload @result.json
+  hlarchive emit deployment_started --service mosquitto \\
+      --correlation-id deploy-882 --payload '{\"version\": \"2.0.18\"}'
+  hlarchive emit node_offline --severity error --payload @result.json
   producer | hlarchive emit --batch
 
-Known types: deployment_started, deployment_completed, deployment_failed, service_unhealthy, \
-service_recovered, node_offline, node_online, healthcheck_failed, remediation_started, \
+Known types are deployment_started, deployment_completed, deployment_failed, service_unhealthy, \
+service_recovered, node_offline, node_online, healthcheck_failed, remediation_started and \
 remediation_completed. Others are accepted with a warning, unless the policy says otherwise.
 
 With --batch each line of standard input is a JSON object with any of the members type, \
 severity, source, service, correlation_id, payload, node and timestamp; the flags fill in what a \
-line leaves out. The path of each event is printed when the event is on the disk."
-)]
+line leaves out. The path of each event is printed when the event is on the disk.
+
+Exit codes:
+  65  not an event; with --batch, a line was none, and the others are kept
+  74  the event could not be brought onto the disk
+  77  this user may not write there")]
 pub(in crate::cli) struct Args {
-    /// What happened, such as `deployment_started`
+    #[arg(help = "What happened, such as deployment_started")]
     #[arg(value_name = "TYPE", required_unless_present = "batch")]
     event_type: Option<String>,
     /// How bad it is: info, warning, error or critical
-    #[arg(long, value_name = "SEVERITY", default_value = "info")]
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
     severity: String,
     /// The component that emits the event
     #[arg(long, value_name = "SOURCE", default_value = "hlarchive", allow_hyphen_values = true)]
@@ -109,13 +114,17 @@ impl Args {
         }
         let store = session.store.clone();
         let mut bad = None;
+        let stop = Stop::listen();
         let stats = emit_batch(
             &store,
             &policy.events,
             &context,
-            &session::now,
-            std::io::stdin().lock(),
-            &new,
+            BatchInput {
+                lines: InterruptibleStdin::new()?,
+                defaults: &new,
+                clock: &session::now,
+                stop: &|| stop.asked(),
+            },
             &mut |line: BatchLine| match line.outcome {
                 Ok(emitted) => print(session, &emitted, format)
                     .and_then(|()| session.flush())
@@ -143,6 +152,13 @@ impl Args {
                 stats.refused_lines,
                 stats.refused_lines + stats.emitted_events
             ));
+        }
+        if stats.stopped {
+            session.warn(&format!(
+                "stopped on request; {} on the disk, and the rest of the input was not taken",
+                super::count(stats.emitted_events, "event")
+            ));
+            return Ok(Exit::Stopped);
         }
         Ok(bad.unwrap_or(Exit::Done))
     }

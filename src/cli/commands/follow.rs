@@ -58,7 +58,7 @@ pub(super) fn follow(
             printer.flush(session)?;
         }
     }
-    Ok(Exit::Done)
+    Ok(Exit::Stopped)
 }
 
 fn short(path: &EventPath) -> [u8; 16] {

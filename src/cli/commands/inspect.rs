@@ -19,7 +19,11 @@ const FEW: usize = 8;
 #[command(after_help = "\
 Examples:
   hlarchive inspect 2026-05-16
-  hlarchive inspect /mnt/backup/2026-05-16.tar.zst -o json")]
+  hlarchive inspect /mnt/backup/2026-05-16.tar.zst -o json
+
+Exit codes:
+  65  the file is damaged or no segment
+  66  no segment of this day, or no such file")]
 pub(in crate::cli) struct Args {
     /// A day, or a segment's file
     #[arg(value_name = "DATE|FILE")]

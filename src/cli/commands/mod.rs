@@ -26,6 +26,15 @@ fn name_findings(session: &Session, findings: &[Finding]) {
     }
 }
 
+/// `2026-05-16`, `2026-05-16 and 2 later days`: what a stop left.
+fn days_left(days: &[String]) -> String {
+    match days {
+        [] => "nothing".to_owned(),
+        [day] => day.clone(),
+        [day, later @ ..] => format!("{day} and {}", count(later.len() as u64, "later day")),
+    }
+}
+
 /// A number of bytes for people: binary units, one decimal.
 fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];

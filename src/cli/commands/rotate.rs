@@ -2,7 +2,7 @@
 
 use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
 
-use super::{bytes, count, name_findings, verb};
+use super::{bytes, count, days_left, name_findings, verb};
 use crate::cli::args::{Format, dates, instant};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -19,12 +19,18 @@ Examples:
 A day is read, written to a segment, synced, read back from the disk and compared; then it is \
 recorded, and only then are its files removed, exactly those that were read. A run that was \
 stopped is finished by the next one. Events that arrive late go into a further segment of their \
-day. Exit code 1: something was left as it was, and is named.")]
+day.
+
+Exit codes:
+  1   something was left as it was, or is no event, and is named
+  66  there is no event tree
+  75  another hlarchive is at work on this archive, or the clock looks
+      wrong (set it right, or give --now)")]
 pub(in crate::cli) struct Args {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Only this closed day, even within the policy's `keep_live`; may be repeated
+    #[arg(help = "Only this closed day, even within the policy's keep_live; may be repeated")]
     #[arg(long, value_name = "DATE")]
     date: Vec<String>,
     /// Take this as the time, trusting it over the manifest
@@ -60,12 +66,26 @@ fn print_plan(session: &mut Session, days: &[PlannedDay], format: Format) -> Res
     } else {
         for day in days {
             let late = if day.segments > 0 { " (late arrivals)" } else { "" };
-            session.line(&format!("{}  {}{late}", day.date, count(day.files, "file")))?;
+            session.line(&format!(
+                "{}  {}{late}, {}; needs about {} in the archive, {} free",
+                day.date,
+                count(day.files, "file"),
+                bytes(day.event_bytes),
+                bytes(day.needed_bytes),
+                bytes(day.free_bytes)
+            ))?;
+        }
+        session.flush()?;
+        for day in days {
+            if let Some(lacks) = &day.lacks {
+                session.warn(&format!("{}: {lacks}", day.date));
+            }
         }
         session.flush()?;
         session.remark("a dry run: nothing was changed");
     }
-    Ok(Exit::Done)
+    let all_fit = days.iter().all(|day| day.lacks.is_none());
+    Ok(if all_fit { Exit::Done } else { Exit::Wrong })
 }
 
 fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result<Exit, Failure> {
@@ -108,8 +128,11 @@ fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result
     }
     name_findings(session, &report.findings);
     if report.stopped {
-        session.warn("stopped on request; the next run goes on where this one ended");
-        return Ok(Exit::Busy);
+        session.warn(&format!(
+            "stopped on request; left for the next run: {}",
+            days_left(&report.left_days)
+        ));
+        return Ok(Exit::Stopped);
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
 }

@@ -19,12 +19,15 @@ Examples:
   hlarchive trace deploy-882
   hlarchive trace deploy-882 -o json | jq .outcome
 
-Exit code 1: no event has this correlation id; 74: something could not be read, so steps may be \
-missing. With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, \
-service, source, detail, path, segment), events, first, last, duration_us, outcome (completed, \
-recovered, remediated, remediating, failed, running or unknown) and failure.")]
+With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, service, \
+source, detail, path, segment), events, first, last, duration_us, outcome (completed, recovered, \
+remediated, remediating, failed, running or unknown) and failure.
+
+Exit codes:
+  1   no event has this correlation id
+  74  something could not be read, so steps may be missing")]
 pub(in crate::cli) struct Args {
-    /// What links the events
+    /// What links the events, such as deploy-882
     #[arg(value_name = "CORRELATION_ID", allow_hyphen_values = true)]
     correlation_id: String,
 }

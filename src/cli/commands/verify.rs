@@ -9,16 +9,21 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 
-/// Prove that nothing was lost or altered, or name each thing that was
+/// Prove that nothing was lost or altered, or name what was
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   hlarchive verify
   hlarchive verify 2026-05-16
   hlarchive verify --archive --quick
-  hlarchive verify --head 4b6f...      (a head kept elsewhere, from \"hlarchive manifest head\")
+  hlarchive verify --head \"$(cat /mnt/elsewhere/head)\"
 
-Reads everything and writes nothing. Exit code 1: something is wrong, and each thing is named.")]
+Reads everything and writes nothing. A head is what \"hlarchive manifest head\" printed earlier \
+and was kept elsewhere.
+
+Exit codes:
+  1   something is wrong, and each thing is named
+  66  there is neither an event tree nor an archive")]
 pub(in crate::cli) struct Args {
     /// Only these days
     #[arg(value_name = "DATE")]
@@ -125,7 +130,7 @@ fn print(
     }
     if report.stopped {
         session.warn("stopped on request before all was checked");
-        return Ok(Exit::Busy);
+        return Ok(Exit::Stopped);
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
 }

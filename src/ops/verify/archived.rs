@@ -169,7 +169,7 @@ pub(super) fn verify_unrecorded(
     if extra.is_empty() && strangers.is_empty() {
         return;
     }
-    if archive.is_locked().unwrap_or(false) {
+    if archive.is_locked() {
         for found in extra {
             report.remarks.push(Finding::new(
                 found.name.to_string(),

@@ -1,13 +1,12 @@
 //! Reading an index: bounds first, then values.
 
-use xxhash_rust::xxh64::xxh64;
-
 use super::{
-    BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, Posting, VERSION, cut,
-    varint,
+    BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, MAX_BYTES, Posting, VERSION,
+    cut, varint,
 };
 use crate::event::{Date, Timestamp};
-use crate::segment::Sha256Hash;
+use crate::segment::seek::{self, SKIPPABLE_HEADER_BYTES};
+use crate::segment::{INDEX_MAGIC, Sha256Hash, codec};
 use crate::{Error, Result};
 
 /// The index of a segment.
@@ -35,9 +34,20 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 }
 
 impl Index {
-    /// Takes a payload if it is sound.
+    /// Reads the skippable frame that holds an index.
+    pub(in crate::segment) fn from_frame(frame: &[u8]) -> Result<Self, String> {
+        let bytes = frame.len().saturating_sub(SKIPPABLE_HEADER_BYTES);
+        let content = frame
+            .strip_prefix(&seek::skippable_header(INDEX_MAGIC, bytes))
+            .ok_or("the frame of its index is damaged")?;
+        let named = |reason: String| format!("its index is damaged: {reason}");
+        let size = codec::stated_size(content, MAX_BYTES).map_err(named)?;
+        Self::parse(codec::unpack(content, size).map_err(named)?)
+    }
+
+    /// Takes the bytes of an index, if they are sound.
     pub(in crate::segment) fn parse(payload: Vec<u8>) -> Result<Self, String> {
-        if payload.len() < HEADER_BYTES + 8 || payload[..4] != MAGIC {
+        if payload.len() < HEADER_BYTES || payload[..4] != MAGIC {
             return Err("what should be its index is none".to_owned());
         }
         let version = u16::from_le_bytes([payload[4], payload[5]]);
@@ -46,10 +56,7 @@ impl Index {
                 "its index has version {version}; this program reads version {VERSION}"
             ));
         }
-        let end = payload.len() - 8;
-        if xxh64(&payload[..end], 0) != u64_at(&payload, end) {
-            return Err("its index is damaged (the checksum does not fit)".to_owned());
-        }
+        let end = payload.len();
         let wrong = || "its index contradicts itself".to_owned();
         let frame_count = u32_at(&payload, 8) as usize;
         let frames_end = frame_count
@@ -81,6 +88,11 @@ impl Index {
             }
         }
         Ok(Self { payload, date, frame_count, sections })
+    }
+
+    /// Whether these are the bytes of the index.
+    pub(in crate::segment) fn is(&self, bytes: &[u8]) -> bool {
+        self.payload == bytes
     }
 
     /// The day that all events are filed under.
