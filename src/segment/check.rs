@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::facts::{FrameFacts, SegmentFacts};
-use super::frame::{Frame, FrameLabel, decompress};
+use super::frame::{Frame, FrameLabel, decompress, plausible};
 use super::reader::{FrameInfo, layout};
 use super::seek::{self, SKIPPABLE_HEADER_BYTES};
 use super::tar;
@@ -17,12 +17,20 @@ use super::{INDEX_MAGIC, SegmentSummary, Sha256Hash, TRAILER_BYTES};
 use crate::event::{Date, EventPath};
 use crate::{Error, Result};
 
+/// Bytes that are hashed at once where nothing else is done with them.
+const CHUNK: u64 = 1 << 20;
+
+/// Bytes of frames that are decompressed together.
+const MOST_TOGETHER: u64 = 128 << 20;
+
 /// What checking a segment found.
 #[derive(Debug, Clone)]
 pub struct CheckReport {
     /// What the segment holds, found anew from its events. `None` when a part of it could
     /// not be read.
     pub summary: Option<SegmentSummary>,
+    /// The day of its events, or of its index when it has none.
+    pub date: Option<Date>,
     /// Each thing that is wrong, in a sentence.
     pub findings: Vec<String>,
 }
@@ -91,26 +99,44 @@ impl Checker<'_> {
     }
 
     fn frames(&mut self, frames: &[FrameInfo]) -> Result<()> {
-        let block = 2 * rayon::current_num_threads();
-        for (block_number, infos) in frames.chunks(block).enumerate() {
+        let mut number = 0;
+        while number < frames.len() {
+            let infos = &frames[number..number + together(&frames[number..])];
             let mut compressed = Vec::with_capacity(infos.len());
             for info in infos {
-                compressed.push(self.read(u64::from(info.compressed))?);
+                let bytes = u64::from(info.compressed);
+                compressed.push(match plausible(bytes, u64::from(info.decompressed)) {
+                    Ok(()) => Ok(self.read(bytes)?),
+                    Err(reason) => {
+                        self.pass(bytes)?;
+                        Err(reason)
+                    }
+                });
             }
             let path = self.path;
             let checked: Vec<Result<Checked, String>> = compressed
-                .par_iter()
+                .into_par_iter()
                 .zip(infos)
                 .enumerate()
-                .map(|(number, (compressed, info))| {
-                    let number = block_number * block + number;
-                    let label = FrameLabel { path: path.to_owned(), number };
+                .map(|(place, (compressed, info))| {
+                    let label = FrameLabel { path: path.to_owned(), number: number + place };
                     check_frame(compressed, info, label)
                 })
                 .collect();
-            for (number, checked) in checked.into_iter().enumerate() {
-                self.take(block_number * block + number, checked);
+            for (place, checked) in checked.into_iter().enumerate() {
+                self.take(number + place, checked);
             }
+            number += infos.len();
+        }
+        Ok(())
+    }
+
+    /// Hashes bytes that are not looked at.
+    fn pass(&mut self, mut bytes: u64) -> Result<()> {
+        while bytes > 0 {
+            let chunk = bytes.min(CHUNK);
+            self.read(chunk)?;
+            bytes -= chunk;
         }
         Ok(())
     }
@@ -145,30 +171,38 @@ impl Checker<'_> {
         file_bytes: u64,
     ) -> Result<()> {
         if let Some(info) = trailer {
-            let compressed = self.read(u64::from(info.compressed))?;
-            match decompress(&compressed, u64::from(info.decompressed)) {
+            let bytes = u64::from(info.compressed);
+            let zeros = match plausible(bytes, u64::from(info.decompressed)) {
+                Ok(()) => decompress(&self.read(bytes)?, u64::from(info.decompressed)),
+                Err(reason) => self.pass(bytes).map(|()| Err(reason))?,
+            };
+            match zeros {
                 Ok(zeros) if zeros.iter().all(|byte| *byte == 0) => {}
                 Ok(_) => self.findings.push("the tar does not end with zeros".to_owned()),
                 Err(reason) => self.findings.push(format!("the tar's end: {reason}")),
             }
         }
-        let rest = self.rest_bytes(file_bytes)?;
+        let rest_bytes = file_bytes.saturating_sub(self.read_to);
         if !self.whole {
             // What cannot be made anew cannot be compared; the frames were named.
-            return Ok(());
+            return self.pass(rest_bytes);
         }
-        let Some(date) = self.date.or_else(|| index_date(&rest)) else {
+        self.date = self.date.or_else(|| self.index_date());
+        let Some(date) = self.date else {
             self.findings.push("it has no events and no index".to_owned());
-            return Ok(());
+            return self.pass(rest_bytes);
         };
         let index = self.facts.encode_index(date);
         let mut expected = seek::skippable_header(INDEX_MAGIC, index.len()).to_vec();
         expected.extend_from_slice(&index);
-        if rest.get(..expected.len()) != Some(expected.as_slice()) {
+        let index_end = expected.len();
+        expected.extend_from_slice(&seek::encode(entries));
+        // One byte more shows whether anything follows.
+        let rest = self.read(rest_bytes.min(expected.len() as u64 + 1))?;
+        self.pass(rest_bytes - rest.len() as u64)?;
+        if rest.get(..index_end) != Some(&expected[..index_end]) {
             self.findings.push("its index is not that of its events".to_owned());
-            return Ok(());
-        }
-        if rest[expected.len()..] != seek::encode(entries) {
+        } else if rest != expected {
             self.findings.push(
                 "its seek table is not that of its frames, or something follows it".to_owned(),
             );
@@ -176,18 +210,12 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// All that is left of the file: hashed, and kept as far as an index can be.
-    fn rest_bytes(&mut self, file_bytes: u64) -> Result<Vec<u8>> {
-        const MOST: u64 = 512 << 20;
-        const CHUNK: u64 = 1 << 20;
-        let mut rest = Vec::new();
-        while self.read_to < file_bytes {
-            let chunk = self.read((file_bytes - self.read_to).min(CHUNK))?;
-            if (rest.len() as u64) < MOST {
-                rest.extend_from_slice(&chunk);
-            }
-        }
-        Ok(rest)
+    /// The day that the index names, which is next in the file.
+    fn index_date(&self) -> Option<Date> {
+        let mut date = [0; 10];
+        let at = self.read_to + SKIPPABLE_HEADER_BYTES as u64 + 88;
+        self.file.read_exact_at(&mut date, at).ok()?;
+        std::str::from_utf8(&date).ok()?.parse().ok()
     }
 
     fn finish(self, frames: usize, file_bytes: u64) -> CheckReport {
@@ -205,18 +233,30 @@ impl Checker<'_> {
             event_bytes: self.facts.event_bytes,
             index_bytes: date.map_or(0, |date| self.facts.encode_index(date).len() as u64),
         });
-        CheckReport { summary, findings: self.findings }
+        CheckReport { summary, date, findings: self.findings }
     }
 }
 
-fn index_date(rest: &[u8]) -> Option<Date> {
-    let at = SKIPPABLE_HEADER_BYTES + 88;
-    std::str::from_utf8(rest.get(at..at + 10)?).ok()?.parse().ok()
+/// How many of the next frames are read and checked together: enough for every thread, in
+/// bounded memory.
+fn together(frames: &[FrameInfo]) -> usize {
+    let mut bytes = 0;
+    let most = 2 * rayon::current_num_threads();
+    let fits = frames.iter().take(most).take_while(|info| {
+        bytes += u64::from(info.decompressed);
+        bytes <= MOST_TOGETHER
+    });
+    fits.count().max(1)
 }
 
-fn check_frame(compressed: &[u8], info: &FrameInfo, label: FrameLabel) -> Result<Checked, String> {
+fn check_frame(
+    compressed: Result<Vec<u8>, String>,
+    info: &FrameInfo,
+    label: FrameLabel,
+) -> Result<Checked, String> {
     let number = label.number;
-    let tar = decompress(compressed, u64::from(info.decompressed))
+    let tar = compressed
+        .and_then(|compressed| decompress(&compressed, u64::from(info.decompressed)))
         .map_err(|reason| format!("frame {number}: {reason}"))?;
     let frame = Frame::new(tar, label, None);
     let mut checked = Checked { facts: FrameFacts::new(), first: None, last: None };

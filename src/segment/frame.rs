@@ -88,12 +88,22 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// Decompresses one frame that must be exactly `compressed` and give exactly
-/// `decompressed` bytes. Nothing is allocated before both were checked.
-pub(super) fn decompress(compressed: &[u8], decompressed: u64) -> Result<Vec<u8>, String> {
+/// Whether a frame can be of this size, before anything is allocated for it: a seek table
+/// may promise what it likes.
+pub(super) fn plausible(compressed: u64, decompressed: u64) -> Result<(), String> {
     if decompressed > MAX_FRAME_BYTES {
         return Err(format!("it claims to hold {decompressed} bytes, more than any frame"));
     }
+    if compressed > zstd_safe::compress_bound(decompressed as usize) as u64 {
+        return Err(format!("it claims to take {compressed} bytes to hold {decompressed}"));
+    }
+    Ok(())
+}
+
+/// Decompresses one frame that must be exactly `compressed` and give exactly
+/// `decompressed` bytes. Nothing is allocated before both were checked.
+pub(super) fn decompress(compressed: &[u8], decompressed: u64) -> Result<Vec<u8>, String> {
+    plausible(compressed.len() as u64, decompressed)?;
     if zstd_safe::find_frame_compressed_size(compressed) != Ok(compressed.len()) {
         return Err("it is not one whole zstd frame".to_owned());
     }

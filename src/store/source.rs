@@ -189,19 +189,20 @@ impl Reading {
         for name in names {
             known.insert(name.clone());
             let path = archive.segment_path(&name);
-            let reader =
-                match archive.open_segment(&name).and_then(|file| SegmentReader::open(file, &path))
-                {
-                    Ok(reader) => reader,
-                    Err(error) => {
-                        let reason = match error {
-                            Error::Corrupt { reason, .. } => reason,
-                            other => other.to_string(),
-                        };
-                        notices.add(Notice::Damaged { path, reason });
-                        continue;
-                    }
-                };
+            let reader = match archive
+                .open_segment(&name)
+                .and_then(|file| SegmentReader::open_day(file, &path, date))
+            {
+                Ok(reader) => reader,
+                Err(error) => {
+                    let reason = match error {
+                        Error::Corrupt { reason, .. } => reason,
+                        other => other.to_string(),
+                    };
+                    notices.add(Notice::Damaged { path, reason });
+                    continue;
+                }
+            };
             self.segments_opened += 1;
             let segment = OpenSegment { name: Arc::new(name), path, reader, only: only.cloned() };
             queue_frames(segment, &self.query, date, opened, notices);

@@ -107,7 +107,7 @@ impl SegmentRestore<'_> {
                  restored",
             ));
         }
-        SegmentReader::open(file, path)
+        SegmentReader::open_day(file, path, self.name.date)
     }
 
     fn frames(&mut self, reader: &SegmentReader) -> Vec<usize> {
