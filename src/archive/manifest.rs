@@ -17,6 +17,10 @@ use crate::{Error, Result};
 /// The longest line that is read, in bytes. A record has a few hundred.
 const MAX_LINE_BYTES: u64 = 16 << 20;
 
+/// Damaged lines that are named; after them reading stops. A file that has as many is no
+/// manifest, and naming each line of it would take any amount of memory.
+const MOST_DAMAGES: usize = 1000;
+
 /// What a crash left at the manifest's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Torn {
@@ -86,6 +90,10 @@ impl Manifest {
             let mut limited = std::io::Read::take(&mut reader, MAX_LINE_BYTES);
             let got = limited.read_until(b'\n', &mut line).map_err(failed)?;
             if got == 0 {
+                break;
+            }
+            if damages.len() >= MOST_DAMAGES {
+                damages.push(format!("what follows line {number} was not read"));
                 break;
             }
             number += 1;

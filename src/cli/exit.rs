@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use hlarchive::Error;
 
+use super::table::harmless;
+
 /// The ways a run can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -99,7 +101,7 @@ pub(super) fn report(message: &str, exit: Exit, as_json: bool) {
         let object = serde_json::json!({ "error": { "code": exit as u8, "message": message } });
         writeln!(stderr, "{object}")
     } else {
-        writeln!(stderr, "hlarchive: {message}")
+        writeln!(stderr, "hlarchive: {}", harmless(message))
     };
 }
 
