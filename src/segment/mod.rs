@@ -9,6 +9,9 @@
 mod check;
 mod facts;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 mod index;
 mod reader;
