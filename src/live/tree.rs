@@ -98,12 +98,14 @@ impl LiveTree {
         };
         let mut nodes = Vec::new();
         fs::read_dir(day.as_fd(), &mut |name, file_type| {
+            // Made into text first, a name could become that of another node.
+            let node = name.to_str().ok().and_then(|name| name.parse::<NodeName>().ok());
             let name = name.to_string_lossy();
             if name.starts_with(fs::TEMP_PREFIX) {
                 return;
             }
-            match name.parse::<NodeName>() {
-                Ok(node) if file_type == FileType::Directory => nodes.push(node),
+            match node {
+                Some(node) if file_type == FileType::Directory => nodes.push(node),
                 _ => {
                     let mut oddity = odd(&name, file_type, "nodes have directories");
                     oddity.path = Path::new(&day_name).join(&*name);
