@@ -6,4 +6,5 @@
 mod common;
 
 mod hostile;
+mod hostile_swap;
 mod hostile_tree;
