@@ -180,8 +180,8 @@ fn a_rotation_at_work_is_no_finding() {
     let lab = lab();
     fs::copy(segment(&lab, "2026-05-10"), segment(&lab, "2026-05-20")).unwrap();
     fs::write(lab.archive().join("2026/.hlarchive-tmp-1"), "x").unwrap();
-    let lock = fs::File::open(lab.archive().join("lock")).unwrap();
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let archive = hlarchive::archive::ArchiveDir::open(&lab.archive()).unwrap().unwrap();
+    let lock = archive.lock().unwrap();
     let run = well(&lab, &[]);
     assert!(
         run.stdout.starts_with(
