@@ -193,7 +193,7 @@ fn quiet_prints_results_and_errors_alone() {
     let run = lab.run(["list", "-q"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     let run = lab.run(["rotate", "-q", "--dry-run", "--now", NOW]);
-    assert!(run.stdout.starts_with("2026-05-16  2 files, "), "{run:?}");
+    assert!(run.stdout.starts_with("2026-05-16  2 files, 167 B; needs about "), "{run:?}");
     assert_eq!(run.stderr, "");
     let run = lab.run(["trace", "nope", "--quiet"]);
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (1, "", ""));

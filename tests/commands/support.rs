@@ -142,13 +142,3 @@ pub fn json(text: &str) -> Value {
 pub fn policy(lab: &Lab, text: &str) {
     fs::write(lab.path("policy.toml"), text).unwrap();
 }
-
-/// Holds the archive's lock as another process at work would, until it is dropped.
-pub fn hold_lock(lab: &Lab) -> fs::File {
-    let lock = lab.archive().join("lock");
-    let lock = fs::OpenOptions::new().read(true).write(true).open(lock).unwrap();
-    let how = rustix::fs::FlockOperation::NonBlockingLockExclusive;
-    rustix::fs::flock(&lock, how).unwrap();
-    rustix::fs::fcntl_lock(&lock, how).unwrap();
-    lock
-}

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::common::{Lab, Run, tree};
-use crate::support::{EVENT, Event, assert_untouched, hold_lock, json, sentence};
+use crate::support::{EVENT, Event, assert_untouched, json, sentence};
 
 /// Three archived days and a live one.
 pub fn lab() -> Lab {
@@ -180,7 +180,8 @@ fn a_rotation_at_work_is_no_finding() {
     let lab = lab();
     fs::copy(segment(&lab, "2026-05-10"), segment(&lab, "2026-05-20")).unwrap();
     fs::write(lab.archive().join("2026/.hlarchive-tmp-1"), "x").unwrap();
-    let lock = hold_lock(&lab);
+    let archive = hlarchive::archive::ArchiveDir::open(&lab.archive()).unwrap().unwrap();
+    let lock = archive.lock().unwrap();
     // No picture of the lab is taken here: a process that closes the lock file gives it up.
     let run = lab.run(["verify"]);
     assert!(run.code == 0 && run.stdout.ends_with(": all is well\n"), "{run:?}");
