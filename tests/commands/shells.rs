@@ -85,8 +85,11 @@ fn the_manual_is_one_page_or_one_for_each_command() {
         let name = format!("-{command}.1");
         let text = fs::read_to_string(lab.path(&format!("deep/man1/hlarchive{name}"))).unwrap();
         let upper = command.to_uppercase();
-        assert!(text.contains(&format!(".TH HLARCHIVE-{upper} 1 \"\" \"")), "{name}");
-        assert!(text.contains("Examples:") || matches!(command, "demo"), "{name} has no example");
+        assert!(text.contains(&format!(".TH HLARCHIVE-{upper} 1 20")), "{name}");
+        assert!(
+            text.contains(".SH EXAMPLES") || matches!(command, "demo"),
+            "{name} has no example"
+        );
     }
     assert_eq!(fs::read_to_string(lab.path("deep/man1/hlarchive.1")).unwrap(), page);
     names.sort_unstable();
