@@ -5,6 +5,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod forge;
 mod hostile;
+mod hostile_archive;
 mod hostile_swap;
 mod hostile_tree;
