@@ -8,5 +8,7 @@ mod common;
 mod forge;
 mod hostile;
 mod hostile_archive;
+mod hostile_entries;
+mod hostile_manifest;
 mod hostile_swap;
 mod hostile_tree;
