@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clock;
 mod forge;
 mod hostile;
 mod hostile_archive;
