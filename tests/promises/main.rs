@@ -13,3 +13,4 @@ mod hostile_entries;
 mod hostile_manifest;
 mod hostile_swap;
 mod hostile_tree;
+mod roundtrip;
