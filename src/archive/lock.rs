@@ -4,8 +4,10 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::{Flock, FlockType};
 
 use super::ArchiveDir;
+use crate::fs;
 use crate::{Error, Result};
 
 /// Proof that this process, and no other, may change the archive. Given up on drop, and
@@ -23,9 +25,22 @@ impl ArchiveDir {
         let file = rustix::fs::openat(self.fd(), "lock", flags, Mode::from_raw_mode(0o644))
             .map_err(|errno| Error::io(&path, "open", errno))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(ArchiveLock { _file: file }),
+            Ok(()) => {
+                // Beside it a lock of the other kind, for `is_locked` to see. It keeps
+                // nobody out, so it does not matter where it cannot be had.
+                let _ = rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive);
+                Ok(ArchiveLock { _file: file })
+            }
             Err(Errno::WOULDBLOCK) => Err(Error::Busy { path }),
             Err(errno) => Err(Error::io(&path, "lock", errno)),
         }
+    }
+
+    /// Whether another process holds the lock now. This takes no lock, not even for a
+    /// moment, and writes nothing: whoever wants to work is not kept from it by readers.
+    pub fn is_locked(&self) -> bool {
+        let Ok(file) = fs::open_regular(self.fd(), "lock") else { return false };
+        let wanted = Flock::from(FlockType::WriteLock);
+        matches!(rustix::process::fcntl_getlk(&file, &wanted), Ok(Some(_)))
     }
 }

@@ -11,6 +11,7 @@ mod manifest;
 mod name;
 mod rebuild;
 mod record;
+mod space;
 mod temp;
 mod writer;
 
@@ -20,5 +21,6 @@ pub use manifest::{Manifest, Torn};
 pub use name::SegmentName;
 pub use rebuild::rebuild;
 pub use record::{By, NewRecord, Op, Record};
+pub use space::Space;
 pub use temp::TempSegment;
 pub use writer::ManifestWriter;

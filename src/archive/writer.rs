@@ -47,9 +47,23 @@ impl<'a> ManifestWriter<'a> {
             manifest,
             poisoned: false,
         };
-        if let Some(torn) = torn {
+        if writer.manifest.exists() {
+            // A run that was stopped may have written what we just read, and not synced it;
+            // events will be removed because of it.
             let file = writer.open_file()?;
+            rustix::fs::fsync(&file)
+                .and_then(|()| rustix::fs::fsync(archive.fd()))
+                .map_err(|errno| Error::io(&writer.path, "sync", errno))?;
+            writer.file = Some(file);
+        }
+        if let Some(torn) = torn {
+            let file = match writer.file.take() {
+                Some(file) => file,
+                None => writer.open_file()?,
+            };
+            // Synced by itself, or a second power cut could mix old bytes with new ones.
             rustix::fs::ftruncate(&file, writer.bytes)
+                .and_then(|()| rustix::fs::fsync(&file))
                 .map_err(|errno| Error::io(&writer.path, "mend", errno))?;
             writer.file = Some(file);
             let mut record = NewRecord::new(now, Op::Mend);
@@ -71,8 +85,8 @@ impl<'a> ManifestWriter<'a> {
         self.lock
     }
 
-    /// Whether an append failed. Nothing more can be appended then: what is on the disk
-    /// is not known.
+    /// Whether an append failed so that what is on the disk is not known. Nothing more can
+    /// be appended then. An append that found no room is undone, and poisons nothing.
     pub fn is_poisoned(&self) -> bool {
         self.poisoned
     }
@@ -97,10 +111,17 @@ impl<'a> ManifestWriter<'a> {
         }
         bytes.extend_from_slice(&line);
         bytes.push(b'\n');
-        if let Err(error) = self.write(&file, &bytes) {
+        let written = self.write(&file, &bytes);
+        let recorded = written.and_then(|()| {
+            // A line that is whole may be on the disk, or come there, though this fails.
+            let synced = rustix::fs::fsync(&file);
+            self.poisoned = synced.is_err();
+            synced.map_err(|errno| Error::io(&self.path, "sync", errno))
+        });
+        if let Err(error) = recorded {
             // Readers step over what is left of it, and the next writer drops it.
-            self.poisoned = true;
-            let _ = rustix::fs::ftruncate(&file, self.bytes);
+            self.poisoned |= rustix::fs::ftruncate(&file, self.bytes).is_err();
+            self.file = Some(file);
             return Err(error);
         }
         self.bytes += bytes.len() as u64;
@@ -123,7 +144,7 @@ impl<'a> ManifestWriter<'a> {
                 Err(errno) => return Err(Error::io(&self.path, "write", errno)),
             }
         }
-        rustix::fs::fsync(file).map_err(|errno| Error::io(&self.path, "sync", errno))
+        Ok(())
     }
 
     /// Opens the file; a new one is synced into the archive's directory.

@@ -168,17 +168,18 @@ impl FilterArgs {
             && since >= until
         {
             return Err(Failure::usage(format!(
-                "--since {since} is not before --until {until}; nothing could match"
+                "--since {since} is not before {until}, where --until ends; nothing could match"
             )));
         }
-        // Events of others may carry any word; what looks like a type is normalized.
-        let types = self
-            .event_type
-            .iter()
-            .map(|text| {
-                EventType::normalize(text).map_or_else(|_| text.clone(), |kind| kind.to_string())
-            })
-            .collect();
+        // Events of others may carry any word: the one that was typed is looked for, too.
+        let mut types = self.event_type.clone();
+        types.extend(
+            self.event_type
+                .iter()
+                .filter_map(|text| EventType::normalize(text).ok().map(|kind| kind.to_string())),
+        );
+        types.sort_unstable();
+        types.dedup();
         Ok(Filter {
             correlation_ids: self.correlation_id.clone(),
             types,

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue};
 use hlarchive::Error;
 
 use super::signals;
@@ -93,13 +95,14 @@ pub(super) fn code(error: &Error) -> Exit {
         Error::Interrupted(_) => Exit::Stopped,
         Error::Io { action, source, .. } => match (source.kind(), *action) {
             (io::ErrorKind::PermissionDenied, _) => Exit::NotPermitted,
-            (io::ErrorKind::NotFound, _) => Exit::NoInput,
             (
                 io::ErrorKind::ReadOnlyFilesystem
                 | io::ErrorKind::NotADirectory
-                | io::ErrorKind::AlreadyExists,
+                | io::ErrorKind::AlreadyExists
+                | io::ErrorKind::NotFound,
                 "create",
             ) => Exit::CannotCreate,
+            (io::ErrorKind::NotFound, _) => Exit::NoInput,
             _ => Exit::Io,
         },
         _ => Exit::Io,
@@ -119,7 +122,7 @@ pub(super) fn report(message: &str, exit: Exit, as_json: bool) {
 }
 
 /// Ends a run whose command line could not be understood, or that asked for help.
-pub(super) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
+pub(super) fn usage(mut error: clap::Error, words: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
         return match error.print() {
             Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Exit::Io.into(),
@@ -135,7 +138,23 @@ pub(super) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
         let line = text.lines().next().unwrap_or_default();
         report(line.strip_prefix("error: ").unwrap_or(line), Exit::Usage, true);
     } else {
+        if error.get(ContextKind::Usage).is_some() {
+            let usage = usage_line(super::command(), words);
+            error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+        }
         let _ = error.print();
     }
     Exit::Usage.into()
+}
+
+/// How the command is used that the words name. Clap's own line would name every flag
+/// that the environment sets, as if it had been typed.
+fn usage_line(mut command: clap::Command, words: &[OsString]) -> StyledStr {
+    command.build();
+    for word in words.iter().skip(1) {
+        if let Some(sub) = command.find_subcommand(word).cloned() {
+            command = sub;
+        }
+    }
+    command.render_usage()
 }

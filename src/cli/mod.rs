@@ -13,6 +13,7 @@ mod progress;
 mod roff;
 mod session;
 mod signals;
+mod stdin;
 mod table;
 mod when;
 
@@ -87,11 +88,11 @@ pub(crate) fn main() -> ExitCode {
     let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
     let matches = match command().try_get_matches_from(&words) {
         Ok(matches) => matches,
-        Err(error) => return exit::usage(&error, &words),
+        Err(error) => return exit::usage(error, &words),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return exit::usage(&error, &words),
+        Err(error) => return exit::usage(error, &words),
     };
     let mut session = Session::new(cli.global, &words);
     let outcome = run(&mut session, cli.command);

@@ -57,7 +57,7 @@ pub fn place_batch(
         }
         None => place(tree, item.path, item.bytes, &options(item)),
     });
-    let mut failed: HashMap<Key<'_>, String> = HashMap::new();
+    let mut failed: HashMap<Key<'_>, Error> = HashMap::new();
     for (of, directory) in &directories {
         let first = items
             .iter()
@@ -66,7 +66,7 @@ pub fn place_batch(
         if let Some((item, _)) = first
             && let Err(error) = sync_directories(tree, directory, item.path, now)
         {
-            failed.insert(*of, error.to_string());
+            failed.insert(*of, error);
         }
     }
     items
@@ -80,14 +80,19 @@ pub fn place_batch(
                 }
                 Ok(Placed::Created) => match failed.get(&key(item)) {
                     None => Ok(Placed::Created),
-                    Some(reason) => {
+                    // A directory with our files in it is not removed: rotation has them
+                    // already. Once more, alone; it recognises what it has.
+                    Some(error) if error.is_not_found() => {
+                        place(tree, item.path, item.bytes, &options(item))
+                    }
+                    Some(error) => {
                         if let Some(directory) = directories.get(&key(item)) {
                             let _ = fs::unlink(directory.as_fd(), item.path.name.as_str());
                         }
                         Err(Error::io(
                             super::place::full(tree, item.path),
                             "sync",
-                            std::io::Error::other(reason.clone()),
+                            std::io::Error::other(error.to_string()),
                         ))
                     }
                 },

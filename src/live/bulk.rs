@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, FileType, FlockOperation};
 use rustix::io::Errno;
 
 use super::LiveTree;
-use super::place::{is_young, node_directory, set_mtime, sync_directories, write_all};
+use super::place::{is_young, node_directory, set_mtime, sync_directories, sync_root, write_all};
 use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
@@ -143,7 +143,7 @@ impl<'a> BulkPlacer<'a> {
                         rustix::fs::fsync(directory).map_err(failed("sync"))?;
                     }
                     if is_young(day.as_fd(), self.now) {
-                        rustix::fs::fsync(self.tree.fd()).map_err(failed("sync"))?;
+                        sync_root(self.tree, self.now).map_err(failed("sync"))?;
                     }
                     return Ok(true);
                 }
@@ -178,20 +178,21 @@ impl<'a> BulkPlacer<'a> {
             let directory = node_directory(self.tree, &path)?;
             let name = path.name.as_str();
             match fs::rename_new(staged.directory.as_fd(), name, directory.as_fd(), name) {
-                Ok(()) => {
-                    stats.created_files += 1;
-                    last = Some((directory, path));
-                }
+                Ok(()) => stats.created_files += 1,
                 Err(Errno::EXIST) => {
                     let same = same_bytes(staged.directory.as_fd(), directory.as_fd(), name);
                     if same.unwrap_or(false) {
                         stats.same_files += 1;
                     } else {
                         in_the_way(&path);
+                        continue;
                     }
                 }
                 Err(errno) => return Err(self.failed(&path, "create")(errno)),
             }
+            // Also when all were there: a run that was stopped may have put them there, and
+            // nobody has synced their names since.
+            last = Some((directory, path));
         }
         match last {
             Some((directory, path)) => sync_directories(self.tree, &directory, &path, self.now),

@@ -150,6 +150,16 @@ impl<'a> PartitionReader<'a> {
         Ok(if filled == size { FileState::Read(stamp) } else { FileState::Changed })
     }
 
+    /// How many bytes a file has, without opening it; `None` when it is gone.
+    pub fn size_of(&self, node: &NodeName, name: &FileName) -> Result<Option<u64>> {
+        let Some(directory) = self.directory(node)? else { return Ok(None) };
+        match rustix::fs::statat(&*directory, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stamp(&stat).size)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::io(self.path(node, name.as_str()), "look up", errno)),
+        }
+    }
+
     /// Removes a file if it is still the one that was read.
     pub fn remove(&self, node: &NodeName, name: &FileName, read: &FileStamp) -> Result<Removal> {
         let Some(directory) = self.directory(node)? else { return Ok(Removal::Gone) };

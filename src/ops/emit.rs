@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 use uuid::Builder;
 
-pub use batch::{BatchLine, BatchStats, emit_batch};
+pub use batch::{BatchInput, BatchLine, BatchStats, emit_batch};
 
 use crate::event::{Event, EventName, EventPath, EventType, NodeName, Severity, Timestamp, shown};
 use crate::live::{LiveTree, PlaceOptions, Placed, place};
@@ -180,6 +180,9 @@ fn check_field(what: &str, value: &str) -> Result<()> {
 }
 
 fn check_payload(text: &str) -> Result<Box<RawValue>> {
+    if text.trim_ascii().is_empty() {
+        return Err(Error::bad_event("payload", "it is empty; a JSON object is expected"));
+    }
     let raw: Box<RawValue> = serde_json::from_str(text).map_err(|error| {
         Error::bad_event("payload", format!("it is not JSON: {error}; a JSON object is expected"))
     })?;

@@ -1,9 +1,9 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
-use crate::archive::{Manifest, NewRecord, Op, SegmentName, rebuild};
+use crate::archive::{Manifest, NewRecord, Op, rebuild};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
-use crate::segment::{SegmentSummary, check};
+use crate::segment::check;
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -14,24 +14,6 @@ pub struct RebuildReport {
     pub segments: u64,
     /// Segments that are damaged, and so were left out.
     pub findings: Vec<Finding>,
-}
-
-/// Fills in what a record says of a segment.
-pub(crate) fn describe_segment(
-    record: &mut NewRecord,
-    name: &SegmentName,
-    summary: &SegmentSummary,
-) {
-    record.date = Some(name.date);
-    record.segment = Some(name.clone());
-    record.sha256 = Some(summary.sha256);
-    record.bytes = Some(summary.bytes);
-    record.events = Some(summary.events);
-    record.invalid = Some(summary.invalid);
-    record.nodes = Some(summary.nodes.clone());
-    record.first = summary.first;
-    record.last = summary.last;
-    record.content = Some(summary.content);
 }
 
 /// Writes a new manifest from the segments that are there, each read and checked whole.
@@ -46,6 +28,7 @@ pub fn rebuild_manifest(
         reason: "there is no archive here; name it with --archive".to_owned(),
     })?;
     let lock = archive.lock()?;
+    archive.remove_leftovers(&lock)?;
     let mut report = RebuildReport::default();
     let (mut found, _) = archive.segment_files()?;
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -64,7 +47,7 @@ pub fn rebuild_manifest(
                     let mut record = NewRecord::new(context.now, Op::Import);
                     record.by = Some(context.by.clone());
                     record.note = Some("rebuilt from the segment".to_owned());
-                    describe_segment(&mut record, &segment.name, &summary);
+                    record.describe(&segment.name, &summary);
                     records.push(record);
                 }
             }

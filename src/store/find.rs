@@ -58,7 +58,8 @@ impl Name {
 
 impl Store {
     /// Finds one event, valid or not: in the live tree first, then in the archive. The
-    /// likely day is looked at before the others.
+    /// likely day is looked at before the others. What cannot be read is passed over; it is
+    /// the answer when the event is found nowhere else.
     pub fn find(&self, name: &Name) -> Result<FoundEvent> {
         let live = self.live()?;
         let live_dates = match &live {
@@ -74,19 +75,30 @@ impl Store {
                 }
             }
         }
+        let mut damage = None;
         if let Some(archive) = self.archive()? {
             let manifest = Manifest::load(&archive)?;
             let dates: BTreeSet<Date> = manifest.segments().map(|(name, _)| name.date).collect();
             for date in ordered(dates.into_iter(), likely, only_there) {
                 for (segment, _) in manifest.segments_of(date) {
                     let path = archive.segment_path(segment);
-                    let reader = SegmentReader::open(archive.open_segment(segment)?, &path)?;
-                    if let Some((path, bytes)) = find_member(&reader, name)? {
-                        let segment = Some(std::sync::Arc::new(segment.clone()));
-                        return Ok(found(path, segment, bytes));
+                    let member = archive
+                        .open_segment(segment)
+                        .and_then(|file| SegmentReader::open(file, &path))
+                        .map(|reader| find_member(&reader, name, &mut damage));
+                    match member {
+                        Ok(Some((path, bytes))) => {
+                            let segment = Some(std::sync::Arc::new(segment.clone()));
+                            return Ok(found(path, segment, bytes));
+                        }
+                        Ok(None) => {}
+                        Err(error) => damage = Some(error),
                     }
                 }
             }
+        }
+        if let Some(damage) = damage {
+            return Err(damage);
         }
         let what = match name {
             Name::Path(path) => path.to_string(),
@@ -130,15 +142,31 @@ fn find_live(live: &LiveTree, date: Date, name: &Name) -> Result<Option<FoundEve
     Ok(None)
 }
 
-fn find_member(reader: &SegmentReader, name: &Name) -> Result<Option<(EventPath, Vec<u8>)>> {
+fn find_member(
+    reader: &SegmentReader,
+    name: &Name,
+    damage: &mut Option<Error>,
+) -> Option<(EventPath, Vec<u8>)> {
     for number in 0..reader.frames().len() {
-        let frame = reader.read_frame(number)?;
+        let frame = match reader.read_frame(number) {
+            Ok(frame) => frame,
+            Err(error) => {
+                *damage = Some(error);
+                continue;
+            }
+        };
         for member in frame.members() {
-            let member = member?;
-            if name.fits(&member.path) {
-                return Ok(Some((member.path, member.bytes.to_vec())));
+            match member {
+                Ok(member) if name.fits(&member.path) => {
+                    return Some((member.path, member.bytes.to_vec()));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    *damage = Some(error);
+                    break;
+                }
             }
         }
     }
-    Ok(None)
+    None
 }

@@ -12,6 +12,9 @@ mod row;
 mod source;
 mod stream;
 
+#[cfg(test)]
+mod interleaved;
+
 use std::path::{Path, PathBuf};
 
 pub use filter::{Filter, Order, Query, Scope};
@@ -23,6 +26,12 @@ pub use stream::EventStream;
 use crate::Result;
 use crate::archive::ArchiveDir;
 use crate::live::LiveTree;
+
+/// A point at which the world may have changed under a reader; tests change it there.
+#[cfg(not(test))]
+fn step() {}
+#[cfg(test)]
+use interleaved::step;
 
 /// Where a history lies. Cheap to make; opens nothing by itself.
 #[derive(Debug, Clone)]
@@ -79,6 +88,6 @@ impl Store {
 
     /// The events that a query asks for, in its order.
     pub fn events(&self, query: Query) -> Result<EventStream> {
-        EventStream::open(self, query)
+        EventStream::open(self, query, stream::Amounts::default())
     }
 }

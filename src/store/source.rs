@@ -10,15 +10,12 @@ use rayon::prelude::*;
 
 use super::notice::{Notice, Notices};
 use super::row::{FoundEvent, bounds};
-use super::{Order, Query, Store};
+use super::{Order, Query, Store, step};
 use crate::archive::{ArchiveDir, Manifest, SegmentName};
 use crate::event::{Date, EventHead, EventPath};
 use crate::live::{FileState, Listing, LiveTree};
 use crate::segment::SegmentReader;
 use crate::{Error, Result};
-
-/// Live files that are read together.
-const BLOCK: usize = 2048;
 
 /// A part of the history that was not read yet.
 pub(super) enum Source {
@@ -37,8 +34,6 @@ pub(super) struct OpenSegment {
     name: Arc<SegmentName>,
     path: PathBuf,
     reader: SegmentReader,
-    /// Only these events: what vanished from the live tree while it was read.
-    only: Option<Arc<HashSet<EventPath>>>,
 }
 
 pub(super) struct LiveFiles {
@@ -73,6 +68,7 @@ pub(super) struct Reading {
     live: Option<LiveTree>,
     archive: Option<ArchiveDir>,
     manifest: Manifest,
+    block_files: usize,
     /// The segments of each opened day that are, or were, among the sources.
     known: HashMap<Date, HashSet<SegmentName>>,
     pub(super) segments_opened: u64,
@@ -83,8 +79,10 @@ impl Reading {
     pub(super) fn open(
         store: &Store,
         query: Query,
+        block_files: usize,
         notices: &mut Notices,
     ) -> Result<(Self, BTreeSet<Date>)> {
+        step();
         let live = if query.scope.live() { store.live()? } else { None };
         let mut dates = BTreeSet::new();
         if let Some(live) = &live {
@@ -94,6 +92,7 @@ impl Reading {
                 notices.odd(&oddity);
             }
         }
+        step();
         let archive = store.archive()?;
         let manifest = match &archive {
             Some(archive) => Manifest::load(archive)?,
@@ -109,6 +108,7 @@ impl Reading {
             live,
             archive,
             manifest,
+            block_files,
             known: HashMap::new(),
             segments_opened: 0,
         };
@@ -144,6 +144,7 @@ impl Reading {
     /// that rotation takes away in between is then in a segment that the manifest names.
     fn open_day(&mut self, date: Date, opened: &mut Opened, notices: &mut Notices) -> Result<()> {
         let (least, greatest) = bounds(date);
+        step();
         if let Some(live) = &self.live {
             let listing = live.list(date)?;
             for oddity in listing.oddities() {
@@ -155,19 +156,21 @@ impl Reading {
             }
         }
         if self.query.scope.archived() {
-            self.add_new_segments(date, None, opened, notices)?;
+            self.add_new_segments(date, opened, notices)?;
         }
         Ok(())
     }
 
-    /// Queues the day's segments that the manifest names and that are not queued yet.
+    /// Queues the day's segments that the manifest names and that are not queued yet, each
+    /// whole: what vanishes from the live tree later is then among the sources already, and
+    /// what was read there, too, is recognised as the same event.
     fn add_new_segments(
         &mut self,
         date: Date,
-        only: Option<&Arc<HashSet<EventPath>>>,
         opened: &mut Opened,
         notices: &mut Notices,
     ) -> Result<()> {
+        step();
         if self.archive.is_none() {
             self.archive = self.store.archive()?;
         }
@@ -187,23 +190,30 @@ impl Reading {
             .map(|(name, _)| name.clone())
             .collect();
         for name in names {
+            step();
             known.insert(name.clone());
             let path = archive.segment_path(&name);
             let reader =
                 match archive.open_segment(&name).and_then(|file| SegmentReader::open(file, &path))
                 {
                     Ok(reader) => reader,
+                    // Expired since the manifest was read: its record came first.
+                    Err(error)
+                        if error.is_not_found() && {
+                            self.manifest.reload_if_changed(archive)?;
+                            !self.manifest.names(&name)
+                        } =>
+                    {
+                        continue;
+                    }
                     Err(error) => {
-                        let reason = match error {
-                            Error::Corrupt { reason, .. } => reason,
-                            other => other.to_string(),
-                        };
+                        let reason = error.reason_at(&path);
                         notices.add(Notice::Damaged { path, reason });
                         continue;
                     }
                 };
             self.segments_opened += 1;
-            let segment = OpenSegment { name: Arc::new(name), path, reader, only: only.cloned() };
+            let segment = OpenSegment { name: Arc::new(name), path, reader };
             queue_frames(segment, &self.query, date, opened, notices);
         }
         Ok(())
@@ -218,11 +228,9 @@ impl Reading {
     ) {
         let damaged = |error: Error| Notice::Damaged {
             path: segment.path.clone(),
-            reason: match error {
-                Error::Corrupt { reason, .. } => reason,
-                other => other.to_string(),
-            },
+            reason: error.reason_at(&segment.path),
         };
+        step();
         let frame = match segment.reader.read_frame(number) {
             Ok(frame) => frame,
             Err(error) => {
@@ -238,9 +246,6 @@ impl Reading {
                     return;
                 }
             };
-            if segment.only.as_ref().is_some_and(|only| !only.contains(&member.path)) {
-                continue;
-            }
             match self.judge(member.bytes) {
                 Judged::Match(timestamp) => opened.rows.push(FoundEvent::new(
                     member.path,
@@ -264,7 +269,7 @@ impl Reading {
         opened: &mut Opened,
         notices: &mut Notices,
     ) -> Result<Option<Source>> {
-        let end = (files.next + BLOCK).min(files.listing.len());
+        let end = (files.next + self.block_files).min(files.listing.len());
         let numbers: Vec<u32> = (files.next..end).map(|number| number as u32).collect();
         self.read_files(&files.listing.clone(), &numbers, opened, notices, &mut files.times)?;
         files.next = end;
@@ -293,7 +298,7 @@ impl Reading {
         opened: &mut Opened,
         notices: &mut Notices,
     ) -> Result<()> {
-        let end = (files.from + BLOCK).min(files.to);
+        let end = (files.from + self.block_files).min(files.to);
         let numbers: Vec<u32> =
             files.times[files.from..end].iter().map(|(_, number)| *number).collect();
         self.read_files(&files.listing, &numbers, opened, notices, &mut Vec::new())?;
@@ -306,7 +311,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Reads live files; those that are gone are looked up in the archive.
+    /// Reads live files, and then looks for segments that hold what went away meanwhile.
     fn read_files(
         &mut self,
         listing: &Listing,
@@ -316,6 +321,7 @@ impl Reading {
         times: &mut Vec<(i64, u32)>,
     ) -> Result<()> {
         let Some(live) = &self.live else { return Ok(()) };
+        step();
         let partition = live.partition(listing.date());
         let outcomes: Vec<(u32, EventPath, Outcome)> = numbers
             .par_iter()
@@ -342,31 +348,28 @@ impl Reading {
                     Ok(FileState::Changed) => {
                         Outcome::Unreadable("it changed while it was read".to_owned())
                     }
-                    Err(error) => Outcome::Unreadable(error.to_string()),
+                    Err(error) => Outcome::Unreadable(error.reason_at(path.to_string())),
                 };
                 (*number, path, outcome)
             })
             .collect();
         drop(partition);
-        let mut gone = HashSet::new();
         for (number, path, outcome) in outcomes {
             match outcome {
                 Outcome::Row(row) => {
                     times.push((row.time, number));
                     opened.rows.push(row);
                 }
-                Outcome::Other => {}
                 Outcome::Invalid(reason) => {
                     notices.add(Notice::Invalid { path, segment: None, reason });
                 }
                 Outcome::Unreadable(reason) => notices.add(Notice::Unreadable { path, reason }),
-                Outcome::Gone => {
-                    gone.insert(path);
-                }
+                Outcome::Other | Outcome::Gone => {}
             }
         }
-        if !gone.is_empty() && self.query.scope.archived() {
-            self.add_new_segments(listing.date(), Some(&Arc::new(gone)), opened, notices)?;
+        // Not only when a file was gone: another one may stand in its place by now.
+        if self.query.scope.archived() {
+            self.add_new_segments(listing.date(), opened, notices)?;
         }
         Ok(())
     }

@@ -18,12 +18,27 @@ use super::{Order, Query, Scope, Store};
 use crate::Result;
 use crate::event::EventPath;
 
-/// Bytes of rows that are held at once.
-const BUFFER_BYTES: usize = 24 << 20;
+/// How much is held and read at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Amounts {
+    /// Bytes of rows that are held at once.
+    pub(super) buffer_bytes: usize,
+    /// Rows that are held at once at least when there is a limit, though fewer are wanted.
+    pub(super) buffer_rows: usize,
+    /// Live files that are read together.
+    pub(super) block_files: usize,
+}
+
+impl Default for Amounts {
+    fn default() -> Self {
+        Self { buffer_bytes: 24 << 20, buffer_rows: 4096, block_files: 2048 }
+    }
+}
 
 /// The answer to a [`Query`], one event after the other.
 pub struct EventStream {
     reading: Reading,
+    amounts: Amounts,
     order: Order,
     remaining: u64,
     sources: BinaryHeap<Reverse<Queued>>,
@@ -84,13 +99,14 @@ impl Mark {
 }
 
 impl EventStream {
-    pub(super) fn open(store: &Store, query: Query) -> Result<Self> {
+    pub(super) fn open(store: &Store, query: Query, amounts: Amounts) -> Result<Self> {
         let order = query.order;
         let remaining = query.limit.unwrap_or(u64::MAX);
         let mut notices = Notices::default();
-        let (reading, dates) = Reading::open(store, query, &mut notices)?;
+        let (reading, dates) = Reading::open(store, query, amounts.block_files, &mut notices)?;
         let mut stream = Self {
             reading,
+            amounts,
             order,
             remaining,
             sources: BinaryHeap::new(),
@@ -202,7 +218,8 @@ impl EventStream {
 
     fn is_full(&self) -> bool {
         let enough = usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_mul(4);
-        self.rows_bytes > BUFFER_BYTES || self.rows.len() > enough.max(4096)
+        self.rows_bytes > self.amounts.buffer_bytes
+            || self.rows.len() > enough.max(self.amounts.buffer_rows)
     }
 
     /// Makes the rows final that no unread source can come before.
@@ -251,7 +268,7 @@ impl EventStream {
             .iter()
             .position(|row| {
                 bytes += row.size();
-                bytes > BUFFER_BYTES / 2
+                bytes > self.amounts.buffer_bytes / 2
             })
             .unwrap_or(self.rows.len())
             .clamp(1, wanted.max(1));
@@ -270,24 +287,28 @@ impl EventStream {
 
     fn make_ready(&mut self, mut rows: Vec<FoundEvent>) {
         let order = self.order;
-        // Archived before live, so that an event that is both is given as archived.
+        // Archived before live, so that an event that is both is given as archived. Of
+        // one place there may be many: two events of one name, and each of them twice.
         rows.sort_by(|a, b| {
             a.place()
                 .compare(&b.place(), order)
                 .then_with(|| a.segment.is_none().cmp(&b.segment.is_none()))
                 .then_with(|| a.segment.cmp(&b.segment))
         });
-        let notices = &mut self.notices;
-        rows.dedup_by(|next, kept| {
-            if next.path != kept.path || next.time != kept.time {
-                return false;
+        let mut kept: Vec<FoundEvent> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut of_this_place =
+                kept.iter().rev().take_while(|kept| kept.place() == row.place()).peekable();
+            let is_conflict = of_this_place.peek().is_some();
+            if of_this_place.any(|kept| kept.bytes == row.bytes) {
+                continue;
             }
-            if next.bytes == kept.bytes {
-                return true;
+            if is_conflict {
+                self.notices.add(Notice::Conflict { path: row.path.clone() });
             }
-            notices.add(Notice::Conflict { path: kept.path.clone() });
-            false
-        });
+            kept.push(row);
+        }
+        let mut rows = kept;
         rows.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
         self.remaining -= rows.len() as u64;
         rows.reverse();

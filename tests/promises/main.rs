@@ -7,4 +7,5 @@ mod common;
 
 mod docs;
 mod man;
+mod protocol;
 mod units;

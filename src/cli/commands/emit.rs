@@ -3,17 +3,19 @@
 use std::io::Read;
 
 use hlarchive::Error;
-use hlarchive::ops::emit::{BatchLine, Emitted, NewEvent, emit, emit_batch};
+use hlarchive::ops::emit::{BatchInput, BatchLine, Emitted, NewEvent, emit, emit_batch};
 
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::session::{self, Session};
+use crate::cli::signals::Stop;
+use crate::cli::stdin::InterruptibleStdin;
 
 /// Write an event; it is on the disk when this returns
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "\
-hlarchive emit [OPTIONS] <TYPE>
-       hlarchive emit [OPTIONS] --batch")]
+hlarchive emit [OPTIONS] TYPE
+       hlarchive emit [OPTIONS] --batch [TYPE]")]
 #[command(after_help = "\
 Examples:
   hlarchive emit deployment_started --service mosquitto \\
@@ -112,13 +114,17 @@ impl Args {
         }
         let store = session.store.clone();
         let mut bad = None;
+        let stop = Stop::listen();
         let stats = emit_batch(
             &store,
             &policy.events,
             &context,
-            &session::now,
-            std::io::stdin().lock(),
-            &new,
+            BatchInput {
+                lines: InterruptibleStdin::new()?,
+                defaults: &new,
+                clock: &session::now,
+                stop: &|| stop.asked(),
+            },
             &mut |line: BatchLine| match line.outcome {
                 Ok(emitted) => print(session, &emitted, format)
                     .and_then(|()| session.flush())
@@ -126,8 +132,12 @@ impl Args {
                 Err(error) => {
                     let exit = exit::code(&error);
                     let _ = session.flush();
+                    let reason = match &error {
+                        Error::BadEvent { what, reason } if what == "line" => reason.clone(),
+                        other => other.to_string(),
+                    };
                     exit::report(
-                        &format!("standard input:{}: {error}", line.number),
+                        &format!("standard input:{}: {reason}", line.number),
                         exit,
                         format == Format::Ndjson,
                     );
@@ -142,6 +152,13 @@ impl Args {
                 stats.refused_lines,
                 stats.refused_lines + stats.emitted_events
             ));
+        }
+        if stats.stopped {
+            session.warn(&format!(
+                "stopped on request; {} on the disk, and the rest of the input was not taken",
+                super::count(stats.emitted_events, "event")
+            ));
+            return Ok(Exit::Stopped);
         }
         Ok(bad.unwrap_or(Exit::Done))
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hlarchive::ops::inspect::{SegmentPicture, Subject, inspect};
 
-use super::{bytes, count};
+use super::{bytes, count, verb};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
@@ -54,7 +54,8 @@ fn print(session: &mut Session, picture: &SegmentPicture) -> Result<(), Failure>
     let title = session.paint.strong(&picture.segment);
     session.line(&title)?;
     let invalid = if picture.invalid > 0 {
-        format!(", {} of them no events", picture.invalid)
+        let events = verb(picture.invalid, "no event", "no events");
+        format!(", {} of them {events}", picture.invalid)
     } else {
         String::new()
     };

@@ -29,7 +29,7 @@ Exit codes:
   74  something could not be read, so events may be missing")]
 pub(in crate::cli) struct Args {
     /// At most this many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<u64>,
     /// Latest first
     #[arg(long)]
@@ -48,6 +48,10 @@ pub(in crate::cli) struct Args {
     date: Vec<String>,
     #[command(flatten)]
     filter: FilterArgs,
+}
+
+fn limit(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a number of events".to_owned())
 }
 
 impl Args {
@@ -91,7 +95,9 @@ impl Args {
             return Ok(Exit::Io);
         }
         if found == 0 {
-            if only_today {
+            if session.warn_of_nowhere()? {
+                // Nothing more is to be said about what is nowhere.
+            } else if only_today {
                 session.remark("no such event today; choose other days with --date or --since");
             }
             if self.filter.asks_for_more() {

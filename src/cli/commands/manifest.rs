@@ -63,6 +63,7 @@ impl Args {
             Action::Show => show(session),
             Action::Head => {
                 let format = session.format(&[Format::Table, Format::Json])?;
+                warn_of_none(session)?;
                 let head = load(&session.store)?.head();
                 if format == Format::Json {
                     session.json(&serde_json::json!({ "head": head }))?;
@@ -91,8 +92,18 @@ impl Args {
     }
 }
 
+/// An archive that is not there has an empty manifest; more likely its path is wrong.
+fn warn_of_none(session: &Session) -> Result<(), Failure> {
+    if session.store.archive()?.is_none() {
+        let path = session.store.archive_path().display();
+        session.warn(&format!("{path}: there is no archive here; name it with --archive"));
+    }
+    Ok(())
+}
+
 fn show(session: &mut Session) -> Result<Exit, Failure> {
     let format = session.format(&[Format::Table, Format::Json, Format::Ndjson])?;
+    warn_of_none(session)?;
     let manifest = load(&session.store)?;
     match format {
         Format::Json => session.json(&manifest.records())?,

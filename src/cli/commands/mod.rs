@@ -26,6 +26,15 @@ fn name_findings(session: &Session, findings: &[Finding]) {
     }
 }
 
+/// `2026-05-16`, `2026-05-16 and 2 later days`: what a stop left.
+fn days_left(days: &[String]) -> String {
+    match days {
+        [] => "nothing".to_owned(),
+        [day] => day.clone(),
+        [day, later @ ..] => format!("{day} and {}", count(later.len() as u64, "later day")),
+    }
+}
+
 /// A number of bytes for people: binary units, one decimal.
 fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -39,6 +48,11 @@ fn bytes(count: u64) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", UNITS[unit])
+}
+
+/// `1 of them is`, `2 of them are`: the verb that goes with a number.
+fn verb(number: u64, one: &'static str, more: &'static str) -> &'static str {
+    if number == 1 { one } else { more }
 }
 
 /// `1 event`, `2 events`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hlarchive::ops::restore::{RestoreOptions, RestoreReport, Target, plan, restore};
 
-use super::{bytes, count, name_findings};
+use super::{bytes, count, days_left, name_findings, verb};
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -104,7 +104,8 @@ fn print(
                 line.push_str(&format!(" into {}", report.target));
             }
             if day.already_there > 0 {
-                line.push_str(&format!("; {} of them were there already", day.already_there));
+                let were = verb(day.already_there, "was", "were");
+                line.push_str(&format!("; {} of them {were} there already", day.already_there));
             }
             session.line(&line)?;
         }
@@ -117,9 +118,15 @@ fn print(
             );
         }
     }
+    for finding in &report.recovered {
+        session.remark(&format!("hlarchive: {finding}"));
+    }
     name_findings(session, &report.findings);
     if report.stopped {
-        session.warn("stopped on request; run it again to complete it");
+        session.warn(&format!(
+            "stopped on request; not restored: {}; run it again to complete it",
+            days_left(&report.left_days)
+        ));
         return Ok(Exit::Stopped);
     }
     if events == 0 && report.findings.is_empty() {

@@ -2,7 +2,7 @@
 
 use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
 
-use super::{bytes, count, name_findings};
+use super::{bytes, count, days_left, name_findings, verb};
 use crate::cli::args::{Format, dates, instant};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -66,11 +66,26 @@ fn print_plan(session: &mut Session, days: &[PlannedDay], format: Format) -> Res
     } else {
         for day in days {
             let late = if day.segments > 0 { " (late arrivals)" } else { "" };
-            session.line(&format!("{}  {}{late}", day.date, count(day.files, "file")))?;
+            session.line(&format!(
+                "{}  {}{late}, {}; needs about {} in the archive, {} free",
+                day.date,
+                count(day.files, "file"),
+                bytes(day.event_bytes),
+                bytes(day.needed_bytes),
+                bytes(day.free_bytes)
+            ))?;
         }
+        session.flush()?;
+        for day in days {
+            if let Some(lacks) = &day.lacks {
+                session.warn(&format!("{}: {lacks}", day.date));
+            }
+        }
+        session.flush()?;
         session.remark("a dry run: nothing was changed");
     }
-    Ok(Exit::Done)
+    let all_fit = days.iter().all(|day| day.lacks.is_none());
+    Ok(if all_fit { Exit::Done } else { Exit::Wrong })
 }
 
 fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result<Exit, Failure> {
@@ -91,10 +106,12 @@ fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result
                 ));
             }
             if day.invalid > 0 {
-                line.push_str(&format!("; {} of them are no events", day.invalid));
+                let are = verb(day.invalid, "is no event", "are no events");
+                line.push_str(&format!("; {} of them {are}", day.invalid));
             }
             if day.already_archived > 0 {
-                line.push_str(&format!("; {} were archived already", day.already_archived));
+                let were = verb(day.already_archived, "was", "were");
+                line.push_str(&format!("; {} {were} archived already", day.already_archived));
             }
             if day.left > 0 {
                 line.push_str(&format!("; {} left live", day.left));
@@ -111,7 +128,10 @@ fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result
     }
     name_findings(session, &report.findings);
     if report.stopped {
-        session.warn("stopped on request; the next run goes on where this one ended");
+        session.warn(&format!(
+            "stopped on request; left for the next run: {}",
+            days_left(&report.left_days)
+        ));
         return Ok(Exit::Stopped);
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })

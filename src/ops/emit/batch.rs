@@ -38,6 +38,22 @@ pub struct BatchStats {
     pub emitted_events: u64,
     /// Lines that became no event.
     pub refused_lines: u64,
+    /// Whether the caller asked to stop before the input ended.
+    pub stopped: bool,
+}
+
+/// Where a batch comes from.
+pub struct BatchInput<'a, R> {
+    /// JSON lines. When a stop is asked for while this waits for more, it should give an
+    /// error, of whatever kind.
+    pub lines: R,
+    /// What fills in what a line leaves out.
+    pub defaults: &'a NewEvent,
+    /// The time, for lines without a timestamp.
+    pub clock: &'a dyn Fn() -> Timestamp,
+    /// Whether the batch should end before its input does. What was taken from it by then
+    /// is made durable and reported; the line that was not complete is not.
+    pub stop: &'a dyn Fn() -> bool,
 }
 
 /// The members of a line; what is missing is taken from the defaults.
@@ -55,21 +71,19 @@ struct Line {
     timestamp: Option<String>,
 }
 
-/// Emits one event for each line of `input`. `defaults` fills in what a line leaves out;
-/// `clock` tells the time of lines without a timestamp. `done` is called once for each
-/// line that is not blank, in order, and only when its event is durable; it may stop the
-/// batch by an error.
+/// Emits one event for each line of the input. `done` is called once for each line that is
+/// not blank, in order, and only when its event is durable; it may stop the batch by an
+/// error.
 pub fn emit_batch<R: Read>(
     store: &Store,
     rules: &EventRules,
     context: &Context,
-    clock: &dyn Fn() -> Timestamp,
-    input: R,
-    defaults: &NewEvent,
+    input: BatchInput<'_, R>,
     done: &mut dyn FnMut(BatchLine) -> Result<()>,
 ) -> Result<BatchStats> {
     let live = store.create_live()?;
-    let mut input = BufReader::with_capacity(1 << 18, input);
+    let BatchInput { lines, defaults, clock, stop } = input;
+    let mut input = BufReader::with_capacity(1 << 18, lines);
     let mut context = context.clone();
     let mut stats = BatchStats::default();
     let mut group: Vec<(u64, Result<Prepared>)> = Vec::new();
@@ -79,17 +93,27 @@ pub fn emit_batch<R: Read>(
     let most = rules.max_bytes.min(MAX_EVENT_BYTES).saturating_add(4096);
     loop {
         let more_is_here = memchr::memchr(b'\n', input.buffer()).is_some();
-        if !group.is_empty() && (!more_is_here || group.len() >= GROUP || group_bytes > GROUP_BYTES)
-        {
+        let is_full = group.len() >= GROUP || group_bytes > GROUP_BYTES;
+        stats.stopped = stop();
+        if !group.is_empty() && (!more_is_here || is_full || stats.stopped) {
             let place = |items: &[BatchItem<'_>]| place_batch(&live, items, context.now);
             finish(store, &context, &mut group, &place, &mut stats, done)?;
             group_bytes = 0;
         }
+        if stats.stopped {
+            break;
+        }
         number += 1;
-        let complete = match read_line(&mut input, &mut line, most)? {
-            LineRead::End => break,
-            LineRead::Whole => true,
-            LineRead::TooLong => false,
+        let complete = match read_line(&mut input, &mut line, most) {
+            Ok(LineRead::End) => break,
+            Ok(LineRead::Whole) => true,
+            Ok(LineRead::TooLong) => false,
+            // It waited for more, so nothing that was taken is still in hand.
+            Err(_) if stop() => {
+                stats.stopped = true;
+                break;
+            }
+            Err(error) => return Err(error),
         };
         if complete && line.trim_ascii().is_empty() {
             continue;
@@ -146,8 +170,9 @@ fn understand(line: &[u8], defaults: &NewEvent) -> Result<NewEvent> {
     if line.trim_ascii_start().first() != Some(&b'{') {
         return Err(Error::bad_event("line", "it is not a JSON object"));
     }
-    let line: Line = serde_json::from_slice(line)
-        .map_err(|error| Error::bad_event("line", format!("it is not an event: {error}")))?;
+    let line: Line = serde_json::from_slice(line).map_err(|error| {
+        Error::bad_event("line", format!("it is not an event: {}", of_line(&error)))
+    })?;
     let timestamp = match line.timestamp {
         Some(text) => Some(
             text.parse()
@@ -170,6 +195,11 @@ fn understand(line: &[u8], defaults: &NewEvent) -> Result<NewEvent> {
         node: or(line.node, &defaults.node),
         timestamp,
     })
+}
+
+/// What `serde_json` found: the line is numbered already, and is no "line 1".
+fn of_line(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ").replace('`', "\"")
 }
 
 enum LineRead {

@@ -48,10 +48,14 @@ pub struct RestoreReport {
     pub target: String,
     /// The days, in order.
     pub days: Vec<RestoredDay>,
+    /// What an earlier, interrupted run left, and what was done about it.
+    pub recovered: Vec<Finding>,
     /// What is wrong: damage, and files that are in the way.
     pub findings: Vec<Finding>,
     /// Whether the caller asked to stop before all was done.
     pub stopped: bool,
+    /// The days that were not restored, or not wholly, because of it.
+    pub left_days: Vec<String>,
 }
 
 /// One day of a restore.
@@ -121,8 +125,7 @@ pub fn restore(
                 record.note = Some("restored into the live tree".to_owned());
                 writer.append(record)?;
             }
-            recovered.append(&mut report.findings);
-            report.findings = recovered;
+            report.recovered = recovered;
             Ok(report)
         }
     }
@@ -200,12 +203,14 @@ fn run(
     progress.begin("restoring", Some(bytes), Unit::Bytes);
     for date in dates {
         let mut day = RestoredDay { date: date.to_string(), ..RestoredDay::default() };
+        report.stopped |= progress.stop_requested();
+        if report.stopped {
+            report.left_days.push(day.date);
+            continue;
+        }
         let segments: Vec<(&SegmentName, _)> = manifest.segments_of(date).collect();
         for (name, record) in segments {
-            if progress.stop_requested() {
-                report.stopped = true;
-                break;
-            }
+            let before = (day.events, day.event_bytes);
             let mut one = segment::SegmentRestore {
                 archive,
                 name,
@@ -215,10 +220,19 @@ fn run(
                 day: &mut day,
                 findings: &mut report.findings,
             };
-            one.run(progress)?;
-            progress.advance(record.bytes.unwrap_or(0));
+            match one.run(progress) {
+                Ok(()) => progress.advance(record.bytes.unwrap_or(0)),
+                // The days before are restored, and are told and recorded as such.
+                Err(Error::Interrupted(_)) => {
+                    (day.events, day.event_bytes) = before;
+                    report.stopped = true;
+                    report.left_days.push(day.date.clone());
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
         }
-        if day.events > 0 || !options.dates.is_empty() {
+        if day.events > 0 || (!options.dates.is_empty() && !report.stopped) {
             report.days.push(day);
         }
     }

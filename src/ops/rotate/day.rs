@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::RotatedDay;
 use super::archived::{Archived, merge_join};
 use super::residue::is_superfluous;
+use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
 use crate::event::{Date, EventHead, EventPath, InvalidEvent};
 use crate::live::{FileStamp, FileState, Listing, LiveTree, PartitionReader, Removal};
@@ -75,7 +76,19 @@ impl<'a, 'm> DayRun<'a, 'm> {
         }
         let partition = self.live.partition(self.date);
         let archived = self.already_archived(&listing);
-        let read = self.read(&listing, &partition, &archived, progress)?;
+        // Without room only what is archived already can go; that takes none.
+        let numbers = match self.lacks_room(&listing, &partition, &archived)? {
+            None => (0..listing.len() as u32).collect(),
+            Some(reason) => {
+                let mut known: Vec<u32> = archived.keys().map(|number| *number as u32).collect();
+                known.sort_unstable();
+                self.report.left += (listing.len() - known.len()) as u64;
+                let reason = format!("{reason}; its events stay live");
+                self.findings.push(Finding::new(self.date.to_string(), reason));
+                known
+            }
+        };
+        let read = self.read(&listing, &numbers, &partition, &archived, progress)?;
         if let Some(path) = read.held_back_by {
             self.report.left = listing.len() as u64;
             self.findings.push(Finding::new(
@@ -119,15 +132,30 @@ impl<'a, 'm> DayRun<'a, 'm> {
         archived
     }
 
+    /// Why the day does not fit into the archive, if it does not.
+    fn lacks_room(
+        &self,
+        listing: &Listing,
+        partition: &PartitionReader<'_>,
+        archived: &Archived,
+    ) -> Result<Option<String>> {
+        let space = self.archive.space()?;
+        if is_plenty(space, listing.len()) {
+            return Ok(None);
+        }
+        let wanted = |number: usize| !archived.contains_key(&number);
+        Ok(Room::of(listing, partition, &wanted, self.policy, space)?.lacks())
+    }
+
     fn read(
         &mut self,
         listing: &Listing,
+        numbers: &[u32],
         partition: &PartitionReader<'_>,
         archived: &Archived,
         progress: &dyn Progress,
     ) -> Result<DayRead> {
         let mut read = DayRead::default();
-        let numbers: Vec<u32> = (0..listing.len()).map(|number| number as u32).collect();
         for block in numbers.chunks(BLOCK) {
             if progress.stop_requested() {
                 return Err(Error::Interrupted("the day stays live as it was".to_owned()));
@@ -246,13 +274,14 @@ impl<'a, 'm> DayRun<'a, 'm> {
         }
         let name = self.free_name(class.as_ref(), &temp)?;
         temp.publish(&name)?;
-        self.archive.write_checksum(
-            &name,
-            &summary.sha256,
-            self.context.next_token(),
-            self.manifest.lock(),
-        )?;
-        self.manifest.append(self.record(&name, &summary))?;
+        if let Err(error) = self.record_segment(&name, &summary) {
+            // No record names it, and none will: on a full disk it must not stay. (Where
+            // a record may yet come to the disk, the next run settles it.)
+            if !self.manifest.is_poisoned() && !matches!(error, Error::Corrupt { .. }) {
+                let _ = self.archive.remove_segment(&name, self.manifest.lock());
+            }
+            return Err(error);
+        }
         self.report.segments.push(name.to_string());
         self.report.events += summary.events;
         self.report.invalid += summary.invalid;
@@ -261,11 +290,18 @@ impl<'a, 'm> DayRun<'a, 'm> {
         Ok(())
     }
 
+    fn record_segment(&mut self, name: &SegmentName, summary: &SegmentSummary) -> Result<()> {
+        let token = self.context.next_token();
+        self.archive.write_checksum(name, &summary.sha256, token, self.manifest.lock())?;
+        self.manifest.append(self.record(name, summary))?;
+        Ok(())
+    }
+
     fn record(&self, name: &SegmentName, summary: &SegmentSummary) -> NewRecord {
         let mut record = NewRecord::new(self.context.now, Op::Rotate);
         record.by = Some(self.context.by.clone());
         record.policy = Some(self.policy.digest().to_owned());
-        super::super::manifest::describe_segment(&mut record, name, summary);
+        record.describe(name, summary);
         record
     }
 
@@ -279,6 +315,9 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 continue;
             }
             if !self.archive.has_segment(&name)? {
+                // A run that was stopped while it removed a segment leaves a checksum file
+                // that would contradict the new one.
+                self.archive.remove_segment(&name, self.manifest.lock())?;
                 return Ok(name);
             }
             if is_superfluous(self.archive, &name, &held(temp)?)? {

@@ -8,12 +8,16 @@
 pub(in crate::ops) mod archived;
 mod day;
 mod residue;
+mod room;
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter};
+use archived::{Archived, merge_join};
+use room::Room;
+
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Space};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::{Context, Finding};
@@ -41,6 +45,14 @@ pub struct PlannedDay {
     pub files: u64,
     /// Segments that the day has already.
     pub segments: u64,
+    /// Size of the files that are not archived yet.
+    pub event_bytes: u64,
+    /// What they need in the archive, about.
+    pub needed_bytes: u64,
+    /// What is free where the archive lies.
+    pub free_bytes: u64,
+    /// Why the day does not fit into the archive, if it does not.
+    pub lacks: Option<String>,
 }
 
 /// What was done to one day.
@@ -77,6 +89,8 @@ pub struct RotateReport {
     pub findings: Vec<Finding>,
     /// Whether the caller asked to stop before all was done.
     pub stopped: bool,
+    /// The days that stay as they are because of it.
+    pub left_days: Vec<String>,
 }
 
 /// The days that [`rotate`] would work on, without touching anything.
@@ -87,21 +101,36 @@ pub fn plan(
     options: &RotateOptions,
 ) -> Result<Vec<PlannedDay>> {
     let Some(live) = store.live()? else { return Ok(Vec::new()) };
-    let manifest = match store.archive()? {
-        Some(archive) => Manifest::load(&archive)?,
-        None => Manifest::default(),
-    };
+    let archive = store.archive()?;
+    let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
     check_clock(context, options, &manifest, &live)?;
-    due(&live, policy, context, options)?
-        .into_iter()
-        .map(|date| {
-            Ok(PlannedDay {
-                date: date.to_string(),
-                files: live.list(date)?.len() as u64,
-                segments: manifest.segments_of(date).count() as u64,
-            })
-        })
-        .collect()
+    let space = match &archive {
+        Some(archive) => archive.space()?,
+        None => Space::above(store.archive_path())?,
+    };
+    let mut days = Vec::new();
+    for date in due(&live, policy, context, options)? {
+        let listing = live.list(date)?;
+        let mut archived = Archived::new();
+        for (segment, _) in manifest.segments_of(date) {
+            if let Some(archive) = &archive {
+                // What cannot be read counts as not archived, as it does in the end.
+                let _ = merge_join(archive, segment, &listing, &mut archived);
+            }
+        }
+        let wanted = |number: usize| !archived.contains_key(&number);
+        let room = Room::of(&listing, &live.partition(date), &wanted, policy, space)?;
+        days.push(PlannedDay {
+            date: date.to_string(),
+            files: listing.len() as u64,
+            segments: manifest.segments_of(date).count() as u64,
+            event_bytes: room.event_bytes,
+            needed_bytes: room.needed_bytes,
+            free_bytes: room.free_bytes,
+            lacks: room.lacks(),
+        });
+    }
+    Ok(days)
 }
 
 /// Rotates every day that is due.
@@ -120,6 +149,9 @@ pub fn rotate(
         });
     };
     let dates = due(&live, policy, context, options)?;
+    if options.dates.is_empty() {
+        name_oddities(&live, &mut report)?;
+    }
     if dates.is_empty() && store.archive()?.is_none() {
         return Ok(report);
     }
@@ -135,9 +167,10 @@ pub fn rotate(
     }
     progress.begin("rotating", Some(dates.len() as u64), Unit::Days);
     for date in dates {
-        if progress.stop_requested() {
-            report.stopped = true;
-            break;
+        report.stopped |= progress.stop_requested();
+        if report.stopped {
+            report.left_days.push(date.to_string());
+            continue;
         }
         let mut run = day::DayRun::new(&live, &archive, &mut writer, policy, context, date);
         let outcome = run.run(progress);
@@ -148,10 +181,9 @@ pub fn rotate(
         }
         match outcome {
             Ok(()) => {}
-            Err(error @ Error::Interrupted(_)) => {
-                report.findings.push(Finding::of(date.to_string(), &error));
+            Err(Error::Interrupted(_)) => {
                 report.stopped = true;
-                break;
+                report.left_days.push(date.to_string());
             }
             // A manifest that cannot be written to ends the run: what follows would not
             // be recorded either. Anything else costs this day alone.
@@ -162,6 +194,19 @@ pub fn rotate(
     }
     progress.end();
     Ok(report)
+}
+
+/// A day behind a symbolic link, or an event beside the days, would never be archived.
+/// What begins with a dot belongs to file systems and to programs that copy trees.
+fn name_oddities(live: &LiveTree, report: &mut RotateReport) -> Result<()> {
+    let (_, oddities) = live.dates()?;
+    for oddity in oddities {
+        let path = oddity.path.display().to_string();
+        if !path.starts_with('.') {
+            report.findings.push(Finding::new(path, format!("{}; left as it is", oddity.reason)));
+        }
+    }
+    Ok(())
 }
 
 /// Opens the manifest for writing and mends a torn last line.

@@ -52,7 +52,7 @@ pub(super) fn verify_segments(
             let reason = if error.is_not_found() {
                 "the manifest records this segment, but there is no such file".to_owned()
             } else {
-                Finding::of("", &error).reason
+                Finding::of(&label, &error).reason
             };
             report.wrong(label, reason);
         }
@@ -169,7 +169,7 @@ pub(super) fn verify_unrecorded(
     if extra.is_empty() && strangers.is_empty() {
         return;
     }
-    if matches!(archive.lock(), Err(Error::Busy { .. })) {
+    if archive.is_locked() {
         for found in extra {
             report.remarks.push(Finding::new(
                 found.name.to_string(),

@@ -1,0 +1,382 @@
+//! The reading protocol under every interleaving: real files, real segments, and a world
+//! that changes at each point between two steps of a reader, in all possible ways.
+//!
+//! `tests/promises/protocol.rs` models the same protocol and shows which orders of its
+//! steps would be wrong; here the code itself is run.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::rc::Rc;
+
+use super::stream::{Amounts, EventStream};
+use super::{Notice, Order, Query, Store};
+use crate::archive::{ArchiveDir, ArchiveLock, By, ManifestWriter, NewRecord, Op, SegmentName};
+use crate::event::{Date, EventPath, Timestamp};
+use crate::segment::{SegmentOptions, SegmentSummary, SegmentWriter};
+
+type Hook = Box<dyn FnMut()>;
+
+thread_local! {
+    static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
+}
+
+/// Called by the reader between its steps.
+pub(super) fn step() {
+    HOOK.with(|hook| {
+        // The world's own changes take no steps of a reader.
+        if let Ok(mut hook) = hook.try_borrow_mut()
+            && let Some(hook) = hook.as_mut()
+        {
+            hook();
+        }
+    });
+}
+
+/// What happens to the history while it is read, one step at a time.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// A segment gets its name, with these events.
+    Publish(u32, &'static [u32]),
+    /// Its record is appended.
+    Record(u32, &'static [u32]),
+    /// Both in one.
+    Archive(u32, &'static [u32]),
+    /// A live file goes.
+    Unlink(u32),
+    /// The directories that are empty go.
+    RemoveDirectories,
+    /// An event becomes a live file: emitted, or restored from the archive.
+    Write(u32),
+    /// The record that a segment expired.
+    RecordPrune(u32),
+    /// The file of a segment that expired goes.
+    Unpublish(u32),
+}
+
+use Change::{Archive, Publish, Record, RecordPrune, RemoveDirectories, Unlink, Unpublish, Write};
+
+struct World {
+    directory: tempfile::TempDir,
+    archive: ArchiveDir,
+    lock: ArchiveLock,
+}
+
+fn date() -> Date {
+    "2026-05-16".parse().unwrap()
+}
+
+/// An event of two nodes in turn; numbers from 100 on have the names of those from 0 on,
+/// and other bytes.
+fn event(number: u32) -> (EventPath, Vec<u8>) {
+    let (name, node) = (number % 100, if number.is_multiple_of(2) { "nas" } else { "pi4" });
+    let path = format!(
+        "2026-05-16/{node}/20260516T10{name:02}00.000000Z_node_online_0196d8a2-0000-7000-8000-\
+         {name:012}.json"
+    );
+    let bytes = format!(
+        "{{\"timestamp\":\"2026-05-16T10:{name:02}:00.000000Z\",\"node\":\"{node}\",\
+         \"type\":\"node_online\",\"severity\":\"info\",\"source\":\"s\",\"service\":\"all\",\
+         \"correlation_id\":\"c\",\"payload\":{{\"number\":{number}}}}}\n"
+    );
+    (path.parse().unwrap(), bytes.into_bytes())
+}
+
+fn segment_name(number: u32) -> SegmentName {
+    SegmentName { date: date(), number, class: None }
+}
+
+/// A segment with one event a frame.
+fn segment(events: &[u32]) -> (Vec<u8>, SegmentSummary) {
+    type Made = BTreeMap<Vec<u32>, (Vec<u8>, SegmentSummary)>;
+    thread_local! {
+        static MADE: RefCell<Made> = RefCell::default();
+    }
+    MADE.with(|made| {
+        made.borrow_mut().entry(events.to_vec()).or_insert_with(|| make_segment(events)).clone()
+    })
+}
+
+fn make_segment(events: &[u32]) -> (Vec<u8>, SegmentSummary) {
+    let options = SegmentOptions { level: 1, frame_size: 1 };
+    let mut writer = SegmentWriter::new(Vec::new(), "segment".as_ref(), date(), options);
+    for number in events {
+        let (path, bytes) = event(*number);
+        writer.add(&path, &bytes).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+impl World {
+    fn new(before: &[Change]) -> Self {
+        // Many small worlds: in memory, where there is such a place.
+        let shm = std::path::Path::new("/dev/shm");
+        let parent = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
+        let directory = tempfile::tempdir_in(parent).unwrap();
+        fs::create_dir(directory.path().join("events")).unwrap();
+        let archive = ArchiveDir::create(&directory.path().join("archive")).unwrap();
+        let lock = archive.lock().unwrap();
+        let world = Self { directory, archive, lock };
+        for change in before {
+            world.apply(*change);
+        }
+        world
+    }
+
+    fn store(&self) -> Store {
+        Store::new(
+            self.directory.path().join("events"),
+            Some(self.directory.path().join("archive")),
+        )
+    }
+
+    fn append(&self, op: Op, number: u32, summary: Option<SegmentSummary>) {
+        let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+        let by = By { user: String::new(), host: String::new(), command: String::new() };
+        let (mut writer, _) = ManifestWriter::open(&self.archive, &self.lock, now, &by).unwrap();
+        let mut record = NewRecord::new(now, op);
+        record.date = Some(date());
+        record.segment = Some(segment_name(number));
+        if let Some(summary) = summary {
+            (record.first, record.last) = (summary.first, summary.last);
+        }
+        writer.append(record).unwrap();
+    }
+
+    fn apply(&self, change: Change) {
+        let live = |number| self.directory.path().join("events").join(event(number).0.to_string());
+        match change {
+            Publish(number, events) => {
+                let temp = self.archive.create_temp(2026, u64::from(number), &self.lock).unwrap();
+                std::io::Write::write_all(&mut temp.file(), &segment(events).0).unwrap();
+                temp.publish(&segment_name(number)).unwrap();
+            }
+            Record(number, events) => {
+                self.append(Op::Rotate, number, Some(segment(events).1));
+            }
+            Archive(number, events) => {
+                self.apply(Publish(number, events));
+                self.apply(Record(number, events));
+            }
+            Unlink(number) => fs::remove_file(live(number)).unwrap(),
+            RemoveDirectories => {
+                let day = self.directory.path().join("events/2026-05-16");
+                for node in ["nas", "pi4"] {
+                    let _ = fs::remove_dir(day.join(node));
+                }
+                let _ = fs::remove_dir(day);
+            }
+            Write(number) => {
+                fs::create_dir_all(live(number).parent().unwrap()).unwrap();
+                // Whole under its name, or not at all.
+                let temp = self.directory.path().join("temp");
+                fs::write(&temp, event(number).1).unwrap();
+                fs::rename(temp, live(number)).unwrap();
+            }
+            RecordPrune(number) => self.append(Op::Prune, number, None),
+            Unpublish(number) => {
+                self.archive.remove_segment(&segment_name(number), &self.lock).unwrap();
+            }
+        }
+    }
+}
+
+/// All ways to spread the changes over the steps of a reader, one after the other: each
+/// way is the numbers of changes at its steps.
+struct Ways {
+    /// What was chosen at each step of this way, and how many choices there were.
+    taken: Vec<(usize, usize)>,
+    ways: u64,
+}
+
+impl Ways {
+    /// The next way; whether there is one.
+    fn next(&mut self) -> bool {
+        self.ways += 1;
+        while let Some((choice, choices)) = self.taken.pop() {
+            if choice + 1 < choices {
+                self.taken.push((choice + 1, choices));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// A reader, as it is used.
+#[derive(Debug, Clone, Copy)]
+struct Reader {
+    order: Order,
+    limit: Option<u64>,
+    amounts: Amounts,
+}
+
+/// A reader that can hold everything, one file at a time.
+fn plenty() -> Reader {
+    let amounts = Amounts { block_files: 1, ..Amounts::default() };
+    Reader { order: Order::Forward, limit: None, amounts }
+}
+
+/// A reader that can hold next to nothing, and so reads most of it twice.
+fn little() -> Reader {
+    let amounts = Amounts { buffer_bytes: 1000, buffer_rows: 1, block_files: 1 };
+    Reader { amounts, ..plenty() }
+}
+
+/// Reads while `changes` happen, in every way. Each event of `always` must be seen once
+/// and as it was written, each other one at most once. Gives the number of ways.
+fn explore(before: &[Change], changes: &[Change], always: &[u32], reader: Reader) -> u64 {
+    let mut ways = Ways { taken: Vec::new(), ways: 0 };
+    loop {
+        let world = Rc::new(World::new(before));
+        let state = Rc::new(RefCell::new((std::mem::take(&mut ways.taken), 0, 0)));
+        let hook: Hook = {
+            let (world, state, changes) = (Rc::clone(&world), Rc::clone(&state), changes.to_vec());
+            Box::new(move || {
+                let (taken, at, done) = &mut *state.borrow_mut();
+                if *at == taken.len() {
+                    taken.push((0, changes.len() - *done + 1));
+                }
+                for _ in 0..taken[*at].0 {
+                    world.apply(changes[*done]);
+                    *done += 1;
+                }
+                *at += 1;
+            })
+        };
+        HOOK.with(|slot| *slot.borrow_mut() = Some(hook));
+        let query = Query { order: reader.order, limit: reader.limit, ..Query::default() };
+        let mut stream = EventStream::open(&world.store(), query, reader.amounts).unwrap();
+        let rows: Vec<_> = stream.by_ref().map(Result::unwrap).collect();
+        HOOK.with(|slot| *slot.borrow_mut() = None);
+        let (taken, at, _) = state.take();
+        // Decisions beyond the end of this way belong to longer ones before it.
+        ways.taken = taken[..at].to_vec();
+
+        let told = || {
+            let way: Vec<usize> = ways.taken.iter().map(|(choice, _)| *choice).collect();
+            format!("{before:?} then {changes:?} as {way:?} for {reader:?}")
+        };
+        let mut seen = BTreeMap::<(EventPath, Vec<u8>), u32>::new();
+        for row in &rows {
+            *seen.entry((row.path.clone(), row.bytes.to_vec())).or_default() += 1;
+        }
+        for ((path, _), times) in &seen {
+            assert_eq!(*times, 1, "{path} is seen {times} times: {}", told());
+        }
+        let mut expected: Vec<u32> = always.to_vec();
+        expected.sort_by_key(|number| number % 100);
+        if reader.order == Order::Reverse {
+            expected.reverse();
+        }
+        if let Some(limit) = reader.limit {
+            expected.truncate(limit as usize);
+            assert!(rows.len() as u64 <= limit, "{}", told());
+        }
+        // What comes and goes meanwhile may take the place of others within a limit.
+        let others = seen.len() > expected.len()
+            || rows.iter().any(|row| {
+                !always
+                    .iter()
+                    .any(|number| event(*number) == (row.path.clone(), row.bytes.to_vec()))
+            });
+        if reader.limit.is_some() && others {
+            expected.clear();
+        }
+        for number in expected {
+            assert!(seen.contains_key(&event(number)), "{number} is not seen: {}", told());
+        }
+        let (notices, _) = stream.notices().take();
+        let costs: Vec<&Notice> = notices.iter().filter(|notice| notice.costs_events()).collect();
+        assert!(costs.is_empty(), "{costs:?}: {}", told());
+        if !ways.next() {
+            return ways.ways;
+        }
+    }
+}
+
+#[track_caller]
+fn explore_all(before: &[Change], changes: &[Change], always: &[u32]) {
+    for reader in [plenty(), little()] {
+        let ways = explore(before, changes, always, reader);
+        assert!(ways > 100, "only {ways} ways were tried");
+    }
+}
+
+#[test]
+fn each_event_is_seen_once_while_its_day_is_rotated() {
+    let events: &[u32] = &[0, 2];
+    explore_all(
+        &[Write(0), Write(2)],
+        &[Publish(0, events), Record(0, events), Unlink(0), Unlink(2), RemoveDirectories],
+        events,
+    );
+}
+
+#[test]
+fn each_event_is_seen_once_backwards_and_within_a_limit_while_its_day_is_rotated() {
+    let events: &[u32] = &[0, 2];
+    let before = [Write(0), Write(2)];
+    let changes = [Archive(0, events), Unlink(0), Unlink(2)];
+    for reader in
+        [Reader { order: Order::Reverse, ..little() }, Reader { limit: Some(1), ..little() }]
+    {
+        explore(&before, &changes, events, reader);
+    }
+}
+
+#[test]
+fn each_event_is_seen_once_while_two_segments_are_made_of_its_day() {
+    explore_all(
+        &[Write(0), Write(1)],
+        &[Archive(0, &[0]), Archive(1, &[1]), Unlink(0), Unlink(1)],
+        &[0, 1],
+    );
+}
+
+#[test]
+fn each_event_is_seen_once_while_late_arrivals_are_rotated() {
+    explore_all(
+        &[Write(0), Archive(0, &[0]), Write(2)],
+        &[Unlink(0), Archive(1, &[2]), Unlink(2), RemoveDirectories],
+        &[0, 2],
+    );
+}
+
+#[test]
+fn an_event_that_arrives_and_is_rotated_at_once_is_seen_once_or_not_at_all() {
+    explore_all(
+        &[Archive(0, &[0])],
+        &[Write(2), Archive(1, &[2]), Unlink(2), RemoveDirectories],
+        &[0],
+    );
+}
+
+#[test]
+fn each_event_is_seen_once_while_it_is_restored_and_removed_again() {
+    explore_all(
+        &[Archive(0, &[0, 2])],
+        &[Write(0), Write(2), Unlink(0), Unlink(2), RemoveDirectories],
+        &[0, 2],
+    );
+}
+
+#[test]
+fn two_events_of_one_name_are_each_seen_once() {
+    explore_all(
+        &[Archive(0, &[0]), Write(100)],
+        &[Archive(1, &[100]), Unlink(100), Write(0), Unlink(0)],
+        &[0, 100],
+    );
+}
+
+#[test]
+fn a_segment_that_expires_costs_its_own_events_alone_and_is_no_damage() {
+    explore_all(
+        &[Archive(0, &[0]), Archive(1, &[2]), Write(4)],
+        &[RecordPrune(0), Unpublish(0), RecordPrune(1), Unpublish(1)],
+        &[4],
+    );
+}
