@@ -253,9 +253,10 @@ impl ArchiveDir {
             let folder = folder.as_ref().map_or(self.fd(), OwnedFd::as_fd);
             let mut names = Vec::new();
             fs::read_dir(folder, &mut |name, file_type| {
-                let name = name.to_string_lossy();
-                if file_type == FileType::RegularFile && name.starts_with(fs::TEMP_PREFIX) {
-                    names.push(name.into_owned());
+                if let (Ok(name), FileType::RegularFile) = (name.to_str(), file_type)
+                    && name.starts_with(fs::TEMP_PREFIX)
+                {
+                    names.push(name.to_owned());
                 }
             })
             .map_err(|errno| Error::io(&path, "read", errno))?;

@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ContextValue};
 use hlarchive::Error;
 
 use super::signals;
+use super::table::harmless;
 
 /// The ways a run can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +118,7 @@ pub(super) fn report(message: &str, exit: Exit, as_json: bool) {
         let object = serde_json::json!({ "error": { "code": exit.code(), "message": message } });
         writeln!(stderr, "{object}")
     } else {
-        writeln!(stderr, "hlarchive: {message}")
+        writeln!(stderr, "hlarchive: {}", harmless(message))
     };
 }
 

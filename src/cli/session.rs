@@ -15,6 +15,7 @@ use hlarchive::store::{Notice, Notices, Store};
 use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
 use super::exit::{self, Exit, Failure, stdout_failed};
+use super::table::harmless;
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
@@ -147,14 +148,14 @@ impl Session {
     /// A remark for the person at the terminal.
     pub(super) fn remark(&self, text: &str) {
         if !self.global.quiet {
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", harmless(text));
         }
     }
 
     /// Something that should be looked at, though the command goes on.
     #[allow(clippy::unused_self, reason = "said by a session, as remarks are")]
     pub(super) fn warn(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "hlarchive: warning: {text}");
+        let _ = writeln!(io::stderr(), "hlarchive: warning: {}", harmless(text));
     }
 
     /// Warns when neither half of the history exists: more likely a slip in a path than a

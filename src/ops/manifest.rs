@@ -42,6 +42,12 @@ pub fn rebuild_manifest(
         let checked =
             archive.open_segment(&segment.name).and_then(|file| check(&file, &path, &|_| {}));
         match checked {
+            Ok(checked) if checked.date.is_some_and(|date| date != segment.name.date) => {
+                report.findings.push(Finding::new(
+                    segment.name.to_string(),
+                    "its events are of another day than its name says",
+                ));
+            }
             Ok(checked) if checked.findings.is_empty() => {
                 if let Some(summary) = checked.summary {
                     let mut record = NewRecord::new(context.now, Op::Import);

@@ -9,14 +9,17 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::facts::{FrameFacts, SegmentFacts};
-use super::frame::{Frame, FrameLabel, decompress};
+use super::frame::{Frame, FrameLabel, decompress, plausible};
 use super::index::Index;
-use super::reader::{FrameInfo, layout};
+use super::reader::{FrameInfo, MAX_INDEX_BYTES, layout};
 use super::seek::{self, SKIPPABLE_HEADER_BYTES};
 use super::tar;
 use super::{SegmentSummary, Sha256Hash, TRAILER_BYTES};
 use crate::event::{Date, EventPath};
 use crate::{Error, Result};
+
+/// Bytes of frames that are decompressed together.
+const MOST_TOGETHER: u64 = 128 << 20;
 
 /// What checking a segment found.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub struct CheckReport {
     /// What the segment holds, found anew from its events. `None` when a part of it could
     /// not be read.
     pub summary: Option<SegmentSummary>,
+    /// The day of its events, or of its index when it has none.
+    pub date: Option<Date>,
     /// Each thing that is wrong, in a sentence.
     pub findings: Vec<String>,
 }
@@ -54,7 +59,8 @@ pub fn check(file: &File, path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Resul
     };
     let frames = layout.frames.len();
     checker.frames(&layout.frames)?;
-    checker.rest(layout.trailer, &layout.entries, file_bytes)?;
+    let index_bytes = layout.index.map(|(_, bytes)| bytes);
+    checker.rest(layout.trailer, index_bytes, &layout.entries, file_bytes)?;
     Ok(checker.finish(frames, file_bytes))
 }
 
@@ -94,28 +100,43 @@ impl Checker<'_> {
     }
 
     fn frames(&mut self, frames: &[FrameInfo]) -> Result<()> {
-        let block = 2 * rayon::current_num_threads();
-        for (block_number, infos) in frames.chunks(block).enumerate() {
+        let mut number = 0;
+        while number < frames.len() {
+            let infos = &frames[number..number + together(&frames[number..])];
             let mut compressed = Vec::with_capacity(infos.len());
             for info in infos {
-                compressed.push(self.read(u64::from(info.compressed))?);
+                let bytes = u64::from(info.compressed);
+                compressed.push(match plausible(bytes, u64::from(info.decompressed)) {
+                    Ok(()) => Ok(self.read(bytes)?),
+                    Err(reason) => {
+                        self.skip(bytes);
+                        Err(reason)
+                    }
+                });
             }
             let path = self.path;
             let checked: Vec<Result<Checked, String>> = compressed
-                .par_iter()
+                .into_par_iter()
                 .zip(infos)
                 .enumerate()
-                .map(|(number, (compressed, info))| {
-                    let number = block_number * block + number;
-                    let label = FrameLabel { path: path.to_owned(), number };
+                .map(|(place, (compressed, info))| {
+                    let label = FrameLabel { path: path.to_owned(), number: number + place };
                     check_frame(compressed, info, label)
                 })
                 .collect();
-            for (number, checked) in checked.into_iter().enumerate() {
-                self.take(block_number * block + number, checked);
+            for (place, checked) in checked.into_iter().enumerate() {
+                self.take(number + place, checked);
             }
+            number += infos.len();
         }
         Ok(())
+    }
+
+    /// Leaves bytes out that cannot be what they claim. They are not even hashed: a sparse
+    /// file has any number of them.
+    fn skip(&mut self, bytes: u64) {
+        self.whole = false;
+        self.read_to += bytes;
     }
 
     fn take(&mut self, number: usize, checked: Result<Checked, String>) {
@@ -140,35 +161,60 @@ impl Checker<'_> {
         self.facts.add(checked.facts);
     }
 
-    /// The tar's end, the index and the seek table.
+    /// The tar's end, the index and the seek table, in bounded memory: what they claim to
+    /// be is compared with what they can be before it is read.
     fn rest(
         &mut self,
         trailer: Option<FrameInfo>,
+        index_bytes: Option<u64>,
         entries: &[seek::Entry],
         file_bytes: u64,
     ) -> Result<()> {
         if let Some(info) = trailer {
-            let compressed = self.read(u64::from(info.compressed))?;
-            match decompress(&compressed, u64::from(info.decompressed)) {
+            let bytes = u64::from(info.compressed);
+            let zeros = match plausible(bytes, u64::from(info.decompressed)) {
+                Ok(()) => decompress(&self.read(bytes)?, u64::from(info.decompressed)),
+                Err(reason) => {
+                    self.skip(bytes);
+                    Err(reason)
+                }
+            };
+            match zeros {
                 Ok(zeros) if zeros.iter().all(|byte| *byte == 0) => {}
                 Ok(_) => self.findings.push("the tar does not end with zeros".to_owned()),
                 Err(reason) => self.findings.push(format!("the tar's end: {reason}")),
             }
         }
-        let rest = self.rest_bytes(file_bytes)?;
-        let index_bytes = entries.last().map_or(0, |entry| entry.compressed as usize);
-        let (index, table) = rest.split_at(index_bytes.min(rest.len()));
-        if table != seek::encode(entries) {
+        if let Some(index_bytes) = index_bytes {
+            self.index(index_bytes)?;
+        }
+        let expected = seek::encode(entries);
+        let rest_bytes = file_bytes.saturating_sub(self.read_to);
+        // One byte more shows whether anything follows.
+        let table = self.read(rest_bytes.min(expected.len() as u64 + 1))?;
+        if rest_bytes > table.len() as u64 {
+            self.skip(rest_bytes - table.len() as u64);
+        }
+        if table != expected {
             self.findings.push(
                 "its seek table is not that of its frames, or something follows it".to_owned(),
             );
         }
-        self.index_bytes = index.len().saturating_sub(SKIPPABLE_HEADER_BYTES) as u64;
-        match Index::from_frame(index) {
+        Ok(())
+    }
+
+    fn index(&mut self, bytes: u64) -> Result<()> {
+        if bytes > MAX_INDEX_BYTES {
+            self.skip(bytes);
+            self.findings.push(format!("its index claims to have {bytes} bytes"));
+            return Ok(());
+        }
+        self.index_bytes = bytes.saturating_sub(SKIPPABLE_HEADER_BYTES as u64);
+        match Index::from_frame(&self.read(bytes)?) {
             Err(reason) => self.findings.push(reason),
             // What cannot be made anew cannot be compared; the damaged frames were named.
             Ok(index) if self.whole => {
-                let date = self.date.unwrap_or(index.date());
+                let date = *self.date.get_or_insert(index.date());
                 if !index.is(&self.facts.encode_index(date)) {
                     self.findings.push("its index is not that of its events".to_owned());
                 }
@@ -176,20 +222,6 @@ impl Checker<'_> {
             Ok(_) => {}
         }
         Ok(())
-    }
-
-    /// All that is left of the file: hashed, and kept as far as an index can be.
-    fn rest_bytes(&mut self, file_bytes: u64) -> Result<Vec<u8>> {
-        const MOST: u64 = 512 << 20;
-        const CHUNK: u64 = 1 << 20;
-        let mut rest = Vec::new();
-        while self.read_to < file_bytes {
-            let chunk = self.read((file_bytes - self.read_to).min(CHUNK))?;
-            if (rest.len() as u64) < MOST {
-                rest.extend_from_slice(&chunk);
-            }
-        }
-        Ok(rest)
     }
 
     fn finish(self, frames: usize, file_bytes: u64) -> CheckReport {
@@ -206,13 +238,30 @@ impl Checker<'_> {
             event_bytes: self.facts.event_bytes,
             index_bytes: self.index_bytes,
         });
-        CheckReport { summary, findings: self.findings }
+        CheckReport { summary, date: self.date, findings: self.findings }
     }
 }
 
-fn check_frame(compressed: &[u8], info: &FrameInfo, label: FrameLabel) -> Result<Checked, String> {
+/// How many of the next frames are read and checked together: enough for every thread, in
+/// bounded memory.
+fn together(frames: &[FrameInfo]) -> usize {
+    let mut bytes = 0;
+    let most = 2 * rayon::current_num_threads();
+    let fits = frames.iter().take(most).take_while(|info| {
+        bytes += u64::from(info.decompressed);
+        bytes <= MOST_TOGETHER
+    });
+    fits.count().max(1)
+}
+
+fn check_frame(
+    compressed: Result<Vec<u8>, String>,
+    info: &FrameInfo,
+    label: FrameLabel,
+) -> Result<Checked, String> {
     let number = label.number;
-    let tar = decompress(compressed, u64::from(info.decompressed))
+    let tar = compressed
+        .and_then(|compressed| decompress(&compressed, u64::from(info.decompressed)))
         .map_err(|reason| format!("frame {number}: {reason}"))?;
     let frame = Frame::new(tar, label, None);
     let mut checked = Checked { facts: FrameFacts::new(), first: None, last: None };

@@ -1,5 +1,7 @@
 //! One frame, decompressed: whole members, one after the other.
 
+use zstd::zstd_safe;
+
 use super::{MAX_FRAME_BYTES, codec, tar};
 use crate::event::{Date, EventPath};
 use crate::{Error, Result};
@@ -78,11 +80,21 @@ impl Frame {
     }
 }
 
-/// Decompresses one frame that must be exactly `compressed` and give exactly
-/// `decompressed` bytes of tar.
-pub(super) fn decompress(compressed: &[u8], decompressed: u64) -> Result<Vec<u8>, String> {
+/// Whether a frame can be of this size, before anything is allocated for it: a seek table
+/// may promise what it likes.
+pub(super) fn plausible(compressed: u64, decompressed: u64) -> Result<(), String> {
     if decompressed > MAX_FRAME_BYTES {
         return Err(format!("it claims to hold {decompressed} bytes, more than any frame"));
     }
+    if compressed > zstd_safe::compress_bound(decompressed as usize) as u64 {
+        return Err(format!("it claims to take {compressed} bytes to hold {decompressed}"));
+    }
+    Ok(())
+}
+
+/// Decompresses one frame that must be exactly `compressed` and give exactly
+/// `decompressed` bytes of tar.
+pub(super) fn decompress(compressed: &[u8], decompressed: u64) -> Result<Vec<u8>, String> {
+    plausible(compressed.len() as u64, decompressed)?;
     codec::unpack(compressed, decompressed)
 }

@@ -10,6 +10,9 @@ mod check;
 mod codec;
 mod facts;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 mod index;
 mod reader;

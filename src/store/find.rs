@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::{FoundEvent, Store};
-use crate::archive::Manifest;
+use crate::archive::{ArchiveDir, Manifest, SegmentName};
 use crate::event::{Date, EventHead, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::segment::SegmentReader;
@@ -68,37 +68,34 @@ impl Store {
         };
         let likely = name.likely_date();
         let only_there = matches!(name, Name::Path(_));
+        let mut failed = None;
         if let Some(live) = &live {
             for date in ordered(live_dates.iter().copied(), likely, only_there) {
-                if let Some(found) = find_live(live, date, name)? {
-                    return Ok(found);
+                match find_live(live, date, name) {
+                    Ok(Some(found)) => return Ok(found),
+                    Ok(None) => {}
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
         }
-        let mut damage = None;
         if let Some(archive) = self.archive()? {
             let manifest = Manifest::load(&archive)?;
             let dates: BTreeSet<Date> = manifest.segments().map(|(name, _)| name.date).collect();
             for date in ordered(dates.into_iter(), likely, only_there) {
                 for (segment, _) in manifest.segments_of(date) {
-                    let path = archive.segment_path(segment);
-                    let member = archive
-                        .open_segment(segment)
-                        .and_then(|file| SegmentReader::open(file, &path))
-                        .map(|reader| find_member(&reader, name, &mut damage));
-                    match member {
+                    match find_archived(&archive, segment, name, &mut failed) {
                         Ok(Some((path, bytes))) => {
                             let segment = Some(std::sync::Arc::new(segment.clone()));
                             return Ok(found(path, segment, bytes));
                         }
                         Ok(None) => {}
-                        Err(error) => damage = Some(error),
+                        Err(error) => failed = failed.or(Some(error)),
                     }
                 }
             }
         }
-        if let Some(damage) = damage {
-            return Err(damage);
+        if let Some(error) = failed {
+            return Err(error);
         }
         let what = match name {
             Name::Path(path) => path.to_string(),
@@ -142,31 +139,36 @@ fn find_live(live: &LiveTree, date: Date, name: &Name) -> Result<Option<FoundEve
     Ok(None)
 }
 
-fn find_member(
-    reader: &SegmentReader,
+fn find_archived(
+    archive: &ArchiveDir,
+    segment: &SegmentName,
     name: &Name,
-    damage: &mut Option<Error>,
-) -> Option<(EventPath, Vec<u8>)> {
+    failed: &mut Option<Error>,
+) -> Result<Option<(EventPath, Vec<u8>)>> {
+    let path = archive.segment_path(segment);
+    let file = archive.open_segment(segment)?;
+    let reader = SegmentReader::open_day(file, &path, segment.date)?;
     for number in 0..reader.frames().len() {
-        let frame = match reader.read_frame(number) {
-            Ok(frame) => frame,
-            Err(error) => {
-                *damage = Some(error);
-                continue;
-            }
-        };
-        for member in frame.members() {
-            match member {
-                Ok(member) if name.fits(&member.path) => {
-                    return Some((member.path, member.bytes.to_vec()));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    *damage = Some(error);
-                    break;
-                }
-            }
+        match find_in_frame(&reader, number, name) {
+            Ok(None) => {}
+            Ok(found) => return Ok(found),
+            // A damaged frame costs only the events inside it.
+            Err(error) => *failed = failed.take().or(Some(error)),
         }
     }
-    None
+    Ok(None)
+}
+
+fn find_in_frame(
+    reader: &SegmentReader,
+    number: usize,
+    name: &Name,
+) -> Result<Option<(EventPath, Vec<u8>)>> {
+    for member in reader.read_frame(number)?.members() {
+        let member = member?;
+        if name.fits(&member.path) {
+            return Ok(Some((member.path, member.bytes.to_vec())));
+        }
+    }
+    Ok(None)
 }

@@ -6,6 +6,9 @@
 mod common;
 
 mod docs;
+mod hostile;
+mod hostile_swap;
+mod hostile_tree;
 mod man;
 mod protocol;
 mod units;

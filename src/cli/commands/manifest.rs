@@ -131,7 +131,8 @@ fn show(session: &mut Session) -> Result<Exit, Failure> {
 }
 
 fn sentence(record: &Record) -> String {
-    let mut line = format!("{:>5}  {}  {:<8}", record.seq, record.time, record.op.as_str());
+    let op = hlarchive::event::shown(record.op.as_str());
+    let mut line = format!("{:>5}  {}  {:<8}", record.seq, record.time, op);
     if let Some(segment) = &record.segment {
         line.push_str(&format!("  {segment}"));
     } else if let Some(date) = record.date {

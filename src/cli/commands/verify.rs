@@ -8,6 +8,7 @@ use crate::cli::args::{Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::cli::table::harmless;
 
 /// Prove that nothing was lost or altered, or name what was
 #[derive(Debug, clap::Args)]
@@ -98,11 +99,11 @@ fn print(
         session.json(report)?;
     } else {
         for finding in &report.findings {
-            let line = session.paint.bad(&finding.to_string());
+            let line = session.paint.bad(&harmless(&finding.to_string()));
             session.line(&line)?;
         }
         for remark in &report.remarks {
-            session.line(&format!("(remark) {remark}"))?;
+            session.line(&format!("(remark) {}", harmless(&remark.to_string())))?;
         }
         let mut parts = Vec::new();
         if options.archive {

@@ -1,8 +1,8 @@
 //! Reading an index: bounds first, then values.
 
 use super::{
-    BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, MAX_BYTES, Posting, VERSION,
-    cut, varint,
+    BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, MAX_BYTES, MAX_VALUE_BYTES,
+    Posting, VERSION, cut, varint,
 };
 use crate::event::{Date, Timestamp};
 use crate::segment::seek::{self, SKIPPABLE_HEADER_BYTES};
@@ -23,6 +23,25 @@ struct Section {
     start: usize,
     len: usize,
     values: u32,
+}
+
+impl Section {
+    fn blocks(&self) -> usize {
+        (self.values as usize).div_ceil(BLOCK_VALUES)
+    }
+
+    /// Whether its blocks lie one after the other. Blocks that overlap would let a small
+    /// index list a value any number of times.
+    fn has_blocks_in_order(&self, payload: &[u8]) -> bool {
+        let mut least = self.blocks() * 4;
+        least <= self.len
+            && (0..self.blocks()).all(|number| {
+                let offset = u32_at(payload, self.start + number * 4) as usize;
+                let fits = (least..=self.len).contains(&offset);
+                least = offset;
+                fits
+            })
+    }
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -79,10 +98,9 @@ impl Index {
                 len: u32_at(&payload, at + 4) as usize,
                 values: u32_at(&payload, at + 8),
             };
-            let blocks = (section.values as usize).div_ceil(BLOCK_VALUES);
             let fits = section.start >= frames_end
                 && section.start.checked_add(section.len).is_some_and(|to| to <= end)
-                && blocks * 4 <= section.len;
+                && section.has_blocks_in_order(&payload);
             if !fits {
                 return Err(wrong());
             }
@@ -207,14 +225,16 @@ impl Index {
     }
 
     fn block_count(&self, field: Field) -> usize {
-        (self.sections[field as usize].values as usize).div_ceil(BLOCK_VALUES)
+        self.sections[field as usize].blocks()
     }
 
     fn block(&self, field: Field, number: usize) -> Result<Block<'_>> {
         let section = self.sections[field as usize];
         let bytes = &self.payload[section.start..section.start + section.len];
-        let offset = u32_at(bytes, number * 4) as usize;
-        let rest = bytes.get(offset..).ok_or_else(broken)?;
+        let offset = |number: usize| u32_at(bytes, number * 4) as usize;
+        let is_last = number + 1 == section.blocks();
+        let end = if is_last { section.len } else { offset(number + 1) };
+        let rest = bytes.get(offset(number)..end).ok_or_else(broken)?;
         let values = (section.values as usize - number * BLOCK_VALUES).min(BLOCK_VALUES);
         Ok(Block { rest, values, before: Vec::new() })
     }
@@ -250,7 +270,7 @@ impl Block<'_> {
         let len = self.number()?;
         let suffix = self.rest.get(..len).ok_or_else(broken)?;
         self.rest = &self.rest[len..];
-        if shared > self.before.len() {
+        if shared > self.before.len() || shared + len > MAX_VALUE_BYTES {
             return Err(broken());
         }
         self.before.truncate(shared);
@@ -260,7 +280,8 @@ impl Block<'_> {
 
     fn postings(&mut self, frames: usize) -> Result<Vec<Posting>> {
         let count = self.number()?;
-        if count > frames {
+        // Each posting takes two bytes at least.
+        if count > frames || count > self.rest.len() / 2 {
             return Err(broken());
         }
         let mut postings = Vec::with_capacity(count);

@@ -21,7 +21,7 @@ const MAGIC: [u8; 4] = *b"HLIX";
 const VERSION: u16 = 1;
 
 /// The largest index that is read, in bytes.
-const MAX_BYTES: u64 = 256 << 20;
+const MAX_BYTES: u64 = 128 << 20;
 
 /// Bytes before the frame table.
 const HEADER_BYTES: usize = 176;
