@@ -29,6 +29,7 @@ const MOST_LINES: usize = 4096;
 
 /// How often a manifest is read that changes under us.
 const TRIES: usize = 10;
+
 /// Damaged lines that are named; after them reading stops. A file that has as many is no
 /// manifest, and naming each line of it would take any amount of memory.
 const MOST_DAMAGES: usize = 1000;

@@ -69,14 +69,30 @@ fn a_dry_run_says_what_would_be_done_and_changes_nothing() {
     Event { time: "2026-05-11T05:00:00.000000Z", ..EVENT }.write(&lab);
     let run = assert_untouched(&lab, || lab.run(["rotate", "--dry-run", "--now", NOW]));
     assert_eq!(run.code, 0);
+    let days: Vec<(&str, &str)> =
+        run.stdout.lines().map(|line| line.split_once("; needs about ").unwrap()).collect();
+    let heads: Vec<&str> = days.iter().map(|(head, _)| *head).collect();
     assert_eq!(
-        run.stdout,
-        "2026-05-10  6 files\n2026-05-11  1 file (late arrivals)\n2026-05-12  6 files\n"
+        heads,
+        [
+            "2026-05-10  6 files, 1.2 KiB",
+            "2026-05-11  1 file (late arrivals), 166 B",
+            "2026-05-12  6 files, 1.2 KiB"
+        ]
     );
+    assert!(days.iter().all(|(_, room)| room.contains(" in the archive, ")), "{days:?}");
     assert_eq!(run.stderr, "a dry run: nothing was changed\n");
     let plan = assert_untouched(&lab, || lab.ok(["rotate", "-n", "-o", "json", "--now", NOW]));
+    let mut plan = json(&plan);
+    for day in plan["days"].as_array_mut().unwrap() {
+        let day = day.as_object_mut().unwrap();
+        let needed = day.remove("needed_bytes").unwrap().as_u64().unwrap();
+        let free = day.remove("free_bytes").unwrap().as_u64().unwrap();
+        assert!(needed > day.remove("event_bytes").unwrap().as_u64().unwrap() && free > needed);
+        assert_eq!(day.remove("lacks"), Some(serde_json::Value::Null));
+    }
     assert_eq!(
-        json(&plan),
+        plan,
         serde_json::json!({ "dry_run": true, "days": [
             { "date": "2026-05-10", "files": 6, "segments": 0 },
             { "date": "2026-05-11", "files": 1, "segments": 1 },
@@ -199,7 +215,7 @@ fn the_report_has_one_shape() {
                 "invalid": 0, "event_bytes": bytes, "segment_bytes": size,
                 "already_archived": 0, "removed": 6, "left": 0,
             }],
-            "recovered": [], "findings": [], "stopped": false,
+            "recovered": [], "findings": [], "stopped": false, "left_days": [],
         })
     );
 }
