@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -57,7 +58,7 @@ pub fn place_batch(
         }
         None => place(tree, item.path, item.bytes, &options(item)),
     });
-    let mut failed: HashMap<Key<'_>, String> = HashMap::new();
+    let mut failed: HashMap<Key<'_>, (ErrorKind, String)> = HashMap::new();
     for (of, directory) in &directories {
         let first = items
             .iter()
@@ -66,7 +67,8 @@ pub fn place_batch(
         if let Some((item, _)) = first
             && let Err(error) = sync_directories(tree, directory, item.path, now)
         {
-            failed.insert(*of, error.to_string());
+            let kind = error.io_kind().unwrap_or(ErrorKind::Other);
+            failed.insert(*of, (kind, error.to_string()));
         }
     }
     items
@@ -80,14 +82,14 @@ pub fn place_batch(
                 }
                 Ok(Placed::Created) => match failed.get(&key(item)) {
                     None => Ok(Placed::Created),
-                    Some(reason) => {
+                    Some((kind, reason)) => {
                         if let Some(directory) = directories.get(&key(item)) {
                             let _ = fs::unlink(directory.as_fd(), item.path.name.as_str());
                         }
                         Err(Error::io(
                             super::place::full(tree, item.path),
                             "sync",
-                            std::io::Error::other(reason.clone()),
+                            std::io::Error::new(*kind, reason.clone()),
                         ))
                     }
                 },

@@ -56,8 +56,8 @@ pub(crate) struct Call {
     pub(crate) result: Option<i64>,
     /// The inode that it made.
     pub(crate) made: Option<u64>,
-    /// The argument that says how much is written, where there is one.
-    pub(super) amount: Option<usize>,
+    /// Which argument says how much is written, and how much that is.
+    pub(super) amount: Option<(usize, u64)>,
 }
 
 impl Call {
@@ -209,7 +209,7 @@ fn open(name: &'static str, tid: Pid, path: PathBuf, flags: u64, root: &Path) ->
 /// A write; what is written to standard output is an answer.
 fn write(name: &'static str, tid: Pid, raw: &RawCall, offset: Option<u64>, root: &Path) -> Option<Call> {
     let data = process::memory(tid, raw.arguments[1], raw.arguments[2] as usize);
-    written(name, tid, raw.int(0), data, offset, root, Some(2))
+    written(name, tid, raw.int(0), data, offset, root, Some((2, raw.arguments[2])))
 }
 
 fn write_vector(
@@ -235,7 +235,7 @@ fn written(
     data: Vec<u8>,
     offset: Option<u64>,
     root: &Path,
-    amount: Option<usize>,
+    amount: Option<(usize, u64)>,
 ) -> Option<Call> {
     let path = process::descriptor(tid, fd);
     let change = if path.starts_with(root) {
