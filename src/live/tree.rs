@@ -163,9 +163,6 @@ fn odd(name: &str, file_type: FileType, rule: &str) -> Oddity {
 }
 
 fn unreadable(path: PathBuf, errno: Errno) -> Oddity {
-    let reason = match errno {
-        Errno::ACCESS => "cannot read this directory: permission denied".to_owned(),
-        other => format!("cannot read this directory: {}", std::io::Error::from(other)),
-    };
+    let reason = format!("cannot read this directory: {}", crate::error::plain(&errno.into()));
     Oddity { path, reason, hides_events: true }
 }
