@@ -5,4 +5,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod concurrency;
 mod protocol;
+mod signals;
