@@ -6,6 +6,7 @@
 mod common;
 
 mod clock;
+mod concurrency;
 mod docs;
 mod forge;
 mod hostile;
@@ -17,4 +18,5 @@ mod hostile_tree;
 mod man;
 mod protocol;
 mod roundtrip;
+mod signals;
 mod units;
