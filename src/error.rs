@@ -116,7 +116,7 @@ impl Error {
 }
 
 /// The operating system's words without Rust's "(os error N)".
-fn plain(source: &io::Error) -> String {
+pub(crate) fn plain(source: &io::Error) -> String {
     if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
         return "a symbolic link is in the way".to_owned();
     }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::common::{HLARCHIVE, Lab, NOW, Run, tool, tree};
+use crate::common::{HLARCHIVE, Lab, NOW, Run, system, tool, tree};
 use crate::support::{EVENT, Event, sentence};
 
 fn is_root() -> bool {
@@ -27,7 +27,9 @@ impl Nobody {
     fn of(lab: &Lab) -> Option<Self> {
         let setpriv = tool("setpriv").filter(|_| is_root())?;
         let command = lab.path("hlarchive");
-        fs::copy(HLARCHIVE, &command).unwrap();
+        // By another process: a child that a test beside this one starts would inherit the
+        // copy while it is still open for writing, and it could not be run.
+        system(Command::new("cp").arg(HLARCHIVE).arg(&command));
         for path in [lab.path(""), command.clone()] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }

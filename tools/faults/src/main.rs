@@ -52,6 +52,7 @@ fn points(text: &str) -> Result<Points, String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
     Kill,
+    Fault,
     Powercut,
 }
 
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         }
         let outcomes = Stage::new(&*scenario, &settings).and_then(|stage| match options.mode {
             Mode::Kill => mode::kill::run(&stage, &settings),
+            Mode::Fault => mode::fault::run(&stage, &settings),
             Mode::Powercut => mode::powercut::run(&stage, &settings),
         });
         match outcomes {
