@@ -309,7 +309,14 @@ fn while_the_lock_is_held_nobody_else_changes_anything_and_everybody_reads() {
     lab.ok(["rotate", "--dry-run", "--now", NOW]);
     assert_eq!((tree(&lab.root()), tree(&lab.archive())), trees);
     drop(lock);
+    // A temporary file, and nobody at work. Verify finds that out without a lock.
+    std::fs::write(lab.archive().join(".hlarchive-tmp-0000000000000001"), "half").unwrap();
+    std::fs::remove_file(lab.archive().join("lock")).unwrap();
+    let run = lab.fails(1, ["verify"]);
+    assert!(run.stdout.contains(".hlarchive-tmp-0000000000000001: a temporary file"), "{run:?}");
+    assert!(!lab.archive().join("lock").exists());
     lab.ok(["rotate", "--now", NOW]);
+    lab.ok(["verify"]);
 }
 
 #[test]

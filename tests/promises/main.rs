@@ -7,4 +7,5 @@ mod common;
 
 mod concurrency;
 mod protocol;
+mod room;
 mod signals;
