@@ -97,6 +97,18 @@ impl Error {
         }
     }
 
+    /// The message for a line that names `path` already: without the path, when it is
+    /// about that file or when a segment's damage was found on the way to it.
+    pub(crate) fn reason_at(&self, path: impl AsRef<Path>) -> String {
+        match self {
+            Self::Io { path: of, action, source } if of.ends_with(path) => {
+                format!("cannot {action}: {}", plain(source))
+            }
+            Self::Corrupt { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the file or directory was simply not there.
     pub fn is_not_found(&self) -> bool {
         self.io_kind() == Some(io::ErrorKind::NotFound)
@@ -104,7 +116,10 @@ impl Error {
 }
 
 /// The operating system's words without Rust's "(os error N)".
-fn plain(source: &io::Error) -> String {
+pub(crate) fn plain(source: &io::Error) -> String {
+    if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+        return "a symbolic link is in the way".to_owned();
+    }
     let text = source.to_string();
     match text.find(" (os error") {
         Some(at) => text[..at].to_lowercase(),

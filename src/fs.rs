@@ -87,8 +87,12 @@ pub(crate) fn make_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
 
 /// Makes a directory and what is missing above it, each synced into its parent.
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
+    // Whatever else keeps us from looking must not be taken for absence.
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(_) => {}
     }
     let parent = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
@@ -102,6 +106,34 @@ pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     }
     rustix::fs::fsync(open_root(parent)?)?;
     Ok(())
+}
+
+/// Syncs the directories above one, as long as `goes_on` says of a directory that its own
+/// name may not be on the disk yet, and within one file system.
+pub(crate) fn sync_above(
+    directory: BorrowedFd<'_>,
+    goes_on: &dyn Fn(BorrowedFd<'_>) -> bool,
+) -> Result<(), Errno> {
+    let mut here: Option<OwnedFd> = None;
+    loop {
+        let below = here.as_ref().map_or(directory, OwnedFd::as_fd);
+        if !goes_on(below) {
+            return Ok(());
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let above = match rustix::fs::openat(below, "..", flags, Mode::empty()) {
+            Ok(above) => above,
+            // Who may not even list it did not make anything in it.
+            Err(Errno::ACCESS | Errno::PERM) => return Ok(()),
+            Err(errno) => return Err(errno),
+        };
+        let (low, high) = (rustix::fs::fstat(below)?, rustix::fs::fstat(&above)?);
+        if low.st_dev != high.st_dev || low.st_ino == high.st_ino {
+            return Ok(());
+        }
+        rustix::fs::fsync(&above)?;
+        here = Some(above);
+    }
 }
 
 /// Gives a file its final name, unless that name is taken ([`Errno::EXIST`]).
@@ -141,7 +173,12 @@ pub(crate) fn read_dir(
     let mut buffer: Vec<MaybeUninit<u8>> = vec![MaybeUninit::uninit(); 1 << 16];
     let mut entries = RawDir::new(directory.as_fd(), &mut buffer);
     while let Some(found) = entries.next() {
-        let found = found?;
+        let found = match found {
+            Ok(found) => found,
+            // Removed since it was opened: then nothing is in it.
+            Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(errno),
+        };
         let name = found.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
@@ -157,4 +194,23 @@ pub(crate) fn read_dir(
         entry(name, file_type);
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Rotation removes a day's directories while others read it.
+    #[test]
+    fn a_directory_that_was_removed_after_it_was_opened_is_empty() {
+        let parent = tempfile::tempdir().unwrap();
+        let parent_fd = open_root(parent.path()).unwrap();
+        make_dir(parent_fd.as_fd(), "day").unwrap();
+        let day = open_dir(parent_fd.as_fd(), "day").unwrap();
+        std::fs::remove_dir(parent.path().join("day")).unwrap();
+        let mut entries = 0;
+        assert_eq!(read_dir(day.as_fd(), &mut |_, _| entries += 1), Ok(()));
+        assert_eq!(entries, 0);
+    }
 }

@@ -59,3 +59,8 @@ pub use error::{Error, Result};
 pub use event::{Date, Event, Timestamp};
 pub use ops::Context;
 pub use store::{Query, Store};
+
+/// The README's Rust code must at least compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

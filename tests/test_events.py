@@ -16,7 +16,6 @@ import pickle
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 import warnings
 from pathlib import Path
@@ -224,7 +223,8 @@ class List(EventsTest):
         self.assertEqual(list(list_events("2026-05-16", reverse=True)), events[::-1])
         self.assertEqual(list(list_events("2026-05-16", limit=2)), events[:2])
         self.assertEqual(len(list(list_events(["2026-05-16", "2026-05-17"]))), 4)
-        self.assertEqual(list(list_events("2026-05-16", root=self.scratch / "none")), [])
+        with self.assertWarnsRegex(EventsWarning, "neither an event tree"):
+            self.assertEqual(list(list_events("2026-05-16", root=self.scratch / "none")), [])
 
     def test_today_is_the_default(self) -> None:
         emit_event("node_online", payload={"n": "line\nbreak"})
@@ -285,9 +285,7 @@ class List(EventsTest):
         self.stand_in(f"echo $$ >{pid}; echo '{{\"a\":1}}'; exec sleep 60")
         events = list_events(follow=True)
         self.assertEqual(next(events), {"a": 1})
-        started = time.monotonic()
         events.close()
-        self.assertLess(time.monotonic() - started, 4)
         self.assert_gone(pid)
 
     def assert_gone(self, pid: Path) -> None:
@@ -328,6 +326,7 @@ class List(EventsTest):
             "i=$((i + 1)); done; echo '{\"a\":1}'"
         )
         with warnings.catch_warnings(record=True):
+            warnings.simplefilter("always")
             self.assertEqual(list(list_events()), [{"a": 1}])
 
 
@@ -346,9 +345,10 @@ class Trace(EventsTest):
         self.assertIn("outcome", chain)
 
     def test_an_unknown_id_gives_none(self) -> None:
-        self.assertIsNone(trace_events("no-such-run"))
         emit_event("node_online", correlation_id="run-1")
-        self.assertIsNone(trace_events("run-1", root=self.scratch / "none"))
+        self.assertIsNone(trace_events("no-such-run"))
+        with self.assertWarnsRegex(EventsWarning, "neither an event tree"):
+            self.assertIsNone(trace_events("run-1", root=self.scratch / "none"))
 
     def test_a_failure_is_raised(self) -> None:
         self.stand_in(

@@ -369,8 +369,10 @@ def _warn(told: str) -> None:
 
 
 def _fail(told: str, returncode: int) -> NoReturn:
-    """Raises the command's explanation, without its name, its warnings and its usage text."""
-    lines = [line for line in told.strip().splitlines() if not line.startswith(_WARNING)]
+    """Raises the command's explanation, without its name and its usage text."""
+    lines = told.strip().splitlines()
+    warned = [line[len(_WARNING) :] for line in lines if line.startswith(_WARNING)]
+    lines = [line for line in lines if not line.startswith(_WARNING)]
     message = "\n".join(lines).split("\n\n")[0]
     try:
         message = json.loads(lines[-1])["error"]["message"]
@@ -378,6 +380,8 @@ def _fail(told: str, returncode: int) -> NoReturn:
         for prefix in ("hlarchive: ", "error: "):
             if message.startswith(prefix):
                 message = message[len(prefix) :]
+    # A command that goes on beside damage says so in warnings alone.
+    message = message or "\n".join(warned)
     if not message:
         ended = f"by signal {-returncode}" if returncode < 0 else f"with the code {returncode}"
         message = f"hlarchive ended {ended} and said nothing"

@@ -4,6 +4,8 @@
 //! before it, and `self`, the SHA-256 of its own bytes before `,"self":`. So a change of
 //! any bit is found, also in the last line, which no later line vouches for.
 
+use sha2::{Digest, Sha256};
+
 use super::record::{Record, VERSION};
 use crate::segment::Sha256Hash;
 
@@ -24,11 +26,26 @@ pub(super) fn line(record: &Record) -> Vec<u8> {
     line
 }
 
+/// A line that was read.
+pub(super) struct Line {
+    /// What the next line links to.
+    pub(super) hash: Sha256Hash,
+    /// Its record, or what is wrong with it.
+    pub(super) record: Result<Record, String>,
+}
+
 /// Takes a line apart, and checks what can be checked of it alone.
-pub(super) fn parse(line: &[u8]) -> Result<Record, String> {
-    if !is_sealed(line) {
-        return Err("it is not as it was written (its own hash does not fit)".to_owned());
-    }
+pub(super) fn read(line: &[u8]) -> Line {
+    let (hash, sealed) = hash(line);
+    let record = if sealed {
+        parse(line)
+    } else {
+        Err("it is not as it was written (its own hash does not fit)".to_owned())
+    };
+    Line { hash, record }
+}
+
+fn parse(line: &[u8]) -> Result<Record, String> {
     let record: Record =
         serde_json::from_slice(line).map_err(|error| format!("it is no record: {error}"))?;
     if record.v != VERSION {
@@ -37,20 +54,25 @@ pub(super) fn parse(line: &[u8]) -> Result<Record, String> {
     Ok(record)
 }
 
-/// Whether a line ends with the hash of what is before it.
-pub(super) fn is_sealed(line: &[u8]) -> bool {
-    let Some(at) = line.len().checked_sub(SUFFIX) else { return false };
+/// A line's hash, and whether it ends with the hash of what is before that end. Both come
+/// from one pass over its bytes.
+fn hash(line: &[u8]) -> (Sha256Hash, bool) {
+    let Some(at) = line.len().checked_sub(SUFFIX) else { return (Sha256Hash::of(line), false) };
     let (body, suffix) = line.split_at(at);
-    let expected = Sha256Hash::of(body).to_string();
-    suffix.strip_prefix(SELF).and_then(|rest| rest.strip_suffix(b"\"}"))
-        == Some(expected.as_bytes())
+    let mut hasher = Sha256::new();
+    hasher.update(body);
+    let own = Sha256Hash::finish(hasher.clone());
+    hasher.update(suffix);
+    let sealed = suffix
+        .strip_prefix(SELF)
+        .and_then(|rest| rest.strip_suffix(b"\"}"))
+        .is_some_and(|digits| own.is_written_as(digits));
+    (Sha256Hash::finish(hasher), sealed)
 }
 
 /// What stands after the last newline: nothing, a whole line whose newline is missing, or
 /// what a crash left. Gives the length of the whole line.
 pub(super) fn unfinished_line(tail: &[u8]) -> Option<usize> {
     // A flipped newline leaves one byte of garbage after a line that is as it was written.
-    [tail.len(), tail.len().saturating_sub(1)]
-        .into_iter()
-        .find(|length| is_sealed(&tail[..*length]))
+    [tail.len(), tail.len().saturating_sub(1)].into_iter().find(|length| hash(&tail[..*length]).1)
 }

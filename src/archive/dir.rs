@@ -223,13 +223,18 @@ impl ArchiveDir {
         .map_err(|errno| Error::io(self.root.join(below), "read", errno))
     }
 
-    /// Removes a segment and its checksum file. Who calls this has made sure that no
+    /// Removes a segment and its checksum file, or what there is of them. Who calls this has made sure that no
     /// event is lost by it.
     pub fn remove_segment(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
+        let mut removed = false;
         for file in [name.file_name(), name.checksum_name()] {
             let path = self.root.join(name.folder()).join(&file);
-            fs::unlink(folder.as_fd(), &file).map_err(|errno| Error::io(path, "remove", errno))?;
+            removed |= fs::unlink(folder.as_fd(), &file)
+                .map_err(|errno| Error::io(path, "remove", errno))?;
+        }
+        if !removed {
+            return Ok(());
         }
         let path = self.root.join(name.folder());
         rustix::fs::fsync(&folder).map_err(|errno| Error::io(path, "sync", errno))
@@ -248,9 +253,10 @@ impl ArchiveDir {
             let folder = folder.as_ref().map_or(self.fd(), OwnedFd::as_fd);
             let mut names = Vec::new();
             fs::read_dir(folder, &mut |name, file_type| {
-                let name = name.to_string_lossy();
-                if file_type == FileType::RegularFile && name.starts_with(fs::TEMP_PREFIX) {
-                    names.push(name.into_owned());
+                if let (Ok(name), FileType::RegularFile) = (name.to_str(), file_type)
+                    && name.starts_with(fs::TEMP_PREFIX)
+                {
+                    names.push(name.to_owned());
                 }
             })
             .map_err(|errno| Error::io(&path, "read", errno))?;

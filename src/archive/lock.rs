@@ -2,12 +2,12 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType};
 
 use super::ArchiveDir;
-use crate::fs;
+use crate::fs::{self, kind};
 use crate::{Error, Result};
 
 /// Proof that this process, and no other, may change the archive. Given up on drop, and
@@ -21,9 +21,20 @@ impl ArchiveDir {
     /// Takes the lock, or fails at once with [`Error::Busy`].
     pub fn lock(&self) -> Result<ArchiveLock> {
         let path = self.root().join("lock");
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR
+            | OFlags::CREATE
+            | OFlags::NOFOLLOW
+            | OFlags::CLOEXEC
+            | OFlags::NONBLOCK
+            | OFlags::NOCTTY;
         let file = rustix::fs::openat(self.fd(), "lock", flags, Mode::from_raw_mode(0o644))
             .map_err(|errno| Error::io(&path, "open", errno))?;
+        let stat = rustix::fs::fstat(&file).map_err(|errno| Error::io(&path, "look up", errno))?;
+        let file_type = FileType::from_raw_mode(stat.st_mode);
+        if file_type != FileType::RegularFile {
+            let reason = format!("the lock is {}, not a file", kind(file_type));
+            return Err(Error::corrupt(path, reason));
+        }
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 // Beside it a lock of the other kind, for `is_locked` to see. It keeps

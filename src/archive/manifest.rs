@@ -1,9 +1,10 @@
 //! The manifest, read: what happened to the archive, and which segments are in it.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::Read;
 use std::os::fd::AsFd;
 
+use rayon::prelude::*;
 use rustix::io::Errno;
 
 use super::chain;
@@ -17,8 +18,21 @@ use crate::{Error, Result};
 /// The longest line that is read, in bytes. A record has a few hundred.
 const MAX_LINE_BYTES: u64 = 16 << 20;
 
+/// What is read at once, in bytes.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// So many lines are worth the start of threads.
+const MANY_LINES: usize = 128;
+
+/// Lines that are taken apart together: a record takes much more room than a short line.
+const MOST_LINES: usize = 4096;
+
 /// How often a manifest is read that changes under us.
 const TRIES: usize = 10;
+
+/// Damaged lines that are named; after them reading stops. A file that has as many is no
+/// manifest, and naming each line of it would take any amount of memory.
+const MOST_DAMAGES: usize = 1000;
 
 /// What a crash left at the manifest's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +98,7 @@ impl Manifest {
     fn read(archive: &ArchiveDir) -> Result<(Self, Vec<String>)> {
         let path = archive.manifest_path();
         let failed = |error: std::io::Error| Error::io(&path, "read", error);
-        let file = match fs::open_regular(archive.fd(), MANIFEST) {
+        let mut file = match fs::open_regular(archive.fd(), MANIFEST) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok((Self::default(), Vec::new()));
@@ -94,44 +108,69 @@ impl Manifest {
         let stat = rustix::fs::fstat(&file).map_err(|errno| failed(errno.into()))?;
         let mut manifest = Self { stamp: Some(stamp(&stat)), ..Self::default() };
         let mut damages = Vec::new();
-        let mut reader = BufReader::with_capacity(1 << 16, file);
-        let mut line = Vec::new();
-        let mut number = 0;
+        let mut buffer = Vec::new();
         loop {
-            line.clear();
-            let mut limited = std::io::Read::take(&mut reader, MAX_LINE_BYTES);
-            let got = limited.read_until(b'\n', &mut line).map_err(failed)?;
+            let got = Read::by_ref(&mut file)
+                .take(CHUNK_BYTES)
+                .read_to_end(&mut buffer)
+                .map_err(failed)?;
             if got == 0 {
                 break;
             }
-            number += 1;
-            let has_newline = line.last() == Some(&b'\n');
-            if has_newline {
-                line.pop();
-            } else if got as u64 == MAX_LINE_BYTES {
-                damages.push(format!("line {number} is longer than any record"));
-                break;
+            // The last whole line stays: only at the file's end it is known to be the last.
+            let whole = memchr::memrchr_iter(b'\n', &buffer).nth(1).map_or(0, |at| at + 1);
+            manifest.take_lines(&buffer[..whole], &mut damages);
+            buffer.drain(..whole);
+            if damages.len() >= MOST_DAMAGES {
+                let number = manifest.hashes.len();
+                damages.push(format!("what follows line {number} was not read"));
+                return Ok((manifest, damages));
             }
-            let is_last = !has_newline || reader.fill_buf().map_err(failed)?.is_empty();
-            manifest.take_line(&line, number, has_newline, is_last, &mut damages);
+            if buffer.len() as u64 > MAX_LINE_BYTES {
+                let number = manifest.hashes.len() + 1;
+                damages.push(format!("line {number} is longer than any record"));
+                return Ok((manifest, damages));
+            }
         }
+        let last = match buffer.split_last() {
+            Some((_, text)) => memchr::memrchr(b'\n', text).map_or(0, |at| at + 1),
+            None => return Ok((manifest, damages)),
+        };
+        manifest.take_lines(&buffer[..last], &mut damages);
+        manifest.take_last_line(&buffer[last..], &mut damages);
         Ok((manifest, damages))
     }
 
-    fn take_line(
-        &mut self,
-        line: &[u8],
-        number: u64,
-        has_newline: bool,
-        is_last: bool,
-        damages: &mut Vec<String>,
-    ) {
+    /// Takes up whole lines, each with its newline, that are not the last.
+    fn take_lines(&mut self, text: &[u8], damages: &mut Vec<String>) {
+        let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        let read = |line: &&[u8]| (line.len(), chain::read(&line[..line.len() - 1]));
+        for lines in lines.chunks(MOST_LINES) {
+            let read: Vec<(usize, chain::Line)> = if lines.len() >= MANY_LINES {
+                lines.par_iter().map(read).collect()
+            } else {
+                lines.iter().map(read).collect()
+            };
+            for (bytes, line) in read {
+                self.take_line(line, damages);
+                self.sound_bytes += bytes as u64;
+            }
+            if damages.len() >= MOST_DAMAGES {
+                return;
+            }
+        }
+    }
+
+    /// Takes up the last line, or what a crash left of it.
+    fn take_last_line(&mut self, text: &[u8], damages: &mut Vec<String>) {
+        let (line, newline) = match text.strip_suffix(b"\n") {
+            Some(line) => (line, 1),
+            None => (text, 0),
+        };
         let mut whole = line;
-        if is_last && (!has_newline || memchr::memchr(0, line).is_some()) {
+        if newline == 0 || memchr::memchr(0, line).is_some() {
             // What a power cut leaves: part of a line, or blocks of zeros.
-            let length = chain::unfinished_line(line).filter(|_| !has_newline);
-            let newline = u64::from(has_newline);
-            let sound = length.unwrap_or(0);
+            let sound = if newline == 0 { chain::unfinished_line(line).unwrap_or(0) } else { 0 };
             self.torn = Some(Torn { bytes: (line.len() - sound) as u64 + newline });
             if sound == 0 {
                 return;
@@ -139,11 +178,15 @@ impl Manifest {
             self.lacks_newline = true;
             whole = &line[..sound];
         }
-        self.sound_bytes += whole.len() as u64 + u64::from(has_newline);
-        let before = self.head();
-        match chain::parse(whole) {
+        self.take_line(chain::read(whole), damages);
+        self.sound_bytes += whole.len() as u64 + newline;
+    }
+
+    fn take_line(&mut self, line: chain::Line, damages: &mut Vec<String>) {
+        let number = self.hashes.len() + 1;
+        match line.record {
             Ok(record) => {
-                if record.prev != before {
+                if record.prev != self.head() {
                     damages.push(format!(
                         "line {number} does not follow the line before it: a line was changed, \
                          removed or moved"
@@ -151,12 +194,12 @@ impl Manifest {
                 } else if record.seq != self.next_seq() {
                     damages.push(format!("line {number} has the wrong number {}", record.seq));
                 }
-                self.add(record, Sha256Hash::of(whole));
+                self.add(record, line.hash);
             }
             Err(reason) => {
                 damages.push(format!("line {number} is damaged: {reason}"));
                 // The next line's link is to this one, damaged as it is.
-                self.hashes.push(Sha256Hash::of(whole));
+                self.hashes.push(line.hash);
             }
         }
     }
@@ -197,6 +240,11 @@ impl Manifest {
     /// changed since. The head of an empty manifest always fits.
     pub fn has_head(&self, head: Sha256Hash) -> bool {
         head == Sha256Hash::ZERO || self.hashes.contains(&head)
+    }
+
+    /// Whether there is a manifest at all.
+    pub(super) fn exists(&self) -> bool {
+        self.stamp.is_some()
     }
 
     /// What a crash left at the end, if anything.

@@ -1,5 +1,6 @@
 //! A new manifest in place of one that is lost or damaged.
 
+use std::fs::File;
 use std::io::Write;
 
 use rustix::fs::AtFlags;
@@ -15,7 +16,7 @@ use crate::{Error, Result};
 
 /// Writes a manifest that begins with a `rebuild` record and holds `records`. The old one
 /// is kept beside it as `manifest.jsonl.replaced-TIME`; at every moment there is one or
-/// the other.
+/// the other under the manifest's own name.
 pub fn rebuild(
     archive: &ArchiveDir,
     _lock: &ArchiveLock,
@@ -38,62 +39,65 @@ pub fn rebuild(
         text.extend_from_slice(&line);
         text.push(b'\n');
     }
-    let path = archive.manifest_path();
-    let temp = fs::temp_name(token);
-    let temp_path = archive.root().join(&temp);
-    let file = fs::create_new(archive.fd(), &temp, 0o644)
-        .map_err(|errno| Error::io(&temp_path, "create", errno))?;
-    let mut file = std::fs::File::from(file);
-    let replaced = file
-        .write_all(&text)
-        .map_err(|error| Error::io(&temp_path, "write", error))
-        .and_then(|()| {
-            rustix::fs::fsync(&file).map_err(|errno| Error::io(&temp_path, "sync", errno))
-        })
-        .and_then(|()| keep_old(archive, time))
-        .and_then(|()| {
-            rustix::fs::renameat(archive.fd(), &temp, archive.fd(), MANIFEST)
-                .map_err(|errno| Error::io(&path, "replace", errno))
-        });
-    if replaced.is_err() {
-        // What cannot be removed now is a leftover, which the next rotate removes.
-        let _ = fs::unlink(archive.fd(), &temp);
-    }
-    replaced?;
+    keep_old(archive, time, token.wrapping_add(1))?;
+    // First the old one has its further name for good; only then may it lose its own.
+    rustix::fs::fsync(archive.fd()).map_err(|errno| Error::io(archive.root(), "sync", errno))?;
+    let temp = Temp::write(archive, token, &mut &text[..])?;
+    rustix::fs::renameat(archive.fd(), &temp.name, archive.fd(), MANIFEST)
+        .map_err(|errno| Error::io(archive.manifest_path(), "replace", errno))?;
     rustix::fs::fsync(archive.fd()).map_err(|errno| Error::io(archive.root(), "sync", errno))
 }
 
-/// Keeps a copy of the old manifest under a name that is free.
-fn copy_old(archive: &ArchiveDir, name: &str) -> std::io::Result<()> {
-    let mut old = fs::open_regular(archive.fd(), MANIFEST)?;
-    let mut copy = std::fs::File::from(fs::create_new(archive.fd(), name, 0o644)?);
-    let copied = std::io::copy(&mut old, &mut copy).and_then(|_| copy.sync_all());
-    if copied.is_err() {
-        let _ = fs::unlink(archive.fd(), name);
-    }
-    copied
-}
-
-fn keep_old(archive: &ArchiveDir, time: Timestamp) -> Result<()> {
+/// Gives the old manifest a further name. Nothing is to be kept when there is none.
+fn keep_old(archive: &ArchiveDir, time: Timestamp, token: u64) -> Result<()> {
     let dir = archive.fd();
     for number in 0.. {
         let suffix = if number == 0 { String::new() } else { format!("-{number}") };
         let name = format!("{MANIFEST}.replaced-{}{suffix}", time.to_name());
-        let linked = rustix::fs::linkat(dir, MANIFEST, dir, &name, AtFlags::empty());
-        match linked {
+        match rustix::fs::linkat(dir, MANIFEST, dir, &name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => break,
             Err(Errno::EXIST) => {}
-            // A file system without links. The old one must not move away: for a moment
-            // readers would find none.
-            Err(Errno::PERM | Errno::OPNOTSUPP) => match copy_old(archive, &name) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                copied => {
-                    return copied
-                        .map_err(|error| Error::io(archive.root().join(&name), "create", error));
-                }
-            },
+            // A file system without links gets a copy: were the old one moved away, there
+            // would be a moment without a manifest, and readers would see an empty archive.
+            Err(Errno::PERM | Errno::OPNOTSUPP) => return copy_old(archive, &name, token),
             Err(errno) => return Err(Error::io(archive.root().join(&name), "create", errno)),
         }
     }
     Ok(())
+}
+
+fn copy_old(archive: &ArchiveDir, name: &str, token: u64) -> Result<()> {
+    let mut old = fs::open_regular(archive.fd(), MANIFEST)
+        .map_err(|error| Error::io(archive.manifest_path(), "open", error))?;
+    let temp = Temp::write(archive, token, &mut old)?;
+    fs::rename_new(archive.fd(), &temp.name, archive.fd(), name)
+        .map_err(|errno| Error::io(archive.root().join(name), "create", errno))
+}
+
+/// A file that is on the disk and has a temporary name; on drop, that name is gone.
+struct Temp<'a> {
+    archive: &'a ArchiveDir,
+    name: String,
+}
+
+impl<'a> Temp<'a> {
+    fn write(archive: &'a ArchiveDir, token: u64, from: &mut dyn std::io::Read) -> Result<Self> {
+        let name = fs::temp_name(token);
+        let path = archive.root().join(&name);
+        let file = fs::create_new(archive.fd(), &name, 0o644)
+            .map_err(|errno| Error::io(&path, "create", errno))?;
+        let temp = Self { archive, name };
+        let mut file = File::from(file);
+        std::io::copy(from, &mut file).map_err(|error| Error::io(&path, "write", error))?;
+        file.flush().map_err(|error| Error::io(&path, "write", error))?;
+        rustix::fs::fsync(&file).map_err(|errno| Error::io(&path, "sync", errno))?;
+        Ok(temp)
+    }
+}
+
+impl Drop for Temp<'_> {
+    fn drop(&mut self) {
+        // Renamed, it is gone already; what cannot be removed now, the next run removes.
+        let _ = fs::unlink(self.archive.fd(), &self.name);
+    }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::SegmentName;
 use crate::event::{Date, Timestamp};
-use crate::segment::Sha256Hash;
+use crate::segment::{SegmentSummary, Sha256Hash};
 
 /// The version of records that is written.
 pub(super) const VERSION: u32 = 1;
@@ -198,6 +198,20 @@ impl NewRecord {
             reason: None,
             note: None,
         }
+    }
+
+    /// Fills in what a record says of a segment.
+    pub fn describe(&mut self, name: &SegmentName, summary: &SegmentSummary) {
+        self.date = Some(name.date);
+        self.segment = Some(name.clone());
+        self.sha256 = Some(summary.sha256);
+        self.bytes = Some(summary.bytes);
+        self.events = Some(summary.events);
+        self.invalid = Some(summary.invalid);
+        self.nodes = Some(summary.nodes.clone());
+        self.first = summary.first;
+        self.last = summary.last;
+        self.content = Some(summary.content);
     }
 
     /// The record, in its place in the chain.

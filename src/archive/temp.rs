@@ -30,9 +30,12 @@ impl ArchiveDir {
         let folder_name = format!("{year:04}");
         let folder_path = self.root().join(&folder_name);
         let failed = |errno: Errno| Error::io(&folder_path, "create", errno);
-        if fs::make_dir(self.fd(), &folder_name).map_err(failed)? {
-            rustix::fs::fsync(self.fd()).map_err(|errno| Error::io(self.root(), "sync", errno))?;
-        }
+        fs::make_dir(self.fd(), &folder_name).map_err(failed)?;
+        // Also when it was there: a run that was stopped may have made it a moment ago, or
+        // the archive itself.
+        rustix::fs::fsync(self.fd())
+            .and_then(|()| fs::sync_above(self.fd(), &|_| true))
+            .map_err(|errno| Error::io(self.root(), "sync", errno))?;
         let folder = fs::open_dir(self.fd(), &folder_name)
             .map_err(|errno| Error::io(&folder_path, "open", errno))?;
         let name = fs::temp_name(token);

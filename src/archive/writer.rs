@@ -47,9 +47,23 @@ impl<'a> ManifestWriter<'a> {
             manifest,
             poisoned: false,
         };
-        if let Some(torn) = torn {
+        if writer.manifest.exists() {
+            // A run that was stopped may have written what we just read, and not synced it;
+            // events will be removed because of it.
             let file = writer.open_file()?;
+            rustix::fs::fsync(&file)
+                .and_then(|()| rustix::fs::fsync(archive.fd()))
+                .map_err(|errno| Error::io(&writer.path, "sync", errno))?;
+            writer.file = Some(file);
+        }
+        if let Some(torn) = torn {
+            let file = match writer.file.take() {
+                Some(file) => file,
+                None => writer.open_file()?,
+            };
+            // Synced by itself, or a second power cut could mix old bytes with new ones.
             rustix::fs::ftruncate(&file, writer.bytes)
+                .and_then(|()| rustix::fs::fsync(&file))
                 .map_err(|errno| Error::io(&writer.path, "mend", errno))?;
             writer.file = Some(file);
             let mut record = NewRecord::new(now, Op::Mend);

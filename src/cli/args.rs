@@ -19,34 +19,38 @@ pub(super) struct Global {
         global = true,
         value_name = "DIR",
         env = "HLARCHIVE_ROOT",
+        hide_env_values = true,
         default_value = "/opt/homelab/events",
         help_heading = "Global options"
     )]
     pub(super) root: PathBuf,
-    /// The archive [default: the event tree's name with -archive appended]
+    /// The archive [default: the event tree's name and -archive]
     #[arg(
         long,
         global = true,
         value_name = "DIR",
         env = "HLARCHIVE_ARCHIVE",
+        hide_env_values = true,
         help_heading = "Global options"
     )]
     pub(super) archive: Option<PathBuf>,
-    /// The policy [default: /etc/hlarchive/policy.toml if it exists, else the built-in one]
+    /// The policy [default: /etc/hlarchive/policy.toml, else a built-in one]
     #[arg(
         long,
         global = true,
         value_name = "FILE",
         env = "HLARCHIVE_POLICY",
+        hide_env_values = true,
         help_heading = "Global options"
     )]
     pub(super) policy: Option<PathBuf>,
-    /// How results are printed
+    /// How results are printed: table, json, ndjson (an object a line) or path
     #[arg(
         short,
         long,
         global = true,
         value_enum,
+        hide_possible_values = true,
         value_name = "FORMAT",
         help_heading = "Global options"
     )]
@@ -54,17 +58,19 @@ pub(super) struct Global {
     /// Print results and errors alone: no remarks, no progress
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub(super) quiet: bool,
-    /// Say more
+    /// Say more: name all that was passed over, show all values
     #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global options")]
     pub(super) verbose: bool,
-    /// When to use colours (`NO_COLOR` turns them off, too)
     #[arg(
         long,
+        help = "When to use colours: auto (which heeds NO_COLOR), always or never",
         global = true,
         value_enum,
         value_name = "WHEN",
         default_value = "auto",
         env = "HLARCHIVE_COLOR",
+        hide_env_values = true,
+        hide_possible_values = true,
         help_heading = "Global options"
     )]
     pub(super) color: ColorWhen,
@@ -123,10 +129,10 @@ pub(super) struct FilterArgs {
     #[arg(long = "type", value_name = "TYPE")]
     pub(super) event_type: Vec<String>,
     /// Of this severity: info, warning, error or critical
-    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    #[arg(long, value_name = "LEVEL", value_parser = severity)]
     pub(super) severity: Vec<Severity>,
     /// Of this severity or a worse one
-    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    #[arg(long, value_name = "LEVEL", value_parser = severity)]
     pub(super) min_severity: Option<Severity>,
     /// Of this service
     #[arg(long, value_name = "SERVICE")]
@@ -162,17 +168,18 @@ impl FilterArgs {
             && since >= until
         {
             return Err(Failure::usage(format!(
-                "--since {since} is not before --until {until}; nothing could match"
+                "--since {since} is not before {until}, where --until ends; nothing could match"
             )));
         }
-        // Events of others may carry any word; what looks like a type is normalized.
-        let types = self
-            .event_type
-            .iter()
-            .map(|text| {
-                EventType::normalize(text).map_or_else(|_| text.clone(), |kind| kind.to_string())
-            })
-            .collect();
+        // Events of others may carry any word: the one that was typed is looked for, too.
+        let mut types = self.event_type.clone();
+        types.extend(
+            self.event_type
+                .iter()
+                .filter_map(|text| EventType::normalize(text).ok().map(|kind| kind.to_string())),
+        );
+        types.sort_unstable();
+        types.dedup();
         Ok(Filter {
             correlation_ids: self.correlation_id.clone(),
             types,

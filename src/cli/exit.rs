@@ -4,9 +4,12 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue};
 use hlarchive::Error;
 
 use super::signals;
+use super::table::harmless;
 
 /// The ways a run can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,13 +96,14 @@ pub(super) fn code(error: &Error) -> Exit {
         Error::Interrupted(_) => Exit::Stopped,
         Error::Io { action, source, .. } => match (source.kind(), *action) {
             (io::ErrorKind::PermissionDenied, _) => Exit::NotPermitted,
-            (io::ErrorKind::NotFound, _) => Exit::NoInput,
             (
                 io::ErrorKind::ReadOnlyFilesystem
                 | io::ErrorKind::NotADirectory
-                | io::ErrorKind::AlreadyExists,
+                | io::ErrorKind::AlreadyExists
+                | io::ErrorKind::NotFound,
                 "create",
             ) => Exit::CannotCreate,
+            (io::ErrorKind::NotFound, _) => Exit::NoInput,
             _ => Exit::Io,
         },
         _ => Exit::Io,
@@ -114,12 +118,12 @@ pub(super) fn report(message: &str, exit: Exit, as_json: bool) {
         let object = serde_json::json!({ "error": { "code": exit.code(), "message": message } });
         writeln!(stderr, "{object}")
     } else {
-        writeln!(stderr, "hlarchive: {message}")
+        writeln!(stderr, "hlarchive: {}", harmless(message))
     };
 }
 
 /// Ends a run whose command line could not be understood, or that asked for help.
-pub(super) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
+pub(super) fn usage(mut error: clap::Error, words: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
         return match error.print() {
             Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Exit::Io.into(),
@@ -135,7 +139,23 @@ pub(super) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
         let line = text.lines().next().unwrap_or_default();
         report(line.strip_prefix("error: ").unwrap_or(line), Exit::Usage, true);
     } else {
+        if error.get(ContextKind::Usage).is_some() {
+            let usage = usage_line(super::command(), words);
+            error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+        }
         let _ = error.print();
     }
     Exit::Usage.into()
+}
+
+/// How the command is used that the words name. Clap's own line would name every flag
+/// that the environment sets, as if it had been typed.
+fn usage_line(mut command: clap::Command, words: &[OsString]) -> StyledStr {
+    command.build();
+    for word in words.iter().skip(1) {
+        if let Some(sub) = command.find_subcommand(word).cloned() {
+            command = sub;
+        }
+    }
+    command.render_usage()
 }

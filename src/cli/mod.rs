@@ -7,8 +7,10 @@ mod args;
 mod color;
 mod commands;
 mod exit;
+mod manual;
 mod output;
 mod progress;
+mod roff;
 mod session;
 mod signals;
 mod stdin;
@@ -33,18 +35,29 @@ use session::Session;
     disable_help_subcommand = true,
     after_help = "\
 Examples:
-  hlarchive emit deployment_started --service mosquitto --correlation-id deploy-882
+  hlarchive emit deployment_started --correlation-id deploy-882
   hlarchive list --since yesterday --min-severity error
   hlarchive trace deploy-882
   hlarchive rotate --dry-run
   hlarchive verify
   hlarchive restore 2026-05-16 --to /tmp/that-day
 
-\"hlarchive demo\" shows all of this on made-up events in a temporary directory.
+Each event is a file of its own, EVENTS/YYYY-MM-DD/NODE/TIMESTAMP_TYPE_UUID.json. Closed days \
+become segments of the archive: ordinary .tar.zst files, each with a checksum file beside it. All \
+reading goes across both. \"hlarchive demo\" shows it on made-up events.
 
-Exit codes: 0 done; 1 checked and found wrong, or nothing matched; 2 wrong usage; 65 bad data; \
-66 no such input; 73 cannot create; 74 I/O error or damage; 75 busy, try again; 77 not \
-permitted; 78 bad policy; 128 and more stopped by a signal."
+Exit codes:
+  0    done
+  1    checked and found wrong, or nothing matched
+  2    the command line makes no sense
+  65   bad data: not an event, or a damaged file
+  66   what was named does not exist
+  73   an output file cannot be created
+  74   reading or writing failed, or damage may have cost events
+  75   busy, or the clock looks wrong: try again
+  77   not permitted
+  78   the policy is not acceptable
+  130  stopped at a safe point by SIGINT; 143: by SIGTERM"
 )]
 struct Cli {
     #[command(flatten)]
@@ -75,11 +88,11 @@ pub(crate) fn main() -> ExitCode {
     let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
     let matches = match command().try_get_matches_from(&words) {
         Ok(matches) => matches,
-        Err(error) => return exit::usage(&error, &words),
+        Err(error) => return exit::usage(error, &words),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return exit::usage(&error, &words),
+        Err(error) => return exit::usage(error, &words),
     };
     let mut session = Session::new(cli.global, &words);
     let outcome = run(&mut session, cli.command);
@@ -110,9 +123,34 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     #[test]
     fn the_command_line_is_free_of_contradictions() {
         super::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_a_terminal_of_80_columns_and_its_examples_a_manual_page() {
+        fn look(command: &mut clap::Command, name: &str) {
+            assert_eq!(command.get_long_about(), None, "{name}: -h and --help say the same");
+            let after = command.get_after_help().unwrap_or_default().to_string();
+            assert!(after.starts_with("Examples:\n"), "{name}: help teaches by examples");
+            for line in after.lines().filter(|line| line.starts_with("  ")) {
+                // Manual pages move examples in by 11 columns, and fill the exit codes anew.
+                let is_exit_code = line[2..].starts_with(|c: char| c.is_ascii_digit() || c == ' ');
+                let most = if is_exit_code { 80 } else { 80 - 11 + 2 };
+                assert!(line.len() <= most, "{name}: this line would be broken: {line}");
+            }
+            for sub in command.get_subcommands_mut() {
+                let name = format!("{name} {}", sub.get_name());
+                let about = sub.get_about().unwrap().to_string();
+                assert!(about.len() <= 65, "{name}: too long for a list of commands: {about}");
+                look(sub, &name);
+            }
+        }
+        let mut command = super::command();
+        command.build();
+        look(&mut command, "hlarchive");
     }
 }

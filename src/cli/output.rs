@@ -5,13 +5,16 @@ use hlarchive::store::FoundEvent;
 use hlarchive::views::detail::detail;
 
 use super::color::Paint;
-use super::table::{fit, width as text_width};
+use super::table::{fit, shrink, total, width as text_width};
 
 /// Rows that decide the widths of the columns.
 const SAMPLE: usize = 200;
 
 /// The widest that a column but the last becomes.
 const WIDEST: usize = 36;
+
+/// What the last column is left with, where it has so much to say.
+const LEAST_DETAIL: usize = 12;
 
 const HEADERS: [&str; 7] =
     ["TIME", "SEVERITY", "NODE", "TYPE", "SERVICE", "CORRELATION ID", "DETAIL"];
@@ -44,7 +47,7 @@ impl EventTable {
             detail(head.payload.get()).unwrap_or_default(),
         ];
         if let Some(widths) = self.widths {
-            write_row(&row, head.severity, &widths, paint, out);
+            write_row(&row, head.severity, &widths, width, paint, out);
         } else {
             self.held.push((head.severity, row));
             if self.held.len() >= SAMPLE {
@@ -59,11 +62,11 @@ impl EventTable {
             return;
         }
         let widths = widths(&self.held, width);
-        let header = line(&HEADERS.map(str::to_owned), &widths);
+        let header = line(&HEADERS.map(str::to_owned), &widths, width);
         out.extend_from_slice(paint.faint(&header).as_bytes());
         out.push(b'\n');
         for (severity, row) in self.held.drain(..) {
-            write_row(&row, severity, &widths, paint, out);
+            write_row(&row, severity, &widths, width, paint, out);
         }
         self.widths = Some(widths);
     }
@@ -81,21 +84,33 @@ fn widths(rows: &[(Severity, [String; 7])], most: Option<usize>) -> [usize; 7] {
             *width = (*width).max(text_width(cell).min(WIDEST));
         }
     }
+    let detail = widths[6].min(LEAST_DETAIL);
     widths[6] = usize::MAX;
     let Some(most) = most else { return widths };
-    let fixed = |widths: &[usize; 7]| widths[..6].iter().map(|width| width + 2).sum::<usize>();
-    // On a narrow terminal the ids give way first, then services and nodes.
-    for (column, least) in [(5, 10), (4, 7), (2, 6)] {
-        let over = (fixed(&widths) + 12).saturating_sub(most);
-        widths[column] = widths[column].saturating_sub(over).max(least.min(widths[column]));
+    // On a narrow terminal the ids give way first, then services and nodes. An id that
+    // would still leave no room for what happened is of no use cut: then it goes.
+    let wide = widths;
+    let room = most.saturating_sub(detail);
+    for columns in [&[(5, 10)][..], &[(4, 7), (2, 6)]] {
+        shrink(&mut widths[..6], columns, room);
     }
-    widths[6] = most.saturating_sub(fixed(&widths)).max(6);
+    if total(&widths[..6]) > room {
+        widths = wide;
+        widths[5] = 0;
+        for columns in [&[(4, 7), (2, 6)][..], &[(3, 14)]] {
+            shrink(&mut widths[..6], columns, room);
+        }
+    }
+    widths[6] = most.saturating_sub(total(&widths[..6])).max(6);
     widths
 }
 
-fn line(row: &[String; 7], widths: &[usize; 7]) -> String {
+fn line(row: &[String; 7], widths: &[usize; 7], most: Option<usize>) -> String {
     let mut line = String::new();
     for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+        if *width == 0 {
+            continue;
+        }
         let cell = fit(cell, *width);
         line.push_str(&cell);
         if column < 6 {
@@ -104,17 +119,22 @@ fn line(row: &[String; 7], widths: &[usize; 7]) -> String {
         }
     }
     line.truncate(line.trim_end().len());
-    line
+    match most {
+        // Narrower than the least widths of all columns.
+        Some(most) => fit(&line, most),
+        None => line,
+    }
 }
 
 fn write_row(
     row: &[String; 7],
     severity: Severity,
     widths: &[usize; 7],
+    most: Option<usize>,
     paint: Paint,
     out: &mut Vec<u8>,
 ) {
-    let text = line(row, widths);
+    let text = line(row, widths, most);
     out.extend_from_slice(paint.severity(severity, &text).as_bytes());
     out.push(b'\n');
 }

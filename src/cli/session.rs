@@ -15,6 +15,7 @@ use hlarchive::store::{Notice, Notices, Store};
 use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
 use super::exit::{self, Exit, Failure, stdout_failed};
+use super::table::harmless;
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
@@ -68,11 +69,11 @@ impl Session {
             return Ok(wanted);
         }
         let words: Vec<&str> = possible.iter().map(|format| format.as_str()).collect();
-        Err(Failure::usage(format!(
-            "--output {}: this command prints {}",
-            wanted.as_str(),
-            words.join(" or ")
-        )))
+        let words = match words.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => words.concat(),
+        };
+        Err(Failure::usage(format!("--output {}: this command prints {words}", wanted.as_str())))
     }
 
     /// The policy in force.
@@ -147,14 +148,29 @@ impl Session {
     /// A remark for the person at the terminal.
     pub(super) fn remark(&self, text: &str) {
         if !self.global.quiet {
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", harmless(text));
         }
     }
 
     /// Something that should be looked at, though the command goes on.
     #[allow(clippy::unused_self, reason = "said by a session, as remarks are")]
     pub(super) fn warn(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "hlarchive: warning: {text}");
+        let _ = writeln!(io::stderr(), "hlarchive: warning: {}", harmless(text));
+    }
+
+    /// Warns when neither half of the history exists: more likely a slip in a path than a
+    /// history that has not begun.
+    pub(super) fn warn_of_nowhere(&self) -> Result<bool, Failure> {
+        let nowhere = self.store.live()?.is_none() && self.store.archive()?.is_none();
+        if nowhere && !self.global.quiet {
+            self.warn(&format!(
+                "{}: there is neither an event tree here nor an archive at {}; name them with \
+                 --root and --archive",
+                self.store.root().display(),
+                self.store.archive_path().display()
+            ));
+        }
+        Ok(nowhere)
     }
 
     /// Reports what a query passed over. Damage is always named; the rest unless quiet.
@@ -192,11 +208,12 @@ impl Session {
     /// How wide a table may be: the terminal's width, or no limit in a pipe.
     #[allow(clippy::unused_self, reason = "a property of the session's terminal")]
     pub(super) fn width(&self) -> Option<usize> {
-        if !io::stdout().is_terminal() {
-            return std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-        }
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-        Some(usize::from(size.ws_col)).filter(|columns| *columns >= 20)
+        let columns = if io::stdout().is_terminal() {
+            usize::from(rustix::termios::tcgetwinsize(io::stdout()).ok()?.ws_col)
+        } else {
+            std::env::var("COLUMNS").ok()?.parse().ok()?
+        };
+        Some(columns).filter(|columns| *columns >= 20)
     }
 
     /// Writes what is left, reports a failure, and gives the exit code.

@@ -1,4 +1,4 @@
-//! Text in columns: how wide it is on a terminal, and how it is cut.
+//! Text for a terminal: how wide it is, how it is cut, and how it is kept from driving it.
 
 /// Columns that a text takes. Wide characters of East Asia count two, combining marks
 /// none; a terminal may see a rare character differently.
@@ -40,9 +40,86 @@ pub(super) fn fit(text: &str, most: usize) -> String {
     cut
 }
 
+/// What columns of these widths take, each with two spaces after it; a column of width
+/// zero is left out.
+pub(super) fn total(widths: &[usize]) -> usize {
+    widths.iter().filter(|width| **width > 0).map(|width| width + 2).sum()
+}
+
+/// Makes columns narrower, the widest first and each down to its least width, until all
+/// take at most so much.
+pub(super) fn shrink(widths: &mut [usize], columns: &[(usize, usize)], most: usize) {
+    for _ in most..total(widths) {
+        let widest = columns
+            .iter()
+            .filter(|(column, least)| widths[*column] > *least)
+            .max_by_key(|(column, _)| widths[*column]);
+        let Some((column, _)) = widest else { return };
+        widths[*column] -= 1;
+    }
+}
+
+/// The text in lines of at most so many columns, broken at spaces where there are any.
+pub(super) fn wrap(text: &str, most: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        if !line.is_empty() && width(&line) + 1 + width(word) > most {
+            lines.push(std::mem::take(&mut line));
+        } else if !line.is_empty() {
+            line.push(' ');
+        }
+        for c in word.chars() {
+            if !line.is_empty() && width(&line) + char_width(c) > most {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push(c);
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+/// A message as one line that cannot drive the terminal: names of files may hold anything,
+/// and what turns the direction of writing round makes them look like other ones.
+pub(super) fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control()
+            || matches!(u32::from(c), 0x200e | 0x200f | 0x2028..=0x202e | 0x2066..=0x2069)
+        {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_widest_columns_give_way_first_and_none_below_its_least() {
+        let mut widths = [10, 20, 8, 0];
+        shrink(&mut widths, &[(1, 9), (2, 4)], 35);
+        assert_eq!((widths, total(&widths)), ([10, 11, 8, 0], 35));
+        shrink(&mut widths, &[(1, 9), (2, 4)], 1);
+        assert_eq!(widths, [10, 9, 4, 0]);
+    }
+
+    #[test]
+    fn long_texts_are_broken_at_spaces_and_longer_words_anywhere() {
+        assert_eq!(wrap("port 1883 is not bound", 10), ["port 1883", "is not", "bound"]);
+        assert_eq!(wrap("x aaaaaaaaaaaa b", 5), ["x", "aaaaa", "aaaaa", "aa b"]);
+        assert_eq!(wrap("", 5), [""]);
+    }
+
+    #[test]
+    fn a_name_cannot_drive_the_terminal_or_begin_a_line() {
+        assert_eq!(harmless("a\u{1b}[2J\nb\u{202e}c\u{9b}é"), "a\\u{1b}[2J\\nb\\u{202e}c\\u{9b}é");
+    }
 
     #[test]
     fn a_text_that_fits_stays_and_a_longer_one_is_cut_to_the_width() {

@@ -49,8 +49,8 @@ impl EventType {
             Ok(Self(word))
         } else {
             Err(Malformed::new(format!(
-                "\"{}\" is not an event type: expected at most {MAX_TYPE_LEN} letters, digits and \
-                 underscores, such as deployment_started",
+                "\"{}\" is not an event type: expected a letter, then letters, digits and \
+                 underscores, at most {MAX_TYPE_LEN} in all, such as deployment_started",
                 shown(text)
             )))
         }

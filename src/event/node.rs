@@ -27,8 +27,8 @@ impl NodeName {
             Ok(Self(text.to_owned()))
         } else {
             Err(Malformed::new(format!(
-                "\"{}\" is not a node name: expected a host name of at most {} letters, digits, \
-                 dots, dashes or underscores",
+                "\"{}\" is not a node name: expected a host name, a letter or digit and then \
+                 letters, digits, dots, dashes and underscores, at most {} in all",
                 shown(text),
                 Self::MAX_WRITTEN_LEN
             )))

@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, FileType, FlockOperation};
 use rustix::io::Errno;
 
 use super::LiveTree;
-use super::place::{is_young, node_directory, set_mtime, sync_directories, write_all};
+use super::place::{is_young, node_directory, set_mtime, sync_directories, sync_root, write_all};
 use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
@@ -69,17 +69,21 @@ impl<'a> BulkPlacer<'a> {
         move |errno| Error::io(&path, action, errno)
     }
 
-    /// Writes a file aside. May be called from several threads.
-    pub fn stage(&self, path: &EventPath, bytes: &[u8], mtime: Option<Timestamp>) -> Result<()> {
+    /// Writes a file aside; false when one of its name was written aside already. May be
+    /// called from several threads.
+    pub fn stage(&self, path: &EventPath, bytes: &[u8], mtime: Option<Timestamp>) -> Result<bool> {
         let node = self.staged_node(path)?;
-        let file = fs::create_new(node.directory.as_fd(), path.name.as_str(), 0o444)
-            .map_err(self.failed(path, "create"))?;
+        let file = match fs::create_new(node.directory.as_fd(), path.name.as_str(), 0o444) {
+            Ok(file) => file,
+            Err(Errno::EXIST) => return Ok(false),
+            Err(errno) => return Err(self.failed(path, "create")(errno)),
+        };
         write_all(&file, bytes).map_err(self.failed(path, "write"))?;
         if let Some(mtime) = mtime {
             set_mtime(&file, mtime).map_err(self.failed(path, "write"))?;
         }
         node.files.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok(true)
     }
 
     fn staged_node(&self, path: &EventPath) -> Result<Arc<StagedNode>> {
@@ -143,7 +147,7 @@ impl<'a> BulkPlacer<'a> {
                         rustix::fs::fsync(directory).map_err(failed("sync"))?;
                     }
                     if is_young(day.as_fd(), self.now) {
-                        rustix::fs::fsync(self.tree.fd()).map_err(failed("sync"))?;
+                        sync_root(self.tree, self.now).map_err(failed("sync"))?;
                     }
                     return Ok(true);
                 }
@@ -178,20 +182,21 @@ impl<'a> BulkPlacer<'a> {
             let directory = node_directory(self.tree, &path)?;
             let name = path.name.as_str();
             match fs::rename_new(staged.directory.as_fd(), name, directory.as_fd(), name) {
-                Ok(()) => {
-                    stats.created_files += 1;
-                    last = Some((directory, path));
-                }
+                Ok(()) => stats.created_files += 1,
                 Err(Errno::EXIST) => {
                     let same = same_bytes(staged.directory.as_fd(), directory.as_fd(), name);
                     if same.unwrap_or(false) {
                         stats.same_files += 1;
                     } else {
                         in_the_way(&path);
+                        continue;
                     }
                 }
                 Err(errno) => return Err(self.failed(&path, "create")(errno)),
             }
+            // Also when all were there: a run that was stopped may have put them there, and
+            // nobody has synced their names since.
+            last = Some((directory, path));
         }
         match last {
             Some((directory, path)) => sync_directories(self.tree, &directory, &path, self.now),

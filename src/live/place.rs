@@ -223,9 +223,16 @@ pub(super) fn sync_directories(
     let day_directory = fs::open_dir(tree.fd(), &day).map_err(failed(day.clone()))?;
     rustix::fs::fsync(&day_directory).map_err(failed(day))?;
     if is_young(day_directory.as_fd(), now) {
-        rustix::fs::fsync(tree.fd()).map_err(failed(String::new()))?;
+        sync_root(tree, now).map_err(failed(String::new()))?;
     }
     Ok(())
+}
+
+/// Syncs the root, and the directories above it for as long as they are young: whoever
+/// made them may have been stopped before it could.
+pub(super) fn sync_root(tree: &LiveTree, now: Timestamp) -> Result<(), Errno> {
+    rustix::fs::fsync(tree.fd())?;
+    fs::sync_above(tree.fd(), &|directory| is_young(directory, now))
 }
 
 /// Whether a directory was made a short time ago, or in what looks like the future. Where

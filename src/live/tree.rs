@@ -90,16 +90,22 @@ impl LiveTree {
         let day = match fs::open_dir(self.fd(), &day_name) {
             Ok(day) => day,
             Err(Errno::NOENT) => return Ok(builder.finish()),
-            Err(errno) => return Err(Error::io(&day_path, "open", errno)),
+            // One bad day is named and does not stop the others.
+            Err(errno) => {
+                builder.odd(unreadable(PathBuf::from(day_name), errno));
+                return Ok(builder.finish());
+            }
         };
         let mut nodes = Vec::new();
         fs::read_dir(day.as_fd(), &mut |name, file_type| {
+            // Made into text first, a name could become that of another node.
+            let node = name.to_str().ok().and_then(|name| name.parse::<NodeName>().ok());
             let name = name.to_string_lossy();
             if name.starts_with(fs::TEMP_PREFIX) {
                 return;
             }
-            match name.parse::<NodeName>() {
-                Ok(node) if file_type == FileType::Directory => nodes.push(node),
+            match node {
+                Some(node) if file_type == FileType::Directory => nodes.push(node),
                 _ => {
                     let mut oddity = odd(&name, file_type, "nodes have directories");
                     oddity.path = Path::new(&day_name).join(&*name);
@@ -164,8 +170,8 @@ fn odd(name: &str, file_type: FileType, rule: &str) -> Oddity {
 
 fn unreadable(path: PathBuf, errno: Errno) -> Oddity {
     let reason = match errno {
-        Errno::ACCESS => "cannot read this directory: permission denied".to_owned(),
-        other => format!("cannot read this directory: {}", std::io::Error::from(other)),
+        Errno::NOTDIR | Errno::LOOP => "this is not a directory any more".to_owned(),
+        other => format!("cannot read this directory: {}", crate::error::plain(&other.into())),
     };
     Oddity { path, reason, hides_events: true }
 }

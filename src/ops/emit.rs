@@ -180,6 +180,9 @@ fn check_field(what: &str, value: &str) -> Result<()> {
 }
 
 fn check_payload(text: &str) -> Result<Box<RawValue>> {
+    if text.trim_ascii().is_empty() {
+        return Err(Error::bad_event("payload", "it is empty; a JSON object is expected"));
+    }
     let raw: Box<RawValue> = serde_json::from_str(text).map_err(|error| {
         Error::bad_event("payload", format!("it is not JSON: {error}; a JSON object is expected"))
     })?;

@@ -1,9 +1,9 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
-use crate::archive::{Manifest, NewRecord, Op, SegmentName, rebuild};
+use crate::archive::{Manifest, NewRecord, Op, rebuild};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
-use crate::segment::{SegmentSummary, check};
+use crate::segment::check;
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -16,26 +16,8 @@ pub struct RebuildReport {
     pub findings: Vec<Finding>,
 }
 
-/// Fills in what a record says of a segment.
-pub(crate) fn describe_segment(
-    record: &mut NewRecord,
-    name: &SegmentName,
-    summary: &SegmentSummary,
-) {
-    record.date = Some(name.date);
-    record.segment = Some(name.clone());
-    record.sha256 = Some(summary.sha256);
-    record.bytes = Some(summary.bytes);
-    record.events = Some(summary.events);
-    record.invalid = Some(summary.invalid);
-    record.nodes = Some(summary.nodes.clone());
-    record.first = summary.first;
-    record.last = summary.last;
-    record.content = Some(summary.content);
-}
-
 /// Writes a new manifest from the segments that are there, each read and checked whole.
-/// The old manifest is kept beside it; the new one says that it was rebuilt.
+/// One that cannot be read at all stops the rebuild. The old manifest is kept beside it; the new one says that it was rebuilt.
 pub fn rebuild_manifest(
     store: &Store,
     context: &Context,
@@ -46,6 +28,7 @@ pub fn rebuild_manifest(
         reason: "there is no archive here; name it with --archive".to_owned(),
     })?;
     let lock = archive.lock()?;
+    archive.remove_leftovers(&lock)?;
     let mut report = RebuildReport::default();
     let (mut found, _) = archive.segment_files()?;
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -59,12 +42,18 @@ pub fn rebuild_manifest(
         let checked =
             archive.open_segment(&segment.name).and_then(|file| check(&file, &path, &|_| {}));
         match checked {
+            Ok(checked) if checked.date.is_some_and(|date| date != segment.name.date) => {
+                report.findings.push(Finding::new(
+                    segment.name.to_string(),
+                    "its events are of another day than its name says",
+                ));
+            }
             Ok(checked) if checked.findings.is_empty() => {
                 if let Some(summary) = checked.summary {
                     let mut record = NewRecord::new(context.now, Op::Import);
                     record.by = Some(context.by.clone());
                     record.note = Some("rebuilt from the segment".to_owned());
-                    describe_segment(&mut record, &segment.name, &summary);
+                    record.describe(&segment.name, &summary);
                     records.push(record);
                 }
             }
@@ -74,6 +63,8 @@ pub fn rebuild_manifest(
                     .into_iter()
                     .map(|reason| Finding::new(segment.name.to_string(), reason)),
             ),
+            // The segment may be whole: a manifest without it would hide its events.
+            Err(error @ Error::Io { .. }) => return Err(error),
             Err(error) => report.findings.push(Finding::of(segment.name.to_string(), &error)),
         }
         progress.advance(1);

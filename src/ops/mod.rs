@@ -73,11 +73,9 @@ impl Finding {
 
     /// An error as a finding about `path`, without naming the path twice.
     pub(crate) fn of(path: impl Into<String>, error: &crate::Error) -> Self {
-        let reason = match error {
-            crate::Error::Corrupt { reason, .. } => reason.clone(),
-            other => other.to_string(),
-        };
-        Self { path: path.into(), reason }
+        let path = path.into();
+        let reason = error.reason_at(&path);
+        Self { path, reason }
     }
 }
 

@@ -46,7 +46,7 @@ fn rotate(table: &Table<'_>) -> Result<RotateRules, PolicyError> {
     let mut rules = RotateRules {
         keep_live: Span::from_seconds(7 * 86_400),
         level: 9,
-        frame_size: 1 << 20,
+        frame_size: 512 << 10,
         invalid: InvalidRule::Archive,
     };
     if let Some(value) = table.get("keep_live") {

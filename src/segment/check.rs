@@ -9,13 +9,17 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::facts::{FrameFacts, SegmentFacts};
-use super::frame::{Frame, FrameLabel, decompress};
-use super::reader::{FrameInfo, layout};
+use super::frame::{Frame, FrameLabel, decompress, plausible};
+use super::index::Index;
+use super::reader::{FrameInfo, MAX_INDEX_BYTES, layout};
 use super::seek::{self, SKIPPABLE_HEADER_BYTES};
 use super::tar;
-use super::{INDEX_MAGIC, SegmentSummary, Sha256Hash, TRAILER_BYTES};
+use super::{SegmentSummary, Sha256Hash, TRAILER_BYTES};
 use crate::event::{Date, EventPath};
 use crate::{Error, Result};
+
+/// Bytes of frames that are decompressed together.
+const MOST_TOGETHER: u64 = 128 << 20;
 
 /// What checking a segment found.
 #[derive(Debug, Clone)]
@@ -23,6 +27,8 @@ pub struct CheckReport {
     /// What the segment holds, found anew from its events. `None` when a part of it could
     /// not be read.
     pub summary: Option<SegmentSummary>,
+    /// The day of its events, or of its index when it has none.
+    pub date: Option<Date>,
     /// Each thing that is wrong, in a sentence.
     pub findings: Vec<String>,
 }
@@ -49,10 +55,12 @@ pub fn check(file: &File, path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Resul
         last: None,
         findings: layout.damage.into_iter().collect(),
         whole: true,
+        index_bytes: 0,
     };
     let frames = layout.frames.len();
     checker.frames(&layout.frames)?;
-    checker.rest(layout.trailer, &layout.entries, file_bytes)?;
+    let index_bytes = layout.index.map(|(_, bytes)| bytes);
+    checker.rest(layout.trailer, index_bytes, &layout.entries, file_bytes)?;
     Ok(checker.finish(frames, file_bytes))
 }
 
@@ -69,6 +77,7 @@ struct Checker<'a> {
     findings: Vec<String>,
     /// Whether every frame could be read.
     whole: bool,
+    index_bytes: u64,
 }
 
 /// What one frame held.
@@ -91,28 +100,43 @@ impl Checker<'_> {
     }
 
     fn frames(&mut self, frames: &[FrameInfo]) -> Result<()> {
-        let block = 2 * rayon::current_num_threads();
-        for (block_number, infos) in frames.chunks(block).enumerate() {
+        let mut number = 0;
+        while number < frames.len() {
+            let infos = &frames[number..number + together(&frames[number..])];
             let mut compressed = Vec::with_capacity(infos.len());
             for info in infos {
-                compressed.push(self.read(u64::from(info.compressed))?);
+                let bytes = u64::from(info.compressed);
+                compressed.push(match plausible(bytes, u64::from(info.decompressed)) {
+                    Ok(()) => Ok(self.read(bytes)?),
+                    Err(reason) => {
+                        self.skip(bytes);
+                        Err(reason)
+                    }
+                });
             }
             let path = self.path;
             let checked: Vec<Result<Checked, String>> = compressed
-                .par_iter()
+                .into_par_iter()
                 .zip(infos)
                 .enumerate()
-                .map(|(number, (compressed, info))| {
-                    let number = block_number * block + number;
-                    let label = FrameLabel { path: path.to_owned(), number };
+                .map(|(place, (compressed, info))| {
+                    let label = FrameLabel { path: path.to_owned(), number: number + place };
                     check_frame(compressed, info, label)
                 })
                 .collect();
-            for (number, checked) in checked.into_iter().enumerate() {
-                self.take(block_number * block + number, checked);
+            for (place, checked) in checked.into_iter().enumerate() {
+                self.take(number + place, checked);
             }
+            number += infos.len();
         }
         Ok(())
+    }
+
+    /// Leaves bytes out that cannot be what they claim. They are not even hashed: a sparse
+    /// file has any number of them.
+    fn skip(&mut self, bytes: u64) {
+        self.whole = false;
+        self.read_to += bytes;
     }
 
     fn take(&mut self, number: usize, checked: Result<Checked, String>) {
@@ -137,38 +161,41 @@ impl Checker<'_> {
         self.facts.add(checked.facts);
     }
 
-    /// The tar's end, the index and the seek table.
+    /// The tar's end, the index and the seek table, in bounded memory: what they claim to
+    /// be is compared with what they can be before it is read.
     fn rest(
         &mut self,
         trailer: Option<FrameInfo>,
+        index_bytes: Option<u64>,
         entries: &[seek::Entry],
         file_bytes: u64,
     ) -> Result<()> {
         if let Some(info) = trailer {
-            let compressed = self.read(u64::from(info.compressed))?;
-            match decompress(&compressed, u64::from(info.decompressed)) {
+            let bytes = u64::from(info.compressed);
+            let zeros = match plausible(bytes, u64::from(info.decompressed)) {
+                Ok(()) => decompress(&self.read(bytes)?, u64::from(info.decompressed)),
+                Err(reason) => {
+                    self.skip(bytes);
+                    Err(reason)
+                }
+            };
+            match zeros {
                 Ok(zeros) if zeros.iter().all(|byte| *byte == 0) => {}
                 Ok(_) => self.findings.push("the tar does not end with zeros".to_owned()),
                 Err(reason) => self.findings.push(format!("the tar's end: {reason}")),
             }
         }
-        let rest = self.rest_bytes(file_bytes)?;
-        if !self.whole {
-            // What cannot be made anew cannot be compared; the frames were named.
-            return Ok(());
+        if let Some(index_bytes) = index_bytes {
+            self.index(index_bytes)?;
         }
-        let Some(date) = self.date.or_else(|| index_date(&rest)) else {
-            self.findings.push("it has no events and no index".to_owned());
-            return Ok(());
-        };
-        let index = self.facts.encode_index(date);
-        let mut expected = seek::skippable_header(INDEX_MAGIC, index.len()).to_vec();
-        expected.extend_from_slice(&index);
-        if rest.get(..expected.len()) != Some(expected.as_slice()) {
-            self.findings.push("its index is not that of its events".to_owned());
-            return Ok(());
+        let expected = seek::encode(entries);
+        let rest_bytes = file_bytes.saturating_sub(self.read_to);
+        // One byte more shows whether anything follows.
+        let table = self.read(rest_bytes.min(expected.len() as u64 + 1))?;
+        if rest_bytes > table.len() as u64 {
+            self.skip(rest_bytes - table.len() as u64);
         }
-        if rest[expected.len()..] != seek::encode(entries) {
+        if table != expected {
             self.findings.push(
                 "its seek table is not that of its frames, or something follows it".to_owned(),
             );
@@ -176,22 +203,28 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// All that is left of the file: hashed, and kept as far as an index can be.
-    fn rest_bytes(&mut self, file_bytes: u64) -> Result<Vec<u8>> {
-        const MOST: u64 = 512 << 20;
-        const CHUNK: u64 = 1 << 20;
-        let mut rest = Vec::new();
-        while self.read_to < file_bytes {
-            let chunk = self.read((file_bytes - self.read_to).min(CHUNK))?;
-            if (rest.len() as u64) < MOST {
-                rest.extend_from_slice(&chunk);
-            }
+    fn index(&mut self, bytes: u64) -> Result<()> {
+        if bytes > MAX_INDEX_BYTES {
+            self.skip(bytes);
+            self.findings.push(format!("its index claims to have {bytes} bytes"));
+            return Ok(());
         }
-        Ok(rest)
+        self.index_bytes = bytes.saturating_sub(SKIPPABLE_HEADER_BYTES as u64);
+        match Index::from_frame(&self.read(bytes)?) {
+            Err(reason) => self.findings.push(reason),
+            // What cannot be made anew cannot be compared; the damaged frames were named.
+            Ok(index) if self.whole => {
+                let date = *self.date.get_or_insert(index.date());
+                if !index.is(&self.facts.encode_index(date)) {
+                    self.findings.push("its index is not that of its events".to_owned());
+                }
+            }
+            Ok(_) => {}
+        }
+        Ok(())
     }
 
     fn finish(self, frames: usize, file_bytes: u64) -> CheckReport {
-        let date = self.date;
         let summary = self.whole.then(|| SegmentSummary {
             sha256: Sha256Hash::finish(self.hasher),
             bytes: file_bytes,
@@ -203,20 +236,32 @@ impl Checker<'_> {
             content: self.facts.content(),
             frames: frames as u64,
             event_bytes: self.facts.event_bytes,
-            index_bytes: date.map_or(0, |date| self.facts.encode_index(date).len() as u64),
+            index_bytes: self.index_bytes,
         });
-        CheckReport { summary, findings: self.findings }
+        CheckReport { summary, date: self.date, findings: self.findings }
     }
 }
 
-fn index_date(rest: &[u8]) -> Option<Date> {
-    let at = SKIPPABLE_HEADER_BYTES + 88;
-    std::str::from_utf8(rest.get(at..at + 10)?).ok()?.parse().ok()
+/// How many of the next frames are read and checked together: enough for every thread, in
+/// bounded memory.
+fn together(frames: &[FrameInfo]) -> usize {
+    let mut bytes = 0;
+    let most = 2 * rayon::current_num_threads();
+    let fits = frames.iter().take(most).take_while(|info| {
+        bytes += u64::from(info.decompressed);
+        bytes <= MOST_TOGETHER
+    });
+    fits.count().max(1)
 }
 
-fn check_frame(compressed: &[u8], info: &FrameInfo, label: FrameLabel) -> Result<Checked, String> {
+fn check_frame(
+    compressed: Result<Vec<u8>, String>,
+    info: &FrameInfo,
+    label: FrameLabel,
+) -> Result<Checked, String> {
     let number = label.number;
-    let tar = decompress(compressed, u64::from(info.decompressed))
+    let tar = compressed
+        .and_then(|compressed| decompress(&compressed, u64::from(info.decompressed)))
         .map_err(|reason| format!("frame {number}: {reason}"))?;
     let frame = Frame::new(tar, label, None);
     let mut checked = Checked { facts: FrameFacts::new(), first: None, last: None };

@@ -109,7 +109,7 @@ impl SegmentFacts {
         Sha256Hash::finish(self.content.clone())
     }
 
-    /// The index's bytes.
+    /// The index's bytes, not compressed.
     pub(super) fn encode_index(&self, date: Date) -> Vec<u8> {
         self.index.encode(&Totals {
             date,

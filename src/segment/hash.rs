@@ -21,6 +21,17 @@ impl Sha256Hash {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Whether these are its 64 digits.
+    pub(crate) fn is_written_as(&self, digits: &[u8]) -> bool {
+        let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+        digits.len() == 64
+            && self
+                .0
+                .iter()
+                .zip(digits.chunks_exact(2))
+                .all(|(byte, pair)| pair == [digit(byte >> 4), digit(byte & 15)])
+    }
+
     /// The hash of all that was fed to `hasher`.
     pub fn finish(hasher: Sha256) -> Self {
         Self(hasher.finalize().into())

@@ -7,8 +7,12 @@
 //! frame costs only the events inside it. The format is described in `docs/format.md`.
 
 mod check;
+mod codec;
 mod facts;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 mod index;
 mod reader;

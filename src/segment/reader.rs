@@ -4,18 +4,18 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::frame::{Frame, FrameLabel, Member, decompress};
+use super::frame::{Frame, FrameLabel, Member, decompress, plausible};
 use super::index::Index;
-use super::seek::{self, Entry, SKIPPABLE_HEADER_BYTES};
-use super::{INDEX_MAGIC, TRAILER_BYTES, walk};
-use crate::event::EventPath;
+use super::seek::{self, Entry};
+use super::{TRAILER_BYTES, walk};
+use crate::event::{Date, EventPath};
 use crate::{Error, Result};
 
 /// What is read first: enough for seek table and index of a usual day.
 const TAIL_BYTES: u64 = 64 << 10;
 
 /// The largest index that is read, in bytes.
-const MAX_INDEX_BYTES: u64 = 256 << 20;
+pub(super) const MAX_INDEX_BYTES: u64 = 128 << 20;
 
 /// Where a frame with events lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct SegmentReader {
     path: PathBuf,
     frames: Vec<FrameInfo>,
     index: Option<Index>,
+    /// The day that every member must be of, where it is known.
+    date: Option<Date>,
     damage: Option<String>,
 }
 
@@ -84,7 +86,21 @@ impl SegmentReader {
                 }
             }
         }
-        Ok(Self { file, path: path.to_owned(), frames: layout.frames, index, damage })
+        let date = index.as_ref().map(Index::date);
+        Ok(Self { file, path: path.to_owned(), frames: layout.frames, index, date, damage })
+    }
+
+    /// Opens a segment whose name says which day it holds. An index of another day counts
+    /// as damaged, and a member of another day is an error: an event never turns up twice
+    /// because a file was copied under another name.
+    pub fn open_day(file: File, path: &Path, date: Date) -> Result<Self> {
+        let mut reader = Self::open(file, path)?;
+        if reader.index.as_ref().is_some_and(|index| index.date() != date) {
+            reader.index = None;
+            reader.damage.get_or_insert_with(|| "its index is of another day".to_owned());
+        }
+        reader.date = Some(date);
+        Ok(reader)
     }
 
     /// The index, if it is sound.
@@ -106,13 +122,15 @@ impl SegmentReader {
     pub fn read_frame(&self, number: usize) -> Result<Frame> {
         let label = FrameLabel { path: self.path.clone(), number };
         let info = self.frames.get(number).ok_or_else(|| label.damage("it does not exist"))?;
+        plausible(u64::from(info.compressed), u64::from(info.decompressed))
+            .map_err(|reason| label.damage(&reason))?;
         let mut compressed = vec![0; info.compressed as usize];
         self.file
             .read_exact_at(&mut compressed, info.offset)
             .map_err(|error| Error::io(&self.path, "read", error))?;
         let tar = decompress(&compressed, u64::from(info.decompressed))
             .map_err(|reason| label.damage(&reason))?;
-        Ok(Frame::new(tar, label, self.index.as_ref().map(Index::date)))
+        Ok(Frame::new(tar, label, self.date))
     }
 
     /// Calls `visit` for each member, in order; stops at the first error.
@@ -223,10 +241,5 @@ fn read_index(
         file.read_exact_at(&mut frame, at)?;
         frame
     };
-    let content = frame.len().saturating_sub(SKIPPABLE_HEADER_BYTES);
-    let header = seek::skippable_header(INDEX_MAGIC, content);
-    if frame.get(..SKIPPABLE_HEADER_BYTES) != Some(&header[..]) {
-        return Ok(Err("the frame of its index is damaged".to_owned()));
-    }
-    Ok(Index::parse(frame[SKIPPABLE_HEADER_BYTES..].to_vec()))
+    Ok(Index::from_frame(&frame))
 }

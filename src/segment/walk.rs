@@ -67,13 +67,17 @@ fn frame(file: &File, at: u64, file_bytes: u64) -> Option<(u64, u64)> {
         }
         file.read_exact_at(&mut block, next).ok()?;
         let header = u32::from_le_bytes([block[0], block[1], block[2], 0]);
-        let bytes = match header >> 1 & 3 {
-            1 => 1,
-            3 => return None,
-            _ => u64::from(header >> 3),
+        let is_last = header & 1 == 1;
+        let bytes = match (header >> 1 & 3, header >> 3) {
+            (1, _) => 1,
+            (3, _) => return None,
+            // Only the last block of a frame is empty. Zeros, which a sparse file has without
+            // end, would be such blocks.
+            (_, 0) if !is_last => return None,
+            (_, bytes) => u64::from(bytes),
         };
         next += 3 + bytes;
-        if header & 1 == 1 {
+        if is_last {
             break;
         }
     }

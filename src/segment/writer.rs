@@ -14,7 +14,7 @@ use zstd::bulk::Compressor;
 
 use super::facts::{FrameFacts, SegmentFacts};
 use super::seek::{self, Entry};
-use super::{INDEX_MAGIC, MAX_FRAME_BYTES, Sha256Hash, TRAILER_BYTES, tar};
+use super::{INDEX_MAGIC, MAX_FRAME_BYTES, Sha256Hash, TRAILER_BYTES, codec, tar};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::{Error, Result};
 
@@ -29,7 +29,7 @@ pub struct SegmentOptions {
 
 impl Default for SegmentOptions {
     fn default() -> Self {
-        Self { level: 9, frame_size: 1 << 20 }
+        Self { level: 9, frame_size: 512 << 10 }
     }
 }
 
@@ -56,7 +56,7 @@ pub struct SegmentSummary {
     pub frames: u64,
     /// Size of all event files together.
     pub event_bytes: u64,
-    /// Size of the index.
+    /// Size of the index in the file.
     pub index_bytes: u64,
 }
 
@@ -141,7 +141,7 @@ impl<W: Write> SegmentWriter<W> {
         let level = self.options.level;
         let done: Vec<Result<Done, String>> = std::mem::take(&mut self.full)
             .par_iter()
-            .map_init(|| compressor(level), |compressor, frame| process(frame, compressor.as_mut()))
+            .map_init(|| codec::packer(level), |packer, frame| process(frame, packer.as_mut()))
             .collect();
         for frame in done {
             let frame = frame.map_err(|reason| {
@@ -176,11 +176,12 @@ impl<W: Write> SegmentWriter<W> {
         let frames = self.entries.len() as u64;
         let failed =
             |reason: String| Error::io(&self.path, "compress", std::io::Error::other(reason));
-        let mut last = compressor(self.options.level).map_err(|reason| failed(reason.clone()))?;
-        let trailer =
-            last.compress(&[0; TRAILER_BYTES]).map_err(|error| failed(error.to_string()))?;
+        let mut packer = codec::packer(self.options.level).map_err(&failed)?;
+        let mut pack =
+            |bytes: &[u8]| packer.compress(bytes).map_err(|error| failed(error.to_string()));
+        let trailer = pack(&[0; TRAILER_BYTES])?;
+        let index = pack(&self.facts.encode_index(self.date))?;
         self.write_frame(&trailer, TRAILER_BYTES as u64)?;
-        let index = self.facts.encode_index(self.date);
         let header = seek::skippable_header(INDEX_MAGIC, index.len());
         self.entries
             .push(Entry { compressed: (header.len() + index.len()) as u32, decompressed: 0 });
@@ -214,20 +215,11 @@ struct Done {
     facts: FrameFacts,
 }
 
-fn compressor(level: i32) -> Result<Compressor<'static>, String> {
-    let mut compressor = Compressor::new(level).map_err(|error| error.to_string())?;
-    compressor
-        .include_checksum(true)
-        .and_then(|()| compressor.include_contentsize(true))
-        .map_err(|error| error.to_string())?;
-    Ok(compressor)
-}
-
 fn process(
     frame: &RawFrame,
-    compressor: Result<&mut Compressor<'static>, &mut String>,
+    packer: Result<&mut Compressor<'static>, &mut String>,
 ) -> Result<Done, String> {
-    let compressor = compressor.map_err(|reason| reason.clone())?;
+    let packer = packer.map_err(|reason| reason.clone())?;
     let mut facts = FrameFacts::new();
     let mut tar = Vec::with_capacity(frame.tar_bytes as usize);
     let mut rest = frame.data.as_slice();
@@ -237,6 +229,6 @@ fn process(
         let timestamp = facts.add(path, bytes);
         tar::append(&mut tar, path, tar::mtime(path, timestamp), bytes);
     }
-    let compressed = compressor.compress(&tar).map_err(|error| error.to_string())?;
+    let compressed = packer.compress(&tar).map_err(|error| error.to_string())?;
     Ok(Done { compressed, tar_bytes: tar.len() as u64, facts })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::{FoundEvent, Store};
-use crate::archive::Manifest;
+use crate::archive::{ArchiveDir, Manifest, SegmentName};
 use crate::event::{Date, EventHead, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::segment::SegmentReader;
@@ -58,7 +58,8 @@ impl Name {
 
 impl Store {
     /// Finds one event, valid or not: in the live tree first, then in the archive. The
-    /// likely day is looked at before the others.
+    /// likely day is looked at before the others. What cannot be read is passed over; it is
+    /// the answer when the event is found nowhere else.
     pub fn find(&self, name: &Name) -> Result<FoundEvent> {
         let live = self.live()?;
         let live_dates = match &live {
@@ -67,10 +68,13 @@ impl Store {
         };
         let likely = name.likely_date();
         let only_there = matches!(name, Name::Path(_));
+        let mut failed = None;
         if let Some(live) = &live {
             for date in ordered(live_dates.iter().copied(), likely, only_there) {
-                if let Some(found) = find_live(live, date, name)? {
-                    return Ok(found);
+                match find_live(live, date, name) {
+                    Ok(Some(found)) => return Ok(found),
+                    Ok(None) => {}
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
         }
@@ -79,14 +83,19 @@ impl Store {
             let dates: BTreeSet<Date> = manifest.segments().map(|(name, _)| name.date).collect();
             for date in ordered(dates.into_iter(), likely, only_there) {
                 for (segment, _) in manifest.segments_of(date) {
-                    let path = archive.segment_path(segment);
-                    let reader = SegmentReader::open(archive.open_segment(segment)?, &path)?;
-                    if let Some((path, bytes)) = find_member(&reader, name)? {
-                        let segment = Some(std::sync::Arc::new(segment.clone()));
-                        return Ok(found(path, segment, bytes));
+                    match find_archived(&archive, segment, name, &mut failed) {
+                        Ok(Some((path, bytes))) => {
+                            let segment = Some(std::sync::Arc::new(segment.clone()));
+                            return Ok(found(path, segment, bytes));
+                        }
+                        Ok(None) => {}
+                        Err(error) => failed = failed.or(Some(error)),
                     }
                 }
             }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         let what = match name {
             Name::Path(path) => path.to_string(),
@@ -130,14 +139,35 @@ fn find_live(live: &LiveTree, date: Date, name: &Name) -> Result<Option<FoundEve
     Ok(None)
 }
 
-fn find_member(reader: &SegmentReader, name: &Name) -> Result<Option<(EventPath, Vec<u8>)>> {
+fn find_archived(
+    archive: &ArchiveDir,
+    segment: &SegmentName,
+    name: &Name,
+    failed: &mut Option<Error>,
+) -> Result<Option<(EventPath, Vec<u8>)>> {
+    let path = archive.segment_path(segment);
+    let file = archive.open_segment(segment)?;
+    let reader = SegmentReader::open_day(file, &path, segment.date)?;
     for number in 0..reader.frames().len() {
-        let frame = reader.read_frame(number)?;
-        for member in frame.members() {
-            let member = member?;
-            if name.fits(&member.path) {
-                return Ok(Some((member.path, member.bytes.to_vec())));
-            }
+        match find_in_frame(&reader, number, name) {
+            Ok(None) => {}
+            Ok(found) => return Ok(found),
+            // A damaged frame costs only the events inside it.
+            Err(error) => *failed = failed.take().or(Some(error)),
+        }
+    }
+    Ok(None)
+}
+
+fn find_in_frame(
+    reader: &SegmentReader,
+    number: usize,
+    name: &Name,
+) -> Result<Option<(EventPath, Vec<u8>)>> {
+    for member in reader.read_frame(number)?.members() {
+        let member = member?;
+        if name.fits(&member.path) {
+            return Ok(Some((member.path, member.bytes.to_vec())));
         }
     }
     Ok(None)

@@ -193,28 +193,26 @@ impl Reading {
             step();
             known.insert(name.clone());
             let path = archive.segment_path(&name);
-            let reader =
-                match archive.open_segment(&name).and_then(|file| SegmentReader::open(file, &path))
+            let reader = match archive
+                .open_segment(&name)
+                .and_then(|file| SegmentReader::open_day(file, &path, date))
+            {
+                Ok(reader) => reader,
+                // Expired since the manifest was read: its record came first.
+                Err(error)
+                    if error.is_not_found() && {
+                        self.manifest.reload_if_changed(archive)?;
+                        !self.manifest.names(&name)
+                    } =>
                 {
-                    Ok(reader) => reader,
-                    // Expired since the manifest was read: its record came first.
-                    Err(error)
-                        if error.is_not_found() && {
-                            self.manifest.reload_if_changed(archive)?;
-                            !self.manifest.names(&name)
-                        } =>
-                    {
-                        continue;
-                    }
-                    Err(error) => {
-                        let reason = match error {
-                            Error::Corrupt { reason, .. } => reason,
-                            other => other.to_string(),
-                        };
-                        notices.add(Notice::Damaged { path, reason });
-                        continue;
-                    }
-                };
+                    continue;
+                }
+                Err(error) => {
+                    let reason = error.reason_at(&path);
+                    notices.add(Notice::Damaged { path, reason });
+                    continue;
+                }
+            };
             self.segments_opened += 1;
             let segment = OpenSegment { name: Arc::new(name), path, reader };
             queue_frames(segment, &self.query, date, opened, notices);
@@ -231,10 +229,7 @@ impl Reading {
     ) {
         let damaged = |error: Error| Notice::Damaged {
             path: segment.path.clone(),
-            reason: match error {
-                Error::Corrupt { reason, .. } => reason,
-                other => other.to_string(),
-            },
+            reason: error.reason_at(&segment.path),
         };
         step();
         let frame = match segment.reader.read_frame(number) {
@@ -354,7 +349,7 @@ impl Reading {
                     Ok(FileState::Changed) => {
                         Outcome::Unreadable("it changed while it was read".to_owned())
                     }
-                    Err(error) => Outcome::Unreadable(error.to_string()),
+                    Err(error) => Outcome::Unreadable(error.reason_at(path.to_string())),
                 };
                 (*number, path, outcome)
             })

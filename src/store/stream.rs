@@ -165,8 +165,11 @@ impl EventStream {
                 if !self.ready.is_empty() {
                     return Ok(());
                 }
-                self.drop_latest();
-                continue;
+                // One event may be larger than the buffer. It is held alone then, and what
+                // may come before it is read all the same.
+                if self.drop_latest() {
+                    continue;
+                }
             }
             let Some(Reverse(queued)) = self.sources.pop() else { return Ok(()) };
             self.read(queued)?;
@@ -257,8 +260,8 @@ impl EventStream {
         }
     }
 
-    /// Drops the later half of the rows, to be read again later.
-    fn drop_latest(&mut self) {
+    /// Drops the later half of the rows, to be read again later; whether there were any.
+    fn drop_latest(&mut self) -> bool {
         let order = self.order;
         self.rows.sort_by(|a, b| a.place().compare(&b.place(), order));
         let mut bytes = 0;
@@ -278,11 +281,11 @@ impl EventStream {
                 let same = |row: &&FoundEvent| row.place() == last.place();
                 self.rows[keep..].iter().take_while(same).count()
             });
-        if let Some(first_dropped) = self.rows.get(keep) {
-            self.cutoff = Some(OwnedPlace::of(first_dropped));
-            self.rows.truncate(keep);
-        }
+        let Some(first_dropped) = self.rows.get(keep) else { return false };
+        self.cutoff = Some(OwnedPlace::of(first_dropped));
+        self.rows.truncate(keep);
         self.rows_bytes = self.rows.iter().map(FoundEvent::size).sum();
+        true
     }
 
     fn make_ready(&mut self, mut rows: Vec<FoundEvent>) {

@@ -1,8 +1,37 @@
 //! Each command through the binary, as a user runs it: one file a command.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    unreachable_pub
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
+mod support;
 
+mod always;
+mod bad_input;
+mod emit;
+mod emit_batch;
+mod follow;
+mod global;
+mod inspect;
+mod list;
+mod list_foreign;
+mod list_output;
+mod manifest;
+mod policy;
+mod restore;
 mod rotate;
+mod rotate_again;
+mod rotate_odd;
+mod shells;
+mod show;
+mod trace;
+mod users;
+mod verify;
+mod verify_manifest;
+mod width;

@@ -1,4 +1,10 @@
-use crate::common::{Lab, tree};
+use std::fs;
+use std::process::Command;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::common::{Lab, NOW, system, tool, tree};
+use crate::support::{EVENT, Event, assert_untouched, json, policy, sentence};
 
 #[test]
 fn a_closed_day_becomes_a_segment_and_its_files_go() {
@@ -7,7 +13,254 @@ fn a_closed_day_becomes_a_segment_and_its_files_go() {
     let before = lab.list_all();
     assert_eq!(before.len(), 24);
     let told = lab.rotate();
-    assert_eq!(told.lines().count(), 2, "{told}");
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    for (line, day) in lines.iter().zip(["2026-05-10", "2026-05-11"]) {
+        let start = format!("{day}  12 events into 2026/{day}.tar.zst (");
+        assert!(line.starts_with(&start) && line.ends_with(" KiB)"), "{line}");
+    }
     assert!(tree(&lab.root()).is_empty());
+    assert!(fs::read_dir(lab.root()).unwrap().next().is_none(), "the days' directories are gone");
+    let archive = tree(&lab.archive());
+    assert_eq!(
+        archive.keys().collect::<Vec<_>>(),
+        [
+            "2026/2026-05-10.tar.zst",
+            "2026/2026-05-10.tar.zst.sha256",
+            "2026/2026-05-11.tar.zst",
+            "2026/2026-05-11.tar.zst.sha256",
+            "lock",
+            "manifest.jsonl",
+        ]
+    );
     assert_eq!(lab.list_all(), before);
+}
+
+#[test]
+fn ordinary_tools_give_the_original_tree_back() {
+    let (Some(tar), Some(_)) = (tool("tar"), tool("zstd")) else { return };
+    let lab = Lab::new();
+    lab.write("2026-05-10/pi4/not-an-event.json", b"\0\xff");
+    let before = lab.seed(1, 20);
+    lab.fails(1, ["rotate", "--now", NOW]);
+    let folder = lab.archive().join("2026");
+    system(
+        Command::new("sha256sum")
+            .args(["-c", "--strict", "2026-05-10.tar.zst.sha256"])
+            .current_dir(&folder),
+    );
+    fs::create_dir(lab.path("out")).unwrap();
+    let mut untar = Command::new(tar);
+    untar
+        .args(["--zstd", "-xf"])
+        .arg(folder.join("2026-05-10.tar.zst"))
+        .current_dir(lab.path("out"));
+    system(&mut untar);
+    let after = tree(&lab.path("out"));
+    assert_eq!(after.len(), before.len());
+    assert!(after == before);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_changes_nothing() {
+    let lab = Lab::new();
+    lab.seed(3, 2);
+    lab.ok(["rotate", "--date=2026-05-11", "--now", NOW]);
+    Event { time: "2026-05-11T05:00:00.000000Z", ..EVENT }.write(&lab);
+    let run = assert_untouched(&lab, || lab.run(["rotate", "--dry-run", "--now", NOW]));
+    assert_eq!(run.code, 0);
+    let days: Vec<(&str, &str)> =
+        run.stdout.lines().map(|line| line.split_once("; needs about ").unwrap()).collect();
+    let heads: Vec<&str> = days.iter().map(|(head, _)| *head).collect();
+    assert_eq!(
+        heads,
+        [
+            "2026-05-10  6 files, 1.2 KiB",
+            "2026-05-11  1 file (late arrivals), 166 B",
+            "2026-05-12  6 files, 1.2 KiB"
+        ]
+    );
+    assert!(days.iter().all(|(_, room)| room.contains(" in the archive, ")), "{days:?}");
+    assert_eq!(run.stderr, "a dry run: nothing was changed\n");
+    let plan = assert_untouched(&lab, || lab.ok(["rotate", "-n", "-o", "json", "--now", NOW]));
+    let mut plan = json(&plan);
+    for day in plan["days"].as_array_mut().unwrap() {
+        let day = day.as_object_mut().unwrap();
+        let needed = day.remove("needed_bytes").unwrap().as_u64().unwrap();
+        let free = day.remove("free_bytes").unwrap().as_u64().unwrap();
+        assert!(needed > day.remove("event_bytes").unwrap().as_u64().unwrap() && free > needed);
+        assert_eq!(day.remove("lacks"), Some(serde_json::Value::Null));
+    }
+    assert_eq!(
+        plan,
+        serde_json::json!({ "dry_run": true, "days": [
+            { "date": "2026-05-10", "files": 6, "segments": 0 },
+            { "date": "2026-05-11", "files": 1, "segments": 1 },
+            { "date": "2026-05-12", "files": 6, "segments": 0 },
+        ] })
+    );
+}
+
+#[test]
+fn nothing_to_do_is_success_and_touches_nothing() {
+    let lab = Lab::new();
+    for flags in [
+        &["rotate"][..],
+        &["rotate", "-n"],
+        &["rotate", "--now", NOW],
+        &["rotate", "--date=2026-05-10"],
+    ] {
+        let run = assert_untouched(&lab, || lab.run(flags));
+        assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{flags:?}");
+        assert_eq!(run.stderr, "nothing to rotate\n");
+    }
+    let run = lab.fails(66, ["rotate", "--root=nowhere"]);
+    assert_eq!(
+        sentence(&run),
+        "nowhere: there is no event tree here; name it with --root or HLARCHIVE_ROOT"
+    );
+}
+
+#[test]
+fn days_stay_live_as_long_as_the_policy_says() {
+    let lab = Lab::new();
+    lab.seed(3, 1);
+    let days = |lab: &Lab| {
+        let mut days: Vec<String> = fs::read_dir(lab.root())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        days.sort_unstable();
+        days
+    };
+    // Seven days after its end, and not a microsecond earlier.
+    lab.ok(["rotate", "--now", "2026-05-17T23:59:59.999999Z"]);
+    assert_eq!(days(&lab), ["2026-05-10", "2026-05-11", "2026-05-12"]);
+    lab.ok(["rotate", "--now", "2026-05-18T00:00:00Z"]);
+    assert_eq!(days(&lab), ["2026-05-11", "2026-05-12"]);
+    policy(&lab, "version = 1\n[rotate]\nkeep_live = \"0d\"\n");
+    lab.ok(["rotate", "--now", "2026-05-12T23:59:59Z"]);
+    assert_eq!(days(&lab), ["2026-05-12"]);
+    lab.ok(["rotate", "--now", "2026-05-13"]);
+    assert_eq!(days(&lab), [""; 0]);
+}
+
+#[test]
+fn a_named_day_is_rotated_within_keep_live_and_alone() {
+    let lab = Lab::new();
+    lab.seed(3, 1);
+    let told = lab.ok(["rotate", "--date=2026-05-11", "--now", "2026-05-12T00:00:00Z"]);
+    assert!(told.starts_with("2026-05-11  3 events into 2026/2026-05-11.tar.zst"), "{told}");
+    assert_eq!(told.lines().count(), 1);
+    let told = lab.ok(["rotate", "--date=2026-05-10", "--date=2026-05-12", "--now", NOW]);
+    assert_eq!(told.lines().count(), 2);
+    assert!(tree(&lab.root()).is_empty());
+}
+
+#[test]
+fn an_open_day_is_refused() {
+    let lab = Lab::new();
+    lab.seed(1, 1);
+    let wanted = "2026-05-10: the day is not over yet (in UTC), so it cannot be rotated";
+    for flags in [
+        &["--date=2026-05-10"][..],
+        &["--date=2026-05-10", "-n"],
+        &["--date=2026-05-09", "--date=2026-05-10"],
+    ] {
+        let arguments = ["rotate", "--now", "2026-05-10T23:59:59.999999Z"];
+        let run = assert_untouched(&lab, || lab.run(arguments.iter().chain(flags)));
+        assert_eq!((run.code, sentence(&run)), (75, wanted), "{flags:?}");
+    }
+    let run = assert_untouched(&lab, || lab.run(["rotate", "--date=today"]));
+    assert_eq!(run.code, 75);
+}
+
+#[test]
+fn a_second_rotation_is_turned_away_at_once() {
+    let lab = Lab::new();
+    lab.seed(2, 1);
+    lab.ok(["rotate", "--date=2026-05-10", "--now", NOW]);
+    let lock = fs::File::open(lab.archive().join("lock")).unwrap();
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let run = assert_untouched(&lab, || lab.fails(75, ["rotate", "--now", NOW]));
+    let wanted = format!(
+        "{}/lock: another hlarchive is at work on this archive; try again when it has finished",
+        lab.archive().display()
+    );
+    assert_eq!(sentence(&run), wanted);
+    for command in [&["restore", "2026-05-10", "--live"][..], &["manifest", "rebuild"]] {
+        let run = assert_untouched(&lab, || lab.fails(75, command));
+        assert_eq!(sentence(&run), wanted);
+    }
+    // Readers take no lock.
+    assert_eq!(lab.list_all().len(), 6);
+    lab.ok(["verify"]);
+    drop(lock);
+    lab.rotate();
+    assert!(tree(&lab.root()).is_empty());
+}
+
+#[test]
+fn the_report_has_one_shape() {
+    let lab = Lab::new();
+    lab.seed(1, 2);
+    let bytes: usize = tree(&lab.root()).values().map(Vec::len).sum();
+    let report = json(&lab.ok(["rotate", "-o", "json", "--now", NOW]));
+    let size = fs::metadata(lab.archive().join("2026/2026-05-10.tar.zst")).unwrap().len();
+    assert_eq!(
+        report,
+        serde_json::json!({
+            "days": [{
+                "date": "2026-05-10", "segments": ["2026/2026-05-10.tar.zst"], "events": 6,
+                "invalid": 0, "event_bytes": bytes, "segment_bytes": size,
+                "already_archived": 0, "removed": 6, "left": 0,
+            }],
+            "recovered": [], "findings": [], "stopped": false, "left_days": [],
+        })
+    );
+}
+
+#[test]
+fn a_clock_before_the_newest_record_is_not_believed() {
+    let lab = Lab::new();
+    lab.seed(2, 1);
+    lab.ok(["rotate", "--date=2026-05-10", "--now", "9000-01-01T00:00:00Z"]);
+    for flags in [&["rotate"][..], &["rotate", "--dry-run"], &["rotate", "--date=2026-05-11"]] {
+        let run = assert_untouched(&lab, || lab.fails(75, flags));
+        let told = sentence(&run);
+        assert!(told.starts_with("the clock says 20"), "{told}");
+        let end = ", but the manifest's newest record is of 9000-01-01T00:00:00.000000Z; set the \
+                   clock right, or give the time with --now";
+        assert!(told.ends_with(end), "{told}");
+    }
+    // Who gives the time vouches for it.
+    lab.rotate();
+    assert!(tree(&lab.root()).is_empty());
+}
+
+#[test]
+fn a_clock_years_after_the_newest_event_is_not_believed() {
+    let lab = Lab::new();
+    let old = Event { time: "2001-02-03T04:05:06.000000Z", ..EVENT }.write(&lab);
+    let before = tree(&lab.root());
+    for flags in [&["rotate", "--dry-run"][..], &["rotate"]] {
+        let run = lab.fails(75, flags);
+        let told = sentence(&run);
+        let end = ", but the newest event is of 2001-02-03, years before; set the clock right, or \
+                   give the time with --now";
+        assert!(told.starts_with("the clock says 20") && told.ends_with(end), "{told}");
+    }
+    assert!(tree(&lab.root()) == before);
+    assert_eq!(lab.ok(["list", "--date=2001-02-03", "-opath", "--live-only"]), format!("{old}\n"));
+    lab.ok(["rotate", "--now", "2001-03-01"]);
+    assert!(tree(&lab.root()).is_empty());
+}
+
+#[test]
+fn days_that_lie_ahead_of_the_clock_are_left_alone() {
+    let lab = Lab::new();
+    lab.seed(1, 1);
+    let ahead = Event { time: "2031-01-01T00:00:00.000000Z", ..EVENT }.write(&lab);
+    lab.rotate();
+    assert_eq!(tree(&lab.root()).into_keys().collect::<Vec<_>>(), [ahead]);
 }

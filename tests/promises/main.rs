@@ -5,7 +5,19 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clock;
 mod concurrency;
+mod docs;
+mod forge;
+mod hostile;
+mod hostile_archive;
+mod hostile_entries;
+mod hostile_manifest;
+mod hostile_swap;
+mod hostile_tree;
+mod man;
 mod protocol;
 mod room;
+mod roundtrip;
 mod signals;
+mod units;

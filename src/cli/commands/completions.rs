@@ -12,9 +12,10 @@ use crate::cli::session::Session;
 #[command(after_help = "\
 Examples:
   hlarchive completions bash > /etc/bash_completion.d/hlarchive
-  hlarchive completions fish > ~/.config/fish/completions/hlarchive.fish")]
+  hlarchive completions zsh > ~/.zfunc/_hlarchive
+  hlarchive completions fish | source")]
 pub(in crate::cli) struct Args {
-    /// The shell
+    /// The shell that the completions are for
     #[arg(value_enum, value_name = "SHELL")]
     shell: Shell,
 }

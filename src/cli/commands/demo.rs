@@ -13,8 +13,14 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::signals::Stop;
 
-/// See all of it work, in a temporary directory that is removed at the end
+/// See all of it work, on made-up events in a temporary directory
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive demo
+
+Emits, lists, rotates, traces, verifies and restores made-up events, and shows each command with \
+what it prints. Events and archives of this machine are neither read nor written.")]
 pub(in crate::cli) struct Args {}
 
 /// The chain that the demo follows: a deployment that fails shortly before midnight and

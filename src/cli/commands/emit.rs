@@ -13,26 +13,34 @@ use crate::cli::stdin::InterruptibleStdin;
 
 /// Write an event; it is on the disk when this returns
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "\
+hlarchive emit [OPTIONS] TYPE
+       hlarchive emit [OPTIONS] --batch [TYPE]")]
 #[command(after_help = "\
 Examples:
-  hlarchive emit deployment_started --service mosquitto --correlation-id deploy-882 \\
-      --payload '{\"version\": \"2.0.18\"}'
-  hlarchive emit healthcheck_failed --severity error --payload @result.json
+  hlarchive emit deployment_started --service mosquitto \\
+      --correlation-id deploy-882 --payload '{\"version\": \"2.0.18\"}'
+  hlarchive emit node_offline --severity error --payload @result.json
   producer | hlarchive emit --batch
 
-Known types: deployment_started, deployment_completed, deployment_failed, service_unhealthy, \
-service_recovered, node_offline, node_online, healthcheck_failed, remediation_started, \
+Known types are deployment_started, deployment_completed, deployment_failed, service_unhealthy, \
+service_recovered, node_offline, node_online, healthcheck_failed, remediation_started and \
 remediation_completed. Others are accepted with a warning, unless the policy says otherwise.
 
 With --batch each line of standard input is a JSON object with any of the members type, \
 severity, source, service, correlation_id, payload, node and timestamp; the flags fill in what a \
-line leaves out. The path of each event is printed when the event is on the disk.")]
+line leaves out. The path of each event is printed when the event is on the disk.
+
+Exit codes:
+  65  not an event; with --batch, a line was none, and the others are kept
+  74  the event could not be brought onto the disk
+  77  this user may not write there")]
 pub(in crate::cli) struct Args {
-    /// What happened, such as `deployment_started`
+    #[arg(help = "What happened, such as deployment_started")]
     #[arg(value_name = "TYPE", required_unless_present = "batch")]
     event_type: Option<String>,
     /// How bad it is: info, warning, error or critical
-    #[arg(long, value_name = "SEVERITY", default_value = "info")]
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
     severity: String,
     /// The component that emits the event
     #[arg(long, value_name = "SOURCE", default_value = "hlarchive", allow_hyphen_values = true)]
@@ -124,8 +132,12 @@ impl Args {
                 Err(error) => {
                     let exit = exit::code(&error);
                     let _ = session.flush();
+                    let reason = match &error {
+                        Error::BadEvent { what, reason } if what == "line" => reason.clone(),
+                        other => other.to_string(),
+                    };
                     exit::report(
-                        &format!("standard input:{}: {error}", line.number),
+                        &format!("standard input:{}: {reason}", line.number),
                         exit,
                         format == Format::Ndjson,
                     );

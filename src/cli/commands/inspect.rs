@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hlarchive::ops::inspect::{SegmentPicture, Subject, inspect};
 
-use super::{bytes, count};
+use super::{bytes, count, verb};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
@@ -19,7 +19,11 @@ const FEW: usize = 8;
 #[command(after_help = "\
 Examples:
   hlarchive inspect 2026-05-16
-  hlarchive inspect /mnt/backup/2026-05-16.tar.zst -o json")]
+  hlarchive inspect /mnt/backup/2026-05-16.tar.zst -o json
+
+Exit codes:
+  65  the file is damaged or no segment
+  66  no segment of this day, or no such file")]
 pub(in crate::cli) struct Args {
     /// A day, or a segment's file
     #[arg(value_name = "DATE|FILE")]
@@ -50,7 +54,8 @@ fn print(session: &mut Session, picture: &SegmentPicture) -> Result<(), Failure>
     let title = session.paint.strong(&picture.segment);
     session.line(&title)?;
     let invalid = if picture.invalid > 0 {
-        format!(", {} of them no events", picture.invalid)
+        let events = verb(picture.invalid, "no event", "no events");
+        format!(", {} of them {events}", picture.invalid)
     } else {
         String::new()
     };

@@ -14,24 +14,22 @@ use crate::cli::session::Session;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  hlarchive list                                        (today)
+  hlarchive list                        # today
   hlarchive list --date 2026-05-16 --node pi4
   hlarchive list --since '2 days ago' --min-severity error
-  hlarchive list --since 2026-05-01 --until 2026-05-07 -o ndjson | jq .type
+  hlarchive list --since 2026-05-01 -o ndjson | jq .type
   hlarchive list --follow
 
 Several values of one filter are alternatives; different filters must all hold. With -o ndjson \
 each line has the event's own fields, then _path (DATE/NODE/FILE) and, when it is archived, \
-_segment. Exit code 1: filters were given, and nothing matched; 74: something could not be read, \
-so events may be missing.")]
+_segment.
+
+Exit codes:
+  1   filters were given, and nothing matched
+  74  something could not be read, so events may be missing")]
 pub(in crate::cli) struct Args {
-    /// Events filed under this day: 2026-05-16, today, yesterday; may be repeated
-    #[arg(long, value_name = "DATE")]
-    date: Vec<String>,
-    #[command(flatten)]
-    filter: FilterArgs,
     /// At most this many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<u64>,
     /// Latest first
     #[arg(long)]
@@ -45,6 +43,15 @@ pub(in crate::cli) struct Args {
     /// Segments alone
     #[arg(long, conflicts_with = "live_only")]
     archived_only: bool,
+    /// Filed under this day: 2026-05-16, today, yesterday; may be repeated
+    #[arg(long, value_name = "DATE", help_heading = "Which events")]
+    date: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+fn limit(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a number of events".to_owned())
 }
 
 impl Args {
@@ -88,7 +95,9 @@ impl Args {
             return Ok(Exit::Io);
         }
         if found == 0 {
-            if only_today {
+            if session.warn_of_nowhere()? {
+                // Nothing more is to be said about what is nowhere.
+            } else if only_today {
                 session.remark("no such event today; choose other days with --date or --since");
             }
             if self.filter.asks_for_more() {

@@ -16,7 +16,10 @@ use crate::cli::session::Session;
 Examples:
   hlarchive manifest show
   hlarchive manifest head > /mnt/elsewhere/head
-  hlarchive verify --head \"$(cat /mnt/elsewhere/head)\"")]
+  hlarchive verify --head \"$(cat /mnt/elsewhere/head)\"
+
+Exit codes:
+  65  the manifest is damaged; \"hlarchive verify\" names every such line")]
 pub(in crate::cli) struct Args {
     #[command(subcommand)]
     action: Action,
@@ -25,10 +28,32 @@ pub(in crate::cli) struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Print every record, oldest first
+    #[command(after_help = "\
+Examples:
+  hlarchive manifest show
+  hlarchive manifest show -o ndjson | jq 'select(.op == \"rotate\")'")]
     Show,
-    /// Print the hash of the last record; who keeps it elsewhere can prove the whole chain
+    /// Print the hash of the last record, to be kept elsewhere
+    #[command(after_help = "\
+Examples:
+  hlarchive manifest head > /mnt/elsewhere/head
+  hlarchive verify --head \"$(cat /mnt/elsewhere/head)\"
+
+Each record holds the hash of the one before it. So a head that was kept on another machine \
+proves that nothing up to it was changed, removed or reordered since.")]
     Head,
-    /// Write a new manifest from the segments; the old one is kept beside it
+    /// Write a new manifest from the segments, and keep the old one
+    #[command(after_help = "\
+Examples:
+  hlarchive verify --archive            # is it the manifest alone?
+  hlarchive manifest rebuild
+
+Every segment is read and checked whole. The new manifest says that it was rebuilt; what \
+happened before stays in the old one, manifest.jsonl.replaced-TIME.
+
+Exit codes:
+  1   damaged segments were left out, and are named
+  75  another hlarchive is at work on this archive")]
     Rebuild,
 }
 
@@ -38,6 +63,7 @@ impl Args {
             Action::Show => show(session),
             Action::Head => {
                 let format = session.format(&[Format::Table, Format::Json])?;
+                warn_of_none(session)?;
                 let head = load(&session.store)?.head();
                 if format == Format::Json {
                     session.json(&serde_json::json!({ "head": head }))?;
@@ -66,8 +92,18 @@ impl Args {
     }
 }
 
+/// An archive that is not there has an empty manifest; more likely its path is wrong.
+fn warn_of_none(session: &Session) -> Result<(), Failure> {
+    if session.store.archive()?.is_none() {
+        let path = session.store.archive_path().display();
+        session.warn(&format!("{path}: there is no archive here; name it with --archive"));
+    }
+    Ok(())
+}
+
 fn show(session: &mut Session) -> Result<Exit, Failure> {
     let format = session.format(&[Format::Table, Format::Json, Format::Ndjson])?;
+    warn_of_none(session)?;
     let manifest = load(&session.store)?;
     match format {
         Format::Json => session.json(&manifest.records())?,
@@ -95,7 +131,8 @@ fn show(session: &mut Session) -> Result<Exit, Failure> {
 }
 
 fn sentence(record: &Record) -> String {
-    let mut line = format!("{:>5}  {}  {:<8}", record.seq, record.time, record.op.as_str());
+    let op = hlarchive::event::shown(record.op.as_str());
+    let mut line = format!("{:>5}  {}  {:<8}", record.seq, record.time, op);
     if let Some(segment) = &record.segment {
         line.push_str(&format!("  {segment}"));
     } else if let Some(date) = record.date {

@@ -15,7 +15,7 @@ use crate::cli::session::Session;
 Examples:
   hlarchive policy show
   hlarchive policy check policies/homelab.toml
-  hlarchive policy show > /etc/hlarchive/policy.toml    (a commented one to start from)")]
+  hlarchive policy show > policy.toml   # to start from")]
 pub(in crate::cli) struct Args {
     #[command(subcommand)]
     action: Action,
@@ -24,8 +24,19 @@ pub(in crate::cli) struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Print the policy in force, as it is written
+    #[command(after_help = "\
+Examples:
+  hlarchive policy show
+  hlarchive policy show > policy.toml   # to start from")]
     Show,
-    /// Check a policy without using it; exit code 78 and the line when it is wrong
+    /// Check a policy without using it
+    #[command(after_help = "\
+Examples:
+  hlarchive policy check policies/homelab.toml
+  hlarchive policy check                # the one in force
+
+Exit codes:
+  78  the policy is not acceptable; the line, the reason and a way out are named")]
     Check {
         /// The policy [default: the one in force]
         #[arg(value_name = "FILE")]

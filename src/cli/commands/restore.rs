@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hlarchive::ops::restore::{RestoreOptions, RestoreReport, Target, plan, restore};
 
-use super::{bytes, count, days_left, name_findings};
+use super::{bytes, count, days_left, name_findings, verb};
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -12,15 +12,23 @@ use crate::cli::session::Session;
 
 /// Turn archived events back into plain files, byte for byte
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "\
+hlarchive restore [OPTIONS] --to <DIR> [DATE]...
+       hlarchive restore [OPTIONS] --live [DATE]...")]
 #[command(after_help = "\
 Examples:
   hlarchive restore 2026-05-16 --to /tmp/that-day
   hlarchive restore 2026-05-16 --live
   hlarchive restore --correlation-id deploy-882 --to /tmp/deploy
+  hlarchive restore 2026-05-16 --dry-run
 
 Nothing that exists is overwritten. What is restored with --live is recognised as archived and \
-removed again when its day is rotated the next time. Exit code 1: something could not be \
-restored, or something else stands in its place, and is named.")]
+removed again when its day is rotated the next time.
+
+Exit codes:
+  1   something could not be restored, or is in the way, and is named;
+      or nothing matched
+  75  another hlarchive is at work on this archive: run it again")]
 pub(in crate::cli) struct Args {
     /// These days; without any, all days on which the filters match
     #[arg(value_name = "DATE")]
@@ -96,7 +104,8 @@ fn print(
                 line.push_str(&format!(" into {}", report.target));
             }
             if day.already_there > 0 {
-                line.push_str(&format!("; {} of them were there already", day.already_there));
+                let were = verb(day.already_there, "was", "were");
+                line.push_str(&format!("; {} of them {were} there already", day.already_there));
             }
             session.line(&line)?;
         }
@@ -108,6 +117,9 @@ fn print(
                 "the next rotate of these days recognises the files as archived and removes them",
             );
         }
+    }
+    for finding in &report.recovered {
+        session.remark(&format!("hlarchive: {finding}"));
     }
     name_findings(session, &report.findings);
     if report.stopped {

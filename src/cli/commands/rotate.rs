@@ -2,7 +2,7 @@
 
 use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
 
-use super::{bytes, count, days_left, name_findings};
+use super::{bytes, count, days_left, name_findings, verb};
 use crate::cli::args::{Format, dates, instant};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -19,12 +19,18 @@ Examples:
 A day is read, written to a segment, synced, read back from the disk and compared; then it is \
 recorded, and only then are its files removed, exactly those that were read. A run that was \
 stopped is finished by the next one. Events that arrive late go into a further segment of their \
-day. Exit code 1: something was left as it was, and is named.")]
+day.
+
+Exit codes:
+  1   something was left as it was, or is no event, and is named
+  66  there is no event tree
+  75  another hlarchive is at work on this archive, or the clock looks
+      wrong (set it right, or give --now)")]
 pub(in crate::cli) struct Args {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Only this closed day, even within the policy's `keep_live`; may be repeated
+    #[arg(help = "Only this closed day, even within the policy's keep_live; may be repeated")]
     #[arg(long, value_name = "DATE")]
     date: Vec<String>,
     /// Take this as the time, trusting it over the manifest
@@ -75,6 +81,7 @@ fn print_plan(session: &mut Session, days: &[PlannedDay], format: Format) -> Res
                 session.warn(&format!("{}: {lacks}", day.date));
             }
         }
+        session.flush()?;
         session.remark("a dry run: nothing was changed");
     }
     let all_fit = days.iter().all(|day| day.lacks.is_none());
@@ -99,10 +106,12 @@ fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result
                 ));
             }
             if day.invalid > 0 {
-                line.push_str(&format!("; {} of them are no events", day.invalid));
+                let are = verb(day.invalid, "is no event", "are no events");
+                line.push_str(&format!("; {} of them {are}", day.invalid));
             }
             if day.already_archived > 0 {
-                line.push_str(&format!("; {} were archived already", day.already_archived));
+                let were = verb(day.already_archived, "was", "were");
+                line.push_str(&format!("; {} {were} archived already", day.already_archived));
             }
             if day.left > 0 {
                 line.push_str(&format!("; {} left live", day.left));

@@ -12,8 +12,15 @@ use crate::cli::session::Session;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  hlarchive show 2026-05-16/pi4/20260516T101112.123456Z_node_offline_0196d8a2-....json
-  hlarchive show 0196d8a2-7c1a-7000-8000-0123456789ab -o json")]
+  hlarchive show 0196d8a2-7c1a-7000-8000-0123456789ab
+  hlarchive list --limit 1 -o path | xargs -n 1 hlarchive show
+
+The bytes are those of the file as it was written. With -o json the event is one line with _path \
+and, when it is archived, _segment.
+
+Exit codes:
+  65  with -o json: the file is kept, but it is not an event
+  66  there is no such event, neither live nor archived")]
 pub(in crate::cli) struct Args {
     /// The UUID in the event's file name, or its path
     #[arg(value_name = "UUID|PATH")]

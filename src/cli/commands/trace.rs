@@ -10,7 +10,7 @@ use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure, stdout_failed};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
-use crate::cli::table::{fit, width};
+use crate::cli::table::{fit, shrink, total, width, wrap};
 
 /// Follow a correlation id over all days, as a timeline
 #[derive(Debug, clap::Args)]
@@ -19,12 +19,15 @@ Examples:
   hlarchive trace deploy-882
   hlarchive trace deploy-882 -o json | jq .outcome
 
-Exit code 1: no event has this correlation id; 74: something could not be read, so steps may be \
-missing. With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, \
-service, source, detail, path, segment), events, first, last, duration_us, outcome (completed, \
-recovered, remediated, remediating, failed, running or unknown) and failure.")]
+With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, service, \
+source, detail, path, segment), events, first, last, duration_us, outcome (completed, recovered, \
+remediated, remediating, failed, running or unknown) and failure.
+
+Exit codes:
+  1   no event has this correlation id
+  74  something could not be read, so steps may be missing")]
 pub(in crate::cli) struct Args {
-    /// What links the events
+    /// What links the events, such as deploy-882
     #[arg(value_name = "CORRELATION_ID", allow_hyphen_values = true)]
     correlation_id: String,
 }
@@ -40,17 +43,17 @@ impl Args {
         for event in &mut events {
             timeline.tell(session, &event?)?;
         }
-        let found = timeline.end(session)?;
+        let found = timeline.end(session, events.notices().any_cost())?;
+        session.flush()?;
         session.notices(events.notices());
         session.end_notices();
         if events.notices().any_cost() {
             return Ok(Exit::Io);
         }
         if !found {
-            session.flush()?;
-            if format != Format::Json {
+            if !session.warn_of_nowhere()? && format != Format::Json {
                 session.remark(&format!(
-                    "no event has the correlation id {}",
+                    "no event has the correlation id \"{}\"",
                     hlarchive::event::shown(&id)
                 ));
             }
@@ -73,6 +76,9 @@ struct Timeline<'a> {
 
 /// Steps that decide the widths of the columns.
 const SAMPLE: usize = 200;
+
+/// Columns that time and offset take.
+const BEFORE: usize = 33;
 
 impl<'a> Timeline<'a> {
     fn new(id: &'a str, format: Format) -> Self {
@@ -122,25 +128,31 @@ impl<'a> Timeline<'a> {
     }
 
     fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
-        let widths = *self.widths.get_or_insert_with(|| widths(&self.held));
         let most = session.width();
+        let widths = *self.widths.get_or_insert_with(|| widths(&self.held, most));
+        // Below the node's column, or where that leaves no room, almost at the edge.
+        let indent = if most.is_some_and(|most| most < 2 * BEFORE) { 4 } else { BEFORE };
         for (severity, time, step) in std::mem::take(&mut self.held) {
             let mut line = format!("{time}  {:>10}  ", offset(step.offset_us));
             for (cell, width_of) in
                 [&step.node, &step.event_type, &step.service, &step.source].iter().zip(widths)
             {
+                if width_of == 0 {
+                    continue;
+                }
                 let cell = fit(&hlarchive::event::shown(cell), width_of);
                 line.push_str(&cell);
                 let padding = width_of.saturating_sub(width(&cell)) + 2;
                 line.extend(std::iter::repeat_n(' ', padding));
             }
-            let mut second = None;
+            let mut below = Vec::new();
             if let Some(detail) = &step.detail {
-                // A detail that does not fit beside the rest gets a line of its own.
-                if most.is_some_and(|most| width(&line) + width(detail) > most) {
-                    second = Some(format!("{:33}{detail}", ""));
-                } else {
-                    line.push_str(detail);
+                // A detail that does not fit beside the rest gets lines of its own.
+                match most {
+                    Some(most) if width(&line) + width(detail) > most => {
+                        below = wrap(detail, most.saturating_sub(indent).max(1));
+                    }
+                    _ => line.push_str(detail),
                 }
             }
             let fits = |text: &str| match most {
@@ -149,27 +161,31 @@ impl<'a> Timeline<'a> {
             };
             let line = session.paint.severity(severity, &fits(&line));
             session.line(&line)?;
-            if let Some(second) = second {
-                let second = session.paint.severity(severity, &fits(&second));
-                session.line(&second)?;
+            for detail in below {
+                let indented = fits(&format!("{:indent$}{detail}", ""));
+                let painted = session.paint.severity(severity, &indented);
+                session.line(&painted)?;
             }
         }
         Ok(())
     }
 
-    /// Writes the end of the story; whether there was one.
-    fn end(mut self, session: &mut Session) -> Result<bool, Failure> {
+    /// Writes the end of the story, `cut` when parts of it could not be read; whether there
+    /// was one.
+    fn end(mut self, session: &mut Session, cut: bool) -> Result<bool, Failure> {
         self.flush(session)?;
         let summary = std::mem::take(&mut self.tracer).finish();
         match (&summary, self.format) {
             (Some(summary), Format::Table) => {
-                let line = closing(summary);
-                let painted = match summary.outcome {
-                    Outcome::Completed | Outcome::Recovered => session.paint.good(&line),
-                    Outcome::Failed => session.paint.bad(&line),
-                    _ => session.paint.strong(&line),
-                };
-                session.line(&painted)?;
+                for line in closing(summary, cut, session.width()) {
+                    let painted = match summary.outcome {
+                        _ if cut => session.paint.bad(&line),
+                        Outcome::Completed | Outcome::Recovered => session.paint.good(&line),
+                        Outcome::Failed => session.paint.bad(&line),
+                        _ => session.paint.strong(&line),
+                    };
+                    session.line(&painted)?;
+                }
             }
             (Some(summary), Format::Json) => {
                 let rest =
@@ -179,7 +195,8 @@ impl<'a> Timeline<'a> {
             (None, Format::Json) => {
                 let id = serde_json::json!(self.id);
                 session.line(&format!(
-                    "{{\"correlation_id\":{id},\"steps\":[],\"events\":0,\"outcome\":\"unknown\"}}"
+                    "{{\"correlation_id\":{id},\"steps\":[],\"events\":0,\"first\":null,\
+                     \"last\":null,\"duration_us\":null,\"outcome\":\"unknown\",\"failure\":null}}"
                 ))?;
             }
             _ => {}
@@ -196,7 +213,7 @@ struct StepLine<'a> {
     segment: Option<String>,
 }
 
-fn widths(held: &[(Severity, String, Step)]) -> [usize; 4] {
+fn widths(held: &[(Severity, String, Step)], most: Option<usize>) -> [usize; 4] {
     let mut widths = [4; 4];
     for (_, _, step) in held {
         let cells = [&step.node, &step.event_type, &step.service, &step.source];
@@ -204,25 +221,42 @@ fn widths(held: &[(Severity, String, Step)]) -> [usize; 4] {
             *most = (*most).max(width(cell).min(24));
         }
     }
+    // The last column needs no space after it.
+    let room = most.map_or(usize::MAX, |most| (most + 2).saturating_sub(BEFORE));
+    if total(&widths) > room {
+        // The source tells least.
+        widths[3] = 0;
+        shrink(&mut widths, &[(0, 6), (2, 7)], room);
+        shrink(&mut widths, &[(1, 14)], room);
+    }
     widths
 }
 
-fn closing(summary: &Summary) -> String {
-    let events = super::count(summary.events, "event");
-    let failure = match (&summary.failure, summary.outcome) {
-        (
-            Some(failure),
-            Outcome::Failed | Outcome::Remediating | Outcome::Remediated | Outcome::Recovered,
-        ) => {
-            format!(" ({failure})")
-        }
-        _ => String::new(),
+/// The verdict: in one line, or with the failure below it where that would be too wide.
+fn closing(summary: &Summary, cut: bool, most: Option<usize>) -> Vec<String> {
+    let as_far = if cut { "as far as it could be read: " } else { "" };
+    let verdict = format!("{as_far}{}", summary.outcome.describe());
+    let rest =
+        format!("; {} in {}", super::count(summary.events, "event"), duration(summary.duration_us));
+    let failure = summary.failure.as_ref().filter(|_| {
+        matches!(
+            summary.outcome,
+            Outcome::Failed | Outcome::Remediating | Outcome::Remediated | Outcome::Recovered
+        )
+    });
+    let Some(failure) = failure else {
+        return wrap(&format!("{verdict}{rest}"), most.unwrap_or(usize::MAX));
     };
-    format!(
-        "{}{failure}; {events} in {}",
-        summary.outcome.describe(),
-        duration(summary.duration_us)
-    )
+    let line = format!("{verdict} ({failure}){rest}");
+    match most {
+        Some(most) if width(&line) > most => {
+            let mut lines = wrap(&format!("{verdict}{rest}:"), most);
+            let below = wrap(failure, most.saturating_sub(2).max(1));
+            lines.extend(below.iter().map(|line| format!("  {line}")));
+            lines
+        }
+        _ => vec![line],
+    }
 }
 
 /// `+1.250s`, `+3m05s`, `+1d02h`.

@@ -8,17 +8,23 @@ use crate::cli::args::{Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::cli::table::harmless;
 
-/// Prove that nothing was lost or altered, or name each thing that was
+/// Prove that nothing was lost or altered, or name what was
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   hlarchive verify
   hlarchive verify 2026-05-16
   hlarchive verify --archive --quick
-  hlarchive verify --head 4b6f...      (a head kept elsewhere, from \"hlarchive manifest head\")
+  hlarchive verify --head \"$(cat /mnt/elsewhere/head)\"
 
-Reads everything and writes nothing. Exit code 1: something is wrong, and each thing is named.")]
+Reads everything and writes nothing. A head is what \"hlarchive manifest head\" printed earlier \
+and was kept elsewhere.
+
+Exit codes:
+  1   something is wrong, and each thing is named
+  66  there is nothing to check: no event tree, no archive")]
 pub(in crate::cli) struct Args {
     /// Only these days
     #[arg(value_name = "DATE")]
@@ -93,11 +99,11 @@ fn print(
         session.json(report)?;
     } else {
         for finding in &report.findings {
-            let line = session.paint.bad(&finding.to_string());
+            let line = session.paint.bad(&harmless(&finding.to_string()));
             session.line(&line)?;
         }
         for remark in &report.remarks {
-            session.line(&format!("(remark) {remark}"))?;
+            session.line(&format!("(remark) {}", harmless(&remark.to_string())))?;
         }
         let mut parts = Vec::new();
         if options.archive {

@@ -170,8 +170,9 @@ fn understand(line: &[u8], defaults: &NewEvent) -> Result<NewEvent> {
     if line.trim_ascii_start().first() != Some(&b'{') {
         return Err(Error::bad_event("line", "it is not a JSON object"));
     }
-    let line: Line = serde_json::from_slice(line)
-        .map_err(|error| Error::bad_event("line", format!("it is not an event: {error}")))?;
+    let line: Line = serde_json::from_slice(line).map_err(|error| {
+        Error::bad_event("line", format!("it is not an event: {}", of_line(&error)))
+    })?;
     let timestamp = match line.timestamp {
         Some(text) => Some(
             text.parse()
@@ -194,6 +195,11 @@ fn understand(line: &[u8], defaults: &NewEvent) -> Result<NewEvent> {
         node: or(line.node, &defaults.node),
         timestamp,
     })
+}
+
+/// What `serde_json` found: the line is numbered already, and is no "line 1".
+fn of_line(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ").replace('`', "\"")
 }
 
 enum LineRead {

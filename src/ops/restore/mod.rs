@@ -48,6 +48,8 @@ pub struct RestoreReport {
     pub target: String,
     /// The days, in order.
     pub days: Vec<RestoredDay>,
+    /// What an earlier, interrupted run left, and what was done about it.
+    pub recovered: Vec<Finding>,
     /// What is wrong: damage, and files that are in the way.
     pub findings: Vec<Finding>,
     /// Whether the caller asked to stop before all was done.
@@ -123,8 +125,7 @@ pub fn restore(
                 record.note = Some("restored into the live tree".to_owned());
                 writer.append(record)?;
             }
-            recovered.append(&mut report.findings);
-            report.findings = recovered;
+            report.recovered = recovered;
             Ok(report)
         }
     }
@@ -198,7 +199,8 @@ fn run(
         .iter()
         .flat_map(|date| manifest.segments_of(*date))
         .filter_map(|(_, record)| record.bytes)
-        .sum();
+        // A forged record may claim any number.
+        .fold(0, u64::saturating_add);
     progress.begin("restoring", Some(bytes), Unit::Bytes);
     for date in dates {
         let mut day = RestoredDay { date: date.to_string(), ..RestoredDay::default() };

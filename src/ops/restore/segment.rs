@@ -1,5 +1,6 @@
 //! One segment's way back into files.
 
+use std::fs::File;
 use std::io::Read;
 
 use rayon::prelude::*;
@@ -90,24 +91,31 @@ impl SegmentRestore<'_> {
 
     /// Opens the segment, after its bytes were compared with the record.
     fn open(&mut self, path: &std::path::Path) -> Result<SegmentReader> {
-        let mut file = self.archive.open_segment(self.name)?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 18];
-        loop {
-            let got = file.read(&mut buffer).map_err(|error| Error::io(path, "read", error))?;
-            if got == 0 {
-                break;
-            }
-            hasher.update(&buffer[..got]);
-        }
-        if self.record.sha256 != Some(Sha256Hash::finish(hasher)) {
+        let file = self.archive.open_segment(self.name)?;
+        if !self.is_as_recorded(&file).map_err(|error| Error::io(path, "read", error))? {
             self.findings.push(Finding::new(
                 self.name.to_string(),
                 "its bytes are not those that the manifest recorded; what can still be read is \
                  restored",
             ));
         }
-        SegmentReader::open(file, path)
+        SegmentReader::open_day(file, path, self.name.date)
+    }
+
+    fn is_as_recorded(&self, mut file: &File) -> std::io::Result<bool> {
+        // A file of another size is another file; a sparse one could be read without end.
+        if self.record.bytes != Some(file.metadata()?.len()) {
+            return Ok(false);
+        }
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            let got = file.read(&mut buffer)?;
+            if got == 0 {
+                return Ok(self.record.sha256 == Some(Sha256Hash::finish(hasher)));
+            }
+            hasher.update(&buffer[..got]);
+        }
     }
 
     fn frames(&mut self, reader: &SegmentReader) -> Vec<usize> {
@@ -150,7 +158,13 @@ impl SegmentRestore<'_> {
             }
             if let Some(bulk) = bulk {
                 let mtime = Timestamp::from_micros(member.mtime.saturating_mul(1_000_000));
-                bulk.stage(&member.path, member.bytes, Some(mtime))?;
+                if !bulk.stage(&member.path, member.bytes, Some(mtime))? {
+                    restored.damage.get_or_insert_with(|| {
+                        let reason = format!("frame {number}: {} is in it twice", member.path);
+                        Error::corrupt(self.archive.segment_path(self.name), reason)
+                    });
+                    continue;
+                }
             }
             restored.events += 1;
             restored.event_bytes += member.bytes.len() as u64;

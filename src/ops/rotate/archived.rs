@@ -20,7 +20,7 @@ pub(in crate::ops) fn merge_join(
     archived: &mut Archived,
 ) -> Result<()> {
     let path = archive.segment_path(segment);
-    let reader = SegmentReader::open(archive.open_segment(segment)?, &path)?;
+    let reader = SegmentReader::open_day(archive.open_segment(segment)?, &path, segment.date)?;
     let mut number = 0;
     let mut current = (number < listing.len()).then(|| listing.path(number));
     reader.for_each_member(&mut |member| {

@@ -301,7 +301,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let mut record = NewRecord::new(self.context.now, Op::Rotate);
         record.by = Some(self.context.by.clone());
         record.policy = Some(self.policy.digest().to_owned());
-        super::super::manifest::describe_segment(&mut record, name, summary);
+        record.describe(name, summary);
         record
     }
 
@@ -315,6 +315,9 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 continue;
             }
             if !self.archive.has_segment(&name)? {
+                // A run that was stopped while it removed a segment leaves a checksum file
+                // that would contradict the new one.
+                self.archive.remove_segment(&name, self.manifest.lock())?;
                 return Ok(name);
             }
             if is_superfluous(self.archive, &name, &held(temp)?)? {

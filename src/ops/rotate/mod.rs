@@ -149,6 +149,9 @@ pub fn rotate(
         });
     };
     let dates = due(&live, policy, context, options)?;
+    if options.dates.is_empty() {
+        name_oddities(&live, &mut report)?;
+    }
     if dates.is_empty() && store.archive()?.is_none() {
         return Ok(report);
     }
@@ -191,6 +194,19 @@ pub fn rotate(
     }
     progress.end();
     Ok(report)
+}
+
+/// A day behind a symbolic link, or an event beside the days, would never be archived.
+/// What begins with a dot belongs to file systems and to programs that copy trees.
+fn name_oddities(live: &LiveTree, report: &mut RotateReport) -> Result<()> {
+    let (_, oddities) = live.dates()?;
+    for oddity in oddities {
+        let path = oddity.path.display().to_string();
+        if !path.starts_with('.') {
+            report.findings.push(Finding::new(path, format!("{}; left as it is", oddity.reason)));
+        }
+    }
+    Ok(())
 }
 
 /// Opens the manifest for writing and mends a torn last line.

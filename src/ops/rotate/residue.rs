@@ -16,7 +16,8 @@ pub(super) fn is_superfluous(
     held: &HashMap<EventPath, Sha256Hash>,
 ) -> Result<bool> {
     let path = archive.segment_path(segment);
-    let Ok(reader) = SegmentReader::open(archive.open_segment(segment)?, &path) else {
+    let file = archive.open_segment(segment)?;
+    let Ok(reader) = SegmentReader::open_day(file, &path, segment.date) else {
         return Ok(false);
     };
     let mut all_held = true;

@@ -18,7 +18,9 @@ pub(super) fn verify_segments(
     report: &mut VerifyReport,
 ) {
     let wanted: Vec<_> = manifest.segments().filter(|(name, _)| options.wants(name.date)).collect();
-    let bytes = wanted.iter().filter_map(|(_, record)| record.bytes).sum();
+    // A forged record may claim any number.
+    let sizes = wanted.iter().filter_map(|(_, record)| record.bytes);
+    let bytes = sizes.fold(0, u64::saturating_add);
     progress.begin("checking segments", Some(bytes), Unit::Bytes);
     for (name, record) in wanted {
         if progress.stop_requested() {
@@ -31,8 +33,9 @@ pub(super) fn verify_segments(
             Depth::Sample(percent) => chance(context) * 100.0 < percent,
         };
         report.segments += 1;
-        report.archived_events += record.events.unwrap_or(0);
-        report.archived_invalid_files += record.invalid.unwrap_or(0);
+        report.archived_events = report.archived_events.saturating_add(record.events.unwrap_or(0));
+        report.archived_invalid_files =
+            report.archived_invalid_files.saturating_add(record.invalid.unwrap_or(0));
         let label = name.to_string();
         let mut findings = Vec::new();
         let outcome = verify_checksum_file(archive, name, record, &mut findings).and_then(|()| {
@@ -45,14 +48,14 @@ pub(super) fn verify_segments(
         });
         if whole {
             report.segments_read_whole += 1;
-            report.segment_bytes += record.bytes.unwrap_or(0);
+            report.segment_bytes = report.segment_bytes.saturating_add(record.bytes.unwrap_or(0));
         }
         report.findings.extend(findings.into_iter().map(|reason| Finding::new(&label, reason)));
         if let Err(error) = outcome {
             let reason = if error.is_not_found() {
                 "the manifest records this segment, but there is no such file".to_owned()
             } else {
-                Finding::of("", &error).reason
+                Finding::of(&label, &error).reason
             };
             report.wrong(label, reason);
         }
@@ -98,6 +101,9 @@ fn verify_whole(
     let file = archive.open_segment(name)?;
     let report = check(&file, &path, &|bytes| progress.advance(bytes))?;
     findings.extend(report.findings);
+    if report.date.is_some_and(|date| date != name.date) {
+        findings.push("its events are of another day than its name says".to_owned());
+    }
     if let Some(summary) = report.summary {
         compare(record, &summary, findings);
     }
@@ -133,7 +139,7 @@ fn verify_quick(
     if record.bytes != Some(bytes) {
         findings.push(format!("it has {bytes} bytes, which is not what the manifest recorded"));
     }
-    let reader = SegmentReader::open(file, &path)?;
+    let reader = SegmentReader::open_day(file, &path, name.date)?;
     if let Some(damage) = reader.damage() {
         findings.push(damage.to_owned());
     }

@@ -65,7 +65,7 @@ pub(super) fn verify_live(
                         Ok(FileState::Changed) => {
                             Some("it changes while it is read; events never change".to_owned())
                         }
-                        Err(error) => Some(Finding::of("", &error).reason),
+                        Err(error) => Some(Finding::of(path.to_string(), &error).reason),
                     };
                     reason.map(|reason| Finding::new(path.to_string(), reason))
                 })

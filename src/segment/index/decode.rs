@@ -1,13 +1,12 @@
 //! Reading an index: bounds first, then values.
 
-use xxhash_rust::xxh64::xxh64;
-
 use super::{
-    BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, Posting, VERSION, cut,
-    varint,
+    BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, MAX_BYTES, MAX_VALUE_BYTES,
+    Posting, VERSION, cut, varint,
 };
 use crate::event::{Date, Timestamp};
-use crate::segment::Sha256Hash;
+use crate::segment::seek::{self, SKIPPABLE_HEADER_BYTES};
+use crate::segment::{INDEX_MAGIC, Sha256Hash, codec};
 use crate::{Error, Result};
 
 /// The index of a segment.
@@ -26,6 +25,25 @@ struct Section {
     values: u32,
 }
 
+impl Section {
+    fn blocks(&self) -> usize {
+        (self.values as usize).div_ceil(BLOCK_VALUES)
+    }
+
+    /// Whether its blocks lie one after the other. Blocks that overlap would let a small
+    /// index list a value any number of times.
+    fn has_blocks_in_order(&self, payload: &[u8]) -> bool {
+        let mut least = self.blocks() * 4;
+        least <= self.len
+            && (0..self.blocks()).all(|number| {
+                let offset = u32_at(payload, self.start + number * 4) as usize;
+                let fits = (least..=self.len).contains(&offset);
+                least = offset;
+                fits
+            })
+    }
+}
+
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes)
 }
@@ -35,9 +53,20 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 }
 
 impl Index {
-    /// Takes a payload if it is sound.
+    /// Reads the skippable frame that holds an index.
+    pub(in crate::segment) fn from_frame(frame: &[u8]) -> Result<Self, String> {
+        let bytes = frame.len().saturating_sub(SKIPPABLE_HEADER_BYTES);
+        let content = frame
+            .strip_prefix(&seek::skippable_header(INDEX_MAGIC, bytes))
+            .ok_or("the frame of its index is damaged")?;
+        let named = |reason: String| format!("its index is damaged: {reason}");
+        let size = codec::stated_size(content, MAX_BYTES).map_err(named)?;
+        Self::parse(codec::unpack(content, size).map_err(named)?)
+    }
+
+    /// Takes the bytes of an index, if they are sound.
     pub(in crate::segment) fn parse(payload: Vec<u8>) -> Result<Self, String> {
-        if payload.len() < HEADER_BYTES + 8 || payload[..4] != MAGIC {
+        if payload.len() < HEADER_BYTES || payload[..4] != MAGIC {
             return Err("what should be its index is none".to_owned());
         }
         let version = u16::from_le_bytes([payload[4], payload[5]]);
@@ -46,10 +75,7 @@ impl Index {
                 "its index has version {version}; this program reads version {VERSION}"
             ));
         }
-        let end = payload.len() - 8;
-        if xxh64(&payload[..end], 0) != u64_at(&payload, end) {
-            return Err("its index is damaged (the checksum does not fit)".to_owned());
-        }
+        let end = payload.len();
         let wrong = || "its index contradicts itself".to_owned();
         let frame_count = u32_at(&payload, 8) as usize;
         let frames_end = frame_count
@@ -72,15 +98,19 @@ impl Index {
                 len: u32_at(&payload, at + 4) as usize,
                 values: u32_at(&payload, at + 8),
             };
-            let blocks = (section.values as usize).div_ceil(BLOCK_VALUES);
             let fits = section.start >= frames_end
                 && section.start.checked_add(section.len).is_some_and(|to| to <= end)
-                && blocks * 4 <= section.len;
+                && section.has_blocks_in_order(&payload);
             if !fits {
                 return Err(wrong());
             }
         }
         Ok(Self { payload, date, frame_count, sections })
+    }
+
+    /// Whether these are the bytes of the index.
+    pub(in crate::segment) fn is(&self, bytes: &[u8]) -> bool {
+        self.payload == bytes
     }
 
     /// The day that all events are filed under.
@@ -195,14 +225,16 @@ impl Index {
     }
 
     fn block_count(&self, field: Field) -> usize {
-        (self.sections[field as usize].values as usize).div_ceil(BLOCK_VALUES)
+        self.sections[field as usize].blocks()
     }
 
     fn block(&self, field: Field, number: usize) -> Result<Block<'_>> {
         let section = self.sections[field as usize];
         let bytes = &self.payload[section.start..section.start + section.len];
-        let offset = u32_at(bytes, number * 4) as usize;
-        let rest = bytes.get(offset..).ok_or_else(broken)?;
+        let offset = |number: usize| u32_at(bytes, number * 4) as usize;
+        let is_last = number + 1 == section.blocks();
+        let end = if is_last { section.len } else { offset(number + 1) };
+        let rest = bytes.get(offset(number)..end).ok_or_else(broken)?;
         let values = (section.values as usize - number * BLOCK_VALUES).min(BLOCK_VALUES);
         Ok(Block { rest, values, before: Vec::new() })
     }
@@ -238,7 +270,7 @@ impl Block<'_> {
         let len = self.number()?;
         let suffix = self.rest.get(..len).ok_or_else(broken)?;
         self.rest = &self.rest[len..];
-        if shared > self.before.len() {
+        if shared > self.before.len() || shared + len > MAX_VALUE_BYTES {
             return Err(broken());
         }
         self.before.truncate(shared);
@@ -248,7 +280,8 @@ impl Block<'_> {
 
     fn postings(&mut self, frames: usize) -> Result<Vec<Posting>> {
         let count = self.number()?;
-        if count > frames {
+        // Each posting takes two bytes at least.
+        if count > frames || count > self.rest.len() / 2 {
             return Err(broken());
         }
         let mut postings = Vec::with_capacity(count);

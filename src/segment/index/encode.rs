@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use xxhash_rust::xxh64::xxh64;
-
 use super::{
     BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, VERSION, cut, varint,
 };
@@ -63,7 +61,7 @@ impl IndexBuilder {
         }
     }
 
-    /// The index's bytes.
+    /// The index's bytes, not compressed.
     pub(in crate::segment) fn encode(&self, totals: &Totals) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER_BYTES + FRAME_BYTES * self.frames.len());
         out.extend_from_slice(&MAGIC);
@@ -98,8 +96,6 @@ impl IndexBuilder {
                 out[at..at + 4].copy_from_slice(&value.to_le_bytes());
             }
         }
-        let checksum = xxh64(&out, 0);
-        out.extend_from_slice(&checksum.to_le_bytes());
         out
     }
 }

@@ -20,6 +20,9 @@ const MAGIC: [u8; 4] = *b"HLIX";
 /// The version that is written.
 const VERSION: u16 = 1;
 
+/// The largest index that is read, in bytes.
+const MAX_BYTES: u64 = 128 << 20;
+
 /// Bytes before the frame table.
 const HEADER_BYTES: usize = 176;
 

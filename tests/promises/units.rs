@@ -1,0 +1,141 @@
+//! The systemd units are well formed and shut tight, and what they forbid the program does
+//! not need.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::{HLARCHIVE, Lab, NOW, Run, tool};
+
+/// Where the units expect the program.
+const INSTALLED: &str = "/usr/local/bin/hlarchive";
+
+/// The most exposure that is put up with, in tenths, on systemd's scale from 0 to 10.
+const THRESHOLD: &str = "--threshold=20";
+
+fn unit(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(name);
+    fs::read_to_string(path).unwrap()
+}
+
+/// The units, with this build in place of the installed program.
+fn place(lab: &Lab) -> [PathBuf; 2] {
+    ["hlarchive.service", "hlarchive.timer"].map(|name| {
+        let path = lab.path(name);
+        fs::write(&path, unit(name).replace(INSTALLED, HLARCHIVE)).unwrap();
+        path
+    })
+}
+
+#[test]
+fn systemd_accepts_the_units() {
+    let Some(analyze) = tool("systemd-analyze") else { return };
+    let lab = Lab::new();
+    let output =
+        Command::new(analyze).args(["verify", "--man=no"]).args(place(&lab)).output().unwrap();
+    let run = Run::of(&output);
+    // A remark about a key that systemd does not know changes no exit code.
+    assert!(run.code == 0 && run.stderr.is_empty(), "{run:?}");
+}
+
+#[test]
+fn the_service_is_exposed_to_little() {
+    let Some(analyze) = tool("systemd-analyze") else { return };
+    let lab = Lab::new();
+    let [service, _] = place(&lab);
+    let output = Command::new(analyze)
+        .args(["security", "--offline=yes", "--no-pager", THRESHOLD])
+        .arg(service)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{:?}", Run::of(&output));
+}
+
+/// Loads a seccomp filter that ends the process at the first call that is not in the list,
+/// as systemd does, and becomes the command.
+const CAGE: &str = r#"
+import ctypes, os, sys
+lib = ctypes.CDLL("libseccomp.so.2")
+lib.seccomp_init.restype = ctypes.c_void_p
+KILL_PROCESS, ALLOW = 0x80000000, 0x7FFF0000
+context = ctypes.c_void_p(lib.seccomp_init(ctypes.c_uint32(KILL_PROCESS)))
+for name in sys.argv[1].split(","):
+    number = lib.seccomp_syscall_resolve_name(name.encode())
+    if number >= 0 and lib.seccomp_rule_add(context, ctypes.c_uint32(ALLOW), number, 0) != 0:
+        sys.exit(3)
+if lib.seccomp_load(context) != 0:
+    sys.exit(3)
+os.execv(sys.argv[2], sys.argv[2:])
+"#;
+
+/// The system calls of a group, and of the groups in it.
+fn expand(analyze: &Path, group: &str, calls: &mut BTreeSet<String>) {
+    let output =
+        Command::new(analyze).args(["syscall-filter", "--no-pager", group]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')).skip(1) {
+        if line.starts_with('@') {
+            expand(analyze, line, calls);
+        } else if !line.is_empty() {
+            calls.insert(line.to_owned());
+        }
+    }
+}
+
+/// What the service's filter lets through.
+fn allowed(analyze: &Path) -> BTreeSet<String> {
+    let mut allowed = BTreeSet::new();
+    for line in unit("hlarchive.service").lines() {
+        let Some(words) = line.strip_prefix("SystemCallFilter=") else { continue };
+        let mut calls = BTreeSet::new();
+        for group in words.trim_start_matches('~').split_whitespace() {
+            expand(analyze, group, &mut calls);
+        }
+        if words.starts_with('~') {
+            allowed.retain(|call| !calls.contains(call));
+        } else {
+            allowed.extend(calls);
+        }
+    }
+    allowed
+}
+
+#[test]
+fn rotation_lives_with_the_system_calls_that_the_service_allows() {
+    let (Some(analyze), Some(python)) = (tool("systemd-analyze"), tool("python3")) else { return };
+    let allowed = allowed(&analyze);
+    assert!(allowed.contains("unlinkat") && !allowed.contains("chown"), "{allowed:?}");
+    let list = |calls: &BTreeSet<String>| calls.iter().cloned().collect::<Vec<_>>().join(",");
+    let lab = Lab::new();
+    let before = lab.seed(3, 40);
+    let caged = |calls: &BTreeSet<String>| {
+        let mut command = lab.command(["rotate", "--now", NOW]);
+        let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+        let environment: Vec<_> = command
+            .get_envs()
+            .map(|(key, value)| (key.to_owned(), value.unwrap().to_owned()))
+            .collect();
+        command = Command::new(&python);
+        command.args(["-c", CAGE, &list(calls), HLARCHIVE]).args(arguments);
+        Run::of(&command.env_clear().envs(environment).output().unwrap())
+    };
+    // The cage holds: without a call that rotation needs, it dies of SIGSYS.
+    let mut narrow = allowed.clone();
+    narrow.remove("unlinkat");
+    let run = caged(&narrow);
+    if run.code == 3 || run.stderr.contains("libseccomp") {
+        std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"skipped: this system lets no test load a seccomp filter\n",
+        )
+        .unwrap();
+        return;
+    }
+    assert_eq!(run.code, 128 + 31, "{run:?}");
+    let run = caged(&allowed);
+    assert_eq!(run.code, 0, "{run:?}");
+    lab.ok(["verify"]);
+    lab.ok(["restore", "--since", "2026-05-01", "--to", "back"]);
+    assert!(crate::common::tree(&lab.path("back")) == before);
+}

@@ -1,0 +1,115 @@
+//! Restoring: into a directory of its own, and back into the live tree.
+
+use super::{Scenario, again, live};
+use crate::check;
+use crate::events::{History, history};
+use crate::lab::{Lab, NOW, Outcome, Verdict};
+use crate::truth::{Truth, files};
+
+pub(super) fn all() -> Vec<Box<dyn Scenario>> {
+    vec![Box::new(Restore { to_live: false }), Box::new(Restore { to_live: true })]
+}
+
+struct Restore {
+    to_live: bool,
+}
+
+impl Restore {
+    fn archived() -> History {
+        history(10..12, 0, 4)
+    }
+
+    /// Events that came after the rotation: so one node's directory is there already, and
+    /// is not simply moved into place.
+    fn late() -> History {
+        history(10..11, 4, 1)
+            .into_iter()
+            .filter(|(identity, _)| identity.contains("/nas/"))
+            .collect()
+    }
+
+    fn restored(lab: &Lab) -> Verdict {
+        let there = files(&lab.state().join("restored"))?;
+        for (identity, contents) in Self::archived() {
+            if there.get(&identity) != contents.first() {
+                return Err(format!("not restored: {identity}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Scenario for Restore {
+    fn name(&self) -> String {
+        if self.to_live { "restore-live" } else { "restore-to" }.to_owned()
+    }
+
+    fn setup(&self, lab: &Lab) -> Verdict {
+        live(lab, &Self::archived())?;
+        lab.must(&[0], &["rotate", "--now", NOW])?;
+        live(lab, &Self::late())
+    }
+
+    fn arguments(&self, lab: &Lab) -> Vec<String> {
+        let to = lab.state().join("restored").display().to_string();
+        let mut words = vec!["restore", "2026-05-10", "2026-05-11"];
+        if self.to_live {
+            words.push("--live");
+        } else {
+            words.extend(["--to", &to]);
+        }
+        words.into_iter().map(str::to_owned).collect()
+    }
+
+    fn names_findings(&self) -> bool {
+        true
+    }
+
+    fn promise(&self, lab: &Lab, _outcome: &Outcome) -> Verdict {
+        let all = super::together([Self::archived(), Self::late()]);
+        check::kept(lab, &all, &[])?;
+        // Whatever has its name in the directory is whole.
+        for (path, bytes) in files(&lab.state().join("restored"))? {
+            let whole =
+                Self::archived().get(&path).is_some_and(|contents| contents.contains(&bytes));
+            if !whole && !path.starts_with(".hlarchive-tmp-") {
+                return Err(format!("half restored: {path} ({} bytes)", bytes.len()));
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&self, lab: &Lab) -> Verdict {
+        if !self.to_live {
+            return Self::restored(lab);
+        }
+        let truth = Truth::read(lab)?;
+        for (identity, contents) in Self::archived() {
+            if truth.live.get(&identity) != contents.first() {
+                return Err(format!("not restored: {identity}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn recover(&self, lab: &Lab) -> Verdict {
+        again(self, lab)
+    }
+
+    fn end(&self, lab: &Lab) -> Verdict {
+        self.done(lab)?;
+        check::verified(lab)?;
+        if let Some(path) = files(&lab.state().join("restored"))?
+            .keys()
+            .find(|path| path.contains(".hlarchive-tmp-"))
+        {
+            return Err(format!("left behind: restored/{path}"));
+        }
+        check::tidy(&Truth::read(lab)?)?;
+        // What was restored is recognised, and goes again; the rest is archived.
+        lab.must(&[0], &["rotate", "--now", NOW])?;
+        let truth = Truth::read(lab)?;
+        check::moved(&truth, &super::together([Self::archived(), Self::late()]))?;
+        check::verified(lab)
+    }
+}

@@ -1,0 +1,177 @@
+//! What is there, read without any code of hlarchive: plain files, `tar`, `zstd`, JSON.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::lab::{Lab, Verdict};
+
+/// Temporary files begin with this.
+const TEMPORARY: &str = ".hlarchive-tmp-";
+
+/// A state of the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Truth {
+    /// Live events by identity.
+    pub(crate) live: BTreeMap<String, Vec<u8>>,
+    /// Archived events by identity, each with the segments that hold it and its bytes.
+    pub(crate) archived: BTreeMap<String, Vec<(String, Vec<u8>)>>,
+    /// Records of the manifest.
+    pub(crate) records: Vec<Value>,
+    /// Files that no reader takes for an event or a segment.
+    pub(crate) leftovers: Vec<String>,
+    /// Whether the manifest ends in the middle of a line.
+    pub(crate) torn: bool,
+}
+
+impl Truth {
+    /// Reads the state. Segments count when the manifest names them, and then they must be
+    /// whole and just what it says.
+    pub(crate) fn read(lab: &Lab) -> Verdict<Self> {
+        let mut truth = Self::default();
+        let events = lab.events();
+        for (path, bytes) in files(&events)? {
+            if path.contains(TEMPORARY) {
+                truth.leftovers.push(format!("events/{path}"));
+            } else {
+                truth.live.insert(path, bytes);
+            }
+        }
+        for (path, _) in files(&lab.archive())? {
+            if path.contains(TEMPORARY) {
+                truth.leftovers.push(format!("events-archive/{path}"));
+            }
+        }
+        truth.read_manifest(&lab.archive().join("manifest.jsonl"))?;
+        for (segment, sha256) in truth.segments() {
+            truth.read_segment(lab, &segment, &sha256)?;
+        }
+        Ok(truth)
+    }
+
+    fn read_manifest(&mut self, path: &Path) -> Verdict {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(format!("{}: {error}", path.display())),
+        };
+        let mut prev = "0".repeat(64);
+        let mut lines = bytes.split(|byte| *byte == b'\n').peekable();
+        while let Some(line) = lines.next() {
+            let is_last = match lines.peek() {
+                None => true,
+                // A line is torn also when it has zeros in it and nothing follows.
+                Some(rest) => rest.is_empty() && line.contains(&0),
+            };
+            match serde_json::from_slice::<Value>(line) {
+                Ok(record) if record["prev"] == prev.as_str() => self.records.push(record),
+                Ok(_) => return Err("a line of the manifest does not follow the one before".into()),
+                Err(_) if is_last => {
+                    self.torn = !line.is_empty();
+                    return Ok(());
+                }
+                Err(error) => {
+                    let line = String::from_utf8_lossy(line);
+                    return Err(format!("the manifest has a damaged line: {error}: {line}"));
+                }
+            }
+            prev = hex(&Sha256::digest(line));
+        }
+        Ok(())
+    }
+
+    /// The segments that the manifest names, with their checksums.
+    fn segments(&self) -> BTreeMap<String, String> {
+        let mut segments = BTreeMap::new();
+        for record in &self.records {
+            let text = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
+            match record["op"].as_str() {
+                Some("rotate" | "import") => {
+                    segments.insert(text("segment"), text("sha256"));
+                }
+                Some("prune") => {
+                    segments.remove(&text("segment"));
+                }
+                _ => {}
+            }
+        }
+        segments
+    }
+
+    fn read_segment(&mut self, lab: &Lab, segment: &str, sha256: &str) -> Verdict {
+        let path = lab.archive().join(segment);
+        let failed = |error: std::io::Error| format!("{segment}: {error}");
+        let bytes = fs::read(&path).map_err(failed)?;
+        if hex(&Sha256::digest(&bytes)) != sha256 {
+            return Err(format!("{segment}: recorded, but its bytes are not those recorded"));
+        }
+        let checksum = fs::read_to_string(lab.archive().join(format!("{segment}.sha256")))
+            .map_err(|error| format!("{segment}.sha256: {error}"))?;
+        let file_name = segment.rsplit('/').next().unwrap_or_default();
+        if checksum != format!("{sha256}  {file_name}\n") {
+            return Err(format!("{segment}.sha256 says something else than the manifest"));
+        }
+        let plain = zstd::decode_all(&bytes[..]).map_err(failed)?;
+        for entry in tar::Archive::new(&plain[..]).entries().map_err(failed)? {
+            let mut entry = entry.map_err(failed)?;
+            let name = entry.path().map_err(failed)?.display().to_string();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).map_err(failed)?;
+            self.archived.entry(name).or_default().push((segment.to_owned(), content));
+        }
+        Ok(())
+    }
+
+    /// Every content that an identity has, each once.
+    pub(crate) fn contents(&self) -> BTreeMap<&str, Vec<&[u8]>> {
+        let mut contents: BTreeMap<&str, Vec<&[u8]>> = BTreeMap::new();
+        let live = self.live.iter().map(|(path, bytes)| (path, bytes));
+        let archived = self
+            .archived
+            .iter()
+            .flat_map(|(path, copies)| copies.iter().map(move |(_, bytes)| (path, bytes)));
+        for (path, bytes) in live.chain(archived) {
+            let there = contents.entry(path).or_default();
+            if !there.contains(&&bytes[..]) {
+                there.push(bytes);
+            }
+        }
+        contents
+    }
+}
+
+/// Every file below a directory by its path in it; nothing when it is not there.
+pub(crate) fn files(directory: &Path) -> Verdict<BTreeMap<String, Vec<u8>>> {
+    fn walk(at: &Path, below: &str, found: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
+        for entry in fs::read_dir(at)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            if entry.file_type()?.is_dir() {
+                // A directory in waiting that holds nothing is a leftover, too.
+                if path.contains(TEMPORARY) && entry.path().read_dir()?.next().is_none() {
+                    found.insert(path.clone(), Vec::new());
+                }
+                walk(&entry.path(), &path, found)?;
+            } else {
+                found.insert(path, fs::read(entry.path())?);
+            }
+        }
+        Ok(())
+    }
+    let mut found = BTreeMap::new();
+    match walk(directory, "", &mut found) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("{}: {error}", directory.display()))
+        }
+        _ => Ok(found),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
