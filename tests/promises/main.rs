@@ -18,6 +18,7 @@ mod hostile_swap;
 mod hostile_tree;
 mod man;
 mod protocol;
+mod room;
 mod roundtrip;
 mod signals;
 mod units;
