@@ -22,7 +22,8 @@ pub(crate) fn kept(lab: &Lab, must: &History, may: &[Vec<u8>]) -> Verdict<Truth>
     }
     for (identity, contents) in &there {
         for content in contents {
-            let expected = must.get(*identity).is_some_and(|all| all.iter().any(|one| one == content));
+            let expected =
+                must.get(*identity).is_some_and(|all| all.iter().any(|one| one == content));
             if !expected && !may.iter().any(|one| one == content) {
                 return Err(format!("half or foreign: {identity} ({} bytes)", content.len()));
             }
@@ -110,7 +111,9 @@ pub(crate) fn acknowledged(stdout: &str, contents: &[Vec<u8>]) -> Verdict {
     for path in stdout.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
         match std::fs::read(path) {
             Ok(bytes) if contents.contains(&bytes) => {}
-            Ok(bytes) => return Err(format!("acknowledged, but changed: {path} ({})", bytes.len())),
+            Ok(bytes) => {
+                return Err(format!("acknowledged, but changed: {path} ({})", bytes.len()));
+            }
             Err(error) => return Err(format!("acknowledged, but lost: {path}: {error}")),
         }
     }

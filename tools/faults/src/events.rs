@@ -58,7 +58,8 @@ pub(crate) fn merge(into: &mut History, other: History) {
 
 /// A file that stands where an event should be and is none.
 pub(crate) fn invalid(day: u32) -> (String, Vec<u8>) {
-    let name = format!("202605{day:02}T120000Z_node_online_0196d8a2-ffff-7000-8000-000000000000.json");
+    let name =
+        format!("202605{day:02}T120000Z_node_online_0196d8a2-ffff-7000-8000-000000000000.json");
     (format!("2026-05-{day:02}/nas/{name}"), b"{\"timestamp\": 5".to_vec())
 }
 

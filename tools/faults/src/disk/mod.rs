@@ -161,7 +161,11 @@ impl Disk {
                 vec![Step::Name { directory, name, node: *self.nodes.get(inode)? }]
             }
             Change::Rename { from, to } => {
-                vec![Step::Move { node: self.find(from)?, from: self.place(from)?, to: self.place(to)? }]
+                vec![Step::Move {
+                    node: self.find(from)?,
+                    from: self.place(from)?,
+                    to: self.place(to)?,
+                }]
             }
             Change::Unlink { path } | Change::RemoveDir { path } => {
                 let (directory, name) = self.place(path)?;

@@ -153,10 +153,7 @@ fn judge(stage: &Stage<'_>, lab: &Lab, errno: Option<Errno>, outcome: &Outcome) 
         fitting(errno, code, scenario.names_findings(), &outcome.stderr)
             .map_err(|reason| format!("{reason}: {}", said()))?;
     }
-    let judged = Outcome {
-        code: outcome.code.filter(|_| overcome),
-        ..outcome.clone()
-    };
+    let judged = Outcome { code: outcome.code.filter(|_| overcome), ..outcome.clone() };
     stage.survived(lab, &judged).map_err(|reason| format!("{reason}; it had said: {}", said()))
 }
 

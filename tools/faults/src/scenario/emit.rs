@@ -75,7 +75,11 @@ impl Scenario for One {
         let truth = Truth::read(lab)?;
         let there = truth.live.values().filter(|bytes| **bytes == Self::content()).count();
         // Runs that were stopped may have got as far as their event, too.
-        if (1..=RUNS).contains(&there) { Ok(()) } else { Err(format!("{there} events were emitted")) }
+        if (1..=RUNS).contains(&there) {
+            Ok(())
+        } else {
+            Err(format!("{there} events were emitted"))
+        }
     }
 
     fn end(&self, lab: &Lab) -> Verdict {

@@ -92,7 +92,11 @@ fn again(scenario: &(impl Scenario + ?Sized), lab: &Lab) -> Verdict {
     if outcome.code == Some(scenario.code()) {
         return Ok(());
     }
-    Err(format!("the next run gave {:?}: {}", outcome.code, crate::lab::first_lines(&outcome.stderr)))
+    Err(format!(
+        "the next run gave {:?}: {}",
+        outcome.code,
+        crate::lab::first_lines(&outcome.stderr)
+    ))
 }
 
 /// Empties the lab and builds a scenario's state in it.

@@ -22,7 +22,10 @@ impl Restore {
     /// Events that came after the rotation: so one node's directory is there already, and
     /// is not simply moved into place.
     fn late() -> History {
-        history(10..11, 4, 1).into_iter().filter(|(identity, _)| identity.contains("/nas/")).collect()
+        history(10..11, 4, 1)
+            .into_iter()
+            .filter(|(identity, _)| identity.contains("/nas/"))
+            .collect()
     }
 
     fn restored(lab: &Lab) -> Verdict {
@@ -67,7 +70,8 @@ impl Scenario for Restore {
         check::kept(lab, &all, &[])?;
         // Whatever has its name in the directory is whole.
         for (path, bytes) in files(&lab.state().join("restored"))? {
-            let whole = Self::archived().get(&path).is_some_and(|contents| contents.contains(&bytes));
+            let whole =
+                Self::archived().get(&path).is_some_and(|contents| contents.contains(&bytes));
             if !whole && !path.starts_with(".hlarchive-tmp-") {
                 return Err(format!("half restored: {path} ({} bytes)", bytes.len()));
             }
@@ -95,8 +99,9 @@ impl Scenario for Restore {
     fn end(&self, lab: &Lab) -> Verdict {
         self.done(lab)?;
         check::verified(lab)?;
-        if let Some(path) =
-            files(&lab.state().join("restored"))?.keys().find(|path| path.contains(".hlarchive-tmp-"))
+        if let Some(path) = files(&lab.state().join("restored"))?
+            .keys()
+            .find(|path| path.contains(".hlarchive-tmp-"))
         {
             return Err(format!("left behind: restored/{path}"));
         }

@@ -100,7 +100,8 @@ fn as_history((identity, bytes): (String, Vec<u8>)) -> History {
 fn tear(lab: &Lab, tear: Tear) -> Verdict {
     let path = lab.archive().join("manifest.jsonl");
     let mut bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
-    let start = bytes.len() - bytes.iter().rev().skip(1).position(|byte| *byte == b'\n').unwrap_or(0) - 1;
+    let start =
+        bytes.len() - bytes.iter().rev().skip(1).position(|byte| *byte == b'\n').unwrap_or(0) - 1;
     let mut line = bytes[start..].to_vec();
     match tear {
         Tear::Half => line.truncate(line.len() / 2),
@@ -136,9 +137,7 @@ impl Scenario for Rotate {
         let in_manifest = |call: &Call| {
             matches!(call.change, Change::Write { .. }) && call.path.ends_with("manifest.jsonl")
         };
-        let of_event = |call: &Call| {
-            matches!(&call.change, Change::Unlink { path } if path.extension().is_some_and(|e| e == "json"))
-        };
+        let of_event = |call: &Call| matches!(&call.change, Change::Unlink { path } if path.extension().is_some_and(|e| e == "json"));
         match self.kind {
             Kind::First | Kind::Invalid => live(lab, &self.before()),
             Kind::Late => {

@@ -104,7 +104,9 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.path.display())?;
         match &self.change {
-            Change::Rename { to, .. } | Change::Link { to, .. } => write!(f, " to {}", to.display())?,
+            Change::Rename { to, .. } | Change::Link { to, .. } => {
+                write!(f, " to {}", to.display())?
+            }
             Change::Write { data, .. } | Change::Answer { data } => {
                 write!(f, " ({} bytes)", data.len())?;
             }
@@ -121,7 +123,8 @@ impl fmt::Display for Call {
 /// on standard output. `None` for all others.
 pub(super) fn decode(tid: Pid, raw: &RawCall, root: &Path) -> Option<Call> {
     let a = &raw.arguments;
-    let path = |directory: usize, address: usize| process::path(tid, raw.int(directory), a[address]);
+    let path =
+        |directory: usize, address: usize| process::path(tid, raw.int(directory), a[address]);
     let here = |address: usize| process::path(tid, -100, a[address]);
     let inside = |path: &Path| path.starts_with(root);
     let call = |name, path: PathBuf, change| {
@@ -144,11 +147,15 @@ pub(super) fn decode(tid: Pid, raw: &RawCall, root: &Path) -> Option<Call> {
             let flags = process::memory(tid, a[2], 8).try_into().map_or(0, u64::from_ne_bytes);
             open("openat2", tid, path(0, 1), flags, root)
         }
-        libc::SYS_creat => open("creat", tid, here(0), (libc::O_CREAT | libc::O_TRUNC) as u64, root),
+        libc::SYS_creat => {
+            open("creat", tid, here(0), (libc::O_CREAT | libc::O_TRUNC) as u64, root)
+        }
         libc::SYS_write => write("write", tid, raw, None, root),
         libc::SYS_pwrite64 => write("pwrite64", tid, raw, Some(a[3]), root),
         libc::SYS_writev => write_vector("writev", tid, raw, None, root),
-        libc::SYS_pwritev | libc::SYS_pwritev2 => write_vector("pwritev", tid, raw, Some(a[3]), root),
+        libc::SYS_pwritev | libc::SYS_pwritev2 => {
+            write_vector("pwritev", tid, raw, Some(a[3]), root)
+        }
         libc::SYS_copy_file_range | libc::SYS_sendfile | libc::SYS_splice => {
             // Their bytes never pass through the process; the program does not use them.
             let fd = if raw.number == libc::SYS_sendfile { 0 } else { 2 };
@@ -207,7 +214,13 @@ fn open(name: &'static str, tid: Pid, path: PathBuf, flags: u64, root: &Path) ->
 }
 
 /// A write; what is written to standard output is an answer.
-fn write(name: &'static str, tid: Pid, raw: &RawCall, offset: Option<u64>, root: &Path) -> Option<Call> {
+fn write(
+    name: &'static str,
+    tid: Pid,
+    raw: &RawCall,
+    offset: Option<u64>,
+    root: &Path,
+) -> Option<Call> {
     let data = process::memory(tid, raw.arguments[1], raw.arguments[2] as usize);
     written(name, tid, raw.int(0), data, offset, root, Some((2, raw.arguments[2])))
 }
@@ -289,7 +302,15 @@ fn look(tid: Pid, raw: &RawCall, root: &Path) -> Option<Call> {
     if !path.starts_with(root) {
         return None;
     }
-    Some(Call { number: 0, name, path, change: Change::Look, result: None, made: None, amount: None })
+    Some(Call {
+        number: 0,
+        name,
+        path,
+        change: Change::Look,
+        result: None,
+        made: None,
+        amount: None,
+    })
 }
 
 /// The inode that a call made which has just ended.

@@ -93,6 +93,7 @@ pub(super) fn path(tid: Pid, directory: i32, address: u64) -> PathBuf {
 }
 
 fn own_descriptor(path: &Path) -> Option<i32> {
-    let rest = path.strip_prefix("/proc/self/fd").or_else(|_| path.strip_prefix("/proc/thread-self/fd"));
+    let rest =
+        path.strip_prefix("/proc/self/fd").or_else(|_| path.strip_prefix("/proc/thread-self/fd"));
     rest.ok()?.to_str()?.parse().ok()
 }

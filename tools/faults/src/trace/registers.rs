@@ -21,10 +21,7 @@ impl RawCall {
 /// The call that a thread is about to make.
 pub(super) fn call(tid: Pid) -> nix::Result<RawCall> {
     let r = ptrace::getregs(tid)?;
-    Ok(RawCall {
-        number: r.orig_rax as i64,
-        arguments: [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9],
-    })
+    Ok(RawCall { number: r.orig_rax as i64, arguments: [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9] })
 }
 
 /// What the call that just ended gave: a number, or a negative error number.
