@@ -4,12 +4,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
 use crate::common::process::{finish, halt_when, has_open, has_temporary, send, start};
-use crate::common::{Lab, NOW, Run, tree};
+use crate::common::{Lab, NOW, Run, event, system, tree};
 
 const SIGNALS: [(Signal, i32); 2] = [(Signal::INT, 130), (Signal::TERM, 143)];
 
@@ -18,15 +18,20 @@ const SIGNALS: [(Signal, i32); 2] = [(Signal::INT, 130), (Signal::TERM, 143)];
 fn lab() -> Lab {
     let lab = Lab::new();
     lab.seed(1, 2000);
-    let (path, bytes) = crate::common::event(11, 0, "nas", 0);
+    let (path, bytes) = event(11, 0, "nas", 0);
     lab.write(&path, bytes);
     lab
 }
 
-fn rotated() -> Lab {
-    let lab = lab();
-    lab.rotate();
-    lab
+/// Labs whose days are archived, from one archive that is made once.
+fn rotated() -> impl Fn() -> Lab {
+    let first = lab();
+    first.rotate();
+    move || {
+        let lab = Lab::new();
+        system(Command::new("cp").arg("-a").arg(first.archive()).arg(lab.archive()));
+        lab
+    }
 }
 
 /// Sends a signal to a command that is in the middle of its work, in as many labs as it
@@ -94,31 +99,31 @@ fn a_rotation_that_is_stopped_leaves_whole_days_and_the_next_one_completes() {
 
 #[test]
 fn a_restore_that_is_stopped_leaves_whole_files_or_none_and_the_next_one_completes() {
-    for (signal, code) in SIGNALS {
-        for live in [false, true] {
-            let mut words = vec!["restore", "2026-05-10", "2026-05-11"];
-            words.extend(if live { &["--live"][..] } else { &["--to", "out"] });
-            let target = |lab: &Lab| if live { lab.root() } else { lab.path("out") };
-            let middle = |lab: &Lab, _| has_temporary(&target(lab));
-            let (lab, run) = interrupted(&rotated, &words, &middle, signal);
-            let there = tree(&target(&lab));
-            let left = if there.is_empty() {
-                "not restored: 2026-05-10 and 1 later day;"
-            } else {
-                "not restored: 2026-05-11;"
-            };
-            says_in_one_line(&run, code, left);
-            assert!(there.is_empty() || there.len() == 6000, "{}", there.len());
-            assert!(!has_temporary(&target(&lab)));
-            lab.ok(&words);
-            assert_eq!(tree(&target(&lab)).len(), 6001);
-            assert_eq!(lab.list_all().len(), 6001);
-        }
+    let rotated = rotated();
+    for ((signal, code), live) in SIGNALS.into_iter().zip([false, true]) {
+        let mut words = vec!["restore", "2026-05-10", "2026-05-11"];
+        words.extend(if live { &["--live"][..] } else { &["--to", "out"] });
+        let target = |lab: &Lab| if live { lab.root() } else { lab.path("out") };
+        let middle = |lab: &Lab, _| has_temporary(&target(lab));
+        let (lab, run) = interrupted(&rotated, &words, &middle, signal);
+        let there = tree(&target(&lab));
+        let left = if there.is_empty() {
+            "not restored: 2026-05-10 and 1 later day;"
+        } else {
+            "not restored: 2026-05-11;"
+        };
+        says_in_one_line(&run, code, left);
+        assert!(there.is_empty() || there.len() == 6000, "{}", there.len());
+        assert!(!has_temporary(&target(&lab)));
+        lab.ok(&words);
+        assert_eq!(tree(&target(&lab)).len(), 6001);
+        assert_eq!(lab.list_all().len(), 6001);
     }
 }
 
 #[test]
 fn a_verify_that_is_stopped_says_so_and_writes_nothing() {
+    let rotated = rotated();
     for (signal, code) in SIGNALS {
         let middle = |lab: &Lab, process| {
             let segment = lab.archive().join("2026/2026-05-10.tar.zst");
@@ -133,6 +138,7 @@ fn a_verify_that_is_stopped_says_so_and_writes_nothing() {
 
 #[test]
 fn a_rebuild_that_is_stopped_leaves_the_manifest_as_it_was() {
+    let rotated = rotated();
     for (signal, code) in SIGNALS {
         let middle = |lab: &Lab, process| {
             let segment = lab.archive().join("2026/2026-05-10.tar.zst");
