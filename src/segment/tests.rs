@@ -236,6 +236,39 @@ fn files_that_are_no_events_are_kept_and_counted() {
 }
 
 #[test]
+fn members_that_hold_a_text_are_found_without_looking_into_the_others() {
+    let mut events = events(200);
+    let path = |name: &str| format!("2026-05-16/pi4/{name}.json").parse::<EventPath>().unwrap();
+    let long = "n".repeat(240);
+    events.insert(path("escaped"), b"{\"correlation_id\":\"run\\u002d7\"}".to_vec());
+    events.insert(path("broken"), b"not an object".to_vec());
+    events.insert(path("empty"), Vec::new());
+    events.insert(path(&long), b"{\"correlation_id\":\"run-7\"}".to_vec());
+    let (bytes, _) = write(&events, small());
+    let reader = open(&bytes).unwrap();
+    let mut found = Vec::new();
+    for number in 0..reader.frames().len() {
+        let frame = reader.read_frame(number).unwrap();
+        for member in frame.members_with(&["run-7".to_owned(), "run-49\"".to_owned()]) {
+            found.push(member.unwrap().path);
+        }
+    }
+    let wanted: Vec<EventPath> = events
+        .iter()
+        .filter(|(_, bytes)| {
+            let text = String::from_utf8_lossy(bytes);
+            !text.starts_with('{')
+                || text.contains('\\')
+                || text.contains("run-7")
+                || text.contains("run-49\"")
+        })
+        .map(|(path, _)| path.clone())
+        .collect();
+    assert_eq!(found, wanted);
+    assert!(found.contains(&path(&long)) && found.len() < 20, "{}", found.len());
+}
+
+#[test]
 fn the_index_tells_which_frames_hold_a_value() {
     let events = events(200);
     let (bytes, _) = write(&events, small());
