@@ -146,9 +146,9 @@ impl Checker<'_> {
     ) -> Result<()> {
         if let Some(info) = trailer {
             let compressed = self.read(u64::from(info.compressed))?;
-            match decompress(&compressed, u64::from(info.decompressed)) {
-                Ok(zeros) if zeros.iter().all(|byte| *byte == 0) => {}
-                Ok(_) => self.findings.push("the tar does not end with zeros".to_owned()),
+            match decompress(&compressed) {
+                Ok(zeros) if zeros == [0; TRAILER_BYTES] => {}
+                Ok(_) => self.findings.push("the tar does not end with 1024 zeros".to_owned()),
                 Err(reason) => self.findings.push(format!("the tar's end: {reason}")),
             }
         }
@@ -216,8 +216,10 @@ fn index_date(rest: &[u8]) -> Option<Date> {
 
 fn check_frame(compressed: &[u8], info: &FrameInfo, label: FrameLabel) -> Result<Checked, String> {
     let number = label.number;
-    let tar = decompress(compressed, u64::from(info.decompressed))
-        .map_err(|reason| format!("frame {number}: {reason}"))?;
+    let tar = decompress(compressed).map_err(|reason| format!("frame {number}: {reason}"))?;
+    if tar.len() as u64 != u64::from(info.decompressed) {
+        return Err(format!("frame {number}: its size is not the one in the seek table"));
+    }
     let frame = Frame::new(tar, label, None);
     let mut checked = Checked { facts: FrameFacts::new(), first: None, last: None };
     for member in frame.members() {

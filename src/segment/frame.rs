@@ -88,18 +88,19 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// Decompresses one frame that must be exactly `compressed` and give exactly
-/// `decompressed` bytes. Nothing is allocated before both were checked.
-pub(super) fn decompress(compressed: &[u8], decompressed: u64) -> Result<Vec<u8>, String> {
-    if decompressed > MAX_FRAME_BYTES {
-        return Err(format!("it claims to hold {decompressed} bytes, more than any frame"));
-    }
+/// Decompresses one frame that must be exactly `compressed` and give as many bytes as it
+/// states itself: what a seek table says of that may be damaged where the frame is not.
+/// Nothing is allocated before both were checked.
+pub(super) fn decompress(compressed: &[u8]) -> Result<Vec<u8>, String> {
     if zstd_safe::find_frame_compressed_size(compressed) != Ok(compressed.len()) {
         return Err("it is not one whole zstd frame".to_owned());
     }
-    let stated = zstd_safe::get_frame_content_size(compressed).ok().flatten();
-    if stated != Some(decompressed) {
-        return Err("its size is not the one in the seek table".to_owned());
+    let decompressed = zstd_safe::get_frame_content_size(compressed)
+        .ok()
+        .flatten()
+        .ok_or("it does not say how many bytes it holds")?;
+    if decompressed > MAX_FRAME_BYTES {
+        return Err(format!("it claims to hold {decompressed} bytes, more than any frame"));
     }
     // Without its checksum a frame could be changed unseen.
     if compressed.get(4).is_none_or(|descriptor| descriptor & 4 == 0) {

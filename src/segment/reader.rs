@@ -24,7 +24,7 @@ pub struct FrameInfo {
     pub offset: u64,
     /// Its size in the file.
     pub compressed: u32,
-    /// Its size in memory.
+    /// Its size in memory, as the seek table has it.
     pub decompressed: u32,
 }
 
@@ -110,8 +110,7 @@ impl SegmentReader {
         self.file
             .read_exact_at(&mut compressed, info.offset)
             .map_err(|error| Error::io(&self.path, "read", error))?;
-        let tar = decompress(&compressed, u64::from(info.decompressed))
-            .map_err(|reason| label.damage(&reason))?;
+        let tar = decompress(&compressed).map_err(|reason| label.damage(&reason))?;
         Ok(Frame::new(tar, label, self.index.as_ref().map(Index::date)))
     }
 
@@ -177,7 +176,14 @@ fn seek_table(
         file.read_exact_at(&mut frame, before)?;
         frame
     };
-    Ok(seek::decode(&frame, before))
+    Ok(seek::decode(&frame, before).and_then(|entries| match entries.as_slice() {
+        [.., end, index]
+            if end.decompressed as usize == TRAILER_BYTES && index.decompressed == 0 =>
+        {
+            Ok(entries)
+        }
+        _ => Err("its seek table does not end with the tar's end and the index".to_owned()),
+    }))
 }
 
 fn tell_apart(entries: Vec<Entry>, damage: Option<String>) -> Layout {
