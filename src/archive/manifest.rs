@@ -44,6 +44,8 @@ pub struct Manifest {
     pub(super) sound_bytes: u64,
     /// Whether the last whole record lacks its newline.
     pub(super) lacks_newline: bool,
+    /// A byte of the last record that is zero, by its place in the file, and what it was.
+    pub(super) lost_byte: Option<(u64, u8)>,
     stamp: Option<Stamp>,
 }
 
@@ -111,7 +113,14 @@ impl Manifest {
         damages: &mut Vec<String>,
     ) {
         let mut whole = line;
-        if is_last && (!has_newline || memchr::memchr(0, line).is_some()) {
+        let mended;
+        let lost_byte = if is_last && has_newline { chain::lost_byte(line) } else { None };
+        if let Some((at, byte)) = lost_byte {
+            self.torn = Some(Torn { bytes: 1 });
+            self.lost_byte = Some((self.sound_bytes + at as u64, byte));
+            mended = [&line[..at], &[byte], &line[at + 1..]].concat();
+            whole = &mended;
+        } else if is_last && (!has_newline || memchr::memchr(0, line).is_some()) {
             // What a power cut leaves: part of a line, or blocks of zeros.
             let length = chain::unfinished_line(line).filter(|_| !has_newline);
             let newline = u64::from(has_newline);

@@ -207,7 +207,13 @@ def manifest(data: bytes) -> dict[str, Any]:
         if whole:
             lines.append(whole)
     elif lines and b"\0" in lines[-1]:
-        torn = len(lines.pop()) + 1
+        last = lines.pop()
+        torn = len(last) + 1
+        for bit in range(8):
+            whole = last.replace(b"\0", bytes([1 << bit]), 1)
+            if sealed(whole):
+                torn = 1
+                lines.append(whole)
     head, segments, ops = "0" * 64, {}, []
     for number, line in enumerate(lines, 1):
         if len(line) > 16 << 20 or not sealed(line):

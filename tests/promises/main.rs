@@ -10,4 +10,3 @@ mod fixtures;
 mod flips;
 mod format_page;
 mod interop;
-mod layers;
