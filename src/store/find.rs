@@ -58,7 +58,8 @@ impl Name {
 
 impl Store {
     /// Finds one event, valid or not: in the live tree first, then in the archive. The
-    /// likely day is looked at before the others.
+    /// likely day is looked at before the others. Damage elsewhere does not hide it; it is
+    /// the error only when the event is not found.
     pub fn find(&self, name: &Name) -> Result<FoundEvent> {
         let live = self.live()?;
         let live_dates = match &live {
@@ -74,19 +75,33 @@ impl Store {
                 }
             }
         }
+        let mut damage = None;
         if let Some(archive) = self.archive()? {
             let manifest = Manifest::load(&archive)?;
             let dates: BTreeSet<Date> = manifest.segments().map(|(name, _)| name.date).collect();
             for date in ordered(dates.into_iter(), likely, only_there) {
                 for (segment, _) in manifest.segments_of(date) {
                     let path = archive.segment_path(segment);
-                    let reader = SegmentReader::open(archive.open_segment(segment)?, &path)?;
-                    if let Some((path, bytes)) = find_member(&reader, name)? {
-                        let segment = Some(std::sync::Arc::new(segment.clone()));
-                        return Ok(found(path, segment, bytes));
+                    let reader = archive
+                        .open_segment(segment)
+                        .and_then(|file| SegmentReader::open(file, &path));
+                    let member = reader.and_then(|reader| find_member(&reader, name, &mut damage));
+                    match member {
+                        Ok(Some((path, bytes))) => {
+                            let segment = Some(std::sync::Arc::new(segment.clone()));
+                            return Ok(found(path, segment, bytes));
+                        }
+                        Ok(None) => {}
+                        Err(error) => {
+                            damage.get_or_insert(error);
+                        }
                     }
                 }
             }
+        }
+        // What is damaged may be just where the event was.
+        if let Some(error) = damage {
+            return Err(error);
         }
         let what = match name {
             Name::Path(path) => path.to_string(),
@@ -130,13 +145,30 @@ fn find_live(live: &LiveTree, date: Date, name: &Name) -> Result<Option<FoundEve
     Ok(None)
 }
 
-fn find_member(reader: &SegmentReader, name: &Name) -> Result<Option<(EventPath, Vec<u8>)>> {
+/// Looks through all frames that can be read; the first damage is kept in `damage`.
+fn find_member(
+    reader: &SegmentReader,
+    name: &Name,
+    damage: &mut Option<Error>,
+) -> Result<Option<(EventPath, Vec<u8>)>> {
     for number in 0..reader.frames().len() {
-        let frame = reader.read_frame(number)?;
+        let frame = match reader.read_frame(number) {
+            Ok(frame) => frame,
+            Err(error @ Error::Corrupt { .. }) => {
+                damage.get_or_insert(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         for member in frame.members() {
-            let member = member?;
-            if name.fits(&member.path) {
-                return Ok(Some((member.path, member.bytes.to_vec())));
+            match member {
+                Ok(member) if name.fits(&member.path) => {
+                    return Ok(Some((member.path, member.bytes.to_vec())));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    damage.get_or_insert(error);
+                }
             }
         }
     }

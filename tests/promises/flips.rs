@@ -234,6 +234,25 @@ fn a_flipped_bit_in_the_last_line_of_the_manifest_hides_nothing() {
 }
 
 #[test]
+fn a_damaged_frame_hides_no_event_of_another_from_show() {
+    let archive = Archive::new(4);
+    let name = "2026/2026-05-10.tar.zst";
+    let (from, to, _) = archive.frames[name][0];
+    let file = File::options().write(true).open(archive.file(name)).unwrap();
+    file.write_all_at(&[0xff; 8], u64::midpoint(from, to)).unwrap();
+    let lost = archive.held_at(name, from);
+    for (path, bytes) in &archive.events {
+        if lost.contains(path) {
+            // Damage, not "no such event": it may well be there.
+            let run = archive.lab.fails(65, ["show", path]);
+            assert!(run.stderr.contains("frame 0"), "{run:?}");
+        } else {
+            assert_eq!(archive.lab.ok(["show", path]).as_bytes(), bytes);
+        }
+    }
+}
+
+#[test]
 fn a_segment_cut_off_anywhere_is_found_and_gives_the_frames_before_the_cut() {
     let archive = Archive::new(4);
     let name = "2026/2026-05-10.tar.zst";

@@ -192,6 +192,37 @@ fn the_independent_reader_finds_a_flipped_bit() {
 }
 
 #[test]
+fn the_independent_reader_and_the_program_agree_on_torn_lines() {
+    let Some(python) = python("zstandard") else { return };
+    let lab = fixtures::lab("v1");
+    let file = lab.archive().join("manifest.jsonl");
+    let sound = fs::read(&file).unwrap();
+    let end = sound.len();
+    let space = sound.iter().rposition(|byte| *byte == b' ').unwrap();
+    let changed = |from: usize, bytes: &[u8]| {
+        let mut changed = sound.clone();
+        changed[from..from + bytes.len()].copy_from_slice(bytes);
+        changed
+    };
+    for (what, bytes, records) in [
+        ("whole", sound.clone(), 6),
+        ("without its newline", sound[..end - 1].to_vec(), 6),
+        ("without its last two bytes", sound[..end - 2].to_vec(), 5),
+        ("cut in the middle", sound[..end - 200].to_vec(), 5),
+        ("with another newline", changed(end - 1, b"\x0b"), 6),
+        ("with zeros in it", changed(end - 200, &[0; 64]), 5),
+        ("with a byte lost", changed(space, &[0]), 6),
+        ("with zeros after it", [sound.as_slice(), &[0; 512]].concat(), 6),
+        ("empty", Vec::new(), 0),
+    ] {
+        fs::write(&file, bytes).unwrap();
+        let found = read(&python, ["manifest", file.to_str().unwrap()]);
+        assert_eq!(found["records"], records, "{what}");
+        assert_eq!(lab.ok(["manifest", "head"]).trim(), found["head"], "{what}");
+    }
+}
+
+#[test]
 fn the_worked_example_is_the_fixture() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/format.md");
     let page = fs::read_to_string(page).unwrap();
