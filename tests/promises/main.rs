@@ -10,3 +10,4 @@ mod fixtures;
 mod flips;
 mod format_page;
 mod interop;
+mod layers;
