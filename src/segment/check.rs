@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::facts::{FrameFacts, SegmentFacts};
 use super::frame::{Frame, FrameLabel, decompress};
+use super::index::Index;
 use super::reader::{FrameInfo, layout};
 use super::seek::{self, SKIPPABLE_HEADER_BYTES};
 use super::tar;
@@ -165,7 +166,7 @@ impl Checker<'_> {
         let mut expected = seek::skippable_header(INDEX_MAGIC, index.len()).to_vec();
         expected.extend_from_slice(&index);
         if rest.get(..expected.len()) != Some(expected.as_slice()) {
-            self.findings.push("its index is not that of its events".to_owned());
+            self.findings.push(index_reason(&rest));
             return Ok(());
         }
         if rest[expected.len()..] != seek::encode(entries) {
@@ -207,6 +208,19 @@ impl Checker<'_> {
         });
         CheckReport { summary, findings: self.findings }
     }
+}
+
+/// Why the index is not the one it should be: what it says of itself (damage, a version to
+/// come) tells more than that it differs.
+fn index_reason(rest: &[u8]) -> String {
+    let size = rest.get(4..SKIPPABLE_HEADER_BYTES).and_then(|size| size.try_into().ok());
+    let payload = size.and_then(|size| {
+        let size = u32::from_le_bytes(size) as usize;
+        rest[SKIPPABLE_HEADER_BYTES..].get(..size)
+    });
+    payload
+        .and_then(|payload| Index::parse(payload.to_vec()).err())
+        .unwrap_or_else(|| "its index is not that of its events".to_owned())
 }
 
 fn index_date(rest: &[u8]) -> Option<Date> {
