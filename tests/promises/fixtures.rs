@@ -124,6 +124,68 @@ fn a_lost_manifest_of_every_version_can_be_rebuilt() {
     }
 }
 
+#[test]
+fn an_index_of_a_version_to_come_is_named_and_read_around() {
+    let lab = lab("v1");
+    let name = "2026/2026-05-16.tar.zst";
+    let path = lab.archive().join(name);
+    let mut bytes = fs::read(&path).unwrap();
+    let start = bytes.windows(4).position(|window| window == b"HLIX").unwrap();
+    let size = u32::from_le_bytes(bytes[start - 4..start].try_into().unwrap()) as usize;
+    let checksum = start + size - 8;
+    bytes[start + 4] = 2;
+    let sealed = xxhash_rust::xxh64::xxh64(&bytes[start..checksum], 0).to_le_bytes();
+    bytes[checksum..checksum + 8].copy_from_slice(&sealed);
+    fs::write(&path, bytes).unwrap();
+    let named = "its index has version 2; this program reads version 1";
+    let listed = lab.run(["list", "--since", "1900-01-01", "-o", "ndjson"]);
+    assert_eq!(listed.stdout, expected("v1", "list.ndjson"));
+    assert!(listed.stderr.contains(named), "{listed:?}");
+    assert!(lab.fails(65, ["inspect", "2026-05-16"]).stderr.contains(named));
+    let verified = lab.fails(1, ["verify", "2026-05-16", "-o", "json"]);
+    assert!(verified.stdout.contains(named), "{verified:?}");
+}
+
+/// Appends a record to a manifest, linked and sealed as the page says.
+fn append(lab: &Lab, v: u32, op: &str) {
+    let path = lab.archive().join("manifest.jsonl");
+    let mut text = fs::read_to_string(&path).unwrap();
+    let prev = sha256(text.lines().last().unwrap().as_bytes());
+    let seq = text.lines().count() + 1;
+    let body = format!(
+        "{{\"v\":{v},\"seq\":{seq},\"time\":\"2026-05-20T03:00:00.000000Z\",\"op\":\"{op}\",\
+         \"segment\":\"2026/2026-05-16.tar.zst\",\"weather\":[\"fair\"],\"prev\":\"{prev}\""
+    );
+    text.push_str(&format!("{body},\"self\":\"{}\"}}\n", sha256(body.as_bytes())));
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn words_and_members_to_come_in_a_manifest_are_passed_over() {
+    let lab = lab("v1");
+    append(&lab, 1, "levitate");
+    lab.ok(["verify"]);
+    assert!(lab.ok(["manifest", "show"]).contains("levitate"));
+    let listed = lab.ok(["list", "--since", "1900-01-01", "-o", "ndjson"]);
+    assert_eq!(listed, expected("v1", "list.ndjson"));
+}
+
+#[test]
+fn a_record_of_a_version_to_come_is_refused_by_name() {
+    let lab = lab("v1");
+    append(&lab, 2, "rotate");
+    let named = "line 7 is damaged: it has version 2; this program reads version 1";
+    assert!(lab.fails(65, ["list", "--since", "1900-01-01"]).stderr.contains(named));
+    assert!(lab.fails(1, ["verify", "-o", "json"]).stdout.contains(named));
+    lab.write("2026-05-18/nas/x.json", "{}");
+    let before = tree(&lab.archive());
+    assert!(lab.fails(65, ["rotate", "--now", "2026-06-01T03:00:00Z"]).stderr.contains(named));
+    let mut after = tree(&lab.archive());
+    after.remove("lock");
+    assert_eq!(after, before, "rotate wrote into an archive that it does not understand");
+    assert_eq!(tree(&lab.root()).len(), 1);
+}
+
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hlarchive::segment::Sha256Hash::of(bytes).to_string()
 }
