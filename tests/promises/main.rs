@@ -1,14 +1,20 @@
 //! Each promise of the design, kept by real processes, files and tools: one file a promise.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod determinism;
 mod docs;
+mod fixtures;
+mod flips;
+mod format_page;
 mod hostile;
 mod hostile_swap;
 mod hostile_tree;
+mod interop;
+mod layers;
 mod man;
 mod protocol;
 mod units;
