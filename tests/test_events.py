@@ -223,7 +223,8 @@ class List(EventsTest):
         self.assertEqual(list(list_events("2026-05-16", reverse=True)), events[::-1])
         self.assertEqual(list(list_events("2026-05-16", limit=2)), events[:2])
         self.assertEqual(len(list(list_events(["2026-05-16", "2026-05-17"]))), 4)
-        self.assertEqual(list(list_events("2026-05-16", root=self.scratch / "none")), [])
+        with self.assertWarnsRegex(EventsWarning, "neither an event tree"):
+            self.assertEqual(list(list_events("2026-05-16", root=self.scratch / "none")), [])
 
     def test_today_is_the_default(self) -> None:
         emit_event("node_online", payload={"n": "line\nbreak"})
@@ -344,9 +345,10 @@ class Trace(EventsTest):
         self.assertIn("outcome", chain)
 
     def test_an_unknown_id_gives_none(self) -> None:
-        self.assertIsNone(trace_events("no-such-run"))
         emit_event("node_online", correlation_id="run-1")
-        self.assertIsNone(trace_events("run-1", root=self.scratch / "none"))
+        self.assertIsNone(trace_events("no-such-run"))
+        with self.assertWarnsRegex(EventsWarning, "neither an event tree"):
+            self.assertIsNone(trace_events("run-1", root=self.scratch / "none"))
 
     def test_a_failure_is_raised(self) -> None:
         self.stand_in(

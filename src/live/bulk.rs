@@ -69,17 +69,21 @@ impl<'a> BulkPlacer<'a> {
         move |errno| Error::io(&path, action, errno)
     }
 
-    /// Writes a file aside. May be called from several threads.
-    pub fn stage(&self, path: &EventPath, bytes: &[u8], mtime: Option<Timestamp>) -> Result<()> {
+    /// Writes a file aside; false when one of its name was written aside already. May be
+    /// called from several threads.
+    pub fn stage(&self, path: &EventPath, bytes: &[u8], mtime: Option<Timestamp>) -> Result<bool> {
         let node = self.staged_node(path)?;
-        let file = fs::create_new(node.directory.as_fd(), path.name.as_str(), 0o444)
-            .map_err(self.failed(path, "create"))?;
+        let file = match fs::create_new(node.directory.as_fd(), path.name.as_str(), 0o444) {
+            Ok(file) => file,
+            Err(Errno::EXIST) => return Ok(false),
+            Err(errno) => return Err(self.failed(path, "create")(errno)),
+        };
         write_all(&file, bytes).map_err(self.failed(path, "write"))?;
         if let Some(mtime) = mtime {
             set_mtime(&file, mtime).map_err(self.failed(path, "write"))?;
         }
         node.files.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok(true)
     }
 
     fn staged_node(&self, path: &EventPath) -> Result<Arc<StagedNode>> {

@@ -15,6 +15,10 @@ const FOOTER_BYTES: usize = 9;
 /// Bytes before the content of a skippable frame.
 pub(super) const SKIPPABLE_HEADER_BYTES: usize = 8;
 
+/// No frame is smaller: this is the header of an empty skippable one. A table that lists
+/// smaller ones could list a million in no space at all.
+const MIN_FRAME_BYTES: u32 = SKIPPABLE_HEADER_BYTES as u32;
+
 /// More frames than this are no segment of ours.
 const MAX_FRAMES: usize = 1 << 20;
 
@@ -81,6 +85,9 @@ pub(super) fn decode(frame: &[u8], bytes_before: u64) -> Result<Vec<Entry>, Stri
             decompressed: u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]),
         })
         .collect();
+    if entries.iter().any(|entry| entry.compressed < MIN_FRAME_BYTES) {
+        return Err("its seek table lists a frame of no size".to_owned());
+    }
     let total: u64 = entries.iter().map(|entry| u64::from(entry.compressed)).sum();
     if total != bytes_before {
         return Err("its seek table does not fit the file's size".to_owned());

@@ -73,7 +73,7 @@ fn the_manual_is_one_page_or_one_for_each_command() {
     let page = lab.ok(["man"]);
     let title = page.lines().find(|line| line.starts_with(".TH")).unwrap();
     let version = env!("CARGO_PKG_VERSION");
-    assert!(title.starts_with(".TH HLARCHIVE 1 20"), "{title}");
+    assert!(title.starts_with(".TH HLARCHIVE 1 "), "{title}");
     assert!(title.ends_with(&format!(" \"hlarchive {version}\" \"hlarchive manual\"")), "{title}");
     let printed = lab.ok(["man", "--to", "deep/man1"]);
     let mut names: Vec<String> = printed
@@ -84,12 +84,8 @@ fn the_manual_is_one_page_or_one_for_each_command() {
     for command in COMMANDS {
         let name = format!("-{command}.1");
         let text = fs::read_to_string(lab.path(&format!("deep/man1/hlarchive{name}"))).unwrap();
-        let upper = command.to_uppercase();
-        assert!(text.contains(&format!(".TH HLARCHIVE-{upper} 1 20")), "{name}");
-        assert!(
-            text.contains(".SH EXAMPLES") || matches!(command, "demo"),
-            "{name} has no example"
-        );
+        assert!(text.contains(&format!("hlarchive\\-{command} \\- ")), "{name}: {text}");
+        assert!(text.contains("\n.SH EXAMPLES\n"), "{name} has no example");
     }
     assert_eq!(fs::read_to_string(lab.path("deep/man1/hlarchive.1")).unwrap(), page);
     names.sort_unstable();

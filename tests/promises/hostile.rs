@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{Lab, Run, Tree, tree};
+use crate::common::{Lab, NOW, Run, Tree, tree};
 
 /// Every exit code that the design names.
 const CODES: [i32; 10] = [0, 1, 2, 65, 66, 73, 74, 75, 77, 78];
@@ -63,4 +63,36 @@ pub(crate) fn holds(directory: &Path, marker: &str) -> bool {
     tree(directory)
         .values()
         .any(|bytes| bytes.windows(marker.len()).any(|window| window == marker.as_bytes()))
+}
+
+/// Every command that reads or writes an archive, each in a gigabyte of memory. Nothing
+/// outside may change; gives how each of them ended.
+#[track_caller]
+pub(crate) fn battery(lab: &Lab, day: &str) -> Vec<(String, Run)> {
+    let outside = canary(&lab.path("outside"));
+    let commands: [&[&str]; 14] = [
+        &["list", "--since", "2000-01-01", "-o", "ndjson"],
+        &["list", "--date", day, "--severity", "error", "--reverse"],
+        &["trace", "run-10-0", "-o", "json"],
+        &["show", "0196d8a2-0011-7000-8000-000100000001"],
+        &["inspect", day],
+        &["manifest", "show"],
+        &["manifest", "head"],
+        &["verify"],
+        &["verify", "--quick"],
+        &["restore", day, "--dry-run"],
+        &["restore", day, "--to", "out"],
+        &["rotate", "--dry-run", "--now", NOW],
+        &["rotate", "--now", NOW],
+        &["restore", day, "--live"],
+    ];
+    let ends = commands.iter().map(|command| (command.join(" "), limited(lab, command))).collect();
+    assert_eq!(canary(&lab.path("outside")), outside);
+    ends
+}
+
+/// How a command of the battery ended.
+#[track_caller]
+pub(crate) fn end_of<'a>(ends: &'a [(String, Run)], command: &str) -> &'a Run {
+    &ends.iter().find(|(name, _)| name.starts_with(command)).unwrap().1
 }

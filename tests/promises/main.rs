@@ -5,16 +5,22 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clock;
 mod determinism;
 mod docs;
 mod fixtures;
 mod flips;
+mod forge;
 mod format_page;
 mod hostile;
+mod hostile_archive;
+mod hostile_entries;
+mod hostile_manifest;
 mod hostile_swap;
 mod hostile_tree;
 mod interop;
 mod layers;
 mod man;
 mod protocol;
+mod roundtrip;
 mod units;

@@ -24,7 +24,7 @@ and was kept elsewhere.
 
 Exit codes:
   1   something is wrong, and each thing is named
-  66  there is neither an event tree nor an archive")]
+  66  there is nothing to check: no event tree, no archive")]
 pub(in crate::cli) struct Args {
     /// Only these days
     #[arg(value_name = "DATE")]

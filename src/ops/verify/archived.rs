@@ -34,7 +34,8 @@ pub(super) fn verify_segments(
         };
         report.segments += 1;
         report.archived_events = report.archived_events.saturating_add(record.events.unwrap_or(0));
-        report.archived_invalid_files += record.invalid.unwrap_or(0);
+        report.archived_invalid_files =
+            report.archived_invalid_files.saturating_add(record.invalid.unwrap_or(0));
         let label = name.to_string();
         let mut findings = Vec::new();
         let outcome = verify_checksum_file(archive, name, record, &mut findings).and_then(|()| {

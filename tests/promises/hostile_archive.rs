@@ -1,0 +1,429 @@
+//! Hostile segments: whatever stands in an archive under a segment's name, nothing is
+//! written outside, nothing is read without bound, and every honest day stays readable.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+use hlarchive::Date;
+
+use crate::common::{Lab, NOW, Tree, system, tool, tree};
+use crate::forge::{
+    assemble, compress, event_of, header, honest, index, link, member, plant, seek_table, with_tar,
+};
+use crate::hostile::{canary, guarded, limited};
+
+/// What an attacker's segment is called in a failure, and its bytes for a day.
+type Forged = (&'static str, Box<dyn Fn(Date) -> Vec<u8>>);
+
+fn forged(what: &'static str, bytes: impl Fn(Date) -> Vec<u8> + 'static) -> Forged {
+    (what, Box::new(bytes))
+}
+
+fn tar_with(what: &'static str, tar: impl Fn(Date) -> Vec<u8> + 'static) -> Forged {
+    forged(what, move |day| with_tar(day, &tar(day)))
+}
+
+/// Members that try to get out, or to be something else than a file.
+fn members() -> Vec<Forged> {
+    let name = |day: Date| format!("{day}/pi4/x.json");
+    let pax = |record: &str| member("PaxHeader", b'x', record.as_bytes());
+    vec![
+        tar_with("a way up", |_| member("../../outside/x.json", b'0', b"{}")),
+        tar_with("a way up inside", |day| {
+            member(&format!("{day}/../../outside/x.json"), b'0', b"{}")
+        }),
+        tar_with("a node that is a way up", |day| member(&format!("{day}/../x.json"), b'0', b"{}")),
+        tar_with("an absolute name", |_| member("/tmp/hlarchive-escaped/x.json", b'0', b"{}")),
+        tar_with("a level too much", |day| member(&format!("{day}/pi4/a/x.json"), b'0', b"{}")),
+        tar_with("a level too few", |day| member(&format!("{day}/x.json"), b'0', b"{}")),
+        tar_with("a hidden name", |day| member(&format!("{day}/pi4/.x.json"), b'0', b"{}")),
+        tar_with("a line break", |day| member(&format!("{day}/pi4/a\nb.json"), b'0', b"{}")),
+        tar_with("another day", |_| member("2026-05-10/pi4/x.json", b'0', b"{}")),
+        tar_with("no day", |_| member("2026-02-30/pi4/x.json", b'0', b"{}")),
+        tar_with("a link, then a file through it", move |day| {
+            let mut tar = link(&format!("{day}/pi4"), b'2', "../../outside");
+            tar.extend(member(&name(day), b'0', b"{}"));
+            tar
+        }),
+        tar_with("a hard link", move |day| link(&name(day), b'1', "../../outside/kept")),
+        tar_with("a directory", move |day| member(&format!("{day}/pi4/"), b'5', b"")),
+        tar_with("a device", move |day| member(&name(day), b'3', b"")),
+        tar_with("a FIFO", move |day| member(&name(day), b'6', b"")),
+        tar_with("a sparse file", move |day| member(&name(day), b'S', b"{}")),
+        tar_with("a GNU long name", move |day| {
+            let mut tar = member("././@LongLink", b'L', b"../../outside/x.json\0");
+            tar.extend(member(&name(day), b'0', b"{}"));
+            tar
+        }),
+        tar_with("a global PAX header", move |day| {
+            let mut tar = member("PaxHeader", b'g', b"24 path=../outside/x.j\n\n");
+            tar.extend(member(&name(day), b'0', b"{}"));
+            tar
+        }),
+        tar_with("a PAX path that contradicts", move |day| {
+            let mut tar = pax("36 path=../../../outside/a/xxx.json\n");
+            tar.extend(member(&name(day), b'0', b"{}"));
+            tar
+        }),
+        tar_with("a PAX size that contradicts", move |day| {
+            let mut tar = pax("24 size=99999999999999\n\n");
+            tar.extend(member(&name(day), b'0', b"{}"));
+            tar
+        }),
+        tar_with("a PAX link", move |day| {
+            let mut tar = pax("25 linkpath=../outside/x\n");
+            tar.extend(link(&name(day), b'2', "x"));
+            tar
+        }),
+        tar_with("the same member twice", |day| {
+            let (path, bytes) = event_of(day, 1);
+            member(&path.to_string(), b'0', &bytes).repeat(2)
+        }),
+        tar_with("members out of order", |day| {
+            let both = [event_of(day, 1), event_of(day, 2)];
+            let order = if both[0] < both[1] { [1, 0] } else { [0, 1] };
+            order.iter().flat_map(|n| member(&both[*n].0.to_string(), b'0', &both[*n].1)).collect()
+        }),
+        tar_with("a size beyond its end", move |day| header(&name(day), b'0', 0o7_777_777)),
+        tar_with("a size beyond everything", move |day| header(&name(day), b'0', 0o77_777_777_777)),
+        tar_with("a size in another base", move |day| {
+            let mut bytes = header(&name(day), b'0', 0);
+            bytes[124..136].copy_from_slice(b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
+            bytes
+        }),
+        tar_with("a second archive after its end", |day| {
+            let (path, bytes) = event_of(day, 1);
+            let mut tar = vec![0; 1024];
+            tar.extend(member(&path.to_string(), b'0', &bytes));
+            tar
+        }),
+        tar_with("half a header", |_| vec![b'x'; 100]),
+    ]
+}
+
+/// Files that promise more than they have, or have more than they say.
+fn containers() -> Vec<Forged> {
+    let sealed = |change: fn(&mut Vec<u8>)| {
+        move |day: Date| {
+            let (path, bytes) = event_of(day, 1);
+            let tar = member(&path.to_string(), b'0', &bytes);
+            assemble(&[(compress(&tar), tar.len() as u32)], &index(day, 1, change))
+        }
+    };
+    vec![
+        forged("nothing", |_| Vec::new()),
+        forged("one byte", |_| vec![0]),
+        forged("a text", |_| b"this is no segment\n".repeat(100)),
+        forged("random bytes", |_| {
+            (0..5000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+        }),
+        forged("a seek table alone", |_| seek_table(&[])),
+        forged("a seek table of a terabyte", |_| seek_table(&[(u32::MAX, u32::MAX); 256])),
+        forged("a seek table that points outside", |_| seek_table(&[(5000, 5000), (1 << 31, 0)])),
+        forged("a seek table of four billion frames", |_| {
+            let mut table = seek_table(&[(1, 1)]);
+            let at = table.len() - 9;
+            table[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+            table
+        }),
+        forged("a million frames of nothing", |_| seek_table(&vec![(0, 0); 1 << 20])),
+        forged("a bomb", |day| {
+            assemble(&[(compress(&vec![0; 80 << 20]), 80 << 20)], &index(day, 1, |_| {}))
+        }),
+        forged("a bomb said to be small", |day| {
+            assemble(&[(compress(&vec![0; 80 << 20]), 4096)], &index(day, 1, |_| {}))
+        }),
+        forged("many large frames", |day| {
+            let frame = (compress(&vec![0; 64 << 20]), 64 << 20);
+            assemble(&vec![frame; 17], &index(day, 17, |_| {}))
+        }),
+        forged("a frame without its size", |day| {
+            let mut out = zstd::stream::encode_all(&[0_u8; 4096][..], 1).unwrap();
+            out.extend(seek_table(&[(out.len() as u32, 4096)]));
+            let _ = day;
+            out
+        }),
+        forged("a frame that says it holds an exabyte", |day| {
+            let mut frame = b"\x28\xb5\x2f\xfd\xe4".to_vec();
+            frame.extend_from_slice(&(1_u64 << 60).to_le_bytes());
+            frame.extend_from_slice(b"\x01\x00\x00\0\0\0\0");
+            assemble(&[(frame, 4096)], &index(day, 1, |_| {}))
+        }),
+        forged("an index of all zeros", |day| {
+            let tar = member(&format!("{day}/pi4/x.json"), b'0', b"{}");
+            assemble(&[(compress(&tar), tar.len() as u32)], &[0; 300])
+        }),
+        forged("an index of another day", |day| {
+            let (path, bytes) = event_of(day, 1);
+            let tar = member(&path.to_string(), b'0', &bytes);
+            assemble(&[(compress(&tar), tar.len() as u32)], &index(day.plus_days(-7), 1, |_| {}))
+        }),
+        forged("an index of absurd numbers", sealed(|out| out[16..88].fill(0xff))),
+        forged("an index of four billion frames", sealed(|out| out[8..12].fill(0xff))),
+        forged("sections outside the index", sealed(|out| out[104..176].fill(0xff))),
+        forged(
+            "four billion values",
+            sealed(|out| {
+                out[104 + 8..104 + 12].fill(0xff);
+            }),
+        ),
+        forged(
+            "blocks that overlap",
+            sealed(|out| {
+                // A megabyte of offsets that all point to one block of sixteen values.
+                let (start, blocks) = (out.len(), 250_000_usize);
+                let block = out.len() + blocks * 4 - start;
+                out.extend(std::iter::repeat_n((block as u32).to_le_bytes(), blocks).flatten());
+                out.extend([0, 1, b'v', 1, 0, 1].repeat(16));
+                let end = out.len();
+                for (place, value) in [start, end - start, blocks * 16].iter().enumerate() {
+                    out[104 + place * 4..108 + place * 4]
+                        .copy_from_slice(&(*value as u32).to_le_bytes());
+                }
+                for field in 1..6 {
+                    out[104 + field * 12..108 + field * 12]
+                        .copy_from_slice(&(end as u32).to_le_bytes());
+                }
+            }),
+        ),
+        forged("garbage behind its end", |day| [honest(day, 4), b"and more".to_vec()].concat()),
+        forged("two segments in one file", |day| honest(day, 4).repeat(2)),
+        forged("a segment of another day", |day| honest(day.plus_days(400), 4)),
+    ]
+}
+
+/// Two honest days and one forged segment a day from 2027 on.
+struct Menagerie {
+    lab: Lab,
+    honest: Tree,
+    planted: Vec<(Date, &'static str)>,
+}
+
+impl Menagerie {
+    fn new(forgeries: &[Forged]) -> Self {
+        let lab = Lab::new();
+        let honest = lab.seed(2, 3);
+        lab.rotate();
+        fs::create_dir(lab.path("outside")).unwrap();
+        fs::write(lab.path("outside/kept"), "kept").unwrap();
+        let first: Date = "2027-01-01".parse().unwrap();
+        let days = (0..).map(|number| first.plus_days(number));
+        let made: Vec<(Date, Vec<u8>)> =
+            days.clone().zip(forgeries).map(|(day, (_, bytes))| (day, bytes(day))).collect();
+        plant(&lab, &made);
+        let planted = days.zip(forgeries.iter().map(|(what, _)| *what)).collect();
+        Self { lab, honest, planted }
+    }
+
+    /// Every reader and writer of the archive, in a gigabyte of memory.
+    fn torment(&self) {
+        let lab = &self.lab;
+        let (outside, archive) = (canary(&lab.path("outside")), tree(&lab.archive()));
+        let everything = ["list", "--since", "2000-01-01", "-o", "ndjson"];
+        let listed = limited(lab, &everything);
+        assert_eq!(listed.code, 74, "events may be missing");
+        let lines: Vec<&str> = listed.stdout.lines().collect();
+        assert_eq!(lines.iter().filter(|line| line.contains("\"_path\":\"2026-05-1")).count(), 18);
+        let paths: BTreeSet<&str> =
+            lines.iter().map(|line| line.split_once("\"_path\":").unwrap().1).collect();
+        assert_eq!(paths.len(), lines.len(), "an event is listed twice");
+        for arguments in [
+            &["trace", "run-10-0"][..],
+            &["list", "--since", "2027-01-01", "--correlation-id", "v", "--reverse"],
+            &["list", "--since", "2027-01-01", "--min-severity", "error", "--limit", "3"],
+            &["show", "00000000-0000-7000-8000-000000000000"],
+        ] {
+            let code = limited(lab, arguments).code;
+            assert!([0, 1, 65, 74].contains(&code), "{arguments:?} ended with {code}");
+        }
+        let shown = limited(lab, &["show", "0196d8a2-0011-7000-8000-000100000002", "-o", "path"]);
+        assert_eq!(shown.code, 0, "damage elsewhere is no matter: {}", shown.stderr);
+
+        let verify = limited(lab, &["verify"]);
+        assert_eq!(verify.code, 1);
+        let quick = limited(lab, &["verify", "--quick"]);
+        assert_eq!(quick.code, 1);
+        for (day, what) in &self.planted {
+            let name = format!("2027/{day}.tar.zst: ");
+            assert!(verify.stdout.contains(&name), "{what} goes unnoticed by verify");
+            assert!(quick.stdout.contains(&name), "{what} goes unnoticed by verify --quick");
+            let day = day.to_string();
+            let inspected = limited(lab, &["inspect", &day]);
+            assert!([0, 65].contains(&inspected.code), "{what}: {inspected:?}");
+            let file = lab.archive().join(format!("2027/{day}.tar.zst"));
+            limited(lab, &["inspect", file.to_str().unwrap()]);
+            for target in [&["--dry-run"][..], &["--to", "out"], &["--live"]] {
+                let restored = limited(lab, &[&["restore", &day], target].concat());
+                assert!([0, 1].contains(&restored.code), "{what}: {restored:?}");
+            }
+        }
+        // Only events of their own day came out, and only into the places named.
+        for target in [lab.path("out"), lab.root()] {
+            for path in tree(&target).keys() {
+                assert!(path.parse::<hlarchive::event::EventPath>().is_ok(), "{path}");
+                assert!(path.starts_with("2027-"), "{path}");
+            }
+        }
+        assert_eq!(canary(&lab.path("outside")), outside);
+        assert!(!Path::new("/tmp/hlarchive-escaped").exists());
+        let mut after = tree(&lab.archive());
+        after.remove("manifest.jsonl");
+        assert!(after.iter().all(|(path, bytes)| archive.get(path) == Some(bytes)));
+
+        // Late arrivals, and a manifest made anew.
+        for (day, _) in &self.planted {
+            let (path, bytes) = event_of(*day, 40);
+            lab.write(&path.to_string(), bytes);
+        }
+        let rotated = limited(lab, &["rotate", "--now", "2028-06-01T00:00:00Z"]);
+        assert_eq!(rotated.code, 1, "{rotated:?}");
+        assert_eq!(limited(lab, &["manifest", "rebuild"]).code, 1);
+        let listed = limited(lab, &["list", "--since", "2000-01-01", "-o", "path"]).stdout;
+        for (day, what) in &self.planted {
+            let late = event_of(*day, 40).0.to_string();
+            assert_eq!(listed.lines().filter(|line| *line == late).count(), 1, "{what}");
+        }
+        assert!(self.honest.keys().all(|path| listed.lines().any(|line| line == path)));
+        assert_eq!(canary(&lab.path("outside")), outside);
+    }
+}
+
+#[test]
+fn hostile_members_write_nothing_outside() {
+    if tool("prlimit").is_some() {
+        Menagerie::new(&members()).torment();
+    }
+}
+
+#[test]
+fn hostile_containers_cost_a_bounded_amount_of_memory() {
+    if tool("prlimit").is_some() {
+        Menagerie::new(&containers()).torment();
+    }
+}
+
+#[test]
+fn sparse_files_of_any_size_are_not_read_through() {
+    if tool("prlimit").is_none() {
+        return;
+    }
+    let lab = Lab::new();
+    lab.seed(1, 3);
+    lab.rotate();
+    let days: Vec<Date> = (1..=3).map(|n| format!("2027-01-0{n}").parse().unwrap()).collect();
+    let segment = honest(days[0], 1);
+    plant(&lab, &days.iter().map(|day| (*day, segment.clone())).collect::<Vec<_>>());
+    let open = |number: usize| {
+        let path = lab.archive().join(format!("2027/{}.tar.zst", days[number]));
+        File::options().read(true).write(true).open(path).unwrap()
+    };
+    // A frame that never ends; a hole behind a segment; a table that fits a hole of 3 GiB.
+    open(0).write_all_at(b"\x28\xb5\x2f\xfd\xe4\0\0\0\0\0\0\0\0", 0).unwrap();
+    open(0).set_len(1 << 40).unwrap();
+    open(1).set_len(1 << 40).unwrap();
+    open(2).set_len(0).unwrap();
+    open(2).set_len(3 << 30).unwrap();
+    open(2).write_all_at(&seek_table(&[(3 << 30, 1 << 20), (0, 1024), (0, 0)]), 3 << 30).unwrap();
+    for arguments in [
+        &["list", "--since", "2000-01-01"][..],
+        &["verify"],
+        &["verify", "--quick"],
+        &["restore", "2027-01-01", "--to", "out"],
+        &["restore", "2027-01-02", "--to", "out"],
+        &["restore", "2027-01-03", "--to", "out"],
+        &["inspect", "2027-01-03"],
+        &["manifest", "rebuild"],
+    ] {
+        assert_ne!(limited(&lab, arguments).code, 0, "{arguments:?}");
+    }
+    assert_eq!(lab.list_all().len(), 9);
+}
+
+#[test]
+fn a_segment_cut_off_at_any_byte_gives_only_whole_events() {
+    let lab = Lab::new();
+    let honest_days = lab.seed(1, 2);
+    lab.rotate();
+    let first: Date = "2001-01-01".parse().unwrap();
+    let whole = honest(first, 3).len();
+    // Each day is a segment of its own, cut off one byte earlier than the day before.
+    let planted: Vec<(Date, Vec<u8>)> = (0..whole)
+        .map(|cut| {
+            let day = first.plus_days(cut as i64);
+            let mut bytes = honest(day, 3);
+            bytes.truncate(cut);
+            (day, bytes)
+        })
+        .collect();
+    plant(&lab, &planted);
+    let listed = guarded(&lab, &["list", "--since", "2000-01-01", "-o", "ndjson"]);
+    assert_eq!(listed.code, 74);
+    assert_eq!(listed.stdout.lines().filter(|line| line.contains("/2026-05-10.tar")).count(), 6);
+    let verify = guarded(&lab, &["verify", "--archived"]);
+    assert_eq!(verify.code, 1);
+    for (day, _) in &planted {
+        assert!(verify.stdout.contains(&format!("{day}.tar.zst: ")), "{day}");
+    }
+    guarded(&lab, &["restore", "--since", "2000-01-01", "--to", "out"]);
+    let out = tree(&lab.path("out"));
+    assert!(out.len() > honest_days.len());
+    for (path, bytes) in out {
+        let genuine = honest_days.get(&path).cloned().or_else(|| {
+            let day = path[..10].parse().unwrap();
+            (0..3).map(|n| event_of(day, n)).find(|(p, _)| p.to_string() == path).map(|e| e.1)
+        });
+        assert_eq!(Some(bytes), genuine, "{path}");
+    }
+}
+
+#[test]
+fn tarballs_of_other_tools_are_named_and_harm_nothing() {
+    let (Some(tar), Some(zstd)) = (tool("tar"), tool("zstd")) else { return };
+    let lab = Lab::new();
+    lab.seed(1, 3);
+    lab.rotate();
+    let evil = lab.path("evil");
+    fs::create_dir_all(evil.join("2027-01-01/pi4")).unwrap();
+    let (path, bytes) = event_of("2027-01-01".parse().unwrap(), 1);
+    fs::write(evil.join(path.to_string()), bytes).unwrap();
+    fs::hard_link(evil.join(path.to_string()), evil.join("2027-01-01/pi4/y.json")).unwrap();
+    std::os::unix::fs::symlink("../../../outside", evil.join("2027-01-01/link")).unwrap();
+    fs::create_dir(lab.path("outside")).unwrap();
+    let hole = File::create(evil.join("2027-01-01/pi4/hole.json")).unwrap();
+    hole.set_len(1 << 24).unwrap();
+    let ways: [&[&str]; 6] = [
+        &["--format=gnu"],
+        &["--format=ustar"],
+        &["--format=pax"],
+        &["--format=gnu", "--sparse"],
+        &["--format=v7"],
+        &["-P", "--transform=s,^2027,../../outside/2027,"],
+    ];
+    let made: Vec<(Date, Vec<u8>)> = (1..)
+        .zip(ways)
+        .map(|(number, way)| {
+            let mut pack = Command::new(&tar);
+            pack.args(way).arg("-C").arg(&evil).args(["-cf", "-", "2027-01-01"]);
+            let plain = lab.path("plain.tar");
+            fs::write(&plain, system(&mut pack)).unwrap();
+            let packed = system(Command::new(&zstd).args(["-q", "-c"]).arg(&plain));
+            (format!("2027-01-{number:02}").parse().unwrap(), packed)
+        })
+        .collect();
+    plant(&lab, &made);
+    let before = tree(&lab.path("outside"));
+    let verify = guarded(&lab, &["verify"]);
+    assert_eq!(verify.code, 1);
+    for (day, _) in &made {
+        assert!(verify.stdout.contains(&format!("2027/{day}.tar.zst: ")), "{day}");
+        assert_eq!(guarded(&lab, &["restore", &day.to_string(), "--to", "out"]).code, 1);
+        assert_eq!(guarded(&lab, &["inspect", &day.to_string()]).code, 65);
+    }
+    assert_eq!(guarded(&lab, &["list", "--since", "2000-01-01", "-o", "path"]).code, 74);
+    assert_eq!(guarded(&lab, &["rotate", "--now", NOW]).code, 0);
+    assert_eq!(tree(&lab.path("outside")), before);
+    assert!(tree(&lab.path("out")).keys().all(|path| path.starts_with("2027-01-01/pi4/")));
+}
