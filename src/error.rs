@@ -116,7 +116,7 @@ impl Error {
 }
 
 /// The operating system's words without Rust's "(os error N)".
-fn plain(source: &io::Error) -> String {
+pub(crate) fn plain(source: &io::Error) -> String {
     let text = source.to_string();
     match text.find(" (os error") {
         Some(at) => text[..at].to_lowercase(),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -92,7 +93,10 @@ pub fn place_batch(
                         Err(Error::io(
                             super::place::full(tree, item.path),
                             "sync",
-                            std::io::Error::other(error.to_string()),
+                            std::io::Error::new(
+                                error.io_kind().unwrap_or(ErrorKind::Other),
+                                error.to_string(),
+                            ),
                         ))
                     }
                 },

@@ -170,9 +170,8 @@ fn odd(name: &str, file_type: FileType, rule: &str) -> Oddity {
 
 fn unreadable(path: PathBuf, errno: Errno) -> Oddity {
     let reason = match errno {
-        Errno::ACCESS => "cannot read this directory: permission denied".to_owned(),
         Errno::NOTDIR | Errno::LOOP => "this is not a directory any more".to_owned(),
-        other => format!("cannot read this directory: {}", std::io::Error::from(other)),
+        other => format!("cannot read this directory: {}", crate::error::plain(&other.into())),
     };
     Oddity { path, reason, hides_events: true }
 }

@@ -17,7 +17,7 @@ pub struct RebuildReport {
 }
 
 /// Writes a new manifest from the segments that are there, each read and checked whole.
-/// The old manifest is kept beside it; the new one says that it was rebuilt.
+/// One that cannot be read at all stops the rebuild. The old manifest is kept beside it; the new one says that it was rebuilt.
 pub fn rebuild_manifest(
     store: &Store,
     context: &Context,
@@ -63,6 +63,8 @@ pub fn rebuild_manifest(
                     .into_iter()
                     .map(|reason| Finding::new(segment.name.to_string(), reason)),
             ),
+            // The segment may be whole: a manifest without it would hide its events.
+            Err(error @ Error::Io { .. }) => return Err(error),
             Err(error) => report.findings.push(Finding::of(segment.name.to_string(), &error)),
         }
         progress.advance(1);

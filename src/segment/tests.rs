@@ -420,7 +420,7 @@ fn a_frame_that_claims_to_be_huge_is_refused_before_anything_is_allocated() {
 fn an_index_whose_blocks_overlap_or_run_backwards_is_refused() {
     let (bytes, summary) = write(&events(400), small());
     let end = bytes.len() - (8 + 8 * (summary.frames as usize + 2) + 9);
-    let index = bytes[end - summary.index_bytes as usize..end].to_vec();
+    let index = zstd::decode_all(&bytes[end - summary.index_bytes as usize..end]).unwrap();
     let section = u32::from_le_bytes(index[104..108].try_into().unwrap()) as usize;
     let offset = |number: usize| section + number * 4..section + number * 4 + 4;
     for (block, like) in [(2, 1), (1, 2), (0, 1)] {
@@ -429,9 +429,6 @@ fn an_index_whose_blocks_overlap_or_run_backwards_is_refused() {
         // One byte before the block ahead of it.
         value -= u32::from(like < block);
         forged[offset(block)].copy_from_slice(&value.to_le_bytes());
-        let last = forged.len() - 8;
-        let sum = xxhash_rust::xxh64::xxh64(&forged[..last], 0).to_le_bytes();
-        forged[last..].copy_from_slice(&sum);
         let outcome = index::Index::parse(forged);
         if like < block {
             assert!(outcome.is_err(), "block {block} like {like}");

@@ -117,7 +117,7 @@ pub(crate) fn with_tar(day: Date, tar: &[u8]) -> Vec<u8> {
     assemble(&[(compress(tar), tar.len() as u32)], &index(day, 1, |_| {}))
 }
 
-/// An index of `frames` frames without values, changed and then sealed.
+/// An index of `frames` frames without values, changed and then packed.
 pub(crate) fn index(day: Date, frames: u32, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = vec![0; 176 + 24 * frames as usize];
     out[..8].copy_from_slice(b"HLIX\x01\x00\x06\x00");
@@ -135,9 +135,7 @@ pub(crate) fn index(day: Date, frames: u32, change: impl FnOnce(&mut Vec<u8>)) -
         out[at + 16..at + 24].copy_from_slice(&4_000_000_000_000_000_i64.to_le_bytes());
     }
     change(&mut out);
-    let sum = xxhash_rust::xxh64::xxh64(&out, 0);
-    out.extend_from_slice(&sum.to_le_bytes());
-    out
+    compress(&out)
 }
 
 /// Puts a file under a segment's name, with the checksum file and the record that belong

@@ -52,6 +52,7 @@ fn points(text: &str) -> Result<Points, String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
     Kill,
+    Fault,
     Powercut,
 }
 
@@ -59,12 +60,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let home = PathBuf::from(format!("/dev/shm/hlarchive-faults-{}", std::process::id()));
     let settings = Settings {
-        program: options
-            .program
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("target/release/hlarchive"))
-            .canonicalize()
-            .unwrap_or_default(),
+        program: options.program.clone().unwrap_or_else(|| PathBuf::from("target/release/hlarchive")).canonicalize().unwrap_or_default(),
         home,
         most: None,
         only: options.points.clone().map(|p| p.0),
@@ -76,16 +72,9 @@ fn main() -> ExitCode {
         if options.scenario.as_ref().is_some_and(|part| !scenario.name().contains(part.as_str())) {
             continue;
         }
-        let outcomes = Stage::new(&*scenario, &settings).and_then(|stage| match options.mode {
-            Mode::Kill => mode::kill::run(&stage, &settings),
-            Mode::Powercut => mode::powercut::run(&stage, &settings),
-        });
+        let outcomes = Stage::new(&*scenario, &settings).and_then(|stage| match options.mode { Mode::Kill => mode::kill::run(&stage, &settings), Mode::Fault => mode::fault::run(&stage, &settings), Mode::Powercut => mode::powercut::run(&stage, &settings) });
         match outcomes {
-            Ok(o) => report.scenario(
-                if options.mode == Mode::Kill { "kill" } else { "powercut" },
-                &scenario.name(),
-                o,
-            ),
+            Ok(o) => report.scenario(if options.mode == Mode::Kill {"kill"} else {"powercut"}, &scenario.name(), o),
             Err(e) => println!("{}: ERROR {e}", scenario.name()),
         }
     }

@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use replay::{Content, Tree};
-pub(crate) use states::{State, states};
+pub(crate) use states::{State, states, strictest};
 
 use crate::trace::{Call, Change, Director, Fate};
 

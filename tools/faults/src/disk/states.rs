@@ -84,9 +84,25 @@ fn safe_steps(disk: &Disk, upto: usize) -> Vec<bool> {
     safe
 }
 
+/// Losses of single things that are tried when it is not to be thorough.
+const FEW: usize = 8;
+
+/// What is there for sure when the power goes now.
+pub(crate) fn strictest(disk: &Disk) -> Tree {
+    let mut tree = disk.begin.clone();
+    let safe = safe_steps(disk, disk.steps.len());
+    for ((step, _), safe) in disk.steps.iter().zip(safe) {
+        if safe {
+            tree.apply(step, &Content::Whole);
+        }
+    }
+    tree
+}
+
 /// Every state worth a look after cuts at each step from `from` on, each once.
 ///
-/// `thorough` asks for every kind of state; otherwise only those that lose the most.
+/// `thorough` asks for every kind of state; otherwise only for those that lose the most, or
+/// a single thing of before.
 pub(crate) fn states(
     disk: &Disk,
     from: usize,
@@ -96,7 +112,7 @@ pub(crate) fn states(
 ) -> Vec<State> {
     let mut found = Vec::new();
     for upto in from..=disk.steps.len() {
-        for state in at(disk, upto, thorough, seed) {
+        for state in at(disk, from, upto, thorough, seed) {
             if seen.insert(state.fingerprint(disk)) {
                 found.push(state);
             }
@@ -105,10 +121,11 @@ pub(crate) fn states(
     found
 }
 
-fn at(disk: &Disk, upto: usize, thorough: bool, seed: u64) -> Vec<State> {
+fn at(disk: &Disk, from: usize, upto: usize, thorough: bool, seed: u64) -> Vec<State> {
     let safe = safe_steps(disk, upto);
     let pending: Vec<usize> = (0..upto).filter(|at| !safe[*at]).collect();
-    let is_bytes = |at: usize| matches!(disk.steps[at].0, Step::Write { .. } | Step::Resize { .. });
+    let is_bytes =
+        |at: usize| matches!(disk.steps[at].0, Step::Write { .. } | Step::Resize { .. });
     let state = |label: String, keep: &dyn Fn(usize) -> bool, content, only| State {
         upto,
         label,
@@ -116,29 +133,28 @@ fn at(disk: &Disk, upto: usize, thorough: bool, seed: u64) -> Vec<State> {
         content,
         only,
     };
-    let whole =
-        |label: String, keep: &dyn Fn(usize) -> bool| state(label, keep, Content::Whole, None);
+    let whole = |label: String, keep: &dyn Fn(usize) -> bool| state(label, keep, Content::Whole, None);
     let call = |at: usize| &disk.steps[at].1;
     let mut states = vec![
         whole("nothing that was not synced is there".to_owned(), &|_| false),
         whole("names without bytes".to_owned(), &|at| !is_bytes(at)),
     ];
-    states.extend(
-        pending
-            .iter()
-            .map(|lost| whole(format!("only this is lost: {}", call(*lost)), &|at| at != *lost)),
-    );
+    let lost = |lost: &usize| {
+        whole(format!("only this is lost: {}", call(*lost)), &|at| at != *lost)
+    };
     if !thorough {
+        let before: Vec<&usize> = pending.iter().filter(|at| **at < from).collect();
+        let apart = before.len().div_ceil(FEW).max(1);
+        states.extend(before.into_iter().step_by(apart).map(lost));
         return states;
     }
+    states.extend(pending.iter().map(lost));
     states.push(whole("everything is there".to_owned(), &|_| true));
     states.push(whole("bytes without names".to_owned(), &is_bytes));
     states.push(state("zeros for bytes".to_owned(), &|_| true, Content::Zeros, None));
-    states.extend(
-        pending
-            .iter()
-            .map(|kept| whole(format!("only this is there: {}", call(*kept)), &|at| at == *kept)),
-    );
+    states.extend(pending.iter().map(|kept| {
+        whole(format!("only this is there: {}", call(*kept)), &|at| at == *kept)
+    }));
     for torn in pending.iter().rev().filter(|at| matches!(disk.steps[**at].0, Step::Write { .. })) {
         let label = format!("half of it is there: {}", call(*torn));
         states.push(state(label, &|_| true, Content::Half, Some(*torn)));

@@ -59,6 +59,11 @@ pub(crate) trait Scenario: Sync {
         0
     }
 
+    /// Whether it goes on after a failure, names it, and ends with 1.
+    fn names_findings(&self) -> bool {
+        false
+    }
+
     /// What holds at every moment, before anything is repaired; `outcome` is what the
     /// command had said by then.
     fn promise(&self, lab: &Lab, outcome: &Outcome) -> Verdict;

@@ -61,6 +61,10 @@ impl Scenario for Restore {
         words.into_iter().map(str::to_owned).collect()
     }
 
+    fn names_findings(&self) -> bool {
+        true
+    }
+
     fn promise(&self, lab: &Lab, _outcome: &Outcome) -> Verdict {
         let all = super::together([Self::archived(), Self::late()]);
         check::kept(lab, &all, &[])?;

@@ -11,6 +11,7 @@ pub(super) fn all() -> Vec<Box<dyn Scenario>> {
     vec![
         Box::new(Rotate { kind: Kind::First, lacks: Lacks::Nothing }),
         Box::new(Rotate { kind: Kind::First, lacks: Lacks::NoReplace }),
+        Box::new(Rotate { kind: Kind::Invalid, lacks: Lacks::Nothing }),
         Box::new(Rotate { kind: Kind::Late, lacks: Lacks::Nothing }),
         Box::new(Rotate { kind: Kind::Unrecorded, lacks: Lacks::Nothing }),
         Box::new(Rotate { kind: Kind::Unremoved, lacks: Lacks::Nothing }),
@@ -30,8 +31,10 @@ enum Tear {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Two days, two nodes, a class of its own, a file that is no event.
+    /// Two days, two nodes, a class of its own.
     First,
+    /// The same, and a file that is no event.
+    Invalid,
     /// Both days are archived; further events came, one of them a conflict, and one of
     /// another year.
     Late,
@@ -53,7 +56,8 @@ impl Rotate {
     fn before(&self) -> History {
         let seeded = history(10..12, 0, 4);
         match self.kind {
-            Kind::First => together([seeded, as_history(invalid(11))]),
+            Kind::First => seeded,
+            Kind::Invalid => together([seeded, as_history(invalid(11))]),
             Kind::Late => together([seeded, Self::late()]),
             Kind::Unrecorded | Kind::Unremoved => together([seeded, history(10..11, 4, 1)]),
             Kind::Torn(_) => together([seeded, history(12..13, 0, 2)]),
@@ -115,6 +119,7 @@ impl Scenario for Rotate {
         match (self.kind, self.lacks) {
             (Kind::First, Lacks::Nothing) => "rotate-first",
             (Kind::First, _) => "rotate-without-noreplace",
+            (Kind::Invalid, _) => "rotate-invalid",
             (Kind::Late, _) => "rotate-late",
             (Kind::Unrecorded, _) => "rotate-unrecorded",
             (Kind::Unremoved, _) => "rotate-unremoved",
@@ -134,7 +139,7 @@ impl Scenario for Rotate {
         };
         let of_event = |call: &Call| matches!(&call.change, Change::Unlink { path } if path.extension().is_some_and(|e| e == "json"));
         match self.kind {
-            Kind::First => live(lab, &self.before()),
+            Kind::First | Kind::Invalid => live(lab, &self.before()),
             Kind::Late => {
                 live(lab, &history(10..12, 0, 4))?;
                 lab.must(&[0], &["rotate", "--now", NOW])?;
@@ -165,7 +170,11 @@ impl Scenario for Rotate {
 
     fn code(&self) -> i32 {
         // A file that is no event, or a conflict, is archived but named.
-        i32::from(matches!(self.kind, Kind::First | Kind::Late))
+        i32::from(matches!(self.kind, Kind::Invalid | Kind::Late))
+    }
+
+    fn names_findings(&self) -> bool {
+        true
     }
 
     fn promise(&self, lab: &Lab, _outcome: &Outcome) -> Verdict {

@@ -56,8 +56,8 @@ pub(crate) struct Call {
     pub(crate) result: Option<i64>,
     /// The inode that it made.
     pub(crate) made: Option<u64>,
-    /// The argument that says how much is written, where there is one.
-    pub(super) amount: Option<usize>,
+    /// Which argument says how much is written, and how much that is.
+    pub(super) amount: Option<(usize, u64)>,
 }
 
 impl Call {
@@ -222,7 +222,7 @@ fn write(
     root: &Path,
 ) -> Option<Call> {
     let data = process::memory(tid, raw.arguments[1], raw.arguments[2] as usize);
-    written(name, tid, raw.int(0), data, offset, root, Some(2))
+    written(name, tid, raw.int(0), data, offset, root, Some((2, raw.arguments[2])))
 }
 
 fn write_vector(
@@ -248,7 +248,7 @@ fn written(
     data: Vec<u8>,
     offset: Option<u64>,
     root: &Path,
-    amount: Option<usize>,
+    amount: Option<(usize, u64)>,
 ) -> Option<Call> {
     let path = process::descriptor(tid, fd);
     let change = if path.starts_with(root) {

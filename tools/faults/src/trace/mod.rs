@@ -200,8 +200,11 @@ impl Tracer<'_> {
             self.inside.remove(&tid);
             let ended = self.calls.remove(&tid);
             let Some((mut call, fate)) = ended else { return ptrace::syscall(tid, None) };
-            if let Fate::Fail(errno) = fate {
-                registers::fail(tid, errno)?;
+            match (fate, call.amount) {
+                (Fate::Fail(errno), _) => registers::fail(tid, errno)?,
+                // The program takes for granted that a call leaves its arguments alone.
+                (Fate::Half, Some((at, whole))) => registers::set_argument(tid, at, whole)?,
+                _ => {}
             }
             let result = registers::result(tid)?;
             call.result = Some(result);
@@ -237,7 +240,7 @@ impl Tracer<'_> {
                 return kill(self.main, Signal::SIGKILL);
             }
             Fate::Half | Fate::HalfAndDie => match (call.amount, &mut call.change) {
-                (Some(at), Change::Write { data, .. } | Change::Answer { data }) => {
+                (Some((at, _)), Change::Write { data, .. } | Change::Answer { data }) => {
                     data.truncate(data.len() / 2);
                     registers::set_argument(tid, at, data.len() as u64)?;
                 }
