@@ -1,4 +1,4 @@
-"""The index: section 5 of docs/format.md, and the numbers and the checksum that it uses."""
+"""The index's body: section 5 of docs/format.md, and the numbers that it uses."""
 
 from __future__ import annotations
 
@@ -6,45 +6,6 @@ import struct
 from collections.abc import Iterator
 
 from values import FIELDS, whole_characters, wrong
-
-
-def xxh64(data: bytes) -> int:
-    """XXH64 with seed 0, after the specification of xxHash."""
-    p1, p2, p3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
-    p4, p5, mask = 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5, 2**64 - 1
-
-    def turn(value: int, bits: int) -> int:
-        return (value << bits | value >> (64 - bits)) & mask
-
-    def step(lane: int, word: int) -> int:
-        return turn((lane + word * p2) & mask, 31) * p1 & mask
-
-    at = 0
-    if len(data) >= 32:
-        lanes = [(p1 + p2) & mask, p2, 0, -p1 & mask]
-        while at + 32 <= len(data):
-            words = struct.unpack_from("<4Q", data, at)
-            lanes = [step(lane, word) for lane, word in zip(lanes, words)]
-            at += 32
-        total = sum(turn(lane, bits) for lane, bits in zip(lanes, (1, 7, 12, 18))) & mask
-        for lane in lanes:
-            total = ((total ^ step(0, lane)) * p1 + p4) & mask
-    else:
-        total = p5
-    total = (total + len(data)) & mask
-    while at + 8 <= len(data):
-        word = struct.unpack_from("<Q", data, at)[0]
-        total = (turn(total ^ step(0, word), 27) * p1 + p4) & mask
-        at += 8
-    if at + 4 <= len(data):
-        word = struct.unpack_from("<I", data, at)[0]
-        total = (turn(total ^ word * p1 & mask, 23) * p2 + p3) & mask
-        at += 4
-    for byte in data[at:]:
-        total = turn(total ^ byte * p5 & mask, 11) * p1 & mask
-    total = (total ^ total >> 33) * p2 & mask
-    total = (total ^ total >> 29) * p3 & mask
-    return total ^ total >> 32
 
 
 def put_varint(number: int) -> bytes:
@@ -81,25 +42,23 @@ class Cursor:
 class Index:
     """An index, checked as far as a look-up needs."""
 
-    def __init__(self, payload: bytes) -> None:
-        self.payload = payload
-        if len(payload) < 184 or payload[:4] != b"HLIX":
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        if len(body) < 176 or body[:4] != b"HLIX":
             wrong("it has no index")
-        version, fields, self.frame_count = struct.unpack_from("<HHI", payload, 4)
+        version, fields, self.frame_count = struct.unpack_from("<HHI", body, 4)
         if version != 1:
             wrong(f"its index has version {version}; this reader knows version 1")
-        if struct.unpack("<Q", payload[-8:])[0] != xxh64(payload[:-8]):
-            wrong("the checksum of its index does not fit")
         if fields != len(FIELDS):
             wrong("its index has another number of fields")
-        self.date = payload[88:98].decode("ascii", errors="replace")
-        self.sections = [struct.unpack_from("<III", payload, 104 + 12 * n) for n in range(6)]
+        self.date = body[88:98].decode("ascii", errors="replace")
+        self.sections = [struct.unpack_from("<III", body, 104 + 12 * n) for n in range(6)]
 
     def lookup(self, field: str, value: str) -> list[tuple[int, int]]:
         """Frames that can hold a value, with the number of events."""
         wanted = whole_characters(value.encode(), 1024)
         start, size, count = self.sections[FIELDS.index(field)]
-        section = self.payload[start : start + size]
+        section = self.body[start : start + size]
         low, high = 0, (count + 15) // 16
         while low < high:
             middle = (low + high) // 2
@@ -162,4 +121,4 @@ def make_index(
         section = offsets + body
         struct.pack_into("<III", out, 104 + 12 * number, len(out), len(section), len(ordered))
         out += section
-    return bytes(out) + struct.pack("<Q", xxh64(bytes(out)))
+    return bytes(out)

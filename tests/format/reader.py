@@ -35,7 +35,7 @@ from values import (
     wrong,
 )
 
-MAX_FRAME = 68_157_440
+MAX_FRAME, MAX_INDEX = 68_157_440, 134_217_728
 NO_FIRST, NO_LAST = 2**63 - 1, -(2**63)
 
 
@@ -46,6 +46,24 @@ class Frame(NamedTuple):
     offset: int
     size: int
     content: int
+
+
+def unpacked(compressed: bytes, most: int) -> bytes:
+    """What is in one zstd frame that is as this format has them."""
+    try:
+        parameters = zstandard.get_frame_parameters(compressed)
+        if not parameters.has_checksum or parameters.dict_id:
+            wrong("a frame has no checksum, or needs a dictionary")
+        # A size that is not stated is the largest number there is.
+        if parameters.content_size > most:
+            wrong("a frame does not say how much it holds, or holds too much")
+        worker = zstandard.ZstdDecompressor().decompressobj()
+        content = worker.decompress(compressed)
+    except zstandard.ZstdError as error:
+        wrong(f"a frame cannot be decompressed: {error}")
+    if len(content) != parameters.content_size or not worker.eof or worker.unused_data:
+        wrong("a frame is not one whole zstd frame")
+    return content
 
 
 class Segment:
@@ -72,10 +90,12 @@ class Segment:
         *self.frames, self.trailer, self.index_frame = frames
         if self.trailer.content != 1024 or self.index_frame.content != 0:
             wrong("its last frames are not trailer and index")
-        payload = self.read(self.index_frame.offset, self.index_frame.size)
-        if struct.unpack_from("<II", payload) != (0x184D2A57, len(payload) - 8):
+        if self.index_frame.size > MAX_INDEX:
+            wrong("its index is too large")
+        skippable = self.read(self.index_frame.offset, self.index_frame.size)
+        if struct.unpack_from("<II", skippable) != (0x184D2A57, len(skippable) - 8):
             wrong("its index frame has another header")
-        self.index = Index(payload[8:])
+        self.index = Index(unpacked(skippable[8:], MAX_INDEX))
         if self.index.frame_count != len(self.frames):
             wrong("its index has another number of frames")
 
@@ -90,19 +110,9 @@ class Segment:
         return data
 
     def decompress(self, frame: Frame) -> bytes:
-        compressed = self.read(frame.offset, frame.size)
-        try:
-            parameters = zstandard.get_frame_parameters(compressed)
-            if not parameters.has_checksum or parameters.content_size != frame.content:
-                wrong("a frame without checksum, or of another size than the seek table says")
-            if frame.content > MAX_FRAME or parameters.dict_id:
-                wrong("a frame is too large, or needs a dictionary")
-            worker = zstandard.ZstdDecompressor().decompressobj()
-            content = worker.decompress(compressed)
-        except zstandard.ZstdError as error:
-            wrong(f"a frame cannot be decompressed: {error}")
-        if len(content) != frame.content or not worker.eof or worker.unused_data:
-            wrong("a frame is not one whole zstd frame")
+        content = unpacked(self.read(frame.offset, frame.size), MAX_FRAME)
+        if len(content) != frame.content:
+            wrong("a frame has another size than the seek table says")
         return content
 
     def data_frame(self, number: int) -> list[Member]:
@@ -168,7 +178,7 @@ class Segment:
         last = max((frame[3] for frame in stats), default=NO_LAST)
         made = make_index(self.index.date, stats, totals, first, last, event_bytes,
                           digest.digest(), values)
-        if made != self.index.payload:
+        if made != self.index.body:
             wrong("its index is not that of its events")
         return {
             "bytes": self.bytes,

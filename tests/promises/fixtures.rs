@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::common::{Lab, Tree, tree};
+use crate::forge::compress;
 
 /// Every version that ever landed.
 const VERSIONS: [&str; 1] = ["v1"];
@@ -129,14 +130,8 @@ fn an_index_of_a_version_to_come_is_named_and_read_around() {
     let lab = lab("v1");
     let name = "2026/2026-05-16.tar.zst";
     let path = lab.archive().join(name);
-    let mut bytes = fs::read(&path).unwrap();
-    let start = bytes.windows(4).position(|window| window == b"HLIX").unwrap();
-    let size = u32::from_le_bytes(bytes[start - 4..start].try_into().unwrap()) as usize;
-    let checksum = start + size - 8;
-    bytes[start + 4] = 2;
-    let sealed = xxhash_rust::xxh64::xxh64(&bytes[start..checksum], 0).to_le_bytes();
-    bytes[checksum..checksum + 8].copy_from_slice(&sealed);
-    fs::write(&path, bytes).unwrap();
+    let segment = fs::read(&path).unwrap();
+    fs::write(&path, with_index(&segment, |body| body[4] = 2)).unwrap();
     let named = "its index has version 2; this program reads version 1";
     let listed = lab.run(["list", "--since", "1900-01-01", "-o", "ndjson"]);
     assert_eq!(listed.stdout, expected("v1", "list.ndjson"));
@@ -144,6 +139,29 @@ fn an_index_of_a_version_to_come_is_named_and_read_around() {
     assert!(lab.fails(65, ["inspect", "2026-05-16"]).stderr.contains(named));
     let verified = lab.fails(1, ["verify", "2026-05-16", "-o", "json"]);
     assert!(verified.stdout.contains(named), "{verified:?}");
+}
+
+/// A segment whose index says something else, and is packed and listed as the page says.
+fn with_index(segment: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    let u32_at = |at: usize| u32::from_le_bytes(segment[at..at + 4].try_into().unwrap());
+    let table = segment.len() - (17 + 8 * u32_at(segment.len() - 9) as usize);
+    // The last entry of the table is the index's.
+    let entry = segment.len() - 9 - 8;
+    let index = table - u32_at(entry) as usize;
+    let mut body = zstd::decode_all(&segment[index + 8..table]).unwrap();
+    assert!(body.starts_with(b"HLIX"));
+    change(&mut body);
+    let packed = compress(&body);
+    let bytes = packed.len() as u32;
+    [
+        &segment[..index + 4],
+        &bytes.to_le_bytes(),
+        &packed,
+        &segment[table..entry],
+        &(bytes + 8).to_le_bytes(),
+        &segment[entry + 4..],
+    ]
+    .concat()
 }
 
 /// Appends a record to a manifest, linked and sealed as the page says.
