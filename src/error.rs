@@ -117,6 +117,9 @@ impl Error {
 
 /// The operating system's words without Rust's "(os error N)".
 pub(crate) fn plain(source: &io::Error) -> String {
+    if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+        return "a symbolic link is in the way".to_owned();
+    }
     let text = source.to_string();
     match text.find(" (os error") {
         Some(at) => text[..at].to_lowercase(),

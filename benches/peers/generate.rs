@@ -105,11 +105,11 @@ pub fn day(date: Date, shape: Shape) -> Vec<(EventPath, Vec<u8>)> {
             let id = &ids[random.below(50) as usize];
             let service = random.among(&SERVICES);
             let mut line = String::with_capacity(400);
-            write!(
+            writeln!(
                 line,
                 "{{\"timestamp\":\"{time}\",\"node\":\"{node}\",\"type\":\"{}\",\"severity\":\"{}\",\
                  \"source\":\"{}\",\"service\":\"{service}\",\"correlation_id\":\"{id}\",\
-                 \"payload\":{}}}\n",
+                 \"payload\":{}}}",
                 kind.0,
                 kind.1,
                 kind.2,

@@ -83,7 +83,7 @@ fn list_and_trace_give_the_same_before_during_and_after_rotate() {
             let mut rotate = lab.command(["rotate", "-q", "--now", NOW]);
             let output = rotate.stdout(Stdio::null()).output().unwrap();
             // The first one archives the invalid files and names them.
-            let wanted = if round == 0 { 1 } else { 0 };
+            let wanted = i32::from(round == 0);
             let told = String::from_utf8_lossy(&output.stderr).into_owned();
             assert_eq!(output.status.code(), Some(wanted), "{told}");
             lab.ok([
@@ -141,9 +141,14 @@ fn nothing_is_missed_while_events_arrive_and_days_are_rotated() {
         });
         let guard = Guard(&done);
         for round in 0..8 {
-            let lines: String = (0..40)
-                .map(|number| format!("{{\"type\":\"node_online\",\"node\":\"n{}\",\"timestamp\":\"2026-05-1{}T05:00:00Z\"}}\n", number % 3, number % 4))
-                .collect();
+            let mut lines = String::new();
+            for number in 0..40 {
+                let (node, day) = (number % 3, number % 4);
+                lines.push_str(&format!(
+                    "{{\"type\":\"node_online\",\"node\":\"n{node}\",\
+                     \"timestamp\":\"2026-05-1{day}T05:00:00Z\"}}\n"
+                ));
+            }
             let run = lab.pipe(lines.as_bytes(), ["emit", "--batch"]);
             assert_eq!(run.stdout.lines().count(), 40, "{run:?}");
             let run = lab.run(["rotate", "-q", "--now", NOW]);

@@ -1,8 +1,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use crate::common::{Lab, tree};
+use crate::common::{HLARCHIVE, Lab, system, tool, tree};
 use crate::support::{assert_untouched, json, sentence};
 
 #[test]
@@ -118,6 +118,51 @@ fn each_line_is_acknowledged_when_its_event_is_there() {
     }
     drop(input);
     assert!(child.wait().unwrap().success());
+}
+
+/// A path on standard output is a promise that the event outlasts a power cut.
+#[test]
+fn no_path_is_printed_before_file_and_directories_are_synced() {
+    let Some(strace) = tool("strace") else { return };
+    if !Command::new(&strace).args(["-o", "/dev/null", "true"]).status().unwrap().success() {
+        eprintln!("skipped: strace may not trace here");
+        return;
+    }
+    let lab = Lab::new();
+    let mut input = String::new();
+    for number in 0..40 {
+        input.push_str(&format!("{{\"type\":\"node_online\",\"node\":\"n{}\"}}\n", number % 4));
+    }
+    fs::write(lab.path("input"), input).unwrap();
+    let mut command = Command::new(strace);
+    command.args(["-f", "-y", "-s", "20000", "-o", "trace", "-e", "trace=fsync,linkat,write"]);
+    command.args([HLARCHIVE, "emit", "--batch", "--timestamp=2026-05-16"]);
+    command.current_dir(lab.path("")).env("HLARCHIVE_ROOT", lab.root());
+    command.stdin(fs::File::open(lab.path("input")).unwrap());
+    let printed = String::from_utf8(system(&mut command)).unwrap();
+    assert_eq!(printed.lines().count(), 40);
+    let trace = fs::read_to_string(lab.path("trace")).unwrap();
+    let calls: Vec<&str> = trace.lines().collect();
+    let day = lab.root().join("2026-05-16").display().to_string();
+    for path in printed.lines() {
+        let (directory, name) = path.rsplit_once('/').unwrap();
+        let find = |call: &str, text: &str, from: usize| {
+            let found =
+                calls[from..].iter().position(|line| line.contains(call) && line.contains(text));
+            from + found.unwrap_or_else(|| panic!("no {call} of {text}\n{trace}"))
+        };
+        let named = find("linkat(", name, 0);
+        let told = find("write(1<", name, 0);
+        assert!(named < told, "{name}");
+        for synced in [directory, day.as_str(), lab.root().to_str().unwrap()] {
+            assert!(find("fsync(", &format!("<{synced}>"), named) < told, "{synced}\n{trace}");
+        }
+        // The file was synced while it had no name: each unnamed file once, before its link.
+        let thread = calls[named].split_whitespace().next().unwrap();
+        let own = |line: &&&str| line.split_whitespace().next() == Some(thread);
+        let before = calls[..named].iter().rev().filter(own).find(|line| !line.contains("resumed"));
+        assert!(before.unwrap().contains("fsync("), "{name}\n{trace}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod follow;
 mod global;
 mod inspect;
 mod list;
+mod list_foreign;
 mod list_output;
 mod manifest;
 mod policy;

@@ -47,7 +47,7 @@ impl Nobody {
 }
 
 fn close(path: PathBuf) {
-    fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+pub mod process;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -135,6 +137,12 @@ impl Lab {
     #[track_caller]
     pub fn rotate(&self) -> String {
         self.ok(["rotate", "--now", NOW])
+    }
+
+    /// Rotates one day at [`NOW`].
+    #[track_caller]
+    pub fn rotate_day(&self, date: &str) -> String {
+        self.ok(["rotate", "--now", NOW, "--date", date])
     }
 
     /// `list` over everything as NDJSON, one line an event, without `_segment`.

@@ -6,6 +6,7 @@
 mod common;
 
 mod clock;
+mod concurrency;
 mod determinism;
 mod docs;
 mod fixtures;
@@ -23,4 +24,5 @@ mod layers;
 mod man;
 mod protocol;
 mod roundtrip;
+mod signals;
 mod units;

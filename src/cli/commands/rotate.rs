@@ -118,7 +118,7 @@ fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result
             }
             session.line(&line)?;
         }
-        if report.days.is_empty() && report.findings.is_empty() {
+        if report.days.is_empty() && report.findings.is_empty() && !report.stopped {
             session.remark("nothing to rotate");
         }
     }

@@ -175,7 +175,16 @@ pub(super) fn verify_unrecorded(
     if extra.is_empty() && strangers.is_empty() {
         return;
     }
-    if archive.is_locked() {
+    // Who was at work at the first look may have finished since: what it left is there,
+    // and not recorded, at a second look, too.
+    let is_locked = archive.is_locked();
+    let Ok((files_now, strangers_now)) = archive.segment_files() else { return };
+    let Ok((manifest_now, _)) = Manifest::load_checked(archive) else { return };
+    let extra: Vec<&FoundSegment> = extra
+        .into_iter()
+        .filter(|found| files_now.contains(found) && !manifest_now.names(&found.name))
+        .collect();
+    if is_locked {
         for found in extra {
             report.remarks.push(Finding::new(
                 found.name.to_string(),
@@ -198,7 +207,7 @@ pub(super) fn verify_unrecorded(
         };
         report.wrong(found.name.to_string(), reason);
     }
-    for stranger in strangers {
+    for stranger in strangers.iter().filter(|stranger| strangers_now.contains(stranger)) {
         report.wrong(stranger.path.display().to_string(), stranger.reason.clone());
     }
 }

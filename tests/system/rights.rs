@@ -1,0 +1,148 @@
+//! A user without rights: reads what can be read, and is told what cannot.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::common::{HLARCHIVE, Lab, NOW, Run, tool, tree};
+
+struct Nobody<'a> {
+    lab: &'a Lab,
+}
+
+impl<'a> Nobody<'a> {
+    /// None, with a line that says so, where this user cannot become another.
+    fn new(lab: &'a Lab) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can run a command as another user");
+            return None;
+        }
+        tool("setpriv")?;
+        // Where anybody can reach it.
+        fs::copy(HLARCHIVE, lab.path("hlarchive")).unwrap();
+        chmod(&lab.path(""), 0o755);
+        let nobody = Self { lab };
+        assert_eq!(nobody.run(&["--version"]).code, 0);
+        Some(nobody)
+    }
+
+    fn run(&self, words: &[&str]) -> Run {
+        let ids = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+        let output = Command::new("setpriv")
+            .args(ids)
+            .arg(self.lab.path("hlarchive"))
+            .args(words)
+            .current_dir(self.lab.path(""))
+            .env("HLARCHIVE_ROOT", self.lab.root())
+            .env("HLARCHIVE_ARCHIVE", self.lab.archive())
+            .env("HLARCHIVE_POLICY", self.lab.path("policy.toml"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Run::of(&output)
+    }
+
+    #[track_caller]
+    fn fails(&self, code: i32, named: &str, words: &[&str]) -> Run {
+        let run = self.run(words);
+        assert_eq!(run.code, code, "{run:?}");
+        assert!(run.stderr.contains(named), "{named}: {run:?}");
+        assert!(run.stderr.contains("permission denied"), "{run:?}");
+        assert!(!run.stderr.contains("os error"), "{run:?}");
+        run
+    }
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+const LIST: [&str; 5] = ["list", "--since", "2000-01-01", "-o", "ndjson"];
+
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.seed(3, 5);
+    lab.rotate_day("2026-05-10");
+    lab
+}
+
+#[test]
+fn reading_takes_no_right_to_write() {
+    let lab = lab();
+    let Some(nobody) = Nobody::new(&lab) else { return };
+    for words in [
+        &LIST[..],
+        &["trace", "run-10-0"],
+        &["inspect", "2026-05-10"],
+        &["verify"],
+        &["manifest", "show"],
+    ] {
+        let (run, own) = (nobody.run(words), lab.run(words));
+        assert_eq!((run.code, &run.stdout), (0, &own.stdout), "{words:?}: {run:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_is_shown() {
+    let lab = lab();
+    let Some(nobody) = Nobody::new(&lab) else { return };
+    let all = lab.list_all().len();
+
+    let file = tree(&lab.root()).into_keys().next().unwrap();
+    chmod(&lab.root().join(&file), 0o000);
+    let run = nobody.fails(74, &file, &LIST);
+    assert_eq!(run.stdout.lines().count(), all - 1);
+    chmod(&lab.root().join(&file), 0o444);
+
+    chmod(&lab.root().join("2026-05-11/nas"), 0o700);
+    let run = nobody.fails(74, "2026-05-11/nas", &LIST);
+    assert_eq!(run.stdout.lines().count(), all - 5);
+    chmod(&lab.root().join("2026-05-11/nas"), 0o755);
+
+    let segment = lab.archive().join("2026/2026-05-10.tar.zst");
+    chmod(&segment, 0o400);
+    let run = nobody.fails(74, "2026/2026-05-10.tar.zst", &LIST);
+    assert_eq!(run.stdout.lines().count(), all - 15);
+    let verified = nobody.run(&["verify"]);
+    assert_eq!(verified.code, 1, "{verified:?}");
+    assert!(verified.stdout.contains("2026/2026-05-10.tar.zst: "), "{verified:?}");
+    assert!(verified.stdout.contains("permission denied"), "{verified:?}");
+    nobody.fails(77, "2026/2026-05-10.tar.zst", &["inspect", "2026-05-10"]);
+    chmod(&segment, 0o444);
+    assert_eq!(nobody.run(&LIST).code, 0);
+}
+
+#[test]
+fn a_day_an_archive_or_a_manifest_that_cannot_be_read_is_an_error_that_names_it() {
+    let lab = lab();
+    let Some(nobody) = Nobody::new(&lab) else { return };
+    for (path, mode, back) in [
+        (lab.root().join("2026-05-11"), 0o700, 0o755),
+        (lab.root(), 0o700, 0o755),
+        (lab.archive(), 0o700, 0o755),
+        (lab.archive().join("manifest.jsonl"), 0o600, 0o644),
+    ] {
+        chmod(&path, mode);
+        let run = nobody.fails(77, path.to_str().unwrap(), &LIST);
+        assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+        chmod(&path, back);
+    }
+}
+
+#[test]
+fn writing_without_rights_is_refused_and_changes_nothing() {
+    let lab = lab();
+    let Some(nobody) = Nobody::new(&lab) else { return };
+    let trees = (tree(&lab.root()), tree(&lab.archive()));
+    let lock = lab.archive().join("lock");
+    let lock = lock.to_str().unwrap();
+    nobody.fails(77, lock, &["rotate", "--now", NOW]);
+    nobody.fails(77, lock, &["restore", "2026-05-10", "--live"]);
+    nobody.fails(77, lock, &["manifest", "rebuild"]);
+    let root = lab.root();
+    let day = ["emit", "node_online", "--node", "nas", "--timestamp", "2026-05-11T10:00:00Z"];
+    nobody.fails(77, root.to_str().unwrap(), &day);
+    nobody.fails(77, root.to_str().unwrap(), &["emit", "node_online"]);
+    assert_eq!((tree(&lab.root()), tree(&lab.archive())), trees);
+}
