@@ -183,12 +183,29 @@ fn without_comments(source: &str) -> String {
 
 /// Tests stand at the end of a file, or in a file of their own.
 fn without_tests(code: &str) -> String {
-    let is_module = |at: &usize| {
-        let after = code[*at..].lines().find(|line| !line.trim_start().starts_with('#'));
-        after.is_some_and(|line| line.starts_with("mod "))
-    };
-    let end = code.match_indices("#[cfg(test)]").map(|(at, _)| at).find(is_module);
+    let end = test_modules(code).find(|(_, line)| line.ends_with('{')).map(|(at, _)| at);
     code[..end.unwrap_or(code.len())].to_owned()
+}
+
+/// The modules that are only there in tests: where, and the line that says so.
+fn test_modules(code: &str) -> impl Iterator<Item = (usize, &str)> {
+    code.match_indices("#[cfg(test)]").filter_map(|(at, _)| {
+        let line = code[at..].lines().find(|line| !line.trim_start().starts_with('#'))?;
+        line.starts_with("mod ").then_some((at, line.trim_end()))
+    })
+}
+
+/// The files of the modules that a file keeps for tests, without their ending.
+fn test_files(path: &str, source: &str) -> Vec<String> {
+    let stem = path.trim_end_matches(".rs");
+    let place = ["mod", "lib", "main"]
+        .iter()
+        .find_map(|top| stem.strip_suffix(top).filter(|at| at.is_empty() || at.ends_with('/')))
+        .map_or_else(|| format!("{stem}/"), str::to_owned);
+    test_modules(&without_comments(source))
+        .filter_map(|(_, line)| line.strip_prefix("mod ")?.strip_suffix(';'))
+        .map(|name| format!("{place}{name}"))
+        .collect()
 }
 
 fn sources() -> Vec<(String, String)> {
@@ -199,13 +216,20 @@ fn sources() -> Vec<(String, String)> {
             let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
             if entry.file_type().unwrap().is_dir() {
                 walk(&entry.path(), &path, found);
-            } else if name.ends_with(".rs") && name != "tests.rs" {
+            } else if name.ends_with(".rs") {
                 found.push((path, fs::read_to_string(entry.path()).unwrap()));
             }
         }
     }
     let mut found = Vec::new();
     walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut found);
+    let tests: Vec<String> =
+        found.iter().flat_map(|(path, source)| test_files(path, source)).collect();
+    let is_test = |path: &str| {
+        let below = |test: &String| path.strip_prefix(test.as_str());
+        tests.iter().filter_map(below).any(|rest| rest == ".rs" || rest.starts_with('/'))
+    };
+    found.retain(|(path, _)| !is_test(path));
     found
 }
 
@@ -261,6 +285,7 @@ fn the_check_finds_what_is_wrong() {
         ("ops/mod.rs", "std::process::exit(1);"),
         ("ops/mod.rs", "use std::process;\nfn f() { process::exit(1) }"),
         ("ops/mod.rs", "rustix::rand::getrandom(&mut seed, flags);"),
+        ("store/mod.rs", "#[cfg(test)]\nmod interleaved;\n\nuse crate::ops::emit;"),
         ("cellar/mod.rs", ""),
     ] {
         assert!(!wrongs(path, line).is_empty(), "{path}: {line}");
@@ -283,4 +308,18 @@ fn the_check_lets_pass_what_is_right() {
     ] {
         assert_eq!(wrongs(path, line), [""; 0], "{path}: {line}");
     }
+}
+
+#[test]
+fn a_file_of_tests_is_known_by_its_declaration() {
+    let kept = "#[cfg(test)]\nmod kept;\nmod open;\n#[cfg(test)]\nmod tests {\n}";
+    for (path, file) in
+        [("lib.rs", "kept"), ("store/mod.rs", "store/kept"), ("store/find.rs", "store/find/kept")]
+    {
+        assert_eq!(test_files(path, kept), [file], "{path}");
+    }
+    let sources = sources();
+    let has = |path: &str| sources.iter().any(|(name, _)| name == path);
+    assert!(has("store/mod.rs") && has("segment/mod.rs"));
+    assert!(!has("store/interleaved.rs") && !has("segment/tests.rs"));
 }
