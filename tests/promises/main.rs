@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod catalogue;
 mod clock;
 mod concurrency;
 mod determinism;
@@ -23,6 +24,7 @@ mod interop;
 mod layers;
 mod man;
 mod protocol;
+mod room;
 mod roundtrip;
 mod signals;
 mod units;
