@@ -95,7 +95,7 @@ pub(super) fn plausible(compressed: u64, decompressed: u64) -> Result<(), String
 /// Decompresses one frame that must be exactly `compressed` and give as many bytes as it
 /// states itself: what a seek table says of that may be damaged where the frame is not.
 pub(super) fn decompress_stated(compressed: &[u8]) -> Result<Vec<u8>, String> {
-    codec::unpack(compressed, codec::stated_size(compressed, MAX_FRAME_BYTES)?)
+    decompress(compressed, codec::stated_size(compressed, u64::MAX)?)
 }
 
 /// Decompresses one frame that must be exactly `compressed` and give exactly
