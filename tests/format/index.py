@@ -71,6 +71,14 @@ class Index:
         return next((postings for found, postings in self.block(section, low - 1, count)
                      if found == wanted), [])
 
+    def values(self, field: str) -> Iterator[bytes]:
+        """All values of a field."""
+        start, size, count = self.sections[FIELDS.index(field)]
+        section = self.body[start : start + size]
+        for number in range((count + 15) // 16):
+            for value, _ in self.block(section, number, count):
+                yield value
+
     def block(
         self, section: bytes, number: int, count: int
     ) -> Iterator[tuple[bytes, list[tuple[int, int]]]]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import zstandard
+from catalogue import entries, made
 from index import Index, make_index
 from tarball import Member, members
 from values import (
@@ -248,6 +249,7 @@ def manifest(data: bytes) -> dict[str, Any]:
 
 def archive(directory: Path) -> dict[str, Any]:
     found = manifest((directory / "manifest.jsonl").read_bytes())
+    catalogue = entries((directory / "catalogue").read_bytes())
     checked = {}
     for name, record in found["segments"].items():
         path = directory / name
@@ -258,7 +260,11 @@ def archive(directory: Path) -> dict[str, Any]:
         if path.with_name(f"{path.name}.sha256").read_bytes() != text:
             wrong(f"{name}: its checksum file says something else")
         with path.open("rb") as file:
-            held = Segment(file).check(path.name[:10])
+            segment = Segment(file)
+            held = segment.check(path.name[:10])
+        hashed = bytes.fromhex(record["sha256"])
+        if catalogue.get(hashed) != made(hashed, segment.index.values("correlation_id")):
+            wrong(f"{name}: the catalogue does not say of it what its index says")
         for member in ("bytes", "events", "invalid", "nodes", "first", "last", "content"):
             if held[member] != record.get(member):
                 wrong(f"{name}: its {member} is not the one recorded")

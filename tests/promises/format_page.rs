@@ -176,6 +176,7 @@ fn the_independent_reader_finds_a_flipped_bit() {
         ("2026/2026-05-16.tar.zst", 4000),
         ("2026/2026-05-16.1.tar.zst.sha256", 3),
         ("manifest.jsonl", 4000),
+        ("catalogue", 60),
     ] {
         let file = lab.archive().join(path);
         let sound = fs::read(&file).unwrap();
