@@ -124,6 +124,12 @@ pub(super) fn plausible(compressed: u64, decompressed: u64) -> Result<(), String
     Ok(())
 }
 
+/// Decompresses one frame that must be exactly `compressed` and give as many bytes as it
+/// states itself: what a seek table says of that may be damaged where the frame is not.
+pub(super) fn decompress_stated(compressed: &[u8]) -> Result<Vec<u8>, String> {
+    decompress(compressed, codec::stated_size(compressed, u64::MAX)?)
+}
+
 /// Decompresses one frame that must be exactly `compressed` and give exactly
 /// `decompressed` bytes of tar.
 pub(super) fn decompress(compressed: &[u8], decompressed: u64) -> Result<Vec<u8>, String> {

@@ -150,7 +150,7 @@ fn verify_archive(
             manifest_path.clone(),
             format!(
                 "the last line is torn ({} bytes): a crash cut it off, or it was damaged; the \
-                 next rotate drops it and says so",
+                 next rotate mends it and says so",
                 torn.bytes
             ),
         );
