@@ -5,6 +5,7 @@ pub(crate) mod fault;
 pub(crate) mod kill;
 pub(crate) mod powercut;
 pub(crate) mod realcut;
+pub(crate) mod selftest;
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 
+use crate::disk::Deaf;
 use crate::lab::{Lab, Outcome, Verdict, copy_tree};
 use crate::report::{Failure, Outcomes};
 use crate::scenario::{Lacks, Scenario, prepare};
@@ -33,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// Of two runs, the first is killed at every so many calls.
     pub(crate) every: usize,
+    /// What the disk of the model does not hear.
+    pub(crate) deaf: Option<Deaf>,
 }
 
 impl Settings {
