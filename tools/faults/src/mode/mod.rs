@@ -187,8 +187,9 @@ impl Director for Poor<'_> {
         let is_link = matches!(call.change, Change::Link { .. });
         self.refused = match self.lacks {
             Lacks::Nothing => None,
-            _ if call.change == Change::Unnamed => Some(Errno::EOPNOTSUPP),
             Lacks::Links if is_link => Some(Errno::EPERM),
+            Lacks::Links => None,
+            _ if call.change == Change::Unnamed => Some(Errno::EOPNOTSUPP),
             Lacks::NoReplace if call.name == "renameat2" => Some(Errno::EINVAL),
             _ => None,
         };
