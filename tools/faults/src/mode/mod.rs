@@ -186,9 +186,8 @@ impl Director for Poor<'_> {
     fn before(&mut self, call: &Call) -> Fate {
         let is_link = matches!(call.change, Change::Link { .. });
         self.refused = match self.lacks {
-            Lacks::Nothing => None,
             Lacks::Links if is_link => Some(Errno::EPERM),
-            Lacks::Links => None,
+            Lacks::Nothing | Lacks::Links => None,
             _ if call.change == Change::Unnamed => Some(Errno::EOPNOTSUPP),
             Lacks::NoReplace if call.name == "renameat2" => Some(Errno::EINVAL),
             _ => None,
