@@ -124,7 +124,7 @@ impl<'a> Stage<'a> {
         let mut run = || {
             let mut job = lab.job(&arguments, &self.scenario.input())?;
             job.looks = looks;
-            let mut poor = Poor { lacks: self.scenario.lacks(), director, refused: None };
+            let mut poor = Poor { lacks: self.scenario.lacks(), director };
             let end = trace::run(&job, &mut poor)?;
             lab.outcome(end)
         };
@@ -179,20 +179,19 @@ impl Director for Calls {
 struct Poor<'a> {
     lacks: Lacks,
     director: &'a mut dyn Director,
-    refused: Option<Errno>,
 }
 
 impl Director for Poor<'_> {
     fn before(&mut self, call: &Call) -> Fate {
         let is_link = matches!(call.change, Change::Link { .. });
-        self.refused = match self.lacks {
+        let refused = match self.lacks {
             Lacks::Links if is_link => Some(Errno::EPERM),
             Lacks::Nothing | Lacks::Links => None,
             _ if call.change == Change::Unnamed => Some(Errno::EOPNOTSUPP),
             Lacks::NoReplace if call.name == "renameat2" => Some(Errno::EINVAL),
             _ => None,
         };
-        match (self.director.before(call), self.refused) {
+        match (self.director.before(call), refused) {
             (Fate::Pass, Some(errno)) => Fate::Fail(errno),
             (fate, _) => fate,
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::cut::cut;
-use super::{Settings, Stage, WORKERS, try_all};
+use super::{Settings, Stage, try_all};
 use crate::lab::{Lab, Verdict};
 use crate::report::{Failure, Outcomes, Report};
 use crate::scenario::{Lacks, Scenario, prepare};
@@ -173,6 +173,3 @@ impl Drop for Mounted {
         }
     }
 }
-
-// One image for each worker is mounted at a time.
-const _: () = assert!(WORKERS <= 2, "more would need more loop devices than are usual");
