@@ -24,6 +24,7 @@ mod interop;
 mod layers;
 mod man;
 mod protocol;
+mod residue;
 mod room;
 mod roundtrip;
 mod signals;

@@ -61,6 +61,8 @@ pub(crate) enum Mode {
     Fault,
     /// The power goes, on a disk that keeps only what was synced
     Powercut,
+    /// The disk ignores syncs, as if the command forgot them: that must be noticed
+    Selftest,
     /// The power goes, on real file systems in loop images (needs root)
     Realcut,
 }
@@ -73,6 +75,7 @@ impl Mode {
             Self::Kill => "kill",
             Self::Fault => "fault",
             Self::Powercut => "powercut",
+            Self::Selftest => "selftest",
             Self::Realcut => "realcut",
         }
     }
@@ -94,7 +97,9 @@ fn points(text: &str) -> Result<Points, String> {
 impl Options {
     pub(crate) fn modes(&self) -> Vec<Mode> {
         match self.mode {
-            Mode::All => vec![Mode::Kill, Mode::Fault, Mode::Powercut, Mode::Realcut],
+            Mode::All => {
+                vec![Mode::Kill, Mode::Fault, Mode::Powercut, Mode::Selftest, Mode::Realcut]
+            }
             mode => vec![mode],
         }
     }
@@ -112,6 +117,7 @@ impl Options {
             most: self.most.or(usual),
             only: self.points.clone().map(|points| points.0),
             seed: self.seed,
+            deaf: None,
             every: self.every.unwrap_or(if self.quick { 11 } else { 1 }),
         }
     }

@@ -1,17 +1,22 @@
 //! Restoring: into a directory of its own, and back into the live tree.
 
-use super::{Scenario, again, live};
+use super::{Lacks, Scenario, again, live};
 use crate::check;
 use crate::events::{History, history};
 use crate::lab::{Lab, NOW, Outcome, Verdict};
 use crate::truth::{Truth, files};
 
 pub(super) fn all() -> Vec<Box<dyn Scenario>> {
-    vec![Box::new(Restore { to_live: false }), Box::new(Restore { to_live: true })]
+    vec![
+        Box::new(Restore { to_live: false, lacks: Lacks::Nothing }),
+        Box::new(Restore { to_live: true, lacks: Lacks::Nothing }),
+        Box::new(Restore { to_live: true, lacks: Lacks::NoReplace }),
+    ]
 }
 
 struct Restore {
     to_live: bool,
+    lacks: Lacks,
 }
 
 impl Restore {
@@ -41,7 +46,16 @@ impl Restore {
 
 impl Scenario for Restore {
     fn name(&self) -> String {
-        if self.to_live { "restore-live" } else { "restore-to" }.to_owned()
+        match (self.to_live, self.lacks) {
+            (false, _) => "restore-to",
+            (true, Lacks::Nothing) => "restore-live",
+            (true, _) => "restore-without-noreplace",
+        }
+        .to_owned()
+    }
+
+    fn lacks(&self) -> Lacks {
+        self.lacks
     }
 
     fn setup(&self, lab: &Lab) -> Verdict {
