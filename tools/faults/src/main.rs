@@ -53,6 +53,7 @@ fn points(text: &str) -> Result<Points, String> {
 enum Mode {
     Kill,
     Fault,
+    Flip,
     Powercut,
 }
 
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
         if options.scenario.as_ref().is_some_and(|part| !scenario.name().contains(part.as_str())) {
             continue;
         }
-        let outcomes = Stage::new(&*scenario, &settings).and_then(|stage| match options.mode { Mode::Kill => mode::kill::run(&stage, &settings), Mode::Fault => mode::fault::run(&stage, &settings), Mode::Powercut => mode::powercut::run(&stage, &settings) });
+        let outcomes = Stage::new(&*scenario, &settings).and_then(|stage| match options.mode { Mode::Kill => mode::kill::run(&stage, &settings), Mode::Fault => mode::fault::run(&stage, &settings), Mode::Flip => mode::flip::run(&stage, &settings), Mode::Powercut => mode::powercut::run(&stage, &settings) });
         match outcomes {
             Ok(o) => report.scenario(if options.mode == Mode::Kill {"kill"} else {"powercut"}, &scenario.name(), o),
             Err(e) => println!("{}: ERROR {e}", scenario.name()),

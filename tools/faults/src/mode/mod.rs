@@ -1,6 +1,7 @@
 //! The ways in which things break.
 
 pub(crate) mod fault;
+pub(crate) mod flip;
 pub(crate) mod kill;
 pub(crate) mod powercut;
 
