@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
+use super::catalogue::CATALOGUE;
 use super::{ArchiveLock, SegmentName};
 use crate::event::shown;
 use crate::fs;
@@ -149,6 +150,7 @@ impl ArchiveDir {
                 }
                 FileType::RegularFile
                     if name == MANIFEST
+                        || name == CATALOGUE
                         || name == "lock"
                         || name.starts_with("manifest.jsonl.replaced-") => {}
                 FileType::RegularFile if name.starts_with(fs::TEMP_PREFIX) => {

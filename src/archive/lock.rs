@@ -38,7 +38,8 @@ impl ArchiveDir {
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 // Beside it a lock of the other kind, for `is_locked` to see. It keeps
-                // nobody out, so it does not matter where it cannot be had.
+                // nobody out, so it does not matter where it cannot be had, or that the
+                // kernel drops it when this process closes the file by another handle.
                 let _ = rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive);
                 Ok(ArchiveLock { _file: file })
             }

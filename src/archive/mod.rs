@@ -4,6 +4,7 @@
 //! names; the manifest only grows. Whoever changes anything holds the [`ArchiveLock`];
 //! readers take no lock.
 
+pub mod catalogue;
 mod chain;
 mod dir;
 mod lock;

@@ -1,6 +1,6 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
-use crate::archive::{Manifest, NewRecord, Op, rebuild};
+use crate::archive::{Manifest, NewRecord, Op, catalogue, rebuild};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::segment::check;
@@ -73,6 +73,8 @@ pub fn rebuild_manifest(
     report.segments = records.len() as u64;
     let token = context.next_token();
     rebuild(&archive, &lock, context.now, Some(context.by.clone()), records, token)?;
+    // Readers do without what cannot be written now; the next rotate tries again.
+    let _ = catalogue::complete(&archive, &Manifest::load(&archive)?, &lock);
     Ok(report)
 }
 

@@ -10,11 +10,11 @@ use rayon::prelude::*;
 
 use super::notice::{Notice, Notices};
 use super::row::{FoundEvent, bounds};
-use super::{Order, Query, Store, step};
-use crate::archive::{ArchiveDir, Manifest, SegmentName};
+use super::{Filter, Order, Query, Store, step};
+use crate::archive::{ArchiveDir, Manifest, Record, SegmentName, catalogue};
 use crate::event::{Date, EventHead, EventPath};
 use crate::live::{FileState, Listing, LiveTree};
-use crate::segment::SegmentReader;
+use crate::segment::{SegmentReader, Sha256Hash};
 use crate::{Error, Result};
 
 /// A part of the history that was not read yet.
@@ -68,6 +68,8 @@ pub(super) struct Reading {
     live: Option<LiveTree>,
     archive: Option<ArchiveDir>,
     manifest: Manifest,
+    /// Segments that hold none of the correlation ids that are asked for.
+    without: HashSet<Sha256Hash>,
     block_files: usize,
     /// The segments of each opened day that are, or were, among the sources.
     known: HashMap<Date, HashSet<SegmentName>>,
@@ -98,8 +100,18 @@ impl Reading {
             Some(archive) => Manifest::load(archive)?,
             None => Manifest::default(),
         };
+        let without = match &archive {
+            Some(archive) if !query.filter.correlation_ids.is_empty() => {
+                catalogue::without(archive, &query.filter.correlation_ids)
+            }
+            _ => HashSet::new(),
+        };
         if query.scope.archived() {
-            dates.extend(manifest.segments().map(|(name, _)| name.date));
+            // A day that is neither live nor has a segment that may hold an answer is done
+            // with: what comes into it from now on came after the question.
+            let may_answer = |record: &Record| may_answer(&query.filter, &without, record);
+            let segments = manifest.segments().filter(|(_, record)| may_answer(record));
+            dates.extend(segments.map(|(name, _)| name.date));
         }
         dates.retain(|date| query.wants(*date));
         let reading = Self {
@@ -108,6 +120,7 @@ impl Reading {
             live,
             archive,
             manifest,
+            without,
             block_files,
             known: HashMap::new(),
             segments_opened: 0,
@@ -181,11 +194,7 @@ impl Reading {
             .manifest
             .segments_of(date)
             .filter(|(name, record)| {
-                let since = self.query.filter.since;
-                let until = self.query.filter.until;
-                !known.contains(name)
-                    && since.is_none_or(|since| record.last.is_none_or(|last| last >= since))
-                    && until.is_none_or(|until| record.first.is_none_or(|first| first < until))
+                !known.contains(name) && may_answer(&self.query.filter, &self.without, record)
             })
             .map(|(name, _)| name.clone())
             .collect();
@@ -408,6 +417,13 @@ enum Outcome {
     Invalid(String),
     Unreadable(String),
     Gone,
+}
+
+/// Whether a segment can hold an answer, as far as its record and the catalogue tell.
+fn may_answer(filter: &Filter, without: &HashSet<Sha256Hash>, record: &Record) -> bool {
+    !record.sha256.is_some_and(|sha256| without.contains(&sha256))
+        && filter.since.is_none_or(|since| record.last.is_none_or(|last| last >= since))
+        && filter.until.is_none_or(|until| record.first.is_none_or(|first| first < until))
 }
 
 /// Queues the frames that can hold a match, each with the times it spans.

@@ -29,6 +29,7 @@ fn a_closed_day_becomes_a_segment_and_its_files_go() {
             "2026/2026-05-10.tar.zst.sha256",
             "2026/2026-05-11.tar.zst",
             "2026/2026-05-11.tar.zst.sha256",
+            "catalogue",
             "lock",
             "manifest.jsonl",
         ]

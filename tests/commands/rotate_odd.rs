@@ -55,7 +55,13 @@ fn a_policy_may_hold_back_days_with_invalid_files() {
     }
     assert_eq!(
         tree(&lab.archive()).into_keys().collect::<Vec<_>>(),
-        ["2026/2026-05-17.tar.zst", "2026/2026-05-17.tar.zst.sha256", "lock", "manifest.jsonl"]
+        [
+            "2026/2026-05-17.tar.zst",
+            "2026/2026-05-17.tar.zst.sha256",
+            "catalogue",
+            "lock",
+            "manifest.jsonl"
+        ]
     );
     assert_eq!(lab.list_all(), before);
     // A person has looked at it.

@@ -146,10 +146,11 @@ impl Soak {
             let run = self.lab.run(["rotate", "--quiet", "--now", NOW]);
             assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
             self.rotates.fetch_add(1, Ordering::Relaxed);
-            if !self.goes_on() {
+            // On the slowest machine, too, something is restored and rotated again.
+            if !self.goes_on() && round > 2 {
                 return;
             }
-            if round % 4 == 0 {
+            if round % 2 == 0 {
                 self.lab.ok(["restore", "--quiet", "--live", LARGE]);
                 self.restores.fetch_add(1, Ordering::Relaxed);
             }
@@ -233,7 +234,7 @@ fn whoever_reads_sees_each_acknowledged_event_exactly_once_whatever_goes_on() {
     let short = policy.replace("keep_live = \"7d\"", "keep_live = \"1h\"");
     assert_ne!(short, policy);
     std::fs::write(lab.path("policy.toml"), short).unwrap();
-    lab.seed(1, 1500);
+    lab.seed(1, 800);
     let seeded = lab.list_all();
     let seconds = std::env::var("HLARCHIVE_SOAK_SECONDS").ok();
     let seconds = seconds.map_or(30, |text| text.parse().unwrap());
@@ -309,7 +310,14 @@ fn while_the_lock_is_held_nobody_else_changes_anything_and_everybody_reads() {
     lab.ok(["rotate", "--dry-run", "--now", NOW]);
     assert_eq!((tree(&lab.root()), tree(&lab.archive())), trees);
     drop(lock);
+    // A temporary file, and nobody at work. Verify finds that out without a lock.
+    std::fs::write(lab.archive().join(".hlarchive-tmp-0000000000000001"), "half").unwrap();
+    std::fs::remove_file(lab.archive().join("lock")).unwrap();
+    let run = lab.fails(1, ["verify"]);
+    assert!(run.stdout.contains(".hlarchive-tmp-0000000000000001: a temporary file"), "{run:?}");
+    assert!(!lab.archive().join("lock").exists());
     lab.ok(["rotate", "--now", NOW]);
+    lab.ok(["verify"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod catalogue;
 mod clock;
 mod concurrency;
 mod docs;
@@ -17,6 +18,7 @@ mod hostile_swap;
 mod hostile_tree;
 mod man;
 mod protocol;
+mod room;
 mod roundtrip;
 mod signals;
 mod units;

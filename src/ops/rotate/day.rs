@@ -1,6 +1,5 @@
 //! One day's way into the archive.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufWriter;
 
@@ -8,7 +7,7 @@ use rayon::prelude::*;
 
 use super::RotatedDay;
 use super::archived::{Archived, merge_join};
-use super::residue::is_superfluous;
+use super::residue::{Held, is_superfluous};
 use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
 use crate::event::{Date, EventHead, EventPath, InvalidEvent};
@@ -75,7 +74,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             );
         }
         let partition = self.live.partition(self.date);
-        let archived = self.already_archived(&listing);
+        let archived = self.already_archived(&listing)?;
         // Without room only what is archived already can go; that takes none.
         let numbers = match self.lacks_room(&listing, &partition, &archived)? {
             None => (0..listing.len() as u32).collect(),
@@ -115,21 +114,24 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self.findings.push(Finding { path, reason });
     }
 
-    /// A damaged segment is no reason to hold late arrivals back: what cannot be read
-    /// there counts as not archived, and is archived again.
-    fn already_archived(&mut self, listing: &Listing) -> Archived {
+    /// A damaged or missing segment is no reason to hold late arrivals back: what it does
+    /// not give counts as not archived, and is archived again. One that cannot be read just
+    /// now is: the day waits for a better one, or events would be archived twice.
+    fn already_archived(&mut self, listing: &Listing) -> Result<Archived> {
         let mut archived = Archived::new();
         if listing.is_empty() {
-            return archived;
+            return Ok(archived);
         }
         let segments: Vec<SegmentName> =
             self.manifest.manifest().segments_of(self.date).map(|(name, _)| name.clone()).collect();
         for segment in segments {
-            if let Err(error) = merge_join(self.archive, &segment, listing, &mut archived) {
-                self.findings.push(Finding::of(segment.to_string(), &error));
+            match merge_join(self.archive, &segment, listing, &mut archived) {
+                Ok(()) => {}
+                Err(error @ Error::Io { .. }) if !error.is_not_found() => return Err(error),
+                Err(error) => self.findings.push(Finding::of(segment.to_string(), &error)),
             }
         }
-        archived
+        Ok(archived)
     }
 
     /// Why the day does not fit into the archive, if it does not.
@@ -306,7 +308,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
     }
 
     /// The first name that no record and no file has. A file without a record is what a
-    /// stopped run left; it goes if all it holds is in the new segment too.
+    /// stopped run left; it goes if all it holds is in the new segment, or recorded, too.
     fn free_name(&mut self, class: Option<&String>, temp: &TempSegment) -> Result<SegmentName> {
         for number in 0.. {
             let name = SegmentName { date: self.date, number, class: class.cloned() };
@@ -320,7 +322,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 self.archive.remove_segment(&name, self.manifest.lock())?;
                 return Ok(name);
             }
-            if is_superfluous(self.archive, &name, &held(temp)?)? {
+            if is_superfluous(self.archive, &name, &self.held(temp)?)? {
                 self.archive.remove_segment(&name, self.manifest.lock())?;
                 return Ok(name);
             }
@@ -331,6 +333,23 @@ impl<'a, 'm> DayRun<'a, 'm> {
             ));
         }
         Err(Error::Refused(format!("{}: the day has too many segments", self.date)))
+    }
+
+    /// Every event of a segment that was just written and read back, and of those that the
+    /// day has already.
+    fn held(&self, temp: &TempSegment) -> Result<Held> {
+        let mut held = Held::new();
+        hold_all(&SegmentReader::open(temp.reopen()?, temp.path())?, &mut held)?;
+        for (name, _) in self.manifest.manifest().segments_of(self.date) {
+            let path = self.archive.segment_path(name);
+            // What cannot be read there does not count as held.
+            let _ = self
+                .archive
+                .open_segment(name)
+                .and_then(|file| SegmentReader::open(file, &path))
+                .and_then(|reader| hold_all(&reader, &mut held));
+        }
+        Ok(held)
     }
 
     fn remove(
@@ -358,15 +377,11 @@ impl<'a, 'm> DayRun<'a, 'm> {
     }
 }
 
-/// Every event of a segment that was just written and read back.
-fn held(temp: &TempSegment) -> Result<HashMap<EventPath, Sha256Hash>> {
-    let reader = SegmentReader::open(temp.reopen()?, temp.path())?;
-    let mut held = HashMap::new();
+fn hold_all(reader: &SegmentReader, held: &mut Held) -> Result<()> {
     reader.for_each_member(&mut |member| {
-        held.insert(member.path, Sha256Hash::of(member.bytes));
+        held.insert((member.path, Sha256Hash::of(member.bytes)));
         Ok(())
-    })?;
-    Ok(held)
+    })
 }
 
 fn describe(state: &FileState) -> String {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use archived::{Archived, merge_join};
 use room::Room;
 
-use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Space};
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Space, catalogue};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::{Context, Finding};
@@ -193,6 +193,10 @@ pub fn rotate(
         progress.advance(1);
     }
     progress.end();
+    if !report.stopped {
+        // Readers do without what cannot be written now; the next run tries again.
+        let _ = catalogue::complete(&archive, writer.manifest(), &lock);
+    }
     Ok(report)
 }
 

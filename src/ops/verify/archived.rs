@@ -1,12 +1,14 @@
 //! Segments against their records, their checksum files and themselves.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{Depth, VerifyOptions, VerifyReport};
-use crate::archive::{ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, Stranger};
+use crate::archive::{
+    ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, Stranger, catalogue,
+};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
-use crate::segment::{SegmentReader, SegmentSummary, check};
+use crate::segment::{SegmentReader, SegmentSummary, Sha256Hash, check};
 use crate::{Error, Result};
 
 pub(super) fn verify_segments(
@@ -22,6 +24,7 @@ pub(super) fn verify_segments(
     let sizes = wanted.iter().filter_map(|(_, record)| record.bytes);
     let bytes = sizes.fold(0, u64::saturating_add);
     progress.begin("checking segments", Some(bytes), Unit::Bytes);
+    let catalogued = catalogue::checksums(archive);
     for (name, record) in wanted {
         if progress.stop_requested() {
             report.stopped = true;
@@ -41,6 +44,7 @@ pub(super) fn verify_segments(
         let outcome = verify_checksum_file(archive, name, record, &mut findings).and_then(|()| {
             if whole {
                 verify_whole(archive, name, record, progress, &mut findings)
+                    .and_then(|()| verify_entry(archive, name, record, &catalogued, &mut findings))
             } else {
                 progress.advance(record.bytes.unwrap_or(0));
                 verify_quick(archive, name, record, &mut findings)
@@ -106,6 +110,33 @@ fn verify_whole(
     }
     if let Some(summary) = report.summary {
         compare(record, &summary, findings);
+    }
+    Ok(())
+}
+
+/// The segment's entry in the catalogue, if there is one, against its index.
+fn verify_entry(
+    archive: &ArchiveDir,
+    name: &SegmentName,
+    record: &Record,
+    catalogued: &HashMap<Sha256Hash, [u8; 8]>,
+    findings: &mut Vec<String>,
+) -> Result<()> {
+    let Some(sha256) = record.sha256 else { return Ok(()) };
+    let Some(checksum) = catalogued.get(&sha256) else { return Ok(()) };
+    let reader = SegmentReader::open_day(
+        archive.open_segment(name)?,
+        &archive.segment_path(name),
+        name.date,
+    )?;
+    // Without its index the segment was named already.
+    let Some(index) = reader.index() else { return Ok(()) };
+    if !catalogue::is_entry_of(*checksum, sha256, index)? {
+        findings.push(
+            "the catalogue does not say what its index says, so a trace may pass it over; \
+             remove the file \"catalogue\", and the next rotate makes it anew"
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -113,6 +113,11 @@ impl Index {
         self.payload == bytes
     }
 
+    /// The part of a value that the index has: long ones are cut.
+    pub fn known_part(value: &str) -> &str {
+        cut(value)
+    }
+
     /// The day that all events are filed under.
     pub fn date(&self) -> Date {
         self.date

@@ -160,7 +160,7 @@ impl Lab {
             "\"hlarchive {}\" gave {:?}, not {codes:?}: {}",
             arguments.join(" "),
             outcome.code,
-            first_lines(&outcome.stderr)
+            first_lines(&format!("{}{}", outcome.stderr, outcome.stdout))
         ))
     }
 }

@@ -36,7 +36,8 @@ impl Report {
             }
             println!("  FAILED {}: {}", failure.point, failure.reason);
             println!(
-                "    again: cargo run --release -p faults -- {mode} --scenario {scenario} {}",
+                "    again: cargo faults {mode} --scenario {} {}",
+                scenario.split(' ').next().unwrap_or_default(),
                 failure.arguments
             );
         }
@@ -95,4 +96,12 @@ pub(crate) struct Outcomes {
     pub(crate) points: usize,
     pub(crate) failures: Vec<Failure>,
     pub(crate) note: String,
+}
+
+impl Outcomes {
+    /// What is reported of a scenario that could not even be begun.
+    pub(crate) fn not_even_once(reason: String) -> Self {
+        let failure = Failure { point: "at all".to_owned(), reason, arguments: String::new() };
+        Self { points: 1, failures: vec![failure], note: String::new() }
+    }
 }

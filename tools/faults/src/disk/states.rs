@@ -124,8 +124,7 @@ pub(crate) fn states(
 fn at(disk: &Disk, from: usize, upto: usize, thorough: bool, seed: u64) -> Vec<State> {
     let safe = safe_steps(disk, upto);
     let pending: Vec<usize> = (0..upto).filter(|at| !safe[*at]).collect();
-    let is_bytes =
-        |at: usize| matches!(disk.steps[at].0, Step::Write { .. } | Step::Resize { .. });
+    let is_bytes = |at: usize| matches!(disk.steps[at].0, Step::Write { .. } | Step::Resize { .. });
     let state = |label: String, keep: &dyn Fn(usize) -> bool, content, only| State {
         upto,
         label,
@@ -133,15 +132,15 @@ fn at(disk: &Disk, from: usize, upto: usize, thorough: bool, seed: u64) -> Vec<S
         content,
         only,
     };
-    let whole = |label: String, keep: &dyn Fn(usize) -> bool| state(label, keep, Content::Whole, None);
+    let whole =
+        |label: String, keep: &dyn Fn(usize) -> bool| state(label, keep, Content::Whole, None);
     let call = |at: usize| &disk.steps[at].1;
     let mut states = vec![
         whole("nothing that was not synced is there".to_owned(), &|_| false),
         whole("names without bytes".to_owned(), &|at| !is_bytes(at)),
     ];
-    let lost = |lost: &usize| {
-        whole(format!("only this is lost: {}", call(*lost)), &|at| at != *lost)
-    };
+    let lost =
+        |lost: &usize| whole(format!("only this is lost: {}", call(*lost)), &|at| at != *lost);
     if !thorough {
         let before: Vec<&usize> = pending.iter().filter(|at| **at < from).collect();
         let apart = before.len().div_ceil(FEW).max(1);
@@ -152,9 +151,11 @@ fn at(disk: &Disk, from: usize, upto: usize, thorough: bool, seed: u64) -> Vec<S
     states.push(whole("everything is there".to_owned(), &|_| true));
     states.push(whole("bytes without names".to_owned(), &is_bytes));
     states.push(state("zeros for bytes".to_owned(), &|_| true, Content::Zeros, None));
-    states.extend(pending.iter().map(|kept| {
-        whole(format!("only this is there: {}", call(*kept)), &|at| at == *kept)
-    }));
+    states.extend(
+        pending
+            .iter()
+            .map(|kept| whole(format!("only this is there: {}", call(*kept)), &|at| at == *kept)),
+    );
     for torn in pending.iter().rev().filter(|at| matches!(disk.steps[**at].0, Step::Write { .. })) {
         let label = format!("half of it is there: {}", call(*torn));
         states.push(state(label, &|_| true, Content::Half, Some(*torn)));

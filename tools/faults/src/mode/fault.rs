@@ -145,28 +145,32 @@ fn judge(stage: &Stage<'_>, lab: &Lab, errno: Option<Errno>, outcome: &Outcome) 
     if code > 100 || outcome.stderr.contains("panicked") {
         return Err(format!("it crashed: {}", said()));
     }
-    if code != 0 && !(code == scenario.code() && errno.is_none()) {
+    // Where findings are usual, only their text tells whether the fault is among them.
+    let overcome = code == scenario.code()
+        && (code == 0 || errno.is_none_or(|errno| !outcome.stderr.contains(words(errno))));
+    if !overcome {
         let Some(errno) = errno else { return Err(format!("a short write failed: {}", said())) };
         fitting(errno, code, scenario.names_findings(), &outcome.stderr)
             .map_err(|reason| format!("{reason}: {}", said()))?;
     }
-    let judged = Outcome {
-        // Where findings are usual, their exit code does not tell.
-        code: outcome.code.filter(|_| scenario.code() == 0 || errno.is_none()),
-        ..outcome.clone()
-    };
+    let judged = Outcome { code: outcome.code.filter(|_| overcome), ..outcome.clone() };
     stage.survived(lab, &judged).map_err(|reason| format!("{reason}; it had said: {}", said()))
+}
+
+/// What an error is called.
+fn words(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EACCES => "permission denied",
+        Errno::ENOSPC => "no space left",
+        Errno::EMFILE => "too many open files",
+        Errno::EINTR => "interrupted",
+        _ => "input/output error",
+    }
 }
 
 /// Whether a failure is reported as it should be.
 fn fitting(errno: Errno, code: i32, names_findings: bool, stderr: &str) -> Verdict {
-    let (own, words) = match errno {
-        Errno::EACCES => (77, "permission denied"),
-        Errno::ENOSPC => (74, "no space left"),
-        Errno::EMFILE => (74, "too many open files"),
-        Errno::EINTR => (74, "interrupted"),
-        _ => (74, "input/output error"),
-    };
+    let (own, words) = (if errno == Errno::EACCES { 77 } else { 74 }, words(errno));
     if code != own && !(names_findings && code == 1) {
         return Err(format!("{own} would be the fitting code"));
     }

@@ -55,7 +55,11 @@ pub(crate) fn run(stage: &Stage<'_>, settings: &Settings) -> Verdict<Outcomes> {
         .collect();
     let chosen: Vec<&Point> =
         settings.choose(points.len()).into_iter().filter_map(|at| points.get(at)).collect();
-    Ok(try_all(stage, &chosen, &|lab, point| attempt(stage, lab, **point)))
+    let mut outcomes = try_all(stage, &chosen, &|lab, point| attempt(stage, lab, **point));
+    if points.is_empty() {
+        "writes no segment".clone_into(&mut outcomes.note);
+    }
+    Ok(outcomes)
 }
 
 fn attempt(stage: &Stage<'_>, lab: &Lab, point: Point) -> Option<Failure> {

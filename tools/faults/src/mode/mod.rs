@@ -1,9 +1,11 @@
 //! The ways in which things break.
 
+mod cut;
 pub(crate) mod fault;
 pub(crate) mod flip;
 pub(crate) mod kill;
 pub(crate) mod powercut;
+pub(crate) mod realcut;
 
 use std::fs;
 use std::path::PathBuf;
@@ -31,7 +33,7 @@ pub(crate) struct Settings {
     pub(crate) only: Option<Vec<usize>>,
     pub(crate) seed: u64,
     /// Of two runs, the first is killed at every so many calls.
-    pub(crate) kill_step: usize,
+    pub(crate) every: usize,
 }
 
 impl Settings {
@@ -73,18 +75,25 @@ impl<'a> Stage<'a> {
             .and_then(|()| fs::create_dir_all(&stage.snapshot))
             .and_then(|()| copy_tree(&lab.state(), &stage.snapshot));
         copied.map_err(|error| format!("cannot keep the state: {error}"))?;
-        for worker in 0..WORKERS {
-            fs::copy(
-                lab.home().join("policy.toml"),
-                stage.lab(worker)?.home().join("policy.toml.new"),
-            )
-            .and_then(|_| {
-                let home = settings.home.join(format!("worker-{worker}"));
-                fs::rename(home.join("policy.toml.new"), home.join("policy.toml"))
-            })
-            .map_err(|error| error.to_string())?;
-        }
+        stage.share_policy()?;
         Ok(stage)
+    }
+
+    /// For a state that others put in place.
+    pub(crate) fn unprepared(scenario: &'a dyn Scenario, settings: &'a Settings) -> Verdict<Self> {
+        let stage = Self { scenario, settings, snapshot: PathBuf::new() };
+        stage.share_policy()?;
+        Ok(stage)
+    }
+
+    /// Gives all workers the policy of the first.
+    fn share_policy(&self) -> Verdict {
+        let first = self.lab(0)?.home().join("policy.toml");
+        for worker in 1..WORKERS {
+            fs::copy(&first, self.lab(worker)?.home().join("policy.toml"))
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     /// A worker's own place.

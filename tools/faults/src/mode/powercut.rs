@@ -55,7 +55,7 @@ pub(crate) fn run(stage: &Stage<'_>, settings: &Settings) -> Verdict<Outcomes> {
         Ok(())
     };
     add(record(stage, &lab, &[None])?.0, 0, None)?;
-    for killed in (1..=calls).step_by(settings.kill_step.max(1)) {
+    for killed in (1..=calls).step_by(settings.every.max(1)) {
         let (disk, from) = record(stage, &lab, &[Some(killed), None])?;
         add(disk, from, Some(killed))?;
     }
@@ -63,7 +63,7 @@ pub(crate) fn run(stage: &Stage<'_>, settings: &Settings) -> Verdict<Outcomes> {
     let all = points.len();
     let chosen: Vec<&Point> = chosen.into_iter().filter_map(|at| points.get(at)).collect();
     let mut outcomes =
-        try_all(stage, &chosen, &|worker, point| attempt(stage, &lab, worker, point));
+        try_all(stage, &chosen, &|worker, point| attempt(stage, &lab, worker, point, settings));
     if chosen.len() < all {
         outcomes.note = format!("of {all} distinct states");
     }
@@ -86,7 +86,13 @@ fn record(stage: &Stage<'_>, lab: &Lab, runs: &[Option<usize>]) -> Verdict<(Disk
     Ok((disk, from))
 }
 
-fn attempt(stage: &Stage<'_>, recorded: &Lab, lab: &Lab, point: &Point) -> Option<Failure> {
+fn attempt(
+    stage: &Stage<'_>,
+    recorded: &Lab,
+    lab: &Lab,
+    point: &Point,
+    settings: &Settings,
+) -> Option<Failure> {
     let reason = check(stage, recorded, lab, point).err()?;
     let disk = &point.disk;
     let last = match point.state.upto.checked_sub(1).and_then(|at| disk.steps.get(at)) {
@@ -100,7 +106,10 @@ fn attempt(stage: &Stage<'_>, recorded: &Lab, lab: &Lab, point: &Point) -> Optio
     Some(Failure {
         point: format!("state {}: {before}{last}; {}", point.number, point.state.label),
         reason,
-        arguments: format!("--points {}", point.number),
+        arguments: format!(
+            "--every {} --seed {} --points {}",
+            settings.every, settings.seed, point.number
+        ),
     })
 }
 

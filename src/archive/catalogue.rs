@@ -1,0 +1,308 @@
+//! Where a correlation id is *not*: a small file that spares readers most segments.
+//!
+//! Who follows an id through years would have to look into every segment. This file has a
+//! Bloom filter of the ids of each (Bloom 1970; in blocks of a cache line after Putze,
+//! Sanders and Singler 2007), so that a reader opens only the segments that may hold the
+//! id: those that do, and about one in a hundred others.
+//!
+//! It is derived and never trusted over a segment. An entry stands for one file's exact
+//! bytes (its SHA-256) and has a checksum; whatever has no sound entry is looked into. It
+//! can be removed at any time: the next rotation makes it anew. Nobody waits for it to
+//! reach the disk, since its loss costs nothing but time.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{Read, Write};
+
+use rayon::prelude::*;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{ArchiveDir, ArchiveLock, Manifest};
+use crate::fs;
+use crate::segment::{Field, Index, SegmentReader, Sha256Hash};
+use crate::{Error, Result};
+
+/// The file's name.
+pub(super) const CATALOGUE: &str = "catalogue";
+
+/// "HLCT" and the version.
+const HEADER: [u8; 8] = *b"HLCT\x01\0\0\0";
+
+/// Bytes before an entry's filter: its size and the segment's SHA-256.
+const ENTRY_HEADER: usize = 36;
+
+/// Bytes after it: the first of the SHA-256 of all before them.
+const CHECKSUM: usize = 8;
+
+/// A block of a filter, in bytes. An id's bits all lie in one.
+const BLOCK: usize = 64;
+
+/// Bits of a filter for each id, and how many of them an id sets.
+const BITS_PER_ID: usize = 12;
+const PROBES: usize = 6;
+
+/// A larger entry is none: ten million ids have fewer bytes.
+const MAX_ENTRY: usize = 16 << 20;
+
+/// What is read at once, in bytes.
+const CHUNK: u64 = 1 << 20;
+
+/// So many entries are worth the start of threads.
+const MANY: usize = 512;
+
+/// Where an id's bits lie in a filter of any size.
+#[derive(Debug, Clone, Copy)]
+struct Probe {
+    block: u64,
+    bits: u64,
+}
+
+impl Probe {
+    fn of(id: &str) -> Self {
+        let hash = Sha256Hash::of(Index::known_part(id).as_bytes()).0;
+        let word = |at: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&hash[at..at + 8]);
+            u64::from_le_bytes(bytes)
+        };
+        Self { block: word(0), bits: word(8) }
+    }
+
+    /// The byte and the bit in it, for each of an id's bits.
+    fn places(self, filter_bytes: usize) -> impl Iterator<Item = (usize, u8)> {
+        let blocks = (filter_bytes / BLOCK) as u128;
+        let start = ((u128::from(self.block) * blocks) >> 64) as usize * BLOCK;
+        (0..PROBES).map(move |probe| {
+            let bit = (self.bits >> (9 * probe)) as usize % (8 * BLOCK);
+            (start + bit / 8, 1 << (bit % 8))
+        })
+    }
+
+    fn may_be_in(self, filter: &[u8]) -> bool {
+        self.places(filter.len()).all(|(byte, bit)| filter[byte] & bit != 0)
+    }
+}
+
+/// An entry as it stands in the file.
+#[derive(Debug, Clone, Copy)]
+struct Entry<'a> {
+    segment: Sha256Hash,
+    filter: &'a [u8],
+    checksum: [u8; CHECKSUM],
+}
+
+impl<'a> Entry<'a> {
+    /// The entry at the start of these bytes and its size, if all of it is there.
+    fn split(bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let size = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+        let filter = size.checked_sub(ENTRY_HEADER + CHECKSUM)?;
+        let fits = size <= MAX_ENTRY && filter > 0 && filter.is_multiple_of(BLOCK);
+        if fits { bytes.split_at_checked(size) } else { None }
+    }
+
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (body, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
+        let segment = Sha256Hash(body.get(4..ENTRY_HEADER)?.try_into().ok()?);
+        let checksum = checksum.try_into().ok()?;
+        (checksum_of(body) == checksum).then_some(Self {
+            segment,
+            filter: &body[ENTRY_HEADER..],
+            checksum,
+        })
+    }
+
+    /// The entry of a segment, from its index.
+    fn make(segment: Sha256Hash, index: &Index) -> Result<Vec<u8>> {
+        let ids = index.value_count(Field::CorrelationId) as usize;
+        let blocks = (ids * BITS_PER_ID).div_ceil(8 * BLOCK).max(1);
+        let size = ENTRY_HEADER + blocks * BLOCK + CHECKSUM;
+        let mut entry = Vec::with_capacity(size);
+        entry.extend_from_slice(&(size as u32).to_le_bytes());
+        entry.extend_from_slice(&segment.0);
+        entry.resize(size - CHECKSUM, 0);
+        let filter = &mut entry[ENTRY_HEADER..];
+        for value in index.values(Field::CorrelationId) {
+            for (byte, bit) in Probe::of(&value?.0).places(filter.len()) {
+                filter[byte] |= bit;
+            }
+        }
+        let checksum = checksum_of(&entry);
+        entry.extend_from_slice(&checksum);
+        Ok(entry)
+    }
+}
+
+fn checksum_of(body: &[u8]) -> [u8; CHECKSUM] {
+    let mut checksum = [0; CHECKSUM];
+    checksum.copy_from_slice(&Sha256Hash::of(body).0[..CHECKSUM]);
+    checksum
+}
+
+/// Calls `visit` with the sound entries from the file's start on, a number of them at a
+/// time, until one is not sound; gives the bytes up to there. No file is an empty one.
+fn walk(archive: &ArchiveDir, visit: &mut dyn FnMut(&[Entry<'_>])) -> std::io::Result<u64> {
+    let mut file = match fs::open_regular(archive.fd(), CATALOGUE) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut header = [0; HEADER.len()];
+    if file.read_exact(&mut header).is_err() || header != HEADER {
+        return Ok(0);
+    }
+    let mut sound = HEADER.len() as u64;
+    let mut buffer = Vec::new();
+    while Read::by_ref(&mut file).take(CHUNK).read_to_end(&mut buffer)? > 0 {
+        let mut rest = buffer.as_slice();
+        let mut whole = Vec::new();
+        while let Some((entry, after)) = Entry::split(rest) {
+            whole.push(entry);
+            rest = after;
+        }
+        let entries: Vec<Option<Entry<'_>>> = if whole.len() >= MANY {
+            whole.par_iter().map(|bytes| Entry::parse(bytes)).collect()
+        } else {
+            whole.iter().map(|bytes| Entry::parse(bytes)).collect()
+        };
+        let entries: Vec<Entry<'_>> = entries.into_iter().map_while(|entry| entry).collect();
+        visit(&entries);
+        let bytes: usize = whole.iter().take(entries.len()).map(|entry| entry.len()).sum();
+        sound += bytes as u64;
+        if entries.len() < whole.len() || rest.len() > MAX_ENTRY {
+            break;
+        }
+        let left = rest.len();
+        buffer.drain(..buffer.len() - left);
+    }
+    Ok(sound)
+}
+
+/// The segments that hold none of these ids. What cannot be read tells nothing.
+pub fn without(archive: &ArchiveDir, ids: &[String]) -> HashSet<Sha256Hash> {
+    let probes: Vec<Probe> = ids.iter().map(|id| Probe::of(id)).collect();
+    let mut without = HashSet::new();
+    let walked = walk(archive, &mut |entries| {
+        without.extend(
+            entries
+                .iter()
+                .filter(|entry| !probes.iter().any(|probe| probe.may_be_in(entry.filter)))
+                .map(|entry| entry.segment),
+        );
+    });
+    if walked.is_err() {
+        without.clear();
+    }
+    without
+}
+
+/// The checksum of each segment's entry, to be compared with [`is_entry_of`].
+pub(crate) fn checksums(archive: &ArchiveDir) -> HashMap<Sha256Hash, [u8; CHECKSUM]> {
+    let mut checksums = HashMap::new();
+    let _ = walk(archive, &mut |entries| {
+        checksums.extend(entries.iter().map(|entry| (entry.segment, entry.checksum)));
+    });
+    checksums
+}
+
+/// Whether an entry with this checksum says of a segment what its index says.
+pub(crate) fn is_entry_of(
+    checksum: [u8; CHECKSUM],
+    segment: Sha256Hash,
+    index: &Index,
+) -> Result<bool> {
+    Ok(Entry::make(segment, index)?.ends_with(&checksum))
+}
+
+/// Adds the segments that have no entry yet. What is not sound in the file is dropped.
+pub fn complete(archive: &ArchiveDir, manifest: &Manifest, _lock: &ArchiveLock) -> Result<()> {
+    let path = archive.root().join(CATALOGUE);
+    let failed = |action| {
+        let path = path.clone();
+        move |error: std::io::Error| Error::io(path, action, error)
+    };
+    let mut known = HashSet::new();
+    let sound = walk(archive, &mut |entries| {
+        known.extend(entries.iter().map(|entry| entry.segment));
+    })
+    .map_err(failed("read"))?;
+    let missing: Vec<_> = manifest
+        .segments()
+        .filter_map(|(name, record)| Some((name, record.sha256?)))
+        .filter(|(_, sha256)| !known.contains(sha256))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut file = open(archive).map_err(|errno| failed("open")(errno.into()))?;
+    file.set_len(sound).map_err(failed("write"))?;
+    rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(sound))
+        .map_err(|errno| failed("write")(errno.into()))?;
+    if sound == 0 {
+        file.write_all(&HEADER).map_err(failed("write"))?;
+    }
+    for (name, sha256) in missing {
+        let reader = archive.open_segment(name).and_then(|segment| {
+            SegmentReader::open_day(segment, &archive.segment_path(name), name.date)
+        });
+        // A damaged segment gets no entry: it is to be looked into.
+        if let Some(entry) = reader.ok().as_ref().and_then(SegmentReader::index).and_then(|index| {
+            Entry::make(sha256, index).ok().filter(|entry| entry.len() <= MAX_ENTRY)
+        }) {
+            file.write_all(&entry).map_err(failed("write"))?;
+        }
+    }
+    Ok(())
+}
+
+fn open(archive: &ArchiveDir) -> Result<File, Errno> {
+    let flags = OFlags::WRONLY
+        | OFlags::CREATE
+        | OFlags::NOFOLLOW
+        | OFlags::CLOEXEC
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY;
+    rustix::fs::openat(archive.fd(), CATALOGUE, flags, Mode::from_raw_mode(0o644)).map(File::from)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_was_put_in_is_never_denied_and_others_mostly_are() {
+        let mut filter = vec![0; (10_000 * BITS_PER_ID).div_ceil(8 * BLOCK) * BLOCK];
+        for number in 0..10_000 {
+            for (byte, bit) in Probe::of(&format!("run-{number}")).places(filter.len()) {
+                filter[byte] |= bit;
+            }
+        }
+        let found = |prefix: &str| {
+            (0..10_000)
+                .filter(|number| Probe::of(&format!("{prefix}-{number}")).may_be_in(&filter))
+                .count()
+        };
+        assert_eq!(found("run"), 10_000);
+        assert!(found("other") < 200, "{}", found("other"));
+    }
+
+    #[test]
+    fn an_entry_with_any_bit_flipped_or_cut_off_is_none() {
+        let mut entry = vec![0; ENTRY_HEADER + 2 * BLOCK];
+        let size = (entry.len() + CHECKSUM) as u32;
+        entry[..4].copy_from_slice(&size.to_le_bytes());
+        entry[10] = 7;
+        let checksum = checksum_of(&entry);
+        entry.extend_from_slice(&checksum);
+        let (whole, rest) = Entry::split(&entry).unwrap();
+        assert!(rest.is_empty() && Entry::parse(whole).is_some());
+        for at in 0..entry.len() {
+            assert!(Entry::split(&entry[..at]).is_none());
+            let mut flipped = entry.clone();
+            flipped[at] ^= 1 << (at % 8);
+            let parsed = Entry::split(&flipped).and_then(|(whole, _)| Entry::parse(whole));
+            assert!(parsed.is_none(), "{at}");
+        }
+    }
+}
