@@ -17,6 +17,7 @@ mod hostile_manifest;
 mod hostile_swap;
 mod hostile_tree;
 mod man;
+mod planted;
 mod protocol;
 mod room;
 mod roundtrip;

@@ -1,17 +1,27 @@
 //! Restoring: into a directory of its own, and back into the live tree.
 
-use super::{Scenario, again, live};
+use super::{Lacks, Scenario, again, live};
 use crate::check;
-use crate::events::{History, history};
+use crate::events::{History, event, history};
 use crate::lab::{Lab, NOW, Outcome, Verdict};
 use crate::truth::{Truth, files};
 
 pub(super) fn all() -> Vec<Box<dyn Scenario>> {
-    vec![Box::new(Restore { to_live: false }), Box::new(Restore { to_live: true })]
+    vec![
+        Box::new(Restore { to_live: false }),
+        Box::new(Restore { to_live: true }),
+        Box::new(Beside { lacks: Lacks::Nothing }),
+        Box::new(Beside { lacks: Lacks::NoReplace }),
+    ]
 }
 
 struct Restore {
     to_live: bool,
+}
+
+/// Back into a live tree where another event has the name of an archived one.
+struct Beside {
+    lacks: Lacks,
 }
 
 impl Restore {
@@ -111,5 +121,72 @@ impl Scenario for Restore {
         let truth = Truth::read(lab)?;
         check::moved(&truth, &super::together([Self::archived(), Self::late()]))?;
         check::verified(lab)
+    }
+}
+
+impl Beside {
+    fn namesake() -> History {
+        let (identity, _) = event(10, "nas", 1);
+        let (_, other) = event(10, "nas", 70);
+        History::from([(identity, vec![other])])
+    }
+}
+
+impl Scenario for Beside {
+    fn name(&self) -> String {
+        match self.lacks {
+            Lacks::Nothing => "restore-beside-another",
+            _ => "restore-without-noreplace",
+        }
+        .to_owned()
+    }
+
+    fn lacks(&self) -> Lacks {
+        self.lacks
+    }
+
+    fn setup(&self, lab: &Lab) -> Verdict {
+        live(lab, &Restore::archived())?;
+        lab.must(&[0], &["rotate", "--now", NOW])?;
+        live(lab, &Self::namesake())
+    }
+
+    fn arguments(&self, _lab: &Lab) -> Vec<String> {
+        ["restore", "2026-05-10", "--live"].map(str::to_owned).to_vec()
+    }
+
+    fn code(&self) -> i32 {
+        // What is in the way is named.
+        1
+    }
+
+    fn names_findings(&self) -> bool {
+        true
+    }
+
+    fn promise(&self, lab: &Lab, _outcome: &Outcome) -> Verdict {
+        let truth =
+            check::kept(lab, &super::together([Restore::archived(), Self::namesake()]), &[])?;
+        for (identity, contents) in Self::namesake() {
+            if truth.live.get(&identity) != contents.first() {
+                return Err(format!("replaced: {identity}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&self, lab: &Lab) -> Verdict {
+        let truth = Truth::read(lab)?;
+        let wanted = Restore::archived().into_keys().filter(|path| path.starts_with("2026-05-10/"));
+        match wanted.into_iter().find(|path| !truth.live.contains_key(path)) {
+            Some(path) => Err(format!("not restored: {path}")),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&self, lab: &Lab) -> Verdict {
+        self.done(lab)?;
+        check::verified(lab)?;
+        check::tidy(&Truth::read(lab)?)
     }
 }

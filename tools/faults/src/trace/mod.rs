@@ -207,7 +207,9 @@ impl Tracer<'_> {
                 (Fate::Fail(errno), _) => registers::fail(tid, errno)?,
                 // The program takes for granted that a call leaves its arguments alone.
                 (Fate::Half, Some((at, whole))) => registers::set_argument(tid, at, whole)?,
-                (Fate::Flip(bit), _) => process::flip(tid, registers::call(tid)?.arguments[1], bit)?,
+                (Fate::Flip(bit), _) => {
+                    process::flip(tid, registers::call(tid)?.arguments[1], bit)?
+                }
                 _ => {}
             }
             let result = registers::result(tid)?;

@@ -34,16 +34,15 @@ pub(super) fn memory(tid: Pid, address: u64, length: usize) -> Vec<u8> {
 /// Changes one bit of a process's memory, counted from an address on.
 pub(super) fn flip(tid: Pid, address: u64, bit: usize) -> nix::Result<()> {
     let at = address + bit as u64 / 8;
-    let changed = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(format!("/proc/{tid}/mem"))
-        .and_then(|file| {
-            let mut byte = [0];
-            file.read_exact_at(&mut byte, at)?;
-            byte[0] ^= 1 << (bit % 8);
-            file.write_all_at(&byte, at)
-        });
+    let changed =
+        fs::OpenOptions::new().read(true).write(true).open(format!("/proc/{tid}/mem")).and_then(
+            |file| {
+                let mut byte = [0];
+                file.read_exact_at(&mut byte, at)?;
+                byte[0] ^= 1 << (bit % 8);
+                file.write_all_at(&byte, at)
+            },
+        );
     changed.map_err(|_| Errno::EFAULT)
 }
 
