@@ -31,7 +31,7 @@ fn main() {
     for (name, count, frame_size) in [("one", 1, 1 << 20), ("two", 2, 1 << 20), ("frames", 6, 1024)]
     {
         let (file, index, tar) = segment(count, frame_size);
-        put("index", name, &index[..index.len() - 8]);
+        put("index", name, &index);
         put("segment_reader", &format!("file_{name}"), &[&[0], file.as_slice()].concat());
         let head = |mode: u8, cut: u16| {
             let mut head = vec![mode];
@@ -39,7 +39,7 @@ fn main() {
             head.extend_from_slice(&(tar.len() as u16).to_le_bytes());
             head
         };
-        let wrapped = [head(1, 1024), tar.clone(), index[..index.len() - 8].to_vec()].concat();
+        let wrapped = [head(1, 1024), tar.clone(), index].concat();
         put("segment_reader", &format!("wrapped_{name}"), &wrapped);
         put("segment_reader", &format!("tar_{name}"), &[head(2, 1024), tar].concat());
     }
@@ -116,7 +116,7 @@ fn policies() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A segment, its index and its tar.
+/// A segment, the body of its index and its tar.
 fn segment(count: u32, frame_size: u64) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let date = "2026-05-16".parse().expect("a date");
     let mut members: BTreeSet<(EventPath, String)> = BTreeSet::new();
@@ -137,7 +137,8 @@ fn segment(count: u32, frame_size: u64) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let (file, summary) = writer.finish().expect("memory");
     let table = 8 + 8 * (summary.frames as usize + 2) + 9;
     let end = file.len() - table;
-    let index = file[end - summary.index_bytes as usize..end].to_vec();
+    let index = zstd::stream::decode_all(&file[end - summary.index_bytes as usize..end]);
+    let index = index.expect("zstd");
     let mut tar = zstd::stream::decode_all(file.as_slice()).expect("zstd");
     tar.truncate(tar.len() - 1024);
     (file, index, tar)

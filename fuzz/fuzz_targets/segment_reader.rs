@@ -11,7 +11,7 @@ use std::path::Path;
 use hlarchive::Error;
 use hlarchive::event::EventPath;
 use hlarchive::segment::{Field, SegmentOptions, SegmentReader, SegmentWriter, check};
-use hlarchive_fuzz::{memory_file, sealed, segment};
+use hlarchive_fuzz::{memory_file, segment};
 use libfuzzer_sys::fuzz_target;
 
 type Members = Vec<(EventPath, Vec<u8>)>;
@@ -38,7 +38,7 @@ fn wrapped(bytes: &[u8]) -> Vec<u8> {
     let cut = (at(head[0], head[1]) / 512 * 512).min(tar.len());
     let frames: Vec<&[u8]> =
         [&tar[..cut], &tar[cut..]].into_iter().filter(|f| !f.is_empty()).collect();
-    segment(&frames, &sealed(index.to_vec()))
+    segment(&frames, index)
 }
 
 fn read(file: &[u8]) -> Result<(Members, SegmentReader), Error> {

@@ -21,14 +21,7 @@ pub fn skippable(magic: u32, content: &[u8]) -> Vec<u8> {
     out
 }
 
-/// An index whose checksum fits, whatever else it says.
-pub fn sealed(mut payload: Vec<u8>) -> Vec<u8> {
-    let sum = xxhash_rust::xxh64::xxh64(&payload, 0);
-    payload.extend_from_slice(&sum.to_le_bytes());
-    payload
-}
-
-/// A segment of frames that hold these pieces of tar, with this index.
+/// A segment of frames that hold these pieces of tar, with this body of an index.
 pub fn segment(frames: &[&[u8]], index: &[u8]) -> Vec<u8> {
     let mut compressor = zstd::bulk::Compressor::new(1).expect("zstd");
     compressor.include_checksum(true).expect("zstd");
@@ -39,7 +32,7 @@ pub fn segment(frames: &[&[u8]], index: &[u8]) -> Vec<u8> {
         entries.push((frame.len() as u32, tar.len() as u32));
         out.extend_from_slice(&frame);
     }
-    let index = skippable(0x184D_2A57, index);
+    let index = skippable(0x184D_2A57, &compressor.compress(index).expect("zstd"));
     entries.push((index.len() as u32, 0));
     out.extend_from_slice(&index);
     out.extend_from_slice(&seek_table_of(&entries));

@@ -70,6 +70,17 @@ fn hash(line: &[u8]) -> (Sha256Hash, bool) {
     (Sha256Hash::finish(hasher), sealed)
 }
 
+/// A line with a single zero byte that is whole with one bit set there: a bit that flipped,
+/// or a byte that a power cut kept from the disk. Gives the byte's place and its value.
+pub(super) fn lost_byte(line: &[u8]) -> Option<(usize, u8)> {
+    let at = memchr::memchr(0, line)?;
+    let mut whole = line.to_vec();
+    (0..8).map(|bit| 1 << bit).find_map(|byte| {
+        whole[at] = byte;
+        hash(&whole).1.then_some((at, byte))
+    })
+}
+
 /// What stands after the last newline: nothing, a whole line whose newline is missing, or
 /// what a crash left. Gives the length of the whole line.
 pub(super) fn unfinished_line(tail: &[u8]) -> Option<usize> {
@@ -82,6 +93,7 @@ pub(super) fn unfinished_line(tail: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::archive::{NewRecord, Op};
+    use crate::event::Timestamp;
 
     fn record() -> Record {
         NewRecord::new("2026-06-01T03:00:00Z".parse().unwrap(), Op::Mend)
@@ -131,5 +143,37 @@ mod tests {
             assert_eq!(unfinished_line(&line[..at]), None, "{at}");
         }
         assert_eq!(unfinished_line(&[line, vec![0; 2]].concat()), None);
+    }
+
+    fn sealed_line() -> Vec<u8> {
+        let mut record = NewRecord::new(Timestamp::from_micros(0), Op::Hold);
+        record.note = Some("a b@c".to_owned());
+        line(&record.linked(1, Sha256Hash::ZERO))
+    }
+
+    #[test]
+    fn a_byte_of_one_bit_that_is_lost_is_found_again_and_others_are_not() {
+        let line = sealed_line();
+        for at in 0..line.len() {
+            let mut torn = line.clone();
+            torn[at] = 0;
+            let byte = line[at];
+            let wanted = byte.is_power_of_two().then_some((at, byte));
+            assert_eq!(lost_byte(&torn), wanted, "byte {at}, {:?}", char::from(byte));
+        }
+        assert_eq!(lost_byte(&line), None);
+    }
+
+    #[test]
+    fn any_flipped_bit_breaks_the_seal() {
+        let line = sealed_line();
+        assert!(hash(&line).1);
+        for at in 0..line.len() {
+            for bit in 0..8 {
+                let mut flipped = line.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(!hash(&flipped).1, "byte {at}, bit {bit}");
+            }
+        }
     }
 }

@@ -61,6 +61,8 @@ pub struct Manifest {
     pub(super) sound_bytes: u64,
     /// Whether the last whole record lacks its newline.
     pub(super) lacks_newline: bool,
+    /// A byte of the last record that is zero, by its place in the file, and what it was.
+    pub(super) lost_byte: Option<(u64, u8)>,
     stamp: Option<Stamp>,
 }
 
@@ -168,7 +170,14 @@ impl Manifest {
             None => (text, 0),
         };
         let mut whole = line;
-        if newline == 0 || memchr::memchr(0, line).is_some() {
+        let mended;
+        let lost_byte = if newline == 1 { chain::lost_byte(line) } else { None };
+        if let Some((at, byte)) = lost_byte {
+            self.torn = Some(Torn { bytes: 1 });
+            self.lost_byte = Some((self.sound_bytes + at as u64, byte));
+            mended = [&line[..at], &[byte], &line[at + 1..]].concat();
+            whole = &mended;
+        } else if newline == 0 || memchr::memchr(0, line).is_some() {
             // What a power cut leaves: part of a line, or blocks of zeros.
             let sound = if newline == 0 { chain::unfinished_line(line).unwrap_or(0) } else { 0 };
             self.torn = Some(Torn { bytes: (line.len() - sound) as u64 + newline });

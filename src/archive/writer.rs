@@ -27,8 +27,9 @@ pub struct ManifestWriter<'a> {
 }
 
 impl<'a> ManifestWriter<'a> {
-    /// Reads the manifest and gets ready to append. A torn last line is dropped, and a
-    /// `mend` record says so; any other damage is an [`Error::Corrupt`].
+    /// Reads the manifest and gets ready to append. A torn last line is dropped, or mended
+    /// where only a byte of it is lost, and a `mend` record says so; any other damage is an
+    /// [`Error::Corrupt`].
     pub fn open(
         archive: &'a ArchiveDir,
         lock: &'a ArchiveLock,
@@ -36,7 +37,7 @@ impl<'a> ManifestWriter<'a> {
         by: &By,
     ) -> Result<(Self, Option<Torn>)> {
         let manifest = Manifest::load(archive)?;
-        let torn = manifest.torn();
+        let (torn, lost_byte) = (manifest.torn(), manifest.lost_byte);
         let mut writer = Self {
             archive,
             lock,
@@ -65,11 +66,20 @@ impl<'a> ManifestWriter<'a> {
             rustix::fs::ftruncate(&file, writer.bytes)
                 .and_then(|()| rustix::fs::fsync(&file))
                 .map_err(|errno| Error::io(&writer.path, "mend", errno))?;
+            if let Some((at, byte)) = lost_byte {
+                // Synced with the record that follows; until then it can be found again.
+                rustix::io::pwrite(&file, &[byte], at)
+                    .map_err(|errno| Error::io(&writer.path, "mend", errno))?;
+            }
             writer.file = Some(file);
             let mut record = NewRecord::new(now, Op::Mend);
             record.by = Some(by.clone());
             record.bytes = Some(torn.bytes);
-            record.note = Some("a torn last line was dropped".to_owned());
+            let note = match lost_byte {
+                Some(_) => "a lost byte of the last line was put back",
+                None => "a torn last line was dropped",
+            };
+            record.note = Some(note.to_owned());
             writer.append(record)?;
         }
         Ok((writer, torn))

@@ -180,8 +180,8 @@ impl Checker<'_> {
                 }
             };
             match zeros {
-                Ok(zeros) if zeros.iter().all(|byte| *byte == 0) => {}
-                Ok(_) => self.findings.push("the tar does not end with zeros".to_owned()),
+                Ok(zeros) if zeros == [0; TRAILER_BYTES] => {}
+                Ok(_) => self.findings.push("the tar does not end with 1024 zeros".to_owned()),
                 Err(reason) => self.findings.push(format!("the tar's end: {reason}")),
             }
         }

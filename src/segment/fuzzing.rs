@@ -4,7 +4,7 @@
 use super::index::Index;
 use super::seek::{self, Entry};
 
-/// Takes the payload of an index, as [`SegmentReader::open`](super::SegmentReader::open)
+/// Takes the body of an index, as [`SegmentReader::open`](super::SegmentReader::open)
 /// does.
 pub fn index(payload: Vec<u8>) -> Result<Index, String> {
     Index::parse(payload)

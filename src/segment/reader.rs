@@ -4,10 +4,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::frame::{Frame, FrameLabel, Member, decompress, plausible};
+use super::frame::{Frame, FrameLabel, Member, decompress_stated, plausible};
 use super::index::Index;
 use super::seek::{self, Entry};
-use super::{TRAILER_BYTES, walk};
+use super::{MAX_FRAME_BYTES, TRAILER_BYTES, walk};
 use crate::event::{Date, EventPath};
 use crate::{Error, Result};
 
@@ -24,7 +24,7 @@ pub struct FrameInfo {
     pub offset: u64,
     /// Its size in the file.
     pub compressed: u32,
-    /// Its size in memory.
+    /// Its size in memory, as the seek table has it.
     pub decompressed: u32,
 }
 
@@ -122,14 +122,13 @@ impl SegmentReader {
     pub fn read_frame(&self, number: usize) -> Result<Frame> {
         let label = FrameLabel { path: self.path.clone(), number };
         let info = self.frames.get(number).ok_or_else(|| label.damage("it does not exist"))?;
-        plausible(u64::from(info.compressed), u64::from(info.decompressed))
+        plausible(u64::from(info.compressed), MAX_FRAME_BYTES)
             .map_err(|reason| label.damage(&reason))?;
         let mut compressed = vec![0; info.compressed as usize];
         self.file
             .read_exact_at(&mut compressed, info.offset)
             .map_err(|error| Error::io(&self.path, "read", error))?;
-        let tar = decompress(&compressed, u64::from(info.decompressed))
-            .map_err(|reason| label.damage(&reason))?;
+        let tar = decompress_stated(&compressed).map_err(|reason| label.damage(&reason))?;
         Ok(Frame::new(tar, label, self.date))
     }
 
@@ -195,7 +194,14 @@ fn seek_table(
         file.read_exact_at(&mut frame, before)?;
         frame
     };
-    Ok(seek::decode(&frame, before))
+    Ok(seek::decode(&frame, before).and_then(|entries| match entries.as_slice() {
+        [.., end, index]
+            if end.decompressed as usize == TRAILER_BYTES && index.decompressed == 0 =>
+        {
+            Ok(entries)
+        }
+        _ => Err("its seek table does not end with the tar's end and the index".to_owned()),
+    }))
 }
 
 fn tell_apart(entries: Vec<Entry>, damage: Option<String>) -> Layout {

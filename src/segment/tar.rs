@@ -6,6 +6,8 @@
 //! format). The format is POSIX.1-1988 ustar, with a POSIX.1-2001 PAX header before it
 //! where the path is too long for ustar.
 
+use std::ops::Range;
+
 use crate::event::{EventPath, Timestamp};
 
 /// A tar is made of blocks of this size.
@@ -159,6 +161,29 @@ pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed, String> {
     Ok(Parsed { path, mtime: header.mtime, start, size: header.size, end })
 }
 
+/// Where the bytes of the member at `at` lie, and where the next member begins; `None` when
+/// that cannot be told. Nothing else of it is checked.
+pub(super) fn extent(tar: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
+    let header = |at: usize| {
+        let block = tar.get(at..at.checked_add(BLOCK)?)?;
+        let size = block[124..135].iter().try_fold(0_usize, |size, digit| match digit {
+            b'0'..=b'7' => Some(size.checked_mul(8)? + usize::from(digit - b'0')),
+            _ => None,
+        });
+        Some((block[156], size?))
+    };
+    let (mut kind, mut size) = header(at)?;
+    let mut start = at + BLOCK;
+    if kind == b'x' {
+        let next = start.checked_add(size.checked_next_multiple_of(BLOCK)?)?;
+        (kind, size) = header(next)?;
+        start = next + BLOCK;
+    }
+    let end = start.checked_add(size)?;
+    let next = end.checked_next_multiple_of(BLOCK)?;
+    (kind == b'0' && next <= tar.len()).then_some((start..end, next))
+}
+
 struct Header {
     path: String,
     size: usize,
@@ -169,12 +194,12 @@ struct Header {
 /// The fields that matter. Anything else wrong with a header shows when it is made anew.
 fn header_at(tar: &[u8], at: usize) -> Result<Header, String> {
     let block = tar.get(at..at + BLOCK).ok_or("it ends inside a tar header")?;
-    let text = |range: std::ops::Range<usize>| {
+    let text = |range: Range<usize>| {
         let field = &block[range];
         let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
         std::str::from_utf8(&field[..end]).map_err(|_| "a name in it is not UTF-8".to_owned())
     };
-    let number = |range: std::ops::Range<usize>| {
+    let number = |range: Range<usize>| {
         let digits = text(range)?;
         u64::from_str_radix(digits, 8)
             .map_err(|_| "a tar header in it has a broken number".to_owned())

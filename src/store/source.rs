@@ -248,7 +248,16 @@ impl Reading {
                 return;
             }
         };
-        for member in frame.members() {
+        let ids = &self.query.filter.correlation_ids;
+        let (mut all, mut some);
+        let members: &mut dyn Iterator<Item = _> = if can_be_searched(ids) {
+            some = frame.members_with(ids);
+            &mut some
+        } else {
+            all = frame.members();
+            &mut all
+        };
+        for member in members {
             let member = match member {
                 Ok(member) => member,
                 Err(error) => {
@@ -385,12 +394,8 @@ impl Reading {
     }
 
     fn judge(&self, bytes: &[u8]) -> Judged {
-        // A correlation id without escapes stands in the file as it is: most files need
-        // not be parsed to see that they are not asked for.
         let ids = &self.query.filter.correlation_ids;
-        let plain = |id: &String| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if !ids.is_empty()
-            && ids.iter().all(plain)
+        if can_be_searched(ids)
             && memchr::memchr(b'\\', bytes).is_none()
             && bytes.first() == Some(&b'{')
             && !ids.iter().any(|id| memmem::find(bytes, id.as_bytes()).is_some())
@@ -403,6 +408,14 @@ impl Reading {
             Err(error) => Judged::Invalid(error.0),
         }
     }
+}
+
+/// Whether an event with one of these ids can be told by its bytes: without a backslash
+/// among them, JSON holds such a text as it is. So most files need not be parsed to see that
+/// they are not asked for.
+fn can_be_searched(ids: &[String]) -> bool {
+    let plain = |id: &String| id.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
+    !ids.is_empty() && ids.iter().all(plain)
 }
 
 enum Judged {

@@ -1,6 +1,6 @@
 //! Each promise of the design, kept by real processes, files and tools: one file a promise.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -8,14 +8,20 @@ mod common;
 mod catalogue;
 mod clock;
 mod concurrency;
+mod determinism;
 mod docs;
+mod fixtures;
+mod flips;
 mod forge;
+mod format_page;
 mod hostile;
 mod hostile_archive;
 mod hostile_entries;
 mod hostile_manifest;
 mod hostile_swap;
 mod hostile_tree;
+mod interop;
+mod layers;
 mod man;
 mod planted;
 mod protocol;

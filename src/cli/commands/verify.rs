@@ -1,5 +1,6 @@
 //! `hlarchive verify`.
 
+use hlarchive::Error;
 use hlarchive::ops::verify::{Depth, VerifyOptions, VerifyReport, verify};
 use hlarchive::segment::Sha256Hash;
 
@@ -82,6 +83,13 @@ impl Args {
             },
             head: self.head,
         };
+        if self.archived && session.store.archive()?.is_none() {
+            // With nothing else to check, "all is well" would be true and mislead.
+            return Err(Failure::Library(Error::NotFound {
+                what: session.store.archive_path().display().to_string(),
+                reason: "there is no archive here; name it with --archive".to_owned(),
+            }));
+        }
         let context = session.context()?;
         let bar = Bar::new(session);
         let report = verify(&session.store, &context, &options, &bar)?;

@@ -114,12 +114,6 @@ pub fn verify(
             verify_archive(archive, context, options, progress, &mut report)?;
         } else {
             let path = store.archive_path().display().to_string();
-            if !options.live {
-                return Err(Error::NotFound {
-                    what: path,
-                    reason: "there is no archive here; name it with --archive".to_owned(),
-                });
-            }
             if options.head.is_some_and(|head| head != Sha256Hash::ZERO) {
                 let reason = "there is no archive, so the given head is not in its manifest";
                 report.wrong(path, reason);
@@ -156,7 +150,7 @@ fn verify_archive(
             manifest_path.clone(),
             format!(
                 "the last line is torn ({} bytes): a crash cut it off, or it was damaged; the \
-                 next rotate drops it and says so",
+                 next rotate mends it and says so",
                 torn.bytes
             ),
         );
