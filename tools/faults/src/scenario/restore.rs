@@ -186,7 +186,14 @@ impl Scenario for Beside {
 
     fn end(&self, lab: &Lab) -> Verdict {
         self.done(lab)?;
-        check::verified(lab)?;
-        check::tidy(&Truth::read(lab)?)
+        // One name for two events is a finding, until rotation archives both.
+        lab.must(&[1], &["verify"])?;
+        check::tidy(&Truth::read(lab)?)?;
+        lab.must(&[1], &["rotate", "--now", NOW])?;
+        check::moved(
+            &Truth::read(lab)?,
+            &super::together([Restore::archived(), Self::namesake()]),
+        )?;
+        check::verified(lab)
     }
 }
