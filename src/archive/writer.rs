@@ -36,7 +36,20 @@ impl<'a> ManifestWriter<'a> {
         now: Timestamp,
         by: &By,
     ) -> Result<(Self, Option<Torn>)> {
+        Self::open_if(archive, lock, now, by, &|_| Ok(()))
+    }
+
+    /// The same, unless `accept` refuses the manifest as it was read; then nothing is
+    /// written, not even to mend it.
+    pub fn open_if(
+        archive: &'a ArchiveDir,
+        lock: &'a ArchiveLock,
+        now: Timestamp,
+        by: &By,
+        accept: &dyn Fn(&Manifest) -> Result<()>,
+    ) -> Result<(Self, Option<Torn>)> {
         let manifest = Manifest::load(archive)?;
+        accept(&manifest)?;
         let (torn, lost_byte) = (manifest.torn(), manifest.lost_byte);
         let mut writer = Self {
             archive,

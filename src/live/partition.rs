@@ -44,7 +44,7 @@ pub enum FileState {
     Gone,
     /// It is something else than a file.
     NotRegular(&'static str),
-    /// It has so many bytes, more than any event.
+    /// It has so many bytes, more than were to be read.
     TooLarge(u64),
     /// Its size changed while it was read.
     Changed,
@@ -107,6 +107,18 @@ impl<'a> PartitionReader<'a> {
         name: &FileName,
         buffer: &mut Vec<u8>,
     ) -> Result<FileState> {
+        self.read_up_to(node, name, buffer, MAX_EVENT_BYTES)
+    }
+
+    /// The same, but a file of more than `most` bytes is only [`FileState::TooLarge`]: for
+    /// who reads many at once in bounded memory.
+    pub fn read_up_to(
+        &self,
+        node: &NodeName,
+        name: &FileName,
+        buffer: &mut Vec<u8>,
+        most: u64,
+    ) -> Result<FileState> {
         buffer.clear();
         let Some(directory) = self.directory(node)? else { return Ok(FileState::Gone) };
         let failed =
@@ -125,7 +137,7 @@ impl<'a> PartitionReader<'a> {
             return Ok(FileState::NotRegular(fs::kind(file_type)));
         }
         let stamp = stamp(&stat);
-        if stamp.size > MAX_EVENT_BYTES {
+        if stamp.size > most {
             return Ok(FileState::TooLarge(stamp.size));
         }
         // One byte of room beyond the size: if it stays empty, the file ended where it said.

@@ -18,6 +18,9 @@ use super::{INDEX_MAGIC, MAX_FRAME_BYTES, Sha256Hash, TRAILER_BYTES, codec, tar}
 use crate::event::{Date, EventPath, Timestamp};
 use crate::{Error, Result};
 
+/// Bytes of tar that wait to be compressed at most, beside the frame that comes last.
+const MOST_FULL_BYTES: u64 = 16 << 20;
+
 /// How a segment is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentOptions {
@@ -81,6 +84,7 @@ pub struct SegmentWriter<W: Write> {
     facts: SegmentFacts,
     frame: RawFrame,
     full: Vec<RawFrame>,
+    full_bytes: u64,
     last: Option<EventPath>,
 }
 
@@ -98,6 +102,7 @@ impl<W: Write> SegmentWriter<W> {
             facts: SegmentFacts::new(),
             frame: RawFrame::default(),
             full: Vec::new(),
+            full_bytes: 0,
             last: None,
         }
     }
@@ -130,8 +135,11 @@ impl<W: Write> SegmentWriter<W> {
     }
 
     fn close_frame(&mut self) -> Result<()> {
+        self.full_bytes += self.frame.tar_bytes;
         self.full.push(std::mem::take(&mut self.frame));
-        if self.full.len() >= 2 * rayon::current_num_threads() {
+        let enough = self.full.len() >= 2 * rayon::current_num_threads();
+        // Frames of huge events are not collected.
+        if enough || self.full_bytes >= MOST_FULL_BYTES {
             self.write_full()?;
         }
         Ok(())
@@ -139,6 +147,7 @@ impl<W: Write> SegmentWriter<W> {
 
     fn write_full(&mut self) -> Result<()> {
         let level = self.options.level;
+        self.full_bytes = 0;
         let done: Vec<Result<Done, String>> = std::mem::take(&mut self.full)
             .par_iter()
             .map_init(|| codec::packer(level), |packer, frame| process(frame, packer.as_mut()))

@@ -88,7 +88,7 @@ fn a_torn_last_line_is_told_apart_from_damage() {
     let told = findings(&lab, &[]);
     let wanted = format!(
         "{}/manifest.jsonl: the last line is torn (10 bytes): a crash cut it off, or it was \
-         damaged; the next rotate drops it and says so",
+         damaged; the next rotate mends it and says so",
         lab.archive().display()
     );
     assert_eq!(told, [wanted]);

@@ -111,8 +111,13 @@ pub fn restore(
             // Only here rotation must stand still, and the manifest learns of it.
             let lock = archive.lock()?;
             let mut recovered = Vec::new();
-            let mut writer =
-                super::rotate::open_manifest(&archive, &lock, context, &mut recovered)?;
+            let mut writer = super::rotate::open_manifest(
+                &archive,
+                &lock,
+                context,
+                &|_| Ok(()),
+                &mut recovered,
+            )?;
             days_of(writer.manifest(), options)?;
             let tree = store.create_live()?;
             let work = Some((&tree, context));

@@ -3,15 +3,14 @@
 use std::fs::File;
 use std::io::BufWriter;
 
-use rayon::prelude::*;
-
 use super::RotatedDay;
 use super::archived::{Archived, merge_join};
+use super::files::{BLOCK, ReadFile, describe, read_block, remove_files};
 use super::residue::{Held, is_superfluous};
 use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
-use crate::event::{Date, EventHead, EventPath, InvalidEvent};
-use crate::live::{FileStamp, FileState, Listing, LiveTree, PartitionReader, Removal};
+use crate::event::{Date, EventPath};
+use crate::live::{FileStamp, FileState, Listing, LiveTree, PartitionReader};
 use crate::ops::{Context, Finding};
 use crate::policy::{InvalidRule, Policy};
 use crate::progress::Progress;
@@ -19,9 +18,6 @@ use crate::segment::{
     SegmentOptions, SegmentReader, SegmentSummary, SegmentWriter, Sha256Hash, check,
 };
 use crate::{Error, Result};
-
-/// Files that are read ahead of the writer.
-const BLOCK: usize = 512;
 
 pub(super) struct DayRun<'a, 'm> {
     live: &'a LiveTree,
@@ -149,6 +145,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         Ok(Room::of(listing, partition, &wanted, self.policy, space)?.lacks())
     }
 
+    /// Reads the day, a block of files ahead of the one whose segments are being written.
     fn read(
         &mut self,
         listing: &Listing,
@@ -158,68 +155,88 @@ impl<'a, 'm> DayRun<'a, 'm> {
         progress: &dyn Progress,
     ) -> Result<DayRead> {
         let mut read = DayRead::default();
-        for block in numbers.chunks(BLOCK) {
+        let mut blocks = numbers.chunks(BLOCK);
+        let ahead = |block: Option<&[u32]>| {
+            block.map(|block| read_block(listing, partition, self.policy, block))
+        };
+        let mut next = ahead(blocks.next());
+        while let Some(files) = next {
             if progress.stop_requested() {
                 return Err(Error::Interrupted("the day stays live as it was".to_owned()));
             }
-            let files: Vec<_> = block
-                .par_iter()
-                .map(|number| {
-                    let path = listing.path(*number as usize);
-                    let mut bytes = Vec::new();
-                    let state = partition.read_into(&path.node, &path.name, &mut bytes);
-                    let class = self.class_of(&bytes);
-                    (*number, path, state, bytes, class)
-                })
-                .collect();
-            for (number, path, state, bytes, class) in files {
-                let stamp = match state {
-                    Ok(FileState::Read(stamp)) => stamp,
-                    Ok(FileState::Gone) => continue,
-                    Ok(other) => {
-                        self.left(path.to_string(), format!("{}; left as it is", describe(&other)));
-                        continue;
-                    }
-                    Err(error) => {
-                        self.findings.push(Finding::of(path.to_string(), &error));
-                        self.report.left += 1;
-                        continue;
-                    }
-                };
-                if let Some(hashes) = archived.get(&(number as usize)) {
-                    if hashes.contains(&Sha256Hash::of(&bytes)) {
-                        self.report.already_archived += 1;
-                        read.removable.push((number, stamp));
-                        continue;
-                    }
-                    self.findings.push(Finding::new(
-                        path.to_string(),
-                        "another event of this name is archived already; both are kept",
-                    ));
-                    read.conflicts.push(path.clone());
-                }
-                if class.is_err() && self.policy.rotate.invalid == InvalidRule::Hold {
-                    read.held_back_by = Some(path);
-                    return Ok(read);
-                }
-                if let Err(invalid) = &class {
-                    let reason = format!("not an event: {invalid}; archived as it is");
-                    self.findings.push(Finding::new(path.to_string(), reason));
-                }
-                let class = class.unwrap_or_default();
-                self.building(&mut read.buildings, class)?.writer.add(&path, &bytes)?;
-                read.removable.push((number, stamp));
+            let block = blocks.next();
+            let taken;
+            (next, taken) = rayon::join(
+                || ahead(block),
+                || {
+                    files
+                        .into_iter()
+                        .try_for_each(|file| self.take(file, partition, archived, &mut read))
+                },
+            );
+            taken?;
+            if read.held_back_by.is_some() {
+                break;
             }
         }
         Ok(read)
     }
 
-    /// The retention class that a file's event belongs to, if any; an error says why the
-    /// file is no event.
-    fn class_of(&self, bytes: &[u8]) -> Result<Option<&'a str>, InvalidEvent> {
-        let head = EventHead::parse(bytes)?;
-        let class = self.policy.retain.classes.iter().find(|class| class.matches(&head));
-        Ok(class.map(|class| class.name.as_str()))
+    /// Decides what becomes of a file, and puts it into its segment.
+    fn take(
+        &mut self,
+        mut file: ReadFile<'a>,
+        partition: &PartitionReader<'_>,
+        archived: &Archived,
+        read: &mut DayRead,
+    ) -> Result<()> {
+        if read.held_back_by.is_some() {
+            return Ok(());
+        }
+        if matches!(file.state, Ok(FileState::TooLarge(_))) {
+            file.read_alone(partition, self.policy);
+        }
+        let ReadFile { number, path, state, bytes, class } = file;
+        let stamp = match state {
+            Ok(FileState::Read(stamp)) => stamp,
+            Ok(FileState::Gone) => return Ok(()),
+            Ok(other) => {
+                self.left(path.to_string(), format!("{}; left as it is", describe(&other)));
+                return Ok(());
+            }
+            Err(error) => {
+                self.findings.push(Finding::of(path.to_string(), &error));
+                self.report.left += 1;
+                return Ok(());
+            }
+        };
+        if let Some(hashes) = archived.get(&(number as usize)) {
+            if hashes.contains(&Sha256Hash::of(&bytes)) {
+                self.report.already_archived += 1;
+                read.removable.push((number, stamp));
+                return Ok(());
+            }
+            self.findings.push(Finding::new(
+                path.to_string(),
+                "another event of this name is archived already; both are kept",
+            ));
+            read.conflicts.push(path.clone());
+        }
+        let class = match class {
+            Ok(class) => class,
+            Err(_) if self.policy.rotate.invalid == InvalidRule::Hold => {
+                read.held_back_by = Some(path);
+                return Ok(());
+            }
+            Err(invalid) => {
+                let reason = format!("not an event: {invalid}; archived as it is");
+                self.findings.push(Finding::new(path.to_string(), reason));
+                None
+            }
+        };
+        self.building(&mut read.buildings, class)?.writer.add(&path, &bytes)?;
+        read.removable.push((number, stamp));
+        Ok(())
     }
 
     /// The segment that takes events of this class, begun when the first one comes.
@@ -358,21 +375,10 @@ impl<'a, 'm> DayRun<'a, 'm> {
         partition: &PartitionReader<'_>,
         removable: &[(u32, FileStamp)],
     ) -> Result<()> {
-        for (number, stamp) in removable {
-            let path = listing.path(*number as usize);
-            match partition.remove(&path.node, &path.name, stamp) {
-                Ok(Removal::Removed) => self.report.removed += 1,
-                Ok(Removal::Gone) => {}
-                Ok(Removal::Changed) => self.left(
-                    path.to_string(),
-                    "it changed after it was archived; the changed file stays live".to_owned(),
-                ),
-                Err(error) => {
-                    self.report.left += 1;
-                    self.findings.push(Finding::of(path.to_string(), &error));
-                }
-            }
-        }
+        let done = remove_files(listing, partition, removable);
+        self.report.removed += done.removed;
+        self.report.left += done.left.len() as u64;
+        self.findings.extend(done.left);
         partition.remove_empty_dirs(self.context.now)
     }
 }
@@ -382,14 +388,4 @@ fn hold_all(reader: &SegmentReader, held: &mut Held) -> Result<()> {
         held.insert((member.path, Sha256Hash::of(member.bytes)));
         Ok(())
     })
-}
-
-fn describe(state: &FileState) -> String {
-    match state {
-        FileState::NotRegular(kind) => format!("it is {kind}, not a file"),
-        FileState::TooLarge(size) => format!("it has {size} bytes, more than any event"),
-        FileState::Changed => "it changed while it was read".to_owned(),
-        FileState::Gone => "it is gone".to_owned(),
-        FileState::Read(_) => "it was read".to_owned(),
-    }
 }

@@ -7,6 +7,7 @@
 
 pub(in crate::ops) mod archived;
 mod day;
+mod files;
 mod residue;
 mod room;
 
@@ -157,8 +158,8 @@ pub fn rotate(
     }
     let archive = store.create_archive()?;
     let lock = archive.lock()?;
-    check_clock(context, options, &Manifest::load(&archive)?, &live)?;
-    let mut writer = open_manifest(&archive, &lock, context, &mut report.recovered)?;
+    let accept = |manifest: &Manifest| check_clock(context, options, manifest, &live);
+    let mut writer = open_manifest(&archive, &lock, context, &accept, &mut report.recovered)?;
     for path in archive.remove_leftovers(&lock)? {
         report.recovered.push(Finding::new(
             path.display().to_string(),
@@ -218,9 +219,10 @@ pub(crate) fn open_manifest<'a>(
     archive: &'a ArchiveDir,
     lock: &'a ArchiveLock,
     context: &Context,
+    accept: &dyn Fn(&Manifest) -> Result<()>,
     recovered: &mut Vec<Finding>,
 ) -> Result<ManifestWriter<'a>> {
-    let (writer, torn) = ManifestWriter::open(archive, lock, context.now, &context.by)?;
+    let (writer, torn) = ManifestWriter::open_if(archive, lock, context.now, &context.by, accept)?;
     if let Some(torn) = torn {
         recovered.push(Finding::new(
             archive.manifest_path().display().to_string(),

@@ -1,0 +1,124 @@
+//! A day's files: read many at once, and removed by as many threads as there are nodes.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::Result;
+use crate::event::{EventHead, EventPath, InvalidEvent, NodeName};
+use crate::live::{FileStamp, FileState, Listing, PartitionReader, Removal};
+use crate::ops::Finding;
+use crate::policy::Policy;
+
+/// Files that are read together, ahead of the writer.
+pub(super) const BLOCK: usize = 512;
+
+/// The largest file that is read ahead, in bytes. Larger ones are read one by one, so that
+/// memory is bounded whatever lies in a day.
+const MOST_AHEAD: u64 = 64 << 10;
+
+/// A file as it was read.
+pub(super) struct ReadFile<'p> {
+    pub(super) number: u32,
+    pub(super) path: EventPath,
+    pub(super) state: Result<FileState>,
+    pub(super) bytes: Vec<u8>,
+    /// The retention class that its event belongs to, if any; an error says why the file is
+    /// no event.
+    pub(super) class: Result<Option<&'p str>, InvalidEvent>,
+}
+
+impl<'p> ReadFile<'p> {
+    /// Reads a file that was too large to be read beside others.
+    pub(super) fn read_alone(&mut self, partition: &PartitionReader<'_>, policy: &'p Policy) {
+        let EventPath { node, name, .. } = &self.path;
+        self.state = partition.read_into(node, name, &mut self.bytes);
+        self.class = class_of(policy, &self.bytes);
+    }
+}
+
+fn class_of<'p>(policy: &'p Policy, bytes: &[u8]) -> Result<Option<&'p str>, InvalidEvent> {
+    let head = EventHead::parse(bytes)?;
+    let class = policy.retain.classes.iter().find(|class| class.matches(&head));
+    Ok(class.map(|class| class.name.as_str()))
+}
+
+/// Reads the files with these numbers.
+pub(super) fn read_block<'p>(
+    listing: &Listing,
+    partition: &PartitionReader<'_>,
+    policy: &'p Policy,
+    block: &[u32],
+) -> Vec<ReadFile<'p>> {
+    block
+        .par_iter()
+        .map(|number| {
+            let path = listing.path(*number as usize);
+            let mut bytes = Vec::new();
+            let state = partition.read_up_to(&path.node, &path.name, &mut bytes, MOST_AHEAD);
+            let class = class_of(policy, &bytes);
+            ReadFile { number: *number, path, state, bytes, class }
+        })
+        .collect()
+}
+
+/// What removing files came to.
+#[derive(Default)]
+pub(super) struct Removals {
+    pub(super) removed: u64,
+    /// Those that stay, and why.
+    pub(super) left: Vec<Finding>,
+}
+
+/// Removes exactly the files that were read.
+pub(super) fn remove_files(
+    listing: &Listing,
+    partition: &PartitionReader<'_>,
+    removable: &[(u32, FileStamp)],
+) -> Removals {
+    // A directory is changed by one thread at a time, so each node's files are for one.
+    let mut by_node: BTreeMap<&NodeName, Vec<&(u32, FileStamp)>> = BTreeMap::new();
+    for file in removable {
+        by_node.entry(listing.node(file.0 as usize)).or_default().push(file);
+    }
+    by_node.into_par_iter().map(|(_, files)| remove_of_node(listing, partition, &files)).reduce(
+        Removals::default,
+        |mut all, more| {
+            all.removed += more.removed;
+            all.left.extend(more.left);
+            all
+        },
+    )
+}
+
+fn remove_of_node(
+    listing: &Listing,
+    partition: &PartitionReader<'_>,
+    files: &[&(u32, FileStamp)],
+) -> Removals {
+    let mut done = Removals::default();
+    for (number, stamp) in files {
+        let path = listing.path(*number as usize);
+        match partition.remove(&path.node, &path.name, stamp) {
+            Ok(Removal::Removed) => done.removed += 1,
+            Ok(Removal::Gone) => {}
+            Ok(Removal::Changed) => done.left.push(Finding::new(
+                path.to_string(),
+                "it changed after it was archived; the changed file stays live",
+            )),
+            Err(error) => done.left.push(Finding::of(path.to_string(), &error)),
+        }
+    }
+    done
+}
+
+/// What a file is that cannot be archived, in words.
+pub(super) fn describe(state: &FileState) -> String {
+    match state {
+        FileState::NotRegular(kind) => format!("it is {kind}, not a file"),
+        FileState::TooLarge(size) => format!("it has {size} bytes, more than any event"),
+        FileState::Changed => "it changed while it was read".to_owned(),
+        FileState::Gone => "it is gone".to_owned(),
+        FileState::Read(_) => "it was read".to_owned(),
+    }
+}
