@@ -137,10 +137,11 @@ impl<'a> Stage<'a> {
             .map_err(|reason| format!("before anything was done: {reason}"))?;
         let mut calls = Calls::default();
         let outcome = self.run(&lab, looks, &mut calls)?;
+        self.scenario.promise(&lab, &outcome)?;
         if outcome.code != Some(self.scenario.code()) {
             return Err(format!("untouched, it gave {:?}: {}", outcome.code, outcome.stderr));
         }
-        self.scenario.promise(&lab, &outcome).and_then(|()| self.scenario.done(&lab))?;
+        self.scenario.done(&lab)?;
         Ok(calls.0)
     }
 
