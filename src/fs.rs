@@ -213,4 +213,23 @@ mod tests {
         assert_eq!(read_dir(day.as_fd(), &mut |_, _| entries += 1), Ok(()));
         assert_eq!(entries, 0);
     }
+
+    #[test]
+    fn a_name_that_is_taken_is_never_given_to_another_file() {
+        let parent = tempfile::tempdir().unwrap();
+        let parent_fd = open_root(parent.path()).unwrap();
+        let at = parent_fd.as_fd();
+        let file = |name: &str| parent.path().join(name);
+        std::fs::write(file("new"), "new").unwrap();
+        std::fs::write(file("taken"), "old").unwrap();
+        std::os::unix::fs::symlink("nowhere", file("link")).unwrap();
+        for name in ["taken", "link"] {
+            assert_eq!(rename_new(at, "new", at, name), Err(Errno::EXIST));
+        }
+        assert_eq!(std::fs::read(file("taken")).unwrap(), b"old");
+        assert_eq!(std::fs::read_link(file("link")).unwrap(), Path::new("nowhere"));
+        rename_new(at, "new", at, "free").unwrap();
+        assert_eq!(std::fs::read(file("free")).unwrap(), b"new");
+        assert!(!file("new").exists());
+    }
 }

@@ -89,10 +89,61 @@ pub(super) fn unfinished_line(tail: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::archive::{NewRecord, Op};
     use crate::event::Timestamp;
+
+    fn record() -> Record {
+        NewRecord::new("2026-06-01T03:00:00Z".parse().unwrap(), Op::Mend)
+            .linked(7, Sha256Hash::of(b"the line before"))
+    }
+
+    #[test]
+    fn a_line_ends_with_the_hash_of_what_is_before_it() {
+        let line = line(&record());
+        let text = std::str::from_utf8(&line).unwrap();
+        let (body, own) = text.split_once(",\"self\":\"").unwrap();
+        assert_eq!(own, format!("{}\"}}", Sha256Hash::of(body.as_bytes())));
+        assert!(body.ends_with(&format!("\"prev\":\"{}\"", record().prev)));
+        let read = read(&line);
+        assert_eq!(read.hash, Sha256Hash::of(&line));
+        let found = read.record.unwrap();
+        assert_eq!((found.seq, found.op, found.prev), (7, Op::Mend, record().prev));
+    }
+
+    #[test]
+    fn every_byte_of_a_line_counts() {
+        let line = line(&record());
+        for at in 0..line.len() {
+            let mut changed = line.clone();
+            changed[at] ^= 1;
+            assert!(read(&changed).record.unwrap_err().contains("not as it was written"), "{at}");
+            assert!(read(&line[..at]).record.is_err(), "{at}");
+            assert_eq!(read(&changed).hash, Sha256Hash::of(&changed), "the next line links to it");
+        }
+    }
+
+    #[test]
+    fn records_of_another_version_are_not_taken_for_ours() {
+        let newer = Record { v: VERSION + 1, ..record() };
+        let reason = read(&line(&newer)).record.unwrap_err();
+        assert!(reason.starts_with("it has version 2; this program reads version 1"), "{reason}");
+    }
+
+    #[test]
+    fn a_whole_line_without_its_newline_is_told_from_half_a_line() {
+        let line = line(&record());
+        assert_eq!(unfinished_line(&line), Some(line.len()));
+        // A flipped newline.
+        let garbage = [line.clone(), vec![0x0b]].concat();
+        assert_eq!(unfinished_line(&garbage), Some(line.len()));
+        for at in 0..line.len() {
+            assert_eq!(unfinished_line(&line[..at]), None, "{at}");
+        }
+        assert_eq!(unfinished_line(&[line, vec![0; 2]].concat()), None);
+    }
 
     fn sealed_line() -> Vec<u8> {
         let mut record = NewRecord::new(Timestamp::from_micros(0), Op::Hold);

@@ -16,6 +16,9 @@ mod space;
 mod temp;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use dir::{ArchiveDir, FoundSegment, Stranger};
 pub use lock::ArchiveLock;
 pub use manifest::{Manifest, Torn};

@@ -136,6 +136,30 @@ mod tests {
     }
 
     #[test]
+    fn a_name_has_its_folder_file_and_checksum_file() {
+        let name: SegmentName = "2026/2026-05-16.12.incidents.tar.zst".parse().unwrap();
+        assert_eq!(name.folder(), "2026");
+        assert_eq!(name.file_name(), "2026-05-16.12.incidents.tar.zst");
+        assert_eq!(name.checksum_name(), "2026-05-16.12.incidents.tar.zst.sha256");
+        assert_eq!((name.number, name.class.as_deref()), (12, Some("incidents")));
+        let json = serde_json::to_string(&name).unwrap();
+        assert_eq!(json, "\"2026/2026-05-16.12.incidents.tar.zst\"");
+        assert_eq!(serde_json::from_str::<SegmentName>(&json).unwrap(), name);
+        serde_json::from_str::<SegmentName>("\"2026/x\"").unwrap_err();
+    }
+
+    #[test]
+    fn classes_are_short_words() {
+        let parse = |class: &str| format!("2026/2026-05-16.{class}.tar.zst").parse::<SegmentName>();
+        for good in ["a", "a-1", &"a".repeat(32)] {
+            assert_eq!(parse(good).unwrap().class.as_deref(), Some(good));
+        }
+        for bad in ["", "-a", "a_b", "aB", "é", &"a".repeat(33)] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn other_names_are_refused() {
         for bad in [
             "2026-05-16.tar.zst",

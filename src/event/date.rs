@@ -114,10 +114,44 @@ mod tests {
     fn only_days_that_exist_are_dates() {
         assert_eq!("2026-05-16".parse::<Date>().unwrap().to_string(), "2026-05-16");
         assert!("2024-02-29".parse::<Date>().is_ok());
-        for bad in
-            ["2026-02-30", "2026-2-3", "20260516", "2026-05-16 ", "0000-01-01", "", "२०२६-०५"]
-        {
+        for bad in [
+            "2026-02-30",
+            "2026-2-3",
+            "20260516",
+            "2026-05-16 ",
+            "0000-01-01",
+            "",
+            "२०२६-०५",
+            "2026-05/16",
+            "2026/05-16",
+            "2o26-05-16",
+            "2026-o5-16",
+            "2026-05-1o",
+            "2026-05-1:",
+        ] {
             assert!(bad.parse::<Date>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_day_has_its_parts_and_its_borders() {
+        let day: Date = "2026-05-16".parse().unwrap();
+        assert_eq!((day.year(), day.month(), day.day()), (2026, 5, 16));
+        assert_eq!(day.weekday_from_monday(), 5);
+        assert_eq!(day.start().to_string(), "2026-05-16T00:00:00.000000Z");
+        assert_eq!(day.end().to_string(), "2026-05-17T00:00:00.000000Z");
+        assert_eq!(Date::new(2026, 5, 16), Some(day));
+        assert_eq!((Date::new(0, 1, 1), Date::new(10_000, 1, 1)), (None, None));
+        assert_eq!("0999-01-02".parse::<Date>().unwrap().to_string(), "0999-01-02");
+    }
+
+    #[test]
+    fn days_are_counted_both_ways() {
+        let day: Date = "2024-02-28".parse().unwrap();
+        for (days, wanted) in [(0, "2024-02-28"), (2, "2024-03-01"), (-59, "2023-12-31")] {
+            let moved = day.plus_days(days);
+            assert_eq!(moved.to_string(), wanted);
+            assert_eq!((moved.days_since(day), day.days_since(moved)), (days, -days));
         }
     }
 
@@ -125,6 +159,9 @@ mod tests {
     fn moving_past_the_calendar_stops_at_its_edge() {
         let last: Date = "9999-12-31".parse().unwrap();
         assert_eq!(last.plus_days(5), last);
+        assert_eq!(last.plus_days(i64::MAX), last);
+        let first: Date = "0001-01-01".parse().unwrap();
+        assert_eq!((first.plus_days(-1), first.plus_days(i64::MIN)), (first, first));
         assert_eq!("2026-03-01".parse::<Date>().unwrap().plus_days(-1).to_string(), "2026-02-28");
     }
 }

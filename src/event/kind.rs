@@ -113,6 +113,38 @@ mod tests {
     }
 
     #[test]
+    fn a_type_is_known_or_not_and_as_long_as_a_name_has_room_for() {
+        let longest = "t".repeat(MAX_TYPE_LEN);
+        for (word, known) in
+            [("node_offline", true), ("backup2_completed", false), (&longest, false)]
+        {
+            let kind = EventType::normalize(word).unwrap();
+            assert_eq!((kind.as_str(), kind.is_known()), (word, known));
+            assert_eq!(kind.to_string(), word);
+        }
+        for bad in ["_x", "-x", "x-", "x!"] {
+            assert!(EventType::normalize(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn distances_are_those_of_levenshtein() {
+        for (a, b, distance) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("abc", "abc", 0),
+            ("kitten", "sitting", 3),
+            ("flaw", "lawn", 2),
+            ("ab", "ba", 2),
+            ("intention", "execution", 5),
+        ] {
+            assert_eq!(edit_distance(a, b), distance, "{a} {b}");
+            assert_eq!(edit_distance(b, a), distance, "{b} {a}");
+        }
+    }
+
+    #[test]
     fn the_closest_known_type_is_suggested() {
         let closest = |word| closest_type(word, KNOWN_TYPES.into_iter());
         assert_eq!(closest("deployment_startd"), Some("deployment_started"));

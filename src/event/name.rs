@@ -170,6 +170,30 @@ mod tests {
     }
 
     #[test]
+    fn a_file_name_is_a_visible_name_that_ends_in_json() {
+        let id = Uuid::try_parse(ID).unwrap();
+        let name: FileName = format!("20260516T101112Z_x_{ID}.json").parse().unwrap();
+        assert_eq!(name.id(), Some(id));
+        assert_eq!(format!("{:>8}|", "a.json".parse::<FileName>().unwrap()), "  a.json|");
+        assert_eq!("a.json".parse::<FileName>().unwrap().id(), None);
+        for bad in [".json", "json", "a.jso", "a.json/", "\u{85}.json"] {
+            assert!(bad.parse::<FileName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_paths_follows_from_date_and_the_parts_of_the_name() {
+        let path = |text: &str| text.parse::<EventPath>().unwrap();
+        let odd = path("2026-05-16/pi4/odd.json");
+        assert_eq!(odd.sort_parts(), ("", odd.date.start()));
+        let written = path(&format!("2026-05-16/pi4/20260516T101112Z_x_{ID}.json"));
+        assert_eq!(written.sort_parts(), ("x", "2026-05-16T10:11:12Z".parse().unwrap()));
+        assert_eq!(odd.partial_cmp(&written), Some(Ordering::Less));
+        assert_eq!(path("2026-05-17/a/a.json").cmp(&written), Ordering::Greater);
+        assert_eq!(odd.cmp(&odd.clone()), Ordering::Equal);
+    }
+
+    #[test]
     fn foreign_names_are_read_and_others_are_not() {
         for good in [
             format!("2026-05-16T10:11:12Z_a_{ID}.json"),

@@ -86,6 +86,14 @@ mod tests {
             assert_eq!(odd.parse::<NodeName>().unwrap().as_str(), odd);
             assert!(NodeName::for_writing(odd).is_err());
         }
-        assert!(NodeName::for_writing("pi4.lan").is_ok());
+        for host in ["pi4.lan", "a", "9", "A_b-c.d", &"x".repeat(NodeName::MAX_WRITTEN_LEN)] {
+            assert_eq!(NodeName::for_writing(host).unwrap().to_string(), host);
+        }
+        for no_host in ["_x", ".x", "x y", "x+y", &"x".repeat(NodeName::MAX_WRITTEN_LEN + 1)] {
+            assert!(NodeName::for_writing(no_host).is_err(), "{no_host}");
+        }
+        assert!("x".repeat(255).parse::<NodeName>().is_ok());
+        assert!("a\u{85}b".parse::<NodeName>().is_err());
+        assert_eq!(format!("{:>4}|", NodeName::for_writing("nas").unwrap()), " nas|");
     }
 }

@@ -230,6 +230,12 @@ mod tests {
             ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999999Z"),
             ("2026-05-16T23:59:59.999999999Z", "2026-05-16T23:59:59.999999Z"),
             ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500000Z"),
+            ("20260516t1011z", "2026-05-16T10:11:00.000000Z"),
+            ("2026-05-16T10:11:12.1234567Z", "2026-05-16T10:11:12.123456Z"),
+            ("2026-05-16T10:11:12+05", "2026-05-16T05:11:12.000000Z"),
+            ("2026-05-16T10:11:12-0545", "2026-05-16T15:56:12.000000Z"),
+            ("2026-05-16T10:11:12+23:59", "2026-05-15T10:12:12.000000Z"),
+            ("2026-05-16T10:11+01:00", "2026-05-16T09:11:00.000000Z"),
         ] {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), wanted, "{text}");
         }
@@ -248,10 +254,55 @@ mod tests {
             "0000-01-01T00:00:00Z",
             "now",
             "2026-05-16T10:11:12+25:00",
+            "2026-05-16T10:11:12+24:00",
+            "2026-05-16T10:11:12+01:60",
+            "2026-05-16T10:11:12+1",
+            "2026-05-16T10:11:12+01:",
+            "2026-05-16T10:11:12+",
+            "2026-05-16T10:11:12*01",
+            "202605-16T10:11:12Z",
+            "2026-05-16_10:11:12Z",
+            "2026-05-16T1O:11:12Z",
+            "2026-05-16T10:11:",
+            "2026-05-16T10:60:12Z",
+            "2026-05-16T10:11:61Z",
+            "2026-13-16T10:11:12Z",
+            "2026-05-16T10:11:12.00000000000000000000000000000000000000000000Z",
             "२०२६-०५-१६T10:11:12Z",
         ] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_instant_has_its_parts() {
+        let when: Timestamp = "2026-05-06T07:08:09.000001Z".parse().unwrap();
+        assert_eq!(when.micros(), 1_778_051_289_000_001);
+        assert_eq!(when.seconds(), 1_778_051_289);
+        assert_eq!(when.clock(), "07:08:09");
+        assert_eq!(when.to_name(), "20260506T070809.000001Z");
+        assert_eq!(Timestamp::from_micros(-1).seconds(), -1);
+        assert_eq!(Timestamp::from_micros(-1).date().to_string(), "1969-12-31");
+    }
+
+    #[test]
+    fn instants_are_kept_between_the_years_1_and_9999() {
+        for (micros, text) in
+            [(i64::MIN, "0001-01-01T00:00:00.000000Z"), (i64::MAX, "9999-12-31T23:59:59.999999Z")]
+        {
+            let edge = Timestamp::from_micros(micros);
+            assert_eq!((edge.to_string().as_str(), text.parse()), (text, Ok(edge)));
+        }
+        assert!("9999-12-31T23:59:59-00:01".parse::<Timestamp>().is_err());
+        assert!("0001-01-01T00:00:00+00:01".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn the_systems_time_is_taken_over_before_and_after_1970() {
+        use std::time::{Duration, SystemTime};
+        let apart = Duration::from_millis(1500);
+        assert_eq!(Timestamp::from(SystemTime::UNIX_EPOCH + apart).micros(), 1_500_000);
+        assert_eq!(Timestamp::from(SystemTime::UNIX_EPOCH - apart).micros(), -1_500_000);
     }
 
     #[test]

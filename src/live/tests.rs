@@ -175,6 +175,47 @@ fn only_the_file_that_was_read_is_removed() {
     assert!(!tree.root().join("2026-05-16").exists());
 }
 
+/// What rotation listed may be something else by the time that it is read or removed.
+#[test]
+fn what_becomes_a_link_after_the_listing_is_neither_read_nor_removed() {
+    let (keep, tree) = tree();
+    let path = path("pi4", 12);
+    place(&tree, &path, b"one", &options()).unwrap();
+    let read = || {
+        let mut bytes = Vec::new();
+        let state = tree.partition(day()).read_into(&path.node, &path.name, &mut bytes);
+        (state, bytes)
+    };
+    let (Ok(FileState::Read(stamp)), _) = read() else { unreachable!() };
+    let remove = || tree.partition(day()).remove(&path.node, &path.name, &stamp);
+    let (file, node) = (tree.root().join(path.to_string()), tree.root().join("2026-05-16/pi4"));
+    let outside = keep.path().join("outside");
+
+    // The very file, stamp and all, by a link in its place.
+    std::fs::rename(&file, &outside).unwrap();
+    symlink(&outside, &file).unwrap();
+    let (state, bytes) = read();
+    assert_eq!((state.unwrap(), bytes), (FileState::NotRegular("a symbolic link"), Vec::new()));
+    assert_eq!(remove().unwrap(), Removal::Changed);
+    assert_eq!(std::fs::read(&outside).unwrap(), b"one");
+
+    // And by a link in place of a directory above it.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::rename(&outside, &file).unwrap();
+    let day_directory = tree.root().join("2026-05-16");
+    for directory in [&node, &day_directory] {
+        std::fs::rename(directory, &outside).unwrap();
+        symlink(&outside, directory).unwrap();
+        let (state, bytes) = read();
+        state.unwrap_err();
+        assert_eq!(bytes, b"");
+        remove().unwrap_err();
+        std::fs::remove_file(directory).unwrap();
+        std::fs::rename(&outside, directory).unwrap();
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), b"one");
+}
+
 #[test]
 fn stale_temporary_files_do_not_keep_a_directory_alive() {
     let (_keep, tree) = tree();

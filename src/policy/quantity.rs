@@ -67,3 +67,63 @@ fn split(text: &str) -> Option<(u64, &str)> {
     let (number, unit) = text.split_at(digits);
     Some((number.parse().ok()?, unit.trim_start()))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_unit_of_time_is_so_many_seconds_and_shown_as_the_largest_that_fits() {
+        for (text, seconds) in [
+            ("2y", 63_072_000),
+            ("3w", 1_814_400),
+            ("6d", 518_400),
+            ("5h", 18_000),
+            ("7min", 420),
+            ("90s", 90),
+            ("0s", 0),
+        ] {
+            let span = Span::parse(text).unwrap();
+            assert_eq!((span.seconds(), span.to_string().as_str()), (seconds, text));
+        }
+        assert_eq!(Span::from_seconds(7 * 86_400).to_string(), "1w");
+        assert_eq!(Span::parse("5 d").unwrap(), Span::from_seconds(432_000));
+        for bad in ["", "7", "d", "-1d", "1.5d", "1m", "1month", "99999999999999999y"] {
+            assert_eq!(Span::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_unit_of_size_is_so_many_bytes() {
+        for (text, bytes) in [
+            ("512B", 512),
+            ("2kB", 2000),
+            ("2KB", 2000),
+            ("3MB", 3_000_000),
+            ("4GB", 4_000_000_000),
+            ("5TB", 5_000_000_000_000),
+            ("6KiB", 6144),
+            ("7MiB", 7_340_032),
+            ("8 GiB", 8_589_934_592),
+            ("9TiB", 9_895_604_649_984),
+        ] {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for bad in ["", "12", "KiB", "-1B", "1.5GiB", "1Gib", "99999999999TiB"] {
+            assert_eq!(size(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_plain_numbers_before_the_sign() {
+        for (text, wanted) in
+            [("10%", Some(10.0)), ("2.5%", Some(2.5)), ("0 %", Some(0.0)), ("100%", Some(100.0))]
+        {
+            assert_eq!(percent(text), wanted, "{text}");
+        }
+        for bad in ["", "%", "10", "-1%", "1e1%", "NaN%", "inf%", "1..2%"] {
+            assert_eq!(percent(bad), None, "{bad}");
+        }
+    }
+}

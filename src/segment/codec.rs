@@ -64,3 +64,51 @@ pub(super) fn unpack(frame: &[u8], size: u64) -> Result<Vec<u8>, String> {
         }
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_says_how_much_it_holds_and_has_a_checksum() {
+        for size in [0, 1, 255, 256, 70_000] {
+            let bytes = vec![7; size];
+            let frame = packer(3).unwrap().compress(&bytes).unwrap();
+            assert_eq!(stated_size(&frame, size as u64), Ok(size as u64));
+            assert_eq!(frame[4] & 4, 4);
+            assert_eq!(unpack(&frame, size as u64).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn more_than_is_allowed_is_refused() {
+        let frame = packer(3).unwrap().compress(&[7; 1000]).unwrap();
+        assert_eq!(stated_size(&frame, 999).unwrap_err(), "it claims to hold 1000 bytes");
+        assert!(stated_size(b"no frame", 999).is_err());
+        // A stream whose length nobody knew when it began.
+        let unsized_frame = b"\x28\xb5\x2f\xfd\x00\x58\x09\0\0x";
+        assert_eq!(
+            stated_size(unsized_frame, 999).unwrap_err(),
+            "it does not say how much it holds"
+        );
+    }
+
+    #[test]
+    fn only_exactly_one_whole_checksummed_frame_of_the_right_size_is_unpacked() {
+        let frame = packer(3).unwrap().compress(&[7; 1000]).unwrap();
+        let short = &frame[..frame.len() - 1];
+        assert_eq!(unpack(short, 1000).unwrap_err(), "it is not one whole zstd frame");
+        let two = frame.repeat(2);
+        assert_eq!(unpack(&two, 1000).unwrap_err(), "it is not one whole zstd frame");
+        for size in [999, 1001] {
+            let reason = unpack(&frame, size).unwrap_err();
+            assert_eq!(reason, "its size is not the one in the seek table");
+        }
+        let unchecked = zstd::bulk::compress(&[7; 1000], 3).unwrap();
+        assert_eq!(unpack(&unchecked, 1000).unwrap_err(), "it has no checksum");
+        let mut flipped = frame;
+        *flipped.last_mut().unwrap() ^= 1;
+        assert!(unpack(&flipped, 1000).unwrap_err().starts_with("it cannot be decompressed"));
+    }
+}

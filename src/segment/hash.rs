@@ -92,3 +92,54 @@ impl<'de> Deserialize<'de> for Sha256Hash {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Of "abc", as FIPS 180-2 gives it.
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn a_hash_is_written_and_read_as_sha256sum_does() {
+        let hash = Sha256Hash::of(b"abc");
+        assert_eq!(hash.to_string(), ABC);
+        assert_eq!(format!("{hash:?}"), format!("Sha256Hash({ABC})"));
+        assert_eq!(ABC.parse(), Ok(hash));
+        assert_eq!(Sha256Hash::finish(Sha256::new().chain_update(b"abc")), hash);
+        assert_eq!(serde_json::to_string(&hash).unwrap(), format!("\"{ABC}\""));
+        assert_eq!(serde_json::from_str::<Sha256Hash>(&format!("\"{ABC}\"")).unwrap(), hash);
+        let all =
+            (0..32_u8).map(|byte| format!("{:02x}", byte * 8 + 7)).collect::<Vec<_>>().concat();
+        assert_eq!(all.parse::<Sha256Hash>().unwrap().0, std::array::from_fn(|n| n as u8 * 8 + 7));
+    }
+
+    #[test]
+    fn every_digit_counts() {
+        let hash = Sha256Hash::of(b"abc");
+        assert!(hash.is_written_as(ABC.as_bytes()));
+        for at in 0..64 {
+            let mut digits = ABC.as_bytes().to_vec();
+            digits[at] = if digits[at] == b'0' { b'1' } else { b'0' };
+            assert!(!hash.is_written_as(&digits), "{at}");
+            let text = String::from_utf8(digits).unwrap();
+            assert_ne!(text.parse::<Sha256Hash>().unwrap(), hash, "{at}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_hash() {
+        let hash = Sha256Hash::of(b"abc");
+        let longer = format!("{ABC}0");
+        let upper = ABC.to_uppercase();
+        let odd = ["/", ":", "`", "g", "G"].map(|c| format!("{c}{}", &ABC[1..]));
+        let odd = odd.iter().map(String::as_str);
+        for bad in ["", &ABC[..62], &ABC[..63], &longer, &upper].into_iter().chain(odd) {
+            assert!(bad.parse::<Sha256Hash>().is_err(), "{bad}");
+            assert!(!hash.is_written_as(bad.as_bytes()), "{bad}");
+        }
+        // The second digit of a pair, too.
+        assert!(format!("b{}", ABC.replacen("ba", "g", 1)).parse::<Sha256Hash>().is_err());
+    }
+}

@@ -94,3 +94,78 @@ pub(super) fn decode(frame: &[u8], bytes_before: u64) -> Result<Vec<Entry>, Stri
     }
     Ok(entries)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn entries(count: usize) -> Vec<Entry> {
+        (0..count as u32)
+            .map(|n| Entry { compressed: MIN_FRAME_BYTES + n, decompressed: n })
+            .collect()
+    }
+
+    fn total(entries: &[Entry]) -> u64 {
+        entries.iter().map(|entry| u64::from(entry.compressed)).sum()
+    }
+
+    #[test]
+    fn a_table_has_the_bytes_that_the_format_says() {
+        let table = encode(&[Entry { compressed: 0x0102, decompressed: 0x0304 }]);
+        assert_eq!(
+            table,
+            b"\x5e\x2a\x4d\x18\x11\0\0\0\x02\x01\0\0\x04\x03\0\0\x01\0\0\0\0\xb1\xea\x92\x8f"
+        );
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded_when_it_fits_the_file() {
+        for count in [0, 1, 2, 300] {
+            let entries = entries(count);
+            let table = encode(&entries);
+            assert_eq!(frame_bytes(&table).unwrap(), table.len());
+            assert_eq!(decode(&table, total(&entries)).unwrap(), entries);
+            decode(&table, total(&entries) + 1).unwrap_err();
+        }
+    }
+
+    /// Nothing is read, and no memory taken, for more frames than any segment has.
+    #[test]
+    fn the_number_of_frames_is_bounded_before_the_table_is_read() {
+        let mut footer = encode(&[])[SKIPPABLE_HEADER_BYTES..].to_vec();
+        footer[..4].copy_from_slice(&(MAX_FRAMES as u32).to_le_bytes());
+        let most = MAX_FRAMES * 8 + SKIPPABLE_HEADER_BYTES + FOOTER_BYTES;
+        assert_eq!(frame_bytes(&footer), Ok(most));
+        for frames in [MAX_FRAMES as u32 + 1, u32::MAX] {
+            footer[..4].copy_from_slice(&frames.to_le_bytes());
+            assert!(frame_bytes(&footer).unwrap_err().contains(&frames.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_frame_smaller_than_any_frame_is_refused() {
+        let least = Entry { compressed: MIN_FRAME_BYTES, decompressed: 0 };
+        decode(&encode(&[least]), 8).unwrap();
+        decode(&encode(&[Entry { compressed: MIN_FRAME_BYTES - 1, ..least }]), 7).unwrap_err();
+    }
+
+    #[test]
+    fn every_byte_of_a_table_that_is_no_entry_counts() {
+        let entries = entries(2);
+        let table = encode(&entries);
+        let is_entry = |at: &usize| (8..24).contains(at);
+        for at in (0..table.len()).filter(|at| !is_entry(at)) {
+            let mut changed = table.clone();
+            changed[at] ^= 1;
+            let read = frame_bytes(&changed).and_then(|bytes| {
+                let at = changed.len().checked_sub(bytes).ok_or("longer than the file")?;
+                decode(&changed[at..], total(&entries))
+            });
+            read.unwrap_err();
+        }
+        for short in 0..FOOTER_BYTES {
+            frame_bytes(&table[table.len() - short..]).unwrap_err();
+        }
+    }
+}

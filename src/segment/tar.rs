@@ -224,3 +224,95 @@ fn pax_path(record: &[u8]) -> Result<String, String> {
         .map(str::to_owned)
         .ok_or_else(|| "a PAX header in it has other records than a path".to_owned())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    /// A path whose two parts have these lengths.
+    fn path(prefix: usize, name: usize) -> EventPath {
+        let node = "n".repeat(prefix - "2026-05-16/".len());
+        let name = format!("{}.json", "f".repeat(name - ".json".len()));
+        format!("2026-05-16/{node}/{name}").parse().unwrap()
+    }
+
+    /// As another reader of tars sees it.
+    fn seen(tar: &[u8]) -> (String, u32, u64, u64, u64, Vec<u8>) {
+        let mut archive = tar::Archive::new(tar);
+        let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        let header = entry.header();
+        (
+            entry.path().unwrap().display().to_string(),
+            header.mode().unwrap(),
+            header.uid().unwrap(),
+            header.gid().unwrap(),
+            header.mtime().unwrap(),
+            bytes,
+        )
+    }
+
+    #[test]
+    fn members_of_every_size_are_whole_blocks_and_read_back_by_others() {
+        for size in [0, 1, 511, 512, 513, 1024] {
+            let (path, bytes) = (path(20, 30), vec![b'x'; size]);
+            let mut tar = Vec::new();
+            append(&mut tar, &path, 1_778_925_601, &bytes);
+            assert_eq!(tar.len(), member_bytes(&path, size));
+            assert_eq!(tar.len(), BLOCK + size.div_ceil(BLOCK) * BLOCK);
+            let wanted = (path.to_string(), 0o444, 0, 0, 1_778_925_601, bytes);
+            assert_eq!(seen(&tar), wanted);
+            let parsed = parse(&tar, 0).unwrap();
+            assert_eq!((parsed.path, parsed.mtime), (path, 1_778_925_601));
+            assert_eq!((parsed.start, parsed.size, parsed.end), (BLOCK, size, tar.len()));
+        }
+    }
+
+    #[test]
+    fn a_pax_header_comes_where_ustar_has_no_room_and_only_there() {
+        for (prefix, name, blocks) in [
+            (20, NAME_BYTES, 1),
+            (20, NAME_BYTES + 1, 3),
+            (PREFIX_BYTES, 30, 1),
+            (PREFIX_BYTES + 1, 30, 3),
+            (266, 255, 4),
+        ] {
+            let path = path(prefix, name);
+            let mut tar = Vec::new();
+            append(&mut tar, &path, 0, b"");
+            assert_eq!((tar.len(), member_bytes(&path, 0)), (blocks * BLOCK, blocks * BLOCK));
+            assert_eq!(seen(&tar).0, path.to_string());
+            let parsed = parse(&tar, 0).unwrap();
+            assert_eq!((parsed.path, parsed.start, parsed.end), (path, tar.len(), tar.len()));
+        }
+    }
+
+    /// The number at the start of a PAX record counts its own digits.
+    #[test]
+    fn a_pax_record_says_its_own_length() {
+        for length in [80, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100, 101, 200] {
+            let path = path(20, length);
+            let record = parts(&path).pax_record();
+            let (said, rest) = record.split_once(' ').unwrap();
+            assert_eq!(said.parse(), Ok(record.len()));
+            assert_eq!(rest, format!("path={path}\n"));
+            assert_eq!(pax_path(record.as_bytes()), Ok(path.to_string()));
+        }
+        pax_path(b"20 mtime=1778925601\n").unwrap_err();
+        pax_path(b"12 path=a\xff\n").unwrap_err();
+    }
+
+    #[test]
+    fn the_time_of_a_member_is_its_events_or_its_days_within_what_a_header_holds() {
+        let path = path(20, 30);
+        let time = |text: &str| mtime(&path, Some(text.parse().unwrap()));
+        assert_eq!(time("2026-05-16T10:11:12.999999Z"), 1_778_926_272);
+        assert_eq!(mtime(&path, None), path.date.start().seconds());
+        assert_eq!(time("1969-12-31T23:59:59Z"), 0);
+        assert_eq!(time("9999-12-31T23:59:59Z"), 0o77_777_777_777);
+    }
+}

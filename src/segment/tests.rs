@@ -435,6 +435,30 @@ fn headers_that_contradict_themselves_are_refused() {
     }
 }
 
+/// An index is derived from the events and never the other way round: a sound one of other
+/// events would hide those that are there.
+#[test]
+fn an_index_of_other_events_is_found() {
+    let split = |bytes: &[u8]| {
+        let table = seek::frame_bytes(bytes).unwrap();
+        let before = bytes.len() - table;
+        let entries = seek::decode(&bytes[before..], before as u64).unwrap();
+        let index = before - entries.last().unwrap().compressed as usize;
+        (bytes[..index].to_vec(), bytes[index..before].to_vec(), entries)
+    };
+    let (one, _) = write(&events(4), small());
+    let mut others = events(5);
+    others.pop_first();
+    let (other, _) = write(&others, small());
+    let (mut forged, _, mut entries) = split(&one);
+    let (_, index, _) = split(&other);
+    entries.last_mut().unwrap().compressed = index.len() as u32;
+    forged.extend(index);
+    forged.extend(seek::encode(&entries));
+    assert!(open(&forged).unwrap().index().is_some(), "it is sound by itself");
+    assert_eq!(checked(&forged).findings, ["its index is not that of its events"]);
+}
+
 #[test]
 fn a_frame_that_claims_to_be_huge_is_refused_before_anything_is_allocated() {
     let mut compressor = zstd::bulk::Compressor::new(1).unwrap();

@@ -85,3 +85,123 @@ fn frame(file: &File, at: u64, file_bytes: u64) -> Option<(u64, u64)> {
     let end = next + checksum;
     (end <= file_bytes).then(|| (end - at, decompressed))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn walked(bytes: &[u8]) -> (Vec<(u32, u32)>, u64) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let (entries, end) = walk(&file, bytes.len() as u64);
+        (entries.iter().map(|entry| (entry.compressed, entry.decompressed)).collect(), end)
+    }
+
+    /// A frame with this descriptor, these bytes of window, dictionary and size, and these
+    /// blocks; a checksum if the descriptor says so.
+    fn frame(descriptor: u8, fields: &[u8], blocks: &[(u32, u32, bool)]) -> Vec<u8> {
+        let mut frame = ZSTD_MAGIC.to_le_bytes().to_vec();
+        frame.push(descriptor);
+        frame.extend_from_slice(fields);
+        for (kind, size, is_last) in blocks {
+            let header = size << 3 | kind << 1 | u32::from(*is_last);
+            frame.extend_from_slice(&header.to_le_bytes()[..3]);
+            let stored = if *kind == 1 { 1 } else { *size };
+            frame.resize(frame.len() + stored as usize, b'x');
+        }
+        if descriptor & 4 != 0 {
+            frame.extend_from_slice(b"sum!");
+        }
+        frame
+    }
+
+    /// What zstd itself makes, of every form that the size in a header has.
+    #[test]
+    fn frames_of_every_size_are_followed_as_zstd_follows_them() {
+        let mut noise = 1_u32;
+        let mut random = || {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 24) as u8
+        };
+        for size in [0, 1, 255, 256, 257, 65_791, 65_792, 300_000] {
+            for bytes in [vec![0; size], (0..size).map(|_| random()).collect()] {
+                for checksum in [false, true] {
+                    let mut compressor = zstd::bulk::Compressor::new(3).unwrap();
+                    compressor.include_checksum(checksum).unwrap();
+                    let one = compressor.compress(&bytes).unwrap();
+                    let entry = (one.len() as u32, size as u32);
+                    let two = one.repeat(2);
+                    assert_eq!(walked(&two), (vec![entry; 2], two.len() as u64), "{size}");
+                    // A frame that is not whole is none.
+                    let cut = &two[..two.len() - 1];
+                    assert_eq!(walked(cut), (vec![entry], one.len() as u64), "{size}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn headers_of_every_form_are_taken_apart() {
+        let last = &[(0, 3, true)][..];
+        for (descriptor, fields, size) in [
+            // One byte of size, with a single segment.
+            (0x20, &b"\x03"[..], 3),
+            // Two, four and eight bytes, with a window before them.
+            (0x40, b"w\x01\x01", 0x101 + 256),
+            (0x80, b"w\x01\x02\x03\x00", 0x3_0201),
+            (0xc0, b"w\x07\0\x01\0\0\0\0\0", 0x1_0007),
+            // Without a window.
+            (0x60, b"\x01\x01", 0x101 + 256),
+            (0xa0, b"\x01\x02\x03\x00", 0x3_0201),
+            // Dictionaries of one, two and four bytes.
+            (0x21, b"d\x03", 3),
+            (0x22, b"dd\x03", 3),
+            (0x23, b"dddd\x03", 3),
+            (0xc3, b"wdddd\x07\0\x01\0\0\0\0\0", 0x1_0007),
+        ] {
+            for checksum in [0, 4] {
+                let bytes = frame(descriptor | checksum, fields, last);
+                let entry = (bytes.len() as u32, size);
+                assert_eq!(walked(&bytes), (vec![entry], bytes.len() as u64), "{descriptor:x}");
+            }
+        }
+        // No size at all, or one that no frame of ours has.
+        assert_eq!(walked(&frame(0x00, b"w", last)), (vec![], 0));
+        assert_eq!(walked(&frame(0xc0, b"w\0\0\0\0\x01\0\0\0", last)), (vec![], 0));
+    }
+
+    #[test]
+    fn blocks_are_followed_to_the_last() {
+        let whole = |blocks: &[(u32, u32, bool)]| {
+            let bytes = frame(0x20, b"\x03", blocks);
+            walked(&bytes) == (vec![(bytes.len() as u32, 3)], bytes.len() as u64)
+        };
+        assert!(whole(&[(0, 0, true)]), "the last may be empty");
+        assert!(whole(&[(0, 5, false), (2, 300, false), (0, 7, true)]));
+        // A repeated byte is stored once, however long.
+        assert!(whole(&[(1, 90_000, false), (1, 0, false), (2, 4, true)]));
+        assert!(!whole(&[(3, 5, true)]), "a kind that does not exist");
+        assert!(!whole(&[(0, 0, false), (0, 5, true)]), "zeros without end");
+        assert!(!whole(&[(0, 5, false)]), "no last block");
+    }
+
+    #[test]
+    fn skippable_frames_hold_nothing_and_what_is_no_frame_ends_the_walk() {
+        let skippable = |magic: u32, content: &[u8]| {
+            let length = (content.len() as u32).to_le_bytes();
+            [&magic.to_le_bytes()[..], &length, content].concat()
+        };
+        let first = skippable(SKIPPABLE_MAGIC, b"abc");
+        let second = skippable(SKIPPABLE_MAGIC | 15, b"x");
+        let both = [first.clone(), second].concat();
+        assert_eq!(walked(&both), (vec![(11, 0), (9, 0)], 20));
+        assert_eq!(walked(&both[..19]), (vec![(11, 0)], 11));
+        let garbage = [first, b"neither of them".to_vec()].concat();
+        assert_eq!(walked(&garbage), (vec![(11, 0)], 11));
+        assert_eq!(walked(&skippable(SKIPPABLE_MAGIC + 16, b"abc")), (vec![], 0));
+        assert_eq!(walked(b""), (vec![], 0));
+    }
+}

@@ -114,6 +114,29 @@ fn two_events_of_one_name_are_both_kept_and_reported() {
     assert!(lab.rotate().ends_with("nothing new to archive; 1 was archived already\n"));
 }
 
+/// What a stopped run left may go when all of it is in the new segment. This is not that:
+/// the manifest was lost, and the segment has the only copy of its event.
+#[test]
+fn a_segment_without_a_record_that_holds_another_event_of_the_name_is_left() {
+    let lab = Lab::new();
+    let path = EVENT.write(&lab);
+    lab.rotate();
+    fs::remove_file(lab.archive().join("manifest.jsonl")).unwrap();
+    let segment = lab.archive().join("2026/2026-05-16.tar.zst");
+    let before = fs::read(&segment).unwrap();
+    let other = Event { service: "other", ..EVENT };
+    assert_eq!(other.write(&lab), path);
+    let run = lab.fails(1, ["rotate", "--now", NOW]);
+    assert!(run.stdout.contains("1 event into 2026/2026-05-16.1.tar.zst"), "{run:?}");
+    assert!(run.stderr.contains("no record names this segment"), "{run:?}");
+    assert!(fs::read(&segment).unwrap() == before);
+    // The way out that the message names has both.
+    lab.ok(["manifest", "rebuild"]);
+    let listed = lab.run(["list", "--since=2000-01-01", "-ondjson"]).stdout;
+    assert!(listed.contains(&EVENT.archived_line("2026/2026-05-16.tar.zst")), "{listed}");
+    assert!(listed.contains(&other.archived_line("2026/2026-05-16.1.tar.zst")), "{listed}");
+}
+
 #[test]
 fn a_damaged_segment_does_not_hold_late_arrivals_back() {
     let lab = Lab::new();

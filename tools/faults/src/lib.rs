@@ -1,10 +1,10 @@
 //! Breaks hlarchive in every way that a machine can break, and looks what is left.
 //!
 //! Real runs of the real command, under a tracer that sees every call of every thread:
-//! killed at each one, failed at each one, and cut off from power at each one, in a model
-//! of a disk stricter than any and on real file systems. What is left is judged by a
-//! reader of its own, made of `tar`, `zstd` and JSON, and by the command's own `list` and
-//! `verify`.
+//! killed at each one, failed at each one, cheated at each write of a segment, and cut off
+//! from power at each one, in a model of a disk stricter than any and on real file systems.
+//! What is left is judged by a reader of its own, made of `tar`, `zstd` and JSON, and by
+//! the command's own `list` and `verify`.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
@@ -71,6 +71,7 @@ fn run(options: &Options, home: &Path) -> Result<bool, String> {
                 Mode::Kill => mode::kill::run(&stage, &settings),
                 Mode::Selftest => mode::selftest::run(&stage, &settings),
                 Mode::Fault => mode::fault::run(&stage, &settings),
+                Mode::Flip => mode::flip::run(&stage, &settings),
                 _ => mode::powercut::run(&stage, &settings),
             });
             let outcomes = outcomes.unwrap_or_else(Outcomes::not_even_once);

@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::mode::Settings;
 
-/// Kills hlarchive at every call, fails its calls, cuts its power, and looks what is left
+/// Kills hlarchive at every call, fails its calls, changes its bytes, cuts its power, and looks what is left
 #[derive(Debug, Parser)]
 #[command(
     name = "faults",
@@ -59,6 +59,8 @@ pub(crate) enum Mode {
     Kill,
     /// Each call fails, once and from then on, with each error that it may give
     Fault,
+    /// A bit of a segment changes on its way to the file, and nobody says so
+    Flip,
     /// The power goes, on a disk that keeps only what was synced
     Powercut,
     /// The disk ignores syncs, as if the command forgot them: that must be noticed
@@ -74,6 +76,7 @@ impl Mode {
             Self::All => "all",
             Self::Kill => "kill",
             Self::Fault => "fault",
+            Self::Flip => "flip",
             Self::Powercut => "powercut",
             Self::Selftest => "selftest",
             Self::Realcut => "realcut",
@@ -98,7 +101,14 @@ impl Options {
     pub(crate) fn modes(&self) -> Vec<Mode> {
         match self.mode {
             Mode::All => {
-                vec![Mode::Kill, Mode::Fault, Mode::Powercut, Mode::Selftest, Mode::Realcut]
+                vec![
+                    Mode::Kill,
+                    Mode::Fault,
+                    Mode::Flip,
+                    Mode::Powercut,
+                    Mode::Selftest,
+                    Mode::Realcut,
+                ]
             }
             mode => vec![mode],
         }

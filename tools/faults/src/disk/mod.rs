@@ -4,7 +4,9 @@
 //! there after a power cut or may not, in any combination. The bytes of a file are safe
 //! when the file was synced after they were written; a name is safe when its directory was
 //! synced after it was made, moved or removed; syncing a file does nothing for its name.
-//! Only this is taken for granted: a rename happens or does not happen as a whole.
+//! Only this is taken for granted: a rename happens or does not happen as a whole. What was
+//! waiting when a sync failed is lost for good: the kernel takes it for written, and no later
+//! sync of the same file brings it onto the disk.
 
 mod replay;
 mod states;
@@ -43,6 +45,8 @@ pub(crate) enum Step {
     Resize { node: Node, length: u64 },
     /// A file or directory is brought onto the disk.
     Sync { node: Node },
+    /// Bringing it onto the disk failed, and what was waiting is forgotten.
+    SyncFailed { node: Node },
     /// All is brought onto the disk.
     SyncAll,
     /// The command said something.
@@ -210,6 +214,11 @@ impl Director for Disk {
 
     fn after(&mut self, call: &Call) {
         if call.result.is_none_or(|result| result < 0) {
+            if let Change::Sync { inode } = call.change
+                && let Some(node) = self.nodes.get(&inode)
+            {
+                self.steps.push((Step::SyncFailed { node: *node }, call.to_string()));
+            }
             return;
         }
         match self.steps_of(call) {

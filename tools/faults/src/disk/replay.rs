@@ -55,7 +55,11 @@ impl Tree {
             Step::Resize { node, length } => {
                 self.files.entry(*node).or_default().resize(*length as usize, 0);
             }
-            Step::Sync { .. } | Step::SyncAll | Step::Answer { .. } | Step::End { .. } => {}
+            Step::Sync { .. }
+            | Step::SyncFailed { .. }
+            | Step::SyncAll
+            | Step::Answer { .. }
+            | Step::End { .. } => {}
         }
     }
 

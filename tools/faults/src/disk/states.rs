@@ -74,6 +74,10 @@ fn safe_steps(disk: &Disk, upto: usize) -> Vec<bool> {
                     synced.insert(*node);
                     true
                 }
+                Step::SyncFailed { node } => {
+                    synced.remove(node);
+                    true
+                }
                 Step::SyncAll => {
                     all = true;
                     true

@@ -2,6 +2,7 @@
 
 mod cut;
 pub(crate) mod fault;
+pub(crate) mod flip;
 pub(crate) mod kill;
 pub(crate) mod powercut;
 pub(crate) mod realcut;
@@ -140,10 +141,11 @@ impl<'a> Stage<'a> {
             .map_err(|reason| format!("before anything was done: {reason}"))?;
         let mut calls = Calls::default();
         let outcome = self.run(&lab, looks, &mut calls)?;
+        self.scenario.promise(&lab, &outcome)?;
         if outcome.code != Some(self.scenario.code()) {
             return Err(format!("untouched, it gave {:?}: {}", outcome.code, outcome.stderr));
         }
-        self.scenario.promise(&lab, &outcome).and_then(|()| self.scenario.done(&lab))?;
+        self.scenario.done(&lab)?;
         Ok(calls.0)
     }
 

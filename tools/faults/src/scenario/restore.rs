@@ -2,7 +2,7 @@
 
 use super::{Lacks, Scenario, again, live};
 use crate::check;
-use crate::events::{History, history};
+use crate::events::{History, event, history};
 use crate::lab::{Lab, NOW, Outcome, Verdict};
 use crate::truth::{Truth, files};
 
@@ -11,11 +11,18 @@ pub(super) fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(Restore { to_live: false, lacks: Lacks::Nothing }),
         Box::new(Restore { to_live: true, lacks: Lacks::Nothing }),
         Box::new(Restore { to_live: true, lacks: Lacks::NoReplace }),
+        Box::new(Beside { lacks: Lacks::Nothing }),
+        Box::new(Beside { lacks: Lacks::NoReplace }),
     ]
 }
 
 struct Restore {
     to_live: bool,
+    lacks: Lacks,
+}
+
+/// Back into a live tree where another event has the name of an archived one.
+struct Beside {
     lacks: Lacks,
 }
 
@@ -124,6 +131,80 @@ impl Scenario for Restore {
         lab.must(&[0], &["rotate", "--now", NOW])?;
         let truth = Truth::read(lab)?;
         check::moved(&truth, &super::together([Self::archived(), Self::late()]))?;
+        check::verified(lab)
+    }
+}
+
+impl Beside {
+    fn namesake() -> History {
+        let (identity, _) = event(10, "nas", 1);
+        let (_, other) = event(10, "nas", 70);
+        History::from([(identity, vec![other])])
+    }
+}
+
+impl Scenario for Beside {
+    fn name(&self) -> String {
+        match self.lacks {
+            Lacks::Nothing => "restore-beside-another",
+            _ => "restore-beside-without-noreplace",
+        }
+        .to_owned()
+    }
+
+    fn lacks(&self) -> Lacks {
+        self.lacks
+    }
+
+    fn setup(&self, lab: &Lab) -> Verdict {
+        live(lab, &Restore::archived())?;
+        lab.must(&[0], &["rotate", "--now", NOW])?;
+        live(lab, &Self::namesake())
+    }
+
+    fn arguments(&self, _lab: &Lab) -> Vec<String> {
+        ["restore", "2026-05-10", "--live"].map(str::to_owned).to_vec()
+    }
+
+    fn code(&self) -> i32 {
+        // What is in the way is named.
+        1
+    }
+
+    fn names_findings(&self) -> bool {
+        true
+    }
+
+    fn promise(&self, lab: &Lab, _outcome: &Outcome) -> Verdict {
+        let truth =
+            check::kept(lab, &super::together([Restore::archived(), Self::namesake()]), &[])?;
+        for (identity, contents) in Self::namesake() {
+            if truth.live.get(&identity) != contents.first() {
+                return Err(format!("replaced: {identity}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&self, lab: &Lab) -> Verdict {
+        let truth = Truth::read(lab)?;
+        let wanted = Restore::archived().into_keys().filter(|path| path.starts_with("2026-05-10/"));
+        match wanted.into_iter().find(|path| !truth.live.contains_key(path)) {
+            Some(path) => Err(format!("not restored: {path}")),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&self, lab: &Lab) -> Verdict {
+        self.done(lab)?;
+        // One name for two events is a finding, until rotation archives both.
+        lab.must(&[1], &["verify"])?;
+        check::tidy(&Truth::read(lab)?)?;
+        lab.must(&[1], &["rotate", "--now", NOW])?;
+        check::moved(
+            &Truth::read(lab)?,
+            &super::together([Restore::archived(), Self::namesake()]),
+        )?;
         check::verified(lab)
     }
 }

@@ -39,6 +39,9 @@ pub(crate) enum Fate {
     Half,
     /// Half of it is done, and then the process dies.
     HalfAndDie,
+    /// A write goes through with this bit of its bytes changed, and the process learns
+    /// nothing of it.
+    Flip(usize),
     /// It is not made, and gives this error.
     Fail(Errno),
 }
@@ -207,6 +210,9 @@ impl Tracer<'_> {
                 (Fate::Fail(errno), _) => registers::fail(tid, errno)?,
                 // The program takes for granted that a call leaves its arguments alone.
                 (Fate::Half, Some((at, whole))) => registers::set_argument(tid, at, whole)?,
+                (Fate::Flip(bit), _) => {
+                    process::flip(tid, registers::call(tid)?.arguments[1], bit)?;
+                }
                 _ => {}
             }
             let result = registers::result(tid)?;
@@ -246,6 +252,13 @@ impl Tracer<'_> {
                 (Some((at, _)), Change::Write { data, .. } | Change::Answer { data }) => {
                     data.truncate(data.len() / 2);
                     registers::set_argument(tid, at, data.len() as u64)?;
+                }
+                _ => fate = Fate::Pass,
+            },
+            Fate::Flip(bit) => match (call.amount, &mut call.change) {
+                (Some(_), Change::Write { data, .. }) if bit / 8 < data.len() => {
+                    data[bit / 8] ^= 1 << (bit % 8);
+                    process::flip(tid, raw.arguments[1], bit)?;
                 }
                 _ => fate = Fate::Pass,
             },

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::unistd::Pid;
 
 /// The longest path that is read.
@@ -28,6 +29,21 @@ pub(super) fn memory(tid: Pid, address: u64, length: usize) -> Vec<u8> {
     }
     bytes.truncate(filled);
     bytes
+}
+
+/// Changes one bit of a process's memory, counted from an address on.
+pub(super) fn flip(tid: Pid, address: u64, bit: usize) -> nix::Result<()> {
+    let at = address + bit as u64 / 8;
+    let changed =
+        fs::OpenOptions::new().read(true).write(true).open(format!("/proc/{tid}/mem")).and_then(
+            |file| {
+                let mut byte = [0];
+                file.read_exact_at(&mut byte, at)?;
+                byte[0] ^= 1 << (bit % 8);
+                file.write_all_at(&byte, at)
+            },
+        );
+    changed.map_err(|_| Errno::EFAULT)
 }
 
 /// A text of a process's memory, up to its zero.
