@@ -12,7 +12,7 @@ use crate::fs;
 use crate::{Error, Result};
 
 /// How often a directory may vanish under us before we give up.
-const TRIES: usize = 100;
+const TRIES: usize = 1000;
 
 /// A directory younger than this may not have been synced into its parent yet by whoever
 /// made it.
@@ -63,7 +63,8 @@ pub fn place(
             Ok(placed)
         });
         match placed {
-            Err(error) if error.is_not_found() => {}
+            // On a busy machine whoever removed the directory may be at it still.
+            Err(error) if error.is_not_found() => std::thread::yield_now(),
             outcome => return outcome,
         }
     }
