@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI32;
 
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
@@ -24,6 +25,8 @@ pub(super) const MANIFEST: &str = "manifest.jsonl";
 pub struct ArchiveDir {
     root: PathBuf,
     dir: OwnedFd,
+    /// The last year whose folder, and everything above it, was synced by us.
+    pub(super) synced_year: AtomicI32,
 }
 
 /// A segment's file.
@@ -48,7 +51,7 @@ impl ArchiveDir {
     /// Opens an archive; `None` when the directory does not exist.
     pub fn open(root: &Path) -> Result<Option<Self>> {
         match fs::open_root(root) {
-            Ok(dir) => Ok(Some(Self { root: root.to_owned(), dir })),
+            Ok(dir) => Ok(Some(Self::at(root, dir))),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(Error::io(root, "open", errno)),
         }
@@ -58,7 +61,11 @@ impl ArchiveDir {
     pub fn create(root: &Path) -> Result<Self> {
         fs::create_dir_all(root).map_err(|error| Error::io(root, "create", error))?;
         let dir = fs::open_root(root).map_err(|errno| Error::io(root, "open", errno))?;
-        Ok(Self { root: root.to_owned(), dir })
+        Ok(Self::at(root, dir))
+    }
+
+    fn at(root: &Path, dir: OwnedFd) -> Self {
+        Self { root: root.to_owned(), dir, synced_year: AtomicI32::new(i32::MIN) }
     }
 
     /// Its directory.

@@ -178,6 +178,11 @@ impl Manifest {
             mended = [&line[..at], &[byte], &line[at + 1..]].concat();
             whole = &mended;
         } else if newline == 0 || memchr::memchr(0, line).is_some() {
+            // Whatever else lies under this name is not for a writer to cut off.
+            if self.hashes.is_empty() && !matches!(line.first(), None | Some(b'{' | 0)) {
+                damages.push("it is no manifest: line 1 is no record".to_owned());
+                return;
+            }
             // What a power cut leaves: part of a line, or blocks of zeros.
             let sound = if newline == 0 { chain::unfinished_line(line).unwrap_or(0) } else { 0 };
             self.torn = Some(Torn { bytes: (line.len() - sound) as u64 + newline });

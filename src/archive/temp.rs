@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use rustix::fs::Advice;
 use rustix::io::Errno;
@@ -30,12 +31,15 @@ impl ArchiveDir {
         let folder_name = format!("{year:04}");
         let folder_path = self.root().join(&folder_name);
         let failed = |errno: Errno| Error::io(&folder_path, "create", errno);
-        fs::make_dir(self.fd(), &folder_name).map_err(failed)?;
-        // Also when it was there: a run that was stopped may have made it a moment ago, or
-        // the archive itself.
-        rustix::fs::fsync(self.fd())
-            .and_then(|()| fs::sync_above(self.fd(), &|_| true))
-            .map_err(|errno| Error::io(self.root(), "sync", errno))?;
+        let is_new = fs::make_dir(self.fd(), &folder_name).map_err(failed)?;
+        // Once also when it was there: a run that was stopped may have made it a moment ago,
+        // or the archive itself.
+        if is_new || self.synced_year.load(Ordering::Relaxed) != year {
+            rustix::fs::fsync(self.fd())
+                .and_then(|()| fs::sync_above(self.fd(), &|_| true))
+                .map_err(|errno| Error::io(self.root(), "sync", errno))?;
+            self.synced_year.store(year, Ordering::Relaxed);
+        }
         let folder = fs::open_dir(self.fd(), &folder_name)
             .map_err(|errno| Error::io(&folder_path, "open", errno))?;
         let name = fs::temp_name(token);

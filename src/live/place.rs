@@ -133,7 +133,8 @@ pub(super) fn link_one(
             Err(Errno::NOENT) if is_removed(directory) => {
                 return Err(failed("create")(Errno::NOENT));
             }
-            Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::XDEV) => {}
+            // A file system without links says EPERM.
+            Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::XDEV | Errno::PERM) => {}
             Err(errno) => return Err(failed("create")(errno)),
         }
     }

@@ -81,6 +81,16 @@ fn every_single_bit_of_the_manifest_counts() {
 }
 
 #[test]
+fn a_text_that_is_no_manifest_is_never_cut_off() {
+    let lab = lab();
+    write_manifest(&lab, "notes of the operator, without a newline");
+    let run = lab.fails(65, ["rotate", "--now", crate::common::NOW]);
+    assert!(run.stderr.contains("manifest.jsonl: it is no manifest"), "{run:?}");
+    assert_eq!(manifest(&lab), "notes of the operator, without a newline");
+    assert!(findings(&lab, &[])[0].contains("it is no manifest"));
+}
+
+#[test]
 fn a_torn_last_line_is_told_apart_from_damage() {
     let lab = lab();
     let sound = manifest(&lab);

@@ -25,6 +25,7 @@ mod layers;
 mod man;
 mod planted;
 mod protocol;
+mod residue;
 mod room;
 mod roundtrip;
 mod signals;

@@ -69,6 +69,7 @@ fn run(options: &Options, home: &Path) -> Result<bool, String> {
         for scenario in &scenarios {
             let outcomes = Stage::new(&**scenario, &settings).and_then(|stage| match mode {
                 Mode::Kill => mode::kill::run(&stage, &settings),
+                Mode::Selftest => mode::selftest::run(&stage, &settings),
                 Mode::Fault => mode::fault::run(&stage, &settings),
                 Mode::Flip => mode::flip::run(&stage, &settings),
                 _ => mode::powercut::run(&stage, &settings),

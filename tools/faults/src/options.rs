@@ -63,6 +63,8 @@ pub(crate) enum Mode {
     Flip,
     /// The power goes, on a disk that keeps only what was synced
     Powercut,
+    /// The disk ignores syncs, as if the command forgot them: that must be noticed
+    Selftest,
     /// The power goes, on real file systems in loop images (needs root)
     Realcut,
 }
@@ -76,6 +78,7 @@ impl Mode {
             Self::Fault => "fault",
             Self::Flip => "flip",
             Self::Powercut => "powercut",
+            Self::Selftest => "selftest",
             Self::Realcut => "realcut",
         }
     }
@@ -98,7 +101,14 @@ impl Options {
     pub(crate) fn modes(&self) -> Vec<Mode> {
         match self.mode {
             Mode::All => {
-                vec![Mode::Kill, Mode::Fault, Mode::Flip, Mode::Powercut, Mode::Realcut]
+                vec![
+                    Mode::Kill,
+                    Mode::Fault,
+                    Mode::Flip,
+                    Mode::Powercut,
+                    Mode::Selftest,
+                    Mode::Realcut,
+                ]
             }
             mode => vec![mode],
         }
@@ -117,6 +127,7 @@ impl Options {
             most: self.most.or(usual),
             only: self.points.clone().map(|points| points.0),
             seed: self.seed,
+            deaf: None,
             every: self.every.unwrap_or(if self.quick { 11 } else { 1 }),
         }
     }

@@ -129,7 +129,7 @@ impl Truth {
     /// Every content that an identity has, each once.
     pub(crate) fn contents(&self) -> BTreeMap<&str, Vec<&[u8]>> {
         let mut contents: BTreeMap<&str, Vec<&[u8]>> = BTreeMap::new();
-        let live = self.live.iter().map(|(path, bytes)| (path, bytes));
+        let live = self.live.iter();
         let archived = self
             .archived
             .iter()
@@ -173,5 +173,10 @@ pub(crate) fn files(directory: &Path) -> Verdict<BTreeMap<String, Vec<u8>>> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Into a string, this cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -10,8 +10,10 @@
 
 mod replay;
 mod states;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -53,6 +55,15 @@ pub(crate) enum Step {
     End { code: i32 },
 }
 
+/// What a disk may be deaf to, so that it is seen whether anyone would notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deaf {
+    /// Syncs of directories do nothing.
+    ToDirectories,
+    /// Syncs of files do nothing, nor do those of everything at once.
+    ToFiles,
+}
+
 /// What was there in the beginning, and each step from then on, with the call that made it.
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -63,6 +74,7 @@ pub(crate) struct Disk {
     now: Tree,
     nodes: HashMap<u64, Node>,
     next: Node,
+    pub(crate) deaf: Option<Deaf>,
     /// Calls whose effect is not known: then the model is not to be believed.
     pub(crate) unknown: Vec<String>,
 }
@@ -77,6 +89,7 @@ impl Disk {
             now: Tree::default(),
             nodes: HashMap::from([(fs::metadata(root)?.ino(), TOP)]),
             next: TOP + 1,
+            deaf: None,
             unknown: Vec::new(),
         };
         disk.take_up(root, TOP)?;
@@ -141,8 +154,8 @@ impl Disk {
             }
             Change::MakeDir { path } => {
                 let node = self.new_node(made?);
-                self.begin.directories.insert(node, Default::default());
-                self.now.directories.insert(node, Default::default());
+                self.begin.directories.insert(node, BTreeMap::default());
+                self.now.directories.insert(node, BTreeMap::default());
                 let (directory, name) = self.place(path)?;
                 vec![Step::Name { directory, name, node }]
             }
@@ -158,7 +171,16 @@ impl Disk {
             Change::Resize { inode, length } => {
                 vec![Step::Resize { node: *self.nodes.get(inode)?, length: *length }]
             }
-            Change::Sync { inode } => vec![Step::Sync { node: *self.nodes.get(inode)? }],
+            Change::Sync { inode } => {
+                let node = *self.nodes.get(inode)?;
+                let is_directory = self.now.directories.contains_key(&node);
+                match self.deaf {
+                    Some(Deaf::ToDirectories) if is_directory => Vec::new(),
+                    Some(Deaf::ToFiles) if !is_directory => Vec::new(),
+                    _ => vec![Step::Sync { node }],
+                }
+            }
+            Change::SyncAll if self.deaf == Some(Deaf::ToFiles) => Vec::new(),
             Change::SyncAll => vec![Step::SyncAll],
             Change::Link { inode, to } => {
                 let (directory, name) = self.place(to)?;
@@ -202,7 +224,7 @@ impl Director for Disk {
         match self.steps_of(call) {
             Some(steps) => {
                 for step in steps {
-                    self.now.apply(&step, &Content::Whole);
+                    self.now.apply(&step, Content::Whole);
                     self.steps.push((step, call.to_string()));
                 }
             }

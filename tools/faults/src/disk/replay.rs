@@ -27,7 +27,7 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// Carries out one step.
-    pub(crate) fn apply(&mut self, step: &Step, content: &Content) {
+    pub(crate) fn apply(&mut self, step: &Step, content: Content) {
         match step {
             Step::Name { directory, name, node } => {
                 self.directories.entry(*directory).or_default().insert(name.clone(), *node);

@@ -29,7 +29,7 @@ impl State {
         for (at, (step, _)) in disk.steps[..self.upto].iter().enumerate() {
             if self.keep[at] {
                 let is_whole = safe[at] || self.only.is_some_and(|only| only != at);
-                tree.apply(step, if is_whole { &Content::Whole } else { &self.content });
+                tree.apply(step, if is_whole { Content::Whole } else { self.content });
             }
         }
         tree
@@ -97,7 +97,7 @@ pub(crate) fn strictest(disk: &Disk) -> Tree {
     let safe = safe_steps(disk, disk.steps.len());
     for ((step, _), safe) in disk.steps.iter().zip(safe) {
         if safe {
-            tree.apply(step, &Content::Whole);
+            tree.apply(step, Content::Whole);
         }
     }
     tree

@@ -6,6 +6,7 @@ pub(crate) mod flip;
 pub(crate) mod kill;
 pub(crate) mod powercut;
 pub(crate) mod realcut;
+pub(crate) mod selftest;
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 
+use crate::disk::Deaf;
 use crate::lab::{Lab, Outcome, Verdict, copy_tree};
 use crate::report::{Failure, Outcomes};
 use crate::scenario::{Lacks, Scenario, prepare};
@@ -34,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// Of two runs, the first is killed at every so many calls.
     pub(crate) every: usize,
+    /// What the disk of the model does not hear.
+    pub(crate) deaf: Option<Deaf>,
 }
 
 impl Settings {
@@ -121,7 +125,7 @@ impl<'a> Stage<'a> {
         let mut run = || {
             let mut job = lab.job(&arguments, &self.scenario.input())?;
             job.looks = looks;
-            let mut poor = Poor { lacks: self.scenario.lacks(), director, refused: None };
+            let mut poor = Poor { lacks: self.scenario.lacks(), director };
             let end = trace::run(&job, &mut poor)?;
             lab.outcome(end)
         };
@@ -177,20 +181,19 @@ impl Director for Calls {
 struct Poor<'a> {
     lacks: Lacks,
     director: &'a mut dyn Director,
-    refused: Option<Errno>,
 }
 
 impl Director for Poor<'_> {
     fn before(&mut self, call: &Call) -> Fate {
         let is_link = matches!(call.change, Change::Link { .. });
-        self.refused = match self.lacks {
-            Lacks::Nothing => None,
-            _ if call.change == Change::Unnamed => Some(Errno::EOPNOTSUPP),
+        let refused = match self.lacks {
             Lacks::Links if is_link => Some(Errno::EPERM),
+            Lacks::Nothing | Lacks::Links => None,
+            _ if call.change == Change::Unnamed => Some(Errno::EOPNOTSUPP),
             Lacks::NoReplace if call.name == "renameat2" => Some(Errno::EINVAL),
             _ => None,
         };
-        match (self.director.before(call), self.refused) {
+        match (self.director.before(call), refused) {
             (Fate::Pass, Some(errno)) => Fate::Fail(errno),
             (fate, _) => fate,
         }

@@ -54,9 +54,9 @@ pub(crate) fn run(stage: &Stage<'_>, settings: &Settings) -> Verdict<Outcomes> {
         }
         Ok(())
     };
-    add(record(stage, &lab, &[None])?.0, 0, None)?;
+    add(record(stage, &lab, settings, &[None])?.0, 0, None)?;
     for killed in (1..=calls).step_by(settings.every.max(1)) {
-        let (disk, from) = record(stage, &lab, &[Some(killed), None])?;
+        let (disk, from) = record(stage, &lab, settings, &[Some(killed), None])?;
         add(disk, from, Some(killed))?;
     }
     let chosen = settings.choose(points.len());
@@ -71,9 +71,15 @@ pub(crate) fn run(stage: &Stage<'_>, settings: &Settings) -> Verdict<Outcomes> {
 }
 
 /// Records runs one after the other, the first ones killed; also where the last one begins.
-fn record(stage: &Stage<'_>, lab: &Lab, runs: &[Option<usize>]) -> Verdict<(Disk, usize)> {
+fn record(
+    stage: &Stage<'_>,
+    lab: &Lab,
+    settings: &Settings,
+    runs: &[Option<usize>],
+) -> Verdict<(Disk, usize)> {
     stage.reset(lab)?;
     let mut disk = Disk::read(&lab.state()).map_err(|error| error.to_string())?;
+    disk.deaf = settings.deaf;
     let mut from = 0;
     for die_at in runs {
         from = disk.steps.len();

@@ -7,9 +7,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::cut::cut;
-use super::{Settings, Stage, WORKERS, try_all};
+use super::{Settings, Stage, try_all};
 use crate::lab::{Lab, Verdict};
 use crate::report::{Failure, Outcomes, Report};
 use crate::scenario::{Lacks, Scenario, prepare};
@@ -68,7 +69,8 @@ fn on(
 ) -> Verdict<Outcomes> {
     // Without a disk, to know how many calls there are, and that all is well without cuts.
     let calls = Stage::new(scenario, settings)?.baseline(false)?.len();
-    let settings = Settings { home: settings.home.join("real"), ..settings.clone() };
+    let home = settings.home.join(format!("{}-on-{name}", scenario.name()));
+    let settings = Settings { home, ..settings.clone() };
     let base = settings.home.join("base.img");
     let lab = Lab::new(settings.home.join("worker-0"), settings.program.clone())
         .map_err(|error| error.to_string())?;
@@ -92,7 +94,8 @@ fn on(
     if points.len() <= calls {
         outcomes.note = format!("of {}", calls + 1);
     }
-    fs::remove_dir_all(&settings.home).map_err(|error| error.to_string())?;
+    // What is left of the images is only in the way.
+    let _ = fs::remove_dir_all(&settings.home);
     Ok(outcomes)
 }
 
@@ -158,10 +161,23 @@ impl Mounted {
         Ok(Self { mount: Some(mount.to_owned()) })
     }
 
+    /// A process that the other worker is just starting may hold a handle of ours for a
+    /// moment longer than we do: then it is tried again.
     fn end(mut self) -> Verdict {
-        match self.mount.take() {
-            Some(mount) => command(Command::new("umount").arg(mount)),
-            None => Ok(()),
+        let Some(mount) = self.mount.take() else { return Ok(()) };
+        let mut tries = 100;
+        loop {
+            tries -= 1;
+            match command(Command::new("umount").arg(&mount)) {
+                Err(reason) if reason.contains("busy") && tries > 0 => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(reason) => {
+                    self.mount = Some(mount);
+                    return Err(reason);
+                }
+                Ok(()) => return Ok(()),
+            }
         }
     }
 }
@@ -173,6 +189,3 @@ impl Drop for Mounted {
         }
     }
 }
-
-// One image for each worker is mounted at a time.
-const _: () = assert!(WORKERS <= 2, "more would need more loop devices than are usual");

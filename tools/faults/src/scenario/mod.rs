@@ -29,7 +29,7 @@ pub(crate) enum Lacks {
     Nothing,
     /// Files without a name, as on NFS.
     Unnamed,
-    /// Hard links, and files without a name, as on exFAT.
+    /// Hard links, as on exFAT.
     Links,
     /// Renames that do not replace, and files without a name, as on some FUSE file systems.
     NoReplace,

@@ -8,8 +8,9 @@ use crate::truth::{Truth, files};
 
 pub(super) fn all() -> Vec<Box<dyn Scenario>> {
     vec![
-        Box::new(Restore { to_live: false }),
-        Box::new(Restore { to_live: true }),
+        Box::new(Restore { to_live: false, lacks: Lacks::Nothing }),
+        Box::new(Restore { to_live: true, lacks: Lacks::Nothing }),
+        Box::new(Restore { to_live: true, lacks: Lacks::NoReplace }),
         Box::new(Beside { lacks: Lacks::Nothing }),
         Box::new(Beside { lacks: Lacks::NoReplace }),
     ]
@@ -17,6 +18,7 @@ pub(super) fn all() -> Vec<Box<dyn Scenario>> {
 
 struct Restore {
     to_live: bool,
+    lacks: Lacks,
 }
 
 /// Back into a live tree where another event has the name of an archived one.
@@ -51,7 +53,16 @@ impl Restore {
 
 impl Scenario for Restore {
     fn name(&self) -> String {
-        if self.to_live { "restore-live" } else { "restore-to" }.to_owned()
+        match (self.to_live, self.lacks) {
+            (false, _) => "restore-to",
+            (true, Lacks::Nothing) => "restore-live",
+            (true, _) => "restore-without-noreplace",
+        }
+        .to_owned()
+    }
+
+    fn lacks(&self) -> Lacks {
+        self.lacks
     }
 
     fn setup(&self, lab: &Lab) -> Verdict {
@@ -136,7 +147,7 @@ impl Scenario for Beside {
     fn name(&self) -> String {
         match self.lacks {
             Lacks::Nothing => "restore-beside-another",
-            _ => "restore-without-noreplace",
+            _ => "restore-beside-without-noreplace",
         }
         .to_owned()
     }

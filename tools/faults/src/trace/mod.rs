@@ -5,8 +5,11 @@
 //! is done by half, or is where the whole process dies.
 
 mod call;
+mod decode;
 mod process;
 mod registers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
@@ -73,7 +76,7 @@ pub(crate) enum End {
 }
 
 /// How long a run may take before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs a job to its end, whatever that is.
 pub(crate) fn run(job: &Job, director: &mut dyn Director) -> io::Result<End> {
@@ -190,7 +193,7 @@ impl Tracer<'_> {
     fn at_call(&mut self, tid: Pid) -> nix::Result<()> {
         if self.inside.insert(tid) {
             let raw = registers::call(tid)?;
-            let call = call::decode(tid, &raw, &self.job.root)
+            let call = decode::decode(tid, &raw, &self.job.root)
                 .filter(|call| self.job.looks || call.change != Change::Look);
             match call {
                 None => ptrace::syscall(tid, None),
@@ -214,7 +217,7 @@ impl Tracer<'_> {
             }
             let result = registers::result(tid)?;
             call.result = Some(result);
-            call.made = call::made(tid, &call.change, result);
+            call.made = decode::made(tid, &call.change, result);
             self.director.after(&call);
             self.busy = None;
             if fate == Fate::HalfAndDie {
@@ -234,7 +237,7 @@ impl Tracer<'_> {
         let Some((tid, queued)) = self.queue.pop_front() else { return Ok(()) };
         // What it does may depend on calls that came before it in the meantime.
         let raw = registers::call(tid)?;
-        let mut call = call::decode(tid, &raw, &self.job.root).unwrap_or(queued);
+        let mut call = decode::decode(tid, &raw, &self.job.root).unwrap_or(queued);
         self.count += 1;
         call.number = self.count;
         let mut fate = self.director.before(&call);
