@@ -211,7 +211,7 @@ impl Tracer<'_> {
                 // The program takes for granted that a call leaves its arguments alone.
                 (Fate::Half, Some((at, whole))) => registers::set_argument(tid, at, whole)?,
                 (Fate::Flip(bit), _) => {
-                    process::flip(tid, registers::call(tid)?.arguments[1], bit)?
+                    process::flip(tid, registers::call(tid)?.arguments[1], bit)?;
                 }
                 _ => {}
             }
