@@ -110,8 +110,9 @@ mod tests {
         assert_eq!(Sha256Hash::finish(Sha256::new().chain_update(b"abc")), hash);
         assert_eq!(serde_json::to_string(&hash).unwrap(), format!("\"{ABC}\""));
         assert_eq!(serde_json::from_str::<Sha256Hash>(&format!("\"{ABC}\"")).unwrap(), hash);
-        let all = "0123456789abcdef".repeat(4).parse::<Sha256Hash>().unwrap();
-        assert_eq!(all.0[..8], [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
+        let all =
+            (0..32_u8).map(|byte| format!("{:02x}", byte * 8 + 7)).collect::<Vec<_>>().concat();
+        assert_eq!(all.parse::<Sha256Hash>().unwrap().0, std::array::from_fn(|n| n as u8 * 8 + 7));
     }
 
     #[test]
