@@ -5,7 +5,7 @@ use std::ops::Range;
 use zstd::zstd_safe;
 
 use super::{MAX_FRAME_BYTES, codec, tar};
-use crate::event::{Date, EventPath};
+use crate::event::{Date, MemberOrder, PathRef};
 use crate::{Error, Result};
 
 /// A frame's members, in memory.
@@ -30,11 +30,34 @@ impl FrameLabel {
     }
 }
 
+/// A frame as it was read from the disk. Unpacking it takes longer than reading it, and
+/// can be done elsewhere.
+#[derive(Debug)]
+pub struct PackedFrame {
+    pub(super) compressed: Vec<u8>,
+    pub(super) label: FrameLabel,
+    pub(super) date: Option<Date>,
+}
+
+impl PackedFrame {
+    /// How much memory it takes unpacked, in bytes; 0 if it cannot be unpacked.
+    pub fn tar_bytes(&self) -> u64 {
+        codec::stated_size(&self.compressed, MAX_FRAME_BYTES).unwrap_or(0)
+    }
+
+    /// Decompresses the frame; its checksum is checked.
+    pub fn unpack(self) -> Result<Frame> {
+        let tar =
+            decompress_stated(&self.compressed).map_err(|reason| self.label.damage(&reason))?;
+        Ok(Frame::new(tar, self.label, self.date))
+    }
+}
+
 /// One file of the segment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
     /// Its identity.
-    pub path: EventPath,
+    pub path: PathRef<'a>,
     /// Its bytes.
     pub bytes: &'a [u8],
     /// Its modification time in the tar, in seconds since 1970.
@@ -74,7 +97,7 @@ impl Frame {
         mut passed_over: impl FnMut(&Range<usize>) -> bool + 'a,
     ) -> impl Iterator<Item = Result<Member<'a>>> + 'a {
         let mut at = 0;
-        let mut before: Option<EventPath> = None;
+        let mut before: Option<MemberOrder<'a>> = None;
         std::iter::from_fn(move || {
             while let Some((bytes, next)) = tar::extent(&self.tar, at)
                 && passed_over(&bytes)
@@ -85,10 +108,11 @@ impl Frame {
                 return None;
             }
             let outcome = tar::parse(&self.tar, at).and_then(|parsed| {
-                if self.date.is_some_and(|date| parsed.path.date != date) {
+                if self.date.is_some_and(|date| parsed.path.date() != date) {
                     return Err(format!("{} is not of the segment's day", parsed.path));
                 }
-                if before.as_ref().is_some_and(|before| *before >= parsed.path) {
+                let order = parsed.path.member_order();
+                if before.replace(order).is_some_and(|before| before >= order) {
                     return Err(format!("{} is out of order or twice", parsed.path));
                 }
                 Ok(parsed)
@@ -96,7 +120,6 @@ impl Frame {
             match outcome {
                 Ok(parsed) => {
                     at = parsed.end;
-                    before = Some(parsed.path.clone());
                     Some(Ok(Member {
                         path: parsed.path,
                         bytes: &self.tar[parsed.start..parsed.start + parsed.size],

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{FoundEvent, Store};
 use crate::archive::{ArchiveDir, Manifest, SegmentName};
-use crate::event::{Date, EventHead, EventPath, Timestamp};
+use crate::event::{Date, EventName, EventPath, PathRef, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::segment::SegmentReader;
 use crate::{Error, Result};
@@ -36,10 +36,10 @@ impl Name {
         })
     }
 
-    fn fits(&self, path: &EventPath) -> bool {
+    fn fits(&self, path: PathRef<'_>) -> bool {
         match self {
-            Self::Path(wanted) => wanted == path,
-            Self::Id(id) => path.name.id() == Some(*id),
+            Self::Path(wanted) => path == *wanted,
+            Self::Id(id) => EventName::parse(path.name()).is_some_and(|parts| parts.id == *id),
         }
     }
 
@@ -86,7 +86,7 @@ impl Store {
                     match find_archived(&archive, segment, name, &mut failed) {
                         Ok(Some((path, bytes))) => {
                             let segment = Some(std::sync::Arc::new(segment.clone()));
-                            return Ok(found(path, segment, bytes));
+                            return Ok(FoundEvent::new(path, segment, bytes.into()));
                         }
                         Ok(None) => {}
                         Err(error) => failed = failed.or(Some(error)),
@@ -114,26 +114,16 @@ fn ordered(dates: impl Iterator<Item = Date>, likely: Option<Date>, only_there: 
     dates
 }
 
-fn found(
-    path: EventPath,
-    segment: Option<std::sync::Arc<crate::archive::SegmentName>>,
-    bytes: Vec<u8>,
-) -> FoundEvent {
-    let timestamp =
-        EventHead::parse(&bytes).map_or_else(|_| path.date.start(), |head| head.timestamp);
-    FoundEvent::new(path, segment, bytes.into(), timestamp)
-}
-
 fn find_live(live: &LiveTree, date: Date, name: &Name) -> Result<Option<FoundEvent>> {
     let listing = live.list(date)?;
     let partition = live.partition(date);
     let mut bytes = Vec::new();
     for number in 0..listing.len() {
         let path = listing.path(number);
-        if name.fits(&path)
+        if name.fits(path.borrowed())
             && let FileState::Read(_) = partition.read_into(&path.node, &path.name, &mut bytes)?
         {
-            return Ok(Some(found(path, None, bytes)));
+            return Ok(Some(FoundEvent::new(path, None, bytes.into())));
         }
     }
     Ok(None)
@@ -166,8 +156,8 @@ fn find_in_frame(
 ) -> Result<Option<(EventPath, Vec<u8>)>> {
     for member in reader.read_frame(number)?.members() {
         let member = member?;
-        if name.fits(&member.path) {
-            return Ok(Some((member.path, member.bytes.to_vec())));
+        if name.fits(member.path) {
+            return Ok(Some((member.path.to_path(), member.bytes.to_vec())));
         }
     }
     Ok(None)

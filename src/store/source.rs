@@ -2,20 +2,21 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use memchr::memmem;
 use rayon::prelude::*;
 
+use super::arena::{Row, Rows};
+use super::filter::Judged;
+use super::frames::{self, FrameRows, OpenSegment};
 use super::notice::{Notice, Notices};
-use super::row::{FoundEvent, bounds};
+use super::row::{bounds, clamp};
 use super::{Filter, Order, Query, Store, step};
+use crate::Result;
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName, catalogue};
-use crate::event::{Date, EventHead, EventPath};
+use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FileState, Listing, LiveTree};
 use crate::segment::{SegmentReader, Sha256Hash};
-use crate::{Error, Result};
 
 /// A part of the history that was not read yet.
 pub(super) enum Source {
@@ -29,11 +30,14 @@ pub(super) enum Source {
     Known(KnownFiles),
 }
 
-/// A segment while frames of it are to be read.
-pub(super) struct OpenSegment {
-    name: Arc<SegmentName>,
-    path: PathBuf,
-    reader: SegmentReader,
+impl Source {
+    /// The frame that it is, if it is one.
+    pub(super) fn frame(&self) -> Option<(Arc<OpenSegment>, usize)> {
+        match self {
+            Self::Frame(segment, frame) => Some((Arc::clone(segment), *frame)),
+            _ => None,
+        }
+    }
 }
 
 pub(super) struct LiveFiles {
@@ -54,7 +58,7 @@ pub(super) struct KnownFiles {
 /// What reading a source brought.
 #[derive(Default)]
 pub(super) struct Opened {
-    pub(super) rows: Vec<FoundEvent>,
+    pub(super) rows: Vec<Row>,
     /// Further sources with their least and greatest place in time.
     pub(super) sources: Vec<(i64, i64, Source)>,
     /// How to read the same rows once more.
@@ -141,8 +145,14 @@ impl Reading {
                 Ok(None)
             }
             Source::Frame(segment, frame) => {
-                self.read_frame(&segment, frame, opened, notices);
-                opened.again = Some(Source::Frame(segment, frame));
+                let frame = (segment, frame);
+                for FrameRows { rows, notices: found } in
+                    self.read_frames(std::slice::from_ref(&frame))
+                {
+                    opened.rows = rows;
+                    found.into_iter().for_each(|notice| notices.add(notice));
+                }
+                opened.again = Some(Source::Frame(frame.0, frame.1));
                 Ok(None)
             }
             Source::Live(files) => self.read_live(files, opened, notices),
@@ -151,6 +161,11 @@ impl Reading {
                 Ok(None)
             }
         }
+    }
+
+    /// Reads frames that are [`Source::Frame`]s.
+    pub(super) fn read_frames(&self, frames: &[(Arc<OpenSegment>, usize)]) -> Vec<FrameRows> {
+        frames::read(frames, &self.query.filter)
     }
 
     /// Lists the live day first, and only then asks the manifest for its segments: a file
@@ -223,63 +238,10 @@ impl Reading {
                 }
             };
             self.segments_opened += 1;
-            let segment = OpenSegment { name: Arc::new(name), path, reader };
-            queue_frames(segment, &self.query, date, opened, notices);
+            let segment = OpenSegment { name: Arc::new(name), path, date, reader };
+            segment.queue(&self.query, opened, notices);
         }
         Ok(())
-    }
-
-    fn read_frame(
-        &self,
-        segment: &OpenSegment,
-        number: usize,
-        opened: &mut Opened,
-        notices: &mut Notices,
-    ) {
-        let damaged = |error: Error| Notice::Damaged {
-            path: segment.path.clone(),
-            reason: error.reason_at(&segment.path),
-        };
-        step();
-        let frame = match segment.reader.read_frame(number) {
-            Ok(frame) => frame,
-            Err(error) => {
-                notices.add(damaged(error));
-                return;
-            }
-        };
-        let ids = &self.query.filter.correlation_ids;
-        let (mut all, mut some);
-        let members: &mut dyn Iterator<Item = _> = if can_be_searched(ids) {
-            some = frame.members_with(ids);
-            &mut some
-        } else {
-            all = frame.members();
-            &mut all
-        };
-        for member in members {
-            let member = match member {
-                Ok(member) => member,
-                Err(error) => {
-                    notices.add(damaged(error));
-                    return;
-                }
-            };
-            match self.judge(member.bytes) {
-                Judged::Match(timestamp) => opened.rows.push(FoundEvent::new(
-                    member.path,
-                    Some(Arc::clone(&segment.name)),
-                    member.bytes.into(),
-                    timestamp,
-                )),
-                Judged::Other => {}
-                Judged::Invalid(reason) => notices.add(Notice::Invalid {
-                    path: member.path,
-                    segment: Some((*segment.name).clone()),
-                    reason,
-                }),
-            }
-        }
     }
 
     fn read_live(
@@ -347,13 +309,10 @@ impl Reading {
             .map_init(Vec::new, |buffer, number| {
                 let path = listing.path(*number as usize);
                 let outcome = match partition.read_into(&path.node, &path.name, buffer) {
-                    Ok(FileState::Read(_)) => match self.judge(buffer) {
-                        Judged::Match(timestamp) => Outcome::Row(FoundEvent::new(
-                            path.clone(),
-                            None,
-                            buffer.as_slice().into(),
-                            timestamp,
-                        )),
+                    Ok(FileState::Read(_)) => match self.query.filter.judge(buffer) {
+                        Judged::Match(timestamp) => {
+                            Outcome::Match(buffer.as_slice().into(), timestamp)
+                        }
                         Judged::Other => Outcome::Other,
                         Judged::Invalid(reason) => Outcome::Invalid(reason),
                     },
@@ -373,11 +332,12 @@ impl Reading {
             })
             .collect();
         drop(partition);
+        let mut rows = Rows::new(listing.date(), None);
         for (number, path, outcome) in outcomes {
             match outcome {
-                Outcome::Row(row) => {
-                    times.push((row.time, number));
-                    opened.rows.push(row);
+                Outcome::Match(bytes, timestamp) => {
+                    times.push((clamp(path.date, timestamp), number));
+                    rows.add(path.borrowed(), &bytes, timestamp);
                 }
                 Outcome::Invalid(reason) => {
                     notices.add(Notice::Invalid { path, segment: None, reason });
@@ -386,46 +346,17 @@ impl Reading {
                 Outcome::Other | Outcome::Gone => {}
             }
         }
+        opened.rows.append(&mut rows.finish());
         // Not only when a file was gone: another one may stand in its place by now.
         if self.query.scope.archived() {
             self.add_new_segments(listing.date(), opened, notices)?;
         }
         Ok(())
     }
-
-    fn judge(&self, bytes: &[u8]) -> Judged {
-        let ids = &self.query.filter.correlation_ids;
-        if can_be_searched(ids)
-            && memchr::memchr(b'\\', bytes).is_none()
-            && bytes.first() == Some(&b'{')
-            && !ids.iter().any(|id| memmem::find(bytes, id.as_bytes()).is_some())
-        {
-            return Judged::Other;
-        }
-        match EventHead::parse(bytes) {
-            Ok(head) if self.query.filter.matches(&head) => Judged::Match(head.timestamp),
-            Ok(_) => Judged::Other,
-            Err(error) => Judged::Invalid(error.0),
-        }
-    }
-}
-
-/// Whether an event with one of these ids can be told by its bytes: without a backslash
-/// among them, JSON holds such a text as it is. So most files need not be parsed to see that
-/// they are not asked for.
-fn can_be_searched(ids: &[String]) -> bool {
-    let plain = |id: &String| id.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
-    !ids.is_empty() && ids.iter().all(plain)
-}
-
-enum Judged {
-    Match(crate::event::Timestamp),
-    Other,
-    Invalid(String),
 }
 
 enum Outcome {
-    Row(FoundEvent),
+    Match(Box<[u8]>, Timestamp),
     Other,
     Invalid(String),
     Unreadable(String),
@@ -437,46 +368,4 @@ fn may_answer(filter: &Filter, without: &HashSet<Sha256Hash>, record: &Record) -
     !record.sha256.is_some_and(|sha256| without.contains(&sha256))
         && filter.since.is_none_or(|since| record.last.is_none_or(|last| last >= since))
         && filter.until.is_none_or(|until| record.first.is_none_or(|first| first < until))
-}
-
-/// Queues the frames that can hold a match, each with the times it spans.
-fn queue_frames(
-    segment: OpenSegment,
-    query: &Query,
-    date: Date,
-    opened: &mut Opened,
-    notices: &mut Notices,
-) {
-    let whole_day = bounds(date);
-    let anything = query.filter.is_empty();
-    if let Some(damage) = segment.reader.damage() {
-        let reason = format!("{damage}; reading goes on without it");
-        notices.add(Notice::Damaged { path: segment.path.clone(), reason });
-    }
-    let count = segment.reader.frames().len();
-    let all = || (0..count).collect::<Vec<_>>();
-    let chosen = match segment.reader.index() {
-        None => all(),
-        Some(_) if anything => all(),
-        Some(index) => query.filter.frames(index).unwrap_or_else(|error| {
-            notices.add(Notice::Damaged {
-                path: segment.path.clone(),
-                reason: format!("{error}; reading goes on without the index"),
-            });
-            all()
-        }),
-    };
-    let segment = Arc::new(segment);
-    for frame in chosen {
-        let stats = segment.reader.index().map(|index| index.frame(frame));
-        let (least, greatest) = match stats.map(|stats| (stats.first, stats.last)) {
-            Some((Some(first), Some(last))) => {
-                let at =
-                    |time: crate::event::Timestamp| time.micros().clamp(whole_day.0, whole_day.1);
-                (at(first), at(last))
-            }
-            _ => whole_day,
-        };
-        opened.sources.push((least, greatest, Source::Frame(Arc::clone(&segment), frame)));
-    }
 }

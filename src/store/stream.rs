@@ -11,6 +11,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::arena::{self, Row};
 use super::notice::{Notice, Notices};
 use super::row::{FoundEvent, OwnedPlace, Place, bounds};
 use super::source::{Opened, Reading, Source};
@@ -27,11 +28,13 @@ pub(super) struct Amounts {
     pub(super) buffer_rows: usize,
     /// Live files that are read together.
     pub(super) block_files: usize,
+    /// Bytes that frames read together may take.
+    pub(super) batch_bytes: u64,
 }
 
 impl Default for Amounts {
     fn default() -> Self {
-        Self { buffer_bytes: 24 << 20, buffer_rows: 4096, block_files: 2048 }
+        Self { buffer_bytes: 24 << 20, buffer_rows: 4096, block_files: 2048, batch_bytes: 6 << 20 }
     }
 }
 
@@ -44,15 +47,15 @@ pub struct EventStream {
     sources: BinaryHeap<Reverse<Queued>>,
     number: u64,
     /// Read, not yet final, in no order.
-    rows: Vec<FoundEvent>,
+    rows: Vec<Row>,
     rows_bytes: usize,
     /// Places from here on were dropped; their sources wait in `put_back`.
     cutoff: Option<OwnedPlace>,
     put_back: Vec<Queued>,
     /// Rows before this place were given already.
     watermark: Option<Mark>,
-    /// Final, sorted, the next one last.
-    ready: Vec<FoundEvent>,
+    /// Final, sorted.
+    ready: std::vec::IntoIter<Row>,
     notices: Notices,
 }
 
@@ -91,7 +94,10 @@ struct Mark {
 impl Mark {
     fn is_after(&self, place: Place<'_>, order: Order) -> bool {
         match &self.path {
-            Some(path) => place.compare(&Place { time: self.time, path }, order).is_lt(),
+            Some(path) => {
+                let mark = Place { time: self.time, path: path.borrowed() };
+                place.compare(&mark, order).is_lt()
+            }
             None if order == Order::Forward => place.time < self.time,
             None => place.time > self.time,
         }
@@ -116,7 +122,7 @@ impl EventStream {
             cutoff: None,
             put_back: Vec::new(),
             watermark: None,
-            ready: Vec::new(),
+            ready: Vec::new().into_iter(),
             notices,
         };
         for date in dates {
@@ -148,21 +154,21 @@ impl EventStream {
 
     /// Reads sources until some rows are final; leaves `ready` empty at the end of all.
     fn fill(&mut self) -> Result<()> {
-        while self.ready.is_empty() {
+        while self.ready.len() == 0 {
             let bound = self.sources.peek().map(|Reverse(queued)| queued.bound);
             let next = bound.filter(|bound| {
                 self.cutoff.as_ref().is_none_or(|cutoff| *bound <= self.signed(cutoff.time))
             });
             let Some(bound) = next else {
                 self.give_all();
-                if self.ready.is_empty() && self.sources.is_empty() {
+                if self.ready.len() == 0 && self.sources.is_empty() {
                     return Ok(());
                 }
                 continue;
             };
             if self.is_full() {
                 self.give_before(bound);
-                if !self.ready.is_empty() {
+                if self.ready.len() > 0 {
                     return Ok(());
                 }
                 // One event may be larger than the buffer. It is held alone then, and what
@@ -172,9 +178,38 @@ impl EventStream {
                 }
             }
             let Some(Reverse(queued)) = self.sources.pop() else { return Ok(()) };
-            self.read(queued)?;
+            match queued.source {
+                Source::Frame(..) if self.remaining == u64::MAX => self.read_frames(queued),
+                _ => self.read(queued)?,
+            }
         }
         Ok(())
+    }
+
+    /// Reads a frame and those that come next, side by side. Only where all are wanted: within
+    /// a limit the later ones may not be needed.
+    fn read_frames(&mut self, first: Queued) {
+        let mut batch = vec![first];
+        let most = 4 * rayon::current_num_threads();
+        let mut bytes = 0_u64;
+        while batch.len() < most
+            && let Some(Reverse(next)) = self.sources.peek()
+            && self.cutoff.as_ref().is_none_or(|cutoff| next.bound <= self.signed(cutoff.time))
+            && let Source::Frame(segment, frame) = &next.source
+        {
+            bytes = bytes.saturating_add(segment.cost(*frame));
+            if bytes > self.amounts.batch_bytes {
+                break;
+            }
+            batch.extend(self.sources.pop().map(|Reverse(queued)| queued));
+        }
+        let frames: Vec<_> = batch.iter().filter_map(|queued| queued.source.frame()).collect();
+        let read = self.reading.read_frames(&frames);
+        for (queued, mut found) in batch.into_iter().zip(read) {
+            self.take_rows(&mut found.rows);
+            self.put_back.push(queued);
+            found.notices.into_iter().for_each(|notice| self.notices.add(notice));
+        }
     }
 
     fn read(&mut self, queued: Queued) -> Result<()> {
@@ -203,7 +238,7 @@ impl EventStream {
         Ok(())
     }
 
-    fn take_rows(&mut self, rows: &mut Vec<FoundEvent>) {
+    fn take_rows(&mut self, rows: &mut Vec<Row>) {
         for row in rows.drain(..) {
             let place = row.place();
             let given =
@@ -228,14 +263,14 @@ impl EventStream {
     /// Makes the rows final that no unread source can come before.
     fn give_before(&mut self, bound: i64) {
         let order = self.order;
-        let is_final = |row: &FoundEvent| match order {
+        let is_final = |row: &Row| match order {
             Order::Forward => row.time < bound,
             Order::Reverse => -row.time < bound,
         };
         if self.rows.iter().any(is_final) {
             let (ready, rest) = std::mem::take(&mut self.rows).into_iter().partition(is_final);
             self.rows = rest;
-            self.rows_bytes = self.rows.iter().map(FoundEvent::size).sum();
+            self.settle();
             self.put_back.retain(|queued| queued.end >= bound);
             self.watermark = Some(Mark { time: self.signed(bound), path: None });
             self.make_ready(ready);
@@ -278,44 +313,50 @@ impl EventStream {
         // Rows of one place stay together: they may be one event seen twice.
         let keep = keep
             + self.rows.get(keep.saturating_sub(1)).map_or(0, |last| {
-                let same = |row: &&FoundEvent| row.place() == last.place();
+                let same = |row: &&Row| row.place() == last.place();
                 self.rows[keep..].iter().take_while(same).count()
             });
         let Some(first_dropped) = self.rows.get(keep) else { return false };
-        self.cutoff = Some(OwnedPlace::of(first_dropped));
+        self.cutoff = Some(OwnedPlace::of(first_dropped.place()));
         self.rows.truncate(keep);
-        self.rows_bytes = self.rows.iter().map(FoundEvent::size).sum();
+        self.settle();
         true
     }
 
-    fn make_ready(&mut self, mut rows: Vec<FoundEvent>) {
+    /// Counts anew what rows take, after some went.
+    fn settle(&mut self) {
+        arena::settle(&mut self.rows);
+        self.rows_bytes = self.rows.iter().map(Row::size).sum();
+    }
+
+    fn make_ready(&mut self, mut rows: Vec<Row>) {
         let order = self.order;
         // Archived before live, so that an event that is both is given as archived. Of
         // one place there may be many: two events of one name, and each of them twice.
         rows.sort_by(|a, b| {
             a.place()
                 .compare(&b.place(), order)
-                .then_with(|| a.segment.is_none().cmp(&b.segment.is_none()))
-                .then_with(|| a.segment.cmp(&b.segment))
+                .then_with(|| a.segment().is_none().cmp(&b.segment().is_none()))
+                .then_with(|| a.segment().cmp(&b.segment()))
         });
-        let mut kept: Vec<FoundEvent> = Vec::with_capacity(rows.len());
+        let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
         for row in rows {
             let mut of_this_place =
                 kept.iter().rev().take_while(|kept| kept.place() == row.place()).peekable();
             let is_conflict = of_this_place.peek().is_some();
-            if of_this_place.any(|kept| kept.bytes == row.bytes) {
+            if of_this_place.any(|kept| kept.bytes() == row.bytes()) {
                 continue;
             }
             if is_conflict {
-                self.notices.add(Notice::Conflict { path: row.path.clone() });
+                self.notices.add(Notice::Conflict { path: row.path().to_path() });
             }
             kept.push(row);
         }
-        let mut rows = kept;
-        rows.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
-        self.remaining -= rows.len() as u64;
-        rows.reverse();
-        self.ready = rows;
+        kept.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        if self.remaining < u64::MAX {
+            self.remaining -= kept.len() as u64;
+        }
+        self.ready = kept.into_iter();
     }
 
     fn signed(&self, time: i64) -> i64 {
@@ -330,7 +371,7 @@ impl Iterator for EventStream {
     type Item = Result<FoundEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ready.is_empty() {
+        if self.ready.len() == 0 {
             if self.remaining == 0 {
                 return None;
             }
@@ -339,7 +380,7 @@ impl Iterator for EventStream {
                 return Some(Err(error));
             }
         }
-        self.ready.pop().map(Ok)
+        self.ready.next().map(|row| Ok(row.to_found()))
     }
 }
 

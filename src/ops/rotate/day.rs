@@ -385,7 +385,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
 
 fn hold_all(reader: &SegmentReader, held: &mut Held) -> Result<()> {
     reader.for_each_member(&mut |member| {
-        held.insert((member.path, Sha256Hash::of(member.bytes)));
+        held.insert((member.path.to_path(), Sha256Hash::of(member.bytes)));
         Ok(())
     })
 }

@@ -28,7 +28,7 @@ pub(super) fn is_superfluous(
     };
     let mut all_held = true;
     let walked = reader.for_each_member(&mut |member| {
-        all_held &= held.contains(&(member.path, Sha256Hash::of(member.bytes)));
+        all_held &= held.contains(&(member.path.to_path(), Sha256Hash::of(member.bytes)));
         Ok(())
     });
     match walked {
