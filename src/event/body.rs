@@ -261,7 +261,9 @@ fn string_field(out: &mut Vec<u8>, name: &str, parts: &[&str]) {
     }
     let is_plain = |byte: u8| !matches!(byte, 0..b' ' | b'"' | b'\\');
     if parts.iter().all(|part| part.bytes().all(is_plain)) {
-        parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        for part in parts {
+            out.extend_from_slice(part.as_bytes());
+        }
         out.push(b'"');
     } else {
         out.pop();

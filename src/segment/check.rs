@@ -19,7 +19,7 @@ use crate::event::{Date, EventPath};
 use crate::{Error, Result};
 
 /// Bytes of frames that are decompressed together.
-const MOST_TOGETHER: u64 = 128 << 20;
+const MOST_TOGETHER: u64 = 16 << 20;
 
 /// What checking a segment found.
 #[derive(Debug, Clone)]
@@ -246,7 +246,7 @@ impl Checker<'_> {
 /// bounded memory.
 fn together(frames: &[FrameInfo]) -> usize {
     let mut bytes = 0;
-    let most = 2 * rayon::current_num_threads();
+    let most = 8 * rayon::current_num_threads();
     let fits = frames.iter().take(most).take_while(|info| {
         bytes += u64::from(info.decompressed);
         bytes <= MOST_TOGETHER

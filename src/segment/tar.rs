@@ -80,13 +80,13 @@ fn append_header(out: &mut Vec<u8>, path: PathRef<'_>, mtime: i64, size: usize) 
     let parts = parts(path);
     if !parts.fits() {
         let record = parts.pax_record();
-        out.extend_from_slice(&block(&PAX, "", "PaxHeader", mtime, record.len()));
+        out.extend_from_slice(&PAX.header("", "PaxHeader", mtime, record.len()));
         out.extend_from_slice(record.as_bytes());
         out.resize(out.len().next_multiple_of(BLOCK), 0);
     }
     let prefix = cut(&parts.prefix, PREFIX.len());
     let name = cut(parts.name, NAME.len());
-    out.extend_from_slice(&block(&REGULAR, prefix, name, mtime, size));
+    out.extend_from_slice(&REGULAR.header(prefix, name, mtime, size));
 }
 
 /// The first bytes of a text, at a character's boundary.
@@ -94,36 +94,52 @@ fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
-static REGULAR: LazyLock<[u8; BLOCK]> = LazyLock::new(|| template(tar::EntryType::Regular));
-static PAX: LazyLock<[u8; BLOCK]> = LazyLock::new(|| template(tar::EntryType::XHeader));
+static REGULAR: LazyLock<Template> = LazyLock::new(|| Template::new(tar::EntryType::Regular));
+static PAX: LazyLock<Template> = LazyLock::new(|| Template::new(tar::EntryType::XHeader));
 
-/// What all headers of a kind share; the checksum's field is blank, as it counts.
-fn template(kind: tar::EntryType) -> [u8; BLOCK] {
-    let mut header = tar::Header::new_ustar();
-    if let Some(ustar) = header.as_ustar_mut() {
-        ustar.set_device_major(0);
-        ustar.set_device_minor(0);
-    }
-    header.set_mode(0o444);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_entry_type(kind);
-    let mut block = *header.as_bytes();
-    block[CHECKSUM].fill(b' ');
-    block
+/// What all headers of a kind share.
+struct Template {
+    block: [u8; BLOCK],
+    /// Of its bytes; the field of the checksum counts as blank.
+    sum: u64,
 }
 
-/// A header. A day has as many as events, each is made once more when it is read, so the
-/// fields are written without a way over text.
-fn block(template: &[u8; BLOCK], prefix: &str, name: &str, mtime: i64, size: usize) -> [u8; BLOCK] {
-    let mut block = *template;
-    block[NAME][..name.len()].copy_from_slice(name.as_bytes());
-    block[PREFIX][..prefix.len()].copy_from_slice(prefix.as_bytes());
-    octal(&mut block[SIZE], size as u64);
-    octal(&mut block[MTIME], u64::try_from(mtime).unwrap_or(0));
-    let sum = block.iter().map(|byte| u64::from(*byte)).sum();
-    octal(&mut block[CHECKSUM], sum);
-    block
+impl Template {
+    fn new(kind: tar::EntryType) -> Self {
+        let mut header = tar::Header::new_ustar();
+        if let Some(ustar) = header.as_ustar_mut() {
+            ustar.set_device_major(0);
+            ustar.set_device_minor(0);
+        }
+        header.set_mode(0o444);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_entry_type(kind);
+        let mut block = *header.as_bytes();
+        for field in [NAME, PREFIX, SIZE, MTIME] {
+            block[field].fill(0);
+        }
+        block[CHECKSUM].fill(b' ');
+        Self { block, sum: sum(&block) }
+    }
+
+    /// A header. A day has as many as events, and each is made once more when it is read,
+    /// so the fields are written directly.
+    fn header(&self, prefix: &str, name: &str, mtime: i64, size: usize) -> [u8; BLOCK] {
+        let mut block = self.block;
+        block[NAME][..name.len()].copy_from_slice(name.as_bytes());
+        block[PREFIX][..prefix.len()].copy_from_slice(prefix.as_bytes());
+        octal(&mut block[SIZE], size as u64);
+        octal(&mut block[MTIME], u64::try_from(mtime).unwrap_or(0));
+        let fields = sum(name.as_bytes()) + sum(prefix.as_bytes());
+        let sum = self.sum + fields + sum(&block[SIZE.start..MTIME.end]);
+        octal(&mut block[CHECKSUM], sum);
+        block
+    }
+}
+
+fn sum(bytes: &[u8]) -> u64 {
+    u64::from(bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>())
 }
 
 /// Fills a field with octal digits and a zero byte at the end.
@@ -180,7 +196,7 @@ pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed<'_>, String> {
     }
     .map_err(|error| wrong_name(&error))?;
     let is_ours = if long_path.is_none() {
-        let made = block(&REGULAR, header.prefix, header.name, header.mtime, header.size);
+        let made = REGULAR.header(header.prefix, header.name, header.mtime, header.size);
         tar[at..start] == made
     } else {
         let mut made = Vec::with_capacity(start - at);
@@ -194,7 +210,8 @@ pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed<'_>, String> {
         .checked_add(header.size.next_multiple_of(BLOCK))
         .filter(|end| *end <= tar.len())
         .ok_or_else(|| format!("the frame ends inside {path}"))?;
-    if tar[start + header.size..end].iter().any(|byte| *byte != 0) {
+    let padding = &tar[start + header.size..end];
+    if *padding != [0; BLOCK][..padding.len()] {
         return Err(format!("there are bytes in the padding after {path}"));
     }
     Ok(Parsed { path, mtime: header.mtime, start, size: header.size, end })
@@ -372,7 +389,7 @@ mod tests {
                 header.set_mtime(mtime as u64);
                 header.set_entry_type(kind);
                 header.set_cksum();
-                let made = block(template, "d/kü", "a.b", mtime, size as usize);
+                let made = template.header("d/kü", "a.b", mtime, size as usize);
                 assert_eq!(&made, header.as_bytes(), "{size} {mtime}");
             }
         }

@@ -45,9 +45,8 @@ impl Row {
 
     /// Its identity.
     pub(super) fn path(&self) -> PathRef<'_> {
-        let (node, rest) = self.text().split_at(usize::from(self.node_len));
-        let name = &rest[..usize::from(self.name_len)];
-        PathRef::from_valid(self.arena.date, node, name)
+        let Place { date, node, name, .. } = self.place();
+        PathRef::from_valid(date, node, name)
     }
 
     pub(super) fn segment(&self) -> Option<&SegmentName> {
@@ -55,7 +54,9 @@ impl Row {
     }
 
     pub(super) fn place(&self) -> Place<'_> {
-        Place { time: self.time, path: self.path() }
+        let (node, rest) = self.text().split_at(usize::from(self.node_len));
+        let name = &rest[..usize::from(self.name_len)];
+        Place { time: self.time, date: self.arena.date, node, name }
     }
 
     /// What it takes in memory.

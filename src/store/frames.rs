@@ -115,15 +115,12 @@ fn matches(segment: &OpenSegment, frame: &Frame, filter: &Filter) -> FrameRows {
     let mut rows = Rows::new(segment.date, Some(Arc::clone(&segment.name)));
     let mut notices = Vec::new();
     let (mut all, mut some);
-    let members: &mut dyn Iterator<Item = _> = match filter.texts() {
-        Some(texts) => {
-            some = frame.members_with(texts);
-            &mut some
-        }
-        None => {
-            all = frame.members();
-            &mut all
-        }
+    let members: &mut dyn Iterator<Item = _> = if let Some(texts) = filter.texts() {
+        some = frame.members_with(texts);
+        &mut some
+    } else {
+        all = frame.members();
+        &mut all
     };
     for member in members {
         let member = match member {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::archive::SegmentName;
 use crate::event::{
-    Date, Event, EventHead, EventPath, InvalidEvent, PathRef, Timestamp, write_with_location,
+    Date, Event, EventHead, EventPath, InvalidEvent, Timestamp, write_with_location,
 };
 
 use super::Order;
@@ -59,24 +59,20 @@ pub(super) fn bounds(date: Date) -> (i64, i64) {
     )
 }
 
-/// What rows are sorted by: time, then identity as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What rows are sorted by: time, then identity as text. The fields are compared in turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place<'a> {
     pub(super) time: i64,
-    pub(super) path: PathRef<'a>,
+    pub(super) date: Date,
+    pub(super) node: &'a [u8],
+    pub(super) name: &'a [u8],
 }
 
 impl Place<'_> {
     pub(super) fn compare(&self, other: &Place<'_>, order: Order) -> Ordering {
-        let forward = self
-            .time
-            .cmp(&other.time)
-            .then_with(|| self.path.date().cmp(&other.path.date()))
-            .then_with(|| self.path.node().cmp(other.path.node()))
-            .then_with(|| self.path.name().cmp(other.path.name()));
         match order {
-            Order::Forward => forward,
-            Order::Reverse => forward.reverse(),
+            Order::Forward => self.cmp(other),
+            Order::Reverse => other.cmp(self),
         }
     }
 }
@@ -85,15 +81,18 @@ impl Place<'_> {
 #[derive(Debug, Clone)]
 pub(super) struct OwnedPlace {
     pub(super) time: i64,
-    pub(super) path: EventPath,
+    date: Date,
+    node: Box<[u8]>,
+    name: Box<[u8]>,
 }
 
 impl OwnedPlace {
     pub(super) fn of(place: Place<'_>) -> Self {
-        Self { time: place.time, path: place.path.to_path() }
+        let Place { time, date, node, name } = place;
+        Self { time, date, node: node.into(), name: name.into() }
     }
 
     pub(super) fn place(&self) -> Place<'_> {
-        Place { time: self.time, path: self.path.borrowed() }
+        Place { time: self.time, date: self.date, node: &self.node, name: &self.name }
     }
 }

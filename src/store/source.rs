@@ -150,7 +150,7 @@ impl Reading {
                     self.read_frames(std::slice::from_ref(&frame))
                 {
                     opened.rows = rows;
-                    found.into_iter().for_each(|notice| notices.add(notice));
+                    notices.add_all(found);
                 }
                 opened.again = Some(Source::Frame(frame.0, frame.1));
                 Ok(None)

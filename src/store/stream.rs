@@ -12,12 +12,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::arena::{self, Row};
+use rayon::prelude::*;
+
 use super::notice::{Notice, Notices};
 use super::row::{FoundEvent, OwnedPlace, Place, bounds};
 use super::source::{Opened, Reading, Source};
 use super::{Order, Query, Scope, Store};
 use crate::Result;
-use crate::event::EventPath;
+
+/// So many rows are worth the start of threads.
+const MANY_ROWS: usize = 256;
 
 /// How much is held and read at once.
 #[derive(Debug, Clone, Copy)]
@@ -84,22 +88,19 @@ impl Ord for Queued {
     }
 }
 
-/// The boundary between what was given and what was not: a place, or the first possible
-/// place of an instant.
-struct Mark {
-    time: i64,
-    path: Option<EventPath>,
+/// The boundary between what was given and what was not.
+enum Mark {
+    /// The first possible place of an instant.
+    Instant(i64),
+    Place(OwnedPlace),
 }
 
 impl Mark {
     fn is_after(&self, place: Place<'_>, order: Order) -> bool {
-        match &self.path {
-            Some(path) => {
-                let mark = Place { time: self.time, path: path.borrowed() };
-                place.compare(&mark, order).is_lt()
-            }
-            None if order == Order::Forward => place.time < self.time,
-            None => place.time > self.time,
+        match self {
+            Self::Place(mark) => place.compare(&mark.place(), order).is_lt(),
+            Self::Instant(time) if order == Order::Forward => place.time < *time,
+            Self::Instant(time) => place.time > *time,
         }
     }
 }
@@ -140,6 +141,23 @@ impl EventStream {
     /// How many segment files were opened so far.
     pub fn segments_opened(&self) -> u64 {
         self.reading.segments_opened
+    }
+
+    /// The next events, `most` at a time; none at the end. For whoever can handle many side
+    /// by side.
+    pub fn next_batch(&mut self, most: usize) -> Result<Vec<FoundEvent>> {
+        let first = match self.next() {
+            Some(first) => first?,
+            None => return Ok(Vec::new()),
+        };
+        let rows: Vec<Row> = self.ready.by_ref().take(most.saturating_sub(1)).collect();
+        let mut events = vec![first];
+        if rows.len() < MANY_ROWS {
+            events.extend(rows.iter().map(Row::to_found));
+        } else {
+            events.par_extend(rows.par_iter().with_min_len(MANY_ROWS / 2).map(Row::to_found));
+        }
+        Ok(events)
     }
 
     fn queue(&mut self, least: i64, greatest: i64, source: Source) {
@@ -208,7 +226,7 @@ impl EventStream {
         for (queued, mut found) in batch.into_iter().zip(read) {
             self.take_rows(&mut found.rows);
             self.put_back.push(queued);
-            found.notices.into_iter().for_each(|notice| self.notices.add(notice));
+            self.notices.add_all(found.notices);
         }
     }
 
@@ -272,7 +290,7 @@ impl EventStream {
             self.rows = rest;
             self.settle();
             self.put_back.retain(|queued| queued.end >= bound);
-            self.watermark = Some(Mark { time: self.signed(bound), path: None });
+            self.watermark = Some(Mark::Instant(self.signed(bound)));
             self.make_ready(ready);
         }
     }
@@ -289,7 +307,7 @@ impl EventStream {
                     self.sources.push(Reverse(queued));
                 }
             }
-            self.watermark = Some(Mark { time: cutoff.time, path: Some(cutoff.path) });
+            self.watermark = Some(Mark::Place(cutoff));
         } else {
             self.put_back.clear();
         }

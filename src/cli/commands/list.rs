@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use rayon::prelude::*;
+
 use hlarchive::store::{FoundEvent, Order, Query, Scope};
 
 use super::follow::follow;
@@ -50,6 +52,10 @@ pub(in crate::cli) struct Args {
     filter: FilterArgs,
 }
 
+/// Events that are fetched and printed together, and those of them that one thread prints.
+const BATCH: usize = 2048;
+const PART: usize = 256;
+
 fn limit(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a number of events".to_owned())
 }
@@ -84,9 +90,13 @@ impl Args {
         }
         let mut events = session.store.events(query)?;
         let mut found = 0_u64;
-        for event in &mut events {
-            found += 1;
-            printer.print(session, &event?)?;
+        loop {
+            let batch = events.next_batch(BATCH)?;
+            if batch.is_empty() {
+                break;
+            }
+            found += batch.len() as u64;
+            printer.print_all(session, &batch)?;
         }
         printer.end(session)?;
         session.notices(events.notices());
@@ -121,28 +131,45 @@ impl Printer {
         Self { format, table: EventTable::default(), line: Vec::new(), printed: 0 }
     }
 
+    /// Prints events, one after the other.
+    pub(super) fn print_all(
+        &mut self,
+        session: &mut Session,
+        events: &[FoundEvent],
+    ) -> Result<(), Failure> {
+        if self.format == Format::Table {
+            return events.iter().try_for_each(|event| self.print(session, event));
+        }
+        let format = self.format;
+        let written = self.printed;
+        // Making JSON of events takes longer than finding them.
+        let texts: Vec<Vec<u8>> = events
+            .par_chunks(PART)
+            .enumerate()
+            .map(|(part, events)| {
+                let mut text = Vec::new();
+                for (number, event) in events.iter().enumerate() {
+                    let is_first = written == 0 && part == 0 && number == 0;
+                    write(event, format, is_first, &mut text);
+                }
+                text
+            })
+            .collect();
+        self.printed += events.len() as u64;
+        texts.iter().try_for_each(|text| session.out.write_all(text).map_err(stdout_failed))
+    }
+
+    /// Prints one event.
     pub(super) fn print(
         &mut self,
         session: &mut Session,
         event: &FoundEvent,
     ) -> Result<(), Failure> {
         self.line.clear();
-        match self.format {
-            Format::Table => {
-                self.table.add(event, session.width(), session.paint, &mut self.line);
-            }
-            Format::Path => {
-                // Writing into memory cannot fail.
-                let _ = writeln!(self.line, "{}", event.path);
-            }
-            Format::Ndjson => {
-                event.write_json(&mut self.line);
-                self.line.push(b'\n');
-            }
-            Format::Json => {
-                self.line.extend_from_slice(if self.printed == 0 { b"[\n" } else { b",\n" });
-                event.write_json(&mut self.line);
-            }
+        if self.format == Format::Table {
+            self.table.add(event, session.width(), session.paint, &mut self.line);
+        } else {
+            write(event, self.format, self.printed == 0, &mut self.line);
         }
         self.printed += 1;
         session.out.write_all(&self.line).map_err(stdout_failed)
@@ -162,5 +189,23 @@ impl Printer {
             session.line(if self.printed == 0 { "[]" } else { "\n]" })?;
         }
         Ok(())
+    }
+}
+
+/// Writes an event in a format that has no columns.
+fn write(event: &FoundEvent, format: Format, is_first: bool, out: &mut Vec<u8>) {
+    match format {
+        Format::Path => {
+            // Writing into memory cannot fail.
+            let _ = writeln!(out, "{}", event.path);
+        }
+        Format::Json => {
+            out.extend_from_slice(if is_first { b"[\n" } else { b",\n" });
+            event.write_json(out);
+        }
+        Format::Table | Format::Ndjson => {
+            event.write_json(out);
+            out.push(b'\n');
+        }
     }
 }
