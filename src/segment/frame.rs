@@ -64,6 +64,12 @@ pub struct Member<'a> {
     pub mtime: i64,
 }
 
+impl Drop for Frame {
+    fn drop(&mut self) {
+        codec::give_back(std::mem::take(&mut self.tar));
+    }
+}
+
 impl Frame {
     pub(super) fn new(tar: Vec<u8>, label: FrameLabel, date: Option<Date>) -> Self {
         Self { tar, label, date }

@@ -20,9 +20,6 @@ use super::source::{Opened, Reading, Source};
 use super::{Order, Query, Scope, Store};
 use crate::Result;
 
-/// So many rows are worth the start of threads.
-const MANY_ROWS: usize = 256;
-
 /// How much is held and read at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Amounts {
@@ -143,22 +140,28 @@ impl EventStream {
         self.reading.segments_opened
     }
 
-    /// The next events, `most` at a time; none at the end. For whoever can handle many side
-    /// by side.
-    pub fn next_batch(&mut self, most: usize) -> Result<Vec<FoundEvent>> {
-        let first = match self.next() {
-            Some(first) => first?,
-            None => return Ok(Vec::new()),
-        };
-        let rows: Vec<Row> = self.ready.by_ref().take(most.saturating_sub(1)).collect();
-        let mut events = vec![first];
-        if rows.len() < MANY_ROWS {
-            events.extend(rows.iter().map(Row::to_found));
-        } else {
-            events.par_extend(rows.par_iter().with_min_len(MANY_ROWS / 2).map(Row::to_found));
+    /// Handles the next events, at most `most`, in parts of at most [`PART`](Self::PART) and
+    /// the parts side by side; what `handle` makes of them comes in their order. Empty at the
+    /// end.
+    pub fn next_parts<T: Send>(
+        &mut self,
+        most: usize,
+        handle: impl Fn(&mut dyn Iterator<Item = FoundEvent>) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        if self.ready.len() == 0 && self.remaining > 0 {
+            self.fill()?;
         }
-        Ok(events)
+        let rows: Vec<Row> = self.ready.by_ref().take(most).collect();
+        let handle = |rows: &[Row]| handle(&mut rows.iter().map(Row::to_found));
+        Ok(if rows.len() <= Self::PART {
+            rows.chunks(Self::PART).map(handle).collect()
+        } else {
+            rows.par_chunks(Self::PART).map(handle).collect()
+        })
     }
+
+    /// Events that are handled by one thread in a row.
+    pub const PART: usize = 256;
 
     fn queue(&mut self, least: i64, greatest: i64, source: Source) {
         // Reverse order is forward order of the negated time.

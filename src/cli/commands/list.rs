@@ -2,8 +2,6 @@
 
 use std::io::Write;
 
-use rayon::prelude::*;
-
 use hlarchive::store::{FoundEvent, Order, Query, Scope};
 
 use super::follow::follow;
@@ -52,9 +50,8 @@ pub(in crate::cli) struct Args {
     filter: FilterArgs,
 }
 
-/// Events that are fetched and printed together, and those of them that one thread prints.
-const BATCH: usize = 2048;
-const PART: usize = 256;
+/// Events that are rendered together.
+const BATCH: usize = 4096;
 
 fn limit(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a number of events".to_owned())
@@ -90,13 +87,21 @@ impl Args {
         }
         let mut events = session.store.events(query)?;
         let mut found = 0_u64;
-        loop {
-            let batch = events.next_batch(BATCH)?;
-            if batch.is_empty() {
-                break;
+        if format == Format::Table {
+            for event in &mut events {
+                found += 1;
+                printer.print(session, &event?)?;
             }
-            found += batch.len() as u64;
-            printer.print_all(session, &batch)?;
+        } else {
+            // Making text of events takes longer than finding them.
+            while let parts = events.next_parts(BATCH, |events| render(events, format))?
+                && !parts.is_empty()
+            {
+                for (events, text) in parts {
+                    found += events;
+                    printer.print_text(session, events, &text)?;
+                }
+            }
         }
         printer.end(session)?;
         session.notices(events.notices());
@@ -131,32 +136,23 @@ impl Printer {
         Self { format, table: EventTable::default(), line: Vec::new(), printed: 0 }
     }
 
-    /// Prints events, one after the other.
-    pub(super) fn print_all(
+    /// Prints events that were rendered.
+    fn print_text(
         &mut self,
         session: &mut Session,
-        events: &[FoundEvent],
+        events: u64,
+        text: &[u8],
     ) -> Result<(), Failure> {
-        if self.format == Format::Table {
-            return events.iter().try_for_each(|event| self.print(session, event));
-        }
-        let format = self.format;
-        let written = self.printed;
-        // Making JSON of events takes longer than finding them.
-        let texts: Vec<Vec<u8>> = events
-            .par_chunks(PART)
-            .enumerate()
-            .map(|(part, events)| {
-                let mut text = Vec::new();
-                for (number, event) in events.iter().enumerate() {
-                    let is_first = written == 0 && part == 0 && number == 0;
-                    write(event, format, is_first, &mut text);
-                }
-                text
-            })
-            .collect();
-        self.printed += events.len() as u64;
-        texts.iter().try_for_each(|text| session.out.write_all(text).map_err(stdout_failed))
+        // Each event of an array begins with what parts it from the one before.
+        let text = match text.strip_prefix(COMMA) {
+            Some(rest) if self.format == Format::Json && self.printed == 0 => {
+                session.out.write_all(b"[\n").map_err(stdout_failed)?;
+                rest
+            }
+            _ => text,
+        };
+        self.printed += events;
+        session.out.write_all(text).map_err(stdout_failed)
     }
 
     /// Prints one event.
@@ -165,12 +161,12 @@ impl Printer {
         session: &mut Session,
         event: &FoundEvent,
     ) -> Result<(), Failure> {
-        self.line.clear();
-        if self.format == Format::Table {
-            self.table.add(event, session.width(), session.paint, &mut self.line);
-        } else {
-            write(event, self.format, self.printed == 0, &mut self.line);
+        if self.format != Format::Table {
+            let (events, text) = render(&mut std::iter::once(event.clone()), self.format);
+            return self.print_text(session, events, &text);
         }
+        self.line.clear();
+        self.table.add(event, session.width(), session.paint, &mut self.line);
         self.printed += 1;
         session.out.write_all(&self.line).map_err(stdout_failed)
     }
@@ -192,20 +188,29 @@ impl Printer {
     }
 }
 
-/// Writes an event in a format that has no columns.
-fn write(event: &FoundEvent, format: Format, is_first: bool, out: &mut Vec<u8>) {
-    match format {
-        Format::Path => {
-            // Writing into memory cannot fail.
-            let _ = writeln!(out, "{}", event.path);
-        }
-        Format::Json => {
-            out.extend_from_slice(if is_first { b"[\n" } else { b",\n" });
-            event.write_json(out);
-        }
-        Format::Table | Format::Ndjson => {
-            event.write_json(out);
-            out.push(b'\n');
+/// What parts the events of an array.
+const COMMA: &[u8] = b",\n";
+
+/// Events in a format that has no columns, and how many they are.
+fn render(events: &mut dyn Iterator<Item = FoundEvent>, format: Format) -> (u64, Vec<u8>) {
+    let mut text = Vec::new();
+    let mut count = 0;
+    for event in events {
+        count += 1;
+        match format {
+            Format::Path => {
+                // Writing into memory cannot fail.
+                let _ = writeln!(text, "{}", event.path);
+            }
+            Format::Json => {
+                text.extend_from_slice(COMMA);
+                event.write_json(&mut text);
+            }
+            Format::Table | Format::Ndjson => {
+                event.write_json(&mut text);
+                text.push(b'\n');
+            }
         }
     }
+    (count, text)
 }
