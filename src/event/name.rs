@@ -38,7 +38,15 @@ impl<'a> EventName<'a> {
 
     /// The name that `emit` gives: `20260516T101112.123456Z_deployment_started_<uuid>.json`.
     pub fn format(timestamp: Timestamp, event_type: &EventType, id: Uuid) -> FileName {
-        FileName(format!("{}_{event_type}_{}.json", timestamp.to_name(), id.hyphenated()))
+        let mut name = timestamp.to_name();
+        let mut buffer = Uuid::encode_buffer();
+        name.reserve(event_type.as_str().len() + buffer.len() + 7);
+        for part in
+            ["_", event_type.as_str(), "_", id.hyphenated().encode_lower(&mut buffer), ".json"]
+        {
+            name.push_str(part);
+        }
+        FileName(name)
     }
 }
 

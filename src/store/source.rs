@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use rayon::prelude::*;
 
@@ -78,6 +78,8 @@ pub(super) struct Reading {
     /// The segments of each opened day that are, or were, among the sources.
     known: HashMap<Date, HashSet<SegmentName>>,
     pub(super) segments_opened: u64,
+    /// The listings of live days; those that are done with are gone.
+    listings: Vec<Weak<Listing>>,
 }
 
 impl Reading {
@@ -128,6 +130,7 @@ impl Reading {
             block_files,
             known: HashMap::new(),
             segments_opened: 0,
+            listings: Vec::new(),
         };
         Ok((reading, dates))
     }
@@ -168,6 +171,12 @@ impl Reading {
         frames::read(frames, &self.query.filter)
     }
 
+    /// What the listings of live days take that were opened last, in bytes.
+    pub(super) fn listed_bytes(&self) -> usize {
+        let listings = self.listings.iter().filter_map(Weak::upgrade);
+        listings.map(|listing| listing.len() * (Listing::BYTES + size_of::<(i64, u32)>())).sum()
+    }
+
     /// Lists the live day first, and only then asks the manifest for its segments: a file
     /// that rotation takes away in between is then in a segment that the manifest names.
     fn open_day(&mut self, date: Date, opened: &mut Opened, notices: &mut Notices) -> Result<()> {
@@ -179,7 +188,10 @@ impl Reading {
                 notices.odd(oddity);
             }
             if !listing.is_empty() {
-                let files = LiveFiles { listing: Arc::new(listing), next: 0, times: Vec::new() };
+                let listing = Arc::new(listing);
+                self.listings.retain(|other| other.strong_count() > 0);
+                self.listings.push(Arc::downgrade(&listing));
+                let files = LiveFiles { listing, next: 0, times: Vec::new() };
                 opened.sources.push((least, greatest, Source::Live(files)));
             }
         }

@@ -23,8 +23,10 @@ use crate::Result;
 /// How much is held and read at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Amounts {
-    /// Bytes of rows that are held at once.
+    /// Bytes of rows, and of listings of live days, that are held at once.
     pub(super) buffer_bytes: usize,
+    /// Bytes of rows after which those that are final are given.
+    pub(super) give_bytes: usize,
     /// Rows that are held at once at least when there is a limit, though fewer are wanted.
     pub(super) buffer_rows: usize,
     /// Live files that are read together.
@@ -35,7 +37,13 @@ pub(super) struct Amounts {
 
 impl Default for Amounts {
     fn default() -> Self {
-        Self { buffer_bytes: 24 << 20, buffer_rows: 4096, block_files: 2048, batch_bytes: 6 << 20 }
+        Self {
+            buffer_bytes: 44 << 20,
+            give_bytes: 12 << 20,
+            buffer_rows: 4096,
+            block_files: 2048,
+            batch_bytes: 6 << 20,
+        }
     }
 }
 
@@ -50,6 +58,8 @@ pub struct EventStream {
     /// Read, not yet final, in no order.
     rows: Vec<Row>,
     rows_bytes: usize,
+    /// So large the rows may become before it is looked again which are final.
+    give_at: usize,
     /// Places from here on were dropped; their sources wait in `put_back`.
     cutoff: Option<OwnedPlace>,
     put_back: Vec<Queued>,
@@ -117,6 +127,7 @@ impl EventStream {
             number: 0,
             rows: Vec::new(),
             rows_bytes: 0,
+            give_at: amounts.give_bytes,
             cutoff: None,
             put_back: Vec::new(),
             watermark: None,
@@ -187,11 +198,13 @@ impl EventStream {
                 }
                 continue;
             };
-            if self.is_full() {
+            if self.rows_bytes >= self.give_at || self.is_full() {
                 self.give_before(bound);
                 if self.ready.len() > 0 {
                     return Ok(());
                 }
+            }
+            if self.is_full() {
                 // One event may be larger than the buffer. It is held alone then, and what
                 // may come before it is read all the same.
                 if self.drop_latest() {
@@ -275,9 +288,15 @@ impl EventStream {
         }
     }
 
+    /// Bytes of rows that may be held; at least a few, however large a day's listing is.
+    fn most_bytes(&self) -> usize {
+        let buffer = self.amounts.buffer_bytes;
+        buffer.saturating_sub(self.reading.listed_bytes()).max(buffer / 5)
+    }
+
     fn is_full(&self) -> bool {
         let enough = usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_mul(4);
-        self.rows_bytes > self.amounts.buffer_bytes
+        self.rows_bytes > self.most_bytes()
             || self.rows.len() > enough.max(self.amounts.buffer_rows)
     }
 
@@ -288,6 +307,7 @@ impl EventStream {
             Order::Forward => row.time < bound,
             Order::Reverse => -row.time < bound,
         };
+        self.give_at = self.rows_bytes + self.amounts.give_bytes;
         if self.rows.iter().any(is_final) {
             let (ready, rest) = std::mem::take(&mut self.rows).into_iter().partition(is_final);
             self.rows = rest;
@@ -301,6 +321,7 @@ impl EventStream {
     /// Makes all rows final, and goes on with what was dropped.
     fn give_all(&mut self) {
         self.rows_bytes = 0;
+        self.give_at = self.amounts.give_bytes;
         let rows = std::mem::take(&mut self.rows);
         self.make_ready(rows);
         if let Some(cutoff) = self.cutoff.take() {
@@ -322,12 +343,13 @@ impl EventStream {
         self.rows.sort_by(|a, b| a.place().compare(&b.place(), order));
         let mut bytes = 0;
         let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        let most = self.most_bytes() / 2;
         let keep = self
             .rows
             .iter()
             .position(|row| {
                 bytes += row.size();
-                bytes > self.amounts.buffer_bytes / 2
+                bytes > most
             })
             .unwrap_or(self.rows.len())
             .clamp(1, wanted.max(1));
@@ -348,6 +370,7 @@ impl EventStream {
     fn settle(&mut self) {
         arena::settle(&mut self.rows);
         self.rows_bytes = self.rows.iter().map(Row::size).sum();
+        self.give_at = self.rows_bytes + self.amounts.give_bytes;
     }
 
     fn make_ready(&mut self, mut rows: Vec<Row>) {
