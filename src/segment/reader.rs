@@ -35,6 +35,8 @@ pub struct SegmentReader {
     path: PathBuf,
     frames: Vec<FrameInfo>,
     index: Option<Index>,
+    /// What the index takes in the file, with its frame's header.
+    index_bytes: u64,
     /// The day that every member must be of, where it is known.
     date: Option<Date>,
     damage: Option<String>,
@@ -87,7 +89,9 @@ impl SegmentReader {
             }
         }
         let date = index.as_ref().map(Index::date);
-        Ok(Self { file, path: path.to_owned(), frames: layout.frames, index, date, damage })
+        let index_bytes = layout.index.map_or(0, |(_, bytes)| bytes);
+        let (path, frames) = (path.to_owned(), layout.frames);
+        Ok(Self { file, path, frames, index, index_bytes, date, damage })
     }
 
     /// Opens a segment whose name says which day it holds. An index of another day counts
@@ -106,6 +110,11 @@ impl SegmentReader {
     /// The index, if it is sound.
     pub fn index(&self) -> Option<&Index> {
         self.index.as_ref()
+    }
+
+    /// What the index costs: its bytes in the file.
+    pub fn index_bytes(&self) -> u64 {
+        self.index_bytes
     }
 
     /// Why the index or the seek table had to be done without.

@@ -198,7 +198,9 @@ impl EventStream {
                 }
                 continue;
             };
-            if self.rows_bytes >= self.give_at || self.is_full() {
+            // Within a limit, no source is opened that cannot matter any more.
+            let may_do = self.rows.len() as u64 >= self.remaining;
+            if may_do || self.rows_bytes >= self.give_at || self.is_full() {
                 self.give_before(bound);
                 if self.ready.len() > 0 {
                     return Ok(());
