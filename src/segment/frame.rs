@@ -165,3 +165,44 @@ pub(super) fn decompress(compressed: &[u8], decompressed: u64) -> Result<Vec<u8>
     plausible(compressed.len() as u64, decompressed)?;
     codec::unpack(compressed, decompressed)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_may_be_as_large_as_the_largest_and_take_what_compression_may_add() {
+        plausible(100, MAX_FRAME_BYTES).unwrap();
+        assert!(plausible(100, MAX_FRAME_BYTES + 1).unwrap_err().contains("more than any frame"));
+        let most = zstd_safe::compress_bound(1000) as u64;
+        plausible(most, 1000).unwrap();
+        assert!(plausible(most + 1, 1000).unwrap_err().contains("to hold 1000"));
+    }
+
+    /// The names of those in which a text stands.
+    fn with(members: &[(&str, &[u8])], text: &str) -> Vec<String> {
+        let mut tar = Vec::new();
+        for (name, bytes) in members {
+            let path = format!("2026-05-16/pi4/{name}.json");
+            tar::append(&mut tar, PathRef::parse(&path).unwrap(), 0, bytes);
+        }
+        let label = FrameLabel { path: "s".into(), number: 0 };
+        Frame::new(tar, label, None)
+            .members_with(&[text.to_owned()])
+            .map(|member| member.unwrap().path.name().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_text_counts_from_a_members_first_byte_to_its_last_and_not_outside() {
+        let full = format!("{{\"id\":\"{}\"}}", "x".repeat(512 - 9));
+        assert_eq!(full.len(), 512);
+        // The next member's name comes right after the bytes of the one before.
+        let members = [("a", full.as_bytes()), ("run", b"{}"), ("z", b"{\"id\":\"run")];
+        assert_eq!(with(&members, "run"), ["z.json"]);
+        assert_eq!(with(&members, "{"), ["a.json", "run.json", "z.json"]);
+        assert_eq!(with(&members, "}"), ["a.json", "run.json"]);
+        assert_eq!(with(&members, "\0"), [""; 0]);
+    }
+}

@@ -419,4 +419,42 @@ mod tests {
         assert_eq!(time("1969-12-31T23:59:59Z"), 0);
         assert_eq!(time("9999-12-31T23:59:59Z"), 0o77_777_777_777);
     }
+
+    #[test]
+    fn the_extent_of_a_member_is_where_its_bytes_are() {
+        let mut tar = Vec::new();
+        let mut places = Vec::new();
+        for (name, size) in [(30, 700), (NAME.len() + 1, 512), (200, 0), (30, 1)] {
+            places.push(tar.len());
+            append(&mut tar, path(20, name).borrowed(), 7, &vec![b'x'; size]);
+        }
+        for at in places.iter().copied() {
+            let parsed = parse(&tar, at).unwrap();
+            let bytes = parsed.start..parsed.start + parsed.size;
+            assert_eq!(extent(&tar, at), Some((bytes, parsed.end)));
+            assert_eq!(extent(&tar[..parsed.end - 1], at), None, "cut off");
+            assert_eq!(extent(&tar[..at + BLOCK - 1], at), None, "cut off in its header");
+        }
+        assert_eq!(extent(&tar, tar.len()), None);
+        assert_eq!(extent(&tar, usize::MAX), None);
+        for (place, byte) in [(KIND, b'5'), (SIZE.start, b'8'), (SIZE.end - 2, b' ')] {
+            let mut odd = tar.clone();
+            odd[place] = byte;
+            assert_eq!(extent(&odd, 0), None, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_member_as_large_as_a_frame_is_thinkable_and_a_larger_one_is_not() {
+        let reason = |size: u64| {
+            let mut tar = Vec::new();
+            append_header(&mut tar, path(20, 30).borrowed(), 0, size as usize);
+            parse(&tar, 0).err().unwrap()
+        };
+        let largest = crate::segment::MAX_FRAME_BYTES;
+        assert!(reason(largest).starts_with("the frame ends inside"), "{}", reason(largest));
+        for size in [largest + 1, 0o77_777_777_777] {
+            assert_eq!(reason(size), format!("a member in it claims to have {size} bytes"));
+        }
+    }
 }

@@ -249,6 +249,7 @@ fn files_that_are_no_events_are_kept_and_counted() {
     events.insert("2026-05-16/pi4/empty.json".parse().unwrap(), Vec::new());
     let (bytes, summary) = write(&events, small());
     assert_eq!((summary.events, summary.invalid), (7, 2));
+    assert_eq!(summary.event_bytes, events.values().map(|bytes| bytes.len() as u64).sum::<u64>());
     assert_eq!(read(&bytes).unwrap(), events);
     let reader = open(&bytes).unwrap();
     assert_eq!(reader.index().unwrap().invalid(), 2);

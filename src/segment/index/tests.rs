@@ -289,3 +289,10 @@ fn blocks_begin_after_their_offsets_and_before_the_end() {
     with_section(1, many, &[4, 0, 0, 0]).unwrap_err();
     with_section(1, many - 1, &[4, 0, 0, 0]).unwrap();
 }
+
+#[test]
+fn fields_are_called_as_events_call_them() {
+    let names = ["correlation_id", "type", "node", "service", "severity", "source"];
+    assert_eq!(Field::ALL.map(Field::as_str), names);
+    assert_eq!(Field::ALL.map(|field| field as usize), [0, 1, 2, 3, 4, 5]);
+}
