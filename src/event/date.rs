@@ -51,12 +51,12 @@ impl Date {
     /// The day `days` later (earlier when negative), kept within the range of dates.
     #[must_use]
     pub fn plus_days(self, days: i64) -> Self {
-        let moved = if days < 0 {
+        let moved = if days.is_negative() {
             self.0.checked_sub_days(Days::new(days.unsigned_abs()))
         } else {
             self.0.checked_add_days(Days::new(days.unsigned_abs()))
         };
-        let limit = if days < 0 { (1, 1, 1) } else { (9999, 12, 31) };
+        let limit = if days.is_negative() { (1, 1, 1) } else { (9999, 12, 31) };
         moved
             .filter(|date| (1..=9999).contains(&date.year()))
             .or_else(|| NaiveDate::from_ymd_opt(limit.0, limit.1, limit.2))

@@ -67,7 +67,7 @@ impl FileName {
     }
 
     fn check(text: &str) -> Result<&str, Malformed> {
-        if safe_component(text) && text.len() > 5 && text.ends_with(".json") {
+        if safe_component(text) && text.ends_with(".json") {
             Ok(text)
         } else {
             Err(Malformed::new(format!("\"{}\" cannot be the name of an event file", shown(text))))
