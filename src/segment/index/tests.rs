@@ -199,6 +199,24 @@ fn with_blocks(frames: u32, values: u32, blocks: &[&[u8]]) -> Result<Index, Stri
     with_section(frames, values, &section)
 }
 
+/// The format, byte by byte: each value by what it shares with the one before it.
+#[test]
+fn values_are_written_as_the_format_says() {
+    let mut builder = IndexBuilder::default();
+    builder.add(frame(9), values(&[(Field::Source, "run-10", 3)]));
+    builder.add(frame(9), values(&[(Field::Source, "cron", 1)]));
+    let both = [(Field::Source, "run-10", 200), (Field::Source, "run-12", 2)];
+    builder.add(frame(9), values(&both));
+    let payload = builder.encode(&totals());
+    let coded = b"\x04\0\0\0\x00\x04cron\x01\x01\x01\
+        \x00\x06run-10\x02\x00\x03\x02\xc8\x01\x05\x012\x01\x02\x02";
+    assert!(
+        payload.ends_with(coded),
+        "{:?}",
+        payload[HEADER_BYTES + 3 * FRAME_BYTES..].utf8_chunks()
+    );
+}
+
 /// What is listed of an index with one block; an error if anything of it is wrong.
 fn listed(frames: u32, values: u32, block: &[u8]) -> crate::Result<Vec<(String, Vec<Posting>)>> {
     with_blocks(frames, values, &[block]).unwrap().values(Field::CorrelationId).collect()
