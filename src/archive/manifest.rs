@@ -327,8 +327,8 @@ fn stamp(stat: &rustix::fs::Stat) -> Stamp {
 mod tests {
     use super::*;
 
-    fn stamp(size: i64) -> Option<Stamp> {
-        Some(Stamp { inode: 1, size, modified: (0, 0) })
+    fn stamp(size: i64) -> Stamp {
+        Stamp { inode: 1, size, modified: (0, 0) }
     }
 
     /// How often a manifest was read and looked up until it settled, and its damages: one
@@ -341,12 +341,12 @@ mod tests {
             let (is_damaged, size) = state(reads);
             reads += 1;
             let damages = if is_damaged { vec!["line 1".to_owned()] } else { Vec::new() };
-            Ok((Manifest { stamp: stamp(size), ..Manifest::default() }, damages))
+            Ok((Manifest { stamp: Some(stamp(size)), ..Manifest::default() }, damages))
         };
         // By then the next state is there.
         let mut stamp_now = || {
             looks += 1;
-            Ok(stamp(state(looks).1))
+            Ok(Some(stamp(state(looks).1)))
         };
         let (_, damages) = Manifest::settled(&mut read, &mut stamp_now).unwrap();
         (reads, looks, damages.len())

@@ -6,8 +6,8 @@ use super::*;
 use crate::event::Date;
 use crate::segment::Sha256Hash;
 
-fn at(micros: i64) -> Option<Timestamp> {
-    Some(Timestamp::from_micros(micros))
+fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros)
 }
 
 fn totals() -> Totals {
@@ -34,15 +34,20 @@ fn values(counts: &[(Field, &str, u32)]) -> FrameValues {
 }
 
 fn frame(events: u32) -> FrameStats {
-    FrameStats { events, invalid: 0, first: at(0), last: at(0) }
+    FrameStats { events, invalid: 0, first: Some(at(0)), last: Some(at(0)) }
 }
 
 #[test]
 fn what_an_index_is_told_of_frames_and_segment_comes_back() {
     let frames = [
-        FrameStats { events: 70_000, invalid: 1, first: at(1_000), last: at(2_000_000) },
+        FrameStats {
+            events: 70_000,
+            invalid: 1,
+            first: Some(at(1_000)),
+            last: Some(at(2_000_000)),
+        },
         FrameStats { events: 3, invalid: 3, first: None, last: None },
-        FrameStats { events: 0x0102_0304, invalid: 0x0506, first: at(-1), last: at(1) },
+        FrameStats { events: 0x0102_0304, invalid: 0x0506, first: Some(at(-1)), last: Some(at(1)) },
     ];
     let mut builder = IndexBuilder::default();
     for stats in frames {
@@ -55,7 +60,7 @@ fn what_an_index_is_told_of_frames_and_segment_comes_back() {
     assert_eq!([3, usize::MAX].map(|number| index.frame(number)), [none; 2]);
     assert_eq!(index.date(), totals().date);
     assert_eq!((index.events(), index.invalid()), (70_003, 4));
-    assert_eq!((index.first(), index.last()), (at(1_000), at(2_000_000)));
+    assert_eq!((index.first(), index.last()), (Some(at(1_000)), Some(at(2_000_000))));
     assert_eq!((index.event_bytes(), index.content()), (12_345_678_901, totals().content));
     assert!(index.is(&builder.encode(&totals())));
     assert!(!index.is(&builder.encode(&Totals { events: 70_004, ..totals() })));
