@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_file_of_nothing_but_headers_is_followed_so_far_and_no_farther() {
         let frame = [&SKIPPABLE_MAGIC.to_le_bytes()[..], &[1, 0, 0, 0, b'x']].concat();
-        let (entries, end) = walked(&frame.repeat(MOST_FRAMES + 1));
-        assert_eq!((entries.len(), end), (MOST_FRAMES, 9 * MOST_FRAMES as u64));
+        let (entries, end) = walked(&frame.repeat((1 << 20) + 1));
+        assert_eq!((entries.len(), end), (1 << 20, 9 << 20));
     }
 }
