@@ -278,6 +278,7 @@ mod tests {
         assert_eq!(odd.partial_cmp(&written), Some(Ordering::Less));
         assert_eq!(path("2026-05-17/a/a.json").cmp(&written), Ordering::Greater);
         assert_eq!(odd.cmp(&odd.clone()), Ordering::Equal);
+        assert!(odd.borrowed() == odd && odd.borrowed() != written);
     }
 
     #[test]

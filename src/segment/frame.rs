@@ -180,6 +180,17 @@ mod tests {
         assert!(plausible(most + 1, 1000).unwrap_err().contains("to hold 1000"));
     }
 
+    #[test]
+    fn a_packed_frame_says_how_much_it_takes_unpacked() {
+        let packed = |compressed: Vec<u8>| {
+            let label = FrameLabel { path: "s".into(), number: 0 };
+            PackedFrame { compressed, label, date: None }
+        };
+        let bytes = zstd::bulk::compress(&[0; 1536], 3).unwrap();
+        assert_eq!(packed(bytes).tar_bytes(), 1536);
+        assert_eq!(packed(b"no frame".to_vec()).tar_bytes(), 0);
+    }
+
     /// The names of those in which a text stands.
     fn with(members: &[(&str, &[u8])], text: &str) -> Vec<String> {
         let mut tar = Vec::new();

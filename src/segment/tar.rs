@@ -276,7 +276,7 @@ fn header_at(tar: &[u8], at: usize) -> Result<Header<'_>, String> {
         let digits = block[range].strip_suffix(&[0]).filter(|digits| !digits.is_empty());
         let number = digits.and_then(|digits| {
             digits.iter().try_fold(0_u64, |number, digit| match digit {
-                b'0'..=b'7' => Some(number << 3 | u64::from(digit - b'0')),
+                b'0'..=b'7' => Some(8 * number + u64::from(digit - b'0')),
                 _ => None,
             })
         });
@@ -455,6 +455,24 @@ mod tests {
         assert!(reason(largest).starts_with("the frame ends inside"), "{}", reason(largest));
         for size in [largest + 1, 0o77_777_777_777] {
             assert_eq!(reason(size), format!("a member in it claims to have {size} bytes"));
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_refused_is_called_by_its_whole_name() {
+        let refused =
+            |prefix: &str, name: &str| parse(&REGULAR.header(prefix, name, 0, 0), 0).err().unwrap();
+        for (prefix, name) in [("", "2026-05-16/pi4/a.json"), ("2026-05-16", "pi4/a.json")] {
+            let reason = "the tar header of 2026-05-16/pi4/a.json is not one that this format has";
+            assert_eq!(refused(prefix, name), reason);
+        }
+        for (prefix, name, told) in [
+            ("", "a.json", "\"a.json\" is not an event's path"),
+            ("2026-05-16", "a.json", "\"2026-05-16/a.json\" is not an event's path"),
+            ("2026-05-16/pi4", "a.txt", "\"a.txt\" cannot be the name of an event file"),
+        ] {
+            let reason = refused(prefix, name);
+            assert!(reason.starts_with(&format!("a member's name is wrong: {told}")), "{reason}");
         }
     }
 }
