@@ -131,4 +131,14 @@ mod tests {
         *flipped.last_mut().unwrap() ^= 1;
         assert!(unpack(&flipped, 1000).unwrap_err().starts_with("it cannot be decompressed"));
     }
+
+    #[test]
+    fn memory_that_is_given_back_serves_the_next_frame_unless_it_is_large() {
+        let frame = packer(3).unwrap().compress(&[7; 1000]).unwrap();
+        give_back(Vec::with_capacity(1 << 20));
+        let bytes = unpack(&frame, 1000).unwrap();
+        assert_eq!((bytes.capacity(), &bytes[..]), (1 << 20, &[7; 1000][..]));
+        give_back(Vec::with_capacity((1 << 20) + 1));
+        assert!(unpack(&frame, 1000).unwrap().capacity() < 1 << 20);
+    }
 }

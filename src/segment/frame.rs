@@ -191,6 +191,14 @@ mod tests {
         assert_eq!(packed(b"no frame".to_vec()).tar_bytes(), 0);
     }
 
+    #[test]
+    fn the_memory_of_one_frame_serves_the_next() {
+        let compressed = codec::packer(3).unwrap().compress(&[0; 1536]).unwrap();
+        let label = FrameLabel { path: "s".into(), number: 0 };
+        drop(Frame::new(Vec::with_capacity(100_000), label, None));
+        assert_eq!(decompress_stated(&compressed).unwrap().capacity(), 100_000);
+    }
+
     /// The names of those in which a text stands.
     fn with(members: &[(&str, &[u8])], text: &str) -> Vec<String> {
         let mut tar = Vec::new();
