@@ -38,15 +38,9 @@ impl<'a> EventName<'a> {
 
     /// The name that `emit` gives: `20260516T101112.123456Z_deployment_started_<uuid>.json`.
     pub fn format(timestamp: Timestamp, event_type: &EventType, id: Uuid) -> FileName {
-        let mut name = timestamp.to_name();
-        let mut buffer = Uuid::encode_buffer();
-        name.reserve(event_type.as_str().len() + buffer.len() + 7);
-        for part in
-            ["_", event_type.as_str(), "_", id.hyphenated().encode_lower(&mut buffer), ".json"]
-        {
-            name.push_str(part);
-        }
-        FileName(name)
+        let (time, mut buffer) = (timestamp.to_name(), Uuid::encode_buffer());
+        let id = id.hyphenated().encode_lower(&mut buffer);
+        FileName([&time, "_", event_type.as_str(), "_", id, ".json"].concat())
     }
 }
 
