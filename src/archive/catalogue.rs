@@ -255,6 +255,48 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, _lock: &ArchiveLock) 
     Ok(())
 }
 
+/// Removes it, to make room. The next run that completes it makes it anew.
+pub(crate) fn remove(archive: &ArchiveDir, _lock: &ArchiveLock) -> Result<()> {
+    fs::unlink(archive.fd(), CATALOGUE)
+        .map(drop)
+        .map_err(|errno| Error::io(archive.root().join(CATALOGUE), "remove", errno))
+}
+
+/// Writes it anew without the segments that are no longer in the archive.
+pub(crate) fn drop_gone(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    token: u64,
+    lock: &ArchiveLock,
+) -> Result<()> {
+    let path = archive.root().join(CATALOGUE);
+    let there: HashSet<Sha256Hash> =
+        manifest.segments().filter_map(|(_, record)| record.sha256).collect();
+    let mut text = HEADER.to_vec();
+    walk(archive, &mut |entries| {
+        for entry in entries.iter().filter(|entry| there.contains(&entry.segment)) {
+            let size = ENTRY_HEADER + entry.filter.len() + CHECKSUM;
+            text.extend_from_slice(&(size as u32).to_le_bytes());
+            text.extend_from_slice(&entry.segment.0);
+            text.extend_from_slice(entry.filter);
+            text.extend_from_slice(&entry.checksum);
+        }
+    })
+    .map_err(|error| Error::io(&path, "read", error))?;
+    let name = fs::temp_name(token);
+    let failed = |error: std::io::Error| Error::io(&path, "write", error);
+    let written = fs::create_new(archive.fd(), &name, 0o644)
+        .map_err(std::io::Error::from)
+        .and_then(|file| File::from(file).write_all(&text))
+        .and_then(|()| Ok(rustix::fs::renameat(archive.fd(), &name, archive.fd(), CATALOGUE)?));
+    if let Err(error) = written {
+        // What cannot be removed now is a leftover, which the next run removes.
+        let _ = fs::unlink(archive.fd(), &name);
+        return Err(failed(error));
+    }
+    complete(archive, manifest, lock)
+}
+
 fn open(archive: &ArchiveDir) -> Result<File, Errno> {
     let flags = OFlags::WRONLY
         | OFlags::CREATE

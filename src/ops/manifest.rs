@@ -1,7 +1,7 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
 use crate::archive::{Manifest, NewRecord, Op, catalogue, rebuild};
-use crate::ops::{Context, Finding};
+use crate::ops::{Context, Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::segment::check;
 use crate::store::Store;
@@ -74,7 +74,10 @@ pub fn rebuild_manifest(
     let token = context.next_token();
     rebuild(&archive, &lock, context.now, Some(context.by.clone()), records, token)?;
     // Readers do without what cannot be written now; the next rotate tries again.
-    let _ = catalogue::complete(&archive, &Manifest::load(&archive)?, &lock);
+    let manifest = Manifest::load(&archive)?;
+    let _ = catalogue::complete(&archive, &manifest, &lock);
+    let told = audit::Told::default();
+    report.findings.extend(audit::tell(store, context, "archive_rebuilt", &manifest, 0, told));
     Ok(report)
 }
 

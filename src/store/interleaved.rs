@@ -54,9 +54,16 @@ enum Change {
     RecordPrune(u32),
     /// The file of a segment that expired goes.
     Unpublish(u32),
+    /// The record that a segment takes the place of others.
+    RecordCompact(u32, &'static [u32], &'static [u32]),
+    /// A segment gets its name and that record.
+    Compact(u32, &'static [u32], &'static [u32]),
 }
 
-use Change::{Archive, Publish, Record, RecordPrune, RemoveDirectories, Unlink, Unpublish, Write};
+use Change::{
+    Archive, Compact, Publish, Record, RecordCompact, RecordPrune, RemoveDirectories, Unlink,
+    Unpublish, Write,
+};
 
 struct World {
     directory: tempfile::TempDir,
@@ -132,13 +139,15 @@ impl World {
         )
     }
 
-    fn append(&self, op: Op, number: u32, summary: Option<SegmentSummary>) {
+    fn append(&self, op: Op, number: u32, summary: Option<SegmentSummary>, old: &[u32]) {
         let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
         let by = By { user: String::new(), host: String::new(), command: String::new() };
         let (mut writer, _) = ManifestWriter::open(&self.archive, &self.lock, now, &by).unwrap();
         let mut record = NewRecord::new(now, op);
         record.date = Some(date());
         record.segment = Some(segment_name(number));
+        record.supersedes =
+            (!old.is_empty()).then(|| old.iter().map(|number| segment_name(*number)).collect());
         if let Some(summary) = summary {
             (record.first, record.last) = (summary.first, summary.last);
         }
@@ -154,7 +163,7 @@ impl World {
                 temp.publish(&segment_name(number)).unwrap();
             }
             Record(number, events) => {
-                self.append(Op::Rotate, number, Some(segment(events).1));
+                self.append(Op::Rotate, number, Some(segment(events).1), &[]);
             }
             Archive(number, events) => {
                 self.apply(Publish(number, events));
@@ -175,7 +184,14 @@ impl World {
                 fs::write(&temp, event(number).1).unwrap();
                 fs::rename(temp, live(number)).unwrap();
             }
-            RecordPrune(number) => self.append(Op::Prune, number, None),
+            RecordPrune(number) => self.append(Op::Prune, number, None, &[]),
+            RecordCompact(number, events, old) => {
+                self.append(Op::Compact, number, Some(segment(events).1), old);
+            }
+            Compact(number, events, old) => {
+                self.apply(Publish(number, events));
+                self.apply(RecordCompact(number, events, old));
+            }
             Unpublish(number) => {
                 self.archive.remove_segment(&segment_name(number), &self.lock).unwrap();
             }
@@ -379,4 +395,71 @@ fn a_segment_that_expires_costs_its_own_events_alone_and_is_no_damage() {
         &[RecordPrune(0), Unpublish(0), RecordPrune(1), Unpublish(1)],
         &[4],
     );
+}
+
+#[test]
+fn each_event_is_seen_once_while_segments_become_one() {
+    explore_all(
+        &[Archive(0, &[0, 2]), Archive(1, &[1])],
+        &[
+            Publish(2, &[0, 1, 2]),
+            RecordCompact(2, &[0, 1, 2], &[0, 1]),
+            Unpublish(0),
+            Unpublish(1),
+        ],
+        &[0, 1, 2],
+    );
+}
+
+#[test]
+fn each_event_is_seen_once_while_segments_become_one_and_again_one() {
+    explore_all(
+        &[Archive(0, &[0]), Archive(1, &[1]), Archive(3, &[4])],
+        &[
+            Compact(2, &[0, 1], &[0, 1]),
+            Unpublish(0),
+            Unpublish(1),
+            Compact(4, &[0, 1, 4], &[2, 3]),
+            Unpublish(2),
+            Unpublish(3),
+        ],
+        &[0, 1, 4],
+    );
+}
+
+#[test]
+fn each_event_is_seen_once_while_its_day_is_rotated_and_compacted_at_once() {
+    explore_all(
+        &[Archive(0, &[0]), Write(2)],
+        &[Archive(1, &[2]), Unlink(2), Compact(2, &[0, 2], &[0, 1]), Unpublish(0), Unpublish(1)],
+        &[0, 2],
+    );
+}
+
+#[test]
+fn each_event_is_seen_once_backwards_and_within_a_limit_while_segments_become_one() {
+    let before = [Archive(0, &[0, 2]), Archive(1, &[1, 3])];
+    let all: &[u32] = &[0, 1, 2, 3];
+    let changes = [Publish(2, all), RecordCompact(2, all, &[0, 1]), Unpublish(0), Unpublish(1)];
+    for reader in
+        [Reader { order: Order::Reverse, ..little() }, Reader { limit: Some(2), ..little() }]
+    {
+        explore(&before, &changes, all, reader);
+    }
+}
+
+/// Finding one event goes by the same manifest, and must not stumble either.
+#[test]
+fn an_event_is_found_at_every_moment_while_segments_become_one() {
+    let changes =
+        [Publish(2, &[0, 1]), RecordCompact(2, &[0, 1], &[0, 1]), Unpublish(0), Unpublish(1)];
+    for steps in 0..=changes.len() {
+        let world = World::new(&[Archive(0, &[0]), Archive(1, &[1])]);
+        changes[..steps].iter().for_each(|change| world.apply(*change));
+        for number in [0, 1] {
+            let (path, bytes) = event(number);
+            let found = world.store().find(&super::Name::Path(path)).unwrap();
+            assert_eq!(found.bytes.to_vec(), bytes);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! up in the archive what vanished from the tree in between. So each event is seen
 //! exactly once at every moment, also while days are being rotated or restored.
 
+mod candidates;
 mod filter;
 mod find;
 mod notice;

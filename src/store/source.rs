@@ -8,10 +8,11 @@ use std::sync::Arc;
 use memchr::memmem;
 use rayon::prelude::*;
 
+use super::candidates::{can_be_searched, is_open_already, may_answer};
 use super::notice::{Notice, Notices};
 use super::row::{FoundEvent, bounds};
-use super::{Filter, Order, Query, Store, step};
-use crate::archive::{ArchiveDir, Manifest, Record, SegmentName, catalogue};
+use super::{Order, Query, Store, step};
+use crate::archive::{ArchiveDir, Expired, Manifest, Record, SegmentName, catalogue};
 use crate::event::{Date, EventHead, EventPath};
 use crate::live::{FileState, Listing, LiveTree};
 use crate::segment::{SegmentReader, Sha256Hash};
@@ -71,8 +72,9 @@ pub(super) struct Reading {
     /// Segments that hold none of the correlation ids that are asked for.
     without: HashSet<Sha256Hash>,
     block_files: usize,
-    /// The segments of each opened day that are, or were, among the sources.
-    known: HashMap<Date, HashSet<SegmentName>>,
+    /// The segments of each opened day that were looked at, and whether each could be opened,
+    /// and so is, or was, among the sources.
+    known: HashMap<Date, HashMap<SegmentName, bool>>,
     pub(super) segments_opened: u64,
 }
 
@@ -112,6 +114,13 @@ impl Reading {
             let may_answer = |record: &Record| may_answer(&query.filter, &without, record);
             let segments = manifest.segments().filter(|(_, record)| may_answer(record));
             dates.extend(segments.map(|(name, _)| name.date));
+            let expired = manifest.expired().filter(|record| {
+                record.segment.as_ref().is_some_and(|name| query.wants(name.date))
+                    && may_answer(record)
+            });
+            if let Some(expired) = Expired::of(expired) {
+                notices.add(Notice::Expired(expired));
+            }
         }
         dates.retain(|date| query.wants(*date));
         let reading = Self {
@@ -189,44 +198,62 @@ impl Reading {
         }
         let Some(archive) = &self.archive else { return Ok(()) };
         self.manifest.reload_if_changed(archive)?;
+        // What is gone by the time it is opened expired, or another segment took its place:
+        // then the manifest says so by now, and names that one.
+        while self.open_segments(date, opened, notices)? {}
+        Ok(())
+    }
+
+    /// Opens what the manifest names and is not known yet; whether to look again.
+    fn open_segments(
+        &mut self,
+        date: Date,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) -> Result<bool> {
+        let Some(archive) = &self.archive else { return Ok(false) };
         let known = self.known.entry(date).or_default();
         let names: Vec<SegmentName> = self
             .manifest
             .segments_of(date)
             .filter(|(name, record)| {
-                !known.contains(name) && may_answer(&self.query.filter, &self.without, record)
+                !known.contains_key(name)
+                    && !is_open_already(known, record)
+                    && may_answer(&self.query.filter, &self.without, record)
             })
             .map(|(name, _)| name.clone())
             .collect();
+        let mut look_again = false;
         for name in names {
             step();
-            known.insert(name.clone());
             let path = archive.segment_path(&name);
             let reader = match archive
                 .open_segment(&name)
                 .and_then(|file| SegmentReader::open_day(file, &path, date))
             {
                 Ok(reader) => reader,
-                // Expired since the manifest was read: its record came first.
                 Err(error)
                     if error.is_not_found() && {
                         self.manifest.reload_if_changed(archive)?;
                         !self.manifest.names(&name)
                     } =>
                 {
+                    look_again = true;
                     continue;
                 }
                 Err(error) => {
+                    known.insert(name, false);
                     let reason = error.reason_at(&path);
                     notices.add(Notice::Damaged { path, reason });
                     continue;
                 }
             };
+            known.insert(name.clone(), true);
             self.segments_opened += 1;
             let segment = OpenSegment { name: Arc::new(name), path, reader };
             queue_frames(segment, &self.query, date, opened, notices);
         }
-        Ok(())
+        Ok(look_again)
     }
 
     fn read_frame(
@@ -410,14 +437,6 @@ impl Reading {
     }
 }
 
-/// Whether an event with one of these ids can be told by its bytes: without a backslash
-/// among them, JSON holds such a text as it is. So most files need not be parsed to see that
-/// they are not asked for.
-fn can_be_searched(ids: &[String]) -> bool {
-    let plain = |id: &String| id.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
-    !ids.is_empty() && ids.iter().all(plain)
-}
-
 enum Judged {
     Match(crate::event::Timestamp),
     Other,
@@ -430,13 +449,6 @@ enum Outcome {
     Invalid(String),
     Unreadable(String),
     Gone,
-}
-
-/// Whether a segment can hold an answer, as far as its record and the catalogue tell.
-fn may_answer(filter: &Filter, without: &HashSet<Sha256Hash>, record: &Record) -> bool {
-    !record.sha256.is_some_and(|sha256| without.contains(&sha256))
-        && filter.since.is_none_or(|since| record.last.is_none_or(|last| last >= since))
-        && filter.until.is_none_or(|until| record.first.is_none_or(|first| first < until))
 }
 
 /// Queues the frames that can hold a match, each with the times it spans.

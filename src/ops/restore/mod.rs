@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::archive::{ArchiveDir, Manifest, NewRecord, Op, SegmentName};
 use crate::event::Date;
 use crate::live::LiveTree;
-use crate::ops::{Context, Finding};
+use crate::ops::{Context, Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::store::{Filter, Store};
 use crate::{Error, Result};
@@ -120,6 +120,7 @@ pub fn restore(
             )?;
             days_of(writer.manifest(), options)?;
             let tree = store.create_live()?;
+            let before = writer.manifest().records().len();
             let work = Some((&tree, context));
             let mut report = run(store, &archive, writer.manifest(), options, work, progress)?;
             for day in report.days.iter().filter(|day| day.restored > 0) {
@@ -131,6 +132,15 @@ pub fn restore(
                 writer.append(record)?;
             }
             report.recovered = recovered;
+            let days = report.days.iter().filter(|day| day.restored > 0);
+            let told = audit::Told {
+                events: days.clone().map(|day| day.restored).sum(),
+                what: Some(days.map(|day| day.date.as_str()).collect::<Vec<_>>().join(", ")),
+                ..audit::Told::default()
+            };
+            let manifest = writer.manifest();
+            let finding = audit::tell(store, context, "archive_restored", manifest, before, told);
+            report.findings.extend(finding);
             Ok(report)
         }
     }
