@@ -45,6 +45,11 @@ const PROBES: usize = 6;
 /// A larger entry is none: ten million ids have fewer bytes.
 const MAX_ENTRY: usize = 16 << 20;
 
+/// A catalogue that is written has at least this size, with zeros at its end. On a disk that
+/// is full it is removed to make room, and some file systems keep smaller files where their
+/// removal gives room to nothing else.
+const LEAST_BYTES: u64 = 8192;
+
 /// What is read at once, in bytes.
 const CHUNK: u64 = 1 << 20;
 
@@ -252,7 +257,13 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, _lock: &ArchiveLock) 
             file.write_all(&entry).map_err(failed("write"))?;
         }
     }
-    Ok(())
+    pad(&file).map_err(failed("write"))
+}
+
+/// Writes zeros up to the least size. No entry begins with one, so readers end there.
+fn pad(mut file: &File) -> std::io::Result<()> {
+    let lacking = LEAST_BYTES.saturating_sub(file.metadata()?.len());
+    file.write_all(&vec![0; lacking as usize])
 }
 
 /// Removes it, to make room. The next run that completes it makes it anew.
@@ -285,6 +296,7 @@ pub(crate) fn drop_gone(
     .map_err(|error| Error::io(&path, "read", error))?;
     let name = fs::temp_name(token);
     let failed = |error: std::io::Error| Error::io(&path, "write", error);
+    text.resize(text.len().max(LEAST_BYTES as usize), 0);
     let written = fs::create_new(archive.fd(), &name, 0o644)
         .map_err(std::io::Error::from)
         .and_then(|file| File::from(file).write_all(&text))

@@ -4,6 +4,8 @@
 //! it is on is asked anew whenever something would expire, so a hold on a correlation id
 //! holds also the segments that are rotated later.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use crate::archive::{
@@ -11,7 +13,7 @@ use crate::archive::{
 };
 use crate::event::{Date, EventHead};
 use crate::ops::{Context, Finding, audit, rotate::open_manifest};
-use crate::segment::{Field, SegmentReader};
+use crate::segment::{Field, SegmentReader, Sha256Hash};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -165,7 +167,7 @@ fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold) -> HoldPictur
 pub(in crate::ops) struct Holds<'a> {
     archive: &'a ArchiveDir,
     /// Each with the segments that are known not to have its correlation id.
-    holds: Vec<(Hold, std::collections::HashSet<crate::segment::Sha256Hash>)>,
+    holds: Vec<(Hold, HashSet<Sha256Hash>)>,
 }
 
 impl<'a> Holds<'a> {
@@ -175,7 +177,7 @@ impl<'a> Holds<'a> {
                 HoldScope::CorrelationId(id) => {
                     catalogue::without(archive, std::slice::from_ref(id))
                 }
-                _ => Default::default(),
+                _ => HashSet::new(),
             };
             (hold, without)
         });
@@ -186,9 +188,9 @@ impl<'a> Holds<'a> {
     pub(in crate::ops) fn holding(
         &self,
         segment: &SegmentName,
-        sha256: Option<crate::segment::Sha256Hash>,
+        sha256: Option<Sha256Hash>,
     ) -> Option<&Hold> {
-        let keeps = |(hold, without): &&(Hold, std::collections::HashSet<_>)| match &hold.scope {
+        let keeps = |(hold, without): &&(Hold, HashSet<Sha256Hash>)| match &hold.scope {
             HoldScope::CorrelationId(id) => {
                 !sha256.is_some_and(|sha256| without.contains(&sha256))
                     && may_hold(self.archive, segment, id).unwrap_or(true)

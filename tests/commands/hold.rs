@@ -197,3 +197,40 @@ fn an_action_that_cannot_be_told_is_done_and_named() {
     assert_eq!(days(&lab), ["10"]);
     assert_eq!(lab.ok(["manifest", "show"]).lines().count(), 1);
 }
+
+#[test]
+fn a_rebuilt_manifest_takes_over_holds_promises_and_what_expired() {
+    let lab = archived();
+    lab.ok(["hold", "add", "2026-05-12", "--reason", "the outage"]);
+    lab.ok(["hold", "add", "2026-05-13", "--reason", "another"]);
+    lab.ok(["hold", "release", "8"]);
+    lab.ok(["prune", "--now", "2026-06-01T04:00:00Z"]);
+    // A damaged line costs itself.
+    let path = lab.archive().join("manifest.jsonl");
+    let text =
+        std::fs::read_to_string(&path).unwrap().replacen("\"invalid\":0", "\"invalid\":1", 1);
+    std::fs::write(&path, text).unwrap();
+    lab.fails(65, ["hold", "list"]);
+    lab.ok(["manifest", "rebuild"]);
+    lab.ok(["verify"]);
+    let text = lab.ok(["hold", "list"]);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains(" on 2026-05-12 holds 1 segment: the outage (tester@"), "{text}");
+    let records = json(&lab.ok(["manifest", "show", "-o", "json"]));
+    let of = |op: &str| {
+        let all = records.as_array().unwrap().iter().filter(|record| record["op"] == op);
+        all.cloned().collect::<Vec<_>>()
+    };
+    assert!(of("import").iter().all(|record| record["keep"] == "20d"), "{records}");
+    assert_eq!(of("prune").len(), 2);
+    assert_eq!(
+        of("rebuild")[0]["note"].as_str().unwrap().split(';').next(),
+        Some("rebuilt from 4 segments")
+    );
+    // So the number of what expired is not used again.
+    Event { time: "2026-05-10T05:00:00.000000Z", ..EVENT }.write(&lab);
+    lab.ok(["rotate", "--now", LATER]);
+    assert!(lab.archive().join("2026/2026-05-10.1.tar.zst").exists());
+    prune(&lab);
+    assert_eq!(days(&lab), ["12"]);
+}

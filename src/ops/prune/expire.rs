@@ -22,11 +22,12 @@ pub(super) fn record<'a>(
             Err(error) if error.is_no_room() => {}
             _ => return outcome,
         }
-        match step {
-            0 => catalogue::remove(archive, lock)?,
-            _ => archive.remove_checksum(segment, lock)?,
+        if step == 0 {
+            make_room(archive, lock)?;
+        } else {
+            archive.remove_checksum(segment, lock)?;
+            settle(archive);
         }
-        settle(archive);
         if writer.is_poisoned() {
             // A failed sync is final for its descriptor: what was written by it was cut off
             // again, and is written anew by another one.
@@ -41,8 +42,15 @@ pub(super) fn record<'a>(
     outcome
 }
 
+/// Removes the catalogue, so that a record finds room.
+pub(super) fn make_room(archive: &ArchiveDir, lock: &ArchiveLock) -> Result<()> {
+    catalogue::remove(archive, lock)?;
+    settle(archive);
+    Ok(())
+}
+
 /// Some file systems give room free only once the removal is on the disk.
-pub(super) fn settle(archive: &ArchiveDir) {
+fn settle(archive: &ArchiveDir) {
     if let Ok(root) = std::fs::File::open(archive.root()) {
         let _ = syncfs(root);
     }

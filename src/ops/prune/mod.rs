@@ -26,6 +26,9 @@ use crate::progress::{Progress, Unit};
 use crate::store::Store;
 use crate::{Error, Result};
 
+/// With less than this free, a record may find no room.
+const RECORD_BYTES: u64 = 64 << 10;
+
 /// How to prune.
 #[derive(Debug, Clone, Default)]
 pub struct PruneOptions {
@@ -116,11 +119,13 @@ pub fn prune(
     let accept =
         |manifest: &Manifest| check_clock(context, options.trust_now, manifest, live.as_ref());
     let mut recovered = Vec::new();
+    // A torn line is mended by a record, which needs room, too.
+    if archive.space()?.bytes < RECORD_BYTES && Manifest::load(&archive)?.torn().is_some() {
+        expire::make_room(&archive, &lock)?;
+    }
     let mut writer = match open_manifest(&archive, &lock, context, &accept, &mut recovered) {
-        // A torn line is mended by a record, which needs room, too.
         Err(error) if error.is_no_room() => {
-            catalogue::remove(&archive, &lock)?;
-            expire::settle(&archive);
+            expire::make_room(&archive, &lock)?;
             open_manifest(&archive, &lock, context, &accept, &mut recovered)?
         }
         opened => opened?,

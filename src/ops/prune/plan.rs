@@ -79,6 +79,9 @@ pub struct PrunePlan {
     pub findings: Vec<Finding>,
 }
 
+/// Tells the number of the hold that keeps a segment, and its reason.
+pub(super) type HeldBy<'a> = dyn Fn(&SegmentName, &Record) -> Option<(u64, Option<String>)> + 'a;
+
 /// All that a plan follows from.
 pub(super) struct Input<'a> {
     pub(super) segments: Vec<(&'a SegmentName, &'a Record)>,
@@ -87,8 +90,7 @@ pub(super) struct Input<'a> {
     pub(super) space: Space,
     /// Whether the policy counts also where it promises less than was promised.
     pub(super) shorten: bool,
-    /// The number of the hold that keeps a segment, and its reason.
-    pub(super) held: &'a dyn Fn(&SegmentName, &Record) -> Option<(u64, Option<String>)>,
+    pub(super) held: &'a HeldBy<'a>,
 }
 
 /// A segment on trial.
