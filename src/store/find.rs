@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{FoundEvent, Store};
+use super::{FoundEvent, Store, step};
 use crate::archive::{ArchiveDir, Expired, Manifest, SegmentName};
 use crate::event::{Date, EventHead, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
@@ -80,6 +80,7 @@ impl Store {
         }
         let mut expired = None;
         if let Some(archive) = self.archive()? {
+            step();
             let mut manifest = Manifest::load(&archive)?;
             loop {
                 let look = Look { archive: &archive, manifest: &manifest, name, likely };
@@ -127,6 +128,7 @@ impl Look<'_> {
         let (mut vanished, mut failed) = (false, None);
         for date in ordered(dates.into_iter(), self.likely, only_there) {
             for (segment, _) in self.manifest.segments_of(date) {
+                step();
                 match find_archived(self.archive, segment, self.name, &mut failed) {
                     Ok(Some((path, bytes))) => {
                         let segment = Some(std::sync::Arc::new(segment.clone()));
