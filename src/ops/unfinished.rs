@@ -1,13 +1,15 @@
 //! What runs that were stopped left in the archive, and how the next run finishes it.
 //!
-//! A record says first that a segment is gone, and then its files go; so a file that is
-//! still there may go without another look. And a run that found no byte free removes a
+//! A record says first that a segment is gone, and then its files go. Of one that expired,
+//! they may go without another look; of one that was superseded, once the segment that took
+//! its place was found whole. And a run that found no byte free removes a
 //! doomed segment's checksum file to make room for the record; if it did not get that far,
 //! the file is written again, since the manifest knows what stood in it.
 
 use crate::Result;
-use crate::archive::{ArchiveDir, ManifestWriter};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, Record, SegmentName};
 use crate::ops::{Context, Finding};
+use crate::segment::check;
 
 /// Removes the files of segments that the manifest says are gone.
 pub(in crate::ops) fn remove_gone(
@@ -17,7 +19,17 @@ pub(in crate::ops) fn remove_gone(
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
     for segment in archive.unfinished(writer.manifest())?.still_there {
-        match archive.remove_segment(&segment, writer.lock()) {
+        let removed = match heir(writer.manifest(), &segment) {
+            Some((heir, record)) if !is_whole(archive, heir, record) => {
+                findings.push(Finding::new(
+                    segment.to_string(),
+                    format!("{heir} took its place, but is damaged; so both stay"),
+                ));
+                continue;
+            }
+            _ => archive.remove_segment(&segment, writer.lock()),
+        };
+        match removed {
             Ok(()) => recovered.push(Finding::new(
                 segment.to_string(),
                 "recorded as gone by an interrupted run; removed",
@@ -26,6 +38,33 @@ pub(in crate::ops) fn remove_gone(
         }
     }
     Ok(())
+}
+
+/// The segment that took the place of another one, by way of others perhaps, if it is in
+/// the archive.
+fn heir<'a>(
+    manifest: &'a Manifest,
+    segment: &'a SegmentName,
+) -> Option<(&'a SegmentName, &'a Record)> {
+    let mut name = segment;
+    for record in manifest.records() {
+        if let (Some(old), Some(new)) = (&record.supersedes, &record.segment)
+            && old.contains(name)
+        {
+            name = new;
+        }
+    }
+    manifest.record_of(name).map(|record| (name, record))
+}
+
+/// Whether a segment is, byte for byte, what was recorded.
+fn is_whole(archive: &ArchiveDir, segment: &SegmentName, record: &Record) -> bool {
+    let path = archive.segment_path(segment);
+    let report = archive.open_segment(segment).and_then(|file| check(&file, &path, &|_| {}));
+    report.is_ok_and(|report| {
+        report.findings.is_empty()
+            && report.summary.is_some_and(|summary| Some(summary.sha256) == record.sha256)
+    })
 }
 
 /// Writes checksum files that are missing.

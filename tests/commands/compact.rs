@@ -151,6 +151,28 @@ fn what_a_stopped_run_left_is_finished_by_the_next() {
 }
 
 #[test]
+fn what_was_superseded_stays_as_long_as_its_heir_is_not_whole() {
+    let lab = archived();
+    let name = "2026/2026-05-16.1.tar.zst";
+    let old = fs::read(lab.archive().join(name)).unwrap();
+    lab.ok(["compact"]);
+    fs::write(lab.archive().join(name), &old).unwrap();
+    let heir = lab.archive().join("2026/2026-05-16.3.tar.zst");
+    let whole = fs::read(&heir).unwrap();
+    let mut damaged = whole.clone();
+    damaged[40] ^= 1;
+    fs::remove_file(&heir).unwrap();
+    fs::write(&heir, damaged).unwrap();
+    let run = lab.fails(1, ["rotate", "--now", NOW]);
+    assert!(run.stderr.contains("took its place, but is damaged; so both stay"), "{run:?}");
+    assert_eq!(fs::read(lab.archive().join(name)).unwrap(), old);
+    fs::write(&heir, whole).unwrap();
+    lab.ok(["rotate", "--now", NOW]);
+    assert!(!lab.archive().join(name).exists());
+    lab.ok(["verify"]);
+}
+
+#[test]
 fn a_rebuilt_archive_with_an_event_twice_has_it_once_after_compacting() {
     let lab = archived();
     let old = tree(&lab.archive());
