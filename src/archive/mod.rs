@@ -23,6 +23,7 @@ mod tests;
 
 pub use dir::{ArchiveDir, FoundSegment, Stranger};
 pub use expired::Expired;
+pub(crate) use expired::Unfinished;
 pub use holds::{Hold, HoldScope};
 pub use lock::ArchiveLock;
 pub use manifest::{Manifest, Torn};

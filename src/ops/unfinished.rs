@@ -6,8 +6,7 @@
 //! doomed segment's checksum file to make room for the record; if it did not get that far,
 //! the file is written again, since the manifest knows what stood in it.
 
-use crate::Result;
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, Record, SegmentName};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, Record, SegmentName, Unfinished};
 use crate::ops::{Context, Finding};
 use crate::segment::check;
 
@@ -15,11 +14,12 @@ use crate::segment::check;
 pub(in crate::ops) fn remove_gone(
     archive: &ArchiveDir,
     writer: &ManifestWriter<'_>,
+    unfinished: &Unfinished,
     recovered: &mut Vec<Finding>,
     findings: &mut Vec<Finding>,
-) -> Result<()> {
-    for segment in archive.unfinished(writer.manifest())?.still_there {
-        let removed = match heir(writer.manifest(), &segment) {
+) {
+    for segment in &unfinished.still_there {
+        let removed = match heir(writer.manifest(), segment) {
             Some((heir, record)) if !is_whole(archive, heir, record) => {
                 findings.push(Finding::new(
                     segment.to_string(),
@@ -27,7 +27,7 @@ pub(in crate::ops) fn remove_gone(
                 ));
                 continue;
             }
-            _ => archive.remove_segment(&segment, writer.lock()),
+            _ => archive.remove_segment(segment, writer.lock()),
         };
         match removed {
             Ok(()) => recovered.push(Finding::new(
@@ -37,7 +37,6 @@ pub(in crate::ops) fn remove_gone(
             Err(error) => findings.push(Finding::of(segment.to_string(), &error)),
         }
     }
-    Ok(())
 }
 
 /// The segment that took the place of another one, by way of others perhaps, if it is in
@@ -71,14 +70,16 @@ fn is_whole(archive: &ArchiveDir, segment: &SegmentName, record: &Record) -> boo
 pub(in crate::ops) fn write_checksums(
     archive: &ArchiveDir,
     writer: &ManifestWriter<'_>,
+    unfinished: &Unfinished,
     context: &Context,
     recovered: &mut Vec<Finding>,
     findings: &mut Vec<Finding>,
-) -> Result<()> {
-    for segment in archive.unfinished(writer.manifest())?.without_checksum {
-        let record = writer.manifest().record_of(&segment);
+) {
+    for segment in &unfinished.without_checksum {
+        // Of what expired since, there is no record any more.
+        let record = writer.manifest().record_of(segment);
         let Some(sha256) = record.and_then(|record| record.sha256) else { continue };
-        match archive.write_checksum(&segment, &sha256, context.next_token(), writer.lock()) {
+        match archive.write_checksum(segment, &sha256, context.next_token(), writer.lock()) {
             Ok(()) => recovered.push(Finding::new(
                 segment.to_string(),
                 "its checksum file was missing; written again from the manifest",
@@ -86,5 +87,4 @@ pub(in crate::ops) fn write_checksums(
             Err(error) => findings.push(Finding::of(segment.to_string(), &error)),
         }
     }
-    Ok(())
 }

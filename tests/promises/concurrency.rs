@@ -321,6 +321,9 @@ fn while_the_lock_is_held_nobody_else_changes_anything_and_everybody_reads() {
         vec!["rotate", "--now", NOW],
         vec!["restore", "2026-05-10", "--live"],
         vec!["manifest", "rebuild"],
+        vec!["prune", "--now", NOW],
+        vec!["compact"],
+        vec!["hold", "add", "2026-05-10", "--reason", "x"],
     ] {
         let run = lab.fails(75, &words);
         assert!(run.stderr.contains("another hlarchive is at work"), "{run:?}");

@@ -167,9 +167,10 @@ pub fn compact(
         let reason = "a temporary file of an interrupted run; removed";
         report.recovered.push(Finding::new(path, reason));
     }
+    let left = archive.unfinished(writer.manifest())?;
     let (recovered, findings) = (&mut report.recovered, &mut report.findings);
-    unfinished::remove_gone(&archive, &writer, recovered, findings)?;
-    unfinished::write_checksums(&archive, &writer, context, recovered, findings)?;
+    unfinished::remove_gone(&archive, &writer, &left, recovered, findings);
+    unfinished::write_checksums(&archive, &writer, &left, context, recovered, findings);
     let groups = groups(&archive, writer.manifest(), options, &mut report.remarks);
     let before = writer.manifest().records().len();
     progress.begin("compacting", Some(groups.len() as u64), Unit::Days);

@@ -134,7 +134,8 @@ pub fn prune(
         let path = path.display().to_string();
         recovered.push(Finding::new(path, "a temporary file of an interrupted run; removed"));
     }
-    unfinished::remove_gone(&archive, &writer, &mut recovered, &mut report.findings)?;
+    let mut left = archive.unfinished(writer.manifest())?;
+    unfinished::remove_gone(&archive, &writer, &left, &mut recovered, &mut report.findings);
     let plan = make_plan(&archive, writer.manifest(), live.as_ref(), policy, context, options)?;
     plan::check(&plan, options.consent)?;
     report.findings.extend(plan.findings);
@@ -156,6 +157,8 @@ pub fn prune(
             Err(error) if writer.is_poisoned() || report.expired.is_empty() => return Err(error),
             Err(error) => {
                 report.findings.push(Finding::of(expiring.segment, &error));
+                // Its checksum file may have gone for want of room.
+                left = archive.unfinished(writer.manifest())?;
                 break;
             }
         }
@@ -167,7 +170,8 @@ pub fn prune(
         progress.advance(1);
     }
     progress.end();
-    unfinished::write_checksums(&archive, &writer, context, &mut recovered, &mut report.findings)?;
+    let findings = &mut report.findings;
+    unfinished::write_checksums(&archive, &writer, &left, context, &mut recovered, findings);
     report.recovered = recovered;
     if !report.expired.is_empty() {
         // Readers do without what cannot be written now; the next run tries again.

@@ -168,14 +168,10 @@ pub fn rotate(
             "a temporary file of an interrupted run; removed",
         ));
     }
-    unfinished::remove_gone(&archive, &writer, &mut report.recovered, &mut report.findings)?;
-    unfinished::write_checksums(
-        &archive,
-        &writer,
-        context,
-        &mut report.recovered,
-        &mut report.findings,
-    )?;
+    let left = archive.unfinished(writer.manifest())?;
+    let (recovered, findings) = (&mut report.recovered, &mut report.findings);
+    unfinished::remove_gone(&archive, &writer, &left, recovered, findings);
+    unfinished::write_checksums(&archive, &writer, &left, context, recovered, findings);
     let records = writer.manifest().records().len();
     progress.begin("rotating", Some(dates.len() as u64), Unit::Days);
     for date in dates {

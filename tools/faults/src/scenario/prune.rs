@@ -137,16 +137,16 @@ impl Scenario for Prune {
         if recorded != wanted {
             return Err(format!("{recorded} segments are recorded as expired, not {wanted}"));
         }
-        Ok(())
-    }
-
-    fn end(&self, lab: &Lab) -> Verdict {
-        self.done(lab)?;
         let left = files(&lab.archive())?;
         let gone = ["2026/2026-05-11.tar.zst", "2026/2026-05-11.tar.zst.sha256"];
         if let Some(path) = gone.into_iter().find(|path| left.contains_key(*path)) {
             return Err(format!("still there: {path}"));
         }
+        Ok(())
+    }
+
+    fn end(&self, lab: &Lab) -> Verdict {
+        self.done(lab)?;
         check::verified(lab)?;
         check::tidy(&Truth::read(lab)?)
     }
