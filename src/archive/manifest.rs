@@ -231,7 +231,10 @@ impl Manifest {
         let number = self.records.len();
         if let Some(segment) = &record.segment {
             match record.op {
-                Op::Rotate | Op::Import => {
+                Op::Rotate | Op::Import | Op::Compact => {
+                    for old in record.supersedes.iter().flatten() {
+                        self.segments.remove(old);
+                    }
                     self.segments.insert(segment.clone(), number);
                 }
                 Op::Prune => {
@@ -282,6 +285,11 @@ impl Manifest {
     /// Whether a segment is in the archive.
     pub fn names(&self, segment: &SegmentName) -> bool {
         self.segments.contains_key(segment)
+    }
+
+    /// The record of a segment that is in the archive.
+    pub fn record_of(&self, segment: &SegmentName) -> Option<&Record> {
+        self.segments.get(segment).and_then(|number| self.records.get(*number))
     }
 
     /// The segments of one day.

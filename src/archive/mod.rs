@@ -7,6 +7,8 @@
 pub mod catalogue;
 mod chain;
 mod dir;
+mod expired;
+mod holds;
 mod lock;
 mod manifest;
 mod name;
@@ -20,6 +22,9 @@ mod writer;
 mod tests;
 
 pub use dir::{ArchiveDir, FoundSegment, Stranger};
+pub use expired::Expired;
+pub(crate) use expired::Unfinished;
+pub use holds::{Hold, HoldScope};
 pub use lock::ArchiveLock;
 pub use manifest::{Manifest, Torn};
 pub use name::SegmentName;

@@ -11,6 +11,7 @@ use super::chain;
 use super::dir::MANIFEST;
 use super::{ArchiveDir, ArchiveLock, By, Manifest, NewRecord, Op, Record, Torn};
 use crate::event::Timestamp;
+use crate::fs;
 use crate::{Error, Result};
 
 /// Appends to the manifest. Only one exists, since the lock is exclusive.
@@ -165,6 +166,9 @@ impl<'a> ManifestWriter<'a> {
         let mode = Mode::from_raw_mode(0o644);
         match rustix::fs::openat(self.archive.fd(), MANIFEST, flags, mode) {
             Err(Errno::NOENT) => {
+                // A run that was stopped may have made the archive itself a moment ago.
+                fs::sync_above(self.archive.fd(), &|_| true)
+                    .map_err(|errno| Error::io(self.archive.root(), "sync", errno))?;
                 let flags = flags | OFlags::CREATE | OFlags::EXCL;
                 let file = rustix::fs::openat(self.archive.fd(), MANIFEST, flags, mode)
                     .map_err(|errno| Error::io(&self.path, "create", errno))?;

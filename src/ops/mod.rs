@@ -5,11 +5,17 @@
 //! through [`Context`]. What goes wrong with one file or one day is a [`Finding`] in the
 //! report and never stops the rest.
 
+mod audit;
+mod clock;
+pub mod compact;
 pub mod emit;
+pub mod hold;
 pub mod inspect;
 pub mod manifest;
+pub mod prune;
 pub mod restore;
 pub mod rotate;
+mod unfinished;
 pub mod verify;
 
 use std::fmt;
@@ -18,6 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::archive::By;
 use crate::event::Timestamp;
+use crate::policy::AuditRules;
 use crate::segment::Sha256Hash;
 
 /// Who acts, and when. All that an operation must not find out by itself.
@@ -27,6 +34,8 @@ pub struct Context {
     pub now: Timestamp,
     /// Who acts, for the manifest.
     pub by: By,
+    /// What is told of the action, beside its record.
+    pub audit: AuditRules,
     seed: [u8; 32],
     /// Shared by all clones, so that none draws what another one drew.
     drawn: Arc<AtomicU64>,
@@ -36,7 +45,13 @@ impl Context {
     /// A context. `seed` must be random: ids of events and names of temporary files
     /// follow from it.
     pub fn new(now: Timestamp, by: By, seed: [u8; 32]) -> Self {
-        Self { now, by, seed, drawn: Arc::default() }
+        Self { now, by, audit: AuditRules::default(), seed, drawn: Arc::default() }
+    }
+
+    /// The same, for actions that are told as the policy says.
+    #[must_use]
+    pub fn with_audit(self, audit: AuditRules) -> Self {
+        Self { audit, ..self }
     }
 
     /// Fresh random bytes.

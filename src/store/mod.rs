@@ -6,6 +6,7 @@
 //! exactly once at every moment, also while days are being rotated or restored.
 
 mod arena;
+mod candidates;
 mod filter;
 mod find;
 mod frames;

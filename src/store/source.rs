@@ -7,13 +7,14 @@ use std::sync::{Arc, Weak};
 use rayon::prelude::*;
 
 use super::arena::{Row, Rows};
+use super::candidates::{is_open_already, may_answer};
 use super::filter::Judged;
 use super::frames::{self, FrameRows, OpenSegment};
 use super::notice::{Notice, Notices};
 use super::row::{bounds, clamp};
-use super::{Filter, Order, Query, Store, step};
+use super::{Order, Query, Store, step};
 use crate::Result;
-use crate::archive::{ArchiveDir, Manifest, Record, SegmentName, catalogue};
+use crate::archive::{ArchiveDir, Expired, Manifest, Record, SegmentName, catalogue};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FileState, Listing, LiveTree};
 use crate::segment::{SegmentReader, Sha256Hash};
@@ -75,8 +76,9 @@ pub(super) struct Reading {
     /// Segments that hold none of the correlation ids that are asked for.
     without: HashSet<Sha256Hash>,
     block_files: usize,
-    /// The segments of each opened day that are, or were, among the sources.
-    known: HashMap<Date, HashSet<SegmentName>>,
+    /// The segments of each opened day that were looked at, and whether each could be opened,
+    /// and so is, or was, among the sources.
+    known: HashMap<Date, HashMap<SegmentName, bool>>,
     pub(super) segments_opened: u64,
     /// The listings of live days; those that are done with are gone.
     listings: Vec<Weak<Listing>>,
@@ -118,6 +120,13 @@ impl Reading {
             let may_answer = |record: &Record| may_answer(&query.filter, &without, record);
             let segments = manifest.segments().filter(|(_, record)| may_answer(record));
             dates.extend(segments.map(|(name, _)| name.date));
+            let expired = manifest.expired().filter(|record| {
+                record.segment.as_ref().is_some_and(|name| query.wants(name.date))
+                    && may_answer(record)
+            });
+            if let Some(expired) = Expired::of(expired) {
+                notices.add(Notice::Expired(expired));
+            }
         }
         dates.retain(|date| query.wants(*date));
         let reading = Self {
@@ -216,44 +225,62 @@ impl Reading {
         }
         let Some(archive) = &self.archive else { return Ok(()) };
         self.manifest.reload_if_changed(archive)?;
+        // What is gone by the time it is opened expired, or another segment took its place:
+        // then the manifest says so by now, and names that one.
+        while self.open_segments(date, opened, notices)? {}
+        Ok(())
+    }
+
+    /// Opens what the manifest names and is not known yet; whether to look again.
+    fn open_segments(
+        &mut self,
+        date: Date,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) -> Result<bool> {
+        let Some(archive) = &self.archive else { return Ok(false) };
         let known = self.known.entry(date).or_default();
         let names: Vec<SegmentName> = self
             .manifest
             .segments_of(date)
             .filter(|(name, record)| {
-                !known.contains(name) && may_answer(&self.query.filter, &self.without, record)
+                !known.contains_key(name)
+                    && !is_open_already(known, record)
+                    && may_answer(&self.query.filter, &self.without, record)
             })
             .map(|(name, _)| name.clone())
             .collect();
+        let mut look_again = false;
         for name in names {
             step();
-            known.insert(name.clone());
             let path = archive.segment_path(&name);
             let reader = match archive
                 .open_segment(&name)
                 .and_then(|file| SegmentReader::open_day(file, &path, date))
             {
                 Ok(reader) => reader,
-                // Expired since the manifest was read: its record came first.
                 Err(error)
                     if error.is_not_found() && {
                         self.manifest.reload_if_changed(archive)?;
                         !self.manifest.names(&name)
                     } =>
                 {
+                    look_again = true;
                     continue;
                 }
                 Err(error) => {
+                    known.insert(name, false);
                     let reason = error.reason_at(&path);
                     notices.add(Notice::Damaged { path, reason });
                     continue;
                 }
             };
+            known.insert(name.clone(), true);
             self.segments_opened += 1;
             let segment = OpenSegment { name: Arc::new(name), path, date, reader };
             segment.queue(&self.query, opened, notices);
         }
-        Ok(())
+        Ok(look_again)
     }
 
     fn read_live(
@@ -373,11 +400,4 @@ enum Outcome {
     Invalid(String),
     Unreadable(String),
     Gone,
-}
-
-/// Whether a segment can hold an answer, as far as its record and the catalogue tell.
-fn may_answer(filter: &Filter, without: &HashSet<Sha256Hash>, record: &Record) -> bool {
-    !record.sha256.is_some_and(|sha256| without.contains(&sha256))
-        && filter.since.is_none_or(|since| record.last.is_none_or(|last| last >= since))
-        && filter.until.is_none_or(|until| record.first.is_none_or(|first| first < until))
 }

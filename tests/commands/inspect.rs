@@ -53,12 +53,12 @@ fn the_numbers_are_those_of_the_events_inside() {
         "severities": counts(&lines, "severity"),
         "sources": counts(&lines, "source"),
     });
-    assert_eq!(by_day, serde_json::json!({ "segments": [wanted] }));
+    assert_eq!(by_day, serde_json::json!({ "segments": [wanted], "expired": [] }));
     // The same file anywhere else.
     fs::copy(&path, lab.path("elsewhere.bin")).unwrap();
     wanted["segment"] = "elsewhere.bin".into();
     let by_file = json(&lab.ok(["inspect", "elsewhere.bin", "-ojson"]));
-    assert_eq!(by_file, serde_json::json!({ "segments": [wanted] }));
+    assert_eq!(by_file, serde_json::json!({ "segments": [wanted], "expired": [] }));
 }
 
 #[test]

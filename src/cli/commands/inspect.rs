@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use hlarchive::ops::inspect::{SegmentPicture, Subject, inspect};
+use hlarchive::ops::inspect::{SegmentPicture, Subject, expired, inspect};
 
 use super::{bytes, count, verb};
 use crate::cli::args::Format;
@@ -38,11 +38,24 @@ impl Args {
             Err(_) => Subject::File(PathBuf::from(self.subject)),
         };
         let pictures = inspect(&session.store, &subject)?;
+        let expired = match &subject {
+            Subject::Day(date) => expired(&session.store, *date)?,
+            Subject::File(_) => Vec::new(),
+        };
         if format == Format::Json {
-            session.json(&serde_json::json!({ "segments": pictures }))?;
+            session.json(&serde_json::json!({ "segments": pictures, "expired": expired }))?;
         } else {
             for picture in &pictures {
                 print(session, picture)?;
+            }
+            session.flush()?;
+            for gone in &expired {
+                session.remark(&format!(
+                    "hlarchive: {} with {} expired at {}",
+                    gone.segment,
+                    count(gone.events, "event"),
+                    gone.time
+                ));
             }
         }
         Ok(Exit::Done)

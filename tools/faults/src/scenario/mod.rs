@@ -1,7 +1,10 @@
 //! What is put to the test: a state, a command, and what must hold around it.
 
+mod compact;
 mod emit;
+mod hold;
 mod manifest;
+mod prune;
 mod restore;
 mod rotate;
 
@@ -140,5 +143,8 @@ pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
     all.extend(rotate::all());
     all.extend(restore::all());
     all.extend(manifest::all());
+    all.extend(prune::all());
+    all.extend(hold::all());
+    all.extend(compact::all());
     all
 }
