@@ -16,7 +16,9 @@ use rustix::fs::{AtFlags, FileType, FlockOperation};
 use rustix::io::Errno;
 
 use super::LiveTree;
-use super::place::{is_young, node_directory, set_mtime, sync_directories, sync_root, write_all};
+use super::place::{
+    is_removed, is_young, node_directory, set_mtime, sync_directories, sync_root, write_all,
+};
 use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
@@ -58,10 +60,23 @@ impl<'a> BulkPlacer<'a> {
         let staging_name = fs::temp_name(token);
         let path = tree.root().join(&staging_name);
         let failed = |errno: Errno| Error::io(&path, "create", errno);
-        fs::make_dir(tree.fd(), &staging_name).map_err(failed)?;
-        let staging = fs::open_dir(tree.fd(), &staging_name).map_err(failed)?;
-        rustix::fs::flock(&staging, FlockOperation::NonBlockingLockExclusive).map_err(failed)?;
-        Ok(Self { tree, staging_name, staging, nodes: Mutex::default(), now })
+        for _ in 0..TRIES {
+            fs::make_dir(tree.fd(), &staging_name).map_err(failed)?;
+            let staging = match fs::open_dir(tree.fd(), &staging_name) {
+                Ok(staging) => staging,
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(failed(errno)),
+            };
+            match rustix::fs::flock(&staging, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) if !is_removed(&staging) => {
+                    return Ok(Self { tree, staging_name, staging, nodes: Mutex::default(), now });
+                }
+                // Before it was locked, another run took it for a leftover.
+                Ok(()) | Err(Errno::WOULDBLOCK) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        Err(failed(Errno::BUSY))
     }
 
     fn failed(&self, path: &EventPath, action: &'static str) -> impl Fn(Errno) -> Error + use<> {

@@ -6,10 +6,13 @@
 //! report and never stops the rest.
 
 pub mod emit;
+pub mod import;
 pub mod inspect;
+mod intake;
 pub mod manifest;
 pub mod restore;
 pub mod rotate;
+pub mod sync;
 pub mod verify;
 
 use std::fmt;

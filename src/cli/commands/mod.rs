@@ -4,6 +4,7 @@ pub(super) mod completions;
 pub(super) mod demo;
 pub(super) mod emit;
 mod follow;
+pub(super) mod import;
 pub(super) mod inspect;
 pub(super) mod list;
 pub(super) mod man;
@@ -12,6 +13,7 @@ pub(super) mod policy;
 pub(super) mod restore;
 pub(super) mod rotate;
 pub(super) mod show;
+pub(super) mod sync;
 pub(super) mod trace;
 pub(super) mod verify;
 
