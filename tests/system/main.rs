@@ -10,3 +10,4 @@ mod disk;
 mod full;
 mod readonly;
 mod rights;
+mod sync;

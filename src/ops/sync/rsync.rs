@@ -222,17 +222,21 @@ impl Rsync<'_> {
     fn ended(&self, code: Option<i32>, complaints: &str) -> Result<Ended> {
         let refused =
             ["Permission denied (", "Host key verification failed", "Too many authentication"];
+        let lines = || complaints.lines().map(str::trim).filter(|line| !line.is_empty());
         let last = || {
-            let told = |line: &&str| !line.is_empty() && !line.starts_with("rsync error: ");
-            let line = complaints.lines().map(str::trim).rfind(told);
-            line.or(complaints.lines().last()).unwrap_or("it said nothing").to_owned()
+            // What ssh says is nearer to the cause than what rsync then says of it.
+            let of_ssh = lines().rfind(|line| !line.starts_with("rsync"));
+            let own = lines().rfind(|line| !line.starts_with("rsync error: "));
+            of_ssh.or(own).or(lines().last()).unwrap_or("it said nothing").to_owned()
         };
         match code {
             Some(0) => Ok(Ended::Done),
+            // With this the other end stops, and the near one only sees that it did.
+            Some(_) if is_directory_missing(complaints) => Ok(Ended::Missing),
             // 23: some files could not be had. 24: some vanished.
             Some(23 | 24) if only_missing(complaints) => Ok(Ended::Missing),
             Some(23 | 24) => Err(self.failed(&format!("not all could be transferred: {}", last()))),
-            Some(5 | 255) if refused.iter().any(|refused| complaints.contains(refused)) => {
+            Some(_) if refused.iter().any(|refused| complaints.contains(refused)) => {
                 Err(Error::io(&self.remote.host, "log in to", refusal(&last())))
             }
             Some(127 | 12) if complaints.contains("not found") => Err(Error::NotFound {
@@ -263,12 +267,21 @@ fn inside(path: &Path) -> PathBuf {
     path.join("")
 }
 
-/// Whether nothing worse was complained of than files that are not there.
-fn only_missing(complaints: &str) -> bool {
+/// Whether the directory itself that was to be read is not there.
+fn is_directory_missing(complaints: &str) -> bool {
     complaints
         .lines()
-        .filter(|line| line.starts_with("rsync: ") || line.contains("failed"))
-        .all(|line| line.contains("No such file or directory") || line.contains("vanished"))
+        .any(|line| line.contains(" change_dir ") && line.contains("No such file or directory"))
+}
+
+/// Whether files that are not there were complained of, and nothing worse.
+fn only_missing(complaints: &str) -> bool {
+    let is_missing =
+        |line: &&str| line.contains("No such file or directory") || line.contains("vanished");
+    let is_complaint = |line: &&str| line.starts_with("rsync: ") || line.contains("failed");
+    let lines = || complaints.lines();
+    lines().any(|line| is_missing(&line))
+        && lines().filter(is_complaint).all(|line| is_missing(&line))
 }
 
 fn complaints(stderr: Option<ChildStderr>) -> String {
@@ -360,5 +373,9 @@ mod tests {
         assert!(only_missing("file has vanished: \"/e/x\"\nrsync warning: some files vanished"));
         let denied = "rsync: [sender] opendir \"/e\" failed: Permission denied (13)";
         assert!(!only_missing(&format!("{missing}\n{denied}")));
+        assert!(!only_missing("") && !is_directory_missing(missing));
+        assert!(is_directory_missing(
+            "rsync: [sender] change_dir \"/no/such\" failed: No such file or directory (2)"
+        ));
     }
 }
