@@ -7,6 +7,7 @@
 pub mod catalogue;
 mod chain;
 mod dir;
+mod heads;
 mod lock;
 mod manifest;
 mod name;
@@ -20,6 +21,7 @@ mod writer;
 mod tests;
 
 pub use dir::{ArchiveDir, FoundSegment, Stranger};
+pub use heads::Head;
 pub use lock::ArchiveLock;
 pub use manifest::{Manifest, Torn};
 pub use name::SegmentName;

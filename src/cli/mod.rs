@@ -11,6 +11,7 @@ mod manual;
 mod output;
 mod progress;
 mod roff;
+mod secret;
 mod session;
 mod signals;
 mod stdin;

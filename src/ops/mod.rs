@@ -12,6 +12,7 @@ mod intake;
 pub mod manifest;
 pub mod restore;
 pub mod rotate;
+pub mod sign;
 pub mod sync;
 pub mod verify;
 

@@ -31,6 +31,7 @@ mod rotate_again;
 mod rotate_odd;
 mod shells;
 mod show;
+mod sign;
 mod sync;
 mod trace;
 mod users;

@@ -8,6 +8,7 @@ mod common;
 
 mod disk;
 mod full;
+mod link;
 mod readonly;
 mod rights;
 mod sync;

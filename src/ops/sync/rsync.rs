@@ -227,7 +227,7 @@ impl Rsync<'_> {
             // What ssh says is nearer to the cause than what rsync then says of it.
             let of_ssh = lines().rfind(|line| !line.starts_with("rsync"));
             let own = lines().rfind(|line| !line.starts_with("rsync error: "));
-            of_ssh.or(own).or(lines().last()).unwrap_or("it said nothing").to_owned()
+            of_ssh.or(own).or(lines().next_back()).unwrap_or("it said nothing").to_owned()
         };
         match code {
             Some(0) => Ok(Ended::Done),
