@@ -176,7 +176,7 @@ impl Witness {
     ) -> Result<()> {
         let mut signed = None;
         if let Some(Kept { name, text, head }) = &self.kept {
-            signed = self.check_one(name, text, *head, manifest, report);
+            signed = self.check_one(name, text, *head, manifest, report).map(|head| head.records);
         }
         let mut others = 0;
         for (number, text) in archive.signatures()? {
@@ -184,8 +184,15 @@ impl Witness {
             match text {
                 Ok(text) if self.is_of_another_key(&text) => others += 1,
                 Ok(text) => {
-                    let head = archive.signed_head(number);
-                    signed = signed.max(self.check_one(&name, &text, head, manifest, report));
+                    let beside = archive.signed_head(number);
+                    let head = self.check_one(&name, &text, beside, manifest, report);
+                    if head.is_some() && head != beside {
+                        report.findings.push(Finding::new(
+                            format!("heads/{number}.head"),
+                            "this is not what was signed; the signature beside it tells what was",
+                        ));
+                    }
+                    signed = signed.max(head.map(|head| head.records));
                 }
                 Err(error) => report.findings.push(Finding::of(name, &error)),
             }
@@ -211,7 +218,7 @@ impl Witness {
             .is_ok_and(|signature| signature.keynum() != self.key.keynum())
     }
 
-    /// The number of records that a signature vouches for, if it is good.
+    /// The head that a signature vouches for, if it is good and the manifest has it.
     fn check_one(
         &self,
         name: &str,
@@ -219,7 +226,7 @@ impl Witness {
         beside: Option<Head>,
         manifest: &Manifest,
         report: &mut VerifyReport,
-    ) -> Option<u64> {
+    ) -> Option<Head> {
         let mut wrong = |reason: String| report.findings.push(Finding::new(name, reason));
         let Ok(signature) = minisign::SignatureBox::from_string(text) else {
             wrong("it is no signature of minisign".to_owned());
@@ -238,7 +245,7 @@ impl Witness {
         }
         let there = manifest.head_at(head.records);
         if there == Some(head.head) {
-            return Some(head.records);
+            return Some(head);
         }
         wrong(match there {
             None => format!(

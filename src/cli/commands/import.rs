@@ -25,8 +25,8 @@ is here already, live or archived, is not taken twice, and nothing is overwritte
 rotate archives what was taken.
 
 Exit codes:
-  1   an event of another content has the same name here; it is named,
-      and nothing was replaced
+  1   an event of another content has the same name here, or a file
+      could not be read; it is named, and nothing was replaced
   65  something was no event, or damaged; it is named, and the rest was
       taken
   66  there is no such file or directory
@@ -97,6 +97,9 @@ fn sentence(report: &ImportReport) -> String {
     if report.bad > 0 {
         let are = verb(report.bad, "file is no event", "files are no events");
         line.push_str(&format!("; {} {are}", report.bad));
+    }
+    if report.unreadable > 0 {
+        line.push_str(&format!("; {} could not be read", report.unreadable));
     }
     line
 }

@@ -51,8 +51,10 @@ pub struct ImportReport {
     pub already_archived: u64,
     /// Those whose name another event has here.
     pub conflicts: u64,
-    /// Files that are no events, or could not be read.
+    /// Files that are no events, or are damaged.
     pub bad: u64,
+    /// Files and directories that could not be read.
+    pub unreadable: u64,
     /// What an earlier, interrupted run left, and what was done about it.
     pub recovered: Vec<Finding>,
     /// Each conflict, each bad file, and damage that was met in the archive here.
@@ -126,6 +128,7 @@ fn record(
 #[derive(Default)]
 struct Run {
     bad: u64,
+    unreadable: u64,
     stopped: bool,
 }
 
@@ -151,6 +154,7 @@ impl Run {
             already_archived: stats.known_archived,
             conflicts: stats.conflicts,
             bad: self.bad,
+            unreadable: self.unreadable,
             recovered: Vec::new(),
             findings: findings.into_named(),
             stopped: self.stopped,
@@ -184,14 +188,15 @@ fn run(intake: &mut Intake<'_>, options: &ImportOptions, progress: &dyn Progress
 }
 
 fn take(intake: &mut Intake<'_>, source: &Path, item: Item, run: &mut Run) -> Result<()> {
-    let (path, reason) = match item {
+    let (path, reason, counted) = match item {
         Item::File { path, bytes, mtime } => match identity::identity(&path, &bytes) {
             Ok(identity) => return intake.add(arrival(identity, bytes, mtime)),
-            Err(reason) => (path, reason),
+            Err(reason) => (path, reason, &mut run.bad),
         },
-        Item::Bad { path, reason } => (path, reason),
+        Item::Bad { path, reason } => (path, reason, &mut run.bad),
+        Item::Unreadable { path, reason } => (path, reason, &mut run.unreadable),
     };
-    run.bad += 1;
+    *counted += 1;
     // An absolute name must not hide where it was found.
     let below = path.to_string_lossy();
     let named = match below.as_ref() {

@@ -32,6 +32,8 @@ pub(super) enum Item {
     File { path: PathBuf, bytes: Vec<u8>, mtime: Option<i64> },
     /// What is no event for sure, and why.
     Bad { path: PathBuf, reason: String },
+    /// What could not be looked at, and why.
+    Unreadable { path: PathBuf, reason: String },
 }
 
 /// Takes up what a source holds, one thing after the other.
@@ -210,7 +212,7 @@ impl Walk<'_, '_> {
             entries.push((name.to_owned(), file_type));
         });
         if let Err(errno) = read {
-            return self.bad(below, format!("cannot read this directory: {}", words(errno)));
+            return self.unreadable(below, format!("cannot read this directory: {}", words(errno)));
         }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         for (name, file_type) in entries {
@@ -230,7 +232,8 @@ impl Walk<'_, '_> {
                 FileType::Directory => match fs::open_dir(directory.as_fd(), name) {
                     Ok(inner) => self.directory(&inner, &path, depth + 1)?,
                     Err(errno) => {
-                        self.bad(&path, format!("cannot open this directory: {}", words(errno)))?;
+                        let reason = format!("cannot open this directory: {}", words(errno));
+                        self.unreadable(&path, reason)?;
                     }
                 },
                 FileType::RegularFile if belongs_to_an_archive(name) => {}
@@ -247,7 +250,8 @@ impl Walk<'_, '_> {
             // Taken away meanwhile, as rotation does in a tree that is in use.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
-                return self.bad(path, format!("cannot open: {}", crate::error::plain(&error)));
+                return self
+                    .unreadable(path, format!("cannot open: {}", crate::error::plain(&error)));
             }
         };
         if !name.ends_with(".json") {
@@ -268,7 +272,7 @@ impl Walk<'_, '_> {
             Ok(()) => {
                 (self.visit)(Item::File { path: self.above.join(path), bytes, mtime: Some(mtime) })
             }
-            Err(error) => self.bad(path, error.reason_at(path)),
+            Err(error) => self.unreadable(path, error.reason_at(path)),
         }
     }
 
@@ -280,8 +284,12 @@ impl Walk<'_, '_> {
             Item::Bad { path: member, reason } => {
                 visit(Item::Bad { path: path.join(member), reason })
             }
-            file @ Item::File { .. } => visit(file),
+            other => visit(other),
         })
+    }
+
+    fn unreadable(&mut self, path: &Path, reason: String) -> Result<()> {
+        (self.visit)(Item::Unreadable { path: path.to_owned(), reason })
     }
 
     fn bad(&mut self, path: &Path, reason: impl Into<String>) -> Result<()> {

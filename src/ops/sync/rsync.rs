@@ -131,9 +131,11 @@ impl Rsync<'_> {
         line: &mut dyn FnMut(&str),
     ) -> Result<Ended> {
         let seconds = self.transport.connect_seconds.max(1);
+        // A connection that is dead must not keep ssh longer than rsync waits for it.
         let ssh = format!(
-            "{} -o ConnectTimeout={seconds} -o ServerAliveInterval=15 -o ServerAliveCountMax=4",
-            self.transport.ssh
+            "{} -o ConnectTimeout={seconds} -o ServerAliveInterval={} -o ServerAliveCountMax=3",
+            self.transport.ssh,
+            self.transport.silence_seconds.div_ceil(3).max(1)
         );
         let mut command = Command::new("rsync");
         command

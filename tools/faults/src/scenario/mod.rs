@@ -1,9 +1,12 @@
 //! What is put to the test: a state, a command, and what must hold around it.
 
 mod emit;
+mod import;
 mod manifest;
 mod restore;
 mod rotate;
+mod sign;
+mod sync;
 
 use std::fs;
 
@@ -140,5 +143,8 @@ pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
     all.extend(rotate::all());
     all.extend(restore::all());
     all.extend(manifest::all());
+    all.extend(import::all());
+    all.extend(sync::all());
+    all.extend(sign::all());
     all
 }
