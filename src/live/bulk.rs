@@ -220,6 +220,29 @@ impl<'a> BulkPlacer<'a> {
     }
 }
 
+impl LiveTree {
+    /// Removes what earlier bulk placements left that were stopped.
+    pub fn remove_leftovers(&self) {
+        remove_stale(self);
+    }
+
+    /// Brings the name of a file that is there onto the disk: whoever placed it may have
+    /// been stopped before it could. `now` tells young directories from old ones.
+    pub fn sync_name(&self, path: &EventPath, now: Timestamp) -> Result<()> {
+        let opened = fs::open_dir(self.fd(), &path.date.to_string())
+            .and_then(|day| fs::open_dir(day.as_fd(), path.node.as_str()));
+        let synced = match opened {
+            Ok(directory) => sync_directories(self, &directory, path, now),
+            Err(errno) => Err(Error::io(self.root().join(path.to_string()), "sync", errno)),
+        };
+        match synced {
+            // Rotation took it away meanwhile, and has it.
+            Err(error) if error.is_not_found() => Ok(()),
+            synced => synced,
+        }
+    }
+}
+
 impl Drop for BulkPlacer<'_> {
     fn drop(&mut self) {
         remove_tree(self.tree.fd(), &self.staging_name, 2);

@@ -85,6 +85,7 @@ pub fn import(
     }
     let Some(archive) = archive else {
         let live = store.create_live()?;
+        live.remove_leftovers();
         let mut intake = Intake::new(Some(&live), None, context, false);
         let run = run(&mut intake, options, progress)?;
         return Ok(run.report(intake, options));
@@ -94,6 +95,7 @@ pub fn import(
     let mut writer =
         super::rotate::open_manifest(&archive, &lock, context, &|_| Ok(()), &mut recovered)?;
     let live = store.create_live()?;
+    live.remove_leftovers();
     let mut intake = Intake::new(Some(&live), Some((&archive, writer.manifest())), context, false);
     let run = run(&mut intake, options, progress);
     let Intake { stats, findings, .. } = intake;

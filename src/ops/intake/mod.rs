@@ -16,7 +16,7 @@ pub(in crate::ops) use known::ArchivedDays;
 use known::{KeyedHash, key_of};
 
 use crate::archive::{ArchiveDir, Manifest};
-use crate::event::{Date, EventHead, EventPath, Timestamp};
+use crate::event::{Date, EventHead, EventPath, NodeName, Timestamp};
 use crate::live::{BulkPlacer, FileState, LiveTree};
 use crate::ops::{Context, Finding};
 use crate::segment::Sha256Hash;
@@ -150,12 +150,20 @@ impl<'a> Intake<'a> {
         // A stable sort: of two files with one name, the first that came is the first.
         batch.sort_by(|a, b| (a.path.date, &a.path.node).cmp(&(b.path.date, &b.path.node)));
         let mut new: Vec<(Arrival, Sha256Hash)> = Vec::new();
+        let mut known_live: BTreeMap<(Date, NodeName), EventPath> = BTreeMap::new();
         let mut rest = batch.into_iter().peekable();
         while let Some(date) = rest.peek().map(|arrival| arrival.path.date) {
             let of_day = std::iter::from_fn(|| rest.next_if(|next| next.path.date == date));
-            self.sort_out(date, of_day.collect(), &mut new)?;
+            self.sort_out(date, of_day.collect(), &mut new, &mut known_live)?;
         }
-        self.place(&new)
+        self.place(&new)?;
+        if let (Some(live), None) = (self.live, &self.planned) {
+            // A run that was stopped may have placed them a moment ago.
+            for path in known_live.values() {
+                live.sync_name(path, self.context.now)?;
+            }
+        }
+        Ok(())
     }
 
     /// Decides of each event of a day whether it is new.
@@ -164,6 +172,7 @@ impl<'a> Intake<'a> {
         date: Date,
         arrivals: Vec<Arrival>,
         new: &mut Vec<(Arrival, Sha256Hash)>,
+        known_live: &mut BTreeMap<(Date, NodeName), EventPath>,
     ) -> Result<()> {
         let mut came: HashMap<EventPath, Sha256Hash> = HashMap::new();
         let partition = self.live.map(|live| live.partition(date));
@@ -204,7 +213,10 @@ impl<'a> Intake<'a> {
                 _ => Some(false),
             };
             match there {
-                Some(true) => self.stats.known_live += 1,
+                Some(true) => {
+                    self.stats.known_live += 1;
+                    known_live.insert((date, arrival.path.node.clone()), arrival.path);
+                }
                 Some(false) => self.conflict(
                     &arrival.path,
                     "another event of this name is live here; that one was left as it is, and \

@@ -72,6 +72,9 @@ pub(super) fn local(
         from: report.source.clone(),
         from_archive: source.archive_path().display().to_string(),
     };
+    if let Some(live) = live.as_ref().filter(|_| !options.dry_run) {
+        live.remove_leftovers();
+    }
     if let Some(from_live) = &from_live {
         take_live(from_live, &target, progress, report)?;
     }

@@ -130,6 +130,7 @@ pub(super) fn pull(
         return Ok(());
     }
     let live = destination.create_live()?;
+    live.remove_leftovers();
     let staging = Staging::open(destination.root(), &report.source)?;
     let target = target(source, Some(&live), archive.as_ref(), &manifest, context, options, report);
     let choice = choose(listed.unwrap_or_default(), &target, options, report)?;
