@@ -57,6 +57,17 @@ pub enum Error {
         /// The lock file.
         path: PathBuf,
     },
+    /// Another machine cannot be reached, or went away.
+    #[error(
+        "{host}: it is away: {reason}; what had arrived by then is kept, and running it again \
+         goes on from there"
+    )]
+    Away {
+        /// The machine.
+        host: String,
+        /// What was told of it.
+        reason: String,
+    },
     /// What was named does not exist.
     #[error("{what}: {reason}")]
     NotFound {

@@ -16,6 +16,10 @@ use rustix::io::Errno;
 /// Temporary files begin with this; no reader takes them for anything else.
 pub(crate) const TEMP_PREFIX: &str = ".hlarchive-tmp-";
 
+/// What a sync keeps until it is done begins with this, in the root of a tree. No reader
+/// looks into it, and nobody but a sync removes it: the next one goes on from there.
+pub(crate) const SYNC_PREFIX: &str = ".hlarchive-sync-";
+
 /// The name of a temporary file.
 pub(crate) fn temp_name(token: u64) -> String {
     format!("{TEMP_PREFIX}{token:016x}")

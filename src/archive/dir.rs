@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
 use super::catalogue::CATALOGUE;
+use super::heads::HEADS;
 use super::{ArchiveLock, SegmentName};
 use crate::event::shown;
 use crate::fs;
@@ -155,6 +156,7 @@ impl ArchiveDir {
                 FileType::Directory if is_year => {
                     folders.insert(name.to_owned());
                 }
+                FileType::Directory if name == HEADS => {}
                 FileType::RegularFile
                     if name == MANIFEST
                         || name == CATALOGUE

@@ -28,7 +28,7 @@ pub(super) enum Exit {
     CannotCreate = 73,
     /// Reading or writing failed, or damage cost events.
     Io = 74,
-    /// Another process is at work, or the clock looks wrong: try again.
+    /// Another process is at work, the clock looks wrong, or a machine is away: try again.
     Busy = 75,
     /// Not permitted.
     NotPermitted = 77,
@@ -92,7 +92,7 @@ pub(super) fn code(error: &Error) -> Exit {
         Error::BadEvent { .. } | Error::Corrupt { .. } => Exit::Data,
         Error::NotFound { .. } => Exit::NoInput,
         Error::Policy(_) => Exit::Policy,
-        Error::Busy { .. } | Error::Refused(_) => Exit::Busy,
+        Error::Busy { .. } | Error::Refused(_) | Error::Away { .. } => Exit::Busy,
         Error::NeedsConsent(_) => Exit::NotPermitted,
         Error::Interrupted(_) => Exit::Stopped,
         Error::Io { action, source, .. } => match (source.kind(), *action) {

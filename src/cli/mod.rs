@@ -11,6 +11,7 @@ mod manual;
 mod output;
 mod progress;
 mod roff;
+mod secret;
 mod session;
 mod signals;
 mod stdin;
@@ -54,7 +55,7 @@ Exit codes:
   66   what was named does not exist
   73   an output file cannot be created
   74   reading or writing failed, or damage may have cost events
-  75   busy, or the clock looks wrong: try again
+  75   busy or away, or the clock looks wrong: try again
   77   not permitted, or too much at once without --yes-really
   78   the policy is not acceptable
   130  stopped at a safe point by SIGINT; 143: by SIGTERM"
@@ -79,6 +80,8 @@ enum Command {
     Verify(commands::verify::Args),
     Inspect(commands::inspect::Args),
     Restore(commands::restore::Args),
+    Import(commands::import::Args),
+    Sync(commands::sync::Args),
     Manifest(commands::manifest::Args),
     Policy(commands::policy::Args),
     Completions(commands::completions::Args),
@@ -120,6 +123,8 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
         Command::Verify(args) => args.run(session),
         Command::Inspect(args) => args.run(session),
         Command::Restore(args) => args.run(session),
+        Command::Import(args) => args.run(session),
+        Command::Sync(args) => args.run(session),
         Command::Manifest(args) => args.run(session),
         Command::Policy(args) => args.run(session),
         Command::Completions(args) => args.run(session),

@@ -119,6 +119,13 @@ impl Session {
         Ok(Context::new(self.now, by, seed))
     }
 
+    /// The archive that was named on the command line, and not by the environment.
+    pub(super) fn typed_archive(&self) -> Option<String> {
+        let typed = |word: &String| word == "--archive" || word.starts_with("--archive=");
+        let archive = self.global.archive.as_ref().filter(|_| self.words.iter().any(typed));
+        archive.map(|archive| archive.to_string_lossy().into_owned())
+    }
+
     /// The command line as it was typed, cut to a length that fits a record.
     fn command(&self) -> String {
         const MOST: usize = 500;

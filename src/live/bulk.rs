@@ -16,7 +16,9 @@ use rustix::fs::{AtFlags, FileType, FlockOperation};
 use rustix::io::Errno;
 
 use super::LiveTree;
-use super::place::{is_young, node_directory, set_mtime, sync_directories, sync_root, write_all};
+use super::place::{
+    is_removed, is_young, node_directory, set_mtime, sync_directories, sync_root, write_all,
+};
 use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
@@ -58,10 +60,23 @@ impl<'a> BulkPlacer<'a> {
         let staging_name = fs::temp_name(token);
         let path = tree.root().join(&staging_name);
         let failed = |errno: Errno| Error::io(&path, "create", errno);
-        fs::make_dir(tree.fd(), &staging_name).map_err(failed)?;
-        let staging = fs::open_dir(tree.fd(), &staging_name).map_err(failed)?;
-        rustix::fs::flock(&staging, FlockOperation::NonBlockingLockExclusive).map_err(failed)?;
-        Ok(Self { tree, staging_name, staging, nodes: Mutex::default(), now })
+        for _ in 0..TRIES {
+            fs::make_dir(tree.fd(), &staging_name).map_err(failed)?;
+            let staging = match fs::open_dir(tree.fd(), &staging_name) {
+                Ok(staging) => staging,
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(failed(errno)),
+            };
+            match rustix::fs::flock(&staging, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) if !is_removed(&staging) => {
+                    return Ok(Self { tree, staging_name, staging, nodes: Mutex::default(), now });
+                }
+                // Before it was locked, another run took it for a leftover.
+                Ok(()) | Err(Errno::WOULDBLOCK) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        Err(failed(Errno::BUSY))
     }
 
     fn failed(&self, path: &EventPath, action: &'static str) -> impl Fn(Errno) -> Error + use<> {
@@ -201,6 +216,29 @@ impl<'a> BulkPlacer<'a> {
         match last {
             Some((directory, path)) => sync_directories(self.tree, &directory, &path, self.now),
             None => Ok(()),
+        }
+    }
+}
+
+impl LiveTree {
+    /// Removes what earlier bulk placements left that were stopped.
+    pub fn remove_leftovers(&self) {
+        remove_stale(self);
+    }
+
+    /// Brings the name of a file that is there onto the disk: whoever placed it may have
+    /// been stopped before it could. `now` tells young directories from old ones.
+    pub fn sync_name(&self, path: &EventPath, now: Timestamp) -> Result<()> {
+        let opened = fs::open_dir(self.fd(), &path.date.to_string())
+            .and_then(|day| fs::open_dir(day.as_fd(), path.node.as_str()));
+        let synced = match opened {
+            Ok(directory) => sync_directories(self, &directory, path, now),
+            Err(errno) => Err(Error::io(self.root().join(path.to_string()), "sync", errno)),
+        };
+        match synced {
+            // Rotation took it away meanwhile, and has it.
+            Err(error) if error.is_not_found() => Ok(()),
+            synced => synced,
         }
     }
 }

@@ -164,9 +164,14 @@ impl<'a> PartitionReader<'a> {
 
     /// How many bytes a file has, without opening it; `None` when it is gone.
     pub fn size_of(&self, node: &NodeName, name: &FileName) -> Result<Option<u64>> {
+        Ok(self.stamp_of(node, name)?.map(|stamp| stamp.size))
+    }
+
+    /// Who a file is, without opening it; `None` when it is gone.
+    pub fn stamp_of(&self, node: &NodeName, name: &FileName) -> Result<Option<FileStamp>> {
         let Some(directory) = self.directory(node)? else { return Ok(None) };
         match rustix::fs::statat(&*directory, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(stamp(&stat).size)),
+            Ok(stat) => Ok(Some(stamp(&stat))),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(Error::io(self.path(node, name.as_str()), "look up", errno)),
         }

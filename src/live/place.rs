@@ -167,7 +167,7 @@ fn link_by_temporary_name(
     named
 }
 
-fn is_removed(directory: &OwnedFd) -> bool {
+pub(super) fn is_removed(directory: &OwnedFd) -> bool {
     rustix::fs::fstat(directory).is_ok_and(|stat| stat.st_nlink == 0)
 }
 

@@ -66,8 +66,9 @@ impl LiveTree {
         let mut oddities = Vec::new();
         fs::read_dir(self.fd(), &mut |name, file_type| {
             let name = name.to_string_lossy();
+            let is_own = [fs::TEMP_PREFIX, fs::SYNC_PREFIX].iter().any(|own| name.starts_with(own));
             // File systems keep this for themselves.
-            if name.starts_with(fs::TEMP_PREFIX) || name == "lost+found" {
+            if is_own || name == "lost+found" {
                 return;
             }
             match name.parse::<Date>() {

@@ -10,11 +10,15 @@ mod clock;
 pub mod compact;
 pub mod emit;
 pub mod hold;
+pub mod import;
 pub mod inspect;
+mod intake;
 pub mod manifest;
 pub mod prune;
 pub mod restore;
 pub mod rotate;
+pub mod sign;
+pub mod sync;
 mod unfinished;
 pub mod verify;
 

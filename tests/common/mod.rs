@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 pub mod process;
+pub mod ssh;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

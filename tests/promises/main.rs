@@ -17,6 +17,7 @@ mod format_page;
 mod hostile;
 mod hostile_archive;
 mod hostile_entries;
+mod hostile_import;
 mod hostile_manifest;
 mod hostile_swap;
 mod hostile_tree;

@@ -9,5 +9,7 @@ mod common;
 mod disk;
 mod expire;
 mod full;
+mod link;
 mod readonly;
 mod rights;
+mod sync;

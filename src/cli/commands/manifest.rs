@@ -1,13 +1,18 @@
 //! `hlarchive manifest`.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use hlarchive::archive::Record;
 use hlarchive::ops::manifest::{load, rebuild_manifest};
+use hlarchive::ops::sign::{SigningKey, sign};
 
 use super::{bytes, count, name_findings};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
+use crate::cli::secret;
 use crate::cli::session::Session;
 
 /// Show what happened to the archive, or rebuild the record of it
@@ -55,12 +60,34 @@ Exit codes:
   1   damaged segments were left out, and are named
   75  another hlarchive is at work on this archive")]
     Rebuild,
+    /// Sign the hash of the last record with a minisign key
+    #[command(after_help = "\
+Examples:
+  minisign -G -W -p minisign.pub -s /etc/hlarchive/minisign.key
+  hlarchive manifest sign --key /etc/hlarchive/minisign.key
+  hlarchive verify --public-key minisign.pub
+
+The signature is written to heads/N.head.minisig in the archive, N being the number of records, \
+beside the small text that it signs, N.head; minisign -V checks it as well. A copy of it kept \
+elsewhere proves later that nothing up to it was rewritten or cut off. Earlier signatures stay. \
+A key with a password asks for it on the terminal, or takes a line of standard input.
+
+Exit codes:
+  65  it is no secret key, or the password is wrong
+  66  there is no manifest yet
+  75  another hlarchive is at work on this archive")]
+    Sign {
+        /// The secret key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
 }
 
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         match self.action {
             Action::Show => show(session),
+            Action::Sign { key } => sign_head(session, &key),
             Action::Head => {
                 let format = session.format(&[Format::Table, Format::Json])?;
                 warn_of_none(session)?;
@@ -90,6 +117,22 @@ impl Args {
             }
         }
     }
+}
+
+fn sign_head(session: &mut Session, path: &Path) -> Result<Exit, Failure> {
+    let format = session.format(&[Format::Table, Format::Json])?;
+    let named = path.display().to_string();
+    let key = SigningKey::load(path, &session.store, &mut || secret::password(&named))?;
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
+        session.warn(&format!("{named}: other users may read this secret key; chmod 600 it"));
+    }
+    let report = sign(&session.store, &session.context()?, &key)?;
+    if format == Format::Json {
+        session.json(&report)?;
+    } else {
+        session.line(&report.signature)?;
+    }
+    Ok(Exit::Done)
 }
 
 /// An archive that is not there has an empty manifest; more likely its path is wrong.

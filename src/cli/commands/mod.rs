@@ -6,6 +6,7 @@ pub(super) mod demo;
 pub(super) mod emit;
 mod follow;
 pub(super) mod hold;
+pub(super) mod import;
 pub(super) mod inspect;
 pub(super) mod list;
 pub(super) mod man;
@@ -15,6 +16,7 @@ pub(super) mod prune;
 pub(super) mod restore;
 pub(super) mod rotate;
 pub(super) mod show;
+pub(super) mod sync;
 pub(super) mod trace;
 pub(super) mod verify;
 

@@ -1,6 +1,9 @@
 //! `hlarchive verify`.
 
+use std::path::PathBuf;
+
 use hlarchive::Error;
+use hlarchive::ops::sign::Witness;
 use hlarchive::ops::verify::{Depth, VerifyOptions, VerifyReport, verify};
 use hlarchive::segment::Sha256Hash;
 
@@ -19,9 +22,10 @@ Examples:
   hlarchive verify 2026-05-16
   hlarchive verify --archive --quick
   hlarchive verify --head \"$(cat /mnt/elsewhere/head)\"
+  hlarchive verify --public-key /mnt/elsewhere/minisign.pub
 
 Reads everything and writes nothing. A head is what \"hlarchive manifest head\" printed earlier \
-and was kept elsewhere.
+and was kept elsewhere; a signature is what \"hlarchive manifest sign\" wrote.
 
 Exit codes:
   1   something is wrong, and each thing is named
@@ -45,6 +49,12 @@ pub(in crate::cli) struct Args {
     /// Prove that nothing up to this head of the manifest was rewritten or cut off
     #[arg(long, value_name = "HASH", value_parser = head)]
     head: Option<Sha256Hash>,
+    /// Prove the same by the signatures of this key, a minisign public key
+    #[arg(long, value_name = "FILE")]
+    public_key: Option<PathBuf>,
+    /// A signature that was kept elsewhere, to be checked, too
+    #[arg(long, value_name = "FILE", requires = "public_key")]
+    signature: Option<PathBuf>,
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -72,6 +82,14 @@ impl Args {
         if self.live && self.head.is_some() {
             return Err(Failure::usage("--head: the manifest is not checked with --live"));
         }
+        if self.live && self.public_key.is_some() {
+            return Err(Failure::usage("--public-key: the manifest is not checked with --live"));
+        }
+        let witness = self
+            .public_key
+            .as_ref()
+            .map(|key| Witness::load(key, self.signature.as_deref(), &session.store))
+            .transpose()?;
         let options = VerifyOptions {
             dates: dates(&self.dates, session.now)?,
             live: !self.archived,
@@ -82,6 +100,7 @@ impl Args {
                 (false, None) => Depth::Full,
             },
             head: self.head,
+            witness,
         };
         if self.archived && session.store.archive()?.is_none() {
             // With nothing else to check, "all is well" would be true and mislead.
@@ -120,8 +139,12 @@ fn print(
             } else {
                 format!("{} of them read whole", report.segments_read_whole)
             };
+            let signed = report
+                .signed_records
+                .map(|records| format!(" ({records} of them signed)"))
+                .unwrap_or_default();
             parts.push(format!(
-                "{} with {} ({whole}), {}",
+                "{} with {} ({whole}), {}{signed}",
                 count(report.segments, "segment"),
                 count(report.archived_events, "event"),
                 count(report.manifest_records, "record")

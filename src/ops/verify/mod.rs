@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::archive::{ArchiveDir, Expired, Manifest};
 use crate::event::Date;
+use crate::ops::sign::Witness;
 use crate::ops::{Context, Finding};
 use crate::progress::Progress;
 use crate::segment::Sha256Hash;
@@ -42,11 +43,21 @@ pub struct VerifyOptions {
     pub depth: Depth,
     /// A head of the manifest that was kept elsewhere: nothing up to it may have changed.
     pub head: Option<Sha256Hash>,
+    /// A public key, and perhaps a signature that was kept elsewhere: what was signed must
+    /// still be so.
+    pub witness: Option<Witness>,
 }
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { dates: Vec::new(), live: true, archive: true, depth: Depth::Full, head: None }
+        Self {
+            dates: Vec::new(),
+            live: true,
+            archive: true,
+            depth: Depth::Full,
+            head: None,
+            witness: None,
+        }
     }
 }
 
@@ -63,6 +74,9 @@ pub struct VerifyReport {
     pub manifest_records: u64,
     /// The manifest's head, as `manifest head` prints it.
     pub manifest_head: Option<Sha256Hash>,
+    /// Of how many of them a signature vouches, where signatures were checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_records: Option<u64>,
     /// Segments that were looked at.
     pub segments: u64,
     /// Among them those that were read whole.
@@ -121,6 +135,8 @@ pub fn verify(
             if options.head.is_some_and(|head| head != Sha256Hash::ZERO) {
                 let reason = "there is no archive, so the given head is not in its manifest";
                 report.wrong(path, reason);
+            } else if options.witness.is_some() {
+                report.wrong(path, "there is no archive, so nothing in it is signed");
             } else {
                 report.remarks.push(Finding::new(path, "there is no archive here yet"));
             }
@@ -176,6 +192,9 @@ fn verify_archive(
         (report.expired_segments, report.expired_events) = (expired.segments, expired.events);
         let remark = format!("{expired}: {} segments, {} events", expired.segments, expired.events);
         report.remarks.push(Finding::new(archive.manifest_path().display().to_string(), remark));
+    }
+    if let Some(witness) = &options.witness {
+        witness.check(archive, &manifest, report)?;
     }
     archived::verify_segments(archive, &manifest, context, options, progress, report);
     archived::verify_unrecorded(archive, &manifest, &files, &strangers, options, report);

@@ -92,7 +92,8 @@ impl Truth {
         for record in &self.records {
             let text = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
             match record["op"].as_str() {
-                Some("rotate" | "import" | "compact") => {
+                // Without a segment, events came into the live tree.
+                Some("rotate" | "import" | "compact") if record["segment"].is_string() => {
                     for old in record["supersedes"].as_array().into_iter().flatten() {
                         segments.remove(old.as_str().unwrap_or_default());
                     }

@@ -3,10 +3,13 @@
 mod compact;
 mod emit;
 mod hold;
+mod import;
 mod manifest;
 mod prune;
 mod restore;
 mod rotate;
+mod sign;
+mod sync;
 
 use std::fs;
 
@@ -146,5 +149,8 @@ pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
     all.extend(prune::all());
     all.extend(hold::all());
     all.extend(compact::all());
+    all.extend(import::all());
+    all.extend(sync::all());
+    all.extend(sign::all());
     all
 }

@@ -1,0 +1,219 @@
+//! Signed heads: what the manifest's head was, in small files that a signature vouches for.
+//!
+//! `heads/N.head` says what the head was when the manifest had N records; it follows from
+//! the manifest alone. `heads/N.head.minisig` is a signature of it, which says the same
+//! once more in its trusted comment, so that the signature alone is enough. Both are never
+//! edited; signed again, as with another key, the signature is replaced as a whole.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::FileType;
+
+use super::{ArchiveDir, ArchiveLock, Manifest};
+use crate::event::Timestamp;
+use crate::fs;
+use crate::segment::Sha256Hash;
+use crate::{Error, Result};
+
+/// Their folder.
+pub(super) const HEADS: &str = "heads";
+
+/// What the ends of their names are.
+const HEAD: &str = ".head";
+const SIGNATURE: &str = ".head.minisig";
+
+/// The largest signature that is read, in bytes. One has about 400.
+const MAX_BYTES: u64 = 16 << 10;
+
+/// A head of the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Head {
+    /// How many records the manifest had.
+    pub records: u64,
+    /// The hash of the last of them.
+    pub head: Sha256Hash,
+    /// When that was written.
+    #[serde(serialize_with = "as_text")]
+    pub time: Timestamp,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+impl Head {
+    /// The head that a manifest has now; `None` when it is empty.
+    pub fn of(manifest: &Manifest) -> Option<Self> {
+        let last = manifest.records().last()?;
+        Some(Self { records: last.seq, head: manifest.head(), time: last.time })
+    }
+
+    /// The text that is signed.
+    pub fn text(&self) -> String {
+        let Self { records, head, time } = self;
+        format!("hlarchive manifest head 1\nrecords {records}\nhead {head}\ntime {time}\n")
+    }
+
+    /// What such a text says.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (first, rest) = text.split_once('\n')?;
+        let comment = rest.trim_end().replace('\n', "\t").replace(' ', ":");
+        let head = Self::from_comment(&comment).filter(|head| head.text() == text)?;
+        (first == "hlarchive manifest head 1").then_some(head)
+    }
+
+    /// The name of the file with that text.
+    pub fn file_name(&self) -> String {
+        format!("{}{HEAD}", self.records)
+    }
+
+    /// The trusted comment of its signature; `now` is the time of signing.
+    pub fn trusted_comment(&self, now: Timestamp) -> String {
+        let Self { records, head, time } = self;
+        format!(
+            "timestamp:{}\tfile:{}\thashed\trecords:{records}\thead:{head}\ttime:{time}",
+            now.seconds(),
+            self.file_name()
+        )
+    }
+
+    /// What a trusted comment says.
+    pub fn from_comment(comment: &str) -> Option<Self> {
+        let field = |name: &str| {
+            comment.split('\t').find_map(|part| part.strip_prefix(name)?.strip_prefix(':'))
+        };
+        Some(Self {
+            records: field("records")?.parse().ok()?,
+            head: field("head")?.parse().ok()?,
+            time: field("time")?.parse().ok()?,
+        })
+    }
+}
+
+impl ArchiveDir {
+    /// The signatures that lie in the archive: how many records each is of, and its text.
+    /// What cannot be read as one comes with the reason.
+    pub fn signatures(&self) -> Result<Vec<(u64, Result<String>)>> {
+        let Some(folder) = self.folder(HEADS)? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        fs::read_dir(folder.as_fd(), &mut |name, file_type| {
+            let number = name.to_str().ok().and_then(|name| name.strip_suffix(SIGNATURE));
+            if let (Some(number), FileType::RegularFile | FileType::Symlink) = (number, file_type) {
+                found.extend(number.parse::<u64>());
+            }
+        })
+        .map_err(|errno| Error::io(self.root().join(HEADS), "read", errno))?;
+        found.sort_unstable();
+        Ok(found.into_iter().map(|number| (number, self.signature(&folder, number))).collect())
+    }
+
+    /// The head in the file that belongs to the signature of so many records, if there is
+    /// such a file and it says one.
+    pub fn signed_head(&self, records: u64) -> Option<Head> {
+        let folder = self.folder(HEADS).ok()??;
+        Head::from_text(&self.small(&folder, &format!("{records}{HEAD}")).ok()?)
+    }
+
+    fn signature(&self, folder: &OwnedFd, number: u64) -> Result<String> {
+        self.small(folder, &format!("{number}{SIGNATURE}"))
+    }
+
+    fn small(&self, folder: &OwnedFd, name: &str) -> Result<String> {
+        let path = self.root().join(HEADS).join(name);
+        let file = fs::open_regular(folder.as_fd(), name)
+            .map_err(|error| Error::io(&path, "open", error))?;
+        let mut text = String::new();
+        file.take(MAX_BYTES)
+            .read_to_string(&mut text)
+            .map_err(|error| Error::io(&path, "read", error))?;
+        Ok(text)
+    }
+
+    /// Puts a head and its signature into the archive; they are on the disk when this
+    /// returns. `token` must be fresh and random.
+    pub fn write_signature(
+        &self,
+        head: &Head,
+        signature: &str,
+        token: u64,
+        _lock: &ArchiveLock,
+    ) -> Result<()> {
+        let path = self.root().join(HEADS);
+        let failed = |action| {
+            let path = path.clone();
+            move |errno: rustix::io::Errno| Error::io(path, action, errno)
+        };
+        fs::make_dir(self.fd(), HEADS).map_err(failed("create"))?;
+        rustix::fs::fsync(self.fd()).map_err(failed("sync"))?;
+        let folder = fs::open_dir(self.fd(), HEADS).map_err(failed("open"))?;
+        remove_leftovers(&folder);
+        // First what is signed, so that no signature stands alone.
+        let name = head.file_name();
+        for (name, text, token) in [
+            (name.clone(), head.text(), token),
+            (format!("{name}.minisig"), signature.to_owned(), token.wrapping_add(1)),
+        ] {
+            let path = path.join(&name);
+            let failed = |action| {
+                let path = path.clone();
+                move |error: std::io::Error| Error::io(path, action, error)
+            };
+            let temp = fs::temp_name(token);
+            let file = fs::create_new(folder.as_fd(), &temp, 0o444)
+                .map_err(|errno| failed("create")(errno.into()))?;
+            let mut file = File::from(file);
+            let named = file
+                .write_all(text.as_bytes())
+                .map_err(failed("write"))
+                .and_then(|()| file.sync_all().map_err(failed("sync")))
+                .and_then(|()| {
+                    rustix::fs::renameat(&folder, &temp, &folder, &name)
+                        .map_err(|errno| failed("create")(errno.into()))
+                });
+            if named.is_err() {
+                let _ = fs::unlink(folder.as_fd(), &temp);
+            }
+            named?;
+            rustix::fs::fsync(&folder).map_err(|errno| failed("sync")(errno.into()))?;
+        }
+        Ok(())
+    }
+}
+
+/// What runs left that were stopped. Best effort: nobody reads it.
+fn remove_leftovers(folder: &OwnedFd) {
+    let mut names = Vec::new();
+    let _ = fs::read_dir(folder.as_fd(), &mut |name, _| {
+        names.extend(name.to_str().ok().map(str::to_owned));
+    });
+    for name in names.iter().filter(|name| name.starts_with(fs::TEMP_PREFIX)) {
+        let _ = fs::unlink(folder.as_fd(), name);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trusted_comment_says_what_the_text_says() {
+        let head = Head {
+            records: 42,
+            head: Sha256Hash::of(b"x"),
+            time: "2026-06-01T03:00:00Z".parse().unwrap(),
+        };
+        let comment = head.trusted_comment(head.time);
+        assert!(comment.starts_with("timestamp:1780282800\tfile:42.head\thashed\t"), "{comment}");
+        assert_eq!(Head::from_comment(&comment), Some(head));
+        assert_eq!(Head::from_text(&head.text()), Some(head));
+        for bad in [head.text().replace("head 1", "head 2"), head.text() + "x", String::new()] {
+            assert_eq!(Head::from_text(&bad), None, "{bad}");
+        }
+        assert_eq!(Head::from_comment("timestamp:1\tfile:manifest.jsonl"), None);
+        assert_eq!(Head::from_comment(&comment.replace("records:42", "records:-1")), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! `hlarchive import`.
+
+use std::path::PathBuf;
+
+use hlarchive::ops::import::{ImportOptions, ImportReport, import};
+
+use super::{bytes, count, name_findings, verb};
+use crate::cli::args::Format;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+
+/// Take in events from any tar or directory, as late arrivals
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive import /mnt/usb/events
+  hlarchive import old-events.tar.gz pi4.tar.zst
+  hlarchive import /mnt/backup/events-archive --dry-run
+
+A tar may be plain, or compressed by zstd or gzip; its first bytes tell, not its name. Tars in a \
+directory are read, too. A file whose path ends in YYYY-MM-DD/NODE/FILE.json is the event of that \
+identity; of any other its own timestamp and node and the UUID in its name say which it is. What \
+is here already, live or archived, is not taken twice, and nothing is overwritten. The next \
+rotate archives what was taken.
+
+Exit codes:
+  1   an event of another content has the same name here, or a file
+      could not be read; it is named, and nothing was replaced
+  65  something was no event, or damaged; it is named, and the rest was
+      taken
+  66  there is no such file or directory
+  75  another hlarchive is at work on this archive: run it again")]
+pub(in crate::cli) struct Args {
+    /// Tars and directories
+    #[arg(value_name = "FILE|DIR", required = true)]
+    sources: Vec<PathBuf>,
+    /// Find out what would be taken, and write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        let options = ImportOptions { sources: self.sources, dry_run: self.dry_run };
+        let bar = Bar::new(session);
+        let report = import(&session.store, &session.context()?, &options, &bar)?;
+        print(session, &report, format)
+    }
+}
+
+fn print(session: &mut Session, report: &ImportReport, format: Format) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        session.line(&sentence(report))?;
+    }
+    session.flush()?;
+    for finding in &report.recovered {
+        session.remark(&format!("hlarchive: {finding}"));
+    }
+    name_findings(session, &report.findings);
+    if report.dry_run {
+        session.remark("a dry run: nothing was written");
+    }
+    if report.stopped {
+        session.warn("stopped on request; what was taken is kept, and the next run goes on");
+        return Ok(Exit::Stopped);
+    }
+    Ok(if report.bad > 0 {
+        Exit::Data
+    } else if report.findings.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Wrong
+    })
+}
+
+fn sentence(report: &ImportReport) -> String {
+    let mut line = format!(
+        "{}: {} {} ({})",
+        count(report.events, "event"),
+        report.imported,
+        verb(report.imported, "is new", "are new"),
+        bytes(report.imported_bytes)
+    );
+    for (number, what) in [
+        (report.already_live, "live already"),
+        (report.already_archived, "archived already"),
+        (report.conflicts, "in conflict with another of the same name"),
+    ] {
+        if number > 0 {
+            line.push_str(&format!(", {number} {what}"));
+        }
+    }
+    if report.bad > 0 {
+        let are = verb(report.bad, "file is no event", "files are no events");
+        line.push_str(&format!("; {} {are}", report.bad));
+    }
+    if report.unreadable > 0 {
+        line.push_str(&format!("; {} could not be read", report.unreadable));
+    }
+    line
+}

@@ -1,0 +1,150 @@
+//! `hlarchive sync`.
+
+use hlarchive::ops::sync::{End, SyncOptions, SyncReport, Transport, sync};
+
+use super::{bytes, count, name_findings, verb};
+use crate::cli::args::Format;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+
+/// Bring what another root holds into this one
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive sync pi4:/opt/homelab/events
+  hlarchive sync /opt/homelab/events nas:/opt/homelab/events
+  hlarchive sync /mnt/old/events --dry-run
+  hlarchive sync pi4:events --ssh 'ssh -p 2222 -i ~/.ssh/events'
+
+SRC and DST are event roots, each with its archive beside it (ROOT-archive); one of them may be \
+on another machine, as host:path, where nothing but rsync (3.2.4 or later) and ssh is needed. \
+Without DST the root is this one (--root). Afterwards DST holds every event that SRC holds, live \
+or archived; what it lacked is live there, and its next rotate archives it. SRC is not changed, \
+and nothing is overwritten. Run it both ways, or round about, and all hold the same.
+
+Exit codes:
+  1   two events have one name, or something is no event or damaged; each
+      is named, and nothing was replaced
+  66  SRC does not exist
+  75  the other machine is away, or went away: what had arrived is kept,
+      and the next run goes on from there
+  77  the login was refused")]
+pub(in crate::cli) struct Args {
+    /// Where events come from: a root here, or host:path
+    #[arg(value_name = "SRC")]
+    source: String,
+    /// Where they go [default: this root]
+    #[arg(value_name = "DST")]
+    destination: Option<String>,
+    /// The archive of SRC [default: its name and -archive]
+    #[arg(long, value_name = "DIR")]
+    src_archive: Option<String>,
+    /// Find out what would be copied, and write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Compare bytes where names, sizes and times agree, too
+    #[arg(short, long)]
+    checksum: bool,
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        env = "RSYNC_RSH",
+        hide_env_values = true,
+        default_value = "ssh",
+        help = "The remote shell with its options, for ports and keys"
+    )]
+    ssh: String,
+    /// Give up when no connection comes about for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    connect_timeout: u32,
+    /// Give up when a connection is silent for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: u32,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        let end = |text: &str, archive: Option<&str>| {
+            End::parse(text, archive).map_err(|error| Failure::usage(error.to_string()))
+        };
+        let source = end(&self.source, self.src_archive.as_deref())?;
+        let destination = match &self.destination {
+            None => End::Local(session.store.clone()),
+            // The environment names the archive of this root, and not that of another one.
+            Some(root) => {
+                let archive = session.typed_archive();
+                end(root, archive.as_deref())?
+            }
+        };
+        let options = SyncOptions {
+            dry_run: self.dry_run,
+            checksum: self.checksum,
+            transport: Transport {
+                ssh: self.ssh,
+                connect_seconds: self.connect_timeout,
+                silence_seconds: self.timeout,
+            },
+            scratch: std::env::temp_dir(),
+        };
+        let bar = Bar::new(session);
+        let report = sync(&source, &destination, &session.context()?, &options, &bar)?;
+        print(session, &report, format)
+    }
+}
+
+fn print(session: &mut Session, report: &SyncReport, format: Format) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        session.line(&sentence(report))?;
+    }
+    session.flush()?;
+    for remark in &report.remarks {
+        session.remark(&format!("hlarchive: {remark}"));
+    }
+    name_findings(session, &report.findings);
+    if report.dry_run {
+        session.remark("a dry run: nothing was written");
+    }
+    if report.stopped {
+        session.warn("stopped on request; what had arrived is kept, and the next run goes on");
+        return Ok(Exit::Stopped);
+    }
+    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+}
+
+fn sentence(report: &SyncReport) -> String {
+    let mut line = format!(
+        "{} {} ({})",
+        count(report.copied, "event"),
+        match (report.dry_run, report.copied) {
+            (true, _) => "to copy",
+            (false, _) => "copied",
+        },
+        bytes(report.copied_bytes)
+    );
+    for (number, what) in [
+        (report.already_live, "live already"),
+        (report.already_archived, "archived already"),
+        (report.conflicts, "in conflict with another of the same name"),
+        (report.undecided, "more at most, in segments to be fetched"),
+    ] {
+        if number > 0 {
+            line.push_str(&format!(", {number} {what}"));
+        }
+    }
+    if report.invalid > 0 {
+        let are = verb(report.invalid, "file is no event", "files are no events");
+        line.push_str(&format!("; {} {are}", report.invalid));
+    }
+    if report.segments > 0 {
+        line.push_str(&format!(
+            "; {} of {} known by content",
+            report.segments_known,
+            count(report.segments, "segment")
+        ));
+    }
+    line
+}

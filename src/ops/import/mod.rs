@@ -1,0 +1,215 @@
+//! Import: events of any tar or directory become late arrivals.
+//!
+//! Each file is looked at by itself: it must be an event, and it must have an identity
+//! (`identity`). What is here already, live or archived, is known and not taken twice; what
+//! is new goes into the live tree, and the next rotation archives it. Nothing that exists
+//! is replaced, and the sources are not changed. A bad file never stops the rest.
+
+mod identity;
+mod source;
+mod tarball;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use source::Item;
+
+use crate::archive::{Manifest, ManifestWriter, NewRecord, Op};
+use crate::event::{EventPath, Timestamp, shown};
+use crate::ops::intake::{Arrival, Findings, Intake, IntakeStats};
+use crate::ops::{Context, Finding};
+use crate::progress::{Progress, Unit};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// What to import.
+#[derive(Debug, Clone)]
+pub struct ImportOptions {
+    /// Tars, plain or in zstd or gzip, and directories.
+    pub sources: Vec<PathBuf>,
+    /// Only find out what would be done.
+    pub dry_run: bool,
+}
+
+/// What an import did, or, of a plan, what it would do.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ImportReport {
+    /// Whether nothing was written, as asked for.
+    pub dry_run: bool,
+    /// The sources, as they were named.
+    pub sources: Vec<String>,
+    /// Events that were found.
+    pub events: u64,
+    /// Those that are new here, and live now.
+    pub imported: u64,
+    /// The size of those.
+    pub imported_bytes: u64,
+    /// Those that were live here already, with the same bytes, or came twice.
+    pub already_live: u64,
+    /// Those that were archived here already, with the same bytes.
+    pub already_archived: u64,
+    /// Those whose name another event has here.
+    pub conflicts: u64,
+    /// Files that are no events, or are damaged.
+    pub bad: u64,
+    /// Files and directories that could not be read.
+    pub unreadable: u64,
+    /// What an earlier, interrupted run left, and what was done about it.
+    pub recovered: Vec<Finding>,
+    /// Each conflict, each bad file, and damage that was met in the archive here.
+    pub findings: Vec<Finding>,
+    /// Whether the caller asked to stop before all was done.
+    pub stopped: bool,
+}
+
+/// Imports.
+pub fn import(
+    store: &Store,
+    context: &Context,
+    options: &ImportOptions,
+    progress: &dyn Progress,
+) -> Result<ImportReport> {
+    for source in &options.sources {
+        // A slip in a path should show before anything is done.
+        std::fs::metadata(source).map_err(|error| Error::io(source, "open", error))?;
+    }
+    let archive = store.archive()?;
+    if options.dry_run {
+        let live = store.live()?;
+        let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
+        let archived = archive.as_ref().map(|archive| (archive, &manifest));
+        let mut intake = Intake::new(live.as_ref(), archived, context, true);
+        let run = run(&mut intake, options, progress)?;
+        return Ok(run.report(intake, options));
+    }
+    let Some(archive) = archive else {
+        let live = store.create_live()?;
+        live.remove_leftovers();
+        let mut intake = Intake::new(Some(&live), None, context, false);
+        let run = run(&mut intake, options, progress)?;
+        return Ok(run.report(intake, options));
+    };
+    let lock = archive.lock()?;
+    let mut recovered = Vec::new();
+    let mut writer =
+        super::rotate::open_manifest(&archive, &lock, context, &|_| Ok(()), &mut recovered)?;
+    let live = store.create_live()?;
+    live.remove_leftovers();
+    let mut intake = Intake::new(Some(&live), Some((&archive, writer.manifest())), context, false);
+    let run = run(&mut intake, options, progress);
+    let Intake { stats, findings, .. } = intake;
+    // Also of a run that failed half way: what is live by now came from there.
+    if stats.new > 0 {
+        record(&mut writer, context, options, &stats)?;
+    }
+    let mut report = run?.report_of(&stats, findings, options);
+    report.recovered = recovered;
+    Ok(report)
+}
+
+fn record(
+    writer: &mut ManifestWriter<'_>,
+    context: &Context,
+    options: &ImportOptions,
+    stats: &IntakeStats,
+) -> Result<()> {
+    let mut record = NewRecord::new(context.now, Op::Import);
+    record.by = Some(context.by.clone());
+    record.events = Some(stats.new);
+    record.nodes = Some(stats.nodes.clone());
+    record.first = stats.span.map(|(first, _)| first);
+    record.last = stats.span.map(|(_, last)| last);
+    let sources: Vec<String> =
+        options.sources.iter().map(|source| shown(&source.display().to_string())).collect();
+    record.note = Some(format!("imported into the live tree from {}", sources.join(", ")));
+    writer.append(record).map(drop)
+}
+
+/// What the sources were found to hold, beside what the intake counts.
+#[derive(Default)]
+struct Run {
+    bad: u64,
+    unreadable: u64,
+    stopped: bool,
+}
+
+impl Run {
+    fn report(self, intake: Intake<'_>, options: &ImportOptions) -> ImportReport {
+        let Intake { stats, findings, .. } = intake;
+        self.report_of(&stats, findings, options)
+    }
+
+    fn report_of(
+        self,
+        stats: &IntakeStats,
+        findings: Findings,
+        options: &ImportOptions,
+    ) -> ImportReport {
+        ImportReport {
+            dry_run: options.dry_run,
+            sources: options.sources.iter().map(|path| path.display().to_string()).collect(),
+            events: stats.events,
+            imported: stats.new,
+            imported_bytes: stats.new_bytes,
+            already_live: stats.known_live,
+            already_archived: stats.known_archived,
+            conflicts: stats.conflicts,
+            bad: self.bad,
+            unreadable: self.unreadable,
+            recovered: Vec::new(),
+            findings: findings.into_named(),
+            stopped: self.stopped,
+        }
+    }
+}
+
+/// Takes in all that the sources hold. What was taken in before an error or a stop is kept.
+fn run(intake: &mut Intake<'_>, options: &ImportOptions, progress: &dyn Progress) -> Result<Run> {
+    let mut run = Run::default();
+    progress.begin("importing", None, Unit::Events);
+    for source in &options.sources {
+        let outcome = source::visit(source, &mut |item| {
+            if progress.stop_requested() {
+                return Err(Error::Interrupted(String::new()));
+            }
+            progress.advance(1);
+            take(intake, source, item, &mut run)
+        });
+        match outcome {
+            Err(Error::Interrupted(_)) => {
+                run.stopped = true;
+                break;
+            }
+            outcome => outcome?,
+        }
+    }
+    intake.flush()?;
+    progress.end();
+    Ok(run)
+}
+
+fn take(intake: &mut Intake<'_>, source: &Path, item: Item, run: &mut Run) -> Result<()> {
+    let (path, reason, counted) = match item {
+        Item::File { path, bytes, mtime } => match identity::identity(&path, &bytes) {
+            Ok(identity) => return intake.add(arrival(identity, bytes, mtime)),
+            Err(reason) => (path, reason, &mut run.bad),
+        },
+        Item::Bad { path, reason } => (path, reason, &mut run.bad),
+        Item::Unreadable { path, reason } => (path, reason, &mut run.unreadable),
+    };
+    *counted += 1;
+    // An absolute name must not hide where it was found.
+    let below = path.to_string_lossy();
+    let named = match below.as_ref() {
+        "" => source.display().to_string(),
+        below => format!("{}: {below}", source.display()),
+    };
+    intake.findings.add(Finding::new(named, format!("{reason}; it was left out")));
+    Ok(())
+}
+
+fn arrival(path: EventPath, bytes: Vec<u8>, mtime: Option<i64>) -> Arrival {
+    let mtime = mtime.and_then(|seconds| seconds.checked_mul(1_000_000));
+    Arrival { path, bytes, mtime: mtime.map(Timestamp::from_micros) }
+}

@@ -1,0 +1,309 @@
+//! What is imported: tars in their wrappings, and directories.
+//!
+//! What a file is, its first bytes tell, and not its name. Directories are walked by
+//! handle; nothing in them is followed, and only regular files are opened.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::tarball::{Broken, Member, TarReader};
+use crate::event::MAX_EVENT_BYTES;
+use crate::fs;
+use crate::{Error, Result};
+
+/// How deep directories are walked.
+const MAX_DEPTH: usize = 32;
+
+/// How many times its size a file may decompress to before it counts as made to do harm;
+/// tars of events come to fifty.
+const MOST_GROWTH: u64 = 500;
+
+/// What any file may decompress to.
+const MOST_GROWN_BYTES: u64 = 1 << 30;
+
+/// What a source holds.
+pub(super) enum Item {
+    /// A file; its path is relative.
+    File { path: PathBuf, bytes: Vec<u8>, mtime: Option<i64> },
+    /// What is no event for sure, and why.
+    Bad { path: PathBuf, reason: String },
+    /// What could not be looked at, and why.
+    Unreadable { path: PathBuf, reason: String },
+}
+
+/// Takes up what a source holds, one thing after the other.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(Item) -> Result<()>;
+
+/// Visits everything in a file or directory that the operator named.
+pub(super) fn visit(path: &Path, visit: Visit<'_>) -> Result<()> {
+    let failed = |action| move |errno: Errno| Error::io(path, action, errno);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(failed("open"))?;
+    let stat = rustix::fs::fstat(&opened).map_err(failed("look up"))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => {
+            let above = names_above(path, 2);
+            Walk { root: path, above, visit }.directory(&opened, Path::new(""), 0)
+        }
+        FileType::RegularFile => {
+            let file = File::from(opened);
+            if let Some(kind) = kind_of(&file, path)? {
+                return tar(kind, &file, path, visit);
+            }
+            let mut bytes = Vec::new();
+            read_event(file, path, &mut bytes)?;
+            single(path, bytes, stat.st_mtime, visit)
+        }
+        other => Err(Error::Usage(format!(
+            "{}: it is {}; a tar or a directory of events is expected",
+            path.display(),
+            fs::kind(other)
+        ))),
+    }
+}
+
+/// A single file that the operator named: an event, or nothing that can be imported.
+fn single(path: &Path, bytes: Vec<u8>, mtime: i64, visit: Visit<'_>) -> Result<()> {
+    if path.extension().is_none_or(|extension| extension != "json") {
+        return visit(Item::Bad {
+            path: PathBuf::new(),
+            reason: "it is neither a tar (plain, or in zstd or gzip) nor an event".to_owned(),
+        });
+    }
+    visit(Item::File { path: names_above(path, 3), bytes, mtime: Some(mtime) })
+}
+
+/// The last names of a path, as it really is: they may be a day's and a node's.
+fn names_above(path: &Path, most: usize) -> PathBuf {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let names: Vec<_> = real
+        .components()
+        .rev()
+        .take(most)
+        .filter(|part| matches!(part, Component::Normal(_)))
+        .collect();
+    names.into_iter().rev().collect()
+}
+
+/// How a tar is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Zstd,
+    Gzip,
+}
+
+/// What a file's first bytes say it is.
+fn kind_of(file: &File, path: &Path) -> Result<Option<Kind>> {
+    let mut head = [0; 512];
+    let mut filled = 0;
+    while filled < head.len() {
+        match rustix::io::pread(file, &mut head[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::io(path, "read", errno)),
+        }
+    }
+    let is_skippable = head[1..4] == [0x2a, 0x4d, 0x18] && head[0] & 0xf0 == 0x50;
+    Ok(match &head[..filled] {
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Kind::Zstd),
+        _ if is_skippable => Some(Kind::Zstd),
+        [0x1f, 0x8b, ..] => Some(Kind::Gzip),
+        whole if whole.len() == 512 && is_tar_header(whole) => Some(Kind::Plain),
+        _ => None,
+    })
+}
+
+/// An old tar has no magic number, but a checksum.
+fn is_tar_header(block: &[u8]) -> bool {
+    if block[257..].starts_with(b"ustar") || block.iter().all(|byte| *byte == 0) {
+        return true;
+    }
+    let header = tar::Header::from_byte_slice(block);
+    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+    let own: u32 = block[148..156].iter().map(|byte| u32::from(*byte)).sum();
+    header.cksum().is_ok_and(|told| told == sum - own + 8 * 32)
+}
+
+fn tar(kind: Kind, file: &File, path: &Path, visit: Visit<'_>) -> Result<()> {
+    let failed = |action| move |error: std::io::Error| Error::io(path, action, error);
+    let most = file.metadata().map_err(failed("look up"))?.len().saturating_mul(MOST_GROWTH);
+    let most = most.max(MOST_GROWN_BYTES);
+    if kind != Kind::Plain
+        && let Some(reason) =
+            unsound(&mut open(kind, file, most).map_err(failed("read"))?).map_err(failed("read"))?
+    {
+        let reason = format!("{reason}, so nothing in it was taken");
+        return visit(Item::Bad { path: PathBuf::new(), reason });
+    }
+    let mut reader = TarReader::new(open(kind, file, most).map_err(failed("read"))?);
+    loop {
+        match reader.next() {
+            Ok(None) => return Ok(()),
+            Ok(Some(Member::File { path, bytes, mtime })) => {
+                visit(Item::File { path, bytes, mtime })?;
+            }
+            Ok(Some(Member::Other { path, what })) => visit(Item::Bad { path, reason: what })?,
+            Err(Broken::Tar(reason)) => return visit(Item::Bad { path: PathBuf::new(), reason }),
+            Err(Broken::Io(error)) => return Err(Error::io(path, "read", error)),
+        }
+    }
+}
+
+/// The tar's own bytes, from its beginning.
+fn open(kind: Kind, mut file: &File, most: u64) -> std::io::Result<Box<dyn Read + '_>> {
+    file.seek(SeekFrom::Start(0))?;
+    Ok(match kind {
+        Kind::Plain => Box::new(BufReader::with_capacity(1 << 18, file)),
+        // A frame that asks for a larger window than zstd's own default is refused.
+        Kind::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?.take(most)),
+        Kind::Gzip => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file)).take(most)),
+    })
+}
+
+/// Why what a file decompresses to cannot be believed. Checksums come at the end, so all
+/// of it is read once before any event is: a flipped bit must not become a changed event.
+/// A file that is cut off is believed up to there.
+fn unsound(input: &mut dyn Read) -> std::io::Result<Option<String>> {
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(error) => {
+                return match error.kind() {
+                    ErrorKind::Interrupted => continue,
+                    ErrorKind::UnexpectedEof => Ok(None),
+                    _ if error.raw_os_error().is_some() => Err(error),
+                    _ => Ok(Some(format!("it is damaged ({error})"))),
+                };
+            }
+        }
+    }
+}
+
+/// Reads a file that may be an event; of a larger one no more than shows that.
+fn read_event(file: File, path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
+    bytes.clear();
+    file.take(MAX_EVENT_BYTES + 1)
+        .read_to_end(bytes)
+        .map_err(|error| Error::io(path, "read", error))?;
+    Ok(())
+}
+
+/// A walk through a directory.
+struct Walk<'a, 'v> {
+    root: &'a Path,
+    /// The names that lead to the root, which belong to the paths of its files.
+    above: PathBuf,
+    visit: Visit<'v>,
+}
+
+impl Walk<'_, '_> {
+    fn directory(&mut self, directory: &OwnedFd, below: &Path, depth: usize) -> Result<()> {
+        let mut entries = Vec::new();
+        let read = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
+            entries.push((name.to_owned(), file_type));
+        });
+        if let Err(errno) = read {
+            return self.unreadable(below, format!("cannot read this directory: {}", words(errno)));
+        }
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        for (name, file_type) in entries {
+            let Ok(name) = name.to_str() else {
+                self.bad(&below.join(&*name.to_string_lossy()), "its name is not UTF-8")?;
+                continue;
+            };
+            // What begins with a dot belongs to file systems and to programs at work.
+            if name.starts_with('.') || name == "lost+found" {
+                continue;
+            }
+            let path = below.join(name);
+            match file_type {
+                FileType::Directory if depth >= MAX_DEPTH => {
+                    self.bad(&path, "it lies too deep; name it by itself")?;
+                }
+                FileType::Directory => match fs::open_dir(directory.as_fd(), name) {
+                    Ok(inner) => self.directory(&inner, &path, depth + 1)?,
+                    Err(errno) => {
+                        let reason = format!("cannot open this directory: {}", words(errno));
+                        self.unreadable(&path, reason)?;
+                    }
+                },
+                FileType::RegularFile if belongs_to_an_archive(name) => {}
+                FileType::RegularFile => self.file(directory.as_fd(), name, &path)?,
+                other => self.bad(&path, format!("it is {}", fs::kind(other)))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, directory: BorrowedFd<'_>, name: &str, path: &Path) -> Result<()> {
+        let file = match fs::open_regular(directory, name) {
+            Ok(file) => file,
+            // Taken away meanwhile, as rotation does in a tree that is in use.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                return self
+                    .unreadable(path, format!("cannot open: {}", crate::error::plain(&error)));
+            }
+        };
+        if !name.ends_with(".json") {
+            return match kind_of(&file, path)? {
+                Some(kind) => self.tar(kind, &file, path),
+                None => self.bad(path, "it is neither an event (FILE.json) nor a tar"),
+            };
+        }
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        if size > MAX_EVENT_BYTES {
+            return self.bad(path, format!("it has {size} bytes, more than any event"));
+        }
+        let mtime = std::os::unix::fs::MetadataExt::mtime(
+            &file.metadata().map_err(|error| Error::io(self.root.join(path), "look up", error))?,
+        );
+        let mut bytes = Vec::new();
+        match read_event(file, &self.root.join(path), &mut bytes) {
+            Ok(()) => {
+                (self.visit)(Item::File { path: self.above.join(path), bytes, mtime: Some(mtime) })
+            }
+            Err(error) => self.unreadable(path, error.reason_at(path)),
+        }
+    }
+
+    /// A tar in a directory is taken as if it were named; a tar in a tar is not.
+    fn tar(&mut self, kind: Kind, file: &File, path: &Path) -> Result<()> {
+        let visit = &mut *self.visit;
+        let full = self.root.join(path);
+        tar(kind, file, &full, &mut |item| match item {
+            Item::Bad { path: member, reason } => {
+                visit(Item::Bad { path: path.join(member), reason })
+            }
+            other => visit(other),
+        })
+    }
+
+    fn unreadable(&mut self, path: &Path, reason: String) -> Result<()> {
+        (self.visit)(Item::Unreadable { path: path.to_owned(), reason })
+    }
+
+    fn bad(&mut self, path: &Path, reason: impl Into<String>) -> Result<()> {
+        (self.visit)(Item::Bad { path: path.to_owned(), reason: reason.into() })
+    }
+}
+
+/// What lies in an archive beside its segments, and is nothing to import.
+fn belongs_to_an_archive(name: &str) -> bool {
+    matches!(name, "lock" | "catalogue")
+        || name.starts_with("manifest.jsonl")
+        || name.ends_with(".tar.zst.sha256")
+}
+
+fn words(errno: Errno) -> String {
+    crate::error::plain(&errno.into())
+}

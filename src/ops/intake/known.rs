@@ -1,0 +1,121 @@
+//! Which events are archived here, and with which bytes.
+//!
+//! A segment's index tells no names, so a day that an event of elsewhere is filed under is
+//! read once, and of each member a digest of its name, one of its bytes and its size stay.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Findings;
+use crate::archive::{ArchiveDir, Manifest, SegmentName};
+use crate::event::{Date, EventPath};
+use crate::ops::Finding;
+use crate::segment::{SegmentReader, Sha256Hash};
+use crate::{Error, Result};
+
+/// Members of other days that are kept beside those of the day in hand.
+const MOST_KEPT: usize = 1 << 19;
+
+/// A digest of an identity: the first half of its SHA-256.
+pub(super) type KeyedHash = [u8; 16];
+
+pub(super) fn key_of(path: &EventPath) -> KeyedHash {
+    let mut key = [0; 16];
+    key.copy_from_slice(&Sha256Hash::of(path.to_string().as_bytes()).0[..16]);
+    key
+}
+
+/// A member that is archived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Archived {
+    key: KeyedHash,
+    hash: Sha256Hash,
+    bytes: u64,
+}
+
+/// The archive's days as they are asked for.
+pub(in crate::ops) struct ArchivedDays<'a> {
+    archive: &'a ArchiveDir,
+    manifest: &'a Manifest,
+    days: BTreeMap<Date, Vec<Archived>>,
+    /// Only these segments, where that is said; of others nothing is known.
+    only: Option<BTreeSet<SegmentName>>,
+}
+
+impl<'a> ArchivedDays<'a> {
+    pub(super) fn new(archive: &'a ArchiveDir, manifest: &'a Manifest) -> Self {
+        Self { archive, manifest, days: BTreeMap::new(), only: None }
+    }
+
+    /// The same for an archive of which only some segments are here.
+    pub(in crate::ops) fn of(
+        archive: &'a ArchiveDir,
+        manifest: &'a Manifest,
+        only: BTreeSet<SegmentName>,
+    ) -> Self {
+        Self { only: Some(only), ..Self::new(archive, manifest) }
+    }
+
+    /// The hashes of the archived files with this identity: none, one, or, of a conflict,
+    /// several.
+    pub(in crate::ops) fn hashes(
+        &mut self,
+        path: &EventPath,
+        findings: &mut Findings,
+    ) -> Result<Vec<Sha256Hash>> {
+        Ok(self.found(path, findings)?.iter().map(|archived| archived.hash).collect())
+    }
+
+    /// The sizes of the same.
+    pub(super) fn sizes(&mut self, path: &EventPath, findings: &mut Findings) -> Result<Vec<u64>> {
+        Ok(self.found(path, findings)?.iter().map(|archived| archived.bytes).collect())
+    }
+
+    fn found(&mut self, path: &EventPath, findings: &mut Findings) -> Result<&[Archived]> {
+        if !self.days.contains_key(&path.date) {
+            let day = self.read(path.date, findings)?;
+            let kept: usize = self.days.values().map(Vec::len).sum();
+            if kept + day.len() > MOST_KEPT {
+                self.days.clear();
+            }
+            self.days.insert(path.date, day);
+        }
+        let day = self.days.get(&path.date).map_or(&[][..], Vec::as_slice);
+        if day.is_empty() {
+            return Ok(day);
+        }
+        let key = key_of(path);
+        let from = day.partition_point(|archived| archived.key < key);
+        let to = from + day[from..].partition_point(|archived| archived.key == key);
+        Ok(&day[from..to])
+    }
+
+    /// As for rotation, a damaged segment counts as far as it can be read: an event that
+    /// it does not give is taken once more. What cannot be read just now is an error.
+    fn read(&self, date: Date, findings: &mut Findings) -> Result<Vec<Archived>> {
+        let mut day = Vec::new();
+        let wanted =
+            |segment: &SegmentName| self.only.as_ref().is_none_or(|only| only.contains(segment));
+        for (segment, _) in self.manifest.segments_of(date).filter(|(name, _)| wanted(name)) {
+            match self.read_segment(segment, &mut day) {
+                Ok(()) => {}
+                Err(error @ Error::Io { .. }) if !error.is_not_found() => return Err(error),
+                Err(error) => findings.add(Finding::of(segment.to_string(), &error)),
+            }
+        }
+        day.sort_unstable();
+        Ok(day)
+    }
+
+    fn read_segment(&self, segment: &SegmentName, day: &mut Vec<Archived>) -> Result<()> {
+        let path = self.archive.segment_path(segment);
+        let file = self.archive.open_segment(segment)?;
+        SegmentReader::open_day(file, &path, segment.date)?.for_each_member(&mut |member| {
+            day.push(Archived {
+                key: key_of(&member.path.to_path()),
+                hash: Sha256Hash::of(member.bytes),
+                bytes: member.bytes.len() as u64,
+            });
+            Ok(())
+        })
+    }
+}

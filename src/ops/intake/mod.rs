@@ -1,0 +1,298 @@
+//! Intake: events of elsewhere become files of the live tree, each at most once.
+//!
+//! What import and sync share. An event is looked at (it must be one), compared with what
+//! is here already, live or archived, and placed as a late arrival if it is new: written
+//! aside, synced, named, never over anything. Nothing here holds a lock, and none is
+//! needed: a file that a rotation archives meanwhile is recognised by the next one.
+//!
+//! Memory is bounded: events come in batches, and of the archive one day's digests and a
+//! few more are kept.
+
+mod known;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+pub(in crate::ops) use known::ArchivedDays;
+use known::{KeyedHash, key_of};
+
+use crate::archive::{ArchiveDir, Manifest};
+use crate::event::{Date, EventHead, EventPath, NodeName, Timestamp};
+use crate::live::{BulkPlacer, FileState, LiveTree};
+use crate::ops::{Context, Finding};
+use crate::segment::Sha256Hash;
+use crate::{Error, Result};
+
+/// Events that are placed together.
+const BATCH_EVENTS: usize = 8192;
+
+/// Bytes of events that are placed together; a single event may be larger.
+const BATCH_BYTES: usize = 32 << 20;
+
+/// Findings that are named one by one. What comes from elsewhere may hold any number.
+const MOST_FINDINGS: usize = 1000;
+
+/// An event of elsewhere.
+#[derive(Debug)]
+pub(in crate::ops) struct Arrival {
+    /// Where it is filed.
+    pub(in crate::ops) path: EventPath,
+    pub(in crate::ops) bytes: Vec<u8>,
+    /// The modification time that its file gets; without one, the event's own.
+    pub(in crate::ops) mtime: Option<Timestamp>,
+}
+
+/// What taking in came to so far.
+#[derive(Debug, Clone, Default)]
+pub(in crate::ops) struct IntakeStats {
+    /// Events that were looked at.
+    pub(in crate::ops) events: u64,
+    /// Those that were not here, and now are; of a plan, would be.
+    pub(in crate::ops) new: u64,
+    /// The size of those.
+    pub(in crate::ops) new_bytes: u64,
+    /// Those that were live here already.
+    pub(in crate::ops) known_live: u64,
+    /// Those that were archived here already.
+    pub(in crate::ops) known_archived: u64,
+    /// Those whose name another event has here.
+    pub(in crate::ops) conflicts: u64,
+    /// New events by node.
+    pub(in crate::ops) nodes: BTreeMap<String, u64>,
+    /// The earliest and the latest timestamp of new events.
+    pub(in crate::ops) span: Option<(Timestamp, Timestamp)>,
+}
+
+/// What is wrong with what came, in bounded memory.
+#[derive(Debug, Default)]
+pub(in crate::ops) struct Findings {
+    pub(in crate::ops) named: Vec<Finding>,
+    pub(in crate::ops) unnamed: u64,
+}
+
+impl Findings {
+    pub(in crate::ops) fn add(&mut self, finding: Finding) {
+        if self.named.len() < MOST_FINDINGS {
+            self.named.push(finding);
+        } else {
+            self.unnamed += 1;
+        }
+    }
+
+    /// All that were named, and how many were not.
+    pub(in crate::ops) fn into_named(self) -> Vec<Finding> {
+        let mut named = self.named;
+        if self.unnamed > 0 {
+            let reason = format!("{} more of such are not named", self.unnamed);
+            named.push(Finding::new("and", reason));
+        }
+        named
+    }
+}
+
+/// Where events go.
+pub(in crate::ops) struct Intake<'a> {
+    /// Absent while the tree does not exist.
+    live: Option<&'a LiveTree>,
+    archived: Option<ArchivedDays<'a>>,
+    context: &'a Context,
+    /// In a plan nothing is written; then this remembers what would have been.
+    planned: Option<HashMap<KeyedHash, Sha256Hash>>,
+    batch: Vec<Arrival>,
+    batch_bytes: usize,
+    pub(in crate::ops) stats: IntakeStats,
+    pub(in crate::ops) findings: Findings,
+}
+
+impl<'a> Intake<'a> {
+    /// Into this tree, beside this archive.
+    pub(in crate::ops) fn new(
+        live: Option<&'a LiveTree>,
+        archive: Option<(&'a ArchiveDir, &'a Manifest)>,
+        context: &'a Context,
+        dry_run: bool,
+    ) -> Self {
+        Self {
+            live,
+            archived: archive.map(|(archive, manifest)| ArchivedDays::new(archive, manifest)),
+            context,
+            planned: dry_run.then(HashMap::new),
+            batch: Vec::new(),
+            batch_bytes: 0,
+            stats: IntakeStats::default(),
+            findings: Findings::default(),
+        }
+    }
+
+    /// Takes an event in, now or with the next batch. Whoever calls this has made sure that
+    /// it is one.
+    pub(in crate::ops) fn add(&mut self, arrival: Arrival) -> Result<()> {
+        self.batch_bytes += arrival.bytes.len();
+        self.batch.push(arrival);
+        if self.batch.len() >= BATCH_EVENTS || self.batch_bytes >= BATCH_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Whether a file with this identity is live or archived here; and, where it is
+    /// archived, the sizes of those that are.
+    pub(in crate::ops) fn archived_sizes(&mut self, path: &EventPath) -> Result<Vec<u64>> {
+        match &mut self.archived {
+            Some(archived) => archived.sizes(path, &mut self.findings),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Takes in all that was added; what is new is on the disk when this returns.
+    pub(in crate::ops) fn flush(&mut self) -> Result<()> {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.batch_bytes = 0;
+        // A stable sort: of two files with one name, the first that came is the first.
+        batch.sort_by(|a, b| (a.path.date, &a.path.node).cmp(&(b.path.date, &b.path.node)));
+        let mut new: Vec<(Arrival, Sha256Hash)> = Vec::new();
+        let mut known_live: BTreeMap<(Date, NodeName), EventPath> = BTreeMap::new();
+        let mut rest = batch.into_iter().peekable();
+        while let Some(date) = rest.peek().map(|arrival| arrival.path.date) {
+            let of_day = std::iter::from_fn(|| rest.next_if(|next| next.path.date == date));
+            self.sort_out(date, of_day.collect(), &mut new, &mut known_live)?;
+        }
+        self.place(&new)?;
+        if let (Some(live), None) = (self.live, &self.planned) {
+            // A run that was stopped may have placed them a moment ago.
+            for path in known_live.values() {
+                live.sync_name(path, self.context.now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides of each event of a day whether it is new.
+    fn sort_out(
+        &mut self,
+        date: Date,
+        arrivals: Vec<Arrival>,
+        new: &mut Vec<(Arrival, Sha256Hash)>,
+        known_live: &mut BTreeMap<(Date, NodeName), EventPath>,
+    ) -> Result<()> {
+        let mut came: HashMap<EventPath, Sha256Hash> = HashMap::new();
+        let partition = self.live.map(|live| live.partition(date));
+        let mut buffer = Vec::new();
+        for arrival in arrivals {
+            self.stats.events += 1;
+            let hash = Sha256Hash::of(&arrival.bytes);
+            if let Some(first) = came.get(&arrival.path) {
+                if *first == hash {
+                    self.stats.known_live += 1;
+                } else {
+                    self.conflict(
+                        &arrival.path,
+                        "it came twice, with different bytes; the first was taken",
+                    );
+                }
+                continue;
+            }
+            let archived = match &mut self.archived {
+                Some(archived) => archived.hashes(&arrival.path, &mut self.findings)?,
+                None => Vec::new(),
+            };
+            if archived.contains(&hash) {
+                self.stats.known_archived += 1;
+                continue;
+            }
+            let live = match &partition {
+                Some(partition) => {
+                    partition.read_into(&arrival.path.node, &arrival.path.name, &mut buffer)?
+                }
+                None => FileState::Gone,
+            };
+            let planned =
+                self.planned.as_ref().and_then(|planned| planned.get(&key_of(&arrival.path)));
+            let there = match live {
+                FileState::Read(_) => Some(buffer == arrival.bytes),
+                FileState::Gone => planned.map(|planned| *planned == hash),
+                _ => Some(false),
+            };
+            match there {
+                Some(true) => {
+                    self.stats.known_live += 1;
+                    known_live.insert((date, arrival.path.node.clone()), arrival.path);
+                }
+                Some(false) => self.conflict(
+                    &arrival.path,
+                    "another event of this name is live here; that one was left as it is, and \
+                     this one was not taken",
+                ),
+                None => {
+                    if !archived.is_empty() {
+                        self.conflict(
+                            &arrival.path,
+                            "another event of this name is archived here; this one was taken, \
+                             too, so both are kept",
+                        );
+                    }
+                    came.insert(arrival.path.clone(), hash);
+                    new.push((arrival, hash));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn conflict(&mut self, path: &EventPath, reason: &str) {
+        self.stats.conflicts += 1;
+        self.findings.add(Finding::new(path.to_string(), reason));
+    }
+
+    /// Writes new events into the live tree.
+    fn place(&mut self, new: &[(Arrival, Sha256Hash)]) -> Result<()> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        if let Some(planned) = &mut self.planned {
+            planned.extend(new.iter().map(|(arrival, hash)| (key_of(&arrival.path), *hash)));
+            for (arrival, _) in new {
+                self.stats.count(arrival);
+            }
+            return Ok(());
+        }
+        let live = self.live.ok_or_else(|| {
+            Error::Refused("there is no event tree to take events into".to_owned())
+        })?;
+        let bulk = BulkPlacer::begin(live, self.context.next_token(), self.context.now)?;
+        for (arrival, _) in new {
+            let own = || EventHead::parse(&arrival.bytes).ok().map(|head| head.timestamp);
+            bulk.stage(&arrival.path, &arrival.bytes, arrival.mtime.or_else(own))?;
+        }
+        let mut in_the_way = HashSet::new();
+        let placed = bulk.finish(&mut |path| {
+            in_the_way.insert(path.clone());
+        })?;
+        for path in &in_the_way {
+            self.conflict(
+                path,
+                "something else took this name here meanwhile; that was left as it is, and this \
+                 event was not taken",
+            );
+        }
+        for (arrival, _) in new.iter().filter(|(arrival, _)| !in_the_way.contains(&arrival.path)) {
+            self.stats.count(arrival);
+        }
+        // Somebody else placed the same events a moment ago.
+        self.stats.new = self.stats.new.saturating_sub(placed.same_files);
+        self.stats.known_live += placed.same_files;
+        Ok(())
+    }
+}
+
+impl IntakeStats {
+    fn count(&mut self, arrival: &Arrival) {
+        self.new += 1;
+        self.new_bytes += arrival.bytes.len() as u64;
+        *self.nodes.entry(arrival.path.node.to_string()).or_default() += 1;
+        if let Ok(head) = EventHead::parse(&arrival.bytes) {
+            let time = head.timestamp;
+            let (first, last) = self.span.unwrap_or((time, time));
+            self.span = Some((first.min(time), last.max(time)));
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Merging a tree and an archive that can be read here into a store that can be written.
+//!
+//! The source may be in use. Its live files are read before its manifest: what a rotation
+//! takes away meanwhile is in a segment that the manifest then names.
+
+use std::collections::HashSet;
+
+use sha2::{Digest, Sha256};
+
+use super::{SyncOptions, SyncReport, nothing_there};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, Record, SegmentName};
+use crate::event::{EventHead, Timestamp};
+use crate::live::{FileState, LiveTree};
+use crate::ops::intake::{Arrival, Intake};
+use crate::ops::{Context, Finding};
+use crate::progress::{Progress, Unit};
+use crate::segment::{SegmentReader, Sha256Hash};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// Segments whose events are recorded together.
+const SEGMENTS_TOGETHER: usize = 32;
+
+/// The contents that an archive ever had, or was told of.
+pub(super) fn known_contents(manifest: &Manifest) -> HashSet<Sha256Hash> {
+    manifest.records().iter().filter_map(|record| record.content).collect()
+}
+
+/// Where merged events go.
+pub(super) struct Target<'a> {
+    pub(super) live: Option<&'a LiveTree>,
+    pub(super) archive: Option<&'a ArchiveDir>,
+    pub(super) manifest: &'a Manifest,
+    pub(super) context: &'a Context,
+    pub(super) dry_run: bool,
+    /// What the source is called.
+    pub(super) from: String,
+    /// What its archive is called.
+    pub(super) from_archive: String,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn intake(&self) -> Intake<'a> {
+        let archived = self.archive.map(|archive| (archive, self.manifest));
+        Intake::new(self.live, archived, self.context, self.dry_run)
+    }
+}
+
+/// From one store on this machine into another.
+pub(super) fn local(
+    source: &Store,
+    destination: &Store,
+    context: &Context,
+    options: &SyncOptions,
+    progress: &dyn Progress,
+    report: &mut SyncReport,
+) -> Result<()> {
+    let (from_live, from_archive) = (source.live()?, source.archive()?);
+    if from_live.is_none() && from_archive.is_none() {
+        let archive = source.archive_path().display().to_string();
+        return Err(nothing_there(&source.root().display().to_string(), &archive));
+    }
+    let archive = destination.archive()?;
+    let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
+    let live = if options.dry_run { destination.live()? } else { Some(destination.create_live()?) };
+    let target = Target {
+        live: live.as_ref(),
+        archive: archive.as_ref(),
+        manifest: &manifest,
+        context,
+        dry_run: options.dry_run,
+        from: report.source.clone(),
+        from_archive: source.archive_path().display().to_string(),
+    };
+    if let Some(live) = live.as_ref().filter(|_| !options.dry_run) {
+        live.remove_leftovers();
+    }
+    if let Some(from_live) = &from_live {
+        take_live(from_live, &target, progress, report)?;
+    }
+    let Some(from_archive) = &from_archive else { return Ok(()) };
+    let from_manifest = Manifest::load(from_archive)?;
+    let wanted = wanted(&from_manifest, &known_contents(&manifest), report);
+    take_segments(from_archive, &wanted, &target, progress, report)
+}
+
+/// The segments of a source that may hold something new.
+pub(super) fn wanted<'m>(
+    from: &'m Manifest,
+    known: &HashSet<Sha256Hash>,
+    report: &mut SyncReport,
+) -> Vec<(&'m SegmentName, &'m Record)> {
+    let mut wanted = Vec::new();
+    for (name, record) in from.segments() {
+        report.segments += 1;
+        if record.content.is_some_and(|content| known.contains(&content)) {
+            report.segments_known += 1;
+        } else {
+            wanted.push((name, record));
+        }
+    }
+    wanted
+}
+
+/// Takes in every live event of a tree.
+pub(super) fn take_live(
+    from: &LiveTree,
+    target: &Target<'_>,
+    progress: &dyn Progress,
+    report: &mut SyncReport,
+) -> Result<()> {
+    let mut intake = target.intake();
+    let outcome =
+        offer_live(from, &target.from, progress, report, &mut |arrival| intake.add(arrival));
+    let flushed = intake.flush();
+    let new = intake.stats.new;
+    if new > 0 && !target.dry_run {
+        let mut record = NewRecord::new(target.context.now, Op::Import);
+        record.events = Some(new);
+        record.nodes = Some(intake.stats.nodes.clone());
+        record.first = intake.stats.span.map(|(first, _)| first);
+        record.last = intake.stats.span.map(|(_, last)| last);
+        record.note = Some(format!("live events synced from {}", target.from));
+        append(target, vec![record], report)?;
+    }
+    report.take(intake);
+    outcome.and(flushed)
+}
+
+/// Offers every live event of a tree, and names what is none; `label` is what the tree is
+/// called.
+pub(super) fn offer_live(
+    from: &LiveTree,
+    label: &str,
+    progress: &dyn Progress,
+    report: &mut SyncReport,
+    take: &mut dyn FnMut(Arrival) -> Result<()>,
+) -> Result<()> {
+    let (dates, _) = from.dates()?;
+    progress.begin("comparing live days", Some(dates.len() as u64), Unit::Days);
+    let mut bytes = Vec::new();
+    for date in dates {
+        let listing = from.list(date)?;
+        for oddity in listing.oddities().iter().filter(|oddity| oddity.hides_events) {
+            let path = format!("{label}/{}", oddity.path.display());
+            report.findings.push(Finding::new(path, oddity.reason.clone()));
+        }
+        let partition = from.partition(date);
+        for number in 0..listing.len() {
+            stop_if_asked(progress)?;
+            let path = listing.path(number);
+            let named = || format!("{label}/{path}");
+            let stamp = match partition.read_into(&path.node, &path.name, &mut bytes) {
+                Ok(FileState::Read(stamp)) => stamp,
+                // Rotation has it: the manifest, which is read later, tells where.
+                Ok(FileState::Gone) => continue,
+                Ok(_) => {
+                    report.findings.push(Finding::new(named(), "it cannot be read as it is now"));
+                    continue;
+                }
+                Err(error) => {
+                    report.findings.push(Finding::of(named(), &error));
+                    continue;
+                }
+            };
+            if let Err(invalid) = EventHead::parse(&bytes) {
+                report.invalid += 1;
+                let reason = format!("not an event: {invalid}; it stays where it is");
+                report.findings.push(Finding::new(named(), reason));
+                continue;
+            }
+            let mtime = Some(Timestamp::from_micros(stamp.mtime_ns.div_euclid(1000)));
+            take(Arrival { path, bytes: std::mem::take(&mut bytes), mtime })?;
+        }
+        progress.advance(1);
+    }
+    progress.end();
+    Ok(())
+}
+
+/// Takes in the events of these segments, and remembers that they are here now.
+pub(super) fn take_segments(
+    from: &ArchiveDir,
+    segments: &[(&SegmentName, &Record)],
+    target: &Target<'_>,
+    progress: &dyn Progress,
+    report: &mut SyncReport,
+) -> Result<()> {
+    progress.begin("comparing segments", Some(segments.len() as u64), Unit::Files);
+    for together in segments.chunks(SEGMENTS_TOGETHER) {
+        let mut records = Vec::new();
+        let mut outcome = Ok(());
+        for (name, record) in together {
+            let mut intake = target.intake();
+            let mut sound = true;
+            outcome = stop_if_asked(progress)
+                .and_then(|()| {
+                    let segment = Offered { from, name, record, label: &target.from_archive };
+                    segment.offer(report, &mut sound, &mut |arrival| intake.add(arrival))
+                })
+                .and_then(|()| intake.flush());
+            if outcome.is_ok() && sound && intake.stats.conflicts == 0 {
+                records.extend(seen(target, name, record, intake.stats.new));
+            }
+            report.take(intake);
+            progress.advance(1);
+            if outcome.is_err() {
+                break;
+            }
+        }
+        append(target, records, report)?;
+        outcome?;
+    }
+    progress.end();
+    Ok(())
+}
+
+/// A segment whose events are offered.
+pub(super) struct Offered<'a> {
+    pub(super) from: &'a ArchiveDir,
+    pub(super) name: &'a SegmentName,
+    pub(super) record: &'a Record,
+    /// What its archive is called.
+    pub(super) label: &'a str,
+}
+
+impl Offered<'_> {
+    /// Offers every event. `sound` becomes false when not all of it can be had.
+    pub(super) fn offer(
+        &self,
+        report: &mut SyncReport,
+        sound: &mut bool,
+        take: &mut dyn FnMut(Arrival) -> Result<()>,
+    ) -> Result<()> {
+        let Self { from, name, record, .. } = *self;
+        let path = from.segment_path(name);
+        let label = format!("{}/{name}", self.label);
+        report.segments_read += 1;
+        let opened = from.open_segment(name).and_then(|file| {
+            let as_recorded =
+                is_as_recorded(&file, record).map_err(|error| Error::io(&path, "read", error))?;
+            Ok((as_recorded, SegmentReader::open_day(file, &path, name.date)?))
+        });
+        let reader = match opened {
+            Ok((as_recorded, reader)) => {
+                if !as_recorded {
+                    *sound = false;
+                    report.findings.push(Finding::new(
+                    label.clone(),
+                    "its bytes are not those that its manifest recorded; what can still be read \
+                     is taken",
+                ));
+                }
+                reader
+            }
+            Err(error) => {
+                *sound = false;
+                report.findings.push(Finding::of(label, &error));
+                return Ok(());
+            }
+        };
+        for number in 0..reader.frames().len() {
+            // Damage in a frame costs the events inside it.
+            let frame = match reader.read_frame(number) {
+                Ok(frame) => frame,
+                Err(error) => {
+                    *sound = false;
+                    report.findings.push(Finding::of(label.clone(), &error));
+                    continue;
+                }
+            };
+            for member in frame.members() {
+                let member = match member {
+                    Ok(member) => member,
+                    Err(error) => {
+                        *sound = false;
+                        report.findings.push(Finding::of(label.clone(), &error));
+                        break;
+                    }
+                };
+                if EventHead::parse(member.bytes).is_err() {
+                    report.invalid += 1;
+                    continue;
+                }
+                let mtime = Some(Timestamp::from_micros(member.mtime.saturating_mul(1_000_000)));
+                take(Arrival { path: member.path.to_path(), bytes: member.bytes.to_vec(), mtime })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_as_recorded(file: &std::fs::File, record: &Record) -> std::io::Result<bool> {
+    // A file of another size is another file; a sparse one could be read without end.
+    if record.bytes != Some(file.metadata()?.len()) {
+        return Ok(false);
+    }
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    let mut at = 0;
+    loop {
+        match std::os::unix::fs::FileExt::read_at(file, &mut buffer, at)? {
+            0 => return Ok(record.sha256 == Some(Sha256Hash::finish(hasher))),
+            got => {
+                hasher.update(&buffer[..got]);
+                at += got as u64;
+            }
+        }
+    }
+}
+
+/// That all events of a segment are here now; by its content the next sync knows it.
+fn seen(target: &Target<'_>, name: &SegmentName, record: &Record, new: u64) -> Option<NewRecord> {
+    let mut told = NewRecord::new(target.context.now, Op::Import);
+    told.date = Some(name.date);
+    told.events = Some(new);
+    told.content = Some(record.content?);
+    told.note = Some(format!("events of {name} synced from {}", target.from));
+    Some(told)
+}
+
+/// Appends records, if there is an archive. While another run holds its lock they are left
+/// out: they spare the next sync work, and nothing else depends on them.
+fn append(target: &Target<'_>, records: Vec<NewRecord>, report: &mut SyncReport) -> Result<()> {
+    let Some(archive) = target.archive.filter(|_| !target.dry_run && !records.is_empty()) else {
+        return Ok(());
+    };
+    let lock = match archive.lock() {
+        Err(Error::Busy { path }) => {
+            report.remarks.push(Finding::new(
+                path.display().to_string(),
+                "another hlarchive is at work here, so the manifest was not told of this sync; \
+                 the next one looks at the same segments again",
+            ));
+            return Ok(());
+        }
+        lock => lock?,
+    };
+    let context = target.context;
+    let (mut writer, _) = ManifestWriter::open(archive, &lock, context.now, &context.by)?;
+    for mut record in records {
+        record.by = Some(context.by.clone());
+        writer.append(record)?;
+    }
+    Ok(())
+}
+
+pub(super) fn stop_if_asked(progress: &dyn Progress) -> Result<()> {
+    if progress.stop_requested() { Err(Error::Interrupted(String::new())) } else { Ok(()) }
+}

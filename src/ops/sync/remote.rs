@@ -1,0 +1,140 @@
+//! A root on another machine: what it is called, and how it is reached.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::event::{Malformed, shown};
+use crate::store::Store;
+
+/// One end of a sync.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// A root on this machine.
+    Local(Store),
+    /// A root that is reached over ssh.
+    Remote(RemoteRoot),
+}
+
+/// An event root on another machine, and its archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteRoot {
+    /// `host` or `user@host`, as ssh takes it.
+    pub host: String,
+    /// The event root there.
+    pub root: String,
+    /// The archive there.
+    pub archive: String,
+}
+
+impl End {
+    /// Understands `host:path` and plain paths, as rsync does: a colon before the first
+    /// slash makes a host. Without one, the archive is the root's sibling.
+    pub fn parse(text: &str, archive: Option<&str>) -> Result<Self, Malformed> {
+        let before_slash = text.split('/').next().unwrap_or_default();
+        if before_slash.contains(':') {
+            let mut remote: RemoteRoot = text.parse()?;
+            if let Some(archive) = archive {
+                // The same host may be named again.
+                let path = archive.strip_prefix(&format!("{}:", remote.host)).unwrap_or(archive);
+                path.clone_into(&mut remote.archive);
+            }
+            return Ok(Self::Remote(remote));
+        }
+        Ok(Self::Local(Store::new(text, archive.map(PathBuf::from))))
+    }
+
+    /// What it is called in reports.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Local(store) => store.root().display().to_string(),
+            Self::Remote(remote) => format!("{}:{}", remote.host, remote.root),
+        }
+    }
+}
+
+impl FromStr for RemoteRoot {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let wrong =
+            |why: &str| Malformed::new(format!("\"{}\": {why}; expected host:path", shown(text)));
+        let (host, root) = text.split_once(':').ok_or_else(|| wrong("there is no host"))?;
+        if host.is_empty() {
+            return Err(wrong("the host is missing"));
+        }
+        // It would be taken for an option.
+        if host.starts_with('-') || host.contains("@-") {
+            return Err(wrong("a host does not begin with a dash"));
+        }
+        if host.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(wrong("a host has no white space"));
+        }
+        if root.starts_with(':') {
+            return Err(wrong("daemons of rsync (host::module) are not supported, ssh is"));
+        }
+        let root = if root.len() > 1 { root.trim_end_matches('/') } else { root };
+        if root.is_empty() {
+            return Err(wrong("the path is missing"));
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            root: root.to_owned(),
+            archive: format!("{root}-archive"),
+        })
+    }
+}
+
+/// How other machines are reached.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    /// The remote shell with its options, as for rsync's `-e`.
+    pub ssh: String,
+    /// How long to wait for a connection, in seconds.
+    pub connect_seconds: u32,
+    /// How long a connection may be silent, in seconds.
+    pub silence_seconds: u32,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self { ssh: "ssh".to_owned(), connect_seconds: 10, silence_seconds: 60 }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn remote(text: &str, archive: Option<&str>) -> Option<RemoteRoot> {
+        match End::parse(text, archive).unwrap() {
+            End::Remote(remote) => Some(remote),
+            End::Local(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_colon_before_the_first_slash_makes_a_host() {
+        for (text, name) in [
+            ("pi4:/opt/homelab/events", "pi4:/opt/homelab/events"),
+            ("root@pi4.lan:events/", "root@pi4.lan:events"),
+        ] {
+            assert_eq!(End::parse(text, None).unwrap().name(), name);
+            let remote = remote(text, None).unwrap();
+            assert_eq!(remote.archive, format!("{}-archive", remote.root));
+        }
+        for text in ["/a:b/events", "events", "./pi4:/events"] {
+            assert_eq!(remote(text, None), None, "{text}");
+        }
+        for archive in ["pi4:/big/a", "/big/a"] {
+            assert_eq!(remote("pi4:/e", Some(archive)).unwrap().archive, "/big/a");
+        }
+    }
+
+    #[test]
+    fn what_ssh_would_take_for_something_else_is_refused() {
+        for bad in ["-oProxyCommand=x:/e", "me@-oX:/e", ":/e", "pi4:", "pi4::module", "p i:/e"] {
+            assert!(End::parse(bad, None).is_err(), "{bad}");
+        }
+    }
+}
