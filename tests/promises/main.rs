@@ -32,3 +32,4 @@ mod room;
 mod roundtrip;
 mod signals;
 mod units;
+mod years;
