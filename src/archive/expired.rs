@@ -104,6 +104,13 @@ pub(crate) struct Unfinished {
 }
 
 impl ArchiveDir {
+    /// Syncs the folder that a segment is, or was, in.
+    pub(crate) fn sync_folder(&self, segment: &SegmentName) -> Result<()> {
+        let Some(folder) = self.folder(&segment.folder())? else { return Ok(()) };
+        rustix::fs::fsync(&folder)
+            .map_err(|errno| Error::io(self.root().join(segment.folder()), "sync", errno))
+    }
+
     /// Looks for what a stopped run left to be done. Only where there can be something: in the
     /// folders of segments that are gone, and, since the catalogue goes before any checksum
     /// file does, in all of them where there is no catalogue.
