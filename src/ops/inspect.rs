@@ -30,6 +30,8 @@ pub struct SegmentPicture {
     pub bytes: u64,
     /// Size of the event files inside.
     pub event_bytes: u64,
+    /// What the index takes of the segment's size.
+    pub index_bytes: u64,
     /// The day.
     pub date: String,
     /// Members, valid or not.
@@ -148,6 +150,7 @@ fn picture(label: &str, file: File, path: &Path) -> Result<SegmentPicture> {
         segment: label.to_owned(),
         bytes: metadata.len(),
         event_bytes: index.event_bytes(),
+        index_bytes: reader.index_bytes(),
         date: index.date().to_string(),
         events: index.events(),
         invalid: index.invalid(),

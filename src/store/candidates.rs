@@ -20,11 +20,3 @@ pub(super) fn is_open_already(known: &HashMap<SegmentName, bool>, record: &Recor
     let old = record.supersedes.as_deref().unwrap_or_default();
     !old.is_empty() && old.iter().all(|name| known.get(name) == Some(&true))
 }
-
-/// Whether an event with one of these ids can be told by its bytes: without a backslash
-/// among them, JSON holds such a text as it is. So most files need not be parsed to see that
-/// they are not asked for.
-pub(super) fn can_be_searched(ids: &[String]) -> bool {
-    let plain = |id: &String| id.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
-    !ids.is_empty() && ids.iter().all(plain)
-}

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{FoundEvent, Store, step};
 use crate::archive::{ArchiveDir, Expired, Manifest, SegmentName};
-use crate::event::{Date, EventHead, EventPath, Timestamp};
+use crate::event::{Date, EventName, EventPath, PathRef, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::segment::SegmentReader;
 use crate::{Error, Result};
@@ -36,10 +36,10 @@ impl Name {
         })
     }
 
-    fn fits(&self, path: &EventPath) -> bool {
+    fn fits(&self, path: PathRef<'_>) -> bool {
         match self {
-            Self::Path(wanted) => wanted == path,
-            Self::Id(id) => path.name.id() == Some(*id),
+            Self::Path(wanted) => path == *wanted,
+            Self::Id(id) => EventName::parse(path.name()).is_some_and(|parts| parts.id == *id),
         }
     }
 
@@ -132,7 +132,8 @@ impl Look<'_> {
                 match find_archived(self.archive, segment, self.name, &mut failed) {
                     Ok(Some((path, bytes))) => {
                         let segment = Some(std::sync::Arc::new(segment.clone()));
-                        return (Some(found(path, segment, bytes)), vanished, failed);
+                        let found = FoundEvent::new(path, segment, bytes.into());
+                        return (Some(found), vanished, failed);
                     }
                     Ok(None) => {}
                     Err(error) => {
@@ -155,26 +156,16 @@ fn ordered(dates: impl Iterator<Item = Date>, likely: Option<Date>, only_there: 
     dates
 }
 
-fn found(
-    path: EventPath,
-    segment: Option<std::sync::Arc<crate::archive::SegmentName>>,
-    bytes: Vec<u8>,
-) -> FoundEvent {
-    let timestamp =
-        EventHead::parse(&bytes).map_or_else(|_| path.date.start(), |head| head.timestamp);
-    FoundEvent::new(path, segment, bytes.into(), timestamp)
-}
-
 fn find_live(live: &LiveTree, date: Date, name: &Name) -> Result<Option<FoundEvent>> {
     let listing = live.list(date)?;
     let partition = live.partition(date);
     let mut bytes = Vec::new();
     for number in 0..listing.len() {
         let path = listing.path(number);
-        if name.fits(&path)
+        if name.fits(path.borrowed())
             && let FileState::Read(_) = partition.read_into(&path.node, &path.name, &mut bytes)?
         {
-            return Ok(Some(found(path, None, bytes)));
+            return Ok(Some(FoundEvent::new(path, None, bytes.into())));
         }
     }
     Ok(None)
@@ -207,8 +198,8 @@ fn find_in_frame(
 ) -> Result<Option<(EventPath, Vec<u8>)>> {
     for member in reader.read_frame(number)?.members() {
         let member = member?;
-        if name.fits(&member.path) {
-            return Ok(Some((member.path, member.bytes.to_vec())));
+        if name.fits(member.path) {
+            return Ok(Some((member.path.to_path(), member.bytes.to_vec())));
         }
     }
     Ok(None)

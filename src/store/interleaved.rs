@@ -237,7 +237,13 @@ fn plenty() -> Reader {
 
 /// A reader that can hold next to nothing, and so reads most of it twice.
 fn little() -> Reader {
-    let amounts = Amounts { buffer_bytes: 1000, buffer_rows: 1, block_files: 1 };
+    let amounts = Amounts {
+        buffer_bytes: 1000,
+        give_bytes: 0,
+        buffer_rows: 1,
+        block_files: 1,
+        batch_bytes: 0,
+    };
     Reader { amounts, ..plenty() }
 }
 

@@ -97,6 +97,12 @@ impl Notices {
         }
     }
 
+    pub(super) fn add_all(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
+            self.add(notice);
+        }
+    }
+
     pub(super) fn odd(&mut self, oddity: &Oddity) {
         let (path, reason) = (oddity.path.clone(), oddity.reason.clone());
         self.add(if oddity.hides_events {

@@ -2,21 +2,22 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use memchr::memmem;
 use rayon::prelude::*;
 
-use super::candidates::{can_be_searched, is_open_already, may_answer};
+use super::arena::{Row, Rows};
+use super::candidates::{is_open_already, may_answer};
+use super::filter::Judged;
+use super::frames::{self, FrameRows, OpenSegment};
 use super::notice::{Notice, Notices};
-use super::row::{FoundEvent, bounds};
+use super::row::{bounds, clamp};
 use super::{Order, Query, Store, step};
+use crate::Result;
 use crate::archive::{ArchiveDir, Expired, Manifest, Record, SegmentName, catalogue};
-use crate::event::{Date, EventHead, EventPath};
+use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FileState, Listing, LiveTree};
 use crate::segment::{SegmentReader, Sha256Hash};
-use crate::{Error, Result};
 
 /// A part of the history that was not read yet.
 pub(super) enum Source {
@@ -30,11 +31,14 @@ pub(super) enum Source {
     Known(KnownFiles),
 }
 
-/// A segment while frames of it are to be read.
-pub(super) struct OpenSegment {
-    name: Arc<SegmentName>,
-    path: PathBuf,
-    reader: SegmentReader,
+impl Source {
+    /// The frame that it is, if it is one.
+    pub(super) fn frame(&self) -> Option<(Arc<OpenSegment>, usize)> {
+        match self {
+            Self::Frame(segment, frame) => Some((Arc::clone(segment), *frame)),
+            _ => None,
+        }
+    }
 }
 
 pub(super) struct LiveFiles {
@@ -55,7 +59,7 @@ pub(super) struct KnownFiles {
 /// What reading a source brought.
 #[derive(Default)]
 pub(super) struct Opened {
-    pub(super) rows: Vec<FoundEvent>,
+    pub(super) rows: Vec<Row>,
     /// Further sources with their least and greatest place in time.
     pub(super) sources: Vec<(i64, i64, Source)>,
     /// How to read the same rows once more.
@@ -76,6 +80,8 @@ pub(super) struct Reading {
     /// and so is, or was, among the sources.
     known: HashMap<Date, HashMap<SegmentName, bool>>,
     pub(super) segments_opened: u64,
+    /// The listings of live days; those that are done with are gone.
+    listings: Vec<Weak<Listing>>,
 }
 
 impl Reading {
@@ -133,6 +139,7 @@ impl Reading {
             block_files,
             known: HashMap::new(),
             segments_opened: 0,
+            listings: Vec::new(),
         };
         Ok((reading, dates))
     }
@@ -150,8 +157,14 @@ impl Reading {
                 Ok(None)
             }
             Source::Frame(segment, frame) => {
-                self.read_frame(&segment, frame, opened, notices);
-                opened.again = Some(Source::Frame(segment, frame));
+                let frame = (segment, frame);
+                for FrameRows { rows, notices: found } in
+                    self.read_frames(std::slice::from_ref(&frame))
+                {
+                    opened.rows = rows;
+                    notices.add_all(found);
+                }
+                opened.again = Some(Source::Frame(frame.0, frame.1));
                 Ok(None)
             }
             Source::Live(files) => self.read_live(files, opened, notices),
@@ -160,6 +173,17 @@ impl Reading {
                 Ok(None)
             }
         }
+    }
+
+    /// Reads frames that are [`Source::Frame`]s.
+    pub(super) fn read_frames(&self, frames: &[(Arc<OpenSegment>, usize)]) -> Vec<FrameRows> {
+        frames::read(frames, &self.query.filter)
+    }
+
+    /// What the listings of live days take that were opened last, in bytes.
+    pub(super) fn listed_bytes(&self) -> usize {
+        let listings = self.listings.iter().filter_map(Weak::upgrade);
+        listings.map(|listing| listing.len() * (Listing::BYTES + size_of::<(i64, u32)>())).sum()
     }
 
     /// Lists the live day first, and only then asks the manifest for its segments: a file
@@ -173,7 +197,10 @@ impl Reading {
                 notices.odd(oddity);
             }
             if !listing.is_empty() {
-                let files = LiveFiles { listing: Arc::new(listing), next: 0, times: Vec::new() };
+                let listing = Arc::new(listing);
+                self.listings.retain(|other| other.strong_count() > 0);
+                self.listings.push(Arc::downgrade(&listing));
+                let files = LiveFiles { listing, next: 0, times: Vec::new() };
                 opened.sources.push((least, greatest, Source::Live(files)));
             }
         }
@@ -250,63 +277,10 @@ impl Reading {
             };
             known.insert(name.clone(), true);
             self.segments_opened += 1;
-            let segment = OpenSegment { name: Arc::new(name), path, reader };
-            queue_frames(segment, &self.query, date, opened, notices);
+            let segment = OpenSegment { name: Arc::new(name), path, date, reader };
+            segment.queue(&self.query, opened, notices);
         }
         Ok(look_again)
-    }
-
-    fn read_frame(
-        &self,
-        segment: &OpenSegment,
-        number: usize,
-        opened: &mut Opened,
-        notices: &mut Notices,
-    ) {
-        let damaged = |error: Error| Notice::Damaged {
-            path: segment.path.clone(),
-            reason: error.reason_at(&segment.path),
-        };
-        step();
-        let frame = match segment.reader.read_frame(number) {
-            Ok(frame) => frame,
-            Err(error) => {
-                notices.add(damaged(error));
-                return;
-            }
-        };
-        let ids = &self.query.filter.correlation_ids;
-        let (mut all, mut some);
-        let members: &mut dyn Iterator<Item = _> = if can_be_searched(ids) {
-            some = frame.members_with(ids);
-            &mut some
-        } else {
-            all = frame.members();
-            &mut all
-        };
-        for member in members {
-            let member = match member {
-                Ok(member) => member,
-                Err(error) => {
-                    notices.add(damaged(error));
-                    return;
-                }
-            };
-            match self.judge(member.bytes) {
-                Judged::Match(timestamp) => opened.rows.push(FoundEvent::new(
-                    member.path,
-                    Some(Arc::clone(&segment.name)),
-                    member.bytes.into(),
-                    timestamp,
-                )),
-                Judged::Other => {}
-                Judged::Invalid(reason) => notices.add(Notice::Invalid {
-                    path: member.path,
-                    segment: Some((*segment.name).clone()),
-                    reason,
-                }),
-            }
-        }
     }
 
     fn read_live(
@@ -374,13 +348,10 @@ impl Reading {
             .map_init(Vec::new, |buffer, number| {
                 let path = listing.path(*number as usize);
                 let outcome = match partition.read_into(&path.node, &path.name, buffer) {
-                    Ok(FileState::Read(_)) => match self.judge(buffer) {
-                        Judged::Match(timestamp) => Outcome::Row(FoundEvent::new(
-                            path.clone(),
-                            None,
-                            buffer.as_slice().into(),
-                            timestamp,
-                        )),
+                    Ok(FileState::Read(_)) => match self.query.filter.judge(buffer) {
+                        Judged::Match(timestamp) => {
+                            Outcome::Match(buffer.as_slice().into(), timestamp)
+                        }
                         Judged::Other => Outcome::Other,
                         Judged::Invalid(reason) => Outcome::Invalid(reason),
                     },
@@ -400,11 +371,12 @@ impl Reading {
             })
             .collect();
         drop(partition);
+        let mut rows = Rows::new(listing.date(), None);
         for (number, path, outcome) in outcomes {
             match outcome {
-                Outcome::Row(row) => {
-                    times.push((row.time, number));
-                    opened.rows.push(row);
+                Outcome::Match(bytes, timestamp) => {
+                    times.push((clamp(path.date, timestamp), number));
+                    rows.add(path.borrowed(), &bytes, timestamp);
                 }
                 Outcome::Invalid(reason) => {
                     notices.add(Notice::Invalid { path, segment: None, reason });
@@ -413,82 +385,19 @@ impl Reading {
                 Outcome::Other | Outcome::Gone => {}
             }
         }
+        opened.rows.append(&mut rows.finish());
         // Not only when a file was gone: another one may stand in its place by now.
         if self.query.scope.archived() {
             self.add_new_segments(listing.date(), opened, notices)?;
         }
         Ok(())
     }
-
-    fn judge(&self, bytes: &[u8]) -> Judged {
-        let ids = &self.query.filter.correlation_ids;
-        if can_be_searched(ids)
-            && memchr::memchr(b'\\', bytes).is_none()
-            && bytes.first() == Some(&b'{')
-            && !ids.iter().any(|id| memmem::find(bytes, id.as_bytes()).is_some())
-        {
-            return Judged::Other;
-        }
-        match EventHead::parse(bytes) {
-            Ok(head) if self.query.filter.matches(&head) => Judged::Match(head.timestamp),
-            Ok(_) => Judged::Other,
-            Err(error) => Judged::Invalid(error.0),
-        }
-    }
-}
-
-enum Judged {
-    Match(crate::event::Timestamp),
-    Other,
-    Invalid(String),
 }
 
 enum Outcome {
-    Row(FoundEvent),
+    Match(Box<[u8]>, Timestamp),
     Other,
     Invalid(String),
     Unreadable(String),
     Gone,
-}
-
-/// Queues the frames that can hold a match, each with the times it spans.
-fn queue_frames(
-    segment: OpenSegment,
-    query: &Query,
-    date: Date,
-    opened: &mut Opened,
-    notices: &mut Notices,
-) {
-    let whole_day = bounds(date);
-    let anything = query.filter.is_empty();
-    if let Some(damage) = segment.reader.damage() {
-        let reason = format!("{damage}; reading goes on without it");
-        notices.add(Notice::Damaged { path: segment.path.clone(), reason });
-    }
-    let count = segment.reader.frames().len();
-    let all = || (0..count).collect::<Vec<_>>();
-    let chosen = match segment.reader.index() {
-        None => all(),
-        Some(_) if anything => all(),
-        Some(index) => query.filter.frames(index).unwrap_or_else(|error| {
-            notices.add(Notice::Damaged {
-                path: segment.path.clone(),
-                reason: format!("{error}; reading goes on without the index"),
-            });
-            all()
-        }),
-    };
-    let segment = Arc::new(segment);
-    for frame in chosen {
-        let stats = segment.reader.index().map(|index| index.frame(frame));
-        let (least, greatest) = match stats.map(|stats| (stats.first, stats.last)) {
-            Some((Some(first), Some(last))) => {
-                let at =
-                    |time: crate::event::Timestamp| time.micros().clamp(whole_day.0, whole_day.1);
-                (at(first), at(last))
-            }
-            _ => whole_day,
-        };
-        opened.sources.push((least, greatest, Source::Frame(Arc::clone(&segment), frame)));
-    }
 }

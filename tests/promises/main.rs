@@ -23,6 +23,7 @@ mod hostile_tree;
 mod interop;
 mod layers;
 mod man;
+mod opened;
 mod planted;
 mod protocol;
 mod residue;

@@ -77,6 +77,8 @@ fn print(session: &mut Session, picture: &SegmentPicture) -> Result<(), Failure>
         ("events", format!("{}{invalid}", picture.events)),
         ("size", format!("{} for {} of events", bytes(picture.bytes), bytes(picture.event_bytes))),
     ];
+    let share = picture.index_bytes as f64 * 100.0 / picture.bytes.max(1) as f64;
+    rows.push(("index", format!("{}, {share:.1} % of it", bytes(picture.index_bytes))));
     if let (Some(first), Some(last)) = (&picture.first, &picture.last) {
         rows.push(("first", first.clone()));
         rows.push(("last", last.clone()));

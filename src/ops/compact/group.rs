@@ -148,7 +148,7 @@ impl GroupRun<'_, '_> {
         let mut merge = Merge::open(self.archive, self.group)?;
         SegmentReader::open(temp.reopen()?, temp.path())?.for_each_member(
             &mut |member| match merge.next()? {
-                Merged::Member(path, bytes) if path == member.path && bytes == member.bytes => {
+                Merged::Member(path, bytes) if member.path == path && bytes == member.bytes => {
                     Ok(())
                 }
                 _ => Err(other()),

@@ -19,7 +19,7 @@ impl Cursor {
         while self.members.is_empty() && self.next_frame < self.reader.frames().len() {
             for member in self.reader.read_frame(self.next_frame)?.members() {
                 let member = member?;
-                self.members.push_back((member.path, member.bytes.to_vec()));
+                self.members.push_back((member.path.to_path(), member.bytes.to_vec()));
             }
             self.next_frame += 1;
         }

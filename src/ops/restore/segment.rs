@@ -160,7 +160,7 @@ impl SegmentRestore<'_> {
             }
             if let Some(bulk) = bulk {
                 let mtime = Timestamp::from_micros(member.mtime.saturating_mul(1_000_000));
-                if !bulk.stage(&member.path, member.bytes, Some(mtime))? {
+                if !bulk.stage(&member.path.to_path(), member.bytes, Some(mtime))? {
                     restored.damage.get_or_insert_with(|| {
                         let reason = format!("frame {number}: {} is in it twice", member.path);
                         Error::corrupt(self.archive.segment_path(self.name), reason)

@@ -28,7 +28,7 @@ pub(in crate::ops) fn is_superfluous(
     };
     let mut all_held = true;
     let walked = reader.for_each_member(&mut |member| {
-        all_held &= held.contains(&(member.path, Sha256Hash::of(member.bytes)));
+        all_held &= held.contains(&(member.path.to_path(), Sha256Hash::of(member.bytes)));
         Ok(())
     });
     match walked {
@@ -40,7 +40,7 @@ pub(in crate::ops) fn is_superfluous(
 /// Takes up what a segment holds.
 pub(in crate::ops) fn hold_all(reader: &SegmentReader, held: &mut Held) -> Result<()> {
     reader.for_each_member(&mut |member| {
-        held.insert((member.path, Sha256Hash::of(member.bytes)));
+        held.insert((member.path.to_path(), Sha256Hash::of(member.bytes)));
         Ok(())
     })
 }
