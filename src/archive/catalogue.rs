@@ -266,6 +266,14 @@ fn pad(mut file: &File) -> std::io::Result<()> {
     file.write_all(&vec![0; lacking as usize])
 }
 
+impl ArchiveDir {
+    /// Whether there is one, sound or not.
+    pub(super) fn has_catalogue(&self) -> bool {
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::statat(self.fd(), CATALOGUE, flags).is_ok()
+    }
+}
+
 /// Removes it, to make room. The next run that completes it makes it anew.
 pub(crate) fn remove(archive: &ArchiveDir, _lock: &ArchiveLock) -> Result<()> {
     fs::unlink(archive.fd(), CATALOGUE)

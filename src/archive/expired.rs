@@ -104,12 +104,23 @@ pub(crate) struct Unfinished {
 }
 
 impl ArchiveDir {
-    /// Looks for what a stopped run left to be done: one look into each year's folder.
+    /// Syncs the folder that a segment is, or was, in.
+    pub(crate) fn sync_folder(&self, segment: &SegmentName) -> Result<()> {
+        let Some(folder) = self.folder(&segment.folder())? else { return Ok(()) };
+        rustix::fs::fsync(&folder)
+            .map_err(|errno| Error::io(self.root().join(segment.folder()), "sync", errno))
+    }
+
+    /// Looks for what a stopped run left to be done. Only where there can be something: in the
+    /// folders of segments that are gone, and, since the catalogue goes before any checksum
+    /// file does, in all of them where there is no catalogue.
     pub(crate) fn unfinished(&self, manifest: &Manifest) -> Result<Unfinished> {
         let mut unfinished = Unfinished::default();
         let gone = manifest.gone();
         let mut folders: BTreeSet<String> = gone.keys().cloned().collect();
-        folders.extend(manifest.segments().map(|(name, _)| name.folder()));
+        if !self.has_catalogue() {
+            folders.extend(manifest.segments().map(|(name, _)| name.folder()));
+        }
         let nothing = BTreeSet::new();
         for name in folders {
             let Some(folder) = self.folder(&name)? else { continue };

@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use crate::Error;
 use crate::archive::Manifest;
 use crate::event::MAX_EVENT_BYTES;
 use crate::ops::emit::{NewEvent, emit};
@@ -81,7 +82,13 @@ pub(in crate::ops) fn tell(
         node: context.by.host.clone(),
         timestamp: None,
     };
-    emit(store, &rules, context, &new).err().map(|error| {
+    // A tree that is not there is not begun by what happens to an archive.
+    let emitted = match store.live() {
+        Ok(Some(_)) => emit(store, &rules, context, &new).map(drop),
+        Ok(None) => Err(Error::io(store.root(), "open", std::io::ErrorKind::NotFound)),
+        Err(error) => Err(error),
+    };
+    emitted.err().map(|error| {
         let reason = format!("the event about it could not be emitted: {error}");
         Finding::new(event_type, reason)
     })

@@ -65,6 +65,11 @@ pub fn rebuild_manifest(
                     }
                     records.push(record);
                     report.segments += 1;
+                    // A run that was stopped without room may have left it without.
+                    if archive.read_checksum(&segment.name).is_ok_and(|text| text.is_none()) {
+                        let token = context.next_token();
+                        archive.write_checksum(&segment.name, &summary.sha256, token, &lock)?;
+                    }
                 }
             }
             Ok(checked) => report.findings.extend(

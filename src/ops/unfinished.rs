@@ -6,7 +6,7 @@
 //! doomed segment's checksum file to make room for the record; if it did not get that far,
 //! the file is written again, since the manifest knows what stood in it.
 
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, Record, SegmentName, Unfinished};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, Op, Record, SegmentName, Unfinished};
 use crate::ops::{Context, Finding};
 use crate::segment::check;
 
@@ -18,6 +18,14 @@ pub(in crate::ops) fn remove_gone(
     recovered: &mut Vec<Finding>,
     findings: &mut Vec<Finding>,
 ) {
+    // What is not there any more may come back by a power cut, if the run that removed it was
+    // stopped right then. It was the last that was recorded.
+    if let Some(Record { op: Op::Prune | Op::Compact, segment: Some(segment), .. }) =
+        writer.manifest().records().last()
+        && let Err(error) = archive.sync_folder(segment)
+    {
+        findings.push(Finding::of(segment.to_string(), &error));
+    }
     for segment in &unfinished.still_there {
         let removed = match heir(writer.manifest(), segment) {
             Some((heir, record)) if !is_whole(archive, heir, record) => {

@@ -87,7 +87,10 @@ fn only_events_that_meet_the_filters_are_printed() {
     let first = emit("error", "n");
     let line = follower.next();
     assert!(first.trim_end().ends_with(&line) && !line.is_empty(), "{first} {line}");
-    lab.write("2026-05-16/n/broken.json", "x");
+    // Whole at once: the follower may look at any moment.
+    std::fs::create_dir_all(lab.root().join("2026-05-16/n")).unwrap();
+    std::fs::write(lab.path("broken"), "x").unwrap();
+    std::fs::rename(lab.path("broken"), lab.root().join("2026-05-16/n/broken.json")).unwrap();
     let second = emit("critical", "n");
     let line = follower.next();
     assert!(second.trim_end().ends_with(&line) && !line.is_empty(), "{second} {line}");

@@ -335,7 +335,9 @@ fn what_a_stopped_run_left_is_finished_by_the_next_prune_or_rotate() {
         lab.ok(["prune", "--now", LATER]);
         // Recorded and not yet removed; and the checksum file of one that was not recorded.
         fs::write(lab.archive().join(name), &bytes).unwrap();
+        // (Before it goes, the catalogue does.)
         fs::remove_file(lab.archive().join(other)).unwrap();
+        fs::remove_file(lab.archive().join("catalogue")).unwrap();
         let before = lab.list_all();
         let run = lab.fails(1, ["verify"]);
         assert!(run.stdout.contains("the manifest says that it is gone"), "{run:?}");

@@ -66,7 +66,7 @@ fn several_days_and_late_segments_come_back_together() {
                 { "date": "2026-05-12", "segments": ["2026/2026-05-12.tar.zst"],
                   "events": 12, "event_bytes": day("2026-05-12"), "restored": 12, "already_there": 0 },
             ],
-            "recovered": [], "findings": [], "stopped": false, "left_days": [],
+            "expired": null, "recovered": [], "findings": [], "stopped": false, "left_days": [],
         })
     );
 }

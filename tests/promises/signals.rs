@@ -66,6 +66,39 @@ fn says_in_one_line(run: &Run, code: i32, what: &str) {
     assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
 }
 
+/// Two segments of one day become one wholly, or stay two.
+#[test]
+fn a_compaction_that_is_stopped_leaves_the_day_as_it_was_and_the_next_one_completes() {
+    let first = lab();
+    first.rotate();
+    for number in 2000..4000 {
+        let (path, bytes) = event(10, 0, "nas", number);
+        first.write(&path, bytes);
+    }
+    first.rotate();
+    let prepare = || {
+        let lab = Lab::new();
+        system(Command::new("cp").arg("-a").arg(first.archive()).arg(lab.archive()));
+        lab
+    };
+    let listed = first.list_all();
+    for (signal, code) in SIGNALS {
+        let in_the_middle = |lab: &Lab, _| has_temporary(&lab.archive());
+        let (lab, run) = interrupted(&prepare, &["compact"], &in_the_middle, signal);
+        says_in_one_line(&run, code, "left for the next run: 2026-05-10");
+        let segments = |lab: &Lab| {
+            let files = tree(&lab.archive()).into_keys();
+            files.filter(|path| path.ends_with(".zst") && path.contains("05-10")).count()
+        };
+        assert_eq!(segments(&lab), 2);
+        assert_eq!(lab.list_all(), listed);
+        lab.ok(["compact"]);
+        assert_eq!(segments(&lab), 1);
+        assert_eq!(lab.list_all(), listed);
+        lab.ok(["verify"]);
+    }
+}
+
 #[test]
 fn a_rotation_that_is_stopped_leaves_whole_days_and_the_next_one_completes() {
     type Middle = fn(&Lab, u32) -> bool;

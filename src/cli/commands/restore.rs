@@ -118,6 +118,9 @@ fn print(
             );
         }
     }
+    if let Some(expired) = &report.expired {
+        session.remark(&format!("hlarchive: {expired}, and could not be restored"));
+    }
     for finding in &report.recovered {
         session.remark(&format!("hlarchive: {finding}"));
     }

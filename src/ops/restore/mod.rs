@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::archive::{ArchiveDir, Manifest, NewRecord, Op, Record, SegmentName};
+use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::{Context, Finding, audit};
@@ -41,6 +41,18 @@ pub struct RestoreOptions {
     pub target: Target,
 }
 
+impl RestoreOptions {
+    /// Whether events of a day are asked for.
+    fn wants(&self, date: Date) -> bool {
+        let since = self.filter.since.map(|since| since.date().plus_days(-1));
+        let until = self.filter.until.map(|until| until.date().plus_days(1));
+        if !self.dates.is_empty() {
+            return self.dates.contains(&date);
+        }
+        since.is_none_or(|since| date >= since) && until.is_none_or(|until| date <= until)
+    }
+}
+
 /// What a restore did, or, of a plan, what it would do.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RestoreReport {
@@ -48,6 +60,8 @@ pub struct RestoreReport {
     pub target: String,
     /// The days, in order.
     pub days: Vec<RestoredDay>,
+    /// What of these days has expired, and so is not restored.
+    pub expired: Option<Expired>,
     /// What an earlier, interrupted run left, and what was done about it.
     pub recovered: Vec<Finding>,
     /// What is wrong: damage, and files that are in the way.
@@ -163,14 +177,8 @@ fn same_place(a: &std::path::Path, b: &std::path::Path) -> bool {
 /// The days to read; an error when a day that was asked for has no segment.
 fn days_of(manifest: &Manifest, options: &RestoreOptions) -> Result<BTreeSet<Date>> {
     if options.dates.is_empty() {
-        let since = options.filter.since.map(|since| since.date().plus_days(-1));
-        let until = options.filter.until.map(|until| until.date().plus_days(1));
-        return Ok(manifest
-            .segments()
-            .map(|(name, _)| name.date)
-            .filter(|date| since.is_none_or(|since| *date >= since))
-            .filter(|date| until.is_none_or(|until| *date <= until))
-            .collect());
+        let dates = manifest.segments().map(|(name, _)| name.date);
+        return Ok(dates.filter(|date| options.wants(*date)).collect());
     }
     for date in &options.dates {
         if manifest.segments_of(*date).next().is_some() {
@@ -210,6 +218,10 @@ fn run(
     let mut report =
         RestoreReport { target: target.display().to_string(), ..RestoreReport::default() };
     let dates = days_of(manifest, options)?;
+    report.expired = Expired::of(manifest.expired().filter(|record| {
+        let date = record.segment.as_ref().map(|segment| segment.date);
+        date.is_some_and(|date| options.wants(date))
+    }));
     let bytes: u64 = dates
         .iter()
         .flat_map(|date| manifest.segments_of(*date))
