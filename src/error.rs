@@ -79,6 +79,10 @@ pub enum Error {
     /// The operation would be unsafe as things stand; nothing was touched.
     #[error("{0}")]
     Refused(String),
+    /// The operation would remove so much that somebody must say that it is meant; nothing
+    /// was touched.
+    #[error("{0}")]
+    NeedsConsent(String),
     /// The caller asked to stop; the operation stopped at a safe point.
     #[error("stopped on request: {0}")]
     Interrupted(String),
@@ -118,6 +122,12 @@ impl Error {
             Self::Corrupt { reason, .. } => reason.clone(),
             other => other.to_string(),
         }
+    }
+
+    /// Whether there was no room left for what was to be written.
+    pub(crate) fn is_no_room(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self.io_kind(), Some(StorageFull | QuotaExceeded))
     }
 
     /// Whether the file or directory was simply not there.

@@ -45,7 +45,7 @@ fn read(file: &[u8]) -> Result<(Members, SegmentReader), Error> {
     let reader = SegmentReader::open(memory_file(file), Path::new("s"))?;
     let mut members = Members::new();
     reader.for_each_member(&mut |member| {
-        members.push((member.path, member.bytes.to_vec()));
+        members.push((member.path.to_path(), member.bytes.to_vec()));
         Ok(())
     })?;
     Ok((members, reader))
@@ -76,7 +76,7 @@ fn exercise(file: &[u8]) {
         for number in 0..reader.frames().len() {
             for member in reader.read_frame(number).expect("it was read").members() {
                 let member = member.expect("it was read");
-                alone.push((member.path, member.bytes.to_vec()));
+                alone.push((member.path.to_path(), member.bytes.to_vec()));
             }
         }
         assert!(&alone == members);

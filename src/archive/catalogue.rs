@@ -45,6 +45,11 @@ const PROBES: usize = 6;
 /// A larger entry is none: ten million ids have fewer bytes.
 const MAX_ENTRY: usize = 16 << 20;
 
+/// A catalogue that is written has at least this size, with zeros at its end. On a disk that
+/// is full it is removed to make room, and some file systems keep smaller files where their
+/// removal gives room to nothing else.
+const LEAST_BYTES: u64 = 8192;
+
 /// What is read at once, in bytes.
 const CHUNK: u64 = 1 << 20;
 
@@ -252,7 +257,56 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, _lock: &ArchiveLock) 
             file.write_all(&entry).map_err(failed("write"))?;
         }
     }
-    Ok(())
+    pad(&file).map_err(failed("write"))
+}
+
+/// Writes zeros up to the least size. No entry begins with one, so readers end there.
+fn pad(mut file: &File) -> std::io::Result<()> {
+    let lacking = LEAST_BYTES.saturating_sub(file.metadata()?.len());
+    file.write_all(&vec![0; lacking as usize])
+}
+
+/// Removes it, to make room. The next run that completes it makes it anew.
+pub(crate) fn remove(archive: &ArchiveDir, _lock: &ArchiveLock) -> Result<()> {
+    fs::unlink(archive.fd(), CATALOGUE)
+        .map(drop)
+        .map_err(|errno| Error::io(archive.root().join(CATALOGUE), "remove", errno))
+}
+
+/// Writes it anew without the segments that are no longer in the archive.
+pub(crate) fn drop_gone(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    token: u64,
+    lock: &ArchiveLock,
+) -> Result<()> {
+    let path = archive.root().join(CATALOGUE);
+    let there: HashSet<Sha256Hash> =
+        manifest.segments().filter_map(|(_, record)| record.sha256).collect();
+    let mut text = HEADER.to_vec();
+    walk(archive, &mut |entries| {
+        for entry in entries.iter().filter(|entry| there.contains(&entry.segment)) {
+            let size = ENTRY_HEADER + entry.filter.len() + CHECKSUM;
+            text.extend_from_slice(&(size as u32).to_le_bytes());
+            text.extend_from_slice(&entry.segment.0);
+            text.extend_from_slice(entry.filter);
+            text.extend_from_slice(&entry.checksum);
+        }
+    })
+    .map_err(|error| Error::io(&path, "read", error))?;
+    let name = fs::temp_name(token);
+    let failed = |error: std::io::Error| Error::io(&path, "write", error);
+    text.resize(text.len().max(LEAST_BYTES as usize), 0);
+    let written = fs::create_new(archive.fd(), &name, 0o644)
+        .map_err(std::io::Error::from)
+        .and_then(|file| File::from(file).write_all(&text))
+        .and_then(|()| Ok(rustix::fs::renameat(archive.fd(), &name, archive.fd(), CATALOGUE)?));
+    if let Err(error) = written {
+        // What cannot be removed now is a leftover, which the next run removes.
+        let _ = fs::unlink(archive.fd(), &name);
+        return Err(failed(error));
+    }
+    complete(archive, manifest, lock)
 }
 
 fn open(archive: &ArchiveDir) -> Result<File, Errno> {

@@ -234,8 +234,17 @@ impl ArchiveDir {
         .map_err(|errno| Error::io(self.root.join(below), "read", errno))
     }
 
-    /// Removes a segment and its checksum file, or what there is of them. Who calls this has made sure that no
-    /// event is lost by it.
+    /// Removes a segment's checksum file alone: the manifest knows what stands in it.
+    pub(crate) fn remove_checksum(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
+        let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
+        let path = self.root.join(name.folder()).join(name.checksum_name());
+        fs::unlink(folder.as_fd(), &name.checksum_name())
+            .map(drop)
+            .map_err(|errno| Error::io(path, "remove", errno))
+    }
+
+    /// Removes a segment and its checksum file, or what there is of them. Who calls this has
+    /// made sure that no event is lost by it.
     pub fn remove_segment(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
         let mut removed = false;

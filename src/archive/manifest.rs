@@ -85,13 +85,21 @@ impl Manifest {
 
     /// Reads the manifest as far as it can be read, and names all damage.
     pub fn load_checked(archive: &ArchiveDir) -> Result<(Self, Vec<String>)> {
+        Self::settled(&mut || Self::read(archive), &mut || Self::stamp_now(archive))
+    }
+
+    /// Reads until what is read is sound, or was not changed meanwhile. A torn line that is
+    /// being mended, seen half before and half after, looks like damage. What is damaged is so
+    /// at the second look, too.
+    fn settled(
+        read: &mut dyn FnMut() -> Result<(Self, Vec<String>)>,
+        stamp_now: &mut dyn FnMut() -> Result<Option<Stamp>>,
+    ) -> Result<(Self, Vec<String>)> {
         let mut tries = 0;
         loop {
-            let (manifest, damages) = Self::read(archive)?;
-            // A torn line that is being mended meanwhile, seen half before and half after,
-            // looks like damage. What is damaged is so at the second look, too.
+            let (manifest, damages) = read()?;
             tries += 1;
-            if damages.is_empty() || tries >= TRIES || manifest.stamp == Self::stamp_now(archive)? {
+            if damages.is_empty() || tries >= TRIES || manifest.stamp == stamp_now()? {
                 return Ok((manifest, damages));
             }
         }
@@ -223,7 +231,10 @@ impl Manifest {
         let number = self.records.len();
         if let Some(segment) = &record.segment {
             match record.op {
-                Op::Rotate | Op::Import => {
+                Op::Rotate | Op::Import | Op::Compact => {
+                    for old in record.supersedes.iter().flatten() {
+                        self.segments.remove(old);
+                    }
                     self.segments.insert(segment.clone(), number);
                 }
                 Op::Prune => {
@@ -276,6 +287,11 @@ impl Manifest {
         self.segments.contains_key(segment)
     }
 
+    /// The record of a segment that is in the archive.
+    pub fn record_of(&self, segment: &SegmentName) -> Option<&Record> {
+        self.segments.get(segment).and_then(|number| self.records.get(*number))
+    }
+
     /// The segments of one day.
     pub fn segments_of(&self, date: Date) -> impl Iterator<Item = (&SegmentName, &Record)> {
         let from = SegmentName { date, number: 0, class: None };
@@ -311,5 +327,47 @@ fn stamp(stat: &rustix::fs::Stat) -> Stamp {
         inode: stat.st_ino as u64,
         size: stat.st_size as i64,
         modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn stamp(size: i64) -> Stamp {
+        Stamp { inode: 1, size, modified: (0, 0) }
+    }
+
+    /// How often a manifest was read and looked up until it settled, and its damages: one
+    /// with these states one after the other, whether damaged and of which size, the last one
+    /// for ever.
+    fn settled(states: &[(bool, i64)]) -> (usize, usize, usize) {
+        let (mut reads, mut looks) = (0, 0);
+        let state = |number: usize| states[number.min(states.len() - 1)];
+        let mut read = || {
+            let (is_damaged, size) = state(reads);
+            reads += 1;
+            let damages = if is_damaged { vec!["line 1".to_owned()] } else { Vec::new() };
+            Ok((Manifest { stamp: Some(stamp(size)), ..Manifest::default() }, damages))
+        };
+        // By then the next state is there.
+        let mut stamp_now = || {
+            looks += 1;
+            Ok(Some(stamp(state(looks).1)))
+        };
+        let (_, damages) = Manifest::settled(&mut read, &mut stamp_now).unwrap();
+        (reads, looks, damages.len())
+    }
+
+    #[test]
+    fn damage_counts_when_the_file_was_not_changed_under_the_reader() {
+        assert_eq!(settled(&[(false, 1)]), (1, 0, 0));
+        assert_eq!(settled(&[(false, 1), (true, 2)]), (1, 0, 0), "sound is sound");
+        assert_eq!(settled(&[(true, 1)]), (1, 1, 1));
+        assert_eq!(settled(&[(true, 1), (false, 2)]), (2, 1, 0), "mended meanwhile");
+        assert_eq!(settled(&[(true, 1), (true, 2)]), (2, 2, 1));
+        let restless: Vec<_> = (0..100).map(|size| (true, size)).collect();
+        assert_eq!(settled(&restless), (TRIES, TRIES - 1, 1), "not for ever");
     }
 }

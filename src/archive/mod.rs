@@ -7,7 +7,9 @@
 pub mod catalogue;
 mod chain;
 mod dir;
+mod expired;
 mod heads;
+mod holds;
 mod lock;
 mod manifest;
 mod name;
@@ -21,7 +23,10 @@ mod writer;
 mod tests;
 
 pub use dir::{ArchiveDir, FoundSegment, Stranger};
+pub use expired::Expired;
+pub(crate) use expired::Unfinished;
 pub use heads::Head;
+pub use holds::{Hold, HoldScope};
 pub use lock::ArchiveLock;
 pub use manifest::{Manifest, Torn};
 pub use name::SegmentName;

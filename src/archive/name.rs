@@ -23,16 +23,21 @@ pub struct SegmentName {
 impl SegmentName {
     /// The name inside the year's folder.
     pub fn file_name(&self) -> String {
-        let mut name = self.date.to_string();
+        let mut name = String::new();
+        // Writing into memory cannot fail.
+        let _ = self.write_file_name(&mut name);
+        name
+    }
+
+    fn write_file_name(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        out.write_str(self.date.text().as_str())?;
         if self.number > 0 {
-            name.push_str(&format!(".{}", self.number));
+            write!(out, ".{}", self.number)?;
         }
         if let Some(class) = &self.class {
-            name.push('.');
-            name.push_str(class);
+            write!(out, ".{class}")?;
         }
-        name.push_str(".tar.zst");
-        name
+        out.write_str(".tar.zst")
     }
 
     /// The name of its checksum file.
@@ -84,7 +89,9 @@ fn is_class(text: &str) -> bool {
 
 impl fmt::Display for SegmentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.folder(), self.file_name())
+        let date = self.date.text();
+        write!(f, "{}/", &date.as_str()[..4])?;
+        self.write_file_name(f)
     }
 }
 

@@ -29,7 +29,7 @@ pub fn rebuild(
     first.by = by;
     first.note = Some(format!(
         "rebuilt from {} segments; what happened before is in the manifest that was replaced",
-        records.len()
+        records.iter().filter(|record| record.op == Op::Import).count()
     ));
     let mut text = Vec::new();
     let mut prev = Sha256Hash::ZERO;

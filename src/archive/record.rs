@@ -34,6 +34,8 @@ pub enum Op {
     Mend,
     /// The manifest was rebuilt from the segments.
     Rebuild,
+    /// Several segments of a day became one.
+    Compact,
     /// Something that a newer version wrote.
     Other(String),
 }
@@ -51,6 +53,7 @@ impl Op {
             Self::Conflict => "conflict",
             Self::Mend => "mend",
             Self::Rebuild => "rebuild",
+            Self::Compact => "compact",
             Self::Other(word) => word,
         }
     }
@@ -75,6 +78,7 @@ impl<'de> Deserialize<'de> for Op {
             Self::Conflict,
             Self::Mend,
             Self::Rebuild,
+            Self::Compact,
         ];
         Ok(known.into_iter().find(|op| op.as_str() == word).unwrap_or(Self::Other(word)))
     }
@@ -140,6 +144,28 @@ pub struct Record {
     /// SHA-256 of the policy in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// The retention class of the segment's events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// How long the segment was promised to be kept, in the policy's words. Without it, the
+    /// policy in force decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<String>,
+    /// Whether the promise allowed for an earlier end, for want of room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yields: Option<bool>,
+    /// The segments that this one takes the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<Vec<SegmentName>>,
+    /// The last day of a hold that begins with `date`.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    pub to: Option<Date>,
+    /// The correlation id whose segments are held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// The number of the hold that is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<u64>,
     /// The identity of the event concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -171,6 +197,13 @@ pub struct NewRecord {
     pub last: Option<Timestamp>,
     pub content: Option<Sha256Hash>,
     pub policy: Option<String>,
+    pub class: Option<String>,
+    pub keep: Option<String>,
+    pub yields: Option<bool>,
+    pub supersedes: Option<Vec<SegmentName>>,
+    pub to: Option<Date>,
+    pub correlation_id: Option<String>,
+    pub hold: Option<u64>,
     pub path: Option<String>,
     pub reason: Option<String>,
     pub note: Option<String>,
@@ -194,6 +227,13 @@ impl NewRecord {
             last: None,
             content: None,
             policy: None,
+            class: None,
+            keep: None,
+            yields: None,
+            supersedes: None,
+            to: None,
+            correlation_id: None,
+            hold: None,
             path: None,
             reason: None,
             note: None,
@@ -203,6 +243,7 @@ impl NewRecord {
     /// Fills in what a record says of a segment.
     pub fn describe(&mut self, name: &SegmentName, summary: &SegmentSummary) {
         self.date = Some(name.date);
+        self.class.clone_from(&name.class);
         self.segment = Some(name.clone());
         self.sha256 = Some(summary.sha256);
         self.bytes = Some(summary.bytes);
@@ -233,6 +274,13 @@ impl NewRecord {
             last: self.last,
             content: self.content,
             policy: self.policy,
+            class: self.class,
+            keep: self.keep,
+            yields: self.yields,
+            supersedes: self.supersedes,
+            to: self.to,
+            correlation_id: self.correlation_id,
+            hold: self.hold,
             path: self.path,
             reason: self.reason,
             note: self.note,

@@ -12,6 +12,8 @@ use crate::{Error, Result};
 pub struct Space {
     /// Bytes.
     pub bytes: u64,
+    /// The size of the whole file system; none where it does not say.
+    pub total_bytes: Option<u64>,
     /// Files that can still be made; none where the file system does not count them.
     pub files: Option<u64>,
 }
@@ -50,6 +52,7 @@ fn space(directory: std::os::fd::BorrowedFd<'_>, path: &Path) -> Result<Space> {
     let known = stat.f_blocks > 0;
     Ok(Space {
         bytes: if known { blocks.saturating_mul(stat.f_frsize) } else { u64::MAX },
+        total_bytes: known.then(|| stat.f_blocks.saturating_mul(stat.f_frsize)),
         files: (stat.f_files > 0).then_some(files),
     })
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod edges;
+
 use std::fs;
 
 use super::manifest::Manifest;

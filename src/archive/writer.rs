@@ -1,6 +1,7 @@
 //! The manifest, written: one line for each thing that happened, synced before it counts.
 
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags};
@@ -10,6 +11,7 @@ use super::chain;
 use super::dir::MANIFEST;
 use super::{ArchiveDir, ArchiveLock, By, Manifest, NewRecord, Op, Record, Torn};
 use crate::event::Timestamp;
+use crate::fs;
 use crate::{Error, Result};
 
 /// Appends to the manifest. Only one exists, since the lock is exclusive.
@@ -19,7 +21,7 @@ pub struct ManifestWriter<'a> {
     lock: &'a ArchiveLock,
     path: PathBuf,
     /// Opened, and made if need be, with the first record.
-    file: Option<OwnedFd>,
+    file: Option<File>,
     bytes: u64,
     needs_newline: bool,
     manifest: Manifest,
@@ -134,7 +136,8 @@ impl<'a> ManifestWriter<'a> {
         }
         bytes.extend_from_slice(&line);
         bytes.push(b'\n');
-        let written = self.write(&file, &bytes);
+        let written = file.write_all_at(&bytes, self.bytes);
+        let written = written.map_err(|error| Error::io(&self.path, "write", error));
         let recorded = written.and_then(|()| {
             // A line that is whole may be on the disk, or come there, though this fails.
             let synced = rustix::fs::fsync(&file);
@@ -157,33 +160,52 @@ impl<'a> ManifestWriter<'a> {
         })
     }
 
-    fn write(&self, file: &OwnedFd, bytes: &[u8]) -> Result<()> {
-        let mut written = 0;
-        while written < bytes.len() {
-            match rustix::io::pwrite(file, &bytes[written..], self.bytes + written as u64) {
-                Ok(0) => return Err(Error::io(&self.path, "write", Errno::IO)),
-                Ok(count) => written += count,
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(Error::io(&self.path, "write", errno)),
-            }
-        }
-        Ok(())
-    }
-
     /// Opens the file; a new one is synced into the archive's directory.
-    fn open_file(&self) -> Result<OwnedFd> {
+    fn open_file(&self) -> Result<File> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let mode = Mode::from_raw_mode(0o644);
         match rustix::fs::openat(self.archive.fd(), MANIFEST, flags, mode) {
             Err(Errno::NOENT) => {
+                // A run that was stopped may have made the archive itself a moment ago.
+                fs::sync_above(self.archive.fd(), &|_| true)
+                    .map_err(|errno| Error::io(self.archive.root(), "sync", errno))?;
                 let flags = flags | OFlags::CREATE | OFlags::EXCL;
                 let file = rustix::fs::openat(self.archive.fd(), MANIFEST, flags, mode)
                     .map_err(|errno| Error::io(&self.path, "create", errno))?;
                 rustix::fs::fsync(self.archive.fd())
                     .map_err(|errno| Error::io(self.archive.root(), "sync", errno))?;
-                Ok(file)
+                Ok(file.into())
             }
-            opened => opened.map_err(|errno| Error::io(&self.path, "open", errno)),
+            opened => opened.map(File::from).map_err(|errno| Error::io(&self.path, "open", errno)),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// A descriptor that cannot be written to stands for a disk that takes nothing more, not
+    /// even the shorter length.
+    #[test]
+    fn after_a_record_that_could_not_be_undone_no_more_are_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let archive = ArchiveDir::create(directory.path()).unwrap();
+        let lock = archive.lock().unwrap();
+        let now: Timestamp = "2026-06-01T03:00:00Z".parse().unwrap();
+        let by = By { user: "u".to_owned(), host: "h".to_owned(), command: "c".to_owned() };
+        let (mut writer, _) = ManifestWriter::open(&archive, &lock, now, &by).unwrap();
+        writer.append(NewRecord::new(now, Op::Hold)).unwrap();
+        assert!(!writer.is_poisoned());
+        let before = std::fs::read(archive.manifest_path()).unwrap();
+        writer.file = Some(File::open(archive.manifest_path()).unwrap());
+        assert!(matches!(writer.append(NewRecord::new(now, Op::Hold)), Err(Error::Io { .. })));
+        assert!(writer.is_poisoned());
+        writer.file = None;
+        let refused = writer.append(NewRecord::new(now, Op::Hold)).unwrap_err();
+        assert!(refused.to_string().contains("run the command again"), "{refused}");
+        assert_eq!(std::fs::read(archive.manifest_path()).unwrap(), before);
+        assert_eq!(writer.manifest().records().len(), 1);
     }
 }

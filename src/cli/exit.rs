@@ -93,6 +93,7 @@ pub(super) fn code(error: &Error) -> Exit {
         Error::NotFound { .. } => Exit::NoInput,
         Error::Policy(_) => Exit::Policy,
         Error::Busy { .. } | Error::Refused(_) | Error::Away { .. } => Exit::Busy,
+        Error::NeedsConsent(_) => Exit::NotPermitted,
         Error::Interrupted(_) => Exit::Stopped,
         Error::Io { action, source, .. } => match (source.kind(), *action) {
             (io::ErrorKind::PermissionDenied, _) => Exit::NotPermitted,

@@ -56,7 +56,7 @@ Exit codes:
   73   an output file cannot be created
   74   reading or writing failed, or damage may have cost events
   75   busy or away, or the clock looks wrong: try again
-  77   not permitted
+  77   not permitted, or too much at once without --yes-really
   78   the policy is not acceptable
   130  stopped at a safe point by SIGINT; 143: by SIGTERM"
 )]
@@ -74,6 +74,9 @@ enum Command {
     Trace(commands::trace::Args),
     Show(commands::show::Args),
     Rotate(commands::rotate::Args),
+    Prune(commands::prune::Args),
+    Hold(commands::hold::Args),
+    Compact(commands::compact::Args),
     Verify(commands::verify::Args),
     Inspect(commands::inspect::Args),
     Restore(commands::restore::Args),
@@ -114,6 +117,9 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
         Command::Trace(args) => args.run(session),
         Command::Show(args) => args.run(session),
         Command::Rotate(args) => args.run(session),
+        Command::Prune(args) => args.run(session),
+        Command::Hold(args) => args.run(session),
+        Command::Compact(args) => args.run(session),
         Command::Verify(args) => args.run(session),
         Command::Inspect(args) => args.run(session),
         Command::Restore(args) => args.run(session),

@@ -88,6 +88,20 @@ impl Session {
         }
     }
 
+    /// Who acts now, for actions that the policy may want to be told. A policy that is not
+    /// acceptable keeps nobody from restoring or holding anything.
+    pub(super) fn acting(&self) -> Result<Context, Failure> {
+        let context = self.context()?;
+        match self.policy() {
+            Ok(policy) => Ok(context.with_audit(policy.audit)),
+            Err(Failure::Library(error)) => {
+                self.warn(&format!("{error}; so no event tells of this action"));
+                Ok(context)
+            }
+            Err(other) => Err(other),
+        }
+    }
+
     /// Who acts now.
     pub(super) fn context(&self) -> Result<Context, Failure> {
         let mut seed = [0; 32];
@@ -185,6 +199,11 @@ impl Session {
         let (kept, beyond) = notices.take();
         self.hidden_notices += beyond;
         for notice in kept {
+            if matches!(notice, Notice::Expired(_)) {
+                // A fact, and nothing that somebody should look at.
+                self.remark(&format!("hlarchive: {notice}"));
+                continue;
+            }
             let matters = notice.costs_events() || matches!(notice, Notice::Conflict { .. });
             let few = self.global.verbose || self.shown_notices < FEW_NOTICES;
             if matters || (!self.global.quiet && few) {

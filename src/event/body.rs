@@ -203,21 +203,31 @@ struct Line<'a> {
 /// Appends valid JSON without the white space between its tokens. Numbers and strings
 /// stay as they were written, to the last digit.
 fn compact_into(json: &[u8], out: &mut Vec<u8>) {
-    let mut in_string = false;
-    let mut escaped = false;
-    for &byte in json {
-        if in_string {
-            out.push(byte);
-            if escaped {
-                escaped = false;
-            } else if byte == b'\\' {
-                escaped = true;
-            } else if byte == b'"' {
-                in_string = false;
+    // What is to be copied begins here; most events have nothing to leave out.
+    let mut from = 0;
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => at = end_of_string(json, at + 1),
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                out.extend_from_slice(&json[from..at]);
+                at += 1;
+                from = at;
             }
-        } else if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-            in_string = byte == b'"';
-            out.push(byte);
+            _ => at += 1,
+        }
+    }
+    out.extend_from_slice(&json[from..at.min(json.len())]);
+}
+
+/// Where a string ends that goes on at `at`: behind its closing quote.
+fn end_of_string(json: &[u8], mut at: usize) -> usize {
+    loop {
+        match json.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return json.len(),
         }
     }
 }
@@ -236,16 +246,30 @@ pub fn write_with_location(
         out.pop();
     }
     out.pop();
-    let mut field = |name: &str, value: &str| {
-        out.extend_from_slice(name.as_bytes());
-        // Writing a string into memory cannot fail.
-        let _ = serde_json::to_writer(&mut *out, value);
-    };
-    field(",\"_path\":", &path.to_string());
+    let date = path.date.text();
+    string_field(out, "_path", &[date.as_str(), "/", path.node.as_str(), "/", path.name.as_str()]);
     if let Some(segment) = segment {
-        field(",\"_segment\":", segment);
+        string_field(out, "_segment", &[segment]);
     }
     out.push(b'}');
+}
+
+/// Appends a field whose value is these parts together, a comma before it.
+fn string_field(out: &mut Vec<u8>, name: &str, parts: &[&str]) {
+    for text in [",\"", name, "\":\""] {
+        out.extend_from_slice(text.as_bytes());
+    }
+    let is_plain = |byte: u8| !matches!(byte, 0..b' ' | b'"' | b'\\');
+    if parts.iter().all(|part| part.bytes().all(is_plain)) {
+        for part in parts {
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.push(b'"');
+    } else {
+        out.pop();
+        // Writing a string into memory cannot fail.
+        let _ = serde_json::to_writer(out, &parts.concat());
+    }
 }
 
 #[cfg(test)]
@@ -306,5 +330,28 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with(LINE.strip_suffix('}').unwrap()));
         assert!(text.ends_with(r#","_path":"2026-05-16/pi4/x.json","_segment":"2026/a"}"#));
+    }
+
+    #[test]
+    fn odd_names_are_escaped_in_the_location() {
+        let path: EventPath = r#"2026-05-16/pi 4/a"b\c.json"#.parse().unwrap();
+        let mut out = Vec::new();
+        write_with_location(b"{\"a\":1}\n", &path, None, &mut out);
+        let wanted = r#"{"a":1,"_path":"2026-05-16/pi 4/a\"b\\c.json"}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), wanted);
+    }
+
+    #[test]
+    fn white_space_goes_between_tokens_and_stays_inside_strings() {
+        for (text, wanted) in [
+            ("{ \"a b\" :\t[1 , 2.50 ]\r\n}\n", "{\"a b\":[1,2.50]}"),
+            (r#"{"a":"\" : \\" , "b":"x  y"}"#, r#"{"a":"\" : \\","b":"x  y"}"#),
+            ("{}", "{}"),
+            ("", ""),
+        ] {
+            let mut out = Vec::new();
+            compact_into(text.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), wanted);
+        }
     }
 }

@@ -51,12 +51,12 @@ impl Date {
     /// The day `days` later (earlier when negative), kept within the range of dates.
     #[must_use]
     pub fn plus_days(self, days: i64) -> Self {
-        let moved = if days < 0 {
+        let moved = if days.is_negative() {
             self.0.checked_sub_days(Days::new(days.unsigned_abs()))
         } else {
             self.0.checked_add_days(Days::new(days.unsigned_abs()))
         };
-        let limit = if days < 0 { (1, 1, 1) } else { (9999, 12, 31) };
+        let limit = if days.is_negative() { (1, 1, 1) } else { (9999, 12, 31) };
         moved
             .filter(|date| (1..=9999).contains(&date.year()))
             .or_else(|| NaiveDate::from_ymd_opt(limit.0, limit.1, limit.2))
@@ -68,8 +68,37 @@ impl Date {
         (self.0 - other.0).num_days()
     }
 
+    /// Its ten characters, without a way over the heap.
+    pub(crate) fn text(self) -> DateText {
+        let (year, month, day) = (self.year().unsigned_abs(), self.month(), self.day());
+        let digit = |number: u32, unit: u32| b'0' + (number / unit % 10) as u8;
+        DateText([
+            digit(year, 1000),
+            digit(year, 100),
+            digit(year, 10),
+            digit(year, 1),
+            b'-',
+            digit(month, 10),
+            digit(month, 1),
+            b'-',
+            digit(day, 10),
+            digit(day, 1),
+        ])
+    }
+
     pub(super) fn from_naive(date: NaiveDate) -> Option<Self> {
         Self::new(date.year(), date.month(), date.day())
+    }
+}
+
+/// A date as it is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DateText([u8; 10]);
+
+impl DateText {
+    pub(crate) fn as_str(&self) -> &str {
+        // Digits and dashes are always text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -101,7 +130,7 @@ impl FromStr for Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.year(), self.month(), self.day())
+        f.write_str(self.text().as_str())
     }
 }
 

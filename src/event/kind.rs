@@ -18,6 +18,18 @@ pub const KNOWN_TYPES: [&str; 10] = [
     "remediation_completed",
 ];
 
+/// The types of the events that hlarchive itself emits about its archive, where the policy
+/// asks for them.
+pub const AUDIT_TYPES: [&str; 7] = [
+    "archive_rotated",
+    "archive_pruned",
+    "archive_held",
+    "archive_released",
+    "archive_restored",
+    "archive_rebuilt",
+    "archive_compacted",
+];
+
 /// The longest type that is written, in bytes: with it, an event's file name still
 /// fits the 100 bytes that a ustar header has for a name.
 pub const MAX_TYPE_LEN: usize = 34;

@@ -14,8 +14,9 @@ mod timestamp;
 
 pub use body::{Event, EventHead, InvalidEvent, write_with_location};
 pub use date::Date;
-pub use kind::{EventType, KNOWN_TYPES, MAX_TYPE_LEN, closest_type};
-pub use name::{EventName, EventPath, FileName};
+pub use kind::{AUDIT_TYPES, EventType, KNOWN_TYPES, MAX_TYPE_LEN, closest_type};
+pub(crate) use name::MemberOrder;
+pub use name::{EventName, EventPath, FileName, PathRef};
 pub use node::NodeName;
 pub use severity::Severity;
 pub use timestamp::Timestamp;

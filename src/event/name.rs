@@ -38,7 +38,9 @@ impl<'a> EventName<'a> {
 
     /// The name that `emit` gives: `20260516T101112.123456Z_deployment_started_<uuid>.json`.
     pub fn format(timestamp: Timestamp, event_type: &EventType, id: Uuid) -> FileName {
-        FileName(format!("{}_{event_type}_{}.json", timestamp.to_name(), id.hyphenated()))
+        let (time, mut buffer) = (timestamp.to_name(), Uuid::encode_buffer());
+        let id = id.hyphenated().encode_lower(&mut buffer);
+        FileName([&time, "_", event_type.as_str(), "_", id, ".json"].concat())
     }
 }
 
@@ -58,6 +60,14 @@ impl FileName {
         EventName::parse(&self.0)
     }
 
+    fn check(text: &str) -> Result<&str, Malformed> {
+        if safe_component(text) && text.ends_with(".json") {
+            Ok(text)
+        } else {
+            Err(Malformed::new(format!("\"{}\" cannot be the name of an event file", shown(text))))
+        }
+    }
+
     /// The event's id as it stands in the name; empty when the name has no such form.
     pub fn id(&self) -> Option<Uuid> {
         self.parts().map(|parts| parts.id)
@@ -68,11 +78,7 @@ impl FromStr for FileName {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        if safe_component(text) && text.len() > 5 && text.ends_with(".json") {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Malformed::new(format!("\"{}\" cannot be the name of an event file", shown(text))))
-        }
+        Self::check(text).map(|text| Self(text.to_owned()))
     }
 }
 
@@ -100,25 +106,19 @@ pub struct EventPath {
 impl EventPath {
     /// The type and instant that decide the place in a segment.
     pub fn sort_parts(&self) -> (&str, Timestamp) {
-        match self.name.parts() {
-            Some(parts) => (parts.event_type, parts.timestamp),
-            None => ("", self.date.start()),
-        }
+        let MemberOrder { event_type, timestamp, .. } = self.borrowed().member_order();
+        (event_type, timestamp)
     }
 
-    /// Compares by place in a segment; [`Ord`] does the same.
-    pub fn segment_order(&self, other: &Self) -> Ordering {
-        self.date
-            .cmp(&other.date)
-            .then_with(|| self.sort_parts().cmp(&other.sort_parts()))
-            .then_with(|| self.node.cmp(&other.node))
-            .then_with(|| self.name.cmp(&other.name))
+    /// The same path, its names borrowed.
+    pub fn borrowed(&self) -> PathRef<'_> {
+        PathRef { date: self.date, node: self.node.as_str(), name: self.name.as_str() }
     }
 }
 
 impl Ord for EventPath {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.segment_order(other)
+        self.borrowed().member_order().cmp(&other.borrowed().member_order())
     }
 }
 
@@ -132,6 +132,37 @@ impl FromStr for EventPath {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
+        PathRef::parse(text).map(PathRef::to_path)
+    }
+}
+
+impl fmt::Display for EventPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.borrowed().fmt(f)
+    }
+}
+
+/// An [`EventPath`] whose names are borrowed, from a tar for example. The names are valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PathRef<'a> {
+    date: Date,
+    node: &'a str,
+    name: &'a str,
+}
+
+/// What members of a segment are sorted by, the first field first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct MemberOrder<'a> {
+    date: Date,
+    event_type: &'a str,
+    timestamp: Timestamp,
+    node: &'a str,
+    name: &'a str,
+}
+
+impl<'a> PathRef<'a> {
+    /// Takes `DATE/NODE/FILENAME` apart.
+    pub fn parse(text: &'a str) -> Result<Self, Malformed> {
         let mut parts = text.split('/');
         let (Some(date), Some(node), Some(name), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -141,13 +172,63 @@ impl FromStr for EventPath {
                 shown(text)
             )));
         };
-        Ok(Self { date: date.parse()?, node: node.parse()?, name: name.parse()? })
+        Self::from_parts(date, node, name)
+    }
+
+    /// The path of these three components.
+    pub(crate) fn from_parts(date: &str, node: &'a str, name: &'a str) -> Result<Self, Malformed> {
+        Ok(Self { date: date.parse()?, node: NodeName::check(node)?, name: FileName::check(name)? })
+    }
+
+    /// The path of names that were found valid before, as bytes.
+    pub(crate) fn from_valid(date: Date, node: &'a [u8], name: &'a [u8]) -> Self {
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        Self { date, node: text(node), name: text(name) }
+    }
+
+    /// The partition.
+    pub fn date(self) -> Date {
+        self.date
+    }
+
+    /// The directory below it.
+    pub fn node(self) -> &'a str {
+        self.node
+    }
+
+    /// The file.
+    pub fn name(self) -> &'a str {
+        self.name
+    }
+
+    /// The same path, owned.
+    pub fn to_path(self) -> EventPath {
+        EventPath {
+            date: self.date,
+            node: NodeName(self.node.to_owned()),
+            name: FileName(self.name.to_owned()),
+        }
+    }
+
+    /// Its place among the members of a segment.
+    pub(crate) fn member_order(self) -> MemberOrder<'a> {
+        let (event_type, timestamp) = match EventName::parse(self.name) {
+            Some(parts) => (parts.event_type, parts.timestamp),
+            None => ("", self.date.start()),
+        };
+        MemberOrder { date: self.date, event_type, timestamp, node: self.node, name: self.name }
     }
 }
 
-impl fmt::Display for EventPath {
+impl fmt::Display for PathRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.date, self.node, self.name)
+    }
+}
+
+impl PartialEq<EventPath> for PathRef<'_> {
+    fn eq(&self, other: &EventPath) -> bool {
+        *self == other.borrowed()
     }
 }
 
@@ -191,6 +272,7 @@ mod tests {
         assert_eq!(odd.partial_cmp(&written), Some(Ordering::Less));
         assert_eq!(path("2026-05-17/a/a.json").cmp(&written), Ordering::Greater);
         assert_eq!(odd.cmp(&odd.clone()), Ordering::Equal);
+        assert!(odd.borrowed() == odd && odd.borrowed() != written);
     }
 
     #[test]

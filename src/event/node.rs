@@ -11,7 +11,7 @@ use super::{Malformed, shown};
 /// control characters or a leading dot. [`NodeName::for_writing`] accepts what is
 /// *written*: a host name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeName(String);
+pub struct NodeName(pub(super) String);
 
 impl NodeName {
     /// The longest name that is written, in bytes.
@@ -35,6 +35,14 @@ impl NodeName {
         }
     }
 
+    pub(super) fn check(text: &str) -> Result<&str, Malformed> {
+        if safe_component(text) {
+            Ok(text)
+        } else {
+            Err(Malformed::new(format!("\"{}\" cannot be the name of a node", shown(text))))
+        }
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -45,11 +53,7 @@ impl FromStr for NodeName {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        if safe_component(text) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Malformed::new(format!("\"{}\" cannot be the name of a node", shown(text))))
-        }
+        Self::check(text).map(|text| Self(text.to_owned()))
     }
 }
 
@@ -61,10 +65,10 @@ impl fmt::Display for NodeName {
 
 /// Whether a text can be one visible component of a path and one line of a report.
 pub(super) fn safe_component(text: &str) -> bool {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'/';
     (1..=255).contains(&text.len())
         && !text.starts_with('.')
-        && !text.contains('/')
-        && !text.chars().any(char::is_control)
+        && (text.bytes().all(plain) || !text.chars().any(|c| c == '/' || c.is_control()))
 }
 
 #[cfg(test)]
@@ -74,7 +78,9 @@ mod tests {
 
     #[test]
     fn no_name_can_leave_its_directory() {
-        for bad in ["", ".", "..", "a/b", "../x", ".hidden", "a\nb", "a\0b", &"x".repeat(256)] {
+        for bad in
+            ["", ".", "..", "/", "//", "a/b", "../x", ".hidden", "a\nb", "a\0b", &"x".repeat(256)]
+        {
             assert!(bad.parse::<NodeName>().is_err(), "{bad:?}");
             assert!(NodeName::for_writing(bad).is_err(), "{bad:?}");
         }

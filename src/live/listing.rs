@@ -42,6 +42,9 @@ struct Kind {
 }
 
 impl Listing {
+    /// What a file takes, in bytes, when its name has the form that `emit` writes.
+    pub const BYTES: usize = size_of::<Entry>();
+
     /// The day.
     pub fn date(&self) -> Date {
         self.date

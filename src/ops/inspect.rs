@@ -30,6 +30,8 @@ pub struct SegmentPicture {
     pub bytes: u64,
     /// Size of the event files inside.
     pub event_bytes: u64,
+    /// What the index takes of the segment's size.
+    pub index_bytes: u64,
     /// The day.
     pub date: String,
     /// Members, valid or not.
@@ -58,6 +60,34 @@ pub struct SegmentPicture {
     pub sources: BTreeMap<String, u64>,
 }
 
+/// A segment of a day that is not there any more.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExpiredSegment {
+    /// Its path in the archive.
+    pub segment: String,
+    /// The events that were in it.
+    pub events: u64,
+    /// When it expired.
+    pub time: String,
+    /// By which rule.
+    pub rule: Option<String>,
+}
+
+/// The segments of a day that expired, oldest first.
+pub fn expired(store: &Store, date: Date) -> Result<Vec<ExpiredSegment>> {
+    let Some(archive) = store.archive()? else { return Ok(Vec::new()) };
+    let manifest = Manifest::load(&archive)?;
+    let expired = manifest.expired_of(date).filter_map(|record| {
+        Some(ExpiredSegment {
+            segment: record.segment.as_ref()?.to_string(),
+            events: record.events.unwrap_or(0),
+            time: record.time.to_string(),
+            rule: record.reason.clone(),
+        })
+    });
+    Ok(expired.collect())
+}
+
 /// Looks into segments without decompressing an event.
 pub fn inspect(store: &Store, subject: &Subject) -> Result<Vec<SegmentPicture>> {
     match subject {
@@ -71,15 +101,34 @@ pub fn inspect(store: &Store, subject: &Subject) -> Result<Vec<SegmentPicture>> 
                 reason: format!("no segment of this day in {}", store.archive_path().display()),
             };
             let archive = store.archive()?.ok_or_else(nothing)?;
-            let manifest = Manifest::load(&archive)?;
-            let pictures = manifest
-                .segments_of(*date)
-                .map(|(name, _)| {
-                    let path = archive.segment_path(name);
-                    picture(&name.to_string(), archive.open_segment(name)?, &path)
-                })
-                .collect::<Result<Vec<_>>>()?;
-            if pictures.is_empty() { Err(nothing()) } else { Ok(pictures) }
+            let mut manifest = Manifest::load(&archive)?;
+            loop {
+                let pictures = manifest
+                    .segments_of(*date)
+                    .map(|(name, _)| {
+                        let path = archive.segment_path(name);
+                        picture(&name.to_string(), archive.open_segment(name)?, &path)
+                    })
+                    .collect::<Result<Vec<_>>>();
+                match pictures {
+                    // What is gone expired, or another segment took its place.
+                    Err(error)
+                        if error.is_not_found() && manifest.reload_if_changed(&archive)? => {}
+                    Ok(pictures) if pictures.is_empty() => {
+                        return Err(match manifest.expired_of(*date).last() {
+                            Some(record) => Error::NotFound {
+                                what: date.to_string(),
+                                reason: format!(
+                                    "this day expired, and was removed at {}",
+                                    record.time
+                                ),
+                            },
+                            None => nothing(),
+                        });
+                    }
+                    pictures => return pictures,
+                }
+            }
         }
     }
 }
@@ -101,6 +150,7 @@ fn picture(label: &str, file: File, path: &Path) -> Result<SegmentPicture> {
         segment: label.to_owned(),
         bytes: metadata.len(),
         event_bytes: index.event_bytes(),
+        index_bytes: reader.index_bytes(),
         date: index.date().to_string(),
         events: index.events(),
         invalid: index.invalid(),

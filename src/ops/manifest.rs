@@ -1,7 +1,7 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
-use crate::archive::{Manifest, NewRecord, Op, catalogue, rebuild};
-use crate::ops::{Context, Finding};
+use crate::archive::{Manifest, NewRecord, Op, Record, catalogue, rebuild};
+use crate::ops::{Context, Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::segment::check;
 use crate::store::Store;
@@ -17,7 +17,8 @@ pub struct RebuildReport {
 }
 
 /// Writes a new manifest from the segments that are there, each read and checked whole.
-/// One that cannot be read at all stops the rebuild. The old manifest is kept beside it; the new one says that it was rebuilt.
+/// One that cannot be read at all stops the rebuild. The old manifest is kept beside it; the
+/// new one says that it was rebuilt, and takes over its holds, its promises and what expired.
 pub fn rebuild_manifest(
     store: &Store,
     context: &Context,
@@ -33,7 +34,10 @@ pub fn rebuild_manifest(
     let (mut found, _) = archive.segment_files()?;
     found.sort_by(|a, b| a.name.cmp(&b.name));
     progress.begin("reading segments", Some(found.len() as u64), Unit::Files);
-    let mut records = Vec::new();
+    // What segments do not know: what expired, what was promised, and what is held. Of a
+    // damaged manifest, the lines that are as they were written are believed.
+    let old = Manifest::load_checked(&archive).map(|(old, _)| old).unwrap_or_default();
+    let mut records: Vec<NewRecord> = old.expired().map(|record| again(context, record)).collect();
     for segment in found {
         if progress.stop_requested() {
             return Err(Error::Interrupted("the manifest stays as it was".to_owned()));
@@ -54,7 +58,13 @@ pub fn rebuild_manifest(
                     record.by = Some(context.by.clone());
                     record.note = Some("rebuilt from the segment".to_owned());
                     record.describe(&segment.name, &summary);
+                    let was = old.record_of(&segment.name);
+                    if let Some(was) = was.filter(|was| was.sha256 == Some(summary.sha256)) {
+                        record.keep.clone_from(&was.keep);
+                        record.yields = was.yields;
+                    }
                     records.push(record);
+                    report.segments += 1;
                 }
             }
             Ok(checked) => report.findings.extend(
@@ -70,12 +80,39 @@ pub fn rebuild_manifest(
         progress.advance(1);
     }
     progress.end();
-    report.segments = records.len() as u64;
+    let held: Vec<u64> = old.holds().iter().map(|hold| hold.id).collect();
+    let held = old.records().iter().filter(|record| held.contains(&record.seq));
+    records.extend(held.map(|record| again(context, record)));
     let token = context.next_token();
     rebuild(&archive, &lock, context.now, Some(context.by.clone()), records, token)?;
     // Readers do without what cannot be written now; the next rotate tries again.
-    let _ = catalogue::complete(&archive, &Manifest::load(&archive)?, &lock);
+    let manifest = Manifest::load(&archive)?;
+    let _ = catalogue::complete(&archive, &manifest, &lock);
+    let told = audit::Told::default();
+    report.findings.extend(audit::tell(store, context, "archive_rebuilt", &manifest, 0, told));
     Ok(report)
+}
+
+/// A record of the manifest that is replaced, to stand in the new one.
+fn again(context: &Context, record: &Record) -> NewRecord {
+    let note = format!("record {} of the manifest that was replaced", record.seq);
+    let mut again = NewRecord::new(context.now, record.op.clone());
+    again.by.clone_from(&record.by);
+    again.date = record.date;
+    again.segment.clone_from(&record.segment);
+    again.sha256 = record.sha256;
+    again.bytes = record.bytes;
+    again.events = record.events;
+    again.invalid = record.invalid;
+    again.first = record.first;
+    again.last = record.last;
+    again.content = record.content;
+    again.class.clone_from(&record.class);
+    again.to = record.to;
+    again.correlation_id.clone_from(&record.correlation_id);
+    again.reason.clone_from(&record.reason);
+    again.note = Some(note);
+    again
 }
 
 /// The manifest as it is, for showing.

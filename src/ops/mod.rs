@@ -5,15 +5,21 @@
 //! through [`Context`]. What goes wrong with one file or one day is a [`Finding`] in the
 //! report and never stops the rest.
 
+mod audit;
+mod clock;
+pub mod compact;
 pub mod emit;
+pub mod hold;
 pub mod import;
 pub mod inspect;
 mod intake;
 pub mod manifest;
+pub mod prune;
 pub mod restore;
 pub mod rotate;
 pub mod sign;
 pub mod sync;
+mod unfinished;
 pub mod verify;
 
 use std::fmt;
@@ -22,6 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::archive::By;
 use crate::event::Timestamp;
+use crate::policy::AuditRules;
 use crate::segment::Sha256Hash;
 
 /// Who acts, and when. All that an operation must not find out by itself.
@@ -31,6 +38,8 @@ pub struct Context {
     pub now: Timestamp,
     /// Who acts, for the manifest.
     pub by: By,
+    /// What is told of the action, beside its record.
+    pub audit: AuditRules,
     seed: [u8; 32],
     /// Shared by all clones, so that none draws what another one drew.
     drawn: Arc<AtomicU64>,
@@ -40,7 +49,13 @@ impl Context {
     /// A context. `seed` must be random: ids of events and names of temporary files
     /// follow from it.
     pub fn new(now: Timestamp, by: By, seed: [u8; 32]) -> Self {
-        Self { now, by, seed, drawn: Arc::default() }
+        Self { now, by, audit: AuditRules::default(), seed, drawn: Arc::default() }
+    }
+
+    /// The same, for actions that are told as the policy says.
+    #[must_use]
+    pub fn with_audit(self, audit: AuditRules) -> Self {
+        Self { audit, ..self }
     }
 
     /// Fresh random bytes.

@@ -5,6 +5,7 @@
 //! that makes no sense or two that contradict each other are refused with the line, the
 //! reason and a suggestion, before anything is touched.
 
+mod keep;
 mod quantity;
 mod read;
 mod table;
@@ -15,9 +16,10 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+pub use keep::Keep;
 pub use quantity::Span;
 
-use crate::event::{EventHead, KNOWN_TYPES, Severity, closest_type};
+use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Severity, closest_type};
 use crate::{Error, Result};
 
 /// The policy that holds when none is given.
@@ -47,9 +49,13 @@ pub struct Policy {
     pub retain: RetainRules,
     /// Which events are accepted.
     pub events: EventRules,
+    /// What is told of the archive's own actions.
+    pub audit: AuditRules,
     origin: String,
     text: String,
     digest: String,
+    /// Whether somebody chose it.
+    chosen: bool,
 }
 
 /// How days become segments.
@@ -72,15 +78,6 @@ pub enum InvalidRule {
     Archive,
     /// Their day stays live until a person has looked at them.
     Hold,
-}
-
-/// How long something is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    /// For ever.
-    Forever,
-    /// This long after the day's end.
-    For(Span),
 }
 
 /// Room that is to stay free on the archive's file system.
@@ -156,10 +153,50 @@ pub struct EventRules {
     pub max_bytes: u64,
 }
 
+/// What is told of the archive's own actions, beside the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AuditRules {
+    /// Whether each action also leaves an event in the live tree.
+    pub emit: bool,
+}
+
+impl RetainRules {
+    /// How long segments of a class are kept. A class that the policy does not name is kept
+    /// as long as anything that it names, at least as long as what belongs to none.
+    pub fn keep_of(&self, class: Option<&str>) -> Keep {
+        let Some(class) = class else { return self.keep };
+        match self.classes.iter().find(|known| known.name == class) {
+            Some(known) => known.keep,
+            None => self.classes.iter().map(|known| known.keep).fold(self.keep, Keep::max),
+        }
+    }
+
+    /// Whether days may go for want of room.
+    pub fn yields(&self) -> bool {
+        self.max_size.is_some() || self.min_free.is_some()
+    }
+
+    /// `max_size = "20GiB"`, if it is set.
+    pub fn max_size_in_words(&self) -> String {
+        self.max_size.map(quantity::size_in_words).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for MinFree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percent(share) => write!(f, "{share}%"),
+            Self::Bytes(bytes) => f.write_str(&quantity::size_in_words(*bytes)),
+        }
+    }
+}
+
 impl EventRules {
-    /// Whether the type is built in or declared.
+    /// Whether the type is built in, one of hlarchive's own, or declared.
     pub fn knows(&self, event_type: &str) -> bool {
-        KNOWN_TYPES.contains(&event_type) || self.types.iter().any(|known| known == event_type)
+        KNOWN_TYPES.contains(&event_type)
+            || AUDIT_TYPES.contains(&event_type)
+            || self.types.iter().any(|known| known == event_type)
     }
 
     /// The known type nearest to a word.
@@ -171,20 +208,30 @@ impl EventRules {
 impl Policy {
     /// The policy that holds when none is given: `policies/default.toml`.
     pub fn built_in() -> Result<Self> {
-        Ok(Self::parse(DEFAULT, "the built-in policy")?)
+        let mut policy = Self::parse(DEFAULT, "the built-in policy")?;
+        policy.chosen = false;
+        Ok(policy)
     }
 
     /// Understands a policy; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, PolicyError> {
-        let (rotate, retain, events) = read::policy(text, origin)?;
+        let read::Rules { rotate, retain, events, audit } = read::policy(text, origin)?;
         Ok(Self {
             rotate,
             retain,
             events,
+            audit,
             origin: origin.to_owned(),
             text: text.to_owned(),
             digest: Hex(&Sha256::digest(text.as_bytes())).to_string(),
+            chosen: true,
         })
+    }
+
+    /// What this policy promises to segments of a class. The built-in one keeps everything,
+    /// but nobody chose it, so it promises nothing.
+    pub fn promise(&self, class: Option<&str>) -> Option<Keep> {
+        self.chosen.then(|| self.retain.keep_of(class))
     }
 
     /// Reads a policy from a file.

@@ -5,8 +5,8 @@ use toml::de::DeTable;
 use super::quantity::{Span, percent, size};
 use super::table::{Source, Table, Value};
 use super::{
-    Class, EventRules, InvalidRule, Keep, MinFree, PolicyError, RetainRules, RotateRules,
-    UnknownTypes,
+    AuditRules, Class, EventRules, InvalidRule, Keep, MinFree, PolicyError, RetainRules,
+    RotateRules, UnknownTypes,
 };
 use crate::event::{EventType, MAX_EVENT_BYTES, Severity};
 
@@ -16,10 +16,15 @@ const MAX_KEEP_LIVE: u64 = 10 * 365 * 86_400;
 /// The longest that anything may be kept without saying "forever".
 const MAX_KEEP: u64 = 1000 * 365 * 86_400;
 
-pub(super) fn policy(
-    text: &str,
-    origin: &str,
-) -> Result<(RotateRules, RetainRules, EventRules), PolicyError> {
+/// All that a policy says.
+pub(super) struct Rules {
+    pub(super) rotate: RotateRules,
+    pub(super) retain: RetainRules,
+    pub(super) events: EventRules,
+    pub(super) audit: AuditRules,
+}
+
+pub(super) fn policy(text: &str, origin: &str) -> Result<Rules, PolicyError> {
     let source = Source { text, origin };
     let parsed = DeTable::parse(text).map_err(|error| {
         let reason = error.message().trim().replace('\n', ", ");
@@ -38,8 +43,18 @@ pub(super) fn policy(
     let rotate = rotate(&top.table("rotate", "[rotate]")?)?;
     let retain = retain(&top.table("retain", "[retain]")?, &rotate)?;
     let events = events(&top.table("events", "[events]")?)?;
+    let audit = audit(&top.table("audit", "[audit]")?)?;
     top.finish()?;
-    Ok((rotate, retain, events))
+    Ok(Rules { rotate, retain, events, audit })
+}
+
+fn audit(table: &Table<'_>) -> Result<AuditRules, PolicyError> {
+    let mut rules = AuditRules::default();
+    if let Some(value) = table.get("emit") {
+        rules.emit = value.boolean()?;
+    }
+    table.finish()?;
+    Ok(rules)
 }
 
 fn rotate(table: &Table<'_>) -> Result<RotateRules, PolicyError> {

@@ -158,6 +158,13 @@ impl<'a> Value<'a> {
         }
     }
 
+    pub(super) fn boolean(&self) -> Result<bool, PolicyError> {
+        match self.content {
+            DeValue::Boolean(value) => Ok(*value),
+            _ => Err(self.wrong("true or false")),
+        }
+    }
+
     /// A list of texts; a single text counts as a list of one.
     pub(super) fn texts(&self, expected: &str) -> Result<Vec<&'a str>, PolicyError> {
         let texts: Vec<&str> = match self.content {

@@ -19,7 +19,7 @@ use crate::event::{Date, EventPath};
 use crate::{Error, Result};
 
 /// Bytes of frames that are decompressed together.
-const MOST_TOGETHER: u64 = 128 << 20;
+const MOST_TOGETHER: u64 = 16 << 20;
 
 /// What checking a segment found.
 #[derive(Debug, Clone)]
@@ -246,7 +246,7 @@ impl Checker<'_> {
 /// bounded memory.
 fn together(frames: &[FrameInfo]) -> usize {
     let mut bytes = 0;
-    let most = 2 * rayon::current_num_threads();
+    let most = 8 * rayon::current_num_threads();
     let fits = frames.iter().take(most).take_while(|info| {
         bytes += u64::from(info.decompressed);
         bytes <= MOST_TOGETHER
@@ -265,18 +265,20 @@ fn check_frame(
         .map_err(|reason| format!("frame {number}: {reason}"))?;
     let frame = Frame::new(tar, label, None);
     let mut checked = Checked { facts: FrameFacts::new(), first: None, last: None };
+    let mut last = None;
     for member in frame.members() {
         let member = member.map_err(|error| match error {
             Error::Corrupt { reason, .. } => reason,
             other => other.to_string(),
         })?;
-        let timestamp = checked.facts.add(&member.path, member.bytes);
-        if tar::mtime(&member.path, timestamp) != member.mtime {
+        let timestamp = checked.facts.add(member.path, member.bytes);
+        if tar::mtime(member.path, timestamp) != member.mtime {
             return Err(format!("frame {number}: the time of {} is not its own", member.path));
         }
-        checked.first.get_or_insert_with(|| member.path.clone());
-        checked.last = Some(member.path);
+        checked.first.get_or_insert_with(|| member.path.to_path());
+        last = Some(member.path);
     }
+    checked.last = last.map(crate::event::PathRef::to_path);
     Ok(checked)
 }
 

@@ -26,6 +26,23 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
+/// The largest memory that is kept for the next frame, in bytes.
+const MOST_SPARE: usize = 1 << 20;
+
+thread_local! {
+    /// Memory of a frame that was done with. Getting it anew from the kernel for each frame
+    /// takes as long as unpacking it.
+    static SPARE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps the memory of a frame that is done with for the next one.
+pub(super) fn give_back(memory: Vec<u8>) {
+    if memory.capacity() <= MOST_SPARE {
+        // A thread that ends has no next one.
+        let _ = SPARE.try_with(|spare| spare.replace(memory));
+    }
+}
+
 /// How many bytes a frame says it holds; an error when it holds more than `most`.
 pub(super) fn stated_size(frame: &[u8], most: u64) -> Result<u64, String> {
     match zstd_safe::get_frame_content_size(frame).ok().flatten() {
@@ -54,8 +71,11 @@ pub(super) fn unpack(frame: &[u8], size: u64) -> Result<Vec<u8>, String> {
             Some(decompressor) => decompressor,
             None => slot.insert(Decompressor::new().map_err(|error| error.to_string())?),
         };
-        let bytes = decompressor
-            .decompress(frame, size as usize)
+        let mut bytes = SPARE.take();
+        bytes.clear();
+        bytes.reserve_exact(size as usize);
+        decompressor
+            .decompress_to_buffer(frame, &mut bytes)
             .map_err(|error| format!("it cannot be decompressed ({error})"))?;
         if bytes.len() as u64 == size {
             Ok(bytes)
@@ -110,5 +130,15 @@ mod tests {
         let mut flipped = frame;
         *flipped.last_mut().unwrap() ^= 1;
         assert!(unpack(&flipped, 1000).unwrap_err().starts_with("it cannot be decompressed"));
+    }
+
+    #[test]
+    fn memory_that_is_given_back_serves_the_next_frame_unless_it_is_large() {
+        let frame = packer(3).unwrap().compress(&[7; 1000]).unwrap();
+        give_back(Vec::with_capacity(1 << 20));
+        let bytes = unpack(&frame, 1000).unwrap();
+        assert_eq!((bytes.capacity(), &bytes[..]), (1 << 20, &[7; 1000][..]));
+        give_back(Vec::with_capacity((1 << 20) + 1));
+        assert!(unpack(&frame, 1000).unwrap().capacity() < 1 << 20);
     }
 }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::Sha256Hash;
 use super::index::{FrameStats, FrameValues, IndexBuilder, Totals, count};
-use crate::event::{Date, EventHead, EventPath, Timestamp};
+use crate::event::{Date, EventHead, PathRef, Timestamp};
 
 /// What one frame's members come to.
 pub(super) struct FrameFacts {
@@ -30,17 +30,18 @@ impl FrameFacts {
     }
 
     /// Adds a member; gives its timestamp if it is an event.
-    pub(super) fn add(&mut self, path: &EventPath, bytes: &[u8]) -> Option<Timestamp> {
+    pub(super) fn add(&mut self, path: PathRef<'_>, bytes: &[u8]) -> Option<Timestamp> {
         self.stats.events += 1;
         self.event_bytes += bytes.len() as u64;
-        match self.nodes.get_mut(path.node.as_str()) {
+        match self.nodes.get_mut(path.node()) {
             Some(events) => *events += 1,
             None => {
-                self.nodes.insert(path.node.to_string(), 1);
+                self.nodes.insert(path.node().to_owned(), 1);
             }
         }
-        // Writing into memory cannot fail.
-        let _ = std::io::Write::write_fmt(&mut self.content, format_args!("{path}\0"));
+        for part in [path.date().text().as_str(), "/", path.node(), "/", path.name(), "\0"] {
+            self.content.extend_from_slice(part.as_bytes());
+        }
         self.content.extend_from_slice(&Sha256Hash::of(bytes).0);
         let Ok(head) = EventHead::parse(bytes) else {
             self.stats.invalid += 1;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use zstd::zstd_safe;
 
 use super::{MAX_FRAME_BYTES, codec, tar};
-use crate::event::{Date, EventPath};
+use crate::event::{Date, MemberOrder, PathRef};
 use crate::{Error, Result};
 
 /// A frame's members, in memory.
@@ -30,15 +30,44 @@ impl FrameLabel {
     }
 }
 
+/// A frame as it was read from the disk. Unpacking it takes longer than reading it, and
+/// can be done elsewhere.
+#[derive(Debug)]
+pub struct PackedFrame {
+    pub(super) compressed: Vec<u8>,
+    pub(super) label: FrameLabel,
+    pub(super) date: Option<Date>,
+}
+
+impl PackedFrame {
+    /// How much memory it takes unpacked, in bytes; 0 if it cannot be unpacked.
+    pub fn tar_bytes(&self) -> u64 {
+        codec::stated_size(&self.compressed, MAX_FRAME_BYTES).unwrap_or(0)
+    }
+
+    /// Decompresses the frame; its checksum is checked.
+    pub fn unpack(self) -> Result<Frame> {
+        let tar =
+            decompress_stated(&self.compressed).map_err(|reason| self.label.damage(&reason))?;
+        Ok(Frame::new(tar, self.label, self.date))
+    }
+}
+
 /// One file of the segment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
     /// Its identity.
-    pub path: EventPath,
+    pub path: PathRef<'a>,
     /// Its bytes.
     pub bytes: &'a [u8],
     /// Its modification time in the tar, in seconds since 1970.
     pub mtime: i64,
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        codec::give_back(std::mem::take(&mut self.tar));
+    }
 }
 
 impl Frame {
@@ -74,7 +103,7 @@ impl Frame {
         mut passed_over: impl FnMut(&Range<usize>) -> bool + 'a,
     ) -> impl Iterator<Item = Result<Member<'a>>> + 'a {
         let mut at = 0;
-        let mut before: Option<EventPath> = None;
+        let mut before: Option<MemberOrder<'a>> = None;
         std::iter::from_fn(move || {
             while let Some((bytes, next)) = tar::extent(&self.tar, at)
                 && passed_over(&bytes)
@@ -85,10 +114,11 @@ impl Frame {
                 return None;
             }
             let outcome = tar::parse(&self.tar, at).and_then(|parsed| {
-                if self.date.is_some_and(|date| parsed.path.date != date) {
+                if self.date.is_some_and(|date| parsed.path.date() != date) {
                     return Err(format!("{} is not of the segment's day", parsed.path));
                 }
-                if before.as_ref().is_some_and(|before| *before >= parsed.path) {
+                let order = parsed.path.member_order();
+                if before.replace(order).is_some_and(|before| before >= order) {
                     return Err(format!("{} is out of order or twice", parsed.path));
                 }
                 Ok(parsed)
@@ -96,7 +126,6 @@ impl Frame {
             match outcome {
                 Ok(parsed) => {
                     at = parsed.end;
-                    before = Some(parsed.path.clone());
                     Some(Ok(Member {
                         path: parsed.path,
                         bytes: &self.tar[parsed.start..parsed.start + parsed.size],
@@ -135,4 +164,64 @@ pub(super) fn decompress_stated(compressed: &[u8]) -> Result<Vec<u8>, String> {
 pub(super) fn decompress(compressed: &[u8], decompressed: u64) -> Result<Vec<u8>, String> {
     plausible(compressed.len() as u64, decompressed)?;
     codec::unpack(compressed, decompressed)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_may_be_as_large_as_the_largest_and_take_what_compression_may_add() {
+        plausible(100, MAX_FRAME_BYTES).unwrap();
+        assert!(plausible(100, MAX_FRAME_BYTES + 1).unwrap_err().contains("more than any frame"));
+        let most = zstd_safe::compress_bound(1000) as u64;
+        plausible(most, 1000).unwrap();
+        assert!(plausible(most + 1, 1000).unwrap_err().contains("to hold 1000"));
+    }
+
+    #[test]
+    fn a_packed_frame_says_how_much_it_takes_unpacked() {
+        let packed = |compressed: Vec<u8>| {
+            let label = FrameLabel { path: "s".into(), number: 0 };
+            PackedFrame { compressed, label, date: None }
+        };
+        let bytes = zstd::bulk::compress(&[0; 1536], 3).unwrap();
+        assert_eq!(packed(bytes).tar_bytes(), 1536);
+        assert_eq!(packed(b"no frame".to_vec()).tar_bytes(), 0);
+    }
+
+    #[test]
+    fn the_memory_of_one_frame_serves_the_next() {
+        let compressed = codec::packer(3).unwrap().compress(&[0; 1536]).unwrap();
+        let label = FrameLabel { path: "s".into(), number: 0 };
+        drop(Frame::new(Vec::with_capacity(100_000), label, None));
+        assert_eq!(decompress_stated(&compressed).unwrap().capacity(), 100_000);
+    }
+
+    /// The names of those in which a text stands.
+    fn with(members: &[(&str, &[u8])], text: &str) -> Vec<String> {
+        let mut tar = Vec::new();
+        for (name, bytes) in members {
+            let path = format!("2026-05-16/pi4/{name}.json");
+            tar::append(&mut tar, PathRef::parse(&path).unwrap(), 0, bytes);
+        }
+        let label = FrameLabel { path: "s".into(), number: 0 };
+        Frame::new(tar, label, None)
+            .members_with(&[text.to_owned()])
+            .map(|member| member.unwrap().path.name().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_text_counts_from_a_members_first_byte_to_its_last_and_not_outside() {
+        let full = format!("{{\"id\":\"{}\"}}", "x".repeat(512 - 9));
+        assert_eq!(full.len(), 512);
+        // The next member's name comes right after the bytes of the one before.
+        let members = [("a", full.as_bytes()), ("run", b"{}"), ("z", b"{\"id\":\"run")];
+        assert_eq!(with(&members, "run"), ["z.json"]);
+        assert_eq!(with(&members, "{"), ["a.json", "run.json", "z.json"]);
+        assert_eq!(with(&members, "}"), ["a.json", "run.json"]);
+        assert_eq!(with(&members, "\0"), [""; 0]);
+    }
 }

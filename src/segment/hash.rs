@@ -72,7 +72,7 @@ impl FromStr for Sha256Hash {
                 _ => None,
             };
             match (nibble(pair[0]), nibble(pair[1])) {
-                (Some(high), Some(low)) => *byte = high << 4 | low,
+                (Some(high), Some(low)) => *byte = 16 * high + low,
                 _ => return Err(wrong()),
             }
         }

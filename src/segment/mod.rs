@@ -22,7 +22,7 @@ mod walk;
 mod writer;
 
 pub use check::{CheckReport, check};
-pub use frame::{Frame, Member};
+pub use frame::{Frame, Member, PackedFrame};
 pub use hash::Sha256Hash;
 pub use index::{Field, FrameStats, Index, Posting};
 pub use reader::{FrameInfo, SegmentReader};

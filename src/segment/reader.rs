@@ -4,11 +4,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::frame::{Frame, FrameLabel, Member, decompress_stated, plausible};
+use super::frame::{Frame, FrameLabel, Member, PackedFrame, plausible};
 use super::index::Index;
 use super::seek::{self, Entry};
 use super::{MAX_FRAME_BYTES, TRAILER_BYTES, walk};
-use crate::event::{Date, EventPath};
+use crate::event::{Date, EventPath, PathRef};
 use crate::{Error, Result};
 
 /// What is read first: enough for seek table and index of a usual day.
@@ -35,6 +35,8 @@ pub struct SegmentReader {
     path: PathBuf,
     frames: Vec<FrameInfo>,
     index: Option<Index>,
+    /// What the index takes in the file, with its frame's header.
+    index_bytes: u64,
     /// The day that every member must be of, where it is known.
     date: Option<Date>,
     damage: Option<String>,
@@ -87,7 +89,9 @@ impl SegmentReader {
             }
         }
         let date = index.as_ref().map(Index::date);
-        Ok(Self { file, path: path.to_owned(), frames: layout.frames, index, date, damage })
+        let index_bytes = layout.index.map_or(0, |(_, bytes)| bytes);
+        let (path, frames) = (path.to_owned(), layout.frames);
+        Ok(Self { file, path, frames, index, index_bytes, date, damage })
     }
 
     /// Opens a segment whose name says which day it holds. An index of another day counts
@@ -108,6 +112,11 @@ impl SegmentReader {
         self.index.as_ref()
     }
 
+    /// What the index costs: its bytes in the file.
+    pub fn index_bytes(&self) -> u64 {
+        self.index_bytes
+    }
+
     /// Why the index or the seek table had to be done without.
     pub fn damage(&self) -> Option<&str> {
         self.damage.as_deref()
@@ -118,8 +127,20 @@ impl SegmentReader {
         &self.frames
     }
 
+    /// Tells the disk that most of the file will be wanted, so that it is read in its order.
+    pub fn read_ahead(&self) {
+        let advice = rustix::fs::Advice::WillNeed;
+        // Advice; where it is not taken, reading takes longer.
+        let _ = rustix::fs::fadvise(&self.file, 0, None, advice);
+    }
+
     /// Reads and decompresses a frame; its checksum is checked.
     pub fn read_frame(&self, number: usize) -> Result<Frame> {
+        self.fetch_frame(number)?.unpack()
+    }
+
+    /// Reads a frame.
+    pub fn fetch_frame(&self, number: usize) -> Result<PackedFrame> {
         let label = FrameLabel { path: self.path.clone(), number };
         let info = self.frames.get(number).ok_or_else(|| label.damage("it does not exist"))?;
         plausible(u64::from(info.compressed), MAX_FRAME_BYTES)
@@ -128,8 +149,7 @@ impl SegmentReader {
         self.file
             .read_exact_at(&mut compressed, info.offset)
             .map_err(|error| Error::io(&self.path, "read", error))?;
-        let tar = decompress_stated(&compressed).map_err(|reason| label.damage(&reason))?;
-        Ok(Frame::new(tar, label, self.date))
+        Ok(PackedFrame { compressed, label, date: self.date })
     }
 
     /// Calls `visit` for each member, in order; stops at the first error.
@@ -137,18 +157,20 @@ impl SegmentReader {
         let mut before: Option<EventPath> = None;
         for number in 0..self.frames.len() {
             let frame = self.read_frame(number)?;
-            let mut first = true;
+            let mut last = None;
             for member in frame.members() {
                 let member = member?;
                 // Within a frame the order was checked.
-                if first && before.as_ref().is_some_and(|before| *before >= member.path) {
+                if let Some(before) = before.take()
+                    && before.borrowed().member_order() >= member.path.member_order()
+                {
                     let label = FrameLabel { path: self.path.clone(), number };
                     return Err(label.damage(&format!("{} is out of order or twice", member.path)));
                 }
-                first = false;
-                before = Some(member.path.clone());
+                last = Some(member.path);
                 visit(member)?;
             }
+            before = last.map(PathRef::to_path).or(before);
         }
         Ok(())
     }

@@ -6,38 +6,45 @@
 //! format). The format is POSIX.1-1988 ustar, with a POSIX.1-2001 PAX header before it
 //! where the path is too long for ustar.
 
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use crate::event::{EventPath, Timestamp};
+use crate::event::{EventPath, Malformed, PathRef, Timestamp};
 
 /// A tar is made of blocks of this size.
 pub(super) const BLOCK: usize = 512;
 
-const NAME_BYTES: usize = 100;
-const PREFIX_BYTES: usize = 155;
+/// Where the fields of a header lie that differ from member to member.
+const NAME: Range<usize> = 0..100;
+const SIZE: Range<usize> = 124..136;
+const MTIME: Range<usize> = 136..148;
+const CHECKSUM: Range<usize> = 148..156;
+const KIND: usize = 156;
+const PREFIX: Range<usize> = 345..500;
 
 /// The greatest modification time that eleven octal digits hold.
 const MAX_MTIME: i64 = 0o77_777_777_777;
 
 /// The modification time of a member in seconds: the event's own, or the day's start.
-pub(super) fn mtime(path: &EventPath, timestamp: Option<Timestamp>) -> i64 {
-    timestamp.unwrap_or_else(|| path.date.start()).seconds().clamp(0, MAX_MTIME)
+pub(super) fn mtime(path: PathRef<'_>, timestamp: Option<Timestamp>) -> i64 {
+    timestamp.unwrap_or_else(|| path.date().start()).seconds().clamp(0, MAX_MTIME)
 }
 
 /// Bytes that a member takes, with its headers and padding.
 pub(super) fn member_bytes(path: &EventPath, size: usize) -> usize {
-    header_bytes(&parts(path)) + size.next_multiple_of(BLOCK)
+    header_bytes(&parts(path.borrowed())) + size.next_multiple_of(BLOCK)
 }
 
 /// A member's path in the two parts of a ustar header.
-struct Parts {
+struct Parts<'a> {
     prefix: String,
-    name: String,
+    name: &'a str,
 }
 
-impl Parts {
+impl Parts<'_> {
     fn fits(&self) -> bool {
-        self.prefix.len() <= PREFIX_BYTES && self.name.len() <= NAME_BYTES
+        self.prefix.len() <= PREFIX.len() && self.name.len() <= NAME.len()
     }
 
     fn pax_record(&self) -> String {
@@ -54,33 +61,32 @@ impl Parts {
     }
 }
 
-fn parts(path: &EventPath) -> Parts {
-    Parts { prefix: format!("{}/{}", path.date, path.node), name: path.name.to_string() }
+fn parts(path: PathRef<'_>) -> Parts<'_> {
+    Parts { prefix: [path.date().text().as_str(), "/", path.node()].concat(), name: path.name() }
 }
 
-fn header_bytes(parts: &Parts) -> usize {
+fn header_bytes(parts: &Parts<'_>) -> usize {
     if parts.fits() { BLOCK } else { 2 * BLOCK + parts.pax_record().len().next_multiple_of(BLOCK) }
 }
 
 /// Appends a member.
-pub(super) fn append(out: &mut Vec<u8>, path: &EventPath, mtime: i64, bytes: &[u8]) {
+pub(super) fn append(out: &mut Vec<u8>, path: PathRef<'_>, mtime: i64, bytes: &[u8]) {
     append_header(out, path, mtime, bytes.len());
     out.extend_from_slice(bytes);
     out.resize(out.len().next_multiple_of(BLOCK), 0);
 }
 
-fn append_header(out: &mut Vec<u8>, path: &EventPath, mtime: i64, size: usize) {
+fn append_header(out: &mut Vec<u8>, path: PathRef<'_>, mtime: i64, size: usize) {
     let parts = parts(path);
     if !parts.fits() {
         let record = parts.pax_record();
-        let pax = block("", "PaxHeader", mtime, record.len(), tar::EntryType::XHeader);
-        out.extend_from_slice(&pax);
+        out.extend_from_slice(&PAX.header("", "PaxHeader", mtime, record.len()));
         out.extend_from_slice(record.as_bytes());
         out.resize(out.len().next_multiple_of(BLOCK), 0);
     }
-    let prefix = cut(&parts.prefix, PREFIX_BYTES);
-    let name = cut(&parts.name, NAME_BYTES);
-    out.extend_from_slice(&block(prefix, name, mtime, size, tar::EntryType::Regular));
+    let prefix = cut(&parts.prefix, PREFIX.len());
+    let name = cut(parts.name, NAME.len());
+    out.extend_from_slice(&REGULAR.header(prefix, name, mtime, size));
 }
 
 /// The first bytes of a text, at a character's boundary.
@@ -88,27 +94,68 @@ fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
-fn block(prefix: &str, name: &str, mtime: i64, size: usize, kind: tar::EntryType) -> [u8; BLOCK] {
-    let mut header = tar::Header::new_ustar();
-    if let Some(ustar) = header.as_ustar_mut() {
-        ustar.name[..name.len()].copy_from_slice(name.as_bytes());
-        ustar.prefix[..prefix.len()].copy_from_slice(prefix.as_bytes());
-        ustar.set_device_major(0);
-        ustar.set_device_minor(0);
+static REGULAR: LazyLock<Template> = LazyLock::new(|| Template::new(tar::EntryType::Regular));
+static PAX: LazyLock<Template> = LazyLock::new(|| Template::new(tar::EntryType::XHeader));
+
+/// What all headers of a kind share.
+struct Template {
+    block: [u8; BLOCK],
+    /// Of its bytes; the field of the checksum counts as blank.
+    sum: u64,
+}
+
+impl Template {
+    fn new(kind: tar::EntryType) -> Self {
+        let mut header = tar::Header::new_ustar();
+        if let Some(ustar) = header.as_ustar_mut() {
+            ustar.set_device_major(0);
+            ustar.set_device_minor(0);
+        }
+        header.set_mode(0o444);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_entry_type(kind);
+        let mut block = *header.as_bytes();
+        for field in [NAME, PREFIX, SIZE, MTIME] {
+            block[field].fill(0);
+        }
+        block[CHECKSUM].fill(b' ');
+        Self { block, sum: sum(&block) }
     }
-    header.set_mode(0o444);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_size(size as u64);
-    header.set_mtime(u64::try_from(mtime).unwrap_or(0));
-    header.set_entry_type(kind);
-    header.set_cksum();
-    *header.as_bytes()
+
+    /// A header. A day has as many as events, and each is made once more when it is read,
+    /// so the fields are written directly.
+    fn header(&self, prefix: &str, name: &str, mtime: i64, size: usize) -> [u8; BLOCK] {
+        let mut block = self.block;
+        block[NAME][..name.len()].copy_from_slice(name.as_bytes());
+        block[PREFIX][..prefix.len()].copy_from_slice(prefix.as_bytes());
+        octal(&mut block[SIZE], size as u64);
+        octal(&mut block[MTIME], u64::try_from(mtime).unwrap_or(0));
+        let fields = sum(name.as_bytes()) + sum(prefix.as_bytes());
+        let sum = self.sum + fields + sum(&block[SIZE.start..MTIME.end]);
+        octal(&mut block[CHECKSUM], sum);
+        block
+    }
+}
+
+fn sum(bytes: &[u8]) -> u64 {
+    u64::from(bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>())
+}
+
+/// Fills a field with octal digits and a zero byte at the end.
+fn octal(field: &mut [u8], mut number: u64) {
+    if let Some((last, digits)) = field.split_last_mut() {
+        *last = 0;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (number & 7) as u8;
+            number >>= 3;
+        }
+    }
 }
 
 /// A member as it stands in a tar.
-pub(super) struct Parsed {
-    pub(super) path: EventPath,
+pub(super) struct Parsed<'a> {
+    pub(super) path: PathRef<'a>,
     pub(super) mtime: i64,
     /// Where its bytes begin.
     pub(super) start: usize,
@@ -118,7 +165,7 @@ pub(super) struct Parsed {
 }
 
 /// Reads the member that begins at `at`.
-pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed, String> {
+pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed<'_>, String> {
     let first = header_at(tar, at)?;
     let (long_path, header_start) = if first.kind == b'x' {
         let start = at + BLOCK;
@@ -130,35 +177,48 @@ pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed, String> {
         (None, at)
     };
     let header = if long_path.is_some() { header_at(tar, header_start)? } else { first };
-    match header.kind {
-        b'0' => {}
-        kind => {
-            return Err(format!(
-                "a member of type \"{}\" is in it; only regular files belong into a segment",
-                char::from(kind).escape_default()
-            ));
+    if header.kind != b'0' {
+        return Err(format!(
+            "a member of type \"{}\" is in it; only regular files belong into a segment",
+            char::from(header.kind).escape_default()
+        ));
+    }
+    let foreign = |path: &str| format!("the tar header of {path} is not one that this format has");
+    let start = header_start + BLOCK;
+    let path = match (long_path, header.prefix.split_once('/')) {
+        (Some(text), _) => PathRef::parse(text),
+        (None, Some((date, node))) => PathRef::from_parts(date, node, header.name),
+        (None, None) => {
+            let joined = header.joined();
+            let error = PathRef::parse(&joined).err();
+            return Err(error.map_or_else(|| foreign(&joined), |error| wrong_name(&error)));
         }
     }
-    let text = match &long_path {
-        Some(text) => text.as_str(),
-        None => header.path.as_str(),
+    .map_err(|error| wrong_name(&error))?;
+    let is_ours = if long_path.is_none() {
+        let made = REGULAR.header(header.prefix, header.name, header.mtime, header.size);
+        tar[at..start] == made
+    } else {
+        let mut made = Vec::with_capacity(start - at);
+        append_header(&mut made, path, header.mtime, header.size);
+        tar.get(at..start) == Some(made.as_slice())
     };
-    let path: EventPath =
-        text.parse().map_err(|error| format!("a member's name is wrong: {error}"))?;
-    let start = header_start + BLOCK;
-    let mut expected = Vec::with_capacity(start - at);
-    append_header(&mut expected, &path, header.mtime, header.size);
-    if tar.get(at..start) != Some(expected.as_slice()) {
-        return Err(format!("the tar header of {path} is not one that this format has"));
+    if !is_ours {
+        return Err(foreign(&path.to_string()));
     }
     let end = start
         .checked_add(header.size.next_multiple_of(BLOCK))
         .filter(|end| *end <= tar.len())
         .ok_or_else(|| format!("the frame ends inside {path}"))?;
-    if tar[start + header.size..end].iter().any(|byte| *byte != 0) {
+    let padding = &tar[start + header.size..end];
+    if *padding != [0; BLOCK][..padding.len()] {
         return Err(format!("there are bytes in the padding after {path}"));
     }
     Ok(Parsed { path, mtime: header.mtime, start, size: header.size, end })
+}
+
+fn wrong_name(error: &Malformed) -> String {
+    format!("a member's name is wrong: {error}")
 }
 
 /// Where the bytes of the member at `at` lie, and where the next member begins; `None` when
@@ -166,11 +226,12 @@ pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed, String> {
 pub(super) fn extent(tar: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
     let header = |at: usize| {
         let block = tar.get(at..at.checked_add(BLOCK)?)?;
-        let size = block[124..135].iter().try_fold(0_usize, |size, digit| match digit {
-            b'0'..=b'7' => Some(size.checked_mul(8)? + usize::from(digit - b'0')),
-            _ => None,
-        });
-        Some((block[156], size?))
+        let size =
+            block[SIZE.start..SIZE.end - 1].iter().try_fold(0_usize, |size, digit| match digit {
+                b'0'..=b'7' => Some(size.checked_mul(8)? + usize::from(digit - b'0')),
+                _ => None,
+            });
+        Some((block[KIND], size?))
     };
     let (mut kind, mut size) = header(at)?;
     let mut start = at + BLOCK;
@@ -184,44 +245,60 @@ pub(super) fn extent(tar: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
     (kind == b'0' && next <= tar.len()).then_some((start..end, next))
 }
 
-struct Header {
-    path: String,
+struct Header<'a> {
+    prefix: &'a str,
+    name: &'a str,
     size: usize,
     mtime: i64,
     kind: u8,
 }
 
+impl Header<'_> {
+    fn joined(&self) -> Cow<'_, str> {
+        if self.prefix.is_empty() {
+            Cow::Borrowed(self.name)
+        } else {
+            Cow::Owned(format!("{}/{}", self.prefix, self.name))
+        }
+    }
+}
+
 /// The fields that matter. Anything else wrong with a header shows when it is made anew.
-fn header_at(tar: &[u8], at: usize) -> Result<Header, String> {
+fn header_at(tar: &[u8], at: usize) -> Result<Header<'_>, String> {
     let block = tar.get(at..at + BLOCK).ok_or("it ends inside a tar header")?;
     let text = |range: Range<usize>| {
         let field = &block[range];
-        let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
-        std::str::from_utf8(&field[..end]).map_err(|_| "a name in it is not UTF-8".to_owned())
+        let end = memchr::memchr(0, field).unwrap_or(field.len());
+        std::str::from_utf8(&field[..end]).map_err(|_| "a name in it is not UTF-8")
     };
     let number = |range: Range<usize>| {
-        let digits = text(range)?;
-        u64::from_str_radix(digits, 8)
-            .map_err(|_| "a tar header in it has a broken number".to_owned())
+        // A field of digits ends with a zero byte.
+        let digits = block[range].strip_suffix(&[0]).filter(|digits| !digits.is_empty());
+        let number = digits.and_then(|digits| {
+            digits.iter().try_fold(0_u64, |number, digit| match digit {
+                b'0'..=b'7' => Some(8 * number + u64::from(digit - b'0')),
+                _ => None,
+            })
+        });
+        number.ok_or("a tar header in it has a broken number")
     };
-    let size = number(124..136)?;
+    let size = number(SIZE)?;
     if size > super::MAX_FRAME_BYTES {
         return Err(format!("a member in it claims to have {size} bytes"));
     }
-    let (prefix, name) = (text(345..500)?, text(0..100)?);
     Ok(Header {
-        path: if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") },
+        prefix: text(PREFIX)?,
+        name: text(NAME)?,
         size: size as usize,
-        mtime: i64::try_from(number(136..148)?).unwrap_or(i64::MAX),
-        kind: block[156],
+        mtime: i64::try_from(number(MTIME)?).unwrap_or(i64::MAX),
+        kind: block[KIND],
     })
 }
 
-fn pax_path(record: &[u8]) -> Result<String, String> {
+fn pax_path(record: &[u8]) -> Result<&str, String> {
     let text = std::str::from_utf8(record).map_err(|_| "a PAX header in it is not UTF-8")?;
     text.split_once(" path=")
         .and_then(|(_, path)| path.strip_suffix('\n'))
-        .map(str::to_owned)
         .ok_or_else(|| "a PAX header in it has other records than a path".to_owned())
 }
 
@@ -261,13 +338,13 @@ mod tests {
         for size in [0, 1, 511, 512, 513, 1024] {
             let (path, bytes) = (path(20, 30), vec![b'x'; size]);
             let mut tar = Vec::new();
-            append(&mut tar, &path, 1_778_925_601, &bytes);
+            append(&mut tar, path.borrowed(), 1_778_925_601, &bytes);
             assert_eq!(tar.len(), member_bytes(&path, size));
             assert_eq!(tar.len(), BLOCK + size.div_ceil(BLOCK) * BLOCK);
             let wanted = (path.to_string(), 0o444, 0, 0, 1_778_925_601, bytes);
             assert_eq!(seen(&tar), wanted);
             let parsed = parse(&tar, 0).unwrap();
-            assert_eq!((parsed.path, parsed.mtime), (path, 1_778_925_601));
+            assert_eq!((parsed.path.to_path(), parsed.mtime), (path, 1_778_925_601));
             assert_eq!((parsed.start, parsed.size, parsed.end), (BLOCK, size, tar.len()));
         }
     }
@@ -275,19 +352,46 @@ mod tests {
     #[test]
     fn a_pax_header_comes_where_ustar_has_no_room_and_only_there() {
         for (prefix, name, blocks) in [
-            (20, NAME_BYTES, 1),
-            (20, NAME_BYTES + 1, 3),
-            (PREFIX_BYTES, 30, 1),
-            (PREFIX_BYTES + 1, 30, 3),
+            (20, NAME.len(), 1),
+            (20, NAME.len() + 1, 3),
+            (PREFIX.len(), 30, 1),
+            (PREFIX.len() + 1, 30, 3),
             (266, 255, 4),
         ] {
             let path = path(prefix, name);
             let mut tar = Vec::new();
-            append(&mut tar, &path, 0, b"");
+            append(&mut tar, path.borrowed(), 0, b"");
             assert_eq!((tar.len(), member_bytes(&path, 0)), (blocks * BLOCK, blocks * BLOCK));
             assert_eq!(seen(&tar).0, path.to_string());
             let parsed = parse(&tar, 0).unwrap();
-            assert_eq!((parsed.path, parsed.start, parsed.end), (path, tar.len(), tar.len()));
+            assert_eq!(parsed.path, path);
+            assert_eq!((parsed.start, parsed.end), (tar.len(), tar.len()));
+        }
+    }
+
+    /// The `tar` crate sets every field by its own rules; here they are written directly.
+    #[test]
+    fn headers_are_those_that_the_tar_crate_makes() {
+        for (size, mtime) in [(0, 0), (7, 8), (511, 1_778_925_601), (64 << 20, MAX_MTIME)] {
+            for (kind, template) in
+                [(tar::EntryType::Regular, &REGULAR), (tar::EntryType::XHeader, &PAX)]
+            {
+                let mut header = tar::Header::new_ustar();
+                let ustar = header.as_ustar_mut().unwrap();
+                ustar.name[..3].copy_from_slice(b"a.b");
+                ustar.prefix[..5].copy_from_slice("d/kü".as_bytes());
+                ustar.set_device_major(0);
+                ustar.set_device_minor(0);
+                header.set_mode(0o444);
+                header.set_uid(0);
+                header.set_gid(0);
+                header.set_size(size);
+                header.set_mtime(mtime as u64);
+                header.set_entry_type(kind);
+                header.set_cksum();
+                let made = template.header("d/kü", "a.b", mtime, size as usize);
+                assert_eq!(&made, header.as_bytes(), "{size} {mtime}");
+            }
         }
     }
 
@@ -296,11 +400,11 @@ mod tests {
     fn a_pax_record_says_its_own_length() {
         for length in [80, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100, 101, 200] {
             let path = path(20, length);
-            let record = parts(&path).pax_record();
+            let record = parts(path.borrowed()).pax_record();
             let (said, rest) = record.split_once(' ').unwrap();
             assert_eq!(said.parse(), Ok(record.len()));
             assert_eq!(rest, format!("path={path}\n"));
-            assert_eq!(pax_path(record.as_bytes()), Ok(path.to_string()));
+            assert_eq!(pax_path(record.as_bytes()), Ok(path.to_string().as_str()));
         }
         pax_path(b"20 mtime=1778925601\n").unwrap_err();
         pax_path(b"12 path=a\xff\n").unwrap_err();
@@ -309,10 +413,66 @@ mod tests {
     #[test]
     fn the_time_of_a_member_is_its_events_or_its_days_within_what_a_header_holds() {
         let path = path(20, 30);
-        let time = |text: &str| mtime(&path, Some(text.parse().unwrap()));
+        let time = |text: &str| mtime(path.borrowed(), Some(text.parse().unwrap()));
         assert_eq!(time("2026-05-16T10:11:12.999999Z"), 1_778_926_272);
-        assert_eq!(mtime(&path, None), path.date.start().seconds());
+        assert_eq!(mtime(path.borrowed(), None), path.date.start().seconds());
         assert_eq!(time("1969-12-31T23:59:59Z"), 0);
         assert_eq!(time("9999-12-31T23:59:59Z"), 0o77_777_777_777);
+    }
+
+    #[test]
+    fn the_extent_of_a_member_is_where_its_bytes_are() {
+        let mut tar = Vec::new();
+        let mut places = Vec::new();
+        for (name, size) in [(30, 700), (NAME.len() + 1, 512), (200, 0), (30, 1)] {
+            places.push(tar.len());
+            append(&mut tar, path(20, name).borrowed(), 7, &vec![b'x'; size]);
+        }
+        for at in places.iter().copied() {
+            let parsed = parse(&tar, at).unwrap();
+            let bytes = parsed.start..parsed.start + parsed.size;
+            assert_eq!(extent(&tar, at), Some((bytes, parsed.end)));
+            assert_eq!(extent(&tar[..parsed.end - 1], at), None, "cut off");
+            assert_eq!(extent(&tar[..at + BLOCK - 1], at), None, "cut off in its header");
+        }
+        assert_eq!(extent(&tar, tar.len()), None);
+        assert_eq!(extent(&tar, usize::MAX), None);
+        for (place, byte) in [(KIND, b'5'), (SIZE.start, b'8'), (SIZE.end - 2, b' ')] {
+            let mut odd = tar.clone();
+            odd[place] = byte;
+            assert_eq!(extent(&odd, 0), None, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_member_as_large_as_a_frame_is_thinkable_and_a_larger_one_is_not() {
+        let reason = |size: u64| {
+            let mut tar = Vec::new();
+            append_header(&mut tar, path(20, 30).borrowed(), 0, size as usize);
+            parse(&tar, 0).err().unwrap()
+        };
+        let largest = crate::segment::MAX_FRAME_BYTES;
+        assert!(reason(largest).starts_with("the frame ends inside"), "{}", reason(largest));
+        for size in [largest + 1, 0o77_777_777_777] {
+            assert_eq!(reason(size), format!("a member in it claims to have {size} bytes"));
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_refused_is_called_by_its_whole_name() {
+        let refused =
+            |prefix: &str, name: &str| parse(&REGULAR.header(prefix, name, 0, 0), 0).err().unwrap();
+        for (prefix, name) in [("", "2026-05-16/pi4/a.json"), ("2026-05-16", "pi4/a.json")] {
+            let reason = "the tar header of 2026-05-16/pi4/a.json is not one that this format has";
+            assert_eq!(refused(prefix, name), reason);
+        }
+        for (prefix, name, told) in [
+            ("", "a.json", "\"a.json\" is not an event's path"),
+            ("2026-05-16", "a.json", "\"2026-05-16/a.json\" is not an event's path"),
+            ("2026-05-16/pi4", "a.txt", "\"a.txt\" cannot be the name of an event file"),
+        ] {
+            let reason = refused(prefix, name);
+            assert!(reason.starts_with(&format!("a member's name is wrong: {told}")), "{reason}");
+        }
     }
 }

@@ -66,7 +66,7 @@ fn open(bytes: &[u8]) -> Result<SegmentReader, Error> {
 fn read(bytes: &[u8]) -> Result<BTreeMap<EventPath, Vec<u8>>, Error> {
     let mut read = BTreeMap::new();
     open(bytes)?.for_each_member(&mut |member| {
-        read.insert(member.path, member.bytes.to_vec());
+        read.insert(member.path.to_path(), member.bytes.to_vec());
         Ok(())
     })?;
     Ok(read)
@@ -128,7 +128,10 @@ fn every_flipped_bit_is_found_and_none_is_fatal() {
             for number in 0..reader.frames().len() {
                 let Ok(frame) = reader.read_frame(number) else { continue };
                 for member in frame.members().map_while(Result::ok) {
-                    assert_eq!(events.get(&member.path).map(Vec::as_slice), Some(member.bytes));
+                    assert_eq!(
+                        events.get(&member.path.to_path()).map(Vec::as_slice),
+                        Some(member.bytes)
+                    );
                 }
             }
         }
@@ -246,6 +249,7 @@ fn files_that_are_no_events_are_kept_and_counted() {
     events.insert("2026-05-16/pi4/empty.json".parse().unwrap(), Vec::new());
     let (bytes, summary) = write(&events, small());
     assert_eq!((summary.events, summary.invalid), (7, 2));
+    assert_eq!(summary.event_bytes, events.values().map(|bytes| bytes.len() as u64).sum::<u64>());
     assert_eq!(read(&bytes).unwrap(), events);
     let reader = open(&bytes).unwrap();
     assert_eq!(reader.index().unwrap().invalid(), 2);
@@ -266,7 +270,7 @@ fn members_that_hold_a_text_are_found_without_looking_into_the_others() {
     for number in 0..reader.frames().len() {
         let frame = reader.read_frame(number).unwrap();
         for member in frame.members_with(&["run-7".to_owned(), "run-49\"".to_owned()]) {
-            found.push(member.unwrap().path);
+            found.push(member.unwrap().path.to_path());
         }
     }
     let wanted: Vec<EventPath> = events
@@ -396,7 +400,7 @@ fn hostile_members_are_refused_by_name() {
 fn headers_that_contradict_themselves_are_refused() {
     let (path, bytes) = event(1);
     let mut good = Vec::new();
-    tar::append(&mut good, &path, 1_778_925_601, &bytes);
+    tar::append(&mut good, path.borrowed(), 1_778_925_601, &bytes);
     assert_eq!(read(&hostile(&good)).unwrap()[&path], bytes);
 
     // Every single byte of a header counts.

@@ -9,12 +9,15 @@ use super::seek::Entry;
 const ZSTD_MAGIC: u32 = 0xFD2F_B528;
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A50;
 
+/// Frames that are followed; no segment has as many.
+const MOST_FRAMES: usize = 1 << 20;
+
 /// The frames from the start of the file, as far as they can be followed, and their total
 /// size. Skippable frames have decompressed size 0.
 pub(super) fn walk(file: &File, file_bytes: u64) -> (Vec<Entry>, u64) {
     let mut entries = Vec::new();
     let mut at = 0;
-    while at < file_bytes && entries.len() < (1 << 20) {
+    while entries.len() < MOST_FRAMES {
         let Some((compressed, decompressed)) = frame(file, at, file_bytes) else { break };
         let (Ok(compressed_u32), Ok(decompressed)) =
             (u32::try_from(compressed), u32::try_from(decompressed))
@@ -62,9 +65,6 @@ fn frame(file: &File, at: u64, file_bytes: u64) -> Option<(u64, u64)> {
     let mut next = at + (size_at + size_bytes) as u64;
     loop {
         let mut block = [0; 3];
-        if next + 3 > file_bytes {
-            return None;
-        }
         file.read_exact_at(&mut block, next).ok()?;
         let header = u32::from_le_bytes([block[0], block[1], block[2], 0]);
         let is_last = header & 1 == 1;
@@ -168,8 +168,9 @@ mod tests {
                 assert_eq!(walked(&bytes), (vec![entry], bytes.len() as u64), "{descriptor:x}");
             }
         }
-        // No size at all, or one that no frame of ours has.
+        // No size at all, whatever follows, or one that no frame of ours has.
         assert_eq!(walked(&frame(0x00, b"w", last)), (vec![], 0));
+        assert_eq!(walked(&frame(0x00, b"w\x03\0\0\0\0\0\0\0", last)), (vec![], 0));
         assert_eq!(walked(&frame(0xc0, b"w\0\0\0\0\x01\0\0\0", last)), (vec![], 0));
     }
 
@@ -203,5 +204,12 @@ mod tests {
         assert_eq!(walked(&garbage), (vec![(11, 0)], 11));
         assert_eq!(walked(&skippable(SKIPPABLE_MAGIC + 16, b"abc")), (vec![], 0));
         assert_eq!(walked(b""), (vec![], 0));
+    }
+
+    #[test]
+    fn a_file_of_nothing_but_headers_is_followed_so_far_and_no_farther() {
+        let frame = [&SKIPPABLE_MAGIC.to_le_bytes()[..], &[1, 0, 0, 0, b'x']].concat();
+        let (entries, end) = walked(&frame.repeat((1 << 20) + 1));
+        assert_eq!((entries.len(), end), (1 << 20, 9 << 20));
     }
 }

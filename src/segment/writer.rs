@@ -235,6 +235,7 @@ fn process(
     for (path, size) in &frame.members {
         let (bytes, after) = rest.split_at(*size);
         rest = after;
+        let path = path.borrowed();
         let timestamp = facts.add(path, bytes);
         tar::append(&mut tar, path, tar::mtime(path, timestamp), bytes);
     }

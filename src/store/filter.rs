@@ -1,5 +1,7 @@
 //! What a reader asks for, and which frames can hold it.
 
+use memchr::memmem;
+
 use crate::Result;
 use crate::event::{Date, EventHead, Severity, Timestamp};
 use crate::segment::{Field, Index};
@@ -43,6 +45,31 @@ impl Filter {
             && among(&self.nodes, &event.node)
             && among(&self.services, &event.service)
             && among(&self.sources, &event.source)
+    }
+
+    /// What must stand in the bytes of every match that has no backslash: without one, JSON
+    /// holds such a text as it is. So most files need not be parsed to see that they are
+    /// not asked for. `None` when there is no such text.
+    pub(super) fn texts(&self) -> Option<&[String]> {
+        let ids = self.correlation_ids.as_slice();
+        let plain = |id: &String| id.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
+        (!ids.is_empty() && ids.iter().all(plain)).then_some(ids)
+    }
+
+    /// Whether a file is an event that is asked for.
+    pub(super) fn judge(&self, bytes: &[u8]) -> Judged {
+        if let Some(texts) = self.texts()
+            && memchr::memchr(b'\\', bytes).is_none()
+            && bytes.first() == Some(&b'{')
+            && !texts.iter().any(|text| memmem::find(bytes, text.as_bytes()).is_some())
+        {
+            return Judged::Other;
+        }
+        match EventHead::parse(bytes) {
+            Ok(head) if self.matches(&head) => Judged::Match(head.timestamp),
+            Ok(_) => Judged::Other,
+            Err(error) => Judged::Invalid(error.0),
+        }
     }
 
     /// Whether every event passes.
@@ -103,6 +130,16 @@ impl Filter {
             (Field::Source, self.sources.clone()),
         ]
     }
+}
+
+/// What a file is to a filter.
+pub(super) enum Judged {
+    /// An event that is asked for, and its time.
+    Match(Timestamp),
+    /// Another event.
+    Other,
+    /// No event, and why.
+    Invalid(String),
 }
 
 /// Earliest or latest first.

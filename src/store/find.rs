@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{FoundEvent, Store};
-use crate::archive::{ArchiveDir, Manifest, SegmentName};
-use crate::event::{Date, EventHead, EventPath, Timestamp};
+use super::{FoundEvent, Store, step};
+use crate::archive::{ArchiveDir, Expired, Manifest, SegmentName};
+use crate::event::{Date, EventName, EventPath, PathRef, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::segment::SegmentReader;
 use crate::{Error, Result};
@@ -36,10 +36,10 @@ impl Name {
         })
     }
 
-    fn fits(&self, path: &EventPath) -> bool {
+    fn fits(&self, path: PathRef<'_>) -> bool {
         match self {
-            Self::Path(wanted) => wanted == path,
-            Self::Id(id) => path.name.id() == Some(*id),
+            Self::Path(wanted) => path == *wanted,
+            Self::Id(id) => EventName::parse(path.name()).is_some_and(|parts| parts.id == *id),
         }
     }
 
@@ -78,21 +78,25 @@ impl Store {
                 }
             }
         }
+        let mut expired = None;
         if let Some(archive) = self.archive()? {
-            let manifest = Manifest::load(&archive)?;
-            let dates: BTreeSet<Date> = manifest.segments().map(|(name, _)| name.date).collect();
-            for date in ordered(dates.into_iter(), likely, only_there) {
-                for (segment, _) in manifest.segments_of(date) {
-                    match find_archived(&archive, segment, name, &mut failed) {
-                        Ok(Some((path, bytes))) => {
-                            let segment = Some(std::sync::Arc::new(segment.clone()));
-                            return Ok(found(path, segment, bytes));
-                        }
-                        Ok(None) => {}
-                        Err(error) => failed = failed.or(Some(error)),
-                    }
+            step();
+            let mut manifest = Manifest::load(&archive)?;
+            loop {
+                let look = Look { archive: &archive, manifest: &manifest, name, likely };
+                let (found, vanished, error) = look.at_all(only_there);
+                if let Some(found) = found {
+                    return Ok(found);
+                }
+                // What is gone expired, or another segment took its place.
+                if !(vanished && manifest.reload_if_changed(&archive)?) {
+                    failed = failed.or(error);
+                    break;
                 }
             }
+            expired = Expired::of(manifest.expired().filter(|record| {
+                !only_there || record.segment.as_ref().map(|segment| segment.date) == likely
+            }));
         }
         if let Some(error) = failed {
             return Err(error);
@@ -101,7 +105,45 @@ impl Store {
             Name::Path(path) => path.to_string(),
             Name::Id(id) => id.to_string(),
         };
-        Err(Error::NotFound { what, reason: "no such event, neither live nor archived".to_owned() })
+        let mut reason = "no such event, neither live nor archived".to_owned();
+        if let Some(expired) = expired {
+            reason.push_str(&format!("; but {expired}, and could have held it"));
+        }
+        Err(Error::NotFound { what, reason })
+    }
+}
+
+/// One look through the archive, as a manifest names it.
+struct Look<'a> {
+    archive: &'a ArchiveDir,
+    manifest: &'a Manifest,
+    name: &'a Name,
+    likely: Option<Date>,
+}
+
+impl Look<'_> {
+    /// The event, whether a segment was not there, and what could not be read.
+    fn at_all(&self, only_there: bool) -> (Option<FoundEvent>, bool, Option<Error>) {
+        let dates: BTreeSet<Date> = self.manifest.segments().map(|(name, _)| name.date).collect();
+        let (mut vanished, mut failed) = (false, None);
+        for date in ordered(dates.into_iter(), self.likely, only_there) {
+            for (segment, _) in self.manifest.segments_of(date) {
+                step();
+                match find_archived(self.archive, segment, self.name, &mut failed) {
+                    Ok(Some((path, bytes))) => {
+                        let segment = Some(std::sync::Arc::new(segment.clone()));
+                        let found = FoundEvent::new(path, segment, bytes.into());
+                        return (Some(found), vanished, failed);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        vanished |= error.is_not_found();
+                        failed = failed.or(Some(error));
+                    }
+                }
+            }
+        }
+        (None, vanished, failed)
     }
 }
 
@@ -114,26 +156,16 @@ fn ordered(dates: impl Iterator<Item = Date>, likely: Option<Date>, only_there: 
     dates
 }
 
-fn found(
-    path: EventPath,
-    segment: Option<std::sync::Arc<crate::archive::SegmentName>>,
-    bytes: Vec<u8>,
-) -> FoundEvent {
-    let timestamp =
-        EventHead::parse(&bytes).map_or_else(|_| path.date.start(), |head| head.timestamp);
-    FoundEvent::new(path, segment, bytes.into(), timestamp)
-}
-
 fn find_live(live: &LiveTree, date: Date, name: &Name) -> Result<Option<FoundEvent>> {
     let listing = live.list(date)?;
     let partition = live.partition(date);
     let mut bytes = Vec::new();
     for number in 0..listing.len() {
         let path = listing.path(number);
-        if name.fits(&path)
+        if name.fits(path.borrowed())
             && let FileState::Read(_) = partition.read_into(&path.node, &path.name, &mut bytes)?
         {
-            return Ok(Some(found(path, None, bytes)));
+            return Ok(Some(FoundEvent::new(path, None, bytes.into())));
         }
     }
     Ok(None)
@@ -166,8 +198,8 @@ fn find_in_frame(
 ) -> Result<Option<(EventPath, Vec<u8>)>> {
     for member in reader.read_frame(number)?.members() {
         let member = member?;
-        if name.fits(&member.path) {
-            return Ok(Some((member.path, member.bytes.to_vec())));
+        if name.fits(member.path) {
+            return Ok(Some((member.path.to_path(), member.bytes.to_vec())));
         }
     }
     Ok(None)

@@ -54,9 +54,16 @@ enum Change {
     RecordPrune(u32),
     /// The file of a segment that expired goes.
     Unpublish(u32),
+    /// The record that a segment takes the place of others.
+    RecordCompact(u32, &'static [u32], &'static [u32]),
+    /// A segment gets its name and that record.
+    Compact(u32, &'static [u32], &'static [u32]),
 }
 
-use Change::{Archive, Publish, Record, RecordPrune, RemoveDirectories, Unlink, Unpublish, Write};
+use Change::{
+    Archive, Compact, Publish, Record, RecordCompact, RecordPrune, RemoveDirectories, Unlink,
+    Unpublish, Write,
+};
 
 struct World {
     directory: tempfile::TempDir,
@@ -132,13 +139,15 @@ impl World {
         )
     }
 
-    fn append(&self, op: Op, number: u32, summary: Option<SegmentSummary>) {
+    fn append(&self, op: Op, number: u32, summary: Option<SegmentSummary>, old: &[u32]) {
         let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
         let by = By { user: String::new(), host: String::new(), command: String::new() };
         let (mut writer, _) = ManifestWriter::open(&self.archive, &self.lock, now, &by).unwrap();
         let mut record = NewRecord::new(now, op);
         record.date = Some(date());
         record.segment = Some(segment_name(number));
+        record.supersedes =
+            (!old.is_empty()).then(|| old.iter().map(|number| segment_name(*number)).collect());
         if let Some(summary) = summary {
             (record.first, record.last) = (summary.first, summary.last);
         }
@@ -154,7 +163,7 @@ impl World {
                 temp.publish(&segment_name(number)).unwrap();
             }
             Record(number, events) => {
-                self.append(Op::Rotate, number, Some(segment(events).1));
+                self.append(Op::Rotate, number, Some(segment(events).1), &[]);
             }
             Archive(number, events) => {
                 self.apply(Publish(number, events));
@@ -175,7 +184,14 @@ impl World {
                 fs::write(&temp, event(number).1).unwrap();
                 fs::rename(temp, live(number)).unwrap();
             }
-            RecordPrune(number) => self.append(Op::Prune, number, None),
+            RecordPrune(number) => self.append(Op::Prune, number, None, &[]),
+            RecordCompact(number, events, old) => {
+                self.append(Op::Compact, number, Some(segment(events).1), old);
+            }
+            Compact(number, events, old) => {
+                self.apply(Publish(number, events));
+                self.apply(RecordCompact(number, events, old));
+            }
             Unpublish(number) => {
                 self.archive.remove_segment(&segment_name(number), &self.lock).unwrap();
             }
@@ -221,13 +237,24 @@ fn plenty() -> Reader {
 
 /// A reader that can hold next to nothing, and so reads most of it twice.
 fn little() -> Reader {
-    let amounts = Amounts { buffer_bytes: 1000, buffer_rows: 1, block_files: 1 };
+    let amounts = Amounts {
+        buffer_bytes: 1000,
+        give_bytes: 0,
+        buffer_rows: 1,
+        block_files: 1,
+        batch_bytes: 0,
+    };
     Reader { amounts, ..plenty() }
 }
 
-/// Reads while `changes` happen, in every way. Each event of `always` must be seen once
-/// and as it was written, each other one at most once. Gives the number of ways.
-fn explore(before: &[Change], changes: &[Change], always: &[u32], reader: Reader) -> u64 {
+/// Lets `read` run while `changes` happen, in every way, and `judge` what came of it. Gives
+/// the number of ways.
+fn every_way<T>(
+    before: &[Change],
+    changes: &[Change],
+    read: &dyn Fn(&World) -> T,
+    judge: &dyn Fn(T, &str),
+) -> u64 {
     let mut ways = Ways { taken: Vec::new(), ways: 0 };
     loop {
         let world = Rc::new(World::new(before));
@@ -247,18 +274,30 @@ fn explore(before: &[Change], changes: &[Change], always: &[u32], reader: Reader
             })
         };
         HOOK.with(|slot| *slot.borrow_mut() = Some(hook));
-        let query = Query { order: reader.order, limit: reader.limit, ..Query::default() };
-        let mut stream = EventStream::open(&world.store(), query, reader.amounts).unwrap();
-        let rows: Vec<_> = stream.by_ref().map(Result::unwrap).collect();
+        let outcome = read(&world);
         HOOK.with(|slot| *slot.borrow_mut() = None);
         let (taken, at, _) = state.take();
         // Decisions beyond the end of this way belong to longer ones before it.
         ways.taken = taken[..at].to_vec();
+        let way: Vec<usize> = ways.taken.iter().map(|(choice, _)| *choice).collect();
+        judge(outcome, &format!("{before:?} then {changes:?} as {way:?}"));
+        if !ways.next() {
+            return ways.ways;
+        }
+    }
+}
 
-        let told = || {
-            let way: Vec<usize> = ways.taken.iter().map(|(choice, _)| *choice).collect();
-            format!("{before:?} then {changes:?} as {way:?} for {reader:?}")
-        };
+/// Reads while `changes` happen, in every way. Each event of `always` must be seen once
+/// and as it was written, each other one at most once. Gives the number of ways.
+fn explore(before: &[Change], changes: &[Change], always: &[u32], reader: Reader) -> u64 {
+    let read = |world: &World| {
+        let query = Query { order: reader.order, limit: reader.limit, ..Query::default() };
+        let mut stream = EventStream::open(&world.store(), query, reader.amounts).unwrap();
+        let rows: Vec<_> = stream.by_ref().map(Result::unwrap).collect();
+        (rows, stream.notices().take().0)
+    };
+    every_way(before, changes, &read, &|(rows, notices), way| {
+        let told = || format!("{way} for {reader:?}");
         let mut seen = BTreeMap::<(EventPath, Vec<u8>), u32>::new();
         for row in &rows {
             *seen.entry((row.path.clone(), row.bytes.to_vec())).or_default() += 1;
@@ -288,13 +327,9 @@ fn explore(before: &[Change], changes: &[Change], always: &[u32], reader: Reader
         for number in expected {
             assert!(seen.contains_key(&event(number)), "{number} is not seen: {}", told());
         }
-        let (notices, _) = stream.notices().take();
         let costs: Vec<&Notice> = notices.iter().filter(|notice| notice.costs_events()).collect();
         assert!(costs.is_empty(), "{costs:?}: {}", told());
-        if !ways.next() {
-            return ways.ways;
-        }
-    }
+    })
 }
 
 #[track_caller]
@@ -379,4 +414,70 @@ fn a_segment_that_expires_costs_its_own_events_alone_and_is_no_damage() {
         &[RecordPrune(0), Unpublish(0), RecordPrune(1), Unpublish(1)],
         &[4],
     );
+}
+
+#[test]
+fn each_event_is_seen_once_while_segments_become_one() {
+    explore_all(
+        &[Archive(0, &[0, 2]), Archive(1, &[1])],
+        &[
+            Publish(2, &[0, 1, 2]),
+            RecordCompact(2, &[0, 1, 2], &[0, 1]),
+            Unpublish(0),
+            Unpublish(1),
+        ],
+        &[0, 1, 2],
+    );
+}
+
+#[test]
+fn each_event_is_seen_once_while_segments_become_one_and_again_one() {
+    explore_all(
+        &[Archive(0, &[0]), Archive(1, &[1]), Archive(3, &[4])],
+        &[
+            Compact(2, &[0, 1], &[0, 1]),
+            Unpublish(0),
+            Unpublish(1),
+            Compact(4, &[0, 1, 4], &[2, 3]),
+            Unpublish(2),
+            Unpublish(3),
+        ],
+        &[0, 1, 4],
+    );
+}
+
+#[test]
+fn each_event_is_seen_once_while_its_day_is_rotated_and_compacted_at_once() {
+    explore_all(
+        &[Archive(0, &[0]), Write(2)],
+        &[Archive(1, &[2]), Unlink(2), Compact(2, &[0, 2], &[0, 1]), Unpublish(0), Unpublish(1)],
+        &[0, 2],
+    );
+}
+
+#[test]
+fn each_event_is_seen_once_backwards_and_within_a_limit_while_segments_become_one() {
+    let before = [Archive(0, &[0, 2]), Archive(1, &[1, 3])];
+    let all: &[u32] = &[0, 1, 2, 3];
+    let changes = [Publish(2, all), RecordCompact(2, all, &[0, 1]), Unpublish(0), Unpublish(1)];
+    for reader in
+        [Reader { order: Order::Reverse, ..little() }, Reader { limit: Some(2), ..little() }]
+    {
+        explore(&before, &changes, all, reader);
+    }
+}
+
+/// Finding one event goes by the same manifest, and must not stumble either.
+#[test]
+fn an_event_is_found_at_every_moment_while_segments_become_one() {
+    let before = [Archive(0, &[0]), Archive(1, &[1])];
+    let changes = [Compact(2, &[0, 1], &[0, 1]), Unpublish(0), Unpublish(1)];
+    for number in [0, 1] {
+        let (path, bytes) = event(number);
+        let find = |world: &World| world.store().find(&super::Name::Path(path.clone()));
+        let ways = every_way(&before, &changes, &find, &|found, way| {
+            assert_eq!(found.unwrap_or_else(|e| panic!("{e}: {way}")).bytes.to_vec(), bytes);
+        });
+        assert!(ways > 10, "only {ways} ways were tried");
+    }
 }

@@ -5,8 +5,11 @@
 //! up in the archive what vanished from the tree in between. So each event is seen
 //! exactly once at every moment, also while days are being rotated or restored.
 
+mod arena;
+mod candidates;
 mod filter;
 mod find;
+mod frames;
 mod notice;
 mod row;
 mod source;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::archive::SegmentName;
+use crate::archive::{Expired, SegmentName};
 use crate::event::EventPath;
 use crate::live::Oddity;
 
@@ -45,6 +45,8 @@ pub enum Notice {
         /// Their identity.
         path: EventPath,
     },
+    /// Days that could have held an answer have expired, or parts of them.
+    Expired(Expired),
 }
 
 impl Notice {
@@ -70,6 +72,7 @@ impl fmt::Display for Notice {
             Self::Conflict { path } => {
                 write!(f, "{path}: two different events have this name; both are shown")
             }
+            Self::Expired(expired) => write!(f, "{expired}; they could have held an answer"),
         }
     }
 }
@@ -94,6 +97,12 @@ impl Notices {
         }
     }
 
+    pub(super) fn add_all(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
+            self.add(notice);
+        }
+    }
+
     pub(super) fn odd(&mut self, oddity: &Oddity) {
         let (path, reason) = (oddity.path.clone(), oddity.reason.clone());
         self.add(if oddity.hides_events {
@@ -106,6 +115,14 @@ impl Notices {
     /// The notices since the last call, and how many more there were.
     pub fn take(&mut self) -> (Vec<Notice>, u64) {
         (std::mem::take(&mut self.kept), std::mem::take(&mut self.beyond))
+    }
+
+    /// What expired and could have held an answer, if the notices were not taken yet.
+    pub fn expired(&self) -> Option<&Expired> {
+        self.kept.iter().find_map(|notice| match notice {
+            Notice::Expired(expired) => Some(expired),
+            _ => None,
+        })
     }
 
     /// Whether any notice so far may have cost the answer an event.

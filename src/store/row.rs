@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::archive::SegmentName;
-use crate::event::{Event, EventHead, EventPath, InvalidEvent, Timestamp, write_with_location};
+use crate::event::{
+    Date, Event, EventHead, EventPath, InvalidEvent, Timestamp, write_with_location,
+};
 
 use super::Order;
 
@@ -17,24 +19,12 @@ pub struct FoundEvent {
     pub segment: Option<Arc<SegmentName>>,
     /// The file's bytes.
     pub bytes: Box<[u8]>,
-    /// The place in time that orders it: its timestamp, held within a day of its partition.
-    pub(super) time: i64,
 }
 
 impl FoundEvent {
-    pub(super) fn new(
-        path: EventPath,
-        segment: Option<Arc<SegmentName>>,
-        bytes: Box<[u8]>,
-        timestamp: Timestamp,
-    ) -> Self {
-        let time = clamp(&path, timestamp);
-        Self { path, segment, bytes, time }
-    }
-
-    /// A live file that was read by other means than a query.
-    pub fn live(path: EventPath, bytes: Box<[u8]>, timestamp: Timestamp) -> Self {
-        Self::new(path, None, bytes, timestamp)
+    /// An event that was read by other means than a query; none while live.
+    pub fn new(path: EventPath, segment: Option<Arc<SegmentName>>, bytes: Box<[u8]>) -> Self {
+        Self { path, segment, bytes }
     }
 
     /// The event's fields; what is found has been parsed before, so this succeeds.
@@ -52,50 +42,37 @@ impl FoundEvent {
         let segment = self.segment.as_ref().map(ToString::to_string);
         write_with_location(&self.bytes, &self.path, segment.as_deref(), out);
     }
-
-    pub(super) fn place(&self) -> Place<'_> {
-        Place { time: self.time, path: &self.path }
-    }
-
-    pub(super) fn size(&self) -> usize {
-        // The row itself, its two names and its bytes, as the allocator sees them.
-        std::mem::size_of::<Self>() + 128 + self.bytes.len()
-    }
 }
 
 /// An event filed more than a day away from its own timestamp is ordered at the edge of
 /// its partition's neighbours: so days can be read one after the other.
-pub(super) fn clamp(path: &EventPath, timestamp: Timestamp) -> i64 {
-    let (least, greatest) = bounds(path.date);
+pub(super) fn clamp(date: Date, timestamp: Timestamp) -> i64 {
+    let (least, greatest) = bounds(date);
     timestamp.micros().clamp(least, greatest)
 }
 
 /// The least and greatest place in time that events of a partition can have.
-pub(super) fn bounds(date: crate::event::Date) -> (i64, i64) {
+pub(super) fn bounds(date: Date) -> (i64, i64) {
     (
         date.start().micros() - Timestamp::MICROS_PER_DAY,
         date.end().micros() + Timestamp::MICROS_PER_DAY - 1,
     )
 }
 
-/// What rows are sorted by: time, then identity as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What rows are sorted by: time, then identity as text. The fields are compared in turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place<'a> {
     pub(super) time: i64,
-    pub(super) path: &'a EventPath,
+    pub(super) date: Date,
+    pub(super) node: &'a [u8],
+    pub(super) name: &'a [u8],
 }
 
 impl Place<'_> {
     pub(super) fn compare(&self, other: &Place<'_>, order: Order) -> Ordering {
-        let forward = self
-            .time
-            .cmp(&other.time)
-            .then_with(|| self.path.date.cmp(&other.path.date))
-            .then_with(|| self.path.node.cmp(&other.path.node))
-            .then_with(|| self.path.name.cmp(&other.path.name));
         match order {
-            Order::Forward => forward,
-            Order::Reverse => forward.reverse(),
+            Order::Forward => self.cmp(other),
+            Order::Reverse => other.cmp(self),
         }
     }
 }
@@ -104,15 +81,18 @@ impl Place<'_> {
 #[derive(Debug, Clone)]
 pub(super) struct OwnedPlace {
     pub(super) time: i64,
-    pub(super) path: EventPath,
+    date: Date,
+    node: Box<[u8]>,
+    name: Box<[u8]>,
 }
 
 impl OwnedPlace {
-    pub(super) fn of(row: &FoundEvent) -> Self {
-        Self { time: row.time, path: row.path.clone() }
+    pub(super) fn of(place: Place<'_>) -> Self {
+        let Place { time, date, node, name } = place;
+        Self { time, date, node: node.into(), name: name.into() }
     }
 
     pub(super) fn place(&self) -> Place<'_> {
-        Place { time: self.time, path: &self.path }
+        Place { time: self.time, date: self.date, node: &self.node, name: &self.name }
     }
 }

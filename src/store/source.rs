@@ -2,20 +2,22 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use memchr::memmem;
 use rayon::prelude::*;
 
+use super::arena::{Row, Rows};
+use super::candidates::{is_open_already, may_answer};
+use super::filter::Judged;
+use super::frames::{self, FrameRows, OpenSegment};
 use super::notice::{Notice, Notices};
-use super::row::{FoundEvent, bounds};
-use super::{Filter, Order, Query, Store, step};
-use crate::archive::{ArchiveDir, Manifest, Record, SegmentName, catalogue};
-use crate::event::{Date, EventHead, EventPath};
+use super::row::{bounds, clamp};
+use super::{Order, Query, Store, step};
+use crate::Result;
+use crate::archive::{ArchiveDir, Expired, Manifest, Record, SegmentName, catalogue};
+use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FileState, Listing, LiveTree};
 use crate::segment::{SegmentReader, Sha256Hash};
-use crate::{Error, Result};
 
 /// A part of the history that was not read yet.
 pub(super) enum Source {
@@ -29,11 +31,14 @@ pub(super) enum Source {
     Known(KnownFiles),
 }
 
-/// A segment while frames of it are to be read.
-pub(super) struct OpenSegment {
-    name: Arc<SegmentName>,
-    path: PathBuf,
-    reader: SegmentReader,
+impl Source {
+    /// The frame that it is, if it is one.
+    pub(super) fn frame(&self) -> Option<(Arc<OpenSegment>, usize)> {
+        match self {
+            Self::Frame(segment, frame) => Some((Arc::clone(segment), *frame)),
+            _ => None,
+        }
+    }
 }
 
 pub(super) struct LiveFiles {
@@ -54,7 +59,7 @@ pub(super) struct KnownFiles {
 /// What reading a source brought.
 #[derive(Default)]
 pub(super) struct Opened {
-    pub(super) rows: Vec<FoundEvent>,
+    pub(super) rows: Vec<Row>,
     /// Further sources with their least and greatest place in time.
     pub(super) sources: Vec<(i64, i64, Source)>,
     /// How to read the same rows once more.
@@ -71,9 +76,12 @@ pub(super) struct Reading {
     /// Segments that hold none of the correlation ids that are asked for.
     without: HashSet<Sha256Hash>,
     block_files: usize,
-    /// The segments of each opened day that are, or were, among the sources.
-    known: HashMap<Date, HashSet<SegmentName>>,
+    /// The segments of each opened day that were looked at, and whether each could be opened,
+    /// and so is, or was, among the sources.
+    known: HashMap<Date, HashMap<SegmentName, bool>>,
     pub(super) segments_opened: u64,
+    /// The listings of live days; those that are done with are gone.
+    listings: Vec<Weak<Listing>>,
 }
 
 impl Reading {
@@ -112,6 +120,13 @@ impl Reading {
             let may_answer = |record: &Record| may_answer(&query.filter, &without, record);
             let segments = manifest.segments().filter(|(_, record)| may_answer(record));
             dates.extend(segments.map(|(name, _)| name.date));
+            let expired = manifest.expired().filter(|record| {
+                record.segment.as_ref().is_some_and(|name| query.wants(name.date))
+                    && may_answer(record)
+            });
+            if let Some(expired) = Expired::of(expired) {
+                notices.add(Notice::Expired(expired));
+            }
         }
         dates.retain(|date| query.wants(*date));
         let reading = Self {
@@ -124,6 +139,7 @@ impl Reading {
             block_files,
             known: HashMap::new(),
             segments_opened: 0,
+            listings: Vec::new(),
         };
         Ok((reading, dates))
     }
@@ -141,8 +157,14 @@ impl Reading {
                 Ok(None)
             }
             Source::Frame(segment, frame) => {
-                self.read_frame(&segment, frame, opened, notices);
-                opened.again = Some(Source::Frame(segment, frame));
+                let frame = (segment, frame);
+                for FrameRows { rows, notices: found } in
+                    self.read_frames(std::slice::from_ref(&frame))
+                {
+                    opened.rows = rows;
+                    notices.add_all(found);
+                }
+                opened.again = Some(Source::Frame(frame.0, frame.1));
                 Ok(None)
             }
             Source::Live(files) => self.read_live(files, opened, notices),
@@ -151,6 +173,17 @@ impl Reading {
                 Ok(None)
             }
         }
+    }
+
+    /// Reads frames that are [`Source::Frame`]s.
+    pub(super) fn read_frames(&self, frames: &[(Arc<OpenSegment>, usize)]) -> Vec<FrameRows> {
+        frames::read(frames, &self.query.filter)
+    }
+
+    /// What the listings of live days take that were opened last, in bytes.
+    pub(super) fn listed_bytes(&self) -> usize {
+        let listings = self.listings.iter().filter_map(Weak::upgrade);
+        listings.map(|listing| listing.len() * (Listing::BYTES + size_of::<(i64, u32)>())).sum()
     }
 
     /// Lists the live day first, and only then asks the manifest for its segments: a file
@@ -164,7 +197,10 @@ impl Reading {
                 notices.odd(oddity);
             }
             if !listing.is_empty() {
-                let files = LiveFiles { listing: Arc::new(listing), next: 0, times: Vec::new() };
+                let listing = Arc::new(listing);
+                self.listings.retain(|other| other.strong_count() > 0);
+                self.listings.push(Arc::downgrade(&listing));
+                let files = LiveFiles { listing, next: 0, times: Vec::new() };
                 opened.sources.push((least, greatest, Source::Live(files)));
             }
         }
@@ -189,97 +225,62 @@ impl Reading {
         }
         let Some(archive) = &self.archive else { return Ok(()) };
         self.manifest.reload_if_changed(archive)?;
+        // What is gone by the time it is opened expired, or another segment took its place:
+        // then the manifest says so by now, and names that one.
+        while self.open_segments(date, opened, notices)? {}
+        Ok(())
+    }
+
+    /// Opens what the manifest names and is not known yet; whether to look again.
+    fn open_segments(
+        &mut self,
+        date: Date,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) -> Result<bool> {
+        let Some(archive) = &self.archive else { return Ok(false) };
         let known = self.known.entry(date).or_default();
         let names: Vec<SegmentName> = self
             .manifest
             .segments_of(date)
             .filter(|(name, record)| {
-                !known.contains(name) && may_answer(&self.query.filter, &self.without, record)
+                !known.contains_key(name)
+                    && !is_open_already(known, record)
+                    && may_answer(&self.query.filter, &self.without, record)
             })
             .map(|(name, _)| name.clone())
             .collect();
+        let mut look_again = false;
         for name in names {
             step();
-            known.insert(name.clone());
             let path = archive.segment_path(&name);
             let reader = match archive
                 .open_segment(&name)
                 .and_then(|file| SegmentReader::open_day(file, &path, date))
             {
                 Ok(reader) => reader,
-                // Expired since the manifest was read: its record came first.
                 Err(error)
                     if error.is_not_found() && {
                         self.manifest.reload_if_changed(archive)?;
                         !self.manifest.names(&name)
                     } =>
                 {
+                    look_again = true;
                     continue;
                 }
                 Err(error) => {
+                    known.insert(name, false);
                     let reason = error.reason_at(&path);
                     notices.add(Notice::Damaged { path, reason });
                     continue;
                 }
             };
+            known.insert(name.clone(), true);
             self.segments_opened += 1;
-            let segment = OpenSegment { name: Arc::new(name), path, reader };
-            queue_frames(segment, &self.query, date, opened, notices);
+            let segment = OpenSegment { name: Arc::new(name), path, date, reader };
+            segment.queue(&self.query, opened, notices);
         }
-        Ok(())
-    }
-
-    fn read_frame(
-        &self,
-        segment: &OpenSegment,
-        number: usize,
-        opened: &mut Opened,
-        notices: &mut Notices,
-    ) {
-        let damaged = |error: Error| Notice::Damaged {
-            path: segment.path.clone(),
-            reason: error.reason_at(&segment.path),
-        };
-        step();
-        let frame = match segment.reader.read_frame(number) {
-            Ok(frame) => frame,
-            Err(error) => {
-                notices.add(damaged(error));
-                return;
-            }
-        };
-        let ids = &self.query.filter.correlation_ids;
-        let (mut all, mut some);
-        let members: &mut dyn Iterator<Item = _> = if can_be_searched(ids) {
-            some = frame.members_with(ids);
-            &mut some
-        } else {
-            all = frame.members();
-            &mut all
-        };
-        for member in members {
-            let member = match member {
-                Ok(member) => member,
-                Err(error) => {
-                    notices.add(damaged(error));
-                    return;
-                }
-            };
-            match self.judge(member.bytes) {
-                Judged::Match(timestamp) => opened.rows.push(FoundEvent::new(
-                    member.path,
-                    Some(Arc::clone(&segment.name)),
-                    member.bytes.into(),
-                    timestamp,
-                )),
-                Judged::Other => {}
-                Judged::Invalid(reason) => notices.add(Notice::Invalid {
-                    path: member.path,
-                    segment: Some((*segment.name).clone()),
-                    reason,
-                }),
-            }
-        }
+        Ok(look_again)
     }
 
     fn read_live(
@@ -347,13 +348,10 @@ impl Reading {
             .map_init(Vec::new, |buffer, number| {
                 let path = listing.path(*number as usize);
                 let outcome = match partition.read_into(&path.node, &path.name, buffer) {
-                    Ok(FileState::Read(_)) => match self.judge(buffer) {
-                        Judged::Match(timestamp) => Outcome::Row(FoundEvent::new(
-                            path.clone(),
-                            None,
-                            buffer.as_slice().into(),
-                            timestamp,
-                        )),
+                    Ok(FileState::Read(_)) => match self.query.filter.judge(buffer) {
+                        Judged::Match(timestamp) => {
+                            Outcome::Match(buffer.as_slice().into(), timestamp)
+                        }
                         Judged::Other => Outcome::Other,
                         Judged::Invalid(reason) => Outcome::Invalid(reason),
                     },
@@ -373,11 +371,12 @@ impl Reading {
             })
             .collect();
         drop(partition);
+        let mut rows = Rows::new(listing.date(), None);
         for (number, path, outcome) in outcomes {
             match outcome {
-                Outcome::Row(row) => {
-                    times.push((row.time, number));
-                    opened.rows.push(row);
+                Outcome::Match(bytes, timestamp) => {
+                    times.push((clamp(path.date, timestamp), number));
+                    rows.add(path.borrowed(), &bytes, timestamp);
                 }
                 Outcome::Invalid(reason) => {
                     notices.add(Notice::Invalid { path, segment: None, reason });
@@ -386,97 +385,19 @@ impl Reading {
                 Outcome::Other | Outcome::Gone => {}
             }
         }
+        opened.rows.append(&mut rows.finish());
         // Not only when a file was gone: another one may stand in its place by now.
         if self.query.scope.archived() {
             self.add_new_segments(listing.date(), opened, notices)?;
         }
         Ok(())
     }
-
-    fn judge(&self, bytes: &[u8]) -> Judged {
-        let ids = &self.query.filter.correlation_ids;
-        if can_be_searched(ids)
-            && memchr::memchr(b'\\', bytes).is_none()
-            && bytes.first() == Some(&b'{')
-            && !ids.iter().any(|id| memmem::find(bytes, id.as_bytes()).is_some())
-        {
-            return Judged::Other;
-        }
-        match EventHead::parse(bytes) {
-            Ok(head) if self.query.filter.matches(&head) => Judged::Match(head.timestamp),
-            Ok(_) => Judged::Other,
-            Err(error) => Judged::Invalid(error.0),
-        }
-    }
-}
-
-/// Whether an event with one of these ids can be told by its bytes: without a backslash
-/// among them, JSON holds such a text as it is. So most files need not be parsed to see that
-/// they are not asked for.
-fn can_be_searched(ids: &[String]) -> bool {
-    let plain = |id: &String| id.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
-    !ids.is_empty() && ids.iter().all(plain)
-}
-
-enum Judged {
-    Match(crate::event::Timestamp),
-    Other,
-    Invalid(String),
 }
 
 enum Outcome {
-    Row(FoundEvent),
+    Match(Box<[u8]>, Timestamp),
     Other,
     Invalid(String),
     Unreadable(String),
     Gone,
-}
-
-/// Whether a segment can hold an answer, as far as its record and the catalogue tell.
-fn may_answer(filter: &Filter, without: &HashSet<Sha256Hash>, record: &Record) -> bool {
-    !record.sha256.is_some_and(|sha256| without.contains(&sha256))
-        && filter.since.is_none_or(|since| record.last.is_none_or(|last| last >= since))
-        && filter.until.is_none_or(|until| record.first.is_none_or(|first| first < until))
-}
-
-/// Queues the frames that can hold a match, each with the times it spans.
-fn queue_frames(
-    segment: OpenSegment,
-    query: &Query,
-    date: Date,
-    opened: &mut Opened,
-    notices: &mut Notices,
-) {
-    let whole_day = bounds(date);
-    let anything = query.filter.is_empty();
-    if let Some(damage) = segment.reader.damage() {
-        let reason = format!("{damage}; reading goes on without it");
-        notices.add(Notice::Damaged { path: segment.path.clone(), reason });
-    }
-    let count = segment.reader.frames().len();
-    let all = || (0..count).collect::<Vec<_>>();
-    let chosen = match segment.reader.index() {
-        None => all(),
-        Some(_) if anything => all(),
-        Some(index) => query.filter.frames(index).unwrap_or_else(|error| {
-            notices.add(Notice::Damaged {
-                path: segment.path.clone(),
-                reason: format!("{error}; reading goes on without the index"),
-            });
-            all()
-        }),
-    };
-    let segment = Arc::new(segment);
-    for frame in chosen {
-        let stats = segment.reader.index().map(|index| index.frame(frame));
-        let (least, greatest) = match stats.map(|stats| (stats.first, stats.last)) {
-            Some((Some(first), Some(last))) => {
-                let at =
-                    |time: crate::event::Timestamp| time.micros().clamp(whole_day.0, whole_day.1);
-                (at(first), at(last))
-            }
-            _ => whole_day,
-        };
-        opened.sources.push((least, greatest, Source::Frame(Arc::clone(&segment), frame)));
-    }
 }

@@ -11,27 +11,39 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::arena::{self, Row};
+use rayon::prelude::*;
+
 use super::notice::{Notice, Notices};
 use super::row::{FoundEvent, OwnedPlace, Place, bounds};
 use super::source::{Opened, Reading, Source};
 use super::{Order, Query, Scope, Store};
 use crate::Result;
-use crate::event::EventPath;
 
 /// How much is held and read at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Amounts {
-    /// Bytes of rows that are held at once.
+    /// Bytes of rows, and of listings of live days, that are held at once.
     pub(super) buffer_bytes: usize,
+    /// Bytes of rows after which those that are final are given.
+    pub(super) give_bytes: usize,
     /// Rows that are held at once at least when there is a limit, though fewer are wanted.
     pub(super) buffer_rows: usize,
     /// Live files that are read together.
     pub(super) block_files: usize,
+    /// Bytes that frames read together may take.
+    pub(super) batch_bytes: u64,
 }
 
 impl Default for Amounts {
     fn default() -> Self {
-        Self { buffer_bytes: 24 << 20, buffer_rows: 4096, block_files: 2048 }
+        Self {
+            buffer_bytes: 44 << 20,
+            give_bytes: 12 << 20,
+            buffer_rows: 4096,
+            block_files: 2048,
+            batch_bytes: 6 << 20,
+        }
     }
 }
 
@@ -44,15 +56,17 @@ pub struct EventStream {
     sources: BinaryHeap<Reverse<Queued>>,
     number: u64,
     /// Read, not yet final, in no order.
-    rows: Vec<FoundEvent>,
+    rows: Vec<Row>,
     rows_bytes: usize,
+    /// So large the rows may become before it is looked again which are final.
+    give_at: usize,
     /// Places from here on were dropped; their sources wait in `put_back`.
     cutoff: Option<OwnedPlace>,
     put_back: Vec<Queued>,
     /// Rows before this place were given already.
     watermark: Option<Mark>,
-    /// Final, sorted, the next one last.
-    ready: Vec<FoundEvent>,
+    /// Final, sorted.
+    ready: std::vec::IntoIter<Row>,
     notices: Notices,
 }
 
@@ -81,19 +95,19 @@ impl Ord for Queued {
     }
 }
 
-/// The boundary between what was given and what was not: a place, or the first possible
-/// place of an instant.
-struct Mark {
-    time: i64,
-    path: Option<EventPath>,
+/// The boundary between what was given and what was not.
+enum Mark {
+    /// The first possible place of an instant.
+    Instant(i64),
+    Place(OwnedPlace),
 }
 
 impl Mark {
     fn is_after(&self, place: Place<'_>, order: Order) -> bool {
-        match &self.path {
-            Some(path) => place.compare(&Place { time: self.time, path }, order).is_lt(),
-            None if order == Order::Forward => place.time < self.time,
-            None => place.time > self.time,
+        match self {
+            Self::Place(mark) => place.compare(&mark.place(), order).is_lt(),
+            Self::Instant(time) if order == Order::Forward => place.time < *time,
+            Self::Instant(time) => place.time > *time,
         }
     }
 }
@@ -113,10 +127,11 @@ impl EventStream {
             number: 0,
             rows: Vec::new(),
             rows_bytes: 0,
+            give_at: amounts.give_bytes,
             cutoff: None,
             put_back: Vec::new(),
             watermark: None,
-            ready: Vec::new(),
+            ready: Vec::new().into_iter(),
             notices,
         };
         for date in dates {
@@ -136,6 +151,29 @@ impl EventStream {
         self.reading.segments_opened
     }
 
+    /// Handles the next events, at most `most`, in parts of at most [`PART`](Self::PART) and
+    /// the parts side by side; what `handle` makes of them comes in their order. Empty at the
+    /// end.
+    pub fn next_parts<T: Send>(
+        &mut self,
+        most: usize,
+        handle: impl Fn(&mut dyn Iterator<Item = FoundEvent>) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        if self.ready.len() == 0 && self.remaining > 0 {
+            self.fill()?;
+        }
+        let rows: Vec<Row> = self.ready.by_ref().take(most).collect();
+        let handle = |rows: &[Row]| handle(&mut rows.iter().map(Row::to_found));
+        Ok(if rows.len() <= Self::PART {
+            rows.chunks(Self::PART).map(handle).collect()
+        } else {
+            rows.par_chunks(Self::PART).map(handle).collect()
+        })
+    }
+
+    /// Events that are handled by one thread in a row.
+    pub const PART: usize = 256;
+
     fn queue(&mut self, least: i64, greatest: i64, source: Source) {
         // Reverse order is forward order of the negated time.
         let (bound, end) = match self.order {
@@ -148,23 +186,27 @@ impl EventStream {
 
     /// Reads sources until some rows are final; leaves `ready` empty at the end of all.
     fn fill(&mut self) -> Result<()> {
-        while self.ready.is_empty() {
+        while self.ready.len() == 0 {
             let bound = self.sources.peek().map(|Reverse(queued)| queued.bound);
             let next = bound.filter(|bound| {
                 self.cutoff.as_ref().is_none_or(|cutoff| *bound <= self.signed(cutoff.time))
             });
             let Some(bound) = next else {
                 self.give_all();
-                if self.ready.is_empty() && self.sources.is_empty() {
+                if self.ready.len() == 0 && self.sources.is_empty() {
                     return Ok(());
                 }
                 continue;
             };
-            if self.is_full() {
+            // Within a limit, no source is opened that cannot matter any more.
+            let may_do = self.rows.len() as u64 >= self.remaining;
+            if may_do || self.rows_bytes >= self.give_at || self.is_full() {
                 self.give_before(bound);
-                if !self.ready.is_empty() {
+                if self.ready.len() > 0 {
                     return Ok(());
                 }
+            }
+            if self.is_full() {
                 // One event may be larger than the buffer. It is held alone then, and what
                 // may come before it is read all the same.
                 if self.drop_latest() {
@@ -172,9 +214,38 @@ impl EventStream {
                 }
             }
             let Some(Reverse(queued)) = self.sources.pop() else { return Ok(()) };
-            self.read(queued)?;
+            match queued.source {
+                Source::Frame(..) if self.remaining == u64::MAX => self.read_frames(queued),
+                _ => self.read(queued)?,
+            }
         }
         Ok(())
+    }
+
+    /// Reads a frame and those that come next, side by side. Only where all are wanted: within
+    /// a limit the later ones may not be needed.
+    fn read_frames(&mut self, first: Queued) {
+        let mut batch = vec![first];
+        let most = 4 * rayon::current_num_threads();
+        let mut bytes = 0_u64;
+        while batch.len() < most
+            && let Some(Reverse(next)) = self.sources.peek()
+            && self.cutoff.as_ref().is_none_or(|cutoff| next.bound <= self.signed(cutoff.time))
+            && let Source::Frame(segment, frame) = &next.source
+        {
+            bytes = bytes.saturating_add(segment.cost(*frame));
+            if bytes > self.amounts.batch_bytes {
+                break;
+            }
+            batch.extend(self.sources.pop().map(|Reverse(queued)| queued));
+        }
+        let frames: Vec<_> = batch.iter().filter_map(|queued| queued.source.frame()).collect();
+        let read = self.reading.read_frames(&frames);
+        for (queued, mut found) in batch.into_iter().zip(read) {
+            self.take_rows(&mut found.rows);
+            self.put_back.push(queued);
+            self.notices.add_all(found.notices);
+        }
     }
 
     fn read(&mut self, queued: Queued) -> Result<()> {
@@ -203,7 +274,7 @@ impl EventStream {
         Ok(())
     }
 
-    fn take_rows(&mut self, rows: &mut Vec<FoundEvent>) {
+    fn take_rows(&mut self, rows: &mut Vec<Row>) {
         for row in rows.drain(..) {
             let place = row.place();
             let given =
@@ -219,25 +290,32 @@ impl EventStream {
         }
     }
 
+    /// Bytes of rows that may be held; at least a few, however large a day's listing is.
+    fn most_bytes(&self) -> usize {
+        let buffer = self.amounts.buffer_bytes;
+        buffer.saturating_sub(self.reading.listed_bytes()).max(buffer / 5)
+    }
+
     fn is_full(&self) -> bool {
         let enough = usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_mul(4);
-        self.rows_bytes > self.amounts.buffer_bytes
+        self.rows_bytes > self.most_bytes()
             || self.rows.len() > enough.max(self.amounts.buffer_rows)
     }
 
     /// Makes the rows final that no unread source can come before.
     fn give_before(&mut self, bound: i64) {
         let order = self.order;
-        let is_final = |row: &FoundEvent| match order {
+        let is_final = |row: &Row| match order {
             Order::Forward => row.time < bound,
             Order::Reverse => -row.time < bound,
         };
+        self.give_at = self.rows_bytes + self.amounts.give_bytes;
         if self.rows.iter().any(is_final) {
             let (ready, rest) = std::mem::take(&mut self.rows).into_iter().partition(is_final);
             self.rows = rest;
-            self.rows_bytes = self.rows.iter().map(FoundEvent::size).sum();
+            self.settle();
             self.put_back.retain(|queued| queued.end >= bound);
-            self.watermark = Some(Mark { time: self.signed(bound), path: None });
+            self.watermark = Some(Mark::Instant(self.signed(bound)));
             self.make_ready(ready);
         }
     }
@@ -245,6 +323,7 @@ impl EventStream {
     /// Makes all rows final, and goes on with what was dropped.
     fn give_all(&mut self) {
         self.rows_bytes = 0;
+        self.give_at = self.amounts.give_bytes;
         let rows = std::mem::take(&mut self.rows);
         self.make_ready(rows);
         if let Some(cutoff) = self.cutoff.take() {
@@ -254,7 +333,7 @@ impl EventStream {
                     self.sources.push(Reverse(queued));
                 }
             }
-            self.watermark = Some(Mark { time: cutoff.time, path: Some(cutoff.path) });
+            self.watermark = Some(Mark::Place(cutoff));
         } else {
             self.put_back.clear();
         }
@@ -266,56 +345,64 @@ impl EventStream {
         self.rows.sort_by(|a, b| a.place().compare(&b.place(), order));
         let mut bytes = 0;
         let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        let most = self.most_bytes() / 2;
         let keep = self
             .rows
             .iter()
             .position(|row| {
                 bytes += row.size();
-                bytes > self.amounts.buffer_bytes / 2
+                bytes > most
             })
             .unwrap_or(self.rows.len())
             .clamp(1, wanted.max(1));
         // Rows of one place stay together: they may be one event seen twice.
         let keep = keep
             + self.rows.get(keep.saturating_sub(1)).map_or(0, |last| {
-                let same = |row: &&FoundEvent| row.place() == last.place();
+                let same = |row: &&Row| row.place() == last.place();
                 self.rows[keep..].iter().take_while(same).count()
             });
         let Some(first_dropped) = self.rows.get(keep) else { return false };
-        self.cutoff = Some(OwnedPlace::of(first_dropped));
+        self.cutoff = Some(OwnedPlace::of(first_dropped.place()));
         self.rows.truncate(keep);
-        self.rows_bytes = self.rows.iter().map(FoundEvent::size).sum();
+        self.settle();
         true
     }
 
-    fn make_ready(&mut self, mut rows: Vec<FoundEvent>) {
+    /// Counts anew what rows take, after some went.
+    fn settle(&mut self) {
+        arena::settle(&mut self.rows);
+        self.rows_bytes = self.rows.iter().map(Row::size).sum();
+        self.give_at = self.rows_bytes + self.amounts.give_bytes;
+    }
+
+    fn make_ready(&mut self, mut rows: Vec<Row>) {
         let order = self.order;
         // Archived before live, so that an event that is both is given as archived. Of
         // one place there may be many: two events of one name, and each of them twice.
         rows.sort_by(|a, b| {
             a.place()
                 .compare(&b.place(), order)
-                .then_with(|| a.segment.is_none().cmp(&b.segment.is_none()))
-                .then_with(|| a.segment.cmp(&b.segment))
+                .then_with(|| a.segment().is_none().cmp(&b.segment().is_none()))
+                .then_with(|| a.segment().cmp(&b.segment()))
         });
-        let mut kept: Vec<FoundEvent> = Vec::with_capacity(rows.len());
+        let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
         for row in rows {
             let mut of_this_place =
                 kept.iter().rev().take_while(|kept| kept.place() == row.place()).peekable();
             let is_conflict = of_this_place.peek().is_some();
-            if of_this_place.any(|kept| kept.bytes == row.bytes) {
+            if of_this_place.any(|kept| kept.bytes() == row.bytes()) {
                 continue;
             }
             if is_conflict {
-                self.notices.add(Notice::Conflict { path: row.path.clone() });
+                self.notices.add(Notice::Conflict { path: row.path().to_path() });
             }
             kept.push(row);
         }
-        let mut rows = kept;
-        rows.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
-        self.remaining -= rows.len() as u64;
-        rows.reverse();
-        self.ready = rows;
+        kept.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        if self.remaining < u64::MAX {
+            self.remaining -= kept.len() as u64;
+        }
+        self.ready = kept.into_iter();
     }
 
     fn signed(&self, time: i64) -> i64 {
@@ -330,7 +417,7 @@ impl Iterator for EventStream {
     type Item = Result<FoundEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ready.is_empty() {
+        if self.ready.len() == 0 {
             if self.remaining == 0 {
                 return None;
             }
@@ -339,7 +426,7 @@ impl Iterator for EventStream {
                 return Some(Err(error));
             }
         }
-        self.ready.pop().map(Ok)
+        self.ready.next().map(|row| Ok(row.to_found()))
     }
 }
 

@@ -15,6 +15,14 @@ fn counts(lines: &[serde_json::Value], field: &str) -> Counts {
     counts
 }
 
+/// The size of the skippable frame that holds the index, by its magic number.
+fn index_bytes(segment: &std::path::Path) -> u64 {
+    let bytes = fs::read(segment).unwrap();
+    let magic = 0x184D_2A57_u32.to_le_bytes();
+    let at = bytes.windows(4).rposition(|four| four == magic).unwrap();
+    8 + u64::from(u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap()))
+}
+
 #[test]
 fn the_numbers_are_those_of_the_events_inside() {
     let lab = Lab::new();
@@ -30,6 +38,7 @@ fn the_numbers_are_those_of_the_events_inside() {
         "segment": "2026/2026-05-10.tar.zst",
         "bytes": fs::metadata(&path).unwrap().len(),
         "event_bytes": bytes,
+        "index_bytes": index_bytes(&path),
         "date": "2026-05-10",
         "events": 120,
         "invalid": 0,
@@ -44,12 +53,12 @@ fn the_numbers_are_those_of_the_events_inside() {
         "severities": counts(&lines, "severity"),
         "sources": counts(&lines, "source"),
     });
-    assert_eq!(by_day, serde_json::json!({ "segments": [wanted] }));
+    assert_eq!(by_day, serde_json::json!({ "segments": [wanted], "expired": [] }));
     // The same file anywhere else.
     fs::copy(&path, lab.path("elsewhere.bin")).unwrap();
     wanted["segment"] = "elsewhere.bin".into();
     let by_file = json(&lab.ok(["inspect", "elsewhere.bin", "-ojson"]));
-    assert_eq!(by_file, serde_json::json!({ "segments": [wanted] }));
+    assert_eq!(by_file, serde_json::json!({ "segments": [wanted], "expired": [] }));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn a_record_says_all_that_the_format_promises_in_its_order() {
     let record = json(&line);
     let order = [
         "v", "seq", "time", "op", "by", "date", "segment", "sha256", "bytes", "events", "invalid",
-        "nodes", "first", "last", "content", "policy", "prev", "self",
+        "nodes", "first", "last", "content", "policy", "keep", "prev", "self",
     ];
     let mut at = 0;
     for field in order {

@@ -33,7 +33,9 @@ def entries(data: bytes) -> dict[bytes, bytes]:
     if data[:8] != b"HLCT" + struct.pack("<I", 1):
         wrong("the catalogue is of another version, or none")
     found, at = {}, 8
-    while at < len(data):
+    # Zeros at the end fill a small catalogue up.
+    end = len(data.rstrip(b"\0")) if len(data) == 8192 else len(data)
+    while at < end:
         size = struct.unpack_from("<I", data, at)[0]
         entry = data[at : at + size]
         sound = 108 <= size <= 16 << 20 and (size - 44) % 64 == 0 and len(entry) == size

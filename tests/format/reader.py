@@ -240,7 +240,9 @@ def manifest(data: bytes) -> dict[str, Any]:
         if segment is not None:
             if not SEGMENT.fullmatch(segment):
                 wrong(f"line {number}: {segment!r} is no segment's path")
-            if record["op"] in ("rotate", "import"):
+            if record["op"] in ("rotate", "import", "compact"):
+                for old in record.get("supersedes", []):
+                    segments.pop(old, None)
                 segments[segment] = record
             elif record["op"] == "prune":
                 segments.pop(segment, None)

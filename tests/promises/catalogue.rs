@@ -49,8 +49,10 @@ fn without_a_sound_catalogue_the_answers_are_the_same() {
     let wanted: Vec<String> =
         ["run-15-1", "long-run", "never-was"].map(|id| trace(&lab, id).0).to_vec();
     let mut states: Vec<Vec<u8>> = vec![Vec::new(), b"HLCT".to_vec(), vec![0; whole.len()]];
-    states.extend((0..whole.len()).step_by(97).map(|length| whole[..length].to_vec()));
-    states.extend((0..whole.len()).step_by(61).map(|at| {
+    // Zeros behind the entries only fill the file up.
+    let entries = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    states.extend((0..entries).step_by(97).map(|length| whole[..length].to_vec()));
+    states.extend((0..entries).step_by(61).map(|at| {
         let mut flipped = whole.clone();
         flipped[at] ^= 1 << (at % 8);
         flipped
@@ -63,7 +65,7 @@ fn without_a_sound_catalogue_the_answers_are_the_same() {
         lab.ok(["verify", "--quick"]);
     }
     // The next rotation makes it whole again, from wherever it was damaged.
-    for state in [&states[2], &states[9], &states[30]] {
+    for state in [&states[2], &states[9], states.last().unwrap()] {
         fs::write(&file, state).unwrap();
         lab.rotate();
         assert_eq!(fs::read(&file).unwrap().len(), whole.len());

@@ -1,5 +1,5 @@
-//! Emitters, readers and rotation at once, as real processes: each event that was
-//! acknowledged before a read began is in it exactly once, byte for byte.
+//! Emitters, readers, rotation, compaction and expiry at once, as real processes: each event
+//! that was acknowledged before a read began is in it exactly once, byte for byte.
 //!
 //! `HLARCHIVE_SOAK_SECONDS` says how long it goes on; by default 30.
 
@@ -16,7 +16,7 @@ use hlarchive::archive::ArchiveDir;
 use rustix::process::Signal;
 
 use crate::common::process::{finish, halt_when, has_temporary, send, start};
-use crate::common::{Lab, NOW, tree, without_segment};
+use crate::common::{Lab, NOW, event, tree, without_segment};
 
 /// The days that events are dated to: two closed ones, and the one that is open at [`NOW`].
 const CLOSED: [&str; 2] = ["2026-05-29", "2026-05-30"];
@@ -24,6 +24,9 @@ const OPEN: &str = "2026-06-01";
 
 /// A closed day with more files than are read together; it is restored again and again.
 const LARGE: &str = "2026-05-10";
+
+/// A day that expires while everybody reads; its events may be seen or not.
+const OLD: &str = "2026-03-01";
 
 struct Soak {
     lab: Lab,
@@ -34,6 +37,7 @@ struct Soak {
     seen: AtomicU64,
     rotates: AtomicU64,
     restores: AtomicU64,
+    compacts: AtomicU64,
     verifies: AtomicU64,
 }
 
@@ -139,7 +143,7 @@ impl Soak {
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
     }
 
-    /// Rotates, restores and rotates again. No other process ever takes the lock, so none
+    /// Rotates, restores, compacts what late arrivals left, and rotates again. No other process ever takes the lock, so none
     /// of these may find it taken.
     fn rotate(&self) {
         for round in 1_u64.. {
@@ -153,6 +157,13 @@ impl Soak {
             if round % 2 == 0 {
                 self.lab.ok(["restore", "--quiet", "--live", LARGE]);
                 self.restores.fetch_add(1, Ordering::Relaxed);
+            } else {
+                let told = self.lab.ok(["compact"]);
+                self.compacts.fetch_add(told.lines().count() as u64, Ordering::Relaxed);
+            }
+            if round == 2 {
+                let told = self.lab.ok(["prune", "--quiet", "--now", NOW]);
+                assert!(told.starts_with("2026/2026-03-01.tar.zst"), "{told}");
             }
             pause(20);
         }
@@ -169,7 +180,7 @@ impl Soak {
 
     /// Lists everything, forwards or backwards.
     fn list(&self, backwards: bool) {
-        let mut words = vec!["list", "--since", "2000-01-01", "-o", "ndjson"];
+        let mut words = vec!["list", "--since", "2000-01-01", "-o", "ndjson", "-q"];
         words.extend(backwards.then_some("--reverse"));
         while self.goes_on() {
             let began = Instant::now();
@@ -192,7 +203,7 @@ impl Soak {
             let id = expected.values().rev().nth(back).map(|line| correlation_id(line).to_owned());
             if let Some(id) = id {
                 expected.retain(|_, line| correlation_id(line) == id);
-                self.check(&["trace", &id, "-o", "ndjson"], &expected);
+                self.check(&["trace", &id, "-o", "ndjson", "-q"], &expected);
             }
             std::thread::sleep(began.elapsed());
         }
@@ -233,7 +244,9 @@ fn whoever_reads_sees_each_acknowledged_event_exactly_once_whatever_goes_on() {
     let policy = include_str!("../../policies/default.toml");
     let short = policy.replace("keep_live = \"7d\"", "keep_live = \"1h\"");
     assert_ne!(short, policy);
-    std::fs::write(lab.path("policy.toml"), short).unwrap();
+    let finite = short.replace("keep = \"forever\"", "keep = \"60d\"");
+    assert_ne!(finite, short);
+    std::fs::write(lab.path("policy.toml"), finite).unwrap();
     lab.seed(1, 800);
     let seeded = lab.list_all();
     let seconds = std::env::var("HLARCHIVE_SOAK_SECONDS").ok();
@@ -246,8 +259,15 @@ fn whoever_reads_sees_each_acknowledged_event_exactly_once_whatever_goes_on() {
         seen: AtomicU64::new(0),
         rotates: AtomicU64::new(0),
         restores: AtomicU64::new(0),
+        compacts: AtomicU64::new(0),
         verifies: AtomicU64::new(0),
     };
+    for number in 0..40 {
+        let (path, bytes) = event(10, 0, "nas", number);
+        let of_old = |text: &str| text.replace(LARGE, OLD).replace("20260510", "20260301");
+        let bytes = of_old(&String::from_utf8(bytes).unwrap());
+        soak.lab.write(&of_old(&path), bytes);
+    }
     // What is there before counts as acknowledged, too.
     for line in seeded {
         let path = line.rsplit_once("\"_path\":\"").unwrap().1.trim_end_matches("\"}").to_owned();
@@ -269,21 +289,22 @@ fn whoever_reads_sees_each_acknowledged_event_exactly_once_whatever_goes_on() {
     // At the end there is what was acknowledged, and nothing else.
     soak.lab.rotate();
     let expected = soak.snapshot();
-    soak.check(&["list", "--since", "2000-01-01", "-o", "ndjson"], &expected);
+    soak.check(&["list", "--since", "2000-01-01", "-o", "ndjson", "-q"], &expected);
     assert_eq!(soak.lab.list_all().len(), expected.len());
     soak.lab.ok(["verify"]);
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     eprintln!(
         "{seconds} s: {} events, {} reads that looked for {} of them, {} rotates, {} restores, {} \
-         verifies",
+         segments made of several, {} verifies",
         expected.len(),
         count(&soak.reads),
         count(&soak.seen),
         count(&soak.rotates),
         count(&soak.restores),
+        count(&soak.compacts),
         count(&soak.verifies)
     );
-    for counter in [&soak.reads, &soak.rotates, &soak.restores, &soak.verifies] {
+    for counter in [&soak.reads, &soak.rotates, &soak.restores, &soak.compacts, &soak.verifies] {
         assert!(count(counter) > 0, "something never happened");
     }
 }
@@ -300,6 +321,9 @@ fn while_the_lock_is_held_nobody_else_changes_anything_and_everybody_reads() {
         vec!["rotate", "--now", NOW],
         vec!["restore", "2026-05-10", "--live"],
         vec!["manifest", "rebuild"],
+        vec!["prune", "--now", NOW],
+        vec!["compact"],
+        vec!["hold", "add", "2026-05-10", "--reason", "x"],
     ] {
         let run = lab.fails(75, &words);
         assert!(run.stderr.contains("another hlarchive is at work"), "{run:?}");

@@ -28,7 +28,7 @@ enum Rule {
     UnlinkBeforeRecord,
     /// Rotate records the segment before it is in place.
     RecordBeforePublish,
-    /// Prune removes the segment before it says so.
+    /// Prune and compact remove a segment before they say so.
     UnpublishBeforeRecord,
     /// The reader asks the manifest for days before it lists the live ones.
     DaysOfManifestFirst,
@@ -46,6 +46,9 @@ enum Rule {
     DedupWithLastAlone,
     /// The reader takes a segment that is not there any more for damage.
     MissingIsDamage,
+    /// The reader takes a segment that is not there any more for expired, and does not look
+    /// for one that took its place.
+    MissingIsExpired,
 }
 
 /// Who acts beside the reader.
@@ -58,6 +61,8 @@ enum Writer {
     RestoreLive,
     /// Expires the oldest segment.
     Prune,
+    /// Makes one segment of all.
+    Compact,
 }
 
 /// A writer and how far it is.
@@ -104,6 +109,8 @@ struct Reader {
     /// Name, segment or [`LIVE`], event.
     rows: BTreeSet<(u8, u8, Event)>,
     damaged: bool,
+    /// Whether a segment was gone that the manifest had named.
+    gone: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -162,6 +169,7 @@ impl World {
             (_, 0) if world.locked => return None,
             (_, 0) => (world.locked, actor.at) = (true, 1),
             (Writer::Rotate, at) => world.rotate(&mut actor, at, rule),
+            (Writer::Compact, at) => world.compact(&mut actor, at, rule),
             (Writer::RestoreLive, 1) => {
                 // Popped from the end: the oldest comes first.
                 actor.taken = world.archived().into_iter().rev().collect();
@@ -242,6 +250,31 @@ impl World {
         actor.at += 1;
     }
 
+    fn compact(&mut self, actor: &mut Actor, at: u8, rule: Rule) {
+        if at == 1 && self.recorded.len() > 1 {
+            // What it works on is segments here, the oldest last.
+            actor.taken = self.recorded.iter().rev().copied().collect();
+            actor.segment = self.contents.len() as u8;
+            self.contents.push(self.archived().into_iter().collect());
+            self.published.insert(actor.segment);
+            actor.at = 2;
+            return;
+        }
+        let record_now = (at == 2) == (rule != Rule::UnpublishBeforeRecord);
+        match at {
+            2 | 3 if record_now => {
+                // One record, so at once.
+                self.recorded = BTreeSet::from([actor.segment]);
+                actor.at += 1;
+            }
+            2 | 3 => match actor.taken.pop() {
+                Some(old) => drop(self.published.remove(&old)),
+                None => actor.at += 1,
+            },
+            _ => (self.locked, actor.at) = (false, DONE),
+        }
+    }
+
     /// What must be seen by a reader that begins now, and what may or may not be.
     fn begin(&self, reader: &mut Reader) {
         reader.must = self.live.values().copied().chain(self.archived()).collect();
@@ -294,13 +327,16 @@ impl World {
                     if world.published.contains(&number) {
                         reader.opened.push((number, only));
                     } else {
-                        // Gone because it expired is no damage: its record came first.
+                        // Gone because it expired, or became a part of another one, is no
+                        // damage: the record came first.
                         let still = world.recorded.contains(&number);
                         reader.damaged |= still || rule == Rule::MissingIsDamage;
+                        reader.gone |= rule != Rule::MissingIsExpired;
                     }
                 }
                 if reader.named.is_empty() {
-                    reader.next = after_look;
+                    let gone = std::mem::take(&mut reader.gone);
+                    reader.next = if gone { Next::Load(only) } else { after_look };
                 }
             }
             Next::Files => match reader.listed.as_mut().and_then(Vec::pop) {
@@ -385,7 +421,7 @@ fn explore(start: World, rule: Rule) -> Result<usize, String> {
 
 /// Histories, each with what happens while it is read.
 fn histories() -> Vec<(&'static str, World)> {
-    use Writer::{Emit, Prune, RestoreLive, Rotate};
+    use Writer::{Compact, Emit, Prune, RestoreLive, Rotate};
     vec![
         ("a day is rotated", World::new(&[], &[1, 2, 3], &[Rotate])),
         ("an event arrives late", World::new(&[], &[1, 2], &[Rotate, Emit(3), Rotate])),
@@ -401,6 +437,14 @@ fn histories() -> Vec<(&'static str, World)> {
         ),
         ("two namesakes, one of them live, too", World::new(&[&[1], &[11]], &[1], &[Rotate])),
         ("a segment expires", World::new(&[&[1], &[2]], &[3], &[Prune, Rotate, Emit(4)])),
+        (
+            "two segments become one",
+            World::new(&[&[1], &[2, 11]], &[3], &[Compact, Rotate, Emit(4)]),
+        ),
+        (
+            "segments become one, again one, and expire",
+            World::new(&[&[1], &[2]], &[3], &[Compact, Rotate, Compact, Prune]),
+        ),
     ]
 }
 
@@ -434,6 +478,7 @@ fn every_other_order_goes_wrong_somewhere() {
         Rule::NoDedup,
         Rule::DedupWithLastAlone,
         Rule::MissingIsDamage,
+        Rule::MissingIsExpired,
     ] {
         let wrong: Vec<String> = histories()
             .into_iter()

@@ -7,6 +7,7 @@
 mod common;
 
 mod disk;
+mod expire;
 mod full;
 mod link;
 mod readonly;

@@ -125,8 +125,7 @@ fn read(
         if let FileState::Read(_) = partition.read_into(&path.node, &path.name, &mut bytes)? {
             match EventHead::parse(&bytes) {
                 Ok(head) if query.filter.matches(&head) => {
-                    let time = head.timestamp;
-                    found.push(FoundEvent::live(path, bytes.as_slice().into(), time));
+                    found.push(FoundEvent::new(path, None, bytes.as_slice().into()));
                 }
                 Ok(_) => {}
                 Err(error) => session.warn(&format!("{path}: not an event: {error}")),

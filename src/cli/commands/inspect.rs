@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use hlarchive::ops::inspect::{SegmentPicture, Subject, inspect};
+use hlarchive::ops::inspect::{SegmentPicture, Subject, expired, inspect};
 
 use super::{bytes, count, verb};
 use crate::cli::args::Format;
@@ -38,11 +38,24 @@ impl Args {
             Err(_) => Subject::File(PathBuf::from(self.subject)),
         };
         let pictures = inspect(&session.store, &subject)?;
+        let expired = match &subject {
+            Subject::Day(date) => expired(&session.store, *date)?,
+            Subject::File(_) => Vec::new(),
+        };
         if format == Format::Json {
-            session.json(&serde_json::json!({ "segments": pictures }))?;
+            session.json(&serde_json::json!({ "segments": pictures, "expired": expired }))?;
         } else {
             for picture in &pictures {
                 print(session, picture)?;
+            }
+            session.flush()?;
+            for gone in &expired {
+                session.remark(&format!(
+                    "hlarchive: {} with {} expired at {}",
+                    gone.segment,
+                    count(gone.events, "event"),
+                    gone.time
+                ));
             }
         }
         Ok(Exit::Done)
@@ -64,6 +77,8 @@ fn print(session: &mut Session, picture: &SegmentPicture) -> Result<(), Failure>
         ("events", format!("{}{invalid}", picture.events)),
         ("size", format!("{} for {} of events", bytes(picture.bytes), bytes(picture.event_bytes))),
     ];
+    let share = picture.index_bytes as f64 * 100.0 / picture.bytes.max(1) as f64;
+    rows.push(("index", format!("{}, {share:.1} % of it", bytes(picture.index_bytes))));
     if let (Some(first), Some(last)) = (&picture.first, &picture.last) {
         rows.push(("first", first.clone()));
         rows.push(("last", last.clone()));

@@ -50,6 +50,9 @@ pub(in crate::cli) struct Args {
     filter: FilterArgs,
 }
 
+/// Events that are rendered together.
+const BATCH: usize = 4096;
+
 fn limit(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a number of events".to_owned())
 }
@@ -84,9 +87,21 @@ impl Args {
         }
         let mut events = session.store.events(query)?;
         let mut found = 0_u64;
-        for event in &mut events {
-            found += 1;
-            printer.print(session, &event?)?;
+        if format == Format::Table {
+            for event in &mut events {
+                found += 1;
+                printer.print(session, &event?)?;
+            }
+        } else {
+            // Making text of events takes longer than finding them.
+            while let parts = events.next_parts(BATCH, |events| render(events, format))?
+                && !parts.is_empty()
+            {
+                for (events, text) in parts {
+                    found += events;
+                    printer.print_text(session, events, &text)?;
+                }
+            }
         }
         printer.end(session)?;
         session.notices(events.notices());
@@ -121,29 +136,37 @@ impl Printer {
         Self { format, table: EventTable::default(), line: Vec::new(), printed: 0 }
     }
 
+    /// Prints events that were rendered.
+    fn print_text(
+        &mut self,
+        session: &mut Session,
+        events: u64,
+        text: &[u8],
+    ) -> Result<(), Failure> {
+        // Each event of an array begins with what parts it from the one before.
+        let text = match text.strip_prefix(COMMA) {
+            Some(rest) if self.format == Format::Json && self.printed == 0 => {
+                session.out.write_all(b"[\n").map_err(stdout_failed)?;
+                rest
+            }
+            _ => text,
+        };
+        self.printed += events;
+        session.out.write_all(text).map_err(stdout_failed)
+    }
+
+    /// Prints one event.
     pub(super) fn print(
         &mut self,
         session: &mut Session,
         event: &FoundEvent,
     ) -> Result<(), Failure> {
-        self.line.clear();
-        match self.format {
-            Format::Table => {
-                self.table.add(event, session.width(), session.paint, &mut self.line);
-            }
-            Format::Path => {
-                // Writing into memory cannot fail.
-                let _ = writeln!(self.line, "{}", event.path);
-            }
-            Format::Ndjson => {
-                event.write_json(&mut self.line);
-                self.line.push(b'\n');
-            }
-            Format::Json => {
-                self.line.extend_from_slice(if self.printed == 0 { b"[\n" } else { b",\n" });
-                event.write_json(&mut self.line);
-            }
+        if self.format != Format::Table {
+            let (events, text) = render(&mut std::iter::once(event.clone()), self.format);
+            return self.print_text(session, events, &text);
         }
+        self.line.clear();
+        self.table.add(event, session.width(), session.paint, &mut self.line);
         self.printed += 1;
         session.out.write_all(&self.line).map_err(stdout_failed)
     }
@@ -163,4 +186,31 @@ impl Printer {
         }
         Ok(())
     }
+}
+
+/// What parts the events of an array.
+const COMMA: &[u8] = b",\n";
+
+/// Events in a format that has no columns, and how many they are.
+fn render(events: &mut dyn Iterator<Item = FoundEvent>, format: Format) -> (u64, Vec<u8>) {
+    let mut text = Vec::new();
+    let mut count = 0;
+    for event in events {
+        count += 1;
+        match format {
+            Format::Path => {
+                // Writing into memory cannot fail.
+                let _ = writeln!(text, "{}", event.path);
+            }
+            Format::Json => {
+                text.extend_from_slice(COMMA);
+                event.write_json(&mut text);
+            }
+            Format::Table | Format::Ndjson => {
+                event.write_json(&mut text);
+                text.push(b'\n');
+            }
+        }
+    }
+    (count, text)
 }

@@ -102,7 +102,7 @@ impl Args {
             Action::Rebuild => {
                 let format = session.format(&[Format::Table, Format::Json])?;
                 let bar = Bar::new(session);
-                let report = rebuild_manifest(&session.store, &session.context()?, &bar)?;
+                let report = rebuild_manifest(&session.store, &session.acting()?, &bar)?;
                 if format == Format::Json {
                     session.json(&report)?;
                 } else {
@@ -187,7 +187,18 @@ fn sentence(record: &Record) -> String {
     if let Some(size) = record.bytes {
         line.push_str(&format!(" in {}", bytes(size)));
     }
-    for text in [&record.path, &record.reason, &record.note].into_iter().flatten() {
+    if let Some(to) = record.to.filter(|to| Some(*to) != record.date) {
+        line.push_str(&format!("..{to}"));
+    }
+    if let Some(hold) = record.hold {
+        line.push_str(&format!("  hold {hold}"));
+    }
+    for old in record.supersedes.iter().flatten() {
+        line.push_str(&format!("  for {old}"));
+    }
+    for text in
+        [&record.correlation_id, &record.path, &record.reason, &record.note].into_iter().flatten()
+    {
         line.push_str(&format!("  {}", hlarchive::event::shown(text)));
     }
     if let Some(by) = &record.by {

@@ -1,15 +1,18 @@
 //! The commands, one file each.
 
+pub(super) mod compact;
 pub(super) mod completions;
 pub(super) mod demo;
 pub(super) mod emit;
 mod follow;
+pub(super) mod hold;
 pub(super) mod import;
 pub(super) mod inspect;
 pub(super) mod list;
 pub(super) mod man;
 pub(super) mod manifest;
 pub(super) mod policy;
+pub(super) mod prune;
 pub(super) mod restore;
 pub(super) mod rotate;
 pub(super) mod show;

@@ -74,7 +74,7 @@ impl Args {
         let report = if self.dry_run {
             plan(&session.store, &options, &bar)?
         } else {
-            restore(&session.store, &session.context()?, &options, &bar)?
+            restore(&session.store, &session.acting()?, &options, &bar)?
         };
         print(session, &report, self.dry_run, &options.target, format)
     }

@@ -47,7 +47,7 @@ impl Args {
         let options =
             RotateOptions { dates: dates(&self.date, session.now)?, trust_now: self.now.is_some() };
         let policy = session.policy()?;
-        let context = session.context()?;
+        let context = session.context()?.with_audit(policy.audit);
         if self.dry_run {
             let days = plan(&session.store, &policy, &context, &options)?;
             return print_plan(session, &days, format);

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use hlarchive::archive::Expired;
 use hlarchive::event::Severity;
 use hlarchive::store::{Filter, FoundEvent, Query};
 use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
@@ -21,7 +22,8 @@ Examples:
 
 With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, service, \
 source, detail, path, segment), events, first, last, duration_us, outcome (completed, recovered, \
-remediated, remediating, failed, running or unknown) and failure.
+remediated, remediating, failed, running or unknown), failure and expired (days, segments, events, \
+first_day, last_day: what could have held more, or null).
 
 Exit codes:
   1   no event has this correlation id
@@ -43,7 +45,9 @@ impl Args {
         for event in &mut events {
             timeline.tell(session, &event?)?;
         }
-        let found = timeline.end(session, events.notices().any_cost())?;
+        let cut = events.notices().any_cost();
+        let expired = events.notices().expired().cloned();
+        let found = timeline.end(session, cut, expired.as_ref())?;
         session.flush()?;
         session.notices(events.notices());
         session.end_notices();
@@ -172,7 +176,12 @@ impl<'a> Timeline<'a> {
 
     /// Writes the end of the story, `cut` when parts of it could not be read; whether there
     /// was one.
-    fn end(mut self, session: &mut Session, cut: bool) -> Result<bool, Failure> {
+    fn end(
+        mut self,
+        session: &mut Session,
+        cut: bool,
+        expired: Option<&Expired>,
+    ) -> Result<bool, Failure> {
         self.flush(session)?;
         let summary = std::mem::take(&mut self.tracer).finish();
         match (&summary, self.format) {
@@ -190,13 +199,17 @@ impl<'a> Timeline<'a> {
             (Some(summary), Format::Json) => {
                 let rest =
                     serde_json::to_string(summary).map_err(|error| stdout_failed(error.into()))?;
-                session.line(&format!("\n],{}", rest.trim_start_matches('{')))?;
+                let rest = rest.trim_start_matches('{').trim_end_matches('}');
+                let expired = serde_json::json!(expired);
+                session.line(&format!("\n],{rest},\"expired\":{expired}}}"))?;
             }
             (None, Format::Json) => {
                 let id = serde_json::json!(self.id);
                 session.line(&format!(
                     "{{\"correlation_id\":{id},\"steps\":[],\"events\":0,\"first\":null,\
-                     \"last\":null,\"duration_us\":null,\"outcome\":\"unknown\",\"failure\":null}}"
+                     \"last\":null,\"duration_us\":null,\"outcome\":\"unknown\",\"failure\":null,\
+                     \"expired\":{}}}",
+                    serde_json::json!(expired)
                 ))?;
             }
             _ => {}

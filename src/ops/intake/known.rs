@@ -111,7 +111,7 @@ impl<'a> ArchivedDays<'a> {
         let file = self.archive.open_segment(segment)?;
         SegmentReader::open_day(file, &path, segment.date)?.for_each_member(&mut |member| {
             day.push(Archived {
-                key: key_of(&member.path),
+                key: key_of(&member.path.to_path()),
                 hash: Sha256Hash::of(member.bytes),
                 bytes: member.bytes.len() as u64,
             });

@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::archive::{ArchiveDir, Manifest, NewRecord, Op, SegmentName};
+use crate::archive::{ArchiveDir, Manifest, NewRecord, Op, Record, SegmentName};
 use crate::event::Date;
 use crate::live::LiveTree;
-use crate::ops::{Context, Finding};
+use crate::ops::{Context, Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::store::{Filter, Store};
 use crate::{Error, Result};
@@ -120,6 +120,7 @@ pub fn restore(
             )?;
             days_of(writer.manifest(), options)?;
             let tree = store.create_live()?;
+            let before = writer.manifest().records().len();
             let work = Some((&tree, context));
             let mut report = run(store, &archive, writer.manifest(), options, work, progress)?;
             for day in report.days.iter().filter(|day| day.restored > 0) {
@@ -131,6 +132,15 @@ pub fn restore(
                 writer.append(record)?;
             }
             report.recovered = recovered;
+            let days = report.days.iter().filter(|day| day.restored > 0);
+            let told = audit::Told {
+                events: days.clone().map(|day| day.restored).sum(),
+                what: Some(days.map(|day| day.date.as_str()).collect::<Vec<_>>().join(", ")),
+                ..audit::Told::default()
+            };
+            let manifest = writer.manifest();
+            let finding = audit::tell(store, context, "archive_restored", manifest, before, told);
+            report.findings.extend(finding);
             Ok(report)
         }
     }
@@ -207,41 +217,79 @@ fn run(
         // A forged record may claim any number.
         .fold(0, u64::saturating_add);
     progress.begin("restoring", Some(bytes), Unit::Bytes);
+    let mut newer: Option<Manifest> = None;
     for date in dates {
-        let mut day = RestoredDay { date: date.to_string(), ..RestoredDay::default() };
         report.stopped |= progress.stop_requested();
         if report.stopped {
-            report.left_days.push(day.date);
+            report.left_days.push(date.to_string());
             continue;
         }
-        let segments: Vec<(&SegmentName, _)> = manifest.segments_of(date).collect();
-        for (name, record) in segments {
-            let before = (day.events, day.event_bytes);
-            let mut one = segment::SegmentRestore {
-                archive,
-                name,
-                record,
-                filter: &options.filter,
-                work,
-                day: &mut day,
-                findings: &mut report.findings,
-            };
-            match one.run(progress) {
-                Ok(()) => progress.advance(record.bytes.unwrap_or(0)),
-                // The days before are restored, and are told and recorded as such.
-                Err(Error::Interrupted(_)) => {
-                    (day.events, day.event_bytes) = before;
-                    report.stopped = true;
-                    report.left_days.push(day.date.clone());
+        let mut written = 0;
+        loop {
+            let manifest = newer.as_ref().unwrap_or(manifest);
+            let mut day = RestoredDay { date: date.to_string(), ..RestoredDay::default() };
+            let findings = report.findings.len();
+            let segments = manifest.segments_of(date);
+            match restore_day(archive, segments, options, work, &mut day, &mut report, progress) {
+                Ok(()) => {
+                    day.restored += written;
+                    day.already_there = day.already_there.saturating_sub(written);
+                    if day.events > 0 || (!options.dates.is_empty() && !report.stopped) {
+                        report.days.push(day);
+                    }
                     break;
+                }
+                // A segment is gone: then the manifest says so by now, and names what took
+                // its place.
+                Err(error) if error.is_not_found() => {
+                    let now = Manifest::load(archive)?;
+                    if now.head() == manifest.head() {
+                        return Err(error);
+                    }
+                    written += day.restored;
+                    report.findings.truncate(findings);
+                    newer = Some(now);
                 }
                 Err(error) => return Err(error),
             }
         }
-        if day.events > 0 || (!options.dates.is_empty() && !report.stopped) {
-            report.days.push(day);
-        }
     }
     progress.end();
     Ok(report)
+}
+
+/// Restores the segments of one day.
+fn restore_day<'a>(
+    archive: &ArchiveDir,
+    segments: impl Iterator<Item = (&'a SegmentName, &'a Record)>,
+    options: &RestoreOptions,
+    work: Option<(&LiveTree, &Context)>,
+    day: &mut RestoredDay,
+    report: &mut RestoreReport,
+    progress: &dyn Progress,
+) -> Result<()> {
+    for (name, record) in segments {
+        let before = (day.events, day.event_bytes);
+        let mut one = segment::SegmentRestore {
+            archive,
+            name,
+            record,
+            filter: &options.filter,
+            work,
+            day: &mut *day,
+            findings: &mut report.findings,
+        };
+        match one.run(progress) {
+            Ok(()) => progress.advance(record.bytes.unwrap_or(0)),
+            // The days before are restored, and are told and recorded as such.
+            Err(Error::Interrupted(_)) => {
+                (day.events, day.event_bytes) = before;
+                report.stopped = true;
+                report.left_days.push(day.date.clone());
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::RestoredDay;
-use crate::archive::{ArchiveDir, Record, SegmentName};
+use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
 use crate::event::{EventHead, Timestamp};
 use crate::live::{BulkPlacer, LiveTree};
 use crate::ops::{Context, Finding};
@@ -43,6 +43,8 @@ impl SegmentRestore<'_> {
         self.day.segments.push(self.name.to_string());
         let reader = match self.open(&path) {
             Ok(reader) => reader,
+            // Expired since the manifest was read, or another segment took its place.
+            Err(error) if error.is_not_found() && self.is_gone() => return Err(error),
             Err(error) => {
                 self.finding(&error);
                 return Ok(());
@@ -158,7 +160,7 @@ impl SegmentRestore<'_> {
             }
             if let Some(bulk) = bulk {
                 let mtime = Timestamp::from_micros(member.mtime.saturating_mul(1_000_000));
-                if !bulk.stage(&member.path, member.bytes, Some(mtime))? {
+                if !bulk.stage(&member.path.to_path(), member.bytes, Some(mtime))? {
                     restored.damage.get_or_insert_with(|| {
                         let reason = format!("frame {number}: {} is in it twice", member.path);
                         Error::corrupt(self.archive.segment_path(self.name), reason)
@@ -170,6 +172,10 @@ impl SegmentRestore<'_> {
             restored.event_bytes += member.bytes.len() as u64;
         }
         Ok(restored)
+    }
+
+    fn is_gone(&self) -> bool {
+        Manifest::load(self.archive).is_ok_and(|now| !now.names(self.name))
     }
 
     fn finding(&mut self, error: &Error) {

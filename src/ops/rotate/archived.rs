@@ -24,8 +24,9 @@ pub(in crate::ops) fn merge_join(
     let mut number = 0;
     let mut current = (number < listing.len()).then(|| listing.path(number));
     reader.for_each_member(&mut |member| {
+        let order = member.path.member_order();
         while let Some(live) = &current {
-            match live.cmp(&member.path) {
+            match live.borrowed().member_order().cmp(&order) {
                 std::cmp::Ordering::Greater => break,
                 order => {
                     if order.is_eq() {

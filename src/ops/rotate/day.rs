@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use super::RotatedDay;
 use super::archived::{Archived, merge_join};
 use super::files::{BLOCK, ReadFile, describe, read_block, remove_files};
-use super::residue::{Held, is_superfluous};
+use super::residue::{Held, hold_all, is_superfluous};
 use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
 use crate::event::{Date, EventPath};
@@ -321,6 +321,10 @@ impl<'a, 'm> DayRun<'a, 'm> {
         record.by = Some(self.context.by.clone());
         record.policy = Some(self.policy.digest().to_owned());
         record.describe(name, summary);
+        if let Some(keep) = self.policy.promise(name.class.as_deref()) {
+            record.keep = Some(keep.to_string());
+            record.yields = self.policy.retain.yields().then_some(true);
+        }
         record
     }
 
@@ -329,8 +333,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
     fn free_name(&mut self, class: Option<&String>, temp: &TempSegment) -> Result<SegmentName> {
         for number in 0.. {
             let name = SegmentName { date: self.date, number, class: class.cloned() };
-            let records = self.manifest.manifest().records();
-            if records.iter().any(|record| record.segment.as_ref() == Some(&name)) {
+            if self.manifest.manifest().ever_named(&name) {
                 continue;
             }
             if !self.archive.has_segment(&name)? {
@@ -381,11 +384,4 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self.findings.extend(done.left);
         partition.remove_empty_dirs(self.context.now)
     }
-}
-
-fn hold_all(reader: &SegmentReader, held: &mut Held) -> Result<()> {
-    reader.for_each_member(&mut |member| {
-        held.insert((member.path, Sha256Hash::of(member.bytes)));
-        Ok(())
-    })
 }

@@ -8,7 +8,7 @@
 pub(in crate::ops) mod archived;
 mod day;
 mod files;
-mod residue;
+pub(in crate::ops) mod residue;
 mod room;
 
 use std::collections::BTreeSet;
@@ -21,7 +21,8 @@ use room::Room;
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Space, catalogue};
 use crate::event::Date;
 use crate::live::LiveTree;
-use crate::ops::{Context, Finding};
+use crate::ops::clock::check_clock;
+use crate::ops::{Context, Finding, audit, unfinished};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
@@ -104,7 +105,7 @@ pub fn plan(
     let Some(live) = store.live()? else { return Ok(Vec::new()) };
     let archive = store.archive()?;
     let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
-    check_clock(context, options, &manifest, &live)?;
+    check_clock(context, options.trust_now, &manifest, Some(&live))?;
     let space = match &archive {
         Some(archive) => archive.space()?,
         None => Space::above(store.archive_path())?,
@@ -158,7 +159,8 @@ pub fn rotate(
     }
     let archive = store.create_archive()?;
     let lock = archive.lock()?;
-    let accept = |manifest: &Manifest| check_clock(context, options, manifest, &live);
+    let accept =
+        |manifest: &Manifest| check_clock(context, options.trust_now, manifest, Some(&live));
     let mut writer = open_manifest(&archive, &lock, context, &accept, &mut report.recovered)?;
     for path in archive.remove_leftovers(&lock)? {
         report.recovered.push(Finding::new(
@@ -166,6 +168,11 @@ pub fn rotate(
             "a temporary file of an interrupted run; removed",
         ));
     }
+    let left = archive.unfinished(writer.manifest())?;
+    let (recovered, findings) = (&mut report.recovered, &mut report.findings);
+    unfinished::remove_gone(&archive, &writer, &left, recovered, findings);
+    unfinished::write_checksums(&archive, &writer, &left, context, recovered, findings);
+    let records = writer.manifest().records().len();
     progress.begin("rotating", Some(dates.len() as u64), Unit::Days);
     for date in dates {
         report.stopped |= progress.stop_requested();
@@ -198,6 +205,17 @@ pub fn rotate(
         // Readers do without what cannot be written now; the next run tries again.
         let _ = catalogue::complete(&archive, writer.manifest(), &lock);
     }
+    let segments = report.days.iter().flat_map(|day| &day.segments).cloned().collect();
+    let events = report.days.iter().map(|day| day.events).sum();
+    let told = audit::Told { segments, events, ..audit::Told::default() };
+    report.findings.extend(audit::tell(
+        store,
+        context,
+        "archive_rotated",
+        writer.manifest(),
+        records,
+        told,
+    ));
     Ok(report)
 }
 
@@ -254,40 +272,4 @@ fn due(
         .filter(|date| if wanted.is_empty() { past(date) } else { wanted.contains(date) })
         .filter(closed)
         .collect())
-}
-
-/// The clock is a witness, not a judge: a "now" before the newest record, or years after
-/// the newest event, is more likely a wrong clock than the truth.
-fn check_clock(
-    context: &Context,
-    options: &RotateOptions,
-    manifest: &Manifest,
-    live: &LiveTree,
-) -> Result<()> {
-    const SLACK_MICROS: i64 = 600 * 1_000_000;
-    const YEARS_DAYS: i64 = 2 * 365;
-    if options.trust_now {
-        return Ok(());
-    }
-    if let Some(newest) = manifest.records().last()
-        && context.now.micros() + SLACK_MICROS < newest.time.micros()
-    {
-        return Err(Error::Refused(format!(
-            "the clock says {}, but the manifest's newest record is of {}; set the clock \
-                 right, or give the time with --now",
-            context.now, newest.time
-        )));
-    }
-    let newest_live = live.dates()?.0.into_iter().filter(|date| date.end() <= context.now).max();
-    let newest_archived = manifest.segments().map(|(name, _)| name.date).max();
-    if let Some(newest) = newest_live.max(newest_archived)
-        && context.now.date().days_since(newest) > YEARS_DAYS
-    {
-        return Err(Error::Refused(format!(
-            "the clock says {}, but the newest event is of {newest}, years before; set the \
-                 clock right, or give the time with --now",
-            context.now
-        )));
-    }
-    Ok(())
 }

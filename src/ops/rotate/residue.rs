@@ -9,12 +9,12 @@ use crate::segment::{SegmentReader, Sha256Hash};
 use crate::{Error, Result};
 
 /// Events by identity and content: of a conflict, both are there.
-pub(super) type Held = HashSet<(EventPath, Sha256Hash)>;
+pub(in crate::ops) type Held = HashSet<(EventPath, Sha256Hash)>;
 
 /// Whether every event of the file is in `held`, byte for byte: then it can go, and
 /// nothing goes with it. Any doubt (damage, another event) means no. What cannot be read
 /// just now is neither.
-pub(super) fn is_superfluous(
+pub(in crate::ops) fn is_superfluous(
     archive: &ArchiveDir,
     segment: &SegmentName,
     held: &Held,
@@ -28,11 +28,19 @@ pub(super) fn is_superfluous(
     };
     let mut all_held = true;
     let walked = reader.for_each_member(&mut |member| {
-        all_held &= held.contains(&(member.path, Sha256Hash::of(member.bytes)));
+        all_held &= held.contains(&(member.path.to_path(), Sha256Hash::of(member.bytes)));
         Ok(())
     });
     match walked {
         Err(error @ Error::Io { .. }) => Err(error),
         walked => Ok(all_held && walked.is_ok()),
     }
+}
+
+/// Takes up what a segment holds.
+pub(in crate::ops) fn hold_all(reader: &SegmentReader, held: &mut Held) -> Result<()> {
+    reader.for_each_member(&mut |member| {
+        held.insert((member.path.to_path(), Sha256Hash::of(member.bytes)));
+        Ok(())
+    })
 }

@@ -283,7 +283,7 @@ impl Offered<'_> {
                     continue;
                 }
                 let mtime = Some(Timestamp::from_micros(member.mtime.saturating_mul(1_000_000)));
-                take(Arrival { path: member.path, bytes: member.bytes.to_vec(), mtime })?;
+                take(Arrival { path: member.path.to_path(), bytes: member.bytes.to_vec(), mtime })?;
             }
         }
         Ok(())

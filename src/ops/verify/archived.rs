@@ -40,6 +40,7 @@ pub(super) fn verify_segments(
         report.archived_invalid_files =
             report.archived_invalid_files.saturating_add(record.invalid.unwrap_or(0));
         let label = name.to_string();
+        let findings_before = report.findings.len();
         let mut findings = Vec::new();
         let outcome = verify_checksum_file(archive, name, record, &mut findings).and_then(|()| {
             if whole {
@@ -56,6 +57,13 @@ pub(super) fn verify_segments(
         }
         report.findings.extend(findings.into_iter().map(|reason| Finding::new(&label, reason)));
         if let Err(error) = outcome {
+            // Gone since the manifest was read: it expired, or another one took its place.
+            if error.is_not_found()
+                && Manifest::load_checked(archive).is_ok_and(|(now, _)| !now.names(name))
+            {
+                report.findings.truncate(findings_before);
+                continue;
+            }
             let reason = if error.is_not_found() {
                 "the manifest records this segment, but there is no such file".to_owned()
             } else {
@@ -225,13 +233,13 @@ pub(super) fn verify_unrecorded(
         return;
     }
     for found in extra {
-        let pruned = manifest
-            .records()
-            .iter()
-            .any(|record| record.op == Op::Prune && record.segment.as_ref() == Some(&found.name));
-        let reason = if pruned {
-            "the manifest says that it expired, but the file is still there; the next prune \
-             removes it"
+        let is_gone = |record: &Record| {
+            (record.op == Op::Prune && record.segment.as_ref() == Some(&found.name))
+                || record.supersedes.iter().flatten().any(|old| *old == found.name)
+        };
+        let reason = if manifest.records().iter().any(is_gone) {
+            "the manifest says that it is gone, but the file is still there; the next rotate or \
+             prune removes it"
         } else {
             "no record of the manifest names this file: a run was stopped before it was done \
              (the next rotate of its day settles it), or it was put here by other means"

@@ -9,7 +9,7 @@ mod live;
 
 use serde::Serialize;
 
-use crate::archive::{ArchiveDir, Manifest};
+use crate::archive::{ArchiveDir, Expired, Manifest};
 use crate::event::Date;
 use crate::ops::sign::Witness;
 use crate::ops::{Context, Finding};
@@ -85,6 +85,10 @@ pub struct VerifyReport {
     pub segment_bytes: u64,
     /// Events in the segments, as recorded.
     pub archived_events: u64,
+    /// Segments that expired: known, and not wrong.
+    pub expired_segments: u64,
+    /// The events that were in them, as recorded.
+    pub expired_events: u64,
     /// Live files that were read.
     pub live_files: u64,
     /// Archived files that are no events, kept as they were: known, and not wrong.
@@ -180,6 +184,14 @@ fn verify_archive(
             manifest_path,
             format!("{head} is no head that this manifest ever had: it was rewritten or cut off"),
         );
+    }
+    let expired = manifest.expired().filter(|record| {
+        record.segment.as_ref().is_some_and(|segment| options.wants(segment.date))
+    });
+    if let Some(expired) = Expired::of(expired) {
+        (report.expired_segments, report.expired_events) = (expired.segments, expired.events);
+        let remark = format!("{expired}: {} segments, {} events", expired.segments, expired.events);
+        report.remarks.push(Finding::new(archive.manifest_path().display().to_string(), remark));
     }
     if let Some(witness) = &options.witness {
         witness.check(archive, &manifest, report)?;

@@ -49,4 +49,13 @@ mod tests {
         assert_eq!(super::take(&mut [0xff; 11].as_slice()), None);
         assert_eq!(super::take(&mut [].as_slice()), None);
     }
+
+    #[test]
+    fn a_number_that_64_bits_do_not_hold_is_none() {
+        let with_last = |last: u8| [&[0xff; 9][..], &[last]].concat();
+        assert_eq!(super::take(&mut with_last(1).as_slice()), Some(u64::MAX));
+        for last in [2, 3, 0x7f] {
+            assert_eq!(super::take(&mut with_last(last).as_slice()), None, "{last}");
+        }
+    }
 }

@@ -11,6 +11,15 @@ use crate::truth::Truth;
 /// Nothing lost, nothing changed, nothing made up: every event of `must` is there, live or
 /// in a recorded segment; whatever else is there is one of `may`, under any name.
 pub(crate) fn kept(lab: &Lab, must: &History, may: &[Vec<u8>]) -> Verdict<Truth> {
+    let truth = kept_but_for_checksums(lab, must, may)?;
+    match truth.bare.first() {
+        Some(segment) => Err(format!("{segment}.sha256 is missing")),
+        None => Ok(truth),
+    }
+}
+
+/// The same, where checksum files may be missing: a prune without room takes them first.
+pub(crate) fn kept_but_for_checksums(lab: &Lab, must: &History, may: &[Vec<u8>]) -> Verdict<Truth> {
     let truth = Truth::read(lab)?;
     let there = truth.contents();
     for (identity, contents) in must {
@@ -74,6 +83,9 @@ pub(crate) fn verified(lab: &Lab) -> Verdict {
 
 /// Nothing temporary is left.
 pub(crate) fn tidy(truth: &Truth) -> Verdict {
+    if let Some(segment) = truth.bare.first() {
+        return Err(format!("{segment}.sha256 is missing"));
+    }
     if truth.torn {
         return Err("the manifest is still torn".to_owned());
     }

@@ -1,8 +1,11 @@
 //! What is put to the test: a state, a command, and what must hold around it.
 
+mod compact;
 mod emit;
+mod hold;
 mod import;
 mod manifest;
+mod prune;
 mod restore;
 mod rotate;
 mod sign;
@@ -143,6 +146,9 @@ pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
     all.extend(rotate::all());
     all.extend(restore::all());
     all.extend(manifest::all());
+    all.extend(prune::all());
+    all.extend(hold::all());
+    all.extend(compact::all());
     all.extend(import::all());
     all.extend(sync::all());
     all.extend(sign::all());

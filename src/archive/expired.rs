@@ -1,0 +1,134 @@
+//! What is not in the archive any more: expired segments, and the files that a run which
+//! was stopped left of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
+
+use rustix::fs::FileType;
+
+use super::{ArchiveDir, Manifest, Op, Record, SegmentName};
+use crate::event::Date;
+use crate::fs;
+use crate::{Error, Result};
+
+/// Segments that expired, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Expired {
+    /// Days that lost a segment.
+    pub days: u64,
+    /// The segments.
+    pub segments: u64,
+    /// The events that were in them.
+    pub events: u64,
+    /// The earliest of the days.
+    pub first_day: String,
+    /// The latest of the days.
+    pub last_day: String,
+}
+
+impl Expired {
+    /// Sums up records of expired segments; `None` when there are none.
+    pub fn of<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Self> {
+        let (mut days, mut segments, mut events) = (BTreeSet::new(), 0, 0_u64);
+        for record in records {
+            segments += 1;
+            // A forged record may claim any number.
+            events = events.saturating_add(record.events.unwrap_or(0));
+            days.extend(record.date.or(record.segment.as_ref().map(|segment| segment.date)));
+        }
+        let (first, last): (&Date, &Date) = (days.first()?, days.last()?);
+        Some(Self {
+            days: days.len() as u64,
+            segments,
+            events,
+            first_day: first.to_string(),
+            last_day: last.to_string(),
+        })
+    }
+}
+
+impl std::fmt::Display for Expired {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.days == 1 {
+            write!(f, "events of {}", self.first_day)?;
+        } else {
+            write!(f, "events of {} days from {} to {}", self.days, self.first_day, self.last_day)?;
+        }
+        f.write_str(" have expired")
+    }
+}
+
+impl Manifest {
+    /// The records of segments that expired, oldest first.
+    pub fn expired(&self) -> impl Iterator<Item = &Record> {
+        self.records().iter().filter(|record| {
+            record.op == Op::Prune
+                && record.segment.as_ref().is_some_and(|segment| !self.names(segment))
+        })
+    }
+
+    /// The records of a day's segments that expired.
+    pub fn expired_of(&self, date: Date) -> impl Iterator<Item = &Record> {
+        self.expired().filter(move |record| {
+            record.segment.as_ref().is_some_and(|segment| segment.date == date)
+        })
+    }
+
+    /// Whether any record, of whatever time, has this segment's name.
+    pub fn ever_named(&self, segment: &SegmentName) -> bool {
+        self.records().iter().any(|record| record.segment.as_ref() == Some(segment))
+    }
+
+    /// The segments that were in the archive once, by folder: expired or superseded.
+    fn gone(&self) -> BTreeMap<String, BTreeSet<&SegmentName>> {
+        let mut gone: BTreeMap<String, BTreeSet<&SegmentName>> = BTreeMap::new();
+        for record in self.records() {
+            let expired = record.segment.iter().filter(|_| record.op == Op::Prune);
+            for segment in expired.chain(record.supersedes.iter().flatten()) {
+                if !self.names(segment) {
+                    gone.entry(segment.folder()).or_default().insert(segment);
+                }
+            }
+        }
+        gone
+    }
+}
+
+/// What runs that were stopped left to be done in an archive.
+#[derive(Debug, Default)]
+pub(crate) struct Unfinished {
+    /// Files are there of these segments, though the manifest says that they are gone.
+    pub(crate) still_there: Vec<SegmentName>,
+    /// These segments are there, but their checksum files are not.
+    pub(crate) without_checksum: Vec<SegmentName>,
+}
+
+impl ArchiveDir {
+    /// Looks for what a stopped run left to be done: one look into each year's folder.
+    pub(crate) fn unfinished(&self, manifest: &Manifest) -> Result<Unfinished> {
+        let mut unfinished = Unfinished::default();
+        let gone = manifest.gone();
+        let mut folders: BTreeSet<String> = gone.keys().cloned().collect();
+        folders.extend(manifest.segments().map(|(name, _)| name.folder()));
+        let nothing = BTreeSet::new();
+        for name in folders {
+            let Some(folder) = self.folder(&name)? else { continue };
+            let (mut segments, mut checksums) = (BTreeSet::new(), BTreeSet::new());
+            fs::read_dir(folder.as_fd(), &mut |file, file_type| {
+                let (Ok(file), FileType::RegularFile) = (file.to_str(), file_type) else { return };
+                let (stem, found) = match file.strip_suffix(".sha256") {
+                    Some(stem) => (stem, &mut checksums),
+                    None => (file, &mut segments),
+                };
+                found.extend(SegmentName::from_file_name(stem).filter(|s| s.folder() == name));
+            })
+            .map_err(|errno| Error::io(self.root().join(&name), "read", errno))?;
+            let gone = gone.get(&name).unwrap_or(&nothing);
+            let left = segments.union(&checksums).filter(|segment| gone.contains(segment));
+            unfinished.still_there.extend(left.cloned());
+            let bare = segments.difference(&checksums).filter(|segment| manifest.names(segment));
+            unfinished.without_checksum.extend(bare.cloned());
+        }
+        Ok(unfinished)
+    }
+}

@@ -1,0 +1,118 @@
+//! `hlarchive compact`.
+
+use hlarchive::ops::Finding;
+use hlarchive::ops::compact::{CompactOptions, CompactReport, compact, plan};
+
+use super::{bytes, count, days_left, name_findings};
+use crate::cli::args::{Format, dates};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+
+/// Merge the segments that late arrivals left a day with
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive compact --dry-run
+  hlarchive compact
+  hlarchive compact 2026-05-16
+
+The new segment is read back from the disk and compared with the old ones, member by member; then \
+it is recorded, and only then they are removed. What is held, or is not what was recorded, stays \
+as it is.
+
+Exit codes:
+  1   something is damaged or could not be done, and is named
+  66  there is no archive
+  75  another hlarchive is at work on this archive")]
+pub(in crate::cli) struct Args {
+    /// Only these days
+    #[arg(value_name = "DATE")]
+    dates: Vec<String>,
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        let options = CompactOptions { dates: dates(&self.dates, session.now)? };
+        if self.dry_run {
+            return dry_run(session, &options, format);
+        }
+        let policy = session.policy()?;
+        let context = session.context()?.with_audit(policy.audit);
+        let bar = Bar::new(session);
+        let report = compact(&session.store, &policy, &context, &options, &bar)?;
+        print(session, &report, format)
+    }
+}
+
+fn dry_run(
+    session: &mut Session,
+    options: &CompactOptions,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let plan = plan(&session.store, options)?;
+    if format == Format::Json {
+        session.json(&serde_json::json!({
+            "dry_run": true, "days": plan.days, "remarks": plan.remarks,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    for day in &plan.days {
+        session.line(&format!(
+            "{}  {} in {}, {}",
+            day.date,
+            count(day.events, "event"),
+            day.segments.join(", "),
+            bytes(day.segment_bytes)
+        ))?;
+    }
+    session.flush()?;
+    end(session, plan.days.is_empty(), &plan.remarks);
+    session.remark("a dry run: nothing was changed");
+    Ok(Exit::Done)
+}
+
+fn end(session: &Session, is_nothing: bool, remarks: &[Finding]) {
+    if is_nothing {
+        session.remark("nothing to compact");
+    }
+    for remark in remarks {
+        session.remark(&format!("hlarchive: {remark}"));
+    }
+}
+
+fn print(session: &mut Session, report: &CompactReport, format: Format) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        for day in &report.days {
+            session.line(&format!(
+                "{}  {} into {} ({}), for {}",
+                day.date,
+                count(day.events, "event"),
+                day.segment,
+                bytes(day.segment_bytes),
+                day.supersedes.join(", ")
+            ))?;
+        }
+    }
+    session.flush()?;
+    let is_nothing = report.days.is_empty() && report.findings.is_empty() && !report.stopped;
+    end(session, is_nothing && format != Format::Json, &report.remarks);
+    for finding in &report.recovered {
+        session.remark(&format!("hlarchive: {finding}"));
+    }
+    name_findings(session, &report.findings);
+    if report.stopped {
+        session.warn(&format!(
+            "stopped on request; left for the next run: {}",
+            days_left(&report.left_days)
+        ));
+        return Ok(Exit::Stopped);
+    }
+    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+}

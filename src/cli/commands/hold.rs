@@ -1,0 +1,153 @@
+//! `hlarchive hold`.
+
+use clap::Subcommand;
+use hlarchive::event::shown;
+use hlarchive::ops::hold::{HoldPicture, HoldReport, Subject, add, list, release};
+
+use super::{count, name_findings};
+use crate::cli::args::Format;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::session::Session;
+use crate::cli::when;
+
+/// Keep days or chains from expiring, whatever the policy says
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive hold add 2026-05-16 --reason 'the outage of that night'
+  hlarchive hold list
+  hlarchive hold release 12")]
+pub(in crate::cli) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Put a hold on days, or on all that has a correlation id
+    #[command(after_help = "\
+Examples:
+  hlarchive hold add 2026-05-16 --reason 'the outage of that night'
+  hlarchive hold add 2026-05-01..2026-05-16 --reason audit
+  hlarchive hold add --correlation-id deploy-882 --reason audit
+
+A hold on an id keeps every segment that has it, also those that are rotated later. Nothing that \
+is held is pruned or compacted, by whatever policy or flag.
+
+Exit codes:
+  75  another hlarchive is at work on this archive")]
+    Add {
+        /// A day, or a range of days, both included
+        #[arg(value_name = "DATE|DATE..DATE", required_unless_present = "correlation_id")]
+        days: Option<String>,
+        /// Every segment that has an event with this correlation id
+        #[arg(long, value_name = "ID", conflicts_with = "days")]
+        correlation_id: Option<String>,
+        /// Why; it is kept in the manifest
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Show the holds there are, and what they keep
+    #[command(after_help = "\
+Examples:
+  hlarchive hold list
+  hlarchive hold list -o json | jq '.[].segments'")]
+    List,
+    /// Lift a hold
+    #[command(after_help = "\
+Examples:
+  hlarchive hold release 12 --reason 'the audit is over'
+
+Exit codes:
+  66  there is no such hold
+  75  another hlarchive is at work on this archive")]
+    Release {
+        /// The hold's number, as \"hlarchive hold list\" shows it
+        #[arg(value_name = "HOLD")]
+        id: u64,
+        /// Why; it is kept in the manifest
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        match self.action {
+            Action::Add { days, correlation_id, reason } => {
+                let on = match (correlation_id, days) {
+                    (Some(id), _) => Subject::CorrelationId(id),
+                    (None, days) => range(&days.unwrap_or_default(), session)?,
+                };
+                if reason.trim().is_empty() {
+                    return Err(Failure::usage("--reason: say why"));
+                }
+                let report = add(&session.store, &session.acting()?, &on, &reason)?;
+                print(session, &report, "holds", format)
+            }
+            Action::Release { id, reason } => {
+                let context = session.acting()?;
+                let report = release(&session.store, &context, id, reason.as_deref())?;
+                print(session, &report, "held", format)
+            }
+            Action::List => {
+                let holds = list(&session.store)?;
+                if format == Format::Json {
+                    session.json(&holds)?;
+                } else if holds.is_empty() {
+                    session.remark("nothing is held");
+                }
+                for hold in holds.iter().filter(|_| format != Format::Json) {
+                    line(session, hold, "holds")?;
+                }
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+fn range(text: &str, session: &Session) -> Result<Subject, Failure> {
+    let date = |text: &str| when::parse_date(text, session.now).map_err(Failure::usage);
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    Ok(Subject::Days(date(from)?, date(to)?))
+}
+
+fn print(
+    session: &mut Session,
+    report: &HoldReport,
+    verb: &str,
+    format: Format,
+) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        for hold in &report.holds {
+            line(session, hold, verb)?;
+        }
+    }
+    session.flush()?;
+    for finding in &report.recovered {
+        session.remark(&format!("hlarchive: {finding}"));
+    }
+    name_findings(session, &report.findings);
+    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+}
+
+fn line(session: &mut Session, hold: &HoldPicture, verb: &str) -> Result<(), Failure> {
+    let reason = hold.reason.as_deref().map(|reason| format!(": {}", shown(reason)));
+    session.line(&format!(
+        "hold {} on {} {verb} {}{} ({}, {})",
+        hold.id,
+        hold.on,
+        count(hold.segments.len() as u64, "segment"),
+        reason.unwrap_or_default(),
+        hold.by.as_deref().map_or_else(|| "unknown".to_owned(), shown),
+        hold.time
+    ))?;
+    if let Some(expired) = &hold.expired {
+        session.flush()?;
+        session.warn(&format!("{expired} already, and cannot be held"));
+    }
+    Ok(())
+}

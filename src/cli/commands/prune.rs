@@ -1,0 +1,159 @@
+//! `hlarchive prune`.
+
+use hlarchive::ops::prune::{
+    Difference, Expiring, Held, PruneOptions, PrunePlan, PruneReport, plan, prune,
+};
+
+use super::{bytes, count, days_left, name_findings, verb};
+use crate::cli::args::{Format, instant};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+
+/// Expire archived days as the policy says
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive prune --dry-run
+  hlarchive prune
+  hlarchive prune --dry-run --now 2030-01-01
+
+By retain.keep, then max_size, then min_free, oldest days first; what is held never goes. Each \
+segment is kept at least as long as the policy promised when it was rotated. A record says that \
+it expired, and only then it is removed. There is no way back but a backup.
+
+Exit codes:
+  1   a rule cannot be kept, or something could not be removed, and is
+      named; with --dry-run also: it would need --yes-really
+  75  another hlarchive is at work on this archive, or the clock looks
+      wrong (set it right, or give --now)
+  77  everything, or more than half of the days, would go at once, or the
+      clock may have jumped: nothing was touched (--yes-really)")]
+pub(in crate::cli) struct Args {
+    /// Show what would go and by which rule, and do nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Take this as the time, trusting it over the manifest
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+    /// Let the policy count also where it says less than was promised
+    #[arg(long)]
+    shorten: bool,
+    /// Go on, though it takes most of the archive or the clock jumped
+    #[arg(long)]
+    yes_really: bool,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        if let Some(text) = &self.now {
+            session.now = instant("--now", text, session.now)?;
+        }
+        let options = PruneOptions {
+            trust_now: self.now.is_some(),
+            shorten: self.shorten,
+            consent: self.yes_really,
+        };
+        let policy = session.policy()?;
+        let context = session.context()?.with_audit(policy.audit);
+        if self.dry_run {
+            let plan = plan(&session.store, &policy, &context, &options)?;
+            return print_plan(session, &plan, self.yes_really, format);
+        }
+        let bar = Bar::new(session);
+        let report = prune(&session.store, &policy, &context, &options, &bar)?;
+        print(session, &report, format)
+    }
+}
+
+fn print_plan(
+    session: &mut Session,
+    plan: &PrunePlan,
+    consent: bool,
+    format: Format,
+) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        let mut object = serde_json::json!({ "dry_run": true });
+        let rest = serde_json::to_value(plan)
+            .map_err(|error| crate::cli::exit::stdout_failed(error.into()))?;
+        if let (Some(object), serde_json::Value::Object(rest)) = (object.as_object_mut(), rest) {
+            object.extend(rest);
+        }
+        session.json(&object)?;
+    } else {
+        lines(session, &plan.expiring, &plan.held, &plan.differences)?;
+    }
+    session.flush()?;
+    name_findings(session, &plan.findings);
+    let refused = plan.needs_consent.as_ref().filter(|_| !consent);
+    if let Some(reason) = refused {
+        session.warn(&format!("{reason}; this would need --yes-really"));
+    }
+    session.remark("a dry run: nothing was changed");
+    Ok(if refused.is_none() && plan.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+}
+
+fn lines(
+    session: &mut Session,
+    expired: &[Expiring],
+    held: &[Held],
+    differences: &[Difference],
+) -> Result<(), Failure> {
+    for gone in expired {
+        session.line(&format!(
+            "{}  {}, {}: {}",
+            gone.segment,
+            count(gone.events, "event"),
+            bytes(gone.bytes),
+            gone.rule
+        ))?;
+    }
+    session.flush()?;
+    if expired.is_empty() {
+        session.remark("nothing to prune");
+    }
+    for held in held {
+        let why = held.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+        session.remark(&format!(
+            "{} stays: hold {} keeps it{why} from {}",
+            held.segment, held.hold, held.rule
+        ));
+    }
+    for differs in differences {
+        let of = differs.class.as_deref().map(|class| format!(" of class {class}"));
+        session.remark(&format!(
+            "{}{} from {} to {} {} promised {}, and the policy says {}: {} counts",
+            count(differs.segments, "segment"),
+            of.unwrap_or_default(),
+            differs.first_day,
+            differs.last_day,
+            verb(differs.segments, "was", "were"),
+            differs.promised,
+            differs.policy,
+            differs.counts
+        ));
+    }
+    Ok(())
+}
+
+fn print(session: &mut Session, report: &PruneReport, format: Format) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        lines(session, &report.expired, &report.held, &report.differences)?;
+    }
+    session.flush()?;
+    for finding in &report.recovered {
+        session.remark(&format!("hlarchive: {finding}"));
+    }
+    name_findings(session, &report.findings);
+    if report.stopped {
+        session.warn(&format!(
+            "stopped on request; left for the next run: {}",
+            days_left(&report.left_days)
+        ));
+        return Ok(Exit::Stopped);
+    }
+    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+}

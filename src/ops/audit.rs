@@ -1,0 +1,88 @@
+//! Actions, told as events: what happened to the archive stands in the history, too.
+//!
+//! The manifest's record is what counts. The event is emitted after it, where the policy
+//! asks for it (`[audit] emit`), and carries the manifest's head, so that each node's
+//! history is a witness of the archive. A failure to emit undoes nothing and is a finding.
+
+use serde::Serialize;
+
+use crate::archive::Manifest;
+use crate::event::MAX_EVENT_BYTES;
+use crate::ops::emit::{NewEvent, emit};
+use crate::ops::{Context, Finding};
+use crate::policy::{EventRules, UnknownTypes};
+use crate::segment::Sha256Hash;
+use crate::store::Store;
+
+/// Segments that are named one by one; of more, the manifest knows.
+const MOST_SEGMENTS: usize = 1000;
+
+/// What is told of an action.
+#[derive(Debug, Default, Serialize)]
+pub(in crate::ops) struct Told {
+    /// The segments that came or went.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::ops) segments: Vec<String>,
+    /// Events in them, or written.
+    pub(in crate::ops) events: u64,
+    /// What it was about: days, an id, a hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::ops) what: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::ops) reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    #[serde(flatten)]
+    told: Told,
+    by: &'a crate::archive::By,
+    records: u64,
+    seq: u64,
+    head: Sha256Hash,
+}
+
+/// Emits an event about the records from number `from` on, if there are any and the
+/// context says that actions are told; what kept it from that.
+pub(in crate::ops) fn tell(
+    store: &Store,
+    context: &Context,
+    event_type: &str,
+    manifest: &Manifest,
+    from: usize,
+    mut told: Told,
+) -> Option<Finding> {
+    let records = manifest.records().len().checked_sub(from).filter(|records| *records > 0)?;
+    if !context.audit.emit {
+        return None;
+    }
+    told.segments.truncate(MOST_SEGMENTS);
+    let payload = Payload {
+        told,
+        by: &context.by,
+        records: records as u64,
+        seq: manifest.records().last().map_or(0, |record| record.seq),
+        head: manifest.head(),
+    };
+    // Its types are known, whatever the policy lists.
+    let rules = EventRules {
+        unknown_types: UnknownTypes::Allow,
+        types: Vec::new(),
+        max_bytes: MAX_EVENT_BYTES,
+    };
+    let new = NewEvent {
+        event_type: event_type.to_owned(),
+        severity: "info".to_owned(),
+        source: "hlarchive".to_owned(),
+        service: "all".to_owned(),
+        correlation_id: None,
+        // Texts and numbers into memory: this cannot fail.
+        payload: serde_json::to_string(&payload).unwrap_or_default(),
+        node: context.by.host.clone(),
+        timestamp: None,
+    };
+    emit(store, &rules, context, &new).err().map(|error| {
+        let reason = format!("the event about it could not be emitted: {error}");
+        Finding::new(event_type, reason)
+    })
+}

@@ -1,0 +1,129 @@
+//! The clock is a witness, not a judge: what rotate and prune believe of it.
+
+use std::collections::BTreeSet;
+
+use crate::archive::Manifest;
+use crate::event::Date;
+use crate::live::LiveTree;
+use crate::ops::Context;
+use crate::{Error, Result};
+
+/// A "now" before the newest record, or years after the newest event, is more likely a
+/// wrong clock than the truth. Who gives the time (`trust_now`) vouches for it.
+pub(in crate::ops) fn check_clock(
+    context: &Context,
+    trust_now: bool,
+    manifest: &Manifest,
+    live: Option<&LiveTree>,
+) -> Result<()> {
+    const SLACK_MICROS: i64 = 600 * 1_000_000;
+    const YEARS_DAYS: i64 = 2 * 365;
+    if trust_now {
+        return Ok(());
+    }
+    if let Some(newest) = manifest.records().last()
+        && context.now.micros() + SLACK_MICROS < newest.time.micros()
+    {
+        return Err(Error::Refused(format!(
+            "the clock says {}, but the manifest's newest record is of {}; set the clock \
+                 right, or give the time with --now",
+            context.now, newest.time
+        )));
+    }
+    let newest_live = live_days(live)?.into_iter().filter(|date| date.end() <= context.now).max();
+    let newest_archived = manifest.segments().map(|(name, _)| name.date).max();
+    if let Some(newest) = newest_live.max(newest_archived)
+        && context.now.date().days_since(newest) > YEARS_DAYS
+    {
+        return Err(Error::Refused(format!(
+            "the clock says {}, but the newest event is of {newest}, years before; set the \
+                 clock right, or give the time with --now",
+            context.now
+        )));
+    }
+    Ok(())
+}
+
+fn live_days(live: Option<&LiveTree>) -> Result<Vec<Date>> {
+    Ok(match live {
+        Some(live) => live.dates()?.0,
+        None => Vec::new(),
+    })
+}
+
+/// Why the clock may have jumped ahead, if it may: the history does not reach up to now
+/// without a gap. A rotation or an emitter that believed a wrong clock leaves a day or two
+/// at the wrong end of such a gap, so the last days are looked at, not only the newest.
+pub(in crate::ops) fn jump(
+    context: &Context,
+    trust_now: bool,
+    manifest: &Manifest,
+    live: Option<&LiveTree>,
+) -> Result<Option<String>> {
+    const LAST_DAYS: usize = 8;
+    const GAP_DAYS: i64 = 60;
+    if trust_now {
+        return Ok(None);
+    }
+    let today = context.now.date();
+    let mut days: BTreeSet<Date> = live_days(live)?.into_iter().collect();
+    days.extend(manifest.records().iter().map(|record| record.time.date()));
+    days.extend(manifest.records().iter().filter_map(|record| record.date));
+    days.retain(|day| *day < today);
+    days.insert(today);
+    let last: Vec<Date> = days.into_iter().rev().take(LAST_DAYS).collect();
+    let gap = last.windows(2).find(|pair| pair[0].days_since(pair[1]) > GAP_DAYS);
+    Ok(gap.map(|pair| {
+        format!(
+            "the clock says {}, but there is nothing in the history between {} and {}: it may \
+             have jumped",
+            context.now, pair[1], pair[0]
+        )
+    }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::archive::{ArchiveDir, By, ManifestWriter, NewRecord, Op};
+    use crate::event::Timestamp;
+
+    fn jumped(now: &str, records: &[&str]) -> bool {
+        let directory = tempfile::tempdir().unwrap();
+        let archive = ArchiveDir::create(directory.path()).unwrap();
+        let lock = archive.lock().unwrap();
+        let by = By { user: "u".into(), host: "h".into(), command: "c".into() };
+        let now: Timestamp = now.parse().unwrap();
+        let (mut writer, _) = ManifestWriter::open(&archive, &lock, now, &by).unwrap();
+        for time in records {
+            writer.append(NewRecord::new(time.parse().unwrap(), Op::Rotate)).unwrap();
+        }
+        let context = Context::new(now, by, [0; 32]);
+        let manifest = Manifest::load(&archive).unwrap();
+        assert_eq!(jump(&context, true, &manifest, None).unwrap(), None);
+        jump(&context, false, &manifest, None).unwrap().is_some()
+    }
+
+    #[test]
+    fn a_clock_is_believed_when_the_history_reaches_up_to_it() {
+        let nights = ["2026-05-01T03:00:00Z", "2026-05-20T03:00:00Z", "2026-06-01T03:00:00Z"];
+        assert!(!jumped("2026-06-02T03:00:00Z", &nights));
+        assert!(!jumped("2026-07-31T03:00:00Z", &nights));
+        assert!(jumped("2026-08-01T03:00:00Z", &nights));
+        assert!(!jumped("2026-08-01T03:00:00Z", &[]));
+    }
+
+    /// A rotation by the same wrong clock, just before, is no witness for it.
+    #[test]
+    fn a_few_days_beyond_a_gap_do_not_make_it_believed_and_a_week_does() {
+        let beyond: Vec<String> = (1..=9).map(|day| format!("2027-03-0{day}T03:00:00Z")).collect();
+        let with = |days: usize| {
+            let mut times = vec!["2026-06-01T03:00:00Z"];
+            times.extend(beyond[..days].iter().map(String::as_str));
+            jumped(beyond[days - 1].as_str(), &times)
+        };
+        assert!(with(1) && with(5) && with(7));
+        assert!(!with(8) && !with(9));
+    }
+}

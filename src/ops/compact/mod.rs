@@ -1,0 +1,220 @@
+//! Compact: a day's segments of one class become one.
+//!
+//! Late arrivals leave a day with several segments. Here they are merged into a new one,
+//! which is synced, read back from the disk and compared with them, member by member; a
+//! record says that it takes their place, and only then they are removed. What is held, or
+//! is not what was recorded, is left alone. Readers that meet a run in the middle see each
+//! event once.
+
+mod group;
+mod merge;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use group::{Group, GroupRun};
+
+use crate::archive::{ArchiveDir, Manifest, catalogue};
+use crate::event::Date;
+use crate::ops::hold::Holds;
+use crate::ops::rotate::open_manifest;
+use crate::ops::{Context, Finding, audit, unfinished};
+use crate::policy::Policy;
+use crate::progress::{Progress, Unit};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// What to compact.
+#[derive(Debug, Clone, Default)]
+pub struct CompactOptions {
+    /// Only these days; empty for all.
+    pub dates: Vec<Date>,
+}
+
+/// Segments that would become one.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedCompaction {
+    /// Their day.
+    pub date: String,
+    /// Their retention class, if they have one.
+    pub class: Option<String>,
+    /// The segments.
+    pub segments: Vec<String>,
+    /// The events in them.
+    pub events: u64,
+    /// Their size together.
+    pub segment_bytes: u64,
+}
+
+/// Segments that became one.
+#[derive(Debug, Clone, Serialize)]
+pub struct Compacted {
+    /// Their day.
+    pub date: String,
+    /// Their retention class, if they have one.
+    pub class: Option<String>,
+    /// The new segment.
+    pub segment: String,
+    /// The segments whose place it takes.
+    pub supersedes: Vec<String>,
+    /// The events in it.
+    pub events: u64,
+    /// Its size.
+    pub segment_bytes: u64,
+}
+
+/// What would be done.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CompactPlan {
+    /// What would become one, by day and class.
+    pub days: Vec<PlannedCompaction>,
+    /// What is held, and so stays as it is.
+    pub remarks: Vec<Finding>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CompactReport {
+    /// What became one, by day and class.
+    pub days: Vec<Compacted>,
+    /// What an earlier, interrupted run left, and what was done about it.
+    pub recovered: Vec<Finding>,
+    /// What stays as it is for a good reason.
+    pub remarks: Vec<Finding>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Whether the caller asked to stop before all was done.
+    pub stopped: bool,
+    /// The days that stay as they are because of it.
+    pub left_days: Vec<String>,
+}
+
+/// What [`compact`] would do, without touching anything.
+pub fn plan(store: &Store, options: &CompactOptions) -> Result<CompactPlan> {
+    let archive = open_archive(store)?;
+    let manifest = Manifest::load(&archive)?;
+    let mut plan = CompactPlan::default();
+    for group in groups(&archive, &manifest, options, &mut plan.remarks) {
+        let Some(first) = group.first() else { continue };
+        let records = || group.iter().filter_map(|name| manifest.record_of(name));
+        let events = records().filter_map(|record| record.events);
+        let bytes = records().filter_map(|record| record.bytes);
+        plan.days.push(PlannedCompaction {
+            date: first.date.to_string(),
+            class: first.class.clone(),
+            segments: group.iter().map(ToString::to_string).collect(),
+            // A forged record may claim any number.
+            events: events.fold(0, u64::saturating_add),
+            segment_bytes: bytes.fold(0, u64::saturating_add),
+        });
+    }
+    Ok(plan)
+}
+
+fn open_archive(store: &Store) -> Result<ArchiveDir> {
+    store.archive()?.ok_or_else(|| Error::NotFound {
+        what: store.archive_path().display().to_string(),
+        reason: "there is no archive here; name it with --archive".to_owned(),
+    })
+}
+
+/// The segments that belong together, where there are several and none of them is held.
+fn groups(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    options: &CompactOptions,
+    remarks: &mut Vec<Finding>,
+) -> Vec<Group> {
+    let mut groups: BTreeMap<(Date, Option<String>), Group> = BTreeMap::new();
+    for (name, _) in manifest.segments() {
+        if options.dates.is_empty() || options.dates.contains(&name.date) {
+            groups.entry((name.date, name.class.clone())).or_default().push(name.clone());
+        }
+    }
+    let holds = Holds::of(archive, manifest.holds());
+    let mut free = Vec::new();
+    for group in groups.into_values().filter(|group| group.len() > 1) {
+        let held = group.iter().find_map(|name| {
+            let sha256 = manifest.record_of(name).and_then(|record| record.sha256);
+            holds.holding(name, sha256).map(|hold| (name, hold.id))
+        });
+        match held {
+            None => free.push(group),
+            Some((name, id)) => remarks.push(Finding::new(
+                name.to_string(),
+                format!("hold {id} keeps it as it is, and so the segments of its day stay apart"),
+            )),
+        }
+    }
+    free
+}
+
+/// Compacts.
+pub fn compact(
+    store: &Store,
+    policy: &Policy,
+    context: &Context,
+    options: &CompactOptions,
+    progress: &dyn Progress,
+) -> Result<CompactReport> {
+    let archive = open_archive(store)?;
+    let lock = archive.lock()?;
+    let mut report = CompactReport::default();
+    let mut writer = open_manifest(&archive, &lock, context, &|_| Ok(()), &mut report.recovered)?;
+    for path in archive.remove_leftovers(&lock)? {
+        let path = path.display().to_string();
+        let reason = "a temporary file of an interrupted run; removed";
+        report.recovered.push(Finding::new(path, reason));
+    }
+    let left = archive.unfinished(writer.manifest())?;
+    let (recovered, findings) = (&mut report.recovered, &mut report.findings);
+    unfinished::remove_gone(&archive, &writer, &left, recovered, findings);
+    unfinished::write_checksums(&archive, &writer, &left, context, recovered, findings);
+    let groups = groups(&archive, writer.manifest(), options, &mut report.remarks);
+    let before = writer.manifest().records().len();
+    progress.begin("compacting", Some(groups.len() as u64), Unit::Days);
+    for group in groups {
+        let date = group.first().map(|name| name.date.to_string()).unwrap_or_default();
+        report.stopped |= progress.stop_requested();
+        if report.stopped {
+            report.left_days.push(date);
+            continue;
+        }
+        let outcome = GroupRun {
+            archive: &archive,
+            writer: &mut writer,
+            policy,
+            context,
+            group: &group,
+            findings: &mut report.findings,
+            remarks: &mut report.remarks,
+        }
+        .run(progress);
+        match outcome {
+            Ok(compacted) => report.days.extend(compacted),
+            Err(Error::Interrupted(_)) => {
+                report.stopped = true;
+                report.left_days.push(date);
+            }
+            Err(error) if writer.is_poisoned() => return Err(error),
+            Err(error) => report.findings.push(Finding::of(date, &error)),
+        }
+        progress.advance(1);
+    }
+    progress.end();
+    report.left_days.dedup();
+    if !report.days.is_empty() {
+        // Readers do without what cannot be written now; the next run tries again.
+        let _ = catalogue::drop_gone(&archive, writer.manifest(), context.next_token(), &lock);
+    }
+    let told = audit::Told {
+        segments: report.days.iter().map(|day| day.segment.clone()).collect(),
+        events: report.days.iter().map(|day| day.events).sum(),
+        ..audit::Told::default()
+    };
+    let manifest = writer.manifest();
+    let finding = audit::tell(store, context, "archive_compacted", manifest, before, told);
+    report.findings.extend(finding);
+    Ok(report)
+}

@@ -1,0 +1,217 @@
+//! Holds: days or chains that must not expire, whatever the policy says.
+//!
+//! A hold is a record of the manifest and nothing else; the segments do not know of it. What
+//! it is on is asked anew whenever something would expire, so a hold on a correlation id
+//! holds also the segments that are rotated later.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use crate::archive::{
+    ArchiveDir, Expired, Hold, HoldScope, Manifest, NewRecord, Op, SegmentName, catalogue,
+};
+use crate::event::{Date, EventHead};
+use crate::ops::{Context, Finding, audit, rotate::open_manifest};
+use crate::segment::{Field, SegmentReader, Sha256Hash};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// What is to be held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// Days, both included.
+    Days(Date, Date),
+    /// Every segment that has an event with this correlation id.
+    CorrelationId(String),
+}
+
+/// A hold, and what it keeps.
+#[derive(Debug, Clone, Serialize)]
+pub struct HoldPicture {
+    /// What it is lifted by.
+    pub id: u64,
+    /// What it is on, in words.
+    pub on: String,
+    /// When it was put there.
+    pub time: String,
+    /// By whom: the user and the host.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The segments in the archive that it keeps.
+    pub segments: Vec<String>,
+    /// What of it has expired already, and so cannot be held.
+    pub expired: Option<Expired>,
+}
+
+/// What putting a hold, or lifting some, did.
+#[derive(Debug, Default, Serialize)]
+pub struct HoldReport {
+    /// The holds concerned.
+    pub holds: Vec<HoldPicture>,
+    /// What an earlier, interrupted run left, and what was done about it.
+    pub recovered: Vec<Finding>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// Puts a hold on something.
+pub fn add(store: &Store, context: &Context, on: &Subject, reason: &str) -> Result<HoldReport> {
+    let mut record = NewRecord::new(context.now, Op::Hold);
+    match on {
+        Subject::Days(from, to) if from > to => {
+            return Err(Error::Usage(format!("{from}..{to}: the range ends before it begins")));
+        }
+        Subject::Days(from, to) => {
+            record.date = Some(*from);
+            record.to = Some(*to);
+        }
+        Subject::CorrelationId(id) if id.is_empty() => {
+            return Err(Error::Usage("the correlation id is empty".to_owned()));
+        }
+        Subject::CorrelationId(id) => record.correlation_id = Some(id.clone()),
+    }
+    record.by = Some(context.by.clone());
+    record.reason = Some(reason.to_owned());
+    // A day may be held before it is archived, but not in a place that is nowhere.
+    let archive = match (store.archive()?, store.live()?) {
+        (None, Some(_)) => store.create_archive()?,
+        (archive, _) => archive.ok_or_else(|| nowhere(store))?,
+    };
+    let lock = archive.lock()?;
+    let mut report = HoldReport::default();
+    let mut writer = open_manifest(&archive, &lock, context, &|_| Ok(()), &mut report.recovered)?;
+    let before = writer.manifest().records().len();
+    let id = writer.append(record)?.seq;
+    let manifest = writer.manifest();
+    let hold = manifest.holds().into_iter().filter(|hold| hold.id == id);
+    report.holds = hold.map(|hold| picture(&archive, manifest, &hold)).collect();
+    let what = report.holds.first().map(|hold| hold.on.clone());
+    let told = audit::Told { what, reason: Some(reason.to_owned()), ..audit::Told::default() };
+    report.findings.extend(audit::tell(store, context, "archive_held", manifest, before, told));
+    Ok(report)
+}
+
+/// Lifts a hold.
+pub fn release(
+    store: &Store,
+    context: &Context,
+    id: u64,
+    reason: Option<&str>,
+) -> Result<HoldReport> {
+    let archive = store.archive()?.ok_or_else(|| nowhere(store))?;
+    let lock = archive.lock()?;
+    let mut report = HoldReport::default();
+    let mut writer = open_manifest(&archive, &lock, context, &|_| Ok(()), &mut report.recovered)?;
+    let before = writer.manifest().records().len();
+    let holds = writer.manifest().holds();
+    let hold = holds.into_iter().find(|hold| hold.id == id).ok_or_else(|| Error::NotFound {
+        what: format!("hold {id}"),
+        reason: "there is no such hold, or it was lifted already; \"hlarchive hold list\" names \
+                 those there are"
+            .to_owned(),
+    })?;
+    let mut record = NewRecord::new(context.now, Op::Release);
+    record.by = Some(context.by.clone());
+    record.hold = Some(id);
+    record.reason = reason.map(str::to_owned);
+    writer.append(record)?;
+    report.holds = vec![picture(&archive, writer.manifest(), &hold)];
+    let told = audit::Told {
+        what: Some(format!("hold {id} on {}", hold.scope)),
+        reason: reason.map(str::to_owned),
+        ..audit::Told::default()
+    };
+    let finding = audit::tell(store, context, "archive_released", writer.manifest(), before, told);
+    report.findings.extend(finding);
+    Ok(report)
+}
+
+/// The holds there are, each with what it keeps.
+pub fn list(store: &Store) -> Result<Vec<HoldPicture>> {
+    let archive = store.archive()?.ok_or_else(|| nowhere(store))?;
+    let manifest = Manifest::load(&archive)?;
+    Ok(manifest.holds().iter().map(|hold| picture(&archive, &manifest, hold)).collect())
+}
+
+fn nowhere(store: &Store) -> Error {
+    Error::NotFound {
+        what: store.archive_path().display().to_string(),
+        reason: "there is no archive here; name it with --archive".to_owned(),
+    }
+}
+
+fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold) -> HoldPicture {
+    let holds = Holds::of(archive, vec![hold.clone()]);
+    let segments = manifest
+        .segments()
+        .filter(|(name, record)| holds.holding(name, record.sha256).is_some())
+        .map(|(name, _)| name.to_string())
+        .collect();
+    let expired = Expired::of(manifest.expired().filter(|record| {
+        record.segment.as_ref().is_some_and(|segment| hold.scope.holds_day(segment))
+    }));
+    HoldPicture {
+        id: hold.id,
+        on: hold.scope.to_string(),
+        time: hold.time.to_string(),
+        by: hold.by.as_ref().map(|by| format!("{}@{}", by.user, by.host)),
+        reason: hold.reason.clone(),
+        segments,
+        expired,
+    }
+}
+
+/// Tells of segments whether a hold keeps them.
+pub(in crate::ops) struct Holds<'a> {
+    archive: &'a ArchiveDir,
+    /// Each with the segments that are known not to have its correlation id.
+    holds: Vec<(Hold, HashSet<Sha256Hash>)>,
+}
+
+impl<'a> Holds<'a> {
+    pub(in crate::ops) fn of(archive: &'a ArchiveDir, holds: Vec<Hold>) -> Self {
+        let holds = holds.into_iter().map(|hold| {
+            let without = match &hold.scope {
+                HoldScope::CorrelationId(id) => {
+                    catalogue::without(archive, std::slice::from_ref(id))
+                }
+                _ => HashSet::new(),
+            };
+            (hold, without)
+        });
+        Self { archive, holds: holds.collect() }
+    }
+
+    /// The first hold that keeps a segment.
+    pub(in crate::ops) fn holding(
+        &self,
+        segment: &SegmentName,
+        sha256: Option<Sha256Hash>,
+    ) -> Option<&Hold> {
+        let keeps = |(hold, without): &&(Hold, HashSet<Sha256Hash>)| match &hold.scope {
+            HoldScope::CorrelationId(id) => {
+                !sha256.is_some_and(|sha256| without.contains(&sha256))
+                    && may_hold(self.archive, segment, id).unwrap_or(true)
+            }
+            scope => scope.holds_day(segment),
+        };
+        self.holds.iter().find(keeps).map(|(hold, _)| hold)
+    }
+}
+
+/// Whether a segment has an event with this correlation id. What cannot be read may.
+fn may_hold(archive: &ArchiveDir, segment: &SegmentName, id: &str) -> Result<bool> {
+    let path = archive.segment_path(segment);
+    let reader = SegmentReader::open_day(archive.open_segment(segment)?, &path, segment.date)?;
+    if let Some(index) = reader.index() {
+        return Ok(!index.lookup(Field::CorrelationId, id)?.is_empty());
+    }
+    let mut found = false;
+    reader.for_each_member(&mut |member| {
+        found |= EventHead::parse(member.bytes).is_ok_and(|head| head.correlation_id == id);
+        Ok(())
+    })?;
+    Ok(found)
+}

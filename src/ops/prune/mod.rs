@@ -1,0 +1,217 @@
+//! Prune: archived days whose time is over go, by the policy and never otherwise.
+//!
+//! Of each segment the longer of two terms counts: what was promised when it was rotated,
+//! and what the policy says now. Then come `max_size` and `min_free`, oldest days first.
+//! What is held never goes. A record says that a segment expired, and only then it is
+//! removed; a run that was stopped in between is finished by the next one. Whatever would
+//! take everything, or most of it, at once needs somebody's word that it is meant.
+
+mod expire;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use serde::Serialize;
+
+pub use plan::{Difference, Expiring, Held, PrunePlan};
+
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, catalogue};
+use crate::live::LiveTree;
+use crate::ops::clock::{check_clock, jump};
+use crate::ops::hold::Holds;
+use crate::ops::rotate::open_manifest;
+use crate::ops::{Context, Finding, audit, unfinished};
+use crate::policy::Policy;
+use crate::progress::{Progress, Unit};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// With less than this free, a record may find no room.
+const RECORD_BYTES: u64 = 64 << 10;
+
+/// How to prune.
+#[derive(Debug, Clone, Default)]
+pub struct PruneOptions {
+    /// The caller vouches for [`Context::now`].
+    pub trust_now: bool,
+    /// The policy counts also where it says less than was promised.
+    pub shorten: bool,
+    /// Somebody has seen what goes, and means it, however much it is.
+    pub consent: bool,
+}
+
+/// What a prune did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PruneReport {
+    /// What went, oldest day first.
+    pub expired: Vec<Expiring>,
+    /// What would have gone, and is held.
+    pub held: Vec<Held>,
+    /// Where promises and the policy differ.
+    pub differences: Vec<Difference>,
+    /// What an earlier, interrupted run left, and what was done about it.
+    pub recovered: Vec<Finding>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Whether the caller asked to stop before all was done.
+    pub stopped: bool,
+    /// The days that wait for the next run because of it.
+    pub left_days: Vec<String>,
+}
+
+/// What [`prune`] would do, without touching anything.
+pub fn plan(
+    store: &Store,
+    policy: &Policy,
+    context: &Context,
+    options: &PruneOptions,
+) -> Result<PrunePlan> {
+    let Some(archive) = store.archive()? else { return Ok(PrunePlan::default()) };
+    let manifest = Manifest::load(&archive)?;
+    let live = store.live()?;
+    check_clock(context, options.trust_now, &manifest, live.as_ref())?;
+    make_plan(&archive, &manifest, live.as_ref(), policy, context, options)
+}
+
+fn make_plan(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    live: Option<&LiveTree>,
+    policy: &Policy,
+    context: &Context,
+    options: &PruneOptions,
+) -> Result<PrunePlan> {
+    let holds = Holds::of(archive, manifest.holds());
+    let mut plan = plan::plan(&plan::Input {
+        segments: manifest.segments().collect(),
+        rules: &policy.retain,
+        now: context.now,
+        space: archive.space()?,
+        shorten: options.shorten,
+        held: &|segment, record| {
+            let hold = holds.holding(segment, record.sha256)?;
+            Some((hold.id, hold.reason.clone()))
+        },
+    });
+    if !plan.expiring.is_empty()
+        && let Some(reason) = jump(context, options.trust_now, manifest, live)?
+    {
+        plan.needs_consent = Some(match plan.needs_consent {
+            Some(other) => format!("{reason}; and {other}"),
+            None => reason,
+        });
+    }
+    Ok(plan)
+}
+
+/// Expires what the policy lets go.
+pub fn prune(
+    store: &Store,
+    policy: &Policy,
+    context: &Context,
+    options: &PruneOptions,
+    progress: &dyn Progress,
+) -> Result<PruneReport> {
+    let mut report = PruneReport::default();
+    let Some(archive) = store.archive()? else { return Ok(report) };
+    let live = store.live()?;
+    let lock = archive.lock()?;
+    let accept =
+        |manifest: &Manifest| check_clock(context, options.trust_now, manifest, live.as_ref());
+    let mut recovered = Vec::new();
+    // A torn line is mended by a record, which needs room, too.
+    if archive.space()?.bytes < RECORD_BYTES && Manifest::load(&archive)?.torn().is_some() {
+        expire::make_room(&archive, &lock)?;
+    }
+    let mut writer = match open_manifest(&archive, &lock, context, &accept, &mut recovered) {
+        Err(error) if error.is_no_room() => {
+            expire::make_room(&archive, &lock)?;
+            open_manifest(&archive, &lock, context, &accept, &mut recovered)?
+        }
+        opened => opened?,
+    };
+    for path in archive.remove_leftovers(&lock)? {
+        let path = path.display().to_string();
+        recovered.push(Finding::new(path, "a temporary file of an interrupted run; removed"));
+    }
+    let mut left = archive.unfinished(writer.manifest())?;
+    unfinished::remove_gone(&archive, &writer, &left, &mut recovered, &mut report.findings);
+    let plan = make_plan(&archive, writer.manifest(), live.as_ref(), policy, context, options)?;
+    plan::check(&plan, options.consent)?;
+    report.findings.extend(plan.findings);
+    (report.held, report.differences) = (plan.held, plan.differences);
+    let before = writer.manifest().records().len();
+    progress.begin("pruning", Some(plan.expiring.len() as u64), Unit::Files);
+    for expiring in plan.expiring {
+        report.stopped |= progress.stop_requested();
+        if report.stopped {
+            if report.left_days.last() != Some(&expiring.date) {
+                report.left_days.push(expiring.date);
+            }
+            continue;
+        }
+        let record = record(&writer, policy, context, &expiring)?;
+        match expire::record(&archive, &lock, &mut writer, context, &expiring.name, &record) {
+            Ok(()) => {}
+            // What follows could not be recorded either.
+            Err(error) if writer.is_poisoned() || report.expired.is_empty() => return Err(error),
+            Err(error) => {
+                report.findings.push(Finding::of(expiring.segment, &error));
+                // Its checksum file may have gone for want of room.
+                left = archive.unfinished(writer.manifest())?;
+                break;
+            }
+        }
+        if let Err(error) = archive.remove_segment(&expiring.name, &lock) {
+            let reason = format!("recorded as expired, but still there: {error}");
+            report.findings.push(Finding::new(&expiring.segment, reason));
+        }
+        report.expired.push(expiring);
+        progress.advance(1);
+    }
+    progress.end();
+    let findings = &mut report.findings;
+    unfinished::write_checksums(&archive, &writer, &left, context, &mut recovered, findings);
+    report.recovered = recovered;
+    if !report.expired.is_empty() {
+        // Readers do without what cannot be written now; the next run tries again.
+        let _ = catalogue::drop_gone(&archive, writer.manifest(), context.next_token(), &lock);
+    }
+    let told = audit::Told {
+        segments: report.expired.iter().map(|expired| expired.segment.clone()).collect(),
+        events: report.expired.iter().map(|expired| expired.events).sum(),
+        ..audit::Told::default()
+    };
+    let manifest = writer.manifest();
+    report.findings.extend(audit::tell(store, context, "archive_pruned", manifest, before, told));
+    Ok(report)
+}
+
+/// What the manifest keeps of a segment that expired.
+fn record(
+    writer: &ManifestWriter<'_>,
+    policy: &Policy,
+    context: &Context,
+    expiring: &Expiring,
+) -> Result<NewRecord> {
+    let was = writer.manifest().record_of(&expiring.name).ok_or_else(|| {
+        Error::Refused(format!("{}: it is not in the archive any more", expiring.segment))
+    })?;
+    let mut record = NewRecord::new(context.now, Op::Prune);
+    record.by = Some(context.by.clone());
+    record.date = Some(expiring.name.date);
+    record.segment = Some(expiring.name.clone());
+    record.class.clone_from(&expiring.name.class);
+    record.sha256 = was.sha256;
+    record.bytes = was.bytes;
+    record.events = was.events;
+    record.invalid = was.invalid;
+    record.first = was.first;
+    record.last = was.last;
+    record.content = was.content;
+    record.keep.clone_from(&was.keep);
+    record.yields = was.yields;
+    record.policy = Some(policy.digest().to_owned());
+    record.reason = Some(expiring.rule.clone());
+    Ok(record)
+}

@@ -1,0 +1,290 @@
+//! What would expire, and by which rule: plain data from records, rules and numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::Result;
+use crate::archive::{Record, SegmentName, Space};
+use crate::event::{Date, Timestamp};
+use crate::ops::Finding;
+use crate::policy::{Keep, MinFree, RetainRules};
+
+/// Of more days than this, no run without consent takes more than half.
+const FEW_DAYS: usize = 3;
+
+/// A segment that expires.
+#[derive(Debug, Clone, Serialize)]
+pub struct Expiring {
+    /// Its path in the archive.
+    pub segment: String,
+    /// Its day.
+    pub date: String,
+    /// Its retention class, if it has one.
+    pub class: Option<String>,
+    /// The events in it.
+    pub events: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// The rule by which it goes.
+    pub rule: String,
+    #[serde(skip)]
+    pub(super) name: SegmentName,
+}
+
+/// A segment that would expire, were it not held.
+#[derive(Debug, Clone, Serialize)]
+pub struct Held {
+    /// Its path in the archive.
+    pub segment: String,
+    /// The rule by which it would go.
+    pub rule: String,
+    /// The number of the hold.
+    pub hold: u64,
+    /// Why it is held.
+    pub reason: Option<String>,
+}
+
+/// Segments to which something else was promised than the policy says now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Their retention class, if they have one.
+    pub class: Option<String>,
+    /// What was promised when they were rotated.
+    pub promised: String,
+    /// What the policy says now.
+    pub policy: String,
+    /// Which of the two counts.
+    pub counts: String,
+    /// How many they are.
+    pub segments: u64,
+    /// The earliest of their days.
+    pub first_day: String,
+    /// The latest of their days.
+    pub last_day: String,
+}
+
+/// What prune would do.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PrunePlan {
+    /// What goes, oldest day first.
+    pub expiring: Vec<Expiring>,
+    /// What would go, and is held.
+    pub held: Vec<Held>,
+    /// Where promises and the policy differ.
+    pub differences: Vec<Difference>,
+    /// Why this needs somebody's consent, if it does.
+    pub needs_consent: Option<String>,
+    /// Rules that cannot be kept.
+    pub findings: Vec<Finding>,
+}
+
+/// Tells the number of the hold that keeps a segment, and its reason.
+pub(super) type HeldBy<'a> = dyn Fn(&SegmentName, &Record) -> Option<(u64, Option<String>)> + 'a;
+
+/// All that a plan follows from.
+pub(super) struct Input<'a> {
+    pub(super) segments: Vec<(&'a SegmentName, &'a Record)>,
+    pub(super) rules: &'a RetainRules,
+    pub(super) now: Timestamp,
+    pub(super) space: Space,
+    /// Whether the policy counts also where it promises less than was promised.
+    pub(super) shorten: bool,
+    pub(super) held: &'a HeldBy<'a>,
+}
+
+/// A segment on trial.
+struct Candidate<'a> {
+    name: &'a SegmentName,
+    record: &'a Record,
+    keep: Keep,
+    yields: bool,
+    /// The rule by which it goes, or would go.
+    rule: Option<String>,
+    held: bool,
+}
+
+impl Candidate<'_> {
+    fn goes(&self) -> bool {
+        self.rule.is_some() && !self.held
+    }
+
+    fn bytes(&self) -> u64 {
+        self.record.bytes.unwrap_or(0)
+    }
+}
+
+/// Makes the plan.
+pub(super) fn plan(input: &Input<'_>) -> PrunePlan {
+    let mut plan = PrunePlan::default();
+    let mut differences: BTreeMap<(Option<String>, String), Difference> = BTreeMap::new();
+    let mut candidates: Vec<Candidate<'_>> = Vec::with_capacity(input.segments.len());
+    for (name, record) in &input.segments {
+        let (keep, yields) = terms(input, name, record, &mut differences);
+        candidates.push(Candidate { name, record, keep, yields, rule: None, held: false });
+    }
+    plan.differences = differences.into_values().collect();
+    for candidate in &mut candidates {
+        if is_over(candidate.keep, candidate.name.date, input.now) {
+            let of = match &candidate.name.class {
+                Some(class) => format!("retain.class {class}: "),
+                None => "retain.".to_owned(),
+            };
+            take(input, candidate, format!("{of}keep = \"{}\"", candidate.keep), &mut plan);
+        }
+    }
+    // Of one day, what is kept for the shortest time goes first.
+    candidates.sort_by(|a, b| (a.name.date, a.keep, a.name).cmp(&(b.name.date, b.keep, b.name)));
+    let there = |candidates: &[Candidate<'_>]| {
+        let bytes = candidates.iter().filter(|candidate| !candidate.goes()).map(Candidate::bytes);
+        bytes.fold(0, u64::saturating_add)
+    };
+    if let Some(most) = input.rules.max_size {
+        let rule = format!("retain.max_size = \"{}\"", input.rules.max_size_in_words());
+        let over = there(&candidates).saturating_sub(most);
+        make_room(input, &mut candidates, over, &rule, &mut plan);
+    }
+    if let Some(wanted) = input.rules.min_free {
+        let rule = format!("retain.min_free = \"{wanted}\"");
+        let gone = candidates.iter().filter(|candidate| candidate.goes()).map(Candidate::bytes);
+        let free = gone.fold(input.space.bytes, u64::saturating_add);
+        let lacking = least_free(wanted, input.space).saturating_sub(free);
+        make_room(input, &mut candidates, lacking, &rule, &mut plan);
+    }
+    plan.needs_consent = too_much(&candidates);
+    for candidate in &candidates {
+        if let (Some(rule), false) = (&candidate.rule, candidate.held) {
+            plan.expiring.push(Expiring {
+                segment: candidate.name.to_string(),
+                date: candidate.name.date.to_string(),
+                class: candidate.name.class.clone(),
+                events: candidate.record.events.unwrap_or(0),
+                bytes: candidate.bytes(),
+                rule: rule.clone(),
+                name: candidate.name.clone(),
+            });
+        }
+    }
+    plan
+}
+
+/// How long a segment is kept, and whether it may go earlier for want of room: the longer
+/// of what was promised and what the policy says.
+fn terms(
+    input: &Input<'_>,
+    name: &SegmentName,
+    record: &Record,
+    differences: &mut BTreeMap<(Option<String>, String), Difference>,
+) -> (Keep, bool) {
+    let policy = input.rules.keep_of(name.class.as_deref());
+    let Some(words) = &record.keep else { return (policy, true) };
+    // A promise in words of a newer version is kept for ever.
+    let promised = Keep::parse(words).unwrap_or(Keep::Forever);
+    let keep = if input.shorten { policy } else { promised.max(policy) };
+    if promised != policy {
+        let date = name.date.to_string();
+        let key = (name.class.clone(), words.clone());
+        let entry = differences.entry(key).or_insert_with(|| Difference {
+            class: name.class.clone(),
+            promised: words.clone(),
+            policy: policy.to_string(),
+            counts: keep.to_string(),
+            segments: 0,
+            first_day: date.clone(),
+            last_day: date.clone(),
+        });
+        entry.segments += 1;
+        // They come in the order of their days.
+        entry.last_day = date;
+    }
+    (keep, input.shorten || record.yields == Some(true))
+}
+
+fn is_over(keep: Keep, date: Date, now: Timestamp) -> bool {
+    let Keep::For(span) = keep else { return false };
+    let micros = i64::try_from(span.seconds()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    date.end().micros().saturating_add(micros) <= now.micros()
+}
+
+/// Lets a segment go, unless it is held.
+fn take(input: &Input<'_>, candidate: &mut Candidate<'_>, rule: String, plan: &mut PrunePlan) {
+    if let Some((hold, reason)) = (input.held)(candidate.name, candidate.record) {
+        candidate.held = true;
+        let segment = candidate.name.to_string();
+        plan.held.push(Held { segment, rule: rule.clone(), hold, reason });
+    }
+    candidate.rule = Some(rule);
+}
+
+/// Lets the oldest days go until so many bytes are free.
+fn make_room(
+    input: &Input<'_>,
+    candidates: &mut [Candidate<'_>],
+    mut lacking: u64,
+    rule: &str,
+    plan: &mut PrunePlan,
+) {
+    let mut stays = 0_u64;
+    for candidate in candidates.iter_mut() {
+        if lacking == 0 {
+            return;
+        }
+        if candidate.rule.is_some() {
+            continue;
+        }
+        if !candidate.yields {
+            stays += 1;
+            continue;
+        }
+        take(input, candidate, rule.to_owned(), plan);
+        if candidate.goes() {
+            lacking = lacking.saturating_sub(candidate.bytes());
+        }
+    }
+    if lacking > 0 {
+        let held = candidates.iter().filter(|candidate| candidate.held).count();
+        plan.findings.push(Finding::new(
+            rule,
+            format!(
+                "{lacking} more bytes would have to go, but {held} segments are held, and {stays} \
+                 were promised to stay whatever the room (--shorten)"
+            ),
+        ));
+    }
+}
+
+fn least_free(wanted: MinFree, space: Space) -> u64 {
+    match wanted {
+        MinFree::Bytes(bytes) => bytes,
+        // A file system that does not say how large it is has no share.
+        MinFree::Percent(share) => {
+            space.total_bytes.map_or(0, |total| (total as f64 * share / 100.0) as u64)
+        }
+    }
+}
+
+/// Why so much at once is more likely a slip than meant.
+fn too_much(candidates: &[Candidate<'_>]) -> Option<String> {
+    let going = || candidates.iter().filter(|candidate| candidate.goes());
+    let count = going().count();
+    if count == 0 {
+        return None;
+    }
+    let all: BTreeSet<Date> = candidates.iter().map(|candidate| candidate.name.date).collect();
+    let days: BTreeSet<Date> = going().map(|candidate| candidate.name.date).collect();
+    if count == candidates.len() {
+        return Some(format!("all that is archived would expire at once ({count} segments)"));
+    }
+    (all.len() > FEW_DAYS && days.len() * 2 > all.len())
+        .then(|| format!("{} of the {} archived days would expire at once", days.len(), all.len()))
+}
+
+/// Refuses a plan that needs consent and has none.
+pub(super) fn check(plan: &PrunePlan, consent: bool) -> Result<()> {
+    match &plan.needs_consent {
+        Some(reason) if !consent => Err(crate::Error::NeedsConsent(format!(
+            "{reason}; look at \"hlarchive prune --dry-run\", and say --yes-really if it is meant"
+        ))),
+        _ => Ok(()),
+    }
+}

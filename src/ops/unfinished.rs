@@ -1,0 +1,90 @@
+//! What runs that were stopped left in the archive, and how the next run finishes it.
+//!
+//! A record says first that a segment is gone, and then its files go. Of one that expired,
+//! they may go without another look; of one that was superseded, once the segment that took
+//! its place was found whole. And a run that found no byte free removes a
+//! doomed segment's checksum file to make room for the record; if it did not get that far,
+//! the file is written again, since the manifest knows what stood in it.
+
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, Record, SegmentName, Unfinished};
+use crate::ops::{Context, Finding};
+use crate::segment::check;
+
+/// Removes the files of segments that the manifest says are gone.
+pub(in crate::ops) fn remove_gone(
+    archive: &ArchiveDir,
+    writer: &ManifestWriter<'_>,
+    unfinished: &Unfinished,
+    recovered: &mut Vec<Finding>,
+    findings: &mut Vec<Finding>,
+) {
+    for segment in &unfinished.still_there {
+        let removed = match heir(writer.manifest(), segment) {
+            Some((heir, record)) if !is_whole(archive, heir, record) => {
+                findings.push(Finding::new(
+                    segment.to_string(),
+                    format!("{heir} took its place, but is damaged; so both stay"),
+                ));
+                continue;
+            }
+            _ => archive.remove_segment(segment, writer.lock()),
+        };
+        match removed {
+            Ok(()) => recovered.push(Finding::new(
+                segment.to_string(),
+                "recorded as gone by an interrupted run; removed",
+            )),
+            Err(error) => findings.push(Finding::of(segment.to_string(), &error)),
+        }
+    }
+}
+
+/// The segment that took the place of another one, by way of others perhaps, if it is in
+/// the archive.
+fn heir<'a>(
+    manifest: &'a Manifest,
+    segment: &'a SegmentName,
+) -> Option<(&'a SegmentName, &'a Record)> {
+    let mut name = segment;
+    for record in manifest.records() {
+        if let (Some(old), Some(new)) = (&record.supersedes, &record.segment)
+            && old.contains(name)
+        {
+            name = new;
+        }
+    }
+    manifest.record_of(name).map(|record| (name, record))
+}
+
+/// Whether a segment is, byte for byte, what was recorded.
+fn is_whole(archive: &ArchiveDir, segment: &SegmentName, record: &Record) -> bool {
+    let path = archive.segment_path(segment);
+    let report = archive.open_segment(segment).and_then(|file| check(&file, &path, &|_| {}));
+    report.is_ok_and(|report| {
+        report.findings.is_empty()
+            && report.summary.is_some_and(|summary| Some(summary.sha256) == record.sha256)
+    })
+}
+
+/// Writes checksum files that are missing.
+pub(in crate::ops) fn write_checksums(
+    archive: &ArchiveDir,
+    writer: &ManifestWriter<'_>,
+    unfinished: &Unfinished,
+    context: &Context,
+    recovered: &mut Vec<Finding>,
+    findings: &mut Vec<Finding>,
+) {
+    for segment in &unfinished.without_checksum {
+        // Of what expired since, there is no record any more.
+        let record = writer.manifest().record_of(segment);
+        let Some(sha256) = record.and_then(|record| record.sha256) else { continue };
+        match archive.write_checksum(segment, &sha256, context.next_token(), writer.lock()) {
+            Ok(()) => recovered.push(Finding::new(
+                segment.to_string(),
+                "its checksum file was missing; written again from the manifest",
+            )),
+            Err(error) => findings.push(Finding::of(segment.to_string(), &error)),
+        }
+    }
+}

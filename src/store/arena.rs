@@ -1,0 +1,200 @@
+//! Rows while they are sorted: small, with all their text in a few pieces of memory.
+//!
+//! A day has hundreds of thousands of events. One allocation for each name and each body
+//! would cost more time than reading them, and more memory than they have bytes.
+
+use std::sync::Arc;
+
+use super::row::{FoundEvent, Place, clamp};
+use crate::archive::SegmentName;
+use crate::event::{Date, PathRef, Timestamp};
+
+/// Node, name and bytes of many events of a day, one after the other.
+#[derive(Debug)]
+struct Arena {
+    date: Date,
+    segment: Option<Arc<SegmentName>>,
+    text: Vec<u8>,
+}
+
+/// One event of an answer that is not final yet.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    /// The place in time that orders it: its timestamp, held within a day of its partition.
+    pub(super) time: i64,
+    arena: Arc<Arena>,
+    at: usize,
+    len: u32,
+    node_len: u8,
+    name_len: u8,
+}
+
+impl Row {
+    fn text(&self) -> &[u8] {
+        &self.arena.text[self.at..self.at + self.size_of_text()]
+    }
+
+    fn size_of_text(&self) -> usize {
+        usize::from(self.node_len) + usize::from(self.name_len) + self.len as usize
+    }
+
+    /// The event's bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.text()[usize::from(self.node_len) + usize::from(self.name_len)..]
+    }
+
+    /// Its identity.
+    pub(super) fn path(&self) -> PathRef<'_> {
+        let Place { date, node, name, .. } = self.place();
+        PathRef::from_valid(date, node, name)
+    }
+
+    pub(super) fn segment(&self) -> Option<&SegmentName> {
+        self.arena.segment.as_deref()
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        let (node, rest) = self.text().split_at(usize::from(self.node_len));
+        let name = &rest[..usize::from(self.name_len)];
+        Place { time: self.time, date: self.arena.date, node, name }
+    }
+
+    /// What it takes in memory.
+    pub(super) fn size(&self) -> usize {
+        std::mem::size_of::<Self>() + self.size_of_text()
+    }
+
+    /// The row with memory of its own.
+    pub(super) fn to_found(&self) -> FoundEvent {
+        let segment = self.arena.segment.clone();
+        FoundEvent::new(self.path().to_path(), segment, self.bytes().into())
+    }
+}
+
+/// Collects the rows of one source.
+pub(super) struct Rows {
+    date: Date,
+    segment: Option<Arc<SegmentName>>,
+    text: Vec<u8>,
+    places: Vec<Found>,
+}
+
+/// A row whose text is not settled yet.
+struct Found {
+    time: i64,
+    at: usize,
+    len: u32,
+    node_len: u8,
+    name_len: u8,
+}
+
+impl Rows {
+    /// Rows of a day's live files, or of one of its segments.
+    pub(super) fn new(date: Date, segment: Option<Arc<SegmentName>>) -> Self {
+        Self { date, segment, text: Vec::new(), places: Vec::new() }
+    }
+
+    /// Adds an event of the day.
+    pub(super) fn add(&mut self, path: PathRef<'_>, bytes: &[u8], timestamp: Timestamp) {
+        self.add_at(path, bytes, clamp(self.date, timestamp));
+    }
+
+    fn add_at(&mut self, path: PathRef<'_>, bytes: &[u8], time: i64) {
+        // No name has more than 255 bytes, and no event more than MAX_EVENT_BYTES.
+        let short = |text: &str| u8::try_from(text.len()).unwrap_or(u8::MAX);
+        self.places.push(Found {
+            time,
+            at: self.text.len(),
+            len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            node_len: short(path.node()),
+            name_len: short(path.name()),
+        });
+        self.text.extend_from_slice(path.node().as_bytes());
+        self.text.extend_from_slice(path.name().as_bytes());
+        self.text.extend_from_slice(bytes);
+    }
+
+    /// The rows that were added.
+    pub(super) fn finish(mut self) -> Vec<Row> {
+        self.text.shrink_to_fit();
+        let arena = Arena { date: self.date, segment: self.segment, text: self.text };
+        let arena = Arc::new(arena);
+        let row = |found: Found| Row {
+            time: found.time,
+            arena: Arc::clone(&arena),
+            at: found.at,
+            len: found.len,
+            node_len: found.node_len,
+            name_len: found.name_len,
+        };
+        self.places.into_iter().map(row).collect()
+    }
+}
+
+/// Gives back the memory of rows that went, where those that stay hold on to it: what is
+/// held is at most half as much again as what the rows take.
+pub(super) fn settle(rows: &mut [Row]) {
+    let of = |row: &Row| Arc::as_ptr(&row.arena).addr();
+    rows.sort_unstable_by_key(of);
+    for rows in rows.chunk_by_mut(|a, b| of(a) == of(b)) {
+        let Some(arena) = rows.first().map(|row| Arc::clone(&row.arena)) else { continue };
+        let used: usize = rows.iter().map(Row::size_of_text).sum();
+        if used + used / 2 >= arena.text.len() {
+            continue;
+        }
+        let mut settled = Rows::new(arena.date, arena.segment.clone());
+        settled.text.reserve_exact(used);
+        for row in &*rows {
+            settled.add_at(row.path(), row.bytes(), row.time);
+        }
+        for (row, settled) in rows.iter_mut().zip(settled.finish()) {
+            *row = settled;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn rows(count: usize) -> Vec<Row> {
+        let date: Date = "2026-05-16".parse().unwrap();
+        let mut rows = Rows::new(date, None);
+        for number in 0..count {
+            let path = format!("2026-05-16/küche/{number}.json");
+            let time = Timestamp::from_micros(date.start().micros() + number as i64);
+            rows.add(PathRef::parse(&path).unwrap(), format!("{{{number}}}").as_bytes(), time);
+        }
+        rows.finish()
+    }
+
+    #[test]
+    fn a_row_gives_back_what_was_added() {
+        for (number, row) in rows(12).iter().enumerate() {
+            let found = row.to_found();
+            assert_eq!(found.path.to_string(), format!("2026-05-16/küche/{number}.json"));
+            assert_eq!(&*found.bytes, format!("{{{number}}}").as_bytes());
+            assert!(row.path() == found.path);
+        }
+    }
+
+    #[test]
+    fn rows_that_went_do_not_hold_on_to_memory() {
+        let mut rows = rows(100);
+        let all = Arc::downgrade(&rows[0].arena);
+        rows.retain(|row| row.time % 10 == 0);
+        let before: Vec<String> = rows.iter().map(|row| row.path().to_string()).collect();
+        settle(&mut rows);
+        assert!(all.upgrade().is_none());
+        let held = rows[0].arena.text.len();
+        assert_eq!(held, rows.iter().map(Row::size_of_text).sum::<usize>());
+        rows.sort_by_key(|row| row.time);
+        assert_eq!(rows.iter().map(|row| row.path().to_string()).collect::<Vec<_>>(), before);
+        // Where most rows stay, nothing is copied.
+        let same = Arc::clone(&rows[0].arena);
+        rows.pop();
+        settle(&mut rows);
+        assert!(Arc::ptr_eq(&same, &rows[0].arena));
+    }
+}
