@@ -168,7 +168,10 @@ impl ArchiveDir {
             let named = file
                 .write_all(text.as_bytes())
                 .map_err(failed("write"))
-                .and_then(|()| file.sync_all().map_err(failed("sync")))
+                // A failed sync is final, an interrupted one too: it is not tried again.
+                .and_then(|()| {
+                    rustix::fs::fsync(&file).map_err(|errno| failed("sync")(errno.into()))
+                })
                 .and_then(|()| {
                     rustix::fs::renameat(&folder, &temp, &folder, &name)
                         .map_err(|errno| failed("create")(errno.into()))

@@ -146,6 +146,16 @@ fn conflicts_are_told_in_both_directions_and_nothing_is_replaced() {
         assert_eq!(synced(&here, &sshd, words), "0 events copied (0 B), 1 live already\n");
     }
     fs::write(there.root().join(name), body("bbb")).unwrap();
+    // Of one size and time, only --checksum tells them apart.
+    for lab in [&here, &there] {
+        fs::File::open(lab.root().join(name)).unwrap().set_modified(old).unwrap();
+    }
+    for words in [&[other.as_str()][..], &[&root, &other]] {
+        assert_eq!(synced(&here, &sshd, words), "0 events copied (0 B), 1 live already\n");
+        let words = [words, &["--checksum"]].concat();
+        let run = Run::of(&sync(&here, &sshd, &words).output().unwrap());
+        assert!(run.code == 1 && run.stdout.contains("1 in conflict"), "{run:?}");
+    }
     // Archived there: then both are kept.
     there.ok(["rotate", "--now", NOW]);
     let run = Run::of(&sync(&here, &sshd, &[&root, &other]).output().unwrap());

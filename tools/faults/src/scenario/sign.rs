@@ -54,6 +54,7 @@ impl Scenario for Sign {
     fn promise(&self, lab: &Lab, _outcome: &Outcome) -> Verdict {
         check::kept(lab, &history(10..12, 0, 2), &[])?;
         // What was signed before stays proved, and what has a name now is whole.
+        write_keys(lab)?;
         lab.must(&[0], &["verify", "--public-key", &key(lab, "key.pub")])?;
         let heads = files(&lab.archive().join("heads"))?;
         let half = |bytes: &[u8]| !bytes.ends_with(b"\n");
