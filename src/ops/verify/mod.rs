@@ -190,7 +190,12 @@ fn verify_archive(
     });
     if let Some(expired) = Expired::of(expired) {
         (report.expired_segments, report.expired_events) = (expired.segments, expired.events);
-        let remark = format!("{expired}: {} segments, {} events", expired.segments, expired.events);
+        let count = |number: u64, what: &str| {
+            format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+        };
+        let (segments, events) =
+            (count(expired.segments, "segment"), count(expired.events, "event"));
+        let remark = format!("{expired}: {segments}, {events}");
         report.remarks.push(Finding::new(archive.manifest_path().display().to_string(), remark));
     }
     if let Some(witness) = &options.witness {
