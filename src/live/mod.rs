@@ -15,7 +15,7 @@ mod tree;
 pub use batch::{BatchItem, place_batch};
 pub use bulk::{BulkPlacer, BulkStats};
 pub use listing::Listing;
-pub use partition::{FileStamp, FileState, PartitionReader, Removal};
+pub use partition::{FileStamp, FileState, PartitionReader, Removal, StampDigest};
 pub use place::{PlaceOptions, Placed, place};
 pub use tree::{LiveTree, Oddity};
 

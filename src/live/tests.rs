@@ -161,7 +161,10 @@ fn only_the_file_that_was_read_is_removed() {
     let file = tree.root().join(path.to_string());
     std::fs::remove_file(&file).unwrap();
     std::fs::write(&file, b"two").unwrap();
-    assert_eq!(partition.remove(&path.node, &path.name, &stamp).unwrap(), Removal::Changed);
+    assert_eq!(
+        partition.remove(&path.node, &path.name, &stamp.digest()).unwrap(),
+        Removal::Changed
+    );
     partition.remove_empty_dirs(options().now).unwrap();
     assert_eq!(std::fs::read(&file).unwrap(), b"two");
     let FileState::Read(stamp) =
@@ -169,8 +172,11 @@ fn only_the_file_that_was_read_is_removed() {
     else {
         unreachable!()
     };
-    assert_eq!(partition.remove(&path.node, &path.name, &stamp).unwrap(), Removal::Removed);
-    assert_eq!(partition.remove(&path.node, &path.name, &stamp).unwrap(), Removal::Gone);
+    assert_eq!(
+        partition.remove(&path.node, &path.name, &stamp.digest()).unwrap(),
+        Removal::Removed
+    );
+    assert_eq!(partition.remove(&path.node, &path.name, &stamp.digest()).unwrap(), Removal::Gone);
     partition.remove_empty_dirs(options().now).unwrap();
     assert!(!tree.root().join("2026-05-16").exists());
 }
@@ -187,7 +193,7 @@ fn what_becomes_a_link_after_the_listing_is_neither_read_nor_removed() {
         (state, bytes)
     };
     let (Ok(FileState::Read(stamp)), _) = read() else { unreachable!() };
-    let remove = || tree.partition(day()).remove(&path.node, &path.name, &stamp);
+    let remove = || tree.partition(day()).remove(&path.node, &path.name, &stamp.digest());
     let (file, node) = (tree.root().join(path.to_string()), tree.root().join("2026-05-16/pi4"));
     let outside = keep.path().join("outside");
 

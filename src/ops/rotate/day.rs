@@ -10,7 +10,7 @@ use super::residue::{Held, hold_all, is_superfluous};
 use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
 use crate::event::{Date, EventPath};
-use crate::live::{FileStamp, FileState, Listing, LiveTree, PartitionReader};
+use crate::live::{FileState, Listing, LiveTree, PartitionReader, StampDigest};
 use crate::ops::{Context, Finding};
 use crate::policy::{InvalidRule, Policy};
 use crate::progress::Progress;
@@ -42,7 +42,7 @@ struct Building {
 struct DayRead {
     buildings: Vec<Building>,
     /// Files that may go once the new segments are recorded.
-    removable: Vec<(u32, FileStamp)>,
+    removable: Vec<(u32, StampDigest)>,
     conflicts: Vec<EventPath>,
     /// The first invalid file, when the policy holds the day back for it.
     held_back_by: Option<EventPath>,
@@ -213,7 +213,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         if let Some(hashes) = archived.get(&(number as usize)) {
             if hashes.contains(&Sha256Hash::of(&bytes)) {
                 self.report.already_archived += 1;
-                read.removable.push((number, stamp));
+                read.removable.push((number, stamp.digest()));
                 return Ok(());
             }
             self.findings.push(Finding::new(
@@ -235,7 +235,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             }
         };
         self.building(&mut read.buildings, class)?.writer.add(&path, &bytes)?;
-        read.removable.push((number, stamp));
+        read.removable.push((number, stamp.digest()));
         Ok(())
     }
 
@@ -376,7 +376,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         &mut self,
         listing: &Listing,
         partition: &PartitionReader<'_>,
-        removable: &[(u32, FileStamp)],
+        removable: &[(u32, StampDigest)],
     ) -> Result<()> {
         let done = remove_files(listing, partition, removable);
         self.report.removed += done.removed;

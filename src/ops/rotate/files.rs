@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::Result;
 use crate::event::{EventHead, EventPath, InvalidEvent, NodeName};
-use crate::live::{FileStamp, FileState, Listing, PartitionReader, Removal};
+use crate::live::{FileState, Listing, PartitionReader, Removal, StampDigest};
 use crate::ops::Finding;
 use crate::policy::Policy;
 
@@ -74,27 +74,28 @@ pub(super) struct Removals {
 pub(super) fn remove_files(
     listing: &Listing,
     partition: &PartitionReader<'_>,
-    removable: &[(u32, FileStamp)],
+    removable: &[(u32, StampDigest)],
 ) -> Removals {
     // A directory is changed by one thread at a time, so each node's files are for one.
-    let mut by_node: BTreeMap<&NodeName, Vec<&(u32, FileStamp)>> = BTreeMap::new();
-    for file in removable {
-        by_node.entry(listing.node(file.0 as usize)).or_default().push(file);
+    let mut by_node: BTreeMap<&NodeName, Vec<u32>> = BTreeMap::new();
+    for (place, (number, _)) in removable.iter().enumerate() {
+        by_node.entry(listing.node(*number as usize)).or_default().push(place as u32);
     }
-    by_node.into_par_iter().map(|(_, files)| remove_of_node(listing, partition, &files)).reduce(
-        Removals::default,
-        |mut all, more| {
-            all.removed += more.removed;
-            all.left.extend(more.left);
-            all
-        },
-    )
+    let of_node = |(_, places): (&NodeName, Vec<u32>)| {
+        let files = places.iter().map(|place| &removable[*place as usize]);
+        remove_of_node(listing, partition, files)
+    };
+    by_node.into_par_iter().map(of_node).reduce(Removals::default, |mut all, more| {
+        all.removed += more.removed;
+        all.left.extend(more.left);
+        all
+    })
 }
 
-fn remove_of_node(
+fn remove_of_node<'a>(
     listing: &Listing,
     partition: &PartitionReader<'_>,
-    files: &[&(u32, FileStamp)],
+    files: impl Iterator<Item = &'a (u32, StampDigest)>,
 ) -> Removals {
     let mut done = Removals::default();
     for (number, stamp) in files {
