@@ -39,6 +39,7 @@ Examples:
   hlarchive emit deployment_started --correlation-id deploy-882
   hlarchive list --since yesterday --min-severity error
   hlarchive trace deploy-882
+  hlarchive attempts --service mosquitto --unresolved
   hlarchive rotate --dry-run
   hlarchive verify
   hlarchive restore 2026-05-16 --to /tmp/that-day
@@ -72,6 +73,7 @@ enum Command {
     Emit(commands::emit::Args),
     List(commands::list::Args),
     Trace(commands::trace::Args),
+    Attempts(commands::attempts::Args),
     Show(commands::show::Args),
     Rotate(commands::rotate::Args),
     Prune(commands::prune::Args),
@@ -115,6 +117,7 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
         Command::Emit(args) => args.run(session),
         Command::List(args) => args.run(session),
         Command::Trace(args) => args.run(session),
+        Command::Attempts(args) => args.run(session),
         Command::Show(args) => args.run(session),
         Command::Rotate(args) => args.run(session),
         Command::Prune(args) => args.run(session),

@@ -13,6 +13,7 @@ mod common;
 mod support;
 
 mod always;
+mod attempts;
 mod bad_input;
 mod compact;
 mod emit;

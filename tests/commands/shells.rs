@@ -6,10 +6,11 @@ use std::process::Command;
 use crate::common::{HLARCHIVE, Lab, system, tool};
 use crate::support::sentence;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "emit",
     "list",
     "trace",
+    "attempts",
     "show",
     "rotate",
     "verify",
