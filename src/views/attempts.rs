@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::as_text;
 use super::trace::reports_failure;
 use crate::event::{EventHead, Timestamp};
 use crate::store::FoundEvent;
@@ -89,10 +90,6 @@ impl Attempt {
     pub fn is_unresolved(&self) -> bool {
         !self.completed || self.afterwards != Afterwards::Recovered
     }
-}
-
-fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
 }
 
 /// Which attempts are asked for: those that were started in this range.
@@ -249,7 +246,8 @@ impl Collector {
         for (place, number) in open.iter().enumerate() {
             let attempt = &self.attempts[*number];
             let members = [&attempt.action, &attempt.attempt];
-            let pairs = || members.iter().zip(&end.told).filter(|(a, b)| a.is_some() && b.is_some());
+            let pairs =
+                || members.iter().zip(&end.told).filter(|(a, b)| a.is_some() && b.is_some());
             if attempt.started > end.time || pairs().any(|(a, b)| *a != b) {
                 continue;
             }

@@ -36,6 +36,7 @@ mod rotate_odd;
 mod shells;
 mod show;
 mod sign;
+mod status;
 mod sync;
 mod trace;
 mod users;

@@ -17,6 +17,7 @@ pub(super) mod prune;
 pub(super) mod restore;
 pub(super) mod rotate;
 pub(super) mod show;
+pub(super) mod status;
 pub(super) mod sync;
 pub(super) mod trace;
 pub(super) mod verify;
