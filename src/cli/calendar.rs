@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hlarchive::event::Date;
+use hlarchive::event::{Date, Severity};
 use hlarchive::ops::status::CalendarDay;
 
 use super::color::Paint;
-use hlarchive::event::Severity;
+use super::table::wrap;
 
 /// Weeks that are shown, the current one included.
 const WEEKS: i64 = 53;
@@ -26,20 +26,25 @@ pub(super) fn first_day(today: Date) -> Date {
     monday.plus_days(-7 * (WEEKS - 1))
 }
 
-/// The picture in lines of at most 57 columns.
+/// Columns before the weeks.
+const LABEL: usize = 4;
+
+/// The picture in lines of at most so many columns; a year takes 57.
 pub(super) fn calendar(
     days: &BTreeMap<Date, CalendarDay>,
     today: Date,
+    columns: usize,
     blocks: bool,
     paint: Paint,
 ) -> Vec<String> {
-    let first = first_day(today);
+    let weeks = WEEKS.min(columns.saturating_sub(LABEL) as i64);
+    let first = first_day(today).plus_days(7 * (WEEKS - weeks));
     let shades = if blocks { BLOCKS } else { ASCII };
     let most = days.range(first..=today).map(|(_, day)| day.events).max().unwrap_or(0);
-    let mut lines = vec![months(first)];
+    let mut lines = vec![months(first, weeks)];
     for (weekday, name) in WEEKDAYS.iter().enumerate() {
         let mut line = format!("{name:3} ");
-        for week in 0..WEEKS {
+        for week in 0..weeks {
             let date = first.plus_days(7 * week + weekday as i64);
             if date > today {
                 break;
@@ -51,7 +56,9 @@ pub(super) fn calendar(
     }
     let [none, rest @ ..] = shades;
     let rest: String = rest.iter().collect();
-    lines.push(format!("    {none} none {rest} up to {most} events; ! invalid, h held, + late"));
+    let legend = format!("{none} none {rest} up to {most} events; ! invalid, h held, + late");
+    let legend = wrap(&legend, columns.saturating_sub(LABEL).max(1));
+    lines.extend(legend.iter().map(|line| format!("    {line}")));
     lines
 }
 
@@ -80,13 +87,13 @@ fn shade(events: u64, most: u64) -> usize {
 }
 
 /// Each month's name over the first week that begins in it, where there is room.
-fn months(first: Date) -> String {
-    let mut line = " ".repeat(4);
+fn months(first: Date, weeks: i64) -> String {
+    let mut line = " ".repeat(LABEL);
     let mut last = 0;
-    for week in 0..WEEKS {
+    for week in 0..weeks {
         let month = first.plus_days(7 * week).month();
-        let column = 4 + week as usize;
-        if month != last && line.len() <= column && week + 3 <= WEEKS {
+        let column = LABEL + week as usize;
+        if month != last && line.len() <= column && week + 3 <= weeks {
             line.extend(std::iter::repeat_n(' ', column - line.len()));
             line.push_str(MONTHS[(month as usize + 11) % 12]);
             line.push(' ');
@@ -112,14 +119,9 @@ mod tests {
         days.insert("2026-05-13".parse().unwrap(), CalendarDay { invalid: 1, ..day(4) });
         days.insert("2026-05-12".parse().unwrap(), day(51));
         days.insert("2025-05-12".parse().unwrap(), day(1));
-        let lines = calendar(&days, today, false, Paint::new(false));
+        let lines = calendar(&days, today, 80, false, Paint::new(false));
         assert_eq!(first_day(today).to_string(), "2025-05-12");
-        assert_eq!(
-            lines[0],
-            "    May Jun Jul Aug  Sep Oct  Nov Dec Jan  Feb Mar Apr  May"
-                .get(..lines[0].len())
-                .unwrap()
-        );
+        assert_eq!(lines[0], "    May Jun Jul Aug Sep  Oct Nov Dec  Jan Feb Mar  Apr");
         let rows: Vec<(char, char)> = lines[1..8]
             .iter()
             .map(|line| (line.chars().nth(4).unwrap(), line.chars().nth(56).unwrap_or(' ')))
@@ -129,7 +131,11 @@ mod tests {
         // Tomorrow is not shown.
         assert_eq!(rows[6], ('.', ' '));
         assert!(lines.iter().all(|line| line.is_ascii() && line.len() <= 80), "{lines:?}");
-        let blocks = calendar(&days, today, true, Paint::new(false));
+        let blocks = calendar(&days, today, 80, true, Paint::new(false));
         assert_eq!(blocks[2].chars().nth(56), Some('▓'));
+        // A narrow terminal shows the last weeks.
+        let narrow = calendar(&days, today, 30, false, Paint::new(false));
+        assert_eq!(narrow[2].chars().nth(29), Some('*'));
+        assert!(narrow.iter().all(|line| line.len() <= 30), "{narrow:?}");
     }
 }

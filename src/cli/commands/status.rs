@@ -6,7 +6,7 @@ use hlarchive::ops::status::{LastRun, Status, StatusOptions, status};
 use hlarchive::store::{Filter, Notice, Query};
 use hlarchive::views::problems::{Finder, Problem, types};
 
-use super::{bytes, count};
+use super::{bytes, count, verb};
 use crate::cli::args::{Format, instant};
 use crate::cli::calendar::{calendar, first_day};
 use crate::cli::exit::{Exit, Failure};
@@ -14,7 +14,7 @@ use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, wrap};
 
-/// Show on one screen how the history stands, and what needs somebody
+/// Show on one screen how the history stands and who is needed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,8 +24,8 @@ Examples:
 
 Somebody is needed (exit code 1) when, in the events since --since, a service is unhealthy \
 without a later recovery, a node is offline without a later return, or a deployment or remediation \
-has not ended after an hour; when files that are no events lie live or were archived since, or a \
-conflict was recorded since; when a day should have been archived two days ago, does not fit into \
+has not ended after an hour; when files that are no events lie live since then or were archived \
+since, or a conflict was recorded since; when a day should have been archived two days ago, does not fit into \
 the archive, or the next rotate or prune would refuse; when the manifest's last line is torn, or \
 there is no history at all.
 
@@ -130,7 +130,9 @@ impl Args {
             if self.calendar || std::io::IsTerminal::is_terminal(&std::io::stdout()) {
                 let blocks = session.draws_blocks();
                 let today = session.now.date();
-                for line in calendar(&report.status.calendar, today, blocks, session.paint) {
+                let columns = session.width().unwrap_or(80);
+                for line in calendar(&report.status.calendar, today, columns, blocks, session.paint)
+                {
                     session.line(&line)?;
                 }
             }
@@ -147,11 +149,11 @@ impl Args {
 /// What was archived or found as it should not be, in words.
 fn waiting(status: &mut Status, live_invalid: u64) {
     if live_invalid > 0 {
-        let reason = format!("{} not an event (hlarchive verify --live)", files(live_invalid));
+        let reason = format!("{} no event (hlarchive verify --live)", files(live_invalid));
         status.findings.push(Finding::new("live", reason));
     }
     if status.new_invalid > 0 {
-        let reason = format!("{} not an event, archived as it is", files(status.new_invalid));
+        let reason = format!("{} no event, and archived as such", files(status.new_invalid));
         status.findings.push(Finding::new("archived", reason));
     }
     if status.new_conflicts > 0 {
@@ -162,7 +164,7 @@ fn waiting(status: &mut Status, live_invalid: u64) {
 }
 
 fn files(number: u64) -> String {
-    format!("{}, each", count(number, "file"))
+    format!("{} {}", count(number, "file"), verb(number, "is", "are"))
 }
 
 /// Columns before the values.
@@ -179,6 +181,7 @@ fn screen(
     let status = &report.status;
     let verdict = if report.attention { "needs attention" } else { "all is well" };
     let line = format!("{verdict}; events read since {}", short_time(since));
+    let line = fit(&line, session.width().unwrap_or(80));
     let line = if report.attention { session.paint.bad(&line) } else { session.paint.good(&line) };
     session.line(&line)?;
     let problems = report.problems.iter().map(|problem| {
@@ -213,7 +216,7 @@ fn screen(
         ),
     )?;
     let archived = &status.archived;
-    let ratio = archived.ratio.map(|ratio| format!(", 1/{ratio:.1} of its events"));
+    let ratio = archived.ratio.map(|ratio| format!(", compressed {ratio:.1}:1"));
     let days = range(&archived.first_day, &archived.last_day);
     value(
         session,
