@@ -89,7 +89,7 @@ fn what_is_open_in_the_range_is_exit_code_1_live_and_archived_until_it_is_taken_
     assert_eq!(problems(&lab, 1), all);
     let text = lab.fails(1, STATUS).stdout;
     assert!(text.starts_with("needs attention; "), "{text}");
-    assert!(text.contains("problem    pi4 mqtt unhealthy since 2026-05-30 10:00:00\n"), "{text}");
+    assert!(text.contains("problem    2026-05-30 10:00 pi4 mqtt unhealthy\n"), "{text}");
     lab.rotate_day("2026-05-30");
     assert_eq!(problems(&lab, 1), all);
     for (number, kind) in
@@ -100,6 +100,27 @@ fn what_is_open_in_the_range_is_exit_code_1_live_and_archived_until_it_is_taken_
         at("2026-06-01T02:00:00.000000Z", kind, 200 + number as u32).write(&lab);
         let left = problems(&lab, i32::from(number < 3));
         assert_eq!(left, all[number + 1..]);
+    }
+}
+
+#[test]
+fn many_problems_stay_on_the_screen_and_verbose_names_them_all() {
+    let lab = calm();
+    for number in 0..8 {
+        let service = format!("service-{number}-{}", "x".repeat(60));
+        let (time, kind) = ("2026-05-31T10:00:00.000000Z", "service_unhealthy");
+        Event { time, kind, service: &service, number, ..EVENT }.write(&lab);
+    }
+    let text = lab.fails(1, STATUS.iter().chain(&["--calendar"])).stdout;
+    assert!(text.contains("problem    and 3 more (--verbose)\n"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("problem ")).count(), 6);
+    assert!(text.lines().count() <= 24, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let text = lab.fails(1, STATUS.iter().chain(&["--verbose"])).stdout;
+    let joined: String = text.split_whitespace().collect();
+    for number in 0..8 {
+        let whole = format!("service-{number}-{}unhealthy", "x".repeat(60));
+        assert!(joined.contains(&whole), "{text}");
     }
 }
 

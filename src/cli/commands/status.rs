@@ -170,8 +170,8 @@ fn files(number: u64) -> String {
 /// Columns before the values.
 const LABEL: usize = 11;
 
-/// Problems and findings that fit on a screen.
-const FEW: usize = 10;
+/// Problems, and findings, that fit on a screen beside the rest.
+const FEW: usize = 5;
 
 fn screen(
     session: &mut Session,
@@ -184,18 +184,22 @@ fn screen(
     let line = fit(&line, session.width().unwrap_or(80));
     let line = if report.attention { session.paint.bad(&line) } else { session.paint.good(&line) };
     session.line(&line)?;
+    let verbose = session.global.verbose;
+    let room = session.width().unwrap_or(80).saturating_sub(LABEL);
     let problems = report.problems.iter().map(|problem| {
         let service = problem.service.as_deref().map(|name| format!(" {}", shown(name)));
         let id = problem.correlation_id.as_deref().map(|id| format!(" ({})", shown(id)));
+        let time = short_time(problem.since);
         format!(
-            "{}{} {}{} since {}",
+            "{} {}{} {}{}",
+            time.get(..16).unwrap_or(&time),
             shown(&problem.node),
             service.unwrap_or_default(),
             problem.kind.describe(),
-            id.unwrap_or_default(),
-            short_time(problem.since)
+            id.unwrap_or_default()
         )
     });
+    let problems = problems.map(|line| if verbose { line } else { fit(&line, room) });
     few(session, "problem", problems.collect())?;
     few(session, "see to", status.findings.iter().map(ToString::to_string).collect())?;
     let live = &status.live;
