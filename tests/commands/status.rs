@@ -156,6 +156,10 @@ fn holds_and_what_prune_will_do_are_told() {
     let run = lab.run(flags);
     assert!(run.stdout.contains("held       1 day of the archive, by 1 hold\n"), "{run:?}");
     assert!(run.stdout.contains("next: 1 segment from 2026-05-11 on, "), "{run:?}");
+    lab.ok(["prune", "--now", "2027-06-20T00:00:00Z"]);
+    let run = lab.run(flags);
+    assert!(run.stdout.contains("expired    1 day, 1 event, 2026-05-11\n"), "{run:?}");
+    assert!(run.stdout.contains("prune      last: 2027-06-20 00:00:00 by tester@"), "{run:?}");
     policy(&lab, "version = 2\n");
     lab.fails(78, STATUS);
 }
@@ -223,6 +227,26 @@ fn an_old_segment_that_is_gone_costs_nothing_and_one_in_the_range_is_exit_code_7
     let run = lab.fails(74, STATUS);
     let joined: String = run.stdout.split_whitespace().collect();
     assert!(joined.contains(&segment.display().to_string()), "{run:?}");
+}
+
+#[test]
+fn a_terminal_gets_the_calendar_unasked() {
+    let Some(script) = crate::common::tool("script") else { return };
+    let lab = calm();
+    let draw = |variables: &[(&str, &str)]| {
+        let inner = format!("'{}' status --now {NOW}", crate::common::HLARCHIVE);
+        let mut command = std::process::Command::new(&script);
+        command.args(["-qec", &inner, "/dev/null"]).stdin(std::process::Stdio::null());
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HLARCHIVE_ROOT", lab.root()).env("HLARCHIVE_POLICY", lab.path("policy.toml"));
+        command.env("LANG", "C.UTF-8").envs(variables.iter().copied());
+        String::from_utf8(crate::common::system(&mut command)).unwrap()
+    };
+    let coloured = draw(&[]);
+    assert!(coloured.contains("\u{1b}[32m█"), "{coloured}");
+    let plain = draw(&[("NO_COLOR", "1")]);
+    assert!(plain.contains("Sun ....") && plain.is_ascii(), "{plain}");
+    assert!(!plain.contains('\u{1b}'), "{plain}");
 }
 
 #[test]
