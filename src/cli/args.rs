@@ -154,23 +154,7 @@ fn severity(text: &str) -> Result<Severity, String> {
 impl FilterArgs {
     /// The filter that the flags ask for.
     pub(super) fn filter(&self, now: Timestamp) -> Result<Filter, Failure> {
-        let bound = |text: &Option<String>, flag: &str, bound| {
-            text.as_ref()
-                .map(|text| {
-                    when::parse(text, now, bound)
-                        .map_err(|reason| Failure::usage(format!("{flag}: {reason}")))
-                })
-                .transpose()
-        };
-        let since = bound(&self.since, "--since", when::Bound::Since)?;
-        let until = bound(&self.until, "--until", when::Bound::Until)?;
-        if let (Some(since), Some(until)) = (since, until)
-            && since >= until
-        {
-            return Err(Failure::usage(format!(
-                "--since {since} is not before {until}, where --until ends; nothing could match"
-            )));
-        }
+        let (since, until) = time_range(self.since.as_ref(), self.until.as_ref(), now)?;
         // Events of others may carry any word: the one that was typed is looked for, too.
         let mut types = self.event_type.clone();
         types.extend(
@@ -208,6 +192,51 @@ impl FilterArgs {
             && self.source.is_empty()
             && self.correlation_id.is_empty())
     }
+}
+
+/// Flags that choose a stretch of time alone.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct TimeArgs {
+    /// Not before this: a date, a timestamp, yesterday, "2h ago"
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<String>,
+    /// Only before this; a date means the end of that day
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    until: Option<String>,
+}
+
+impl TimeArgs {
+    /// The earliest instant and the first one that is too late.
+    pub(super) fn range(
+        &self,
+        now: Timestamp,
+    ) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+        time_range(self.since.as_ref(), self.until.as_ref(), now)
+    }
+}
+
+fn time_range(
+    since: Option<&String>,
+    until: Option<&String>,
+    now: Timestamp,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+    let bound = |text: Option<&String>, flag: &str, bound| {
+        text.map(|text| {
+            when::parse(text, now, bound)
+                .map_err(|reason| Failure::usage(format!("{flag}: {reason}")))
+        })
+        .transpose()
+    };
+    let since = bound(since, "--since", when::Bound::Since)?;
+    let until = bound(until, "--until", when::Bound::Until)?;
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        return Err(Failure::usage(format!(
+            "--since {since} is not before {until}, where --until ends; nothing could match"
+        )));
+    }
+    Ok((since, until))
 }
 
 /// `verify --archive` asks for the archive alone, while `--archive DIR` names one, for

@@ -4,6 +4,7 @@
 //! randomness is here; the library gets them as arguments.
 
 mod args;
+mod calendar;
 mod color;
 mod commands;
 mod exit;
@@ -39,6 +40,8 @@ Examples:
   hlarchive emit deployment_started --correlation-id deploy-882
   hlarchive list --since yesterday --min-severity error
   hlarchive trace deploy-882
+  hlarchive attempts --service mosquitto --unresolved
+  hlarchive status
   hlarchive rotate --dry-run
   hlarchive verify
   hlarchive restore 2026-05-16 --to /tmp/that-day
@@ -72,6 +75,8 @@ enum Command {
     Emit(commands::emit::Args),
     List(commands::list::Args),
     Trace(commands::trace::Args),
+    Attempts(commands::attempts::Args),
+    Status(commands::status::Args),
     Show(commands::show::Args),
     Rotate(commands::rotate::Args),
     Prune(commands::prune::Args),
@@ -115,6 +120,8 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
         Command::Emit(args) => args.run(session),
         Command::List(args) => args.run(session),
         Command::Trace(args) => args.run(session),
+        Command::Attempts(args) => args.run(session),
+        Command::Status(args) => args.run(session),
         Command::Show(args) => args.run(session),
         Command::Rotate(args) => args.run(session),
         Command::Prune(args) => args.run(session),

@@ -231,6 +231,16 @@ impl Session {
         !self.global.quiet && io::stderr().is_terminal()
     }
 
+    /// Whether pictures may be made of block characters: the locale is UTF-8, and nobody
+    /// asked for plain output.
+    pub(super) fn draws_blocks(&self) -> bool {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
+        let locale = locale.unwrap_or_default().to_ascii_lowercase();
+        let is_utf8 = locale.contains("utf-8") || locale.contains("utf8");
+        is_utf8 && set("NO_COLOR").is_none() && self.global.color != ColorWhen::Never
+    }
+
     /// How wide a table may be: the terminal's width, or no limit in a pipe.
     #[allow(clippy::unused_self, reason = "a property of the session's terminal")]
     pub(super) fn width(&self) -> Option<usize> {

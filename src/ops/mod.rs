@@ -18,6 +18,7 @@ pub mod prune;
 pub mod restore;
 pub mod rotate;
 pub mod sign;
+pub mod status;
 pub mod sync;
 mod unfinished;
 pub mod verify;

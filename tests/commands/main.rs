@@ -13,6 +13,7 @@ mod common;
 mod support;
 
 mod always;
+mod attempts;
 mod bad_input;
 mod compact;
 mod emit;
@@ -35,6 +36,7 @@ mod rotate_odd;
 mod shells;
 mod show;
 mod sign;
+mod status;
 mod sync;
 mod trace;
 mod users;

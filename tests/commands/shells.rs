@@ -6,10 +6,12 @@ use std::process::Command;
 use crate::common::{HLARCHIVE, Lab, system, tool};
 use crate::support::sentence;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "emit",
     "list",
     "trace",
+    "attempts",
+    "status",
     "show",
     "rotate",
     "verify",

@@ -62,6 +62,27 @@ fn no_line_of_list_or_trace_is_wider_than_the_terminal() {
 }
 
 #[test]
+fn no_line_of_attempts_or_status_is_wider_than_the_terminal() {
+    let lab = lab();
+    for number in 0..30 {
+        let service = format!("service-{number}-with-a-name-that-is-long");
+        Event { kind: "service_unhealthy", service: &service, number, ..EVENT }.write(&lab);
+    }
+    let attempts = ["attempts", "--node=y", "--node=a-node-with-a-long-name.basement.example.net"];
+    let status = ["status", "--calendar", "--now=2026-05-17T03:00:00Z"];
+    for columns in [40, 60, 79, 80, 100, 132, 200] {
+        for (command, code, least) in [(attempts, 0, 4), (status, 1, 20)] {
+            let output = lab.command(command).env("COLUMNS", columns.to_string()).output().unwrap();
+            assert_eq!(output.status.code(), Some(code), "{output:?}");
+            let text = String::from_utf8(output.stdout).unwrap();
+            let widest = widest(&text);
+            assert!(widest <= columns, "{command:?} at {columns} has {widest}:\n{text}");
+            assert!(text.lines().count() >= least, "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_long_failure_in_a_trace_is_wrapped_and_not_cut() {
     let lab = Lab::new();
     let payload = r#"{"error":"port 1883 is not bound after 30 seconds; the container exited with code 137"}"#;

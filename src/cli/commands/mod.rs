@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(super) mod attempts;
 pub(super) mod compact;
 pub(super) mod completions;
 pub(super) mod demo;
@@ -16,6 +17,7 @@ pub(super) mod prune;
 pub(super) mod restore;
 pub(super) mod rotate;
 pub(super) mod show;
+pub(super) mod status;
 pub(super) mod sync;
 pub(super) mod trace;
 pub(super) mod verify;
@@ -63,4 +65,15 @@ fn verb(number: u64, one: &'static str, more: &'static str) -> &'static str {
 /// `1 event`, `2 events`.
 fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A stretch of time in the two units that tell most.
+fn span(micros: i64) -> String {
+    let seconds = micros / 1_000_000;
+    match seconds {
+        0..60 => format!("{}.{:03}s", seconds, micros % 1_000_000 / 1000),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
 }

@@ -7,6 +7,7 @@ use hlarchive::event::Severity;
 use hlarchive::store::{Filter, FoundEvent, Query};
 use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
 
+use super::span;
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure, stdout_failed};
 use crate::cli::output::short_time;
@@ -250,7 +251,7 @@ fn closing(summary: &Summary, cut: bool, most: Option<usize>) -> Vec<String> {
     let as_far = if cut { "as far as it could be read: " } else { "" };
     let verdict = format!("{as_far}{}", summary.outcome.describe());
     let rest =
-        format!("; {} in {}", super::count(summary.events, "event"), duration(summary.duration_us));
+        format!("; {} in {}", super::count(summary.events, "event"), span(summary.duration_us));
     let failure = summary.failure.as_ref().filter(|_| {
         matches!(
             summary.outcome,
@@ -275,16 +276,5 @@ fn closing(summary: &Summary, cut: bool, most: Option<usize>) -> Vec<String> {
 /// `+1.250s`, `+3m05s`, `+1d02h`.
 fn offset(micros: i64) -> String {
     let sign = if micros < 0 { '-' } else { '+' };
-    format!("{sign}{}", duration(micros.saturating_abs()))
-}
-
-/// A stretch of time in the two units that tell most.
-fn duration(micros: i64) -> String {
-    let seconds = micros / 1_000_000;
-    match seconds {
-        0..60 => format!("{}.{:03}s", seconds, micros % 1_000_000 / 1000),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
+    format!("{sign}{}", span(micros.saturating_abs()))
 }

@@ -1,0 +1,305 @@
+//! `hlarchive status`.
+
+use hlarchive::event::shown;
+use hlarchive::ops::Finding;
+use hlarchive::ops::status::{LastRun, Status, StatusOptions, status};
+use hlarchive::store::{Filter, Notice, Query};
+use hlarchive::views::problems::{Finder, Problem, types};
+
+use super::{bytes, count, verb};
+use crate::cli::args::{Format, instant};
+use crate::cli::calendar::{calendar, first_day};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::short_time;
+use crate::cli::session::Session;
+use crate::cli::table::{fit, wrap};
+
+/// Show on one screen how the history stands and who is needed
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive status
+  hlarchive status --since '30 days ago' --calendar
+  hlarchive status -q -o json | jq '.problems, .findings'
+
+Somebody is needed (exit code 1) when, in the events since --since, a service is unhealthy \
+without a later recovery, a node is offline without a later return, or a deployment or remediation \
+has not ended after an hour; when files that are no events lie live since then or were archived \
+since, or a conflict was recorded since; when a day should have been archived two days ago, does not fit into \
+the archive, or the next rotate or prune would refuse; when the manifest's last line is torn, or \
+there is no history at all.
+
+The calendar has a column a week and a row a weekday. Its shades are quarters of the busiest day; \
+! has archived files that are no events, h is held, + has late arrivals in a segment of their own.
+
+With -o json: time, since, attention, problems (kind, since, node, service, correlation_id), \
+findings (path, reason), live (days, files, bytes, first_day, last_day), archived (days, segments, \
+events, bytes, ratio, first_day, last_day, holds, held_days, expired), last_rotate and last_prune \
+(time, segment, by), next_rotate and next_prune (as with --dry-run), new_invalid, live_invalid, \
+new_conflicts and, with --calendar, calendar (by day: events, archived, held, late, invalid).
+
+Exit codes:
+  1   something needs attention, and is named
+  74  something could not be read, so a problem may be missing")]
+pub(in crate::cli) struct Args {
+    /// How far back events are read [default: 7 days ago]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<String>,
+    /// Draw the last year, as is done on a terminal
+    #[arg(long)]
+    calendar: bool,
+    /// Take this as the time, trusting it over the manifest
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+}
+
+/// What is printed as JSON.
+#[derive(serde::Serialize)]
+struct Report {
+    time: String,
+    since: String,
+    attention: bool,
+    problems: Vec<Problem>,
+    live_invalid: u64,
+    #[serde(flatten)]
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calendar: Option<serde_json::Value>,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        if let Some(text) = &self.now {
+            session.now = instant("--now", text, session.now)?;
+        }
+        let since = instant("--since", self.since.as_deref().unwrap_or("7d"), session.now)?;
+        let policy = session.policy()?;
+        let context = session.context()?;
+        let options = StatusOptions {
+            since,
+            calendar_from: first_day(session.now.date()),
+            trust_now: self.now.is_some(),
+        };
+        // Events first: what is rotated in between is only counted, and counted as archived.
+        let filter = Filter { types: types(), since: Some(since), ..Filter::default() };
+        let mut events = session.store.events(Query { filter, ..Query::default() })?;
+        let mut finder = Finder::default();
+        for event in &mut events {
+            finder.take(&event?);
+        }
+        let problems = finder.finish(session.now);
+        let cost = events.notices().any_cost();
+        let (notices, beyond) = events.notices().take();
+        let is_live_invalid =
+            |notice: &&Notice| matches!(notice, Notice::Invalid { segment: None, .. });
+        let live_invalid = notices.iter().filter(is_live_invalid).count() as u64 + beyond;
+        let mut status = status(&session.store, &policy, &context, &options)?;
+        for notice in notices.iter().filter(|notice| notice.costs_events()) {
+            let (path, reason) = match notice {
+                Notice::Unreadable { path, reason } => (path.to_string(), reason),
+                Notice::Damaged { path, reason } => (path.display().to_string(), reason),
+                _ => continue,
+            };
+            let finding = Finding::new(path, reason.clone());
+            if !status.findings.contains(&finding) {
+                status.findings.push(finding);
+            }
+        }
+        waiting(&mut status, live_invalid);
+        let nowhere = session.warn_of_nowhere()?;
+        let attention = nowhere || !problems.is_empty() || !status.findings.is_empty();
+        let days = self.calendar.then(|| {
+            let days = status.calendar.iter();
+            let days = days.map(|(date, day)| (date.to_string(), serde_json::json!(day)));
+            serde_json::Value::Object(days.collect())
+        });
+        let report = Report {
+            time: session.now.to_string(),
+            since: since.to_string(),
+            attention,
+            problems,
+            live_invalid,
+            status,
+            calendar: days,
+        };
+        if format == Format::Json {
+            session.json(&report)?;
+        } else {
+            screen(session, &report, since)?;
+            if self.calendar || std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+                let blocks = session.draws_blocks();
+                let today = session.now.date();
+                let columns = session.width().unwrap_or(80);
+                for line in calendar(&report.status.calendar, today, columns, blocks, session.paint)
+                {
+                    session.line(&line)?;
+                }
+            }
+        }
+        session.flush()?;
+        Ok(match (cost, attention) {
+            (true, _) => Exit::Io,
+            (false, true) => Exit::Wrong,
+            (false, false) => Exit::Done,
+        })
+    }
+}
+
+/// What was archived or found as it should not be, in words.
+fn waiting(status: &mut Status, live_invalid: u64) {
+    if live_invalid > 0 {
+        let reason = format!("{} no event (hlarchive verify --live)", files(live_invalid));
+        status.findings.push(Finding::new("live", reason));
+    }
+    if status.new_invalid > 0 {
+        let reason = format!("{} no event, and archived as such", files(status.new_invalid));
+        status.findings.push(Finding::new("archived", reason));
+    }
+    if status.new_conflicts > 0 {
+        let what = count(status.new_conflicts, "conflict");
+        let reason = format!("{what} recorded: two events of one name (hlarchive manifest show)");
+        status.findings.push(Finding::new("archived", reason));
+    }
+}
+
+fn files(number: u64) -> String {
+    format!("{} {}", count(number, "file"), verb(number, "is", "are"))
+}
+
+/// Columns before the values.
+const LABEL: usize = 11;
+
+/// Problems, and findings, that fit on a screen beside the rest.
+const FEW: usize = 5;
+
+fn screen(
+    session: &mut Session,
+    report: &Report,
+    since: hlarchive::Timestamp,
+) -> Result<(), Failure> {
+    let status = &report.status;
+    let verdict = if report.attention { "needs attention" } else { "all is well" };
+    let line = format!("{verdict}; events read since {}", short_time(since));
+    let line = fit(&line, session.width().unwrap_or(80));
+    let line = if report.attention { session.paint.bad(&line) } else { session.paint.good(&line) };
+    session.line(&line)?;
+    let verbose = session.global.verbose;
+    let room = session.width().unwrap_or(80).saturating_sub(LABEL);
+    let problems = report.problems.iter().map(|problem| {
+        let service = problem.service.as_deref().map(|name| format!(" {}", shown(name)));
+        let id = problem.correlation_id.as_deref().map(|id| format!(" ({})", shown(id)));
+        let time = short_time(problem.since);
+        format!(
+            "{} {}{} {}{}",
+            time.get(..16).unwrap_or(&time),
+            shown(&problem.node),
+            service.unwrap_or_default(),
+            problem.kind.describe(),
+            id.unwrap_or_default()
+        )
+    });
+    let problems = problems.map(|line| if verbose { line } else { fit(&line, room) });
+    few(session, "problem", problems.collect())?;
+    few(session, "see to", status.findings.iter().map(ToString::to_string).collect())?;
+    let live = &status.live;
+    let range = |first: &Option<String>, last: &Option<String>| match (first, last) {
+        (Some(first), Some(last)) if first == last => format!(", {first}"),
+        (Some(first), Some(last)) => format!(", {first} to {last}"),
+        _ => String::new(),
+    };
+    let days = range(&live.first_day, &live.last_day);
+    value(
+        session,
+        "live",
+        &format!(
+            "{}, {}, {}{days}",
+            count(live.days, "day"),
+            count(live.files, "file"),
+            bytes(live.bytes)
+        ),
+    )?;
+    let archived = &status.archived;
+    let ratio = archived.ratio.map(|ratio| format!(", compressed {ratio:.1}:1"));
+    let days = range(&archived.first_day, &archived.last_day);
+    value(
+        session,
+        "archived",
+        &format!(
+            "{}, {}, {}{}{days}",
+            count(archived.days, "day"),
+            count(archived.events, "event"),
+            bytes(archived.bytes),
+            ratio.unwrap_or_default()
+        ),
+    )?;
+    if archived.holds > 0 {
+        let text = format!(
+            "{} of the archive, by {}",
+            count(archived.held_days, "day"),
+            count(archived.holds, "hold")
+        );
+        value(session, "held", &text)?;
+    }
+    if let Some(expired) = &archived.expired {
+        let days = range(&Some(expired.first_day.clone()), &Some(expired.last_day.clone()));
+        let text =
+            format!("{}, {}{days}", count(expired.days, "day"), count(expired.events, "event"));
+        value(session, "expired", &text)?;
+    }
+    let last = |run: &Option<LastRun>| match run {
+        Some(run) => {
+            let by = run.by.as_deref().map(|by| format!(" by {}", shown(by)));
+            let time = run.time.get(..19).unwrap_or(&run.time).replace('T', " ");
+            format!("{time}{}", by.unwrap_or_default())
+        }
+        None => "nothing yet".to_owned(),
+    };
+    value(session, "rotate", &format!("last: {}", last(&status.last_rotate)))?;
+    let due = &status.next_rotate;
+    let next = match due.as_slice() {
+        [] => "nothing".to_owned(),
+        [first, ..] => format!(
+            "{} from {} on, {}, {}",
+            count(due.len() as u64, "day"),
+            first.date,
+            count(due.iter().map(|day| day.files).sum(), "file"),
+            bytes(due.iter().map(|day| day.event_bytes).sum())
+        ),
+    };
+    value(session, "", &format!("next: {next}"))?;
+    value(session, "prune", &format!("last: {}", last(&status.last_prune)))?;
+    let plan = &status.next_prune;
+    let next = match plan.expiring.as_slice() {
+        [] => "nothing".to_owned(),
+        [first, ..] => format!(
+            "{} from {} on, {}",
+            count(plan.expiring.len() as u64, "segment"),
+            first.date,
+            bytes(plan.expiring.iter().map(|gone| gone.bytes).fold(0, u64::saturating_add))
+        ),
+    };
+    value(session, "", &format!("next: {next}"))
+}
+
+fn few(session: &mut Session, label: &str, lines: Vec<String>) -> Result<(), Failure> {
+    let most = if session.global.verbose { usize::MAX } else { FEW };
+    let beyond = lines.len().saturating_sub(most);
+    for line in lines.into_iter().take(most) {
+        value(session, label, &crate::cli::table::harmless(&line))?;
+    }
+    if beyond > 0 {
+        value(session, label, &format!("and {beyond} more (--verbose)"))?;
+    }
+    Ok(())
+}
+
+/// A label and its value, broken where the screen ends.
+fn value(session: &mut Session, label: &str, text: &str) -> Result<(), Failure> {
+    let width = session.width().unwrap_or(80);
+    for (number, part) in wrap(text, width.saturating_sub(LABEL).max(9)).iter().enumerate() {
+        let label = if number == 0 { label } else { "" };
+        session.line(&fit(&format!("{label:LABEL$}{part}"), width))?;
+    }
+    Ok(())
+}

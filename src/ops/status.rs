@@ -1,0 +1,324 @@
+//! Status: how a history stands, in numbers that cost little.
+//!
+//! They come from the manifest, from listings of the live days and from the indexes of a
+//! handful of segments; no event is read, no lock taken and nothing changed. What cannot
+//! be found out is a finding, and the rest is told all the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::hold::Holds;
+use super::prune::{PruneOptions, PrunePlan};
+use super::rotate::{PlannedDay, RotateOptions};
+use super::{Context, Finding, prune, rotate};
+use crate::Result;
+use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record};
+use crate::event::{Date, Timestamp};
+use crate::policy::Policy;
+use crate::segment::SegmentReader;
+use crate::store::Store;
+
+/// Segments, the newest ones, that tell how much smaller the archive is than its events.
+const RATIO_SEGMENTS: usize = 16;
+
+/// A closed day that is due so long was missed by more than one nightly run.
+const OVERDUE_MICROS: i64 = 2 * Timestamp::MICROS_PER_DAY;
+
+/// How to look.
+#[derive(Debug, Clone)]
+pub struct StatusOptions {
+    /// What was recorded since then counts as new.
+    pub since: Timestamp,
+    /// The first day of the calendar.
+    pub calendar_from: Date,
+    /// The caller vouches for [`Context::now`].
+    pub trust_now: bool,
+}
+
+/// The live half.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LiveStatus {
+    /// Days with files.
+    pub days: u64,
+    /// Files that may be events.
+    pub files: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// The earliest day.
+    pub first_day: Option<String>,
+    /// The latest day.
+    pub last_day: Option<String>,
+}
+
+/// The archived half.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ArchivedStatus {
+    /// Days with a segment.
+    pub days: u64,
+    /// The segments.
+    pub segments: u64,
+    /// The events in them.
+    pub events: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// How many times larger the event files of the newest segments were.
+    pub ratio: Option<f64>,
+    /// The earliest day.
+    pub first_day: Option<String>,
+    /// The latest day.
+    pub last_day: Option<String>,
+    /// Holds that were not lifted.
+    pub holds: u64,
+    /// Days of which they keep a segment.
+    pub held_days: u64,
+    /// What expired.
+    pub expired: Option<Expired>,
+}
+
+/// The last time that something was done to the archive.
+#[derive(Debug, Clone, Serialize)]
+pub struct LastRun {
+    /// When.
+    pub time: String,
+    /// The segment concerned.
+    pub segment: Option<String>,
+    /// By whom: the user and the host.
+    pub by: Option<String>,
+}
+
+/// A day of the calendar.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct CalendarDay {
+    /// Events, archived or live; of a day that is both, the larger number.
+    pub events: u64,
+    /// Whether something is archived of it.
+    pub archived: bool,
+    /// Whether a hold keeps something of it.
+    pub held: bool,
+    /// Whether events came after it was archived.
+    pub late: bool,
+    /// Archived files of it that are no events.
+    pub invalid: u64,
+}
+
+/// How a history stands.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Status {
+    /// The live half.
+    pub live: LiveStatus,
+    /// The archived half.
+    pub archived: ArchivedStatus,
+    /// The last rotate that archived something.
+    pub last_rotate: Option<LastRun>,
+    /// The last prune that expired something.
+    pub last_prune: Option<LastRun>,
+    /// The days that the next rotate will work on.
+    pub next_rotate: Vec<PlannedDay>,
+    /// What the next prune will do.
+    pub next_prune: PrunePlan,
+    /// Files that are no events, archived since the options' time.
+    pub new_invalid: u64,
+    /// Conflicts recorded since the options' time.
+    pub new_conflicts: u64,
+    /// What somebody should see to.
+    pub findings: Vec<Finding>,
+    /// The days of the calendar with anything to show.
+    #[serde(skip)]
+    pub calendar: BTreeMap<Date, CalendarDay>,
+}
+
+/// Looks at a history.
+pub fn status(
+    store: &Store,
+    policy: &Policy,
+    context: &Context,
+    options: &StatusOptions,
+) -> Result<Status> {
+    let mut status = Status::default();
+    // As readers do: what moves in between is seen twice and never not at all.
+    live(store, options, &mut status)?;
+    if let Some(archive) = store.archive()? {
+        let manifest = Manifest::load(&archive)?;
+        archived(&archive, &manifest, options, &mut status);
+    }
+    plans(store, policy, context, options, &mut status);
+    Ok(status)
+}
+
+fn live(store: &Store, options: &StatusOptions, status: &mut Status) -> Result<()> {
+    let Some(live) = store.live()? else { return Ok(()) };
+    let mut days = BTreeSet::new();
+    for date in live.dates()?.0 {
+        let listing = live.list(date)?;
+        for oddity in listing.oddities().iter().filter(|oddity| oddity.hides_events) {
+            let path = oddity.path.display().to_string();
+            status.findings.push(Finding::new(path, oddity.reason.clone()));
+        }
+        if listing.is_empty() {
+            continue;
+        }
+        days.insert(date);
+        let partition = live.partition(date);
+        for number in 0..listing.len() {
+            // What is gone by now, or cannot be looked at, is named by who reads it.
+            let size = partition.size_of(listing.node(number), &listing.name(number));
+            status.live.bytes += size.ok().flatten().unwrap_or(0);
+        }
+        status.live.files += listing.len() as u64;
+        if date >= options.calendar_from {
+            status.calendar.entry(date).or_default().events = listing.len() as u64;
+        }
+    }
+    status.live.days = days.len() as u64;
+    status.live.first_day = days.first().map(ToString::to_string);
+    status.live.last_day = days.last().map(ToString::to_string);
+    Ok(())
+}
+
+fn archived(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    options: &StatusOptions,
+    status: &mut Status,
+) {
+    let holds = manifest.holds();
+    status.archived.holds = holds.len() as u64;
+    let (any_hold, holds) = (!holds.is_empty(), Holds::of(archive, holds));
+    let (mut days, mut held_days) = (BTreeSet::new(), BTreeSet::new());
+    let mut calendar: BTreeMap<Date, CalendarDay> = BTreeMap::new();
+    for (name, record) in manifest.segments() {
+        let events = record.events.unwrap_or(0);
+        let held = any_hold && holds.holding(name, record.sha256).is_some();
+        days.insert(name.date);
+        if held {
+            held_days.insert(name.date);
+        }
+        let archived = &mut status.archived;
+        archived.segments += 1;
+        // A forged record may claim any number.
+        archived.events = archived.events.saturating_add(events);
+        archived.bytes = archived.bytes.saturating_add(record.bytes.unwrap_or(0));
+        if name.date >= options.calendar_from {
+            let day = calendar.entry(name.date).or_default();
+            day.archived = true;
+            day.events = day.events.saturating_add(events);
+            day.invalid = day.invalid.saturating_add(record.invalid.unwrap_or(0));
+            day.held |= held;
+            day.late |= name.number > 0;
+        }
+    }
+    for (date, day) in calendar {
+        let known = status.calendar.entry(date).or_default();
+        *known = CalendarDay { events: day.events.max(known.events), ..day };
+    }
+    status.archived.days = days.len() as u64;
+    status.archived.held_days = held_days.len() as u64;
+    status.archived.first_day = days.first().map(ToString::to_string);
+    status.archived.last_day = days.last().map(ToString::to_string);
+    status.archived.expired = Expired::of(manifest.expired());
+    status.archived.ratio = ratio(archive, manifest);
+    for record in manifest.records().iter().filter(|record| record.time >= options.since) {
+        match record.op {
+            Op::Rotate => {
+                let invalid = record.invalid.unwrap_or(0);
+                status.new_invalid = status.new_invalid.saturating_add(invalid);
+            }
+            Op::Conflict => status.new_conflicts += 1,
+            _ => {}
+        }
+    }
+    let last = |op: &Op| manifest.records().iter().rev().find(|record| record.op == *op);
+    status.last_rotate = last(&Op::Rotate).map(last_run);
+    status.last_prune = last(&Op::Prune).map(last_run);
+    if let Some(torn) = manifest.torn() {
+        status.findings.push(Finding::new(
+            archive.manifest_path().display().to_string(),
+            format!(
+                "the last line was torn by a crash ({} bytes); the next rotate mends it",
+                torn.bytes
+            ),
+        ));
+    }
+}
+
+fn last_run(record: &Record) -> LastRun {
+    LastRun {
+        time: record.time.to_string(),
+        segment: record.segment.as_ref().map(ToString::to_string),
+        by: record.by.as_ref().map(|by| format!("{}@{}", by.user, by.host)),
+    }
+}
+
+/// Of the newest segments that can be looked into: event bytes by segment bytes.
+fn ratio(archive: &ArchiveDir, manifest: &Manifest) -> Option<f64> {
+    let mut newest: Vec<_> = manifest.segments().map(|(name, _)| name).collect();
+    newest.reverse();
+    let (mut events, mut segments) = (0_u64, 0_u64);
+    for name in newest.into_iter().take(RATIO_SEGMENTS) {
+        let path = archive.segment_path(name);
+        let reader = archive
+            .open_segment(name)
+            .and_then(|file| SegmentReader::open_day(file, &path, name.date));
+        if let Some((event_bytes, bytes)) = reader.ok().and_then(|reader| {
+            Some((reader.index()?.event_bytes(), manifest.record_of(name)?.bytes?))
+        }) {
+            events = events.saturating_add(event_bytes);
+            segments = segments.saturating_add(bytes);
+        }
+    }
+    (segments > 0).then(|| events as f64 / segments as f64)
+}
+
+/// What the nightly runs will do. That they would refuse is itself something to see to.
+fn plans(
+    store: &Store,
+    policy: &Policy,
+    context: &Context,
+    options: &StatusOptions,
+    status: &mut Status,
+) {
+    let rotating = RotateOptions { trust_now: options.trust_now, ..RotateOptions::default() };
+    match rotate::plan(store, policy, context, &rotating) {
+        Ok(days) => {
+            for day in &days {
+                if let Some(lacks) = &day.lacks {
+                    status.findings.push(Finding::new(day.date.clone(), lacks.clone()));
+                }
+            }
+            overdue(policy, context, &days, status);
+            status.next_rotate = days;
+        }
+        Err(error) => status.findings.push(Finding::of("the next rotate", &error)),
+    }
+    let pruning = PruneOptions { trust_now: options.trust_now, ..PruneOptions::default() };
+    match prune::plan(store, policy, context, &pruning) {
+        Ok(plan) => {
+            status.findings.extend(plan.findings.iter().cloned());
+            if let Some(reason) = &plan.needs_consent {
+                status.findings.push(Finding::new("the next prune", reason.clone()));
+            }
+            status.next_prune = plan;
+        }
+        Err(error) => status.findings.push(Finding::of("the next prune", &error)),
+    }
+}
+
+fn overdue(policy: &Policy, context: &Context, days: &[PlannedDay], status: &mut Status) {
+    let keep = i64::try_from(policy.rotate.keep_live.seconds()).unwrap_or(i64::MAX / 2_000_000);
+    let is_overdue = |day: &&PlannedDay| {
+        day.date.parse::<Date>().is_ok_and(|date| {
+            let due = date.end().micros().saturating_add(keep.saturating_mul(1_000_000));
+            due.saturating_add(OVERDUE_MICROS) <= context.now.micros()
+        })
+    };
+    let mut late = days.iter().filter(is_overdue);
+    if let Some(first) = late.next() {
+        let more = late.count();
+        let others = if more > 0 { format!(", and {more} later ones") } else { String::new() };
+        status.findings.push(Finding::new(
+            first.date.clone(),
+            format!("the day should have been archived days ago{others}; does rotate run?"),
+        ));
+    }
+}
