@@ -255,6 +255,20 @@ impl NewRecord {
         self.content = Some(summary.content);
     }
 
+    /// Fills in what another record said of its segment, but for the count of each node.
+    pub fn describe_as(&mut self, record: &Record) {
+        self.date = record.date;
+        self.class.clone_from(&record.class);
+        self.segment.clone_from(&record.segment);
+        self.sha256 = record.sha256;
+        self.bytes = record.bytes;
+        self.events = record.events;
+        self.invalid = record.invalid;
+        self.first = record.first;
+        self.last = record.last;
+        self.content = record.content;
+    }
+
     /// The record, in its place in the chain.
     pub(super) fn linked(self, seq: u64, prev: Sha256Hash) -> Record {
         Record {

@@ -103,16 +103,7 @@ fn again(context: &Context, record: &Record) -> NewRecord {
     let note = format!("record {} of the manifest that was replaced", record.seq);
     let mut again = NewRecord::new(context.now, record.op.clone());
     again.by.clone_from(&record.by);
-    again.date = record.date;
-    again.segment.clone_from(&record.segment);
-    again.sha256 = record.sha256;
-    again.bytes = record.bytes;
-    again.events = record.events;
-    again.invalid = record.invalid;
-    again.first = record.first;
-    again.last = record.last;
-    again.content = record.content;
-    again.class.clone_from(&record.class);
+    again.describe_as(record);
     again.to = record.to;
     again.correlation_id.clone_from(&record.correlation_id);
     again.reason.clone_from(&record.reason);

@@ -6,9 +6,25 @@
 //! doomed segment's checksum file to make room for the record; if it did not get that far,
 //! the file is written again, since the manifest knows what stood in it.
 
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, Op, Record, SegmentName, Unfinished};
+use crate::Result;
+use crate::archive::{
+    ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Op, Record, SegmentName, Unfinished,
+};
 use crate::ops::{Context, Finding};
 use crate::segment::check;
+
+/// Removes what a run that was stopped was still writing.
+pub(in crate::ops) fn remove_leftovers(
+    archive: &ArchiveDir,
+    lock: &ArchiveLock,
+    recovered: &mut Vec<Finding>,
+) -> Result<()> {
+    for path in archive.remove_leftovers(lock)? {
+        let path = path.display().to_string();
+        recovered.push(Finding::new(path, "a temporary file of an interrupted run; removed"));
+    }
+    Ok(())
+}
 
 /// Removes the files of segments that the manifest says are gone.
 pub(in crate::ops) fn remove_gone(

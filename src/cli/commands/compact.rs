@@ -3,7 +3,7 @@
 use hlarchive::ops::Finding;
 use hlarchive::ops::compact::{CompactOptions, CompactReport, compact, plan};
 
-use super::{bytes, count, days_left, name_findings};
+use super::{bytes, count, end_of_days, name_findings, name_recovered};
 use crate::cli::args::{Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -103,16 +103,7 @@ fn print(session: &mut Session, report: &CompactReport, format: Format) -> Resul
     session.flush()?;
     let is_nothing = report.days.is_empty() && report.findings.is_empty() && !report.stopped;
     end(session, is_nothing && format != Format::Json, &report.remarks);
-    for finding in &report.recovered {
-        session.remark(&format!("hlarchive: {finding}"));
-    }
+    name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
-    if report.stopped {
-        session.warn(&format!(
-            "stopped on request; left for the next run: {}",
-            days_left(&report.left_days)
-        ));
-        return Ok(Exit::Stopped);
-    }
-    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+    Ok(end_of_days(session, &report.findings, report.stopped, &report.left_days))
 }

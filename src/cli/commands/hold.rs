@@ -4,7 +4,7 @@ use clap::Subcommand;
 use hlarchive::event::shown;
 use hlarchive::ops::hold::{HoldPicture, HoldReport, Subject, add, list, release};
 
-use super::{count, name_findings};
+use super::{count, name_findings, name_recovered};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
@@ -127,9 +127,7 @@ fn print(
         }
     }
     session.flush()?;
-    for finding in &report.recovered {
-        session.remark(&format!("hlarchive: {finding}"));
-    }
+    name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hlarchive::ops::import::{ImportOptions, ImportReport, import};
 
-use super::{bytes, count, name_findings, verb};
+use super::{bytes, count, name_findings, name_recovered, verb};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -57,9 +57,7 @@ fn print(session: &mut Session, report: &ImportReport, format: Format) -> Result
         session.line(&sentence(report))?;
     }
     session.flush()?;
-    for finding in &report.recovered {
-        session.remark(&format!("hlarchive: {finding}"));
-    }
+    name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
     if report.dry_run {
         session.remark("a dry run: nothing was written");

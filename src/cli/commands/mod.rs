@@ -24,6 +24,7 @@ pub(super) mod verify;
 
 use hlarchive::ops::Finding;
 
+use super::exit::Exit;
 use super::session::Session;
 
 /// Names what is wrong on standard error, each in a line.
@@ -31,6 +32,23 @@ fn name_findings(session: &Session, findings: &[Finding]) {
     for finding in findings {
         session.warn(&finding.to_string());
     }
+}
+
+/// Tells what an earlier, interrupted run left, and what was done about it.
+fn name_recovered(session: &Session, recovered: &[Finding]) {
+    for finding in recovered {
+        session.remark(&format!("hlarchive: {finding}"));
+    }
+}
+
+/// The end of a run that goes through the archive day by day, once its findings were named.
+fn end_of_days(session: &Session, findings: &[Finding], stopped: bool, left: &[String]) -> Exit {
+    if stopped {
+        let left = days_left(left);
+        session.warn(&format!("stopped on request; left for the next run: {left}"));
+        return Exit::Stopped;
+    }
+    if findings.is_empty() { Exit::Done } else { Exit::Wrong }
 }
 
 /// `2026-05-16`, `2026-05-16 and 2 later days`: what a stop left.

@@ -4,7 +4,7 @@ use hlarchive::ops::prune::{
     Difference, Expiring, Held, PruneOptions, PrunePlan, PruneReport, plan, prune,
 };
 
-use super::{bytes, count, days_left, name_findings, verb};
+use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -144,16 +144,7 @@ fn print(session: &mut Session, report: &PruneReport, format: Format) -> Result<
         lines(session, &report.expired, &report.held, &report.differences)?;
     }
     session.flush()?;
-    for finding in &report.recovered {
-        session.remark(&format!("hlarchive: {finding}"));
-    }
+    name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
-    if report.stopped {
-        session.warn(&format!(
-            "stopped on request; left for the next run: {}",
-            days_left(&report.left_days)
-        ));
-        return Ok(Exit::Stopped);
-    }
-    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+    Ok(end_of_days(session, &report.findings, report.stopped, &report.left_days))
 }

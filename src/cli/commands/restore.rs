@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hlarchive::ops::restore::{RestoreOptions, RestoreReport, Target, plan, restore};
 
-use super::{bytes, count, days_left, name_findings, verb};
+use super::{bytes, count, days_left, name_findings, name_recovered, verb};
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -121,9 +121,7 @@ fn print(
     if let Some(expired) = &report.expired {
         session.remark(&format!("hlarchive: {expired}, and could not be restored"));
     }
-    for finding in &report.recovered {
-        session.remark(&format!("hlarchive: {finding}"));
-    }
+    name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
     if report.stopped {
         session.warn(&format!(

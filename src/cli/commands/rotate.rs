@@ -2,7 +2,7 @@
 
 use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
 
-use super::{bytes, count, days_left, name_findings, verb};
+use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
 use crate::cli::args::{Format, dates, instant};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -123,16 +123,7 @@ fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result
         }
     }
     session.flush()?;
-    for finding in &report.recovered {
-        session.remark(&format!("hlarchive: {finding}"));
-    }
+    name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
-    if report.stopped {
-        session.warn(&format!(
-            "stopped on request; left for the next run: {}",
-            days_left(&report.left_days)
-        ));
-        return Ok(Exit::Stopped);
-    }
-    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+    Ok(end_of_days(session, &report.findings, report.stopped, &report.left_days))
 }

@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use super::Compacted;
 use super::merge::{Merge, Merged};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, Record, SegmentName, TempSegment};
-use crate::ops::rotate::residue::{Held, hold_all, is_superfluous};
+use crate::ops::rotate::residue::{Held, free_name, hold_recorded};
 use crate::ops::{Context, Finding};
 use crate::policy::{Keep, Policy};
 use crate::progress::Progress;
@@ -160,46 +160,19 @@ impl GroupRun<'_, '_> {
         }
     }
 
-    /// The first name that no record and no file has. A file without a record is what a
-    /// stopped run left; it goes if all it holds is recorded, too.
+    /// A name for the new segment.
     fn free_name(&mut self) -> Result<SegmentName> {
         let Some(like) = self.group.first() else {
             return Err(Error::Refused("there is nothing to compact".to_owned()));
         };
-        let lock = self.writer.lock();
-        for number in 0.. {
-            let name = SegmentName { number, ..like.clone() };
-            if self.writer.manifest().ever_named(&name) {
-                continue;
-            }
-            if !self.archive.has_segment(&name)?
-                || is_superfluous(self.archive, &name, &self.held(&name))?
-            {
-                self.archive.remove_segment(&name, lock)?;
-                return Ok(name);
-            }
-            self.findings.push(Finding::new(
-                name.to_string(),
-                "no record names this segment, and it holds what no other one does; left as it \
-                 is (\"hlarchive manifest rebuild\" would take it up)",
-            ));
-        }
-        Err(Error::Refused(format!("{}: the day has too many segments", like.date)))
-    }
-
-    /// Every event of the day that a recorded segment holds.
-    fn held(&self, like: &SegmentName) -> Held {
-        let mut held = Held::new();
-        for (name, _) in self.writer.manifest().segments_of(like.date) {
-            let path = self.archive.segment_path(name);
-            // What cannot be read there does not count as held.
-            let _ = self
-                .archive
-                .open_segment(name)
-                .and_then(|file| SegmentReader::open(file, &path))
-                .and_then(|reader| hold_all(&reader, &mut held));
-        }
-        held
+        // Every event of the day that a recorded segment holds.
+        let held = || {
+            let mut held = Held::new();
+            hold_recorded(self.archive, self.writer.manifest(), like.date, &mut held);
+            Ok(held)
+        };
+        let blocked = "it holds what no other one does";
+        free_name(self.archive, self.writer, like, &held, blocked, self.findings)
     }
 
     fn record(&mut self, name: &SegmentName, summary: &SegmentSummary) -> Result<()> {

@@ -162,11 +162,7 @@ pub fn compact(
     let lock = archive.lock()?;
     let mut report = CompactReport::default();
     let mut writer = open_manifest(&archive, &lock, context, &|_| Ok(()), &mut report.recovered)?;
-    for path in archive.remove_leftovers(&lock)? {
-        let path = path.display().to_string();
-        let reason = "a temporary file of an interrupted run; removed";
-        report.recovered.push(Finding::new(path, reason));
-    }
+    unfinished::remove_leftovers(&archive, &lock, &mut report.recovered)?;
     let left = archive.unfinished(writer.manifest())?;
     let (recovered, findings) = (&mut report.recovered, &mut report.findings);
     unfinished::remove_gone(&archive, &writer, &left, recovered, findings);

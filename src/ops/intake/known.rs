@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Findings;
 use crate::archive::{ArchiveDir, Manifest, SegmentName};
-use crate::event::{Date, EventPath};
+use crate::event::{Date, EventPath, PathRef};
 use crate::ops::Finding;
 use crate::segment::{SegmentReader, Sha256Hash};
 use crate::{Error, Result};
@@ -18,7 +18,7 @@ const MOST_KEPT: usize = 1 << 19;
 /// A digest of an identity: the first half of its SHA-256.
 pub(super) type KeyedHash = [u8; 16];
 
-pub(super) fn key_of(path: &EventPath) -> KeyedHash {
+pub(super) fn key_of(path: PathRef<'_>) -> KeyedHash {
     let mut key = [0; 16];
     key.copy_from_slice(&Sha256Hash::of(path.to_string().as_bytes()).0[..16]);
     key
@@ -83,7 +83,7 @@ impl<'a> ArchivedDays<'a> {
         if day.is_empty() {
             return Ok(day);
         }
-        let key = key_of(path);
+        let key = key_of(path.borrowed());
         let from = day.partition_point(|archived| archived.key < key);
         let to = from + day[from..].partition_point(|archived| archived.key == key);
         Ok(&day[from..to])
@@ -111,7 +111,7 @@ impl<'a> ArchivedDays<'a> {
         let file = self.archive.open_segment(segment)?;
         SegmentReader::open_day(file, &path, segment.date)?.for_each_member(&mut |member| {
             day.push(Archived {
-                key: key_of(&member.path.to_path()),
+                key: key_of(member.path),
                 hash: Sha256Hash::of(member.bytes),
                 bytes: member.bytes.len() as u64,
             });

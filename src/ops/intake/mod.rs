@@ -205,8 +205,10 @@ impl<'a> Intake<'a> {
                 }
                 None => FileState::Gone,
             };
-            let planned =
-                self.planned.as_ref().and_then(|planned| planned.get(&key_of(&arrival.path)));
+            let planned = self
+                .planned
+                .as_ref()
+                .and_then(|planned| planned.get(&key_of(arrival.path.borrowed())));
             let there = match live {
                 FileState::Read(_) => Some(buffer == arrival.bytes),
                 FileState::Gone => planned.map(|planned| *planned == hash),
@@ -249,7 +251,8 @@ impl<'a> Intake<'a> {
             return Ok(());
         }
         if let Some(planned) = &mut self.planned {
-            planned.extend(new.iter().map(|(arrival, hash)| (key_of(&arrival.path), *hash)));
+            planned
+                .extend(new.iter().map(|(arrival, hash)| (key_of(arrival.path.borrowed()), *hash)));
             for (arrival, _) in new {
                 self.stats.count(arrival);
             }

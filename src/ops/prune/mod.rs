@@ -130,10 +130,7 @@ pub fn prune(
         }
         opened => opened?,
     };
-    for path in archive.remove_leftovers(&lock)? {
-        let path = path.display().to_string();
-        recovered.push(Finding::new(path, "a temporary file of an interrupted run; removed"));
-    }
+    unfinished::remove_leftovers(&archive, &lock, &mut recovered)?;
     let mut left = archive.unfinished(writer.manifest())?;
     unfinished::remove_gone(&archive, &writer, &left, &mut recovered, &mut report.findings);
     let plan = make_plan(&archive, writer.manifest(), live.as_ref(), policy, context, options)?;
@@ -199,16 +196,10 @@ fn record(
     })?;
     let mut record = NewRecord::new(context.now, Op::Prune);
     record.by = Some(context.by.clone());
+    record.describe_as(was);
     record.date = Some(expiring.name.date);
     record.segment = Some(expiring.name.clone());
     record.class.clone_from(&expiring.name.class);
-    record.sha256 = was.sha256;
-    record.bytes = was.bytes;
-    record.events = was.events;
-    record.invalid = was.invalid;
-    record.first = was.first;
-    record.last = was.last;
-    record.content = was.content;
     record.keep.clone_from(&was.keep);
     record.yields = was.yields;
     record.policy = Some(policy.digest().to_owned());

@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use super::RotatedDay;
 use super::archived::{Archived, merge_join};
 use super::files::{BLOCK, ReadFile, describe, read_block, remove_files};
-use super::residue::{Held, hold_all, is_superfluous};
+use super::residue::{Held, free_name, hold_all, hold_recorded};
 use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
 use crate::event::{Date, EventPath};
@@ -328,48 +328,19 @@ impl<'a, 'm> DayRun<'a, 'm> {
         record
     }
 
-    /// The first name that no record and no file has. A file without a record is what a
-    /// stopped run left; it goes if all it holds is in the new segment, or recorded, too.
+    /// A name for a segment that was just written and read back.
     fn free_name(&mut self, class: Option<&String>, temp: &TempSegment) -> Result<SegmentName> {
-        for number in 0.. {
-            let name = SegmentName { date: self.date, number, class: class.cloned() };
-            if self.manifest.manifest().ever_named(&name) {
-                continue;
-            }
-            if !self.archive.has_segment(&name)? {
-                // A run that was stopped while it removed a segment leaves a checksum file
-                // that would contradict the new one.
-                self.archive.remove_segment(&name, self.manifest.lock())?;
-                return Ok(name);
-            }
-            if is_superfluous(self.archive, &name, &self.held(temp)?)? {
-                self.archive.remove_segment(&name, self.manifest.lock())?;
-                return Ok(name);
-            }
-            self.findings.push(Finding::new(
-                name.to_string(),
-                "no record names this segment, and it holds what the live day does not; left as \
-                 it is (\"hlarchive manifest rebuild\" would take it up)",
-            ));
-        }
-        Err(Error::Refused(format!("{}: the day has too many segments", self.date)))
-    }
-
-    /// Every event of a segment that was just written and read back, and of those that the
-    /// day has already.
-    fn held(&self, temp: &TempSegment) -> Result<Held> {
-        let mut held = Held::new();
-        hold_all(&SegmentReader::open(temp.reopen()?, temp.path())?, &mut held)?;
-        for (name, _) in self.manifest.manifest().segments_of(self.date) {
-            let path = self.archive.segment_path(name);
-            // What cannot be read there does not count as held.
-            let _ = self
-                .archive
-                .open_segment(name)
-                .and_then(|file| SegmentReader::open(file, &path))
-                .and_then(|reader| hold_all(&reader, &mut held));
-        }
-        Ok(held)
+        let like = SegmentName { date: self.date, number: 0, class: class.cloned() };
+        let (archive, manifest) = (self.archive, &*self.manifest);
+        // Every event of that segment, and of those that the day has already.
+        let held = || {
+            let mut held = Held::new();
+            hold_all(&SegmentReader::open(temp.reopen()?, temp.path())?, &mut held)?;
+            hold_recorded(archive, manifest.manifest(), like.date, &mut held);
+            Ok(held)
+        };
+        let blocked = "it holds what the live day does not";
+        free_name(archive, manifest, &like, &held, blocked, &mut self.findings)
     }
 
     fn remove(

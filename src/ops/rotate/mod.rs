@@ -162,12 +162,7 @@ pub fn rotate(
     let accept =
         |manifest: &Manifest| check_clock(context, options.trust_now, manifest, Some(&live));
     let mut writer = open_manifest(&archive, &lock, context, &accept, &mut report.recovered)?;
-    for path in archive.remove_leftovers(&lock)? {
-        report.recovered.push(Finding::new(
-            path.display().to_string(),
-            "a temporary file of an interrupted run; removed",
-        ));
-    }
+    unfinished::remove_leftovers(&archive, &lock, &mut report.recovered)?;
     let left = archive.unfinished(writer.manifest())?;
     let (recovered, findings) = (&mut report.recovered, &mut report.findings);
     unfinished::remove_gone(&archive, &writer, &left, recovered, findings);

@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 
-use crate::archive::{ArchiveDir, SegmentName};
-use crate::event::EventPath;
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, SegmentName};
+use crate::event::{Date, EventPath};
+use crate::ops::Finding;
 use crate::segment::{SegmentReader, Sha256Hash};
 use crate::{Error, Result};
 
@@ -43,4 +44,54 @@ pub(in crate::ops) fn hold_all(reader: &SegmentReader, held: &mut Held) -> Resul
         held.insert((member.path.to_path(), Sha256Hash::of(member.bytes)));
         Ok(())
     })
+}
+
+/// Takes up every event of a day that a recorded segment holds. What cannot be read there
+/// does not count as held.
+pub(in crate::ops) fn hold_recorded(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    date: Date,
+    held: &mut Held,
+) {
+    for (name, _) in manifest.segments_of(date) {
+        let path = archive.segment_path(name);
+        let _ = archive
+            .open_segment(name)
+            .and_then(|file| SegmentReader::open(file, &path))
+            .and_then(|reader| hold_all(&reader, held));
+    }
+}
+
+/// The first name of this day and class that no record and no file has. A file without a record
+/// is what a stopped run left; it goes if all it holds is held elsewhere, too. If not, it is
+/// named with the reason `blocked`.
+pub(in crate::ops) fn free_name(
+    archive: &ArchiveDir,
+    writer: &ManifestWriter<'_>,
+    like: &SegmentName,
+    held: &dyn Fn() -> Result<Held>,
+    blocked: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<SegmentName> {
+    for number in 0.. {
+        let name = SegmentName { number, ..like.clone() };
+        if writer.manifest().ever_named(&name) {
+            continue;
+        }
+        if !archive.has_segment(&name)? || is_superfluous(archive, &name, &held()?)? {
+            // A run that was stopped while it removed a segment leaves a checksum file that
+            // would contradict the new one.
+            archive.remove_segment(&name, writer.lock())?;
+            return Ok(name);
+        }
+        findings.push(Finding::new(
+            name.to_string(),
+            format!(
+                "no record names this segment, and {blocked}; left as it is (\"hlarchive manifest \
+                 rebuild\" would take it up)"
+            ),
+        ));
+    }
+    Err(Error::Refused(format!("{}: the day has too many segments", like.date)))
 }
