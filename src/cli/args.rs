@@ -206,6 +206,12 @@ pub(super) struct TimeArgs {
 }
 
 impl TimeArgs {
+    /// A stretch of time that was not typed as flags.
+    #[cfg(feature = "mcp")]
+    pub(super) fn of(since: Option<String>, until: Option<String>) -> Self {
+        Self { since, until }
+    }
+
     /// The earliest instant and the first one that is too late.
     pub(super) fn range(
         &self,

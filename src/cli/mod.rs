@@ -9,6 +9,8 @@ mod color;
 mod commands;
 mod exit;
 mod manual;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod output;
 mod progress;
 mod roff;
@@ -89,6 +91,7 @@ enum Command {
     Sync(commands::sync::Args),
     Manifest(commands::manifest::Args),
     Policy(commands::policy::Args),
+    Mcp(commands::mcp::Args),
     Completions(commands::completions::Args),
     Man(commands::man::Args),
     Demo(commands::demo::Args),
@@ -134,6 +137,7 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
         Command::Sync(args) => args.run(session),
         Command::Manifest(args) => args.run(session),
         Command::Policy(args) => args.run(session),
+        Command::Mcp(args) => args.run(session),
         Command::Completions(args) => args.run(session),
         Command::Man(args) => args.run(session),
         Command::Demo(args) => args.run(session),

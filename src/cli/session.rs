@@ -1,7 +1,7 @@
 //! One run of the command: its flags, its streams, its clock.
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -32,7 +32,7 @@ pub(super) struct Session {
     /// Colours for standard output.
     pub(super) paint: Paint,
     /// Standard output. Results only.
-    pub(super) out: BufWriter<StdoutLock<'static>>,
+    pub(super) out: BufWriter<Stdout>,
     words: Vec<String>,
     shown_notices: u64,
     hidden_notices: u64,
@@ -53,7 +53,7 @@ impl Session {
             store,
             now: now(),
             paint,
-            out: BufWriter::with_capacity(1 << 16, stdout.lock()),
+            out: BufWriter::with_capacity(1 << 16, stdout),
             words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
             shown_notices: 0,
             hidden_notices: 0,
@@ -78,14 +78,7 @@ impl Session {
 
     /// The policy in force.
     pub(super) fn policy(&self) -> Result<Policy, Failure> {
-        if let Some(path) = &self.global.policy {
-            return Ok(Policy::load(path)?);
-        }
-        let system = Path::new(SYSTEM_POLICY);
-        match Policy::load(system) {
-            Err(error) if error.is_not_found() => Ok(Policy::built_in()?),
-            loaded => Ok(loaded?),
-        }
+        Ok(policy(self.global.policy.as_deref())?)
     }
 
     /// Who acts now, for actions that the policy may want to be told. A policy that is not
@@ -104,19 +97,7 @@ impl Session {
 
     /// Who acts now.
     pub(super) fn context(&self) -> Result<Context, Failure> {
-        let mut seed = [0; 32];
-        let mut filled = 0;
-        while filled < seed.len() {
-            filled +=
-                rustix::rand::getrandom(&mut seed[filled..], rustix::rand::GetRandomFlags::empty())
-                    .map_err(|error| Error::io("the system's random source", "read", error))?;
-        }
-        let user = ["USER", "LOGNAME"]
-            .iter()
-            .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-            .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
-        let by = By { user, host: host_name(), command: self.command() };
-        Ok(Context::new(self.now, by, seed))
+        Ok(context(self.now, self.command())?)
     }
 
     /// The archive that was named on the command line, and not by the environment.
@@ -127,7 +108,7 @@ impl Session {
     }
 
     /// The command line as it was typed, cut to a length that fits a record.
-    fn command(&self) -> String {
+    pub(super) fn command(&self) -> String {
         const MOST: usize = 500;
         let mut words = self.words.iter();
         let program = words
@@ -266,6 +247,33 @@ impl Session {
             }
         }
     }
+}
+
+/// The policy of this file, or of the machine, or the built-in one.
+pub(super) fn policy(named: Option<&Path>) -> hlarchive::Result<Policy> {
+    if let Some(path) = named {
+        return Policy::load(path);
+    }
+    match Policy::load(Path::new(SYSTEM_POLICY)) {
+        Err(error) if error.is_not_found() => Policy::built_in(),
+        loaded => loaded,
+    }
+}
+
+/// Who acts at this time, by which command.
+pub(super) fn context(now: Timestamp, command: String) -> hlarchive::Result<Context> {
+    let mut seed = [0; 32];
+    let mut filled = 0;
+    while filled < seed.len() {
+        filled +=
+            rustix::rand::getrandom(&mut seed[filled..], rustix::rand::GetRandomFlags::empty())
+                .map_err(|error| Error::io("the system's random source", "read", error))?;
+    }
+    let user = ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+        .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
+    Ok(Context::new(now, By { user, host: host_name(), command }, seed))
 }
 
 /// The system's time.

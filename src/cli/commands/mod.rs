@@ -12,6 +12,7 @@ pub(super) mod inspect;
 pub(super) mod list;
 pub(super) mod man;
 pub(super) mod manifest;
+pub(super) mod mcp;
 pub(super) mod policy;
 pub(super) mod prune;
 pub(super) mod restore;
