@@ -27,6 +27,7 @@ mod list;
 mod list_foreign;
 mod list_output;
 mod manifest;
+mod mcp;
 mod policy;
 mod prune;
 mod restore;
