@@ -8,6 +8,7 @@ mod calendar;
 mod color;
 mod commands;
 mod exit;
+mod log;
 mod manual;
 #[cfg(feature = "mcp")]
 mod mcp;
@@ -28,6 +29,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use args::Global;
 use exit::Exit;
+use log::Log;
 use session::Session;
 
 /// Keeps a homelab's event history: nothing is lost, everything stays readable.
@@ -100,15 +102,16 @@ enum Command {
 /// Parses, runs, reports.
 pub(crate) fn main() -> ExitCode {
     let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
+    let log = Log::of(&words);
     let matches = match command().try_get_matches_from(&words) {
         Ok(matches) => matches,
-        Err(error) => return exit::usage(error, &words),
+        Err(error) => return exit::usage(&log, error, &words),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return exit::usage(error, &words),
+        Err(error) => return exit::usage(&log, error, &words),
     };
-    let mut session = Session::new(cli.global, &words);
+    let mut session = Session::new(cli.global, log, &words);
     let outcome = run(&mut session, cli.command);
     session.finish(outcome)
 }

@@ -15,7 +15,7 @@ use hlarchive::store::{Notice, Notices, Store};
 use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
 use super::exit::{self, Exit, Failure, stdout_failed};
-use super::table::harmless;
+use super::log::{self, Level, Log};
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
@@ -33,13 +33,15 @@ pub(super) struct Session {
     pub(super) paint: Paint,
     /// Standard output. Results only.
     pub(super) out: BufWriter<Stdout>,
+    /// Standard error.
+    pub(super) log: Log,
     words: Vec<String>,
     shown_notices: u64,
     hidden_notices: u64,
 }
 
 impl Session {
-    pub(super) fn new(global: Global, words: &[OsString]) -> Self {
+    pub(super) fn new(global: Global, log: Log, words: &[OsString]) -> Self {
         let store = Store::new(global.root.clone(), global.archive.clone());
         let stdout = io::stdout();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -48,12 +50,14 @@ impl Session {
             ColorWhen::Never => Paint::new(false),
             ColorWhen::Auto => Paint::new(stdout.is_terminal() && !no_color),
         };
+        let log_format = global.log_format;
         Self {
             global,
             store,
             now: now(),
             paint,
             out: BufWriter::with_capacity(1 << 16, stdout),
+            log: log.with_format(log_format),
             words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
             shown_notices: 0,
             hidden_notices: 0,
@@ -149,15 +153,24 @@ impl Session {
 
     /// A remark for the person at the terminal.
     pub(super) fn remark(&self, text: &str) {
+        self.remark_of(None, text);
+    }
+
+    /// The same, about a file.
+    pub(super) fn remark_of(&self, path: Option<&str>, text: &str) {
         if !self.global.quiet {
-            let _ = writeln!(io::stderr(), "{}", harmless(text));
+            self.log.say(Level::Info, text, path);
         }
     }
 
     /// Something that should be looked at, though the command goes on.
-    #[allow(clippy::unused_self, reason = "said by a session, as remarks are")]
     pub(super) fn warn(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "hlarchive: warning: {}", harmless(text));
+        self.log.say(Level::Warning, text, None);
+    }
+
+    /// The same, about a file.
+    pub(super) fn warn_of(&self, path: Option<&str>, text: &str) {
+        self.log.say(Level::Warning, text, path);
     }
 
     /// Warns when neither half of the history exists: more likely a slip in a path than a
@@ -189,7 +202,7 @@ impl Session {
             let few = self.global.verbose || self.shown_notices < FEW_NOTICES;
             if matters || (!self.global.quiet && few) {
                 self.shown_notices += 1;
-                self.warn(&notice.to_string());
+                self.warn_of(log::path_of_notice(&notice).as_deref(), &notice.to_string());
             } else {
                 self.hidden_notices += 1;
             }
@@ -209,7 +222,7 @@ impl Session {
 
     /// Whether progress is drawn.
     pub(super) fn draws_progress(&self) -> bool {
-        !self.global.quiet && io::stderr().is_terminal()
+        !self.global.quiet && self.log.is_for_people() && io::stderr().is_terminal()
     }
 
     /// Whether pictures may be made of block characters: the locale is UTF-8, and nobody
@@ -242,7 +255,8 @@ impl Session {
             Err(Failure::Library(error)) => {
                 let exit = exit::code(&error);
                 let as_json = self.global.output == Some(Format::Json);
-                exit::report(&error.to_string(), exit, as_json);
+                let path = log::path_of(&error);
+                self.log.failure(&error.to_string(), path.as_deref(), exit, as_json);
                 exit.into()
             }
         }

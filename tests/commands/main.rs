@@ -26,7 +26,9 @@ mod inspect;
 mod list;
 mod list_foreign;
 mod list_output;
+mod log;
 mod manifest;
+#[cfg(feature = "mcp")]
 mod mcp;
 mod policy;
 mod prune;
