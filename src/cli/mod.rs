@@ -12,6 +12,7 @@ mod log;
 mod manual;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod metrics;
 mod output;
 mod progress;
 mod roff;

@@ -9,6 +9,7 @@ use hlarchive::Error;
 use hlarchive::archive::By;
 use hlarchive::event::Timestamp;
 use hlarchive::ops::Context;
+use hlarchive::ops::metrics::Gauge;
 use hlarchive::policy::Policy;
 use hlarchive::store::{Notice, Notices, Store};
 
@@ -16,6 +17,7 @@ use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
 use super::exit::{self, Exit, Failure, stdout_failed};
 use super::log::{self, Level, Log};
+use super::metrics::{Measured, MetricsArgs};
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
@@ -35,6 +37,8 @@ pub(super) struct Session {
     pub(super) out: BufWriter<Stdout>,
     /// Standard error.
     pub(super) log: Log,
+    /// The measuring of this run, if it is asked for.
+    pub(super) measured: Option<Measured>,
     words: Vec<String>,
     shown_notices: u64,
     hidden_notices: u64,
@@ -59,6 +63,7 @@ impl Session {
             out: BufWriter::with_capacity(1 << 16, stdout),
             log: log.with_format(log_format),
             words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            measured: None,
             shown_notices: 0,
             hidden_notices: 0,
         }
@@ -246,20 +251,38 @@ impl Session {
         Some(columns).filter(|columns| *columns >= 20)
     }
 
+    /// Measures this run from here on, if the flag asks for it.
+    pub(super) fn measure(&mut self, operation: &'static str, args: MetricsArgs) {
+        self.measured = Measured::begin(operation, args);
+    }
+
+    /// Keeps what the operation reported for the metrics.
+    pub(super) fn measured(&mut self, report: impl FnOnce() -> Vec<Gauge>) {
+        if let Some(measured) = &mut self.measured {
+            measured.report(report());
+        }
+    }
+
     /// Writes what is left, reports a failure, and gives the exit code.
     pub(super) fn finish(mut self, outcome: Result<Exit, Failure>) -> ExitCode {
         let flushed = self.out.flush().map_err(stdout_failed);
-        match outcome.and_then(|exit| flushed.map(|()| exit)) {
-            Ok(exit) => exit.into(),
-            Err(Failure::ClosedPipe) => Exit::Done.into(),
+        let exit = match outcome.and_then(|exit| flushed.map(|()| exit)) {
+            Ok(exit) => exit,
+            Err(Failure::ClosedPipe) => Exit::Done,
             Err(Failure::Library(error)) => {
                 let exit = exit::code(&error);
                 let as_json = self.global.output == Some(Format::Json);
                 let path = log::path_of(&error);
                 self.log.failure(&error.to_string(), path.as_deref(), exit, as_json);
-                exit.into()
+                exit
             }
+        };
+        if let Some(measured) = self.measured.take()
+            && let Err(sentence) = measured.end(exit.code(), &self.store)
+        {
+            self.warn(&sentence);
         }
+        exit.into()
     }
 }
 

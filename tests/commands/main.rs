@@ -30,6 +30,7 @@ mod log;
 mod manifest;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod metrics;
 mod policy;
 mod prune;
 mod restore;

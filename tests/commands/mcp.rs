@@ -126,7 +126,7 @@ fn an_event_of_any_size_comes_whole() {
 /// What the server answers to these lines, whose input then ends.
 #[track_caller]
 fn say(lab: &Lab, lines: &[Value]) -> Vec<Value> {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") + "\n";
     let run = lab.pipe(text.as_bytes(), ["mcp"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
     run.stdout.lines().map(parse).collect()

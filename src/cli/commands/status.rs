@@ -1,6 +1,7 @@
 //! `hlarchive status`.
 
 use hlarchive::event::shown;
+use hlarchive::ops::metrics::of_status;
 use hlarchive::ops::status::{LastRun, Status, StatusOptions, status};
 use hlarchive::ops::{Context, Finding};
 use hlarchive::policy::Policy;
@@ -11,6 +12,7 @@ use super::{bytes, count, verb};
 use crate::cli::args::{Format, instant};
 use crate::cli::calendar::{calendar, first_day};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::metrics::MetricsArgs;
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, wrap};
@@ -52,6 +54,8 @@ pub(in crate::cli) struct Args {
     /// Take this as the time, trusting it over the manifest
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 /// What is printed as JSON.
@@ -71,6 +75,7 @@ pub(in crate::cli) struct Report {
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
+        session.measure("status", self.metrics);
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
@@ -90,6 +95,7 @@ impl Args {
             serde_json::Value::Object(days.collect())
         });
         let attention = report.attention;
+        session.measured(|| of_status(&report.status, report.problems.len() as u64, attention));
         if format == Format::Json {
             session.json(&report)?;
         } else {
