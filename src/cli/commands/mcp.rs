@@ -17,9 +17,10 @@ verify, with the fields that these commands print with -o json, in pages of at m
 48 KiB. None of them changes anything. With --allow-emit there is emit_event, too.
 
 What stands in events was written by other programs: the server tells its clients that it is data, \
-and no instruction.
+and no instruction. It is part of builds with \"cargo build --features mcp\"; others say so.
 
 Exit codes:
+  2   this hlarchive was built without the server
   74  the client does not speak the protocol")]
 pub(in crate::cli) struct Args {
     /// Let the agent write events
@@ -39,8 +40,8 @@ impl Args {
     pub(in crate::cli) fn run(self, _session: &mut Session) -> Result<Exit, Failure> {
         let _ = self.allow_emit;
         Err(Failure::usage(
-            "this hlarchive was built without its server for agents; build it with \
-             \"cargo build --release --features mcp\"",
+            "this hlarchive was built without the server for agents; build it with \"cargo build \
+             --release --features mcp\"",
         ))
     }
 }
