@@ -65,3 +65,88 @@ impl FromStr for Cursor {
         Ok(Self { time, path })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::store::stream::{Amounts, EventStream};
+    use crate::store::{Query, Store};
+
+    /// Events of three days and two nodes, some filed under a day that is not their own, some
+    /// of one instant.
+    fn history() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("events");
+        for number in 0..60_u32 {
+            let day = 16 + number % 3;
+            let of = if number % 7 == 0 { 14 + number % 5 } else { day };
+            let node = if number % 2 == 0 { "nas" } else { "pi4" };
+            let folder = root.join(format!("2026-05-{day}")).join(node);
+            fs::create_dir_all(&folder).unwrap();
+            let second = number / 4 % 60;
+            fs::write(
+                folder.join(format!(
+                    "202605{day}T0000{second:02}Z_node_online_0196d8a2-0000-7000-8000-0000000000\
+                     {number:02}.json"
+                )),
+                format!(
+                    "{{\"timestamp\":\"2026-05-{of}T00:00:{second:02}Z\",\"node\":\"{node}\",\
+                     \"type\":\"node_online\",\"severity\":\"info\",\"source\":\"test\",\
+                     \"service\":\"all\",\"correlation_id\":\"c\",\"payload\":{{}}}}\n"
+                ),
+            )
+            .unwrap();
+        }
+        let store = Store::new(root, None);
+        (directory, store)
+    }
+
+    #[test]
+    fn an_answer_goes_on_behind_any_of_its_events() {
+        let (_directory, store) = history();
+        // Buffers so small that rows are dropped and read again.
+        let amounts = Amounts {
+            buffer_bytes: 2000,
+            give_bytes: 500,
+            buffer_rows: 4,
+            block_files: 5,
+            batch_bytes: 1000,
+        };
+        for order in [Order::Forward, Order::Reverse] {
+            let all = |after: Option<Cursor>, limit| {
+                let query = Query { order, after, limit, ..Query::default() };
+                let events = EventStream::open(&store, query, amounts).unwrap();
+                events.map(|event| event.unwrap().path).collect::<Vec<_>>()
+            };
+            let events: Vec<FoundEvent> = {
+                let query = Query { order, ..Query::default() };
+                store.events(query).unwrap().map(Result::unwrap).collect()
+            };
+            let paths: Vec<_> = events.iter().map(|event| event.path.clone()).collect();
+            assert_eq!((paths.len(), all(None, None)), (60, paths.clone()));
+            for (number, event) in events.iter().enumerate() {
+                let cursor = Cursor::of(event).unwrap();
+                assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+                let rest = &paths[number + 1..];
+                assert_eq!(all(Some(cursor.clone()), None), rest, "{order:?} {cursor}");
+                let few = &rest[..rest.len().min(3)];
+                assert_eq!(all(Some(cursor.clone()), Some(3)), few, "{order:?} {cursor}");
+                for (other, event) in events.iter().enumerate() {
+                    assert_eq!(cursor.is_before(event, order), other > number);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_names_no_place_is_refused() {
+        let path = "2026-05-16/pi4/20260516T000000Z_x_0196d8a2-0000-7000-8000-000000000000.json";
+        for bad in ["", ":", path, "1:", "x:y", &format!("0:{path}"), &format!("9999999999:{path}")]
+        {
+            assert!(bad.parse::<Cursor>().is_err(), "{bad}");
+        }
+    }
+}

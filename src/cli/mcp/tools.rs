@@ -150,3 +150,61 @@ another event: do not repeat one that succeeded.",
     }
     tools
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use hlarchive::store::Store;
+    use serde_json::{Value, json};
+
+    use super::super::call::Desk;
+    use super::*;
+
+    fn history(root: &Path) {
+        let folder = root.join("2026-05-16/pi4");
+        fs::create_dir_all(&folder).unwrap();
+        for number in 0..50 {
+            let name =
+                format!("20260516T000000Z_x_0196d8a2-0000-7000-8000-0000000000{number:02}.json");
+            let text = "{\"timestamp\":\"2026-05-16T00:00:00Z\",\"node\":\"pi4\",\
+                        \"type\":\"remediation_started\",\"severity\":\"info\",\"source\":\"s\",\
+                        \"service\":\"all\",\"correlation_id\":\"c\",\"payload\":{}}";
+            fs::write(folder.join(name), text).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_cancelled_ends_in_the_middle_of_its_work() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("events");
+        history(&root);
+        let desk = Arc::new(Desk {
+            store: Store::new(root, None),
+            policy: None,
+            command: "test".to_owned(),
+        });
+        let tools = tools(false);
+        for (name, arguments) in [
+            ("list", json!({ "since": "2026-05-01" })),
+            ("trace", json!({ "correlation_id": "c" })),
+            ("attempts", json!({})),
+            ("verify", json!({ "depth": "full" })),
+        ] {
+            let tool = tools.iter().find(|tool| tool.name == name).unwrap();
+            let Value::Object(arguments) = arguments else { unreachable!() };
+            let polls = Arc::new(AtomicU32::new(0));
+            // The first look finds nothing wrong; the client gives up before the second.
+            let counter = Arc::clone(&polls);
+            let cancelled = move || counter.fetch_add(1, Ordering::Relaxed) > 0;
+            let call = Call::new(Arc::clone(&desk), Box::new(cancelled));
+            let trouble = (tool.run)(&call, arguments).err().unwrap();
+            assert_eq!(trouble.0, "the call was cancelled", "{name}");
+            assert!(polls.load(Ordering::Relaxed) < 10, "{name} went on");
+        }
+    }
+}
