@@ -196,6 +196,13 @@ fn nobody_at_the_other_end_is_told_in_one_sentence() {
     let run = lab.pipe(b"GET / HTTP/1.1\r\n\r\n", ["mcp"]);
     assert!(run.stdout.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{run:?}");
     assert!(!run.stderr.contains("panicked"), "{run:?}");
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    fs::write(lab.path("asked"), hello().map(|line| format!("{line}\n")).concat()).unwrap();
+    let asked = fs::File::open(lab.path("asked")).unwrap();
+    let run = Run::of(&lab.command(["mcp"]).stdin(asked).stdout(full).output().unwrap());
+    assert_eq!(run.code, 74, "{run:?}");
+    let sentence = "hlarchive: standard output: cannot write: no space left on device\n";
+    assert_eq!(run.stderr, sentence);
     // Standard output that nobody reads ends it, too.
     let mut child = lab
         .command(["mcp"])

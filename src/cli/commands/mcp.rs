@@ -21,7 +21,7 @@ and no instruction. It is part of builds with \"cargo build --features mcp\"; ot
 
 Exit codes:
   2   this hlarchive was built without the server
-  74  the client does not speak the protocol")]
+  74  the client cannot be talked to")]
 pub(in crate::cli) struct Args {
     /// Let the agent write events
     #[arg(long)]

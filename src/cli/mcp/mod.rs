@@ -13,6 +13,7 @@ mod page;
 mod state;
 mod tools;
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use hlarchive::Error;
@@ -61,6 +62,9 @@ pub(super) fn serve(session: &Session, allow_emit: bool) -> Result<Exit, Failure
         tools: tools(allow_emit).into(),
         turns: Arc::new(Semaphore::new(AT_ONCE)),
     };
+    if std::io::stdin().is_terminal() {
+        session.remark("waiting for a client of the protocol, which starts this command by itself");
+    }
     let failed = |error| Error::io("the server", "start", error);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -75,6 +79,10 @@ async fn run(server: Server) -> Result<Exit, Failure> {
     match server.serve(rmcp::transport::stdio_pipes()).await {
         // Nobody ever asked anything.
         Err(ServerInitializeError::ConnectionClosed(_)) => Ok(Exit::Done),
+        Err(ServerInitializeError::TransportError { error, .. }) => {
+            let error = std::io::Error::other(error.error.to_string());
+            Err(Error::io("standard output", "write", error).into())
+        }
         Err(error) => Err(broken(format!("no client of the protocol: {error}")).into()),
         Ok(running) => match running.waiting().await {
             Ok(QuitReason::JoinError(error)) | Err(error) => Err(broken(error.to_string()).into()),
