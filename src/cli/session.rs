@@ -102,8 +102,9 @@ impl Session {
         }
     }
 
-    /// Who acts now.
-    pub(super) fn context(&self) -> Result<Context, Failure> {
+    /// Random bytes.
+    #[allow(clippy::unused_self, reason = "what a session brings to the library")]
+    pub(super) fn seed(&self) -> Result<[u8; 32], Failure> {
         let mut seed = [0; 32];
         let mut filled = 0;
         while filled < seed.len() {
@@ -111,6 +112,12 @@ impl Session {
                 rustix::rand::getrandom(&mut seed[filled..], rustix::rand::GetRandomFlags::empty())
                     .map_err(|error| Error::io("the system's random source", "read", error))?;
         }
+        Ok(seed)
+    }
+
+    /// Who acts now.
+    pub(super) fn context(&self) -> Result<Context, Failure> {
+        let seed = self.seed()?;
         let user = ["USER", "LOGNAME"]
             .iter()
             .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))

@@ -9,6 +9,7 @@ mod arena;
 mod candidates;
 mod filter;
 mod find;
+pub mod follow;
 mod frames;
 mod notice;
 mod row;
