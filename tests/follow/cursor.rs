@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Lab, NOW, event};
+use crate::common::{Lab, event};
 use crate::support::{cursor_file, cursor_of, everything, lines, live, news, path_of, place};
 
 const FILE: &str = "--cursor-file=seen.cursor";
@@ -33,7 +33,7 @@ fn each_event_is_given_once_however_it_came_and_wherever_it_went() {
     lab.ok(["restore", "2026-05-10", "2026-05-12", "--live"]);
     assert_eq!(news(&lab, &[FILE, ALL]), [""; 0], "live again");
     lab.rotate();
-    lab.ok(["compact", "--now", NOW]);
+    lab.ok(["compact"]);
     assert_eq!(news(&lab, &[FILE, ALL]), [""; 0], "compacted");
     lab.ok(["manifest", "rebuild"]);
     assert_eq!(news(&lab, &[FILE, ALL]), [""; 0], "with a new manifest");
@@ -46,7 +46,7 @@ fn each_event_is_given_once_however_it_came_and_wherever_it_went() {
     // Late, rotated and compacted.
     let came = [late(&lab, 10, 70)];
     lab.rotate();
-    lab.ok(["compact", "--now", NOW]);
+    lab.ok(["compact"]);
     assert_eq!(news(&lab, &[FILE, ALL]), came);
     assert_eq!(news(&lab, &[FILE, ALL]), [""; 0]);
 }
@@ -64,12 +64,12 @@ fn what_was_there_before_the_beginning_is_never_news() {
     lab.rotate();
     let came = [late(&lab, 10, 80)];
     lab.rotate();
-    lab.ok(["compact", "--now", NOW]);
+    lab.ok(["compact"]);
     assert_eq!(news(&lab, &[FILE]), came);
     // Its segment expires, and comes back in live files from a copy.
     let copy = lab.path("copy");
     lab.ok(["restore", "2026-05-10", "--to", copy.to_str().unwrap()]);
-    lab.ok(["prune", "--now", "2030-01-01T00:00:00Z", "--allow-all"]);
+    lab.ok(["prune", "--now", "2030-01-01T00:00:00Z", "--yes-really"]);
     for (path, bytes) in crate::common::tree(&copy) {
         place(&lab, &path, &bytes);
     }
@@ -135,7 +135,7 @@ fn days_that_expired_unseen_are_told_of_once_and_the_rest_is_given() {
     late(&lab, 11, 40);
     lab.ok(["rotate", "--now", "2026-05-28T00:00:00Z"]);
     fs::write(lab.path("policy.toml"), "version = 1\n[retain]\nkeep = \"10d\"\n").unwrap();
-    lab.ok(["prune", "--now", "2026-05-21T00:00:00Z", "--allow-all"]);
+    lab.ok(["prune", "--now", "2026-05-21T00:00:00Z", "--yes-really", "--shorten"]);
     let run = lab.run(["list", "-o", "path", FILE, ALL]);
     assert_eq!((run.code, run.stdout.lines().count()), (0, 1), "{run:?}");
     assert!(run.stderr.contains("have expired"), "{run:?}");

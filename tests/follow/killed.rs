@@ -3,28 +3,39 @@
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::common::{Lab, NOW, event};
+use crate::common::{Lab, NOW, event, process};
 use crate::support::{Follower, cursor_of, everything, lines, path_of, place};
 
-/// Lines that a follower printed whole before it was killed.
-fn until_killed(mut follower: Follower, most: usize, given: &mut Vec<String>) {
-    let mut line = String::new();
-    for number in 0.. {
-        if number == most {
+/// Lines that a follower printed whole before it was killed: after so many, or when it is
+/// over and no more may come.
+fn until_killed(
+    follower: Follower,
+    most: usize,
+    is_over: &(dyn Fn() -> bool + Sync),
+    given: &mut Vec<String>,
+) {
+    let Follower { mut child, mut lines } = follower;
+    let printed = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            process::until("lines of a follower", &mut || {
+                printed.load(Ordering::Relaxed) >= most || is_over()
+            });
             // SIGKILL, in the midst of whatever it does.
-            follower.child.kill().unwrap();
+            child.kill().unwrap();
+        });
+        let mut line = String::new();
+        while lines.read_line(&mut line).unwrap() > 0 {
+            if line.ends_with('\n') {
+                given.push(line.trim_end().to_owned());
+                printed.fetch_add(1, Ordering::Relaxed);
+            }
+            line.clear();
         }
-        line.clear();
-        if follower.lines.read_line(&mut line).unwrap() == 0 {
-            break;
-        }
-        if line.ends_with('\n') {
-            given.push(line.trim_end().to_owned());
-        }
-    }
-    follower.child.wait().unwrap();
+    });
+    child.wait().unwrap();
 }
 
 #[test]
@@ -56,23 +67,20 @@ fn the_union_of_all_outputs_is_the_tree_each_event_once() {
             while !done.load(Ordering::Relaxed) {
                 lab.ok(["rotate", "--now", NOW]);
                 lab.run(["restore", "2026-05-10", "2026-05-12", "--live"]);
-                lab.run(["compact", "--now", NOW]);
+                lab.run(["compact"]);
             }
         });
-        let mut kills = 0_usize;
         let mut at_work = vec![late];
         at_work.extend(emitters);
-        while at_work.iter().any(|thread| !thread.is_finished()) || kills < 25 {
+        let is_over = || at_work.iter().all(std::thread::ScopedJoinHandle::is_finished);
+        for round in 0.. {
             let cursor = given.last().map_or("start".to_owned(), |line| cursor_of(line));
             let flags = ["--after", &cursor, "--cursor-file=seen.cursor", "--since=2000-01-01"];
             // Killed before its first line, and after a few or many.
-            let most = [0, 1, 7, 2, 40, 0, 13][kills % 7];
-            kills += 1;
-            if at_work.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-                // Nobody is left to wake a follower.
-                given.extend(lines(lab, &[&flags[..], &["--limit", "5"]].concat()));
-            } else {
-                until_killed(Follower::start(lab, &flags), most, &mut given);
+            let most = [0, 1, 7, 2, 40, 0, 13][round % 7];
+            until_killed(Follower::start(lab, &flags), most, &is_over, &mut given);
+            if is_over() && round >= 14 {
+                break;
             }
         }
         done.store(true, Ordering::Relaxed);

@@ -201,7 +201,7 @@ impl Printer {
                 text.extend_from_slice(COMMA);
                 arrival.write_json(&mut text);
             }
-            Format::Ndjson => {
+            _ => {
                 arrival.write_json(&mut text);
                 text.push(b'\n');
             }
@@ -252,7 +252,7 @@ fn render(events: &mut dyn Iterator<Item = FoundEvent>, format: Format) -> (u64,
                 text.extend_from_slice(COMMA);
                 event.write_json(&mut text);
             }
-            Format::Table | Format::Ndjson => {
+            _ => {
                 event.write_json(&mut text);
                 text.push(b'\n');
             }
