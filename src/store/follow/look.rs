@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::log::{Entry, Mark};
 use super::seen::Watched;
 use super::{Follower, Give, Look, MOST_ENTRIES, Suspect, segment_mark};
-use crate::archive::{Expired, Manifest};
+use crate::archive::{Expired, Manifest, Op};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::store::filter::Judged;
@@ -158,7 +158,8 @@ impl Follower {
         let mut entries = Vec::new();
         let mut marks: BTreeMap<_, Mark> = BTreeMap::new();
         for record in self.manifest.records() {
-            if let Some(name) = record.segment.as_ref().filter(|_| record.content.is_some()) {
+            let is_there = matches!(record.op, Op::Rotate | Op::Import | Op::Compact);
+            if let Some(name) = record.segment.as_ref().filter(|_| is_there) {
                 marks.insert(name, segment_mark(&self.log, name, record));
             }
         }

@@ -51,7 +51,10 @@ fn head(chain: &Chain, out: &mut String) {
         summary.outcome.describe(),
     ));
     if let Some(failure) = &summary.failure {
-        out.push_str(&format!("<p class=\"failure\"><bdi>{}</bdi></p>\n", text(failure)));
+        out.push_str(&format!(
+            "<p class=\"failure\"><b>Latest failure</b><bdi>{}</bdi></p>\n",
+            text(failure)
+        ));
     }
     for remark in &chain.remarks {
         out.push_str(&format!("<p class=\"remark\">{}</p>\n", text(remark)));
@@ -204,7 +207,10 @@ fn axis(chain: &Chain, places: &[f64], out: &mut String) {
         }
         at = place;
         let date = event.time.date();
-        let shown = if day == Some(date) { String::new() } else { format!("<br>{date}") };
+        // On a narrow page only the two ends are there, so the last one speaks for itself.
+        let before = if number == last { chain.events[0].time.date() } else { day.unwrap_or(date) };
+        let shown =
+            if day.is_some() && before == date { String::new() } else { format!("<br>{date}") };
         day = Some(date);
         let side = if number == 0 {
             "left"

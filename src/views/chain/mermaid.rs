@@ -8,11 +8,11 @@ use super::{Chain, offset, seen, verdict};
 use crate::event::Severity;
 
 /// Events that are shown.
-const MOST: usize = 150;
+const MOST: usize = 120;
 /// Nodes that are shown; what happened on others is told beside the last.
 const MOST_NODES: usize = 20;
 /// The longest label, in characters as they are written.
-const MOST_LABEL: usize = 220;
+const MOST_LABEL: usize = 150;
 
 /// The diagram.
 pub fn mermaid(chain: &Chain) -> String {
@@ -21,7 +21,10 @@ pub fn mermaid(chain: &Chain) -> String {
         nodes.iter().position(|known| *known == node).unwrap_or(nodes.len().saturating_sub(1))
     };
     let mut out = String::from("sequenceDiagram\n");
-    out.push_str(&format!("    title {}\n", label(&format!("{}: {}", chain.id, verdict(chain)))));
+    out.push_str(&format!(
+        "    title {}\n",
+        format_args!("{}: {}", label(&chain.id), label(&verdict(chain)))
+    ));
     for (at, node) in nodes.iter().enumerate() {
         out.push_str(&format!("    participant n{at} as {}\n", label(node)));
     }
@@ -41,10 +44,10 @@ pub fn mermaid(chain: &Chain) -> String {
         if step.service != "all" {
             text.push_str(&format!(" ({})", step.service));
         }
+        let mut text = label(&text);
         if let Some(detail) = &step.detail {
-            text.push_str(&format!(": {detail}"));
+            text.push_str(&format!(": {}", label(detail)));
         }
-        let text = label(&text);
         let arrow = if event.severity >= Severity::Error { "-x" } else { "->>" };
         let from = before.unwrap_or(node);
         out.push_str(&format!("    n{from}{arrow}n{node}: {text}\n"));
@@ -63,7 +66,8 @@ pub fn mermaid(chain: &Chain) -> String {
 fn label(text: &str) -> String {
     let mut out = String::new();
     for c in seen(text).chars() {
-        let is_plain = c.is_alphanumeric() || matches!(c, ' ' | '.' | '_' | '-' | '+' | '=' | '/');
+        let is_plain = c.is_alphanumeric()
+            || matches!(c, ' ' | '.' | ',' | '_' | '-' | '+' | '=' | '/' | '(' | ')');
         let part = if is_plain { c.to_string() } else { format!("#{};", u32::from(c)) };
         if out.len() + part.len() > MOST_LABEL {
             out.push('…');
