@@ -55,8 +55,8 @@ impl Stop {
         let mut fds = vec![PollFd::from_borrowed_fd(stdout, PollFlags::empty())];
         fds.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
         fds.extend(wakes.map(|wakes| PollFd::new(wakes, PollFlags::IN)));
-        let most = Timespec { tv_sec: most.as_secs() as _, tv_nsec: most.subsec_nanos() as _ };
-        match poll(&mut fds, Some(&most)) {
+        let most = Timespec::try_from(most).ok();
+        match poll(&mut fds, most.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::io("the next event", "wait for", errno).into()),
         }

@@ -160,11 +160,8 @@ impl LiveTree {
     pub fn changes(&self, date: Date) -> Result<Vec<(u64, i64)>> {
         let day_name = date.to_string();
         let failed = |errno| Error::io(self.root.join(&day_name), "read", errno);
-        let day = match fs::open_dir(self.fd(), &day_name) {
-            Ok(day) => day,
-            // Whatever else stands there is named when the day is listed.
-            Err(_) => return Ok(Vec::new()),
-        };
+        // Whatever else stands there is named when the day is listed.
+        let Ok(day) = fs::open_dir(self.fd(), &day_name) else { return Ok(Vec::new()) };
         let mut changes = vec![fs::changed(&rustix::fs::fstat(&day).map_err(failed)?)];
         fs::read_dir(day.as_fd(), &mut |name, file_type| {
             let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;

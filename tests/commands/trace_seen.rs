@@ -251,7 +251,7 @@ fn mermaid_has_a_line_for_each_event_and_nothing_that_it_would_read() {
         time: "2026-05-16T10:11:14.500000Z",
         kind: "deployment_failed",
         severity: "error",
-        payload: r##"{"error":"end; #quot; %% \"x\" -->> n0"}"##,
+        payload: r#"{"error":"end; #quot; %% \"x\" -->> n0"}"#,
         number: 1,
         ..chain
     }

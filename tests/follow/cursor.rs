@@ -191,7 +191,7 @@ fn a_cursor_of_another_file_or_none_at_all_is_refused() {
     lines(&lab, &["--cursor-file=other.cursor", ALL]);
     let run = lab.fails(2, ["list", "--after", &cursor, "--cursor-file=other.cursor"]);
     assert!(run.stderr.contains("not of this cursor file"), "{run:?}");
-    let beyond = cursor.replacen(":", ":9", 1);
+    let beyond = cursor.replacen(':', ":9", 1);
     for (after, reason) in [
         (beyond.as_str(), "not of this cursor file"),
         ("yesterday", "is no cursor"),

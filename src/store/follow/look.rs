@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::log::{Entry, Mark};
-use super::seen::Watched;
 use super::{Follower, Give, Look, MOST_ENTRIES, Suspect, segment_mark};
 use crate::archive::{Expired, Manifest, Op};
 use crate::event::{Date, EventPath, Timestamp};
@@ -92,7 +91,7 @@ impl Follower {
         for date in dates {
             let Some(live) = live else { break };
             let changes = live.changes(date)?;
-            if !self.days.entry(date).or_insert_with(Watched::default).needs_look(changes, now) {
+            if !self.days.entry(date).or_default().needs_look(changes, now) {
                 continue;
             }
             let listing = live.list(date)?;

@@ -1,6 +1,8 @@
 //! A follower under every interleaving: the world changes at each point between two of its
 //! steps, in all possible ways, as it does for queries.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 
 use super::*;

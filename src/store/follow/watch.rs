@@ -89,10 +89,9 @@ impl Watch {
             Err(errno) => return Err(failed(errno)),
         }
         match inotify::add_watch(&self.handle, directory, flags) {
-            Ok(_) => Ok(true),
+            // What nobody can see into is told of by the look.
+            Ok(_) | Err(Errno::ACCESS) => Ok(true),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
-            // Nobody can see into it; the look says so.
-            Err(Errno::ACCESS) => Ok(true),
             Err(errno) => Err(failed(errno)),
         }
     }

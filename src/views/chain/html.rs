@@ -112,9 +112,12 @@ fn class(severity: Severity) -> &'static str {
     severity.as_str()
 }
 
+/// A node, and of each of its services the events.
+type Lanes<'a> = (&'a str, Vec<(&'a str, Vec<usize>)>);
+
 fn chart(chain: &Chain, out: &mut String) {
     let places = places(&chain.events);
-    let mut lanes: Vec<(&str, Vec<(&str, Vec<usize>)>)> = Vec::new();
+    let mut lanes: Vec<Lanes<'_>> = Vec::new();
     let (mut count, mut others) = (0, Vec::new());
     for (number, event) in chain.events.iter().enumerate() {
         let (node, service) = (event.step.node.as_str(), event.step.service.as_str());
