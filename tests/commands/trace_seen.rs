@@ -137,7 +137,7 @@ fn a_page_is_whole_and_legible_wide_and_narrow_dark_and_light() {
     let lab = Lab::new();
     sixty(&lab);
     let page = lab.ok(["trace", "run-1", "-o", "html"]);
-    for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+    for (width, dark) in [(1280, false), (1280, true), (800, false), (390, false), (390, true)] {
         let Some(found) = asked(&lab, &page, width, dark) else { return };
         let place = format!("{width}, dark {dark}: {found}");
         assert_eq!(found["width"], width, "{place}");

@@ -202,6 +202,7 @@ fn axis(chain: &Chain, places: &[f64], out: &mut String) {
     let mut at = f64::NEG_INFINITY;
     // Far enough from the label before and from the last one.
     let room = 1.0 / TICKS as f64;
+    let mut between = 0;
     for (number, event) in chain.events.iter().enumerate() {
         let place = places[number];
         let is_end = number == 0 || number == last;
@@ -220,7 +221,9 @@ fn axis(chain: &Chain, places: &[f64], out: &mut String) {
         } else if number == last {
             "right"
         } else {
-            "mid"
+            between += 1;
+            // Where the page is narrower, each second one must do.
+            if between % 2 == 1 || 1.0 - place < 2.0 * room { "mid spare" } else { "mid" }
         };
         out.push_str(&format!(
             "<span class=\"tick {side}\" style=\"left:{:.3}%\">{}{shown}</span>",
