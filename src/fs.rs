@@ -74,6 +74,13 @@ pub(crate) fn kind(file_type: FileType) -> &'static str {
     }
 }
 
+/// Which directory this is, and when its entries last changed, in nanoseconds since 1970.
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
+pub(crate) fn changed(stat: &rustix::fs::Stat) -> (u64, i64) {
+    let seconds = (stat.st_mtime as i64).saturating_mul(1_000_000_000);
+    (stat.st_ino as u64, seconds.saturating_add(stat.st_mtime_nsec as i64))
+}
+
 /// Creates a new file for writing.
 pub(crate) fn create_new(at: BorrowedFd<'_>, name: &str, mode: u32) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;

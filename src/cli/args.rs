@@ -45,7 +45,7 @@ pub(super) struct Global {
         help_heading = "Global options"
     )]
     pub(super) policy: Option<PathBuf>,
-    /// How results are printed: table, json, ndjson (an object a line) or path
+    /// How results are printed: table, json, ndjson (an object a line) or path; trace knows more
     #[arg(
         short,
         long,
@@ -112,6 +112,12 @@ pub(super) enum Format {
     Ndjson,
     /// Paths alone, one a line.
     Path,
+    /// A diagram for Mermaid.
+    Mermaid,
+    /// A graph for Graphviz.
+    Dot,
+    /// A web page.
+    Html,
 }
 
 impl Format {
@@ -122,6 +128,9 @@ impl Format {
             Self::Json => "json",
             Self::Ndjson => "ndjson",
             Self::Path => "path",
+            Self::Mermaid => "mermaid",
+            Self::Dot => "dot",
+            Self::Html => "html",
         }
     }
 }

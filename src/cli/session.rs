@@ -297,8 +297,8 @@ pub(super) fn policy(named: Option<&Path>) -> hlarchive::Result<Policy> {
     }
 }
 
-/// Who acts at this time, by which command.
-pub(super) fn context(now: Timestamp, command: String) -> hlarchive::Result<Context> {
+/// Random bytes.
+pub(super) fn seed() -> hlarchive::Result<[u8; 32]> {
     let mut seed = [0; 32];
     let mut filled = 0;
     while filled < seed.len() {
@@ -306,11 +306,16 @@ pub(super) fn context(now: Timestamp, command: String) -> hlarchive::Result<Cont
             rustix::rand::getrandom(&mut seed[filled..], rustix::rand::GetRandomFlags::empty())
                 .map_err(|error| Error::io("the system's random source", "read", error))?;
     }
+    Ok(seed)
+}
+
+/// Who acts at this time, by which command.
+pub(super) fn context(now: Timestamp, command: String) -> hlarchive::Result<Context> {
     let user = ["USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
         .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
-    Ok(Context::new(now, By { user, host: host_name(), command }, seed))
+    Ok(Context::new(now, By { user, host: host_name(), command }, seed()?))
 }
 
 /// The system's time.

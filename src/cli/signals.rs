@@ -1,13 +1,25 @@
 //! A polite stop: the first SIGINT or SIGTERM asks a long operation to stop at the next
 //! safe point; the second ends the process as usual.
 
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use hlarchive::Error;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::{flag, low_level};
+
+use super::exit::Failure;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 static SIGNAL: AtomicUsize = AtomicUsize::new(0);
+/// Ready to be read when a stop was asked for: so a wait ends at once, however little time
+/// lies between the last question and the wait.
+static BELL: OnceLock<Option<UnixStream>> = OnceLock::new();
 
 /// Proof that the process listens, so that a stop can be asked for.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +34,8 @@ impl Stop {
             let _ = flag::register_usize(signal, &SIGNAL, signal as usize);
             let _ = flag::register(signal, &ASKED);
         }
+        // Without a bell a stop is heard when the wait is over.
+        let _ = BELL.get_or_init(|| ring().ok());
         Self(())
     }
 
@@ -30,6 +44,34 @@ impl Stop {
     pub(super) fn asked(self) -> bool {
         ASKED.load(Ordering::Relaxed)
     }
+
+    /// Waits until there is something to be read, a stop is asked for, or so much time has
+    /// passed. Where nobody reads our results any more, there is nothing to wait for.
+    #[allow(clippy::unused_self, reason = "only who listens can be woken")]
+    pub(super) fn wait(self, wakes: Option<&impl AsFd>, most: Duration) -> Result<(), Failure> {
+        let bell = BELL.get().and_then(Option::as_ref);
+        let stdout = rustix::stdio::stdout();
+        // Of standard output, only its end is told.
+        let mut fds = vec![PollFd::from_borrowed_fd(stdout, PollFlags::empty())];
+        fds.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
+        fds.extend(wakes.map(|wakes| PollFd::new(wakes, PollFlags::IN)));
+        let most = Timespec::try_from(most).ok();
+        match poll(&mut fds, most.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::io("the next event", "wait for", errno).into()),
+        }
+        let is_closed = fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP);
+        if is_closed { Err(Failure::ClosedPipe) } else { Ok(()) }
+    }
+}
+
+/// A bell that rings with each signal.
+fn ring() -> std::io::Result<UnixStream> {
+    let (bell, rope) = UnixStream::pair()?;
+    for signal in [SIGINT, SIGTERM] {
+        low_level::pipe::register(signal, rope.try_clone()?)?;
+    }
+    Ok(bell)
 }
 
 /// The signal that asked for a stop, if one did.

@@ -155,6 +155,27 @@ impl LiveTree {
         }
     }
 
+    /// When the directories of a day last changed, and which they are: as long as this stays
+    /// the same, and is not too young for the file system's clock, no file came or went.
+    pub fn changes(&self, date: Date) -> Result<Vec<(u64, i64)>> {
+        let day_name = date.to_string();
+        let failed = |errno| Error::io(self.root.join(&day_name), "read", errno);
+        // Whatever else stands there is named when the day is listed.
+        let Ok(day) = fs::open_dir(self.fd(), &day_name) else { return Ok(Vec::new()) };
+        let mut changes = vec![fs::changed(&rustix::fs::fstat(&day).map_err(failed)?)];
+        fs::read_dir(day.as_fd(), &mut |name, file_type| {
+            let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+            if file_type == FileType::Directory
+                && let Ok(stat) = rustix::fs::statat(&day, name, flags)
+            {
+                changes.push(fs::changed(&stat));
+            }
+        })
+        .map_err(failed)?;
+        changes.sort_unstable();
+        Ok(changes)
+    }
+
     /// Gets ready to read and remove files of a day.
     pub fn partition(&self, date: Date) -> PartitionReader<'_> {
         PartitionReader::new(self, date)

@@ -37,7 +37,7 @@ pub(super) fn step() {
 
 /// What happens to the history while it is read, one step at a time.
 #[derive(Debug, Clone, Copy)]
-enum Change {
+pub(super) enum Change {
     /// A segment gets its name, with these events.
     Publish(u32, &'static [u32]),
     /// Its record is appended.
@@ -65,8 +65,8 @@ use Change::{
     Unpublish, Write,
 };
 
-struct World {
-    directory: tempfile::TempDir,
+pub(super) struct World {
+    pub(super) directory: tempfile::TempDir,
     archive: ArchiveDir,
     lock: ArchiveLock,
 }
@@ -77,7 +77,7 @@ fn date() -> Date {
 
 /// An event of two nodes in turn; numbers from 100 on have the names of those from 0 on,
 /// and other bytes.
-fn event(number: u32) -> (EventPath, Vec<u8>) {
+pub(super) fn event(number: u32) -> (EventPath, Vec<u8>) {
     let (name, node) = (number % 100, if number.is_multiple_of(2) { "nas" } else { "pi4" });
     let path = format!(
         "2026-05-16/{node}/20260516T10{name:02}00.000000Z_node_online_0196d8a2-0000-7000-8000-\
@@ -132,7 +132,7 @@ impl World {
         world
     }
 
-    fn store(&self) -> Store {
+    pub(super) fn store(&self) -> Store {
         Store::new(
             self.directory.path().join("events"),
             Some(self.directory.path().join("archive")),
@@ -249,7 +249,7 @@ fn little() -> Reader {
 
 /// Lets `read` run while `changes` happen, in every way, and `judge` what came of it. Gives
 /// the number of ways.
-fn every_way<T>(
+pub(super) fn every_way<T>(
     before: &[Change],
     changes: &[Change],
     read: &dyn Fn(&World) -> T,

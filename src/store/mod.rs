@@ -10,6 +10,7 @@ mod candidates;
 mod cursor;
 mod filter;
 mod find;
+pub mod follow;
 mod frames;
 mod notice;
 mod row;

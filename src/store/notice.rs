@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::archive::{Expired, SegmentName};
-use crate::event::EventPath;
+use crate::event::{Date, EventPath};
 use crate::live::Oddity;
 
 /// Something that was passed over, or that the reader should know.
@@ -47,12 +47,24 @@ pub enum Notice {
     },
     /// Days that could have held an answer have expired, or parts of them.
     Expired(Expired),
+    /// Events that came after a cursor are nowhere any more.
+    Vanished {
+        /// Their day.
+        date: Date,
+        /// How many they are.
+        events: u64,
+        /// Whether something of the day expired, and so may they.
+        expired: bool,
+    },
 }
 
 impl Notice {
     /// Whether the answer may lack events because of it.
     pub fn costs_events(&self) -> bool {
-        matches!(self, Self::Unreadable { .. } | Self::Damaged { .. })
+        matches!(
+            self,
+            Self::Unreadable { .. } | Self::Damaged { .. } | Self::Vanished { expired: false, .. }
+        )
     }
 }
 
@@ -71,6 +83,15 @@ impl fmt::Display for Notice {
             }
             Self::Conflict { path } => {
                 write!(f, "{path}: two different events have this name; both are shown")
+            }
+            Self::Vanished { date, events, expired } => {
+                let be = if *events == 1 {
+                    "event of this day that came after the cursor is"
+                } else {
+                    "events of this day that came after the cursor are"
+                };
+                let why = if *expired { "expired" } else { "gone or cannot be read" };
+                write!(f, "{date}: {events} {be} {why}")
             }
             Self::Expired(expired) => write!(f, "{expired}; they could have held an answer"),
         }

@@ -5,6 +5,7 @@
 //! with the answer, as a list of attempts does, grows with nothing else.
 
 pub mod attempts;
+pub mod chain;
 pub mod detail;
 pub mod problems;
 pub mod trace;

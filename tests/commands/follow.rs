@@ -98,8 +98,8 @@ fn only_events_that_meet_the_filters_are_printed() {
     assert_eq!((rest.as_str(), code), ("", Some(143)));
     assert_eq!(
         errors,
-        "hlarchive: warning: 2026-05-16/n/broken.json: not an event: an event is a JSON object; \
-         this is not one\n"
+        "hlarchive: warning: 2026-05-16/n/broken.json: not an event, passed over: an event is a JSON \
+         object; this is not one\n"
     );
 }
 

@@ -43,6 +43,7 @@ mod sign;
 mod status;
 mod sync;
 mod trace;
+mod trace_seen;
 mod users;
 mod verify;
 mod verify_manifest;

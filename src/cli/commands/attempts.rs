@@ -5,12 +5,13 @@ use hlarchive::event::{Severity, shown};
 use hlarchive::store::{Filter, Notices, Query, Store};
 use hlarchive::views::attempts::{Afterwards, Attempt, Collector, Range, TYPES};
 
-use super::{count, span};
+use super::count;
 use crate::cli::args::{Format, TimeArgs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, shrink, total, width};
+use hlarchive::views::chain::span;
 
 /// Show what was tried already, and whether it helped
 #[derive(Debug, clap::Args)]

@@ -1,136 +1,100 @@
-//! `hlarchive list --follow`: new events as they come.
-//!
-//! Directories are looked at again when their modification time changed; a file is
-//! printed once, whenever it was first seen. Rotation takes files away and is no news.
+//! `hlarchive list --follow`, `--after` and `--cursor-file`: the library looks and remembers;
+//! here it is woken, and what it gives is printed.
 
-use std::collections::{BTreeMap, HashSet};
-use std::time::{Duration, SystemTime};
+use std::ops::ControlFlow;
+use std::time::Duration;
 
-use hlarchive::event::{Date, EventHead, EventPath};
-use hlarchive::live::FileState;
-use hlarchive::segment::Sha256Hash;
-use hlarchive::store::{FoundEvent, Query};
+use hlarchive::store::follow::{FollowOptions, Follower, Look, Watch};
 
 use super::list::Printer;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, now};
 use crate::cli::signals::Stop;
 
-/// How often the tree is looked at.
+/// How often it is looked where nothing wakes us, or soon after something came.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Files of one day that were seen already, as short hashes of their identities.
-type Seen = HashSet<[u8; 16]>;
+/// How often it is looked all the same.
+const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Prints what came and, if it `goes_on`, what comes.
 pub(super) fn follow(
     session: &mut Session,
-    mut query: Query,
+    options: FollowOptions,
     printer: &mut Printer,
+    goes_on: bool,
 ) -> Result<Exit, Failure> {
     let stop = Stop::listen();
-    let mut days: BTreeMap<Date, (Seen, Vec<SystemTime>)> = BTreeMap::new();
-    // What is there before the first answer counts as seen; what comes while it is
-    // printed is in the answer or is found by the first look afterwards.
-    let mut printed = Seen::new();
-    look(session, &mut days, &mut |_| {})?;
-    let mut events = session.store.events(query.clone())?;
-    for event in &mut events {
-        let event = event?;
-        printed.insert(short(&event.path));
-        printer.print(session, &event)?;
-    }
-    session.notices(events.notices());
-    drop(events);
-    query.dates.clear();
-    printer.flush(session)?;
-    while !stop.asked() {
-        let mut news = Vec::new();
-        look(session, &mut days, &mut |path| news.push(path))?;
-        news.retain(|path| !printed.contains(&short(path)));
-        let mut found = read(session, &query, news)?;
-        found.sort_by_key(|event| event.head().map_or(i64::MAX, |head| head.timestamp.micros()));
-        for event in &found {
-            printer.print(session, event)?;
-        }
-        if found.is_empty() {
-            std::thread::sleep(INTERVAL);
-        } else {
+    let mut follower = Follower::begin(&session.store, options)?;
+    let mut alarm = Alarm { watch: None, given_up: !goes_on };
+    loop {
+        let is_watched = alarm.arm(session);
+        let look: Look = follower.look(now(), &mut |arrivals| {
+            for arrival in &arrivals {
+                printer.print_arrival(session, arrival)?;
+            }
             printer.flush(session)?;
+            Ok::<_, Failure>(if stop.asked() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        session.notices(follower.notices());
+        if stop.asked() {
+            return Ok(Exit::Stopped);
+        }
+        if look.ended || !(goes_on || look.again) {
+            break;
+        }
+        if !look.again {
+            let patience = if is_watched && !look.restless { PATIENCE } else { INTERVAL };
+            stop.wait(alarm.watch.as_ref(), patience)?;
+        }
+        if stop.asked() {
+            return Ok(Exit::Stopped);
         }
     }
-    Ok(Exit::Stopped)
+    printer.end(session)?;
+    session.notices(follower.end());
+    session.end_notices();
+    if follower.notices().any_cost() {
+        return Ok(Exit::Io);
+    }
+    session.warn_of_nowhere()?;
+    Ok(Exit::Done)
 }
 
-fn short(path: &EventPath) -> [u8; 16] {
-    let mut short = [0; 16];
-    short.copy_from_slice(&Sha256Hash::of(path.to_string().as_bytes()).0[..16]);
-    short
+/// What wakes us, as long as it can.
+struct Alarm {
+    watch: Option<Watch>,
+    given_up: bool,
 }
 
-/// Finds files that were not seen before, in days whose directories changed.
-fn look(
-    session: &Session,
-    days: &mut BTreeMap<Date, (Seen, Vec<SystemTime>)>,
-    found: &mut dyn FnMut(EventPath),
-) -> Result<(), Failure> {
-    let Some(live) = session.store.live()? else { return Ok(()) };
-    let (dates, _) = live.dates()?;
-    days.retain(|date, _| dates.contains(date));
-    for date in dates {
-        let before = modified(session, date);
-        let (seen, last) = days.entry(date).or_default();
-        if !before.is_empty() && *last == before {
-            continue;
+impl Alarm {
+    /// Watches all that is there; whether everything that comes will wake us.
+    fn arm(&mut self, session: &Session) -> bool {
+        if self.given_up {
+            return false;
         }
-        let listing = live.list(date)?;
-        for number in 0..listing.len() {
-            let path = listing.path(number);
-            if seen.insert(short(&path)) {
-                found(path);
+        let armed = match &self.watch {
+            Some(watch) => watch.arm(&session.store),
+            None => Watch::new().and_then(|watch| {
+                let armed = watch.arm(&session.store);
+                self.watch = Some(watch);
+                armed
+            }),
+        };
+        armed.unwrap_or_else(|error| {
+            self.given_up = true;
+            self.watch = None;
+            if session.global.verbose {
+                session.remark(&format!(
+                    "hlarchive: {error}; so new events are looked for every {} ms",
+                    INTERVAL.as_millis()
+                ));
             }
-        }
-        // A change within the clock's grain after this look must not be missed: only
-        // times that lie a little back are believed.
-        let settled = before
-            .iter()
-            .all(|time| time.elapsed().is_ok_and(|elapsed| elapsed > Duration::from_millis(100)));
-        *last = if settled { before } else { Vec::new() };
+            false
+        })
     }
-    Ok(())
-}
-
-/// When the directories of a day were last changed.
-fn modified(session: &Session, date: Date) -> Vec<SystemTime> {
-    let day = session.store.root().join(date.to_string());
-    let time = |path: &std::path::Path| {
-        std::fs::symlink_metadata(path).and_then(|metadata| metadata.modified()).ok()
-    };
-    let mut times: Vec<SystemTime> = time(&day).into_iter().collect();
-    if let Ok(nodes) = std::fs::read_dir(&day) {
-        times.extend(nodes.flatten().filter_map(|node| time(&node.path())));
-    }
-    times
-}
-
-fn read(
-    session: &Session,
-    query: &Query,
-    paths: Vec<EventPath>,
-) -> Result<Vec<FoundEvent>, Failure> {
-    let Some(live) = session.store.live()? else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
-    let mut bytes = Vec::new();
-    for path in paths {
-        let partition = live.partition(path.date);
-        if let FileState::Read(_) = partition.read_into(&path.node, &path.name, &mut bytes)? {
-            match EventHead::parse(&bytes) {
-                Ok(head) if query.filter.matches(&head) => {
-                    found.push(FoundEvent::new(path, None, bytes.as_slice().into()));
-                }
-                Ok(_) => {}
-                Err(error) => session.warn(&format!("{path}: not an event: {error}")),
-            }
-        }
-    }
-    Ok(found)
 }

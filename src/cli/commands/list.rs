@@ -2,13 +2,16 @@
 
 use std::io::Write;
 
+use std::path::PathBuf;
+
+use hlarchive::store::follow::{After, Arrival, FollowOptions};
 use hlarchive::store::{FoundEvent, Order, Query, Scope};
 
 use super::follow::follow;
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure, stdout_failed};
 use crate::cli::output::EventTable;
-use crate::cli::session::Session;
+use crate::cli::session::{Session, seed};
 
 /// List events in time order, live and archived alike
 #[derive(Debug, clap::Args)]
@@ -19,13 +22,21 @@ Examples:
   hlarchive list --since '2 days ago' --min-severity error
   hlarchive list --since 2026-05-01 -o ndjson | jq .type
   hlarchive list --follow
+  hlarchive list --follow --cursor-file seen.cursor -o ndjson
+  hlarchive list --cursor-file seen.cursor --after start -o ndjson
 
 Several values of one filter are alternatives; different filters must all hold. With -o ndjson \
 each line has the event's own fields, then _path (DATE/NODE/FILE) and, when it is archived, \
 _segment.
 
+With --cursor-file or --after each event is given once, over any number of runs, whenever and \
+wherever it came: in the order in which it came, and with -o ndjson or json its _cursor as last \
+field. --cursor-file alone goes on after the last event that was printed; a script that keeps the \
+_cursor of the last event it dealt with goes on after that with --after. The first run makes the \
+file and begins with what the other flags say.
+
 Exit codes:
-  1   filters were given, and nothing matched
+  1   filters were given, and nothing matched; not with --after or --cursor-file
   74  something could not be read, so events may be missing")]
 pub(in crate::cli) struct Args {
     /// At most this many
@@ -37,6 +48,14 @@ pub(in crate::cli) struct Args {
     /// Go on with new events as they come
     #[arg(short, long, conflicts_with_all = ["reverse", "limit", "archived_only", "until"])]
     follow: bool,
+    /// Only what came after this event: its _cursor, or "start" for the cursor file's beginning
+    #[arg(long, value_name = "CURSOR", value_parser = after,
+          conflicts_with_all = ["reverse", "archived_only", "live_only"])]
+    after: Option<After>,
+    /// Keep the place in FILE: go on where the last run ended
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["reverse", "archived_only", "live_only"])]
+    cursor_file: Option<PathBuf>,
     /// Plain files alone
     #[arg(long)]
     live_only: bool,
@@ -55,6 +74,10 @@ const BATCH: usize = 4096;
 
 fn limit(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a number of events".to_owned())
+}
+
+fn after(text: &str) -> Result<After, String> {
+    text.parse().map_err(|error: hlarchive::event::Malformed| error.to_string())
 }
 
 impl Args {
@@ -83,8 +106,17 @@ impl Args {
             },
         };
         let mut printer = Printer::new(format);
-        if self.follow {
-            return follow(session, query, &mut printer);
+        if self.follow || self.after.is_some() || self.cursor_file.is_some() {
+            let first_dates = query.dates.clone();
+            let options = FollowOptions {
+                // Today is where the first run begins, and no condition for later ones.
+                query: if only_today { Query { dates: Vec::new(), ..query } } else { query },
+                first_dates,
+                cursor_file: self.cursor_file,
+                after: self.after,
+                seed: seed()?,
+            };
+            return follow(session, options, &mut printer, self.follow);
         }
         let mut events = session.store.events(query)?;
         let mut found = 0_u64;
@@ -156,16 +188,30 @@ impl Printer {
         session.out.write_all(text).map_err(stdout_failed)
     }
 
-    /// Prints one event.
-    pub(super) fn print(
+    /// Prints one event and its place.
+    pub(super) fn print_arrival(
         &mut self,
         session: &mut Session,
-        event: &FoundEvent,
+        arrival: &Arrival,
     ) -> Result<(), Failure> {
-        if self.format != Format::Table {
-            let (events, text) = render(&mut std::iter::once(event.clone()), self.format);
-            return self.print_text(session, events, &text);
+        let mut text = Vec::new();
+        match self.format {
+            Format::Table => return self.print(session, &arrival.event),
+            Format::Path => text.extend_from_slice(format!("{}\n", arrival.event.path).as_bytes()),
+            Format::Json => {
+                text.extend_from_slice(COMMA);
+                arrival.write_json(&mut text);
+            }
+            _ => {
+                arrival.write_json(&mut text);
+                text.push(b'\n');
+            }
         }
+        self.print_text(session, 1, &text)
+    }
+
+    /// Adds one event to the table.
+    fn print(&mut self, session: &mut Session, event: &FoundEvent) -> Result<(), Failure> {
         self.line.clear();
         self.table.add(event, session.width(), session.paint, &mut self.line);
         self.printed += 1;
@@ -207,7 +253,7 @@ fn render(events: &mut dyn Iterator<Item = FoundEvent>, format: Format) -> (u64,
                 text.extend_from_slice(COMMA);
                 event.write_json(&mut text);
             }
-            Format::Table | Format::Ndjson => {
+            _ => {
                 event.write_json(&mut text);
                 text.push(b'\n');
             }

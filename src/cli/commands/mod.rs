@@ -85,14 +85,3 @@ fn verb(number: u64, one: &'static str, more: &'static str) -> &'static str {
 fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
-
-/// A stretch of time in the two units that tell most.
-fn span(micros: i64) -> String {
-    let seconds = micros / 1_000_000;
-    match seconds {
-        0..60 => format!("{}.{:03}s", seconds, micros % 1_000_000 / 1000),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}

@@ -35,7 +35,7 @@ impl Args {
         match format {
             Format::Table => session.out.write_all(&found.bytes).map_err(stdout_failed)?,
             Format::Path => session.line(&found.path.to_string())?,
-            Format::Json | Format::Ndjson => {
+            _ => {
                 if let Err(error) = found.head() {
                     return Err(hlarchive::Error::bad_event(
                         found.path.to_string(),

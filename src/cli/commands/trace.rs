@@ -4,10 +4,10 @@ use std::io::Write;
 
 use hlarchive::archive::Expired;
 use hlarchive::event::Severity;
-use hlarchive::store::{Filter, FoundEvent, Query};
+use hlarchive::store::{EventStream, Filter, FoundEvent, Query};
+use hlarchive::views::chain::{ChainBuilder, dot, html, mermaid, span};
 use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
 
-use super::span;
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure, stdout_failed};
 use crate::cli::output::short_time;
@@ -20,6 +20,11 @@ use crate::cli::table::{fit, shrink, total, width, wrap};
 Examples:
   hlarchive trace deploy-882
   hlarchive trace deploy-882 -o json | jq .outcome
+  hlarchive trace deploy-882 -o html > deploy-882.html
+  hlarchive trace deploy-882 -o dot | dot -Tsvg > deploy-882.svg
+
+With -o mermaid: a sequence diagram as Markdown renders it; with -o dot: a graph for Graphviz; with \
+-o html: one page that needs no network and no script, with all payloads.
 
 With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, service, \
 source, detail, path, segment), events, first, last, duration_us, outcome (completed, recovered, \
@@ -37,18 +42,30 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
-        let formats = [Format::Table, Format::Json, Format::Ndjson, Format::Path];
+        let formats = [
+            Format::Table,
+            Format::Json,
+            Format::Ndjson,
+            Format::Path,
+            Format::Mermaid,
+            Format::Dot,
+            Format::Html,
+        ];
         let format = session.format(&formats)?;
         let id = self.correlation_id;
         let filter = Filter { correlation_ids: vec![id.clone()], ..Filter::default() };
         let mut events = session.store.events(Query { filter, ..Query::default() })?;
-        let mut timeline = Timeline::new(&id, format);
-        for event in &mut events {
-            timeline.tell(session, &event?)?;
-        }
-        let cut = events.notices().any_cost();
-        let expired = events.notices().expired().cloned();
-        let found = timeline.end(session, cut, expired.as_ref())?;
+        let found = if matches!(format, Format::Mermaid | Format::Dot | Format::Html) {
+            draw(session, &id, format, &mut events)?
+        } else {
+            let mut timeline = Timeline::new(&id, format);
+            for event in &mut events {
+                timeline.tell(session, &event?)?;
+            }
+            let cut = events.notices().any_cost();
+            let expired = events.notices().expired().cloned();
+            timeline.end(session, cut, expired.as_ref())?
+        };
         session.flush()?;
         session.notices(events.notices());
         session.end_notices();
@@ -66,6 +83,34 @@ impl Args {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Writes a picture of a chain; whether there was one.
+fn draw(
+    session: &mut Session,
+    id: &str,
+    format: Format,
+    events: &mut EventStream,
+) -> Result<bool, Failure> {
+    let mut chain = ChainBuilder::new(id);
+    for event in &mut *events {
+        chain.add(&event?);
+    }
+    let mut remarks = Vec::new();
+    if events.notices().any_cost() {
+        remarks.push("something could not be read, so events may be missing".to_owned());
+    }
+    remarks.extend(
+        events.notices().expired().map(|e| format!("{e}; they could have been part of it")),
+    );
+    let Some(chain) = chain.finish(remarks) else { return Ok(false) };
+    let text = match format {
+        Format::Mermaid => mermaid(&chain),
+        Format::Dot => dot(&chain),
+        _ => html(&chain),
+    };
+    session.out.write_all(text.as_bytes()).map_err(stdout_failed)?;
+    Ok(true)
 }
 
 /// Writes a chain while it is read.
@@ -108,6 +153,7 @@ impl<'a> Timeline<'a> {
                 line.push(b'\n');
                 session.out.write_all(&line).map_err(stdout_failed)
             }
+            Format::Mermaid | Format::Dot | Format::Html => Ok(()),
             Format::Json => {
                 let open = serde_json::json!(self.id);
                 let start = if self.begun {

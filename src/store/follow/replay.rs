@@ -1,0 +1,147 @@
+//! What is noted behind a cursor, given again in the order in which it was noted.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::log::{Entry, Mark};
+use super::{Follower, Give};
+use crate::event::Date;
+use crate::live::FileState;
+use crate::store::filter::Judged;
+use crate::store::{FoundEvent, Notice, Order, Query, Scope};
+use crate::{Error, Result};
+
+/// Entries that are looked up together.
+const MOST: usize = 4096;
+
+/// Bytes of events that may come together; what has more is looked up in smaller parts.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Where each wanted event of a day stands in the list.
+type Wanted = HashMap<Mark, u64>;
+
+impl Follower {
+    /// Gives what is noted and was not given; whether more is wanted.
+    pub(super) fn replay<E: From<Error>>(&mut self, give: &mut Give<'_, E>) -> Result<bool, E> {
+        let mut most = MOST;
+        while self.given < self.log.len() {
+            let mut wanted: BTreeMap<Date, Wanted> = BTreeMap::new();
+            let (mut count, mut end) = (0, self.given);
+            self.log.scan(self.given, &mut |position, entry| {
+                if let Entry::Came(date, mark) = entry
+                    && self.asks_for(date)
+                {
+                    if count == most {
+                        return false;
+                    }
+                    count += 1;
+                    wanted.entry(date).or_default().insert(mark, position + 1);
+                }
+                end = position + 1;
+                true
+            })?;
+            let Some(mut events) =
+                self.find(wanted, if most > 1 { MOST_BYTES } else { usize::MAX })?
+            else {
+                most /= 2;
+                continue;
+            };
+            events.sort_unstable_by_key(|(position, _)| *position);
+            if !self.give(events, end, give)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Finds events wherever they lie by now, live first as always, and of them those that
+    /// meet the filter; `None` when they have too many bytes.
+    fn find(
+        &mut self,
+        wanted: BTreeMap<Date, Wanted>,
+        most_bytes: usize,
+    ) -> Result<Option<Vec<(u64, FoundEvent)>>> {
+        let mut events = Vec::new();
+        let mut bytes = 0;
+        for (date, mut wanted) in wanted {
+            self.find_live(date, &mut wanted, &mut events, &mut bytes)?;
+            if !wanted.is_empty() {
+                self.find_archived(date, &mut wanted, &mut events, &mut bytes, most_bytes)?;
+            }
+            if bytes > most_bytes {
+                return Ok(None);
+            }
+            if !wanted.is_empty() {
+                let expired = self.manifest.expired_of(date).next().is_some();
+                let events = wanted.len() as u64;
+                self.notices.add(Notice::Vanished { date, events, expired });
+            }
+        }
+        Ok(Some(events))
+    }
+
+    fn find_live(
+        &mut self,
+        date: Date,
+        wanted: &mut Wanted,
+        events: &mut Vec<(u64, FoundEvent)>,
+        bytes: &mut usize,
+    ) -> Result<()> {
+        let Some(live) = self.store.live()? else { return Ok(()) };
+        let listing = live.list(date)?;
+        let partition = live.partition(date);
+        let mut buffer = Vec::new();
+        for number in 0..listing.len() {
+            let path = listing.path(number);
+            let mark = self.mark(&path);
+            let Some(position) = wanted.get(&mark).copied() else { continue };
+            // What cannot be read here may be archived, too; else it is named as missing.
+            let read = partition.read_into(&path.node, &path.name, &mut buffer);
+            if let Ok(FileState::Read(_)) = read {
+                match self.query.filter.judge(&buffer) {
+                    Judged::Match(_) => {
+                        *bytes += buffer.len();
+                        let event = FoundEvent::new(path, None, buffer.as_slice().into());
+                        events.push((position, event));
+                    }
+                    Judged::Other => {}
+                    Judged::Invalid(_) => continue,
+                }
+                wanted.remove(&mark);
+            }
+        }
+        Ok(())
+    }
+
+    fn find_archived(
+        &mut self,
+        date: Date,
+        wanted: &mut Wanted,
+        events: &mut Vec<(u64, FoundEvent)>,
+        bytes: &mut usize,
+        most_bytes: usize,
+    ) -> Result<()> {
+        let query = Query {
+            dates: vec![date],
+            scope: Scope::Archived,
+            order: Order::Forward,
+            ..Query::default()
+        };
+        let mut stream = self.store.events(query)?;
+        for event in &mut stream {
+            let event = event?;
+            let Some(position) = wanted.remove(&self.mark(&event.path)) else { continue };
+            if let Judged::Match(_) = self.query.filter.judge(&event.bytes) {
+                *bytes += event.bytes.len();
+                events.push((position, event));
+            }
+            if wanted.is_empty() || *bytes > most_bytes {
+                break;
+            }
+        }
+        self.take_notices(stream.notices());
+        if let Some(archive) = self.store.archive()? {
+            self.manifest.reload_if_changed(&archive)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! Which events were seen, a day at a time, and whether a live day must be looked at again.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::log::{Entry, Log, Mark};
+use crate::Result;
+use crate::event::{Date, Timestamp};
+
+/// Days whose entries are collected in one pass over the file.
+const DAYS_AT_ONCE: usize = 64;
+
+/// So long a directory's time must have stood still before it is believed: some file
+/// systems count in two seconds. Only our own clock counts, not that of a file server.
+const SETTLES_MICROS: i64 = 2_500_000;
+
+/// The marks of one day: those of the file, and those since.
+#[derive(Debug, Default)]
+struct Marks {
+    sorted: Vec<Mark>,
+    since: HashSet<Mark>,
+}
+
+/// What was seen of the days that are being looked at.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    days: BTreeMap<Date, Marks>,
+    /// The days of which the file has any entry.
+    noted: HashSet<Date>,
+}
+
+impl Seen {
+    /// What the file has entries of.
+    pub(super) fn noted(log: &Log) -> Result<Self> {
+        let mut seen = Self::default();
+        log.scan(0, &mut |_, entry| {
+            if let Entry::Came(date, _) | Entry::Known(date, _) = entry {
+                seen.noted.insert(date);
+            }
+            true
+        })?;
+        Ok(seen)
+    }
+
+    /// Collects the marks of these days.
+    pub(super) fn load(&mut self, log: &Log, dates: &[Date]) -> Result<()> {
+        let missing: Vec<Date> =
+            dates.iter().copied().filter(|date| !self.days.contains_key(date)).collect();
+        for dates in missing.chunks(DAYS_AT_ONCE) {
+            let mut found: BTreeMap<Date, Vec<Mark>> =
+                dates.iter().map(|date| (*date, Vec::new())).collect();
+            if dates.iter().any(|date| self.noted.contains(date)) {
+                log.scan(0, &mut |_, entry| {
+                    if let Entry::Came(date, mark) | Entry::Known(date, mark) = entry
+                        && let Some(marks) = found.get_mut(&date)
+                    {
+                        marks.push(mark);
+                    }
+                    true
+                })?;
+            }
+            for (date, mut sorted) in found {
+                sorted.sort_unstable();
+                self.days.insert(date, Marks { sorted, since: HashSet::new() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an event of a day that was loaded was seen.
+    pub(super) fn has(&self, date: Date, mark: &Mark) -> bool {
+        self.days.get(&date).is_some_and(|marks| {
+            marks.since.contains(mark) || marks.sorted.binary_search(mark).is_ok()
+        })
+    }
+
+    /// Notes an event; whether it was not seen before.
+    pub(super) fn add(&mut self, date: Date, mark: Mark) -> bool {
+        if self.has(date, &mark) {
+            return false;
+        }
+        self.noted.insert(date);
+        self.days.entry(date).or_default().since.insert(mark)
+    }
+
+    /// Forgets all days but these; the file has them.
+    pub(super) fn keep(&mut self, dates: &BTreeMap<Date, Watched>) {
+        self.days.retain(|date, _| dates.contains_key(date));
+    }
+}
+
+/// A live day, and the state of its directories at the last look.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    changes: Vec<(u64, i64)>,
+    since: Option<Timestamp>,
+    settled: bool,
+}
+
+impl Watched {
+    /// Whether the day must be listed again. What came within the grain of the file system's
+    /// clock leaves no trace in a directory's time, so the same time is believed only when
+    /// a look well after its first sight has found nothing else.
+    pub(super) fn needs_look(&mut self, changes: Vec<(u64, i64)>, now: Timestamp) -> bool {
+        if changes != self.changes {
+            *self = Self { changes, since: Some(now), settled: false };
+            return true;
+        }
+        if self.settled {
+            return false;
+        }
+        let since = *self.since.get_or_insert(now);
+        let waited = now.micros().saturating_sub(since.micros());
+        if waited < 0 {
+            // The clock was set back.
+            self.since = Some(now);
+        }
+        self.settled = waited > SETTLES_MICROS;
+        true
+    }
+
+    /// Whether nothing can come any more without a new time.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_believed_when_its_time_stood_still_for_long_enough() {
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        let mut day = Watched::default();
+        let mut look = |time: i64, now: i64| day.needs_look(vec![(1, time)], at(now));
+        assert!(look(5, 100), "never seen");
+        assert!(look(5, 101) && look(5, 102), "too young, whatever the server's clock says");
+        assert!(look(5, 103), "the look that settles it");
+        assert!(!look(5, 104) && !look(5, 50), "settled");
+        assert!(look(6, 105), "changed");
+        assert!(look(6, 20) && look(6, 22), "the clock was set back");
+        assert!(look(6, 23));
+        assert!(!look(6, 24));
+    }
+}

@@ -1,0 +1,79 @@
+//! A chain as a Mermaid sequence diagram: the nodes side by side, time downwards.
+//!
+//! Each event is an arrow to its node from the one where the chain was before; a cross at its
+//! end says that something failed. Mermaid itself limits a diagram's text to 50,000
+//! characters, so a long chain is shown by its beginning and its end.
+
+use super::{Chain, offset, seen, verdict};
+use crate::event::Severity;
+
+/// Events that are shown.
+const MOST: usize = 120;
+/// Nodes that are shown; what happened on others is told beside the last.
+const MOST_NODES: usize = 20;
+/// The longest label, in characters as they are written.
+const MOST_LABEL: usize = 150;
+
+/// The diagram.
+pub fn mermaid(chain: &Chain) -> String {
+    let nodes = chain.nodes(MOST_NODES);
+    let number = |node: &str| {
+        nodes.iter().position(|known| *known == node).unwrap_or(nodes.len().saturating_sub(1))
+    };
+    let mut out = String::from("sequenceDiagram\n");
+    out.push_str(&format!(
+        "    title {}\n",
+        format_args!("{}: {}", label(&chain.id), label(&verdict(chain)))
+    ));
+    for (at, node) in nodes.iter().enumerate() {
+        out.push_str(&format!("    participant n{at} as {}\n", label(node)));
+    }
+    let (first, last) = chain.ends(MOST);
+    let mut before = None;
+    for (at, event) in chain.events.iter().enumerate() {
+        let node = number(&event.step.node);
+        if at >= first && at < chain.events.len() - last {
+            if at == first {
+                let between = chain.events.len() - first - last;
+                out.push_str(&format!("    Note over n0: {between} events are not shown\n"));
+            }
+            continue;
+        }
+        let step = &event.step;
+        let mut text = format!("{} {}", offset(step.offset_us), step.event_type);
+        if step.service != "all" {
+            text.push_str(&format!(" ({})", step.service));
+        }
+        let mut text = label(&text);
+        if let Some(detail) = &step.detail {
+            text.push_str(&format!(": {}", label(detail)));
+        }
+        let arrow = if event.severity >= Severity::Error { "-x" } else { "->>" };
+        let from = before.unwrap_or(node);
+        out.push_str(&format!("    n{from}{arrow}n{node}: {text}\n"));
+        before = Some(node);
+    }
+    if chain.left_out() > 0 {
+        out.push_str(&format!("    Note over n0: {} more events\n", chain.left_out()));
+    }
+    for remark in &chain.remarks {
+        out.push_str(&format!("    Note over n0: {}\n", label(remark)));
+    }
+    out
+}
+
+/// A text that is nothing but text to Mermaid: what is not plain stands as its number.
+fn label(text: &str) -> String {
+    let mut out = String::new();
+    for c in seen(text).chars() {
+        let is_plain = c.is_alphanumeric()
+            || matches!(c, ' ' | '.' | ',' | '_' | '-' | '+' | '=' | '/' | '(' | ')');
+        let part = if is_plain { c.to_string() } else { format!("#{};", u32::from(c)) };
+        if out.len() + part.len() > MOST_LABEL {
+            out.push('…');
+            break;
+        }
+        out.push_str(&part);
+    }
+    if out.trim().is_empty() { "#8211;".to_owned() } else { out }
+}

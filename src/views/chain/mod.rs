@@ -1,0 +1,193 @@
+//! A causal chain as a whole, for pictures of it: a diagram, a graph, a page.
+//!
+//! Bounded however long the chain is and whatever is in it: so many events, so much of each
+//! payload; what is left out is counted. Renderers are pure: a chain in, text out. What
+//! events say is never trusted; each renderer escapes it for its own language.
+
+mod dot;
+mod html;
+mod mermaid;
+mod page;
+
+#[cfg(test)]
+mod tests;
+
+pub use dot::dot;
+pub use html::html;
+pub use mermaid::mermaid;
+
+use super::trace::{Step, Summary, Tracer};
+use crate::event::{EventHead, Severity, Timestamp};
+use crate::store::FoundEvent;
+
+/// Events that a chain keeps; those behind them are counted.
+const MOST_EVENTS: usize = 20_000;
+
+/// What is kept of one payload, and of all together, in bytes.
+const MOST_PAYLOAD: usize = 16 << 10;
+const MOST_PAYLOADS: usize = 8 << 20;
+
+/// The longest field that is kept, in characters.
+const MOST_FIELD: usize = 200;
+
+/// One event of a chain.
+#[derive(Debug, Clone)]
+pub struct ChainEvent {
+    /// As it is told.
+    pub step: Step,
+    /// When it happened.
+    pub time: Timestamp,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Its identity.
+    pub path: String,
+    /// Its payload, or the beginning of it.
+    pub payload: String,
+    /// How many bytes the whole payload has.
+    pub payload_bytes: usize,
+}
+
+/// A chain, collected.
+#[derive(Debug)]
+pub struct Chain {
+    /// What links its events.
+    pub id: String,
+    /// The events, in time order.
+    pub events: Vec<ChainEvent>,
+    /// How it stands.
+    pub summary: Summary,
+    /// What should be known about it: parts that could not be read, or expired.
+    pub remarks: Vec<String>,
+}
+
+impl Chain {
+    /// Events that are not among [`events`](Self::events).
+    pub fn left_out(&self) -> u64 {
+        self.summary.events - self.events.len() as u64
+    }
+
+    /// The nodes in the order in which they come in; beyond `most`, one for all others.
+    fn nodes(&self, most: usize) -> Vec<&str> {
+        let mut nodes: Vec<&str> = Vec::new();
+        for event in &self.events {
+            if !nodes.contains(&event.step.node.as_str()) {
+                nodes.push(&event.step.node);
+                if nodes.len() == most {
+                    break;
+                }
+            }
+        }
+        nodes
+    }
+
+    /// Of a long chain, how many events at its beginning and its end a diagram shows.
+    fn ends(&self, most: usize) -> (usize, usize) {
+        let count = self.events.len();
+        if count <= most { (count, 0) } else { (most * 3 / 5, most - most * 3 / 5) }
+    }
+}
+
+/// Collects a chain.
+#[derive(Debug, Default)]
+pub struct ChainBuilder {
+    id: String,
+    tracer: Tracer,
+    events: Vec<ChainEvent>,
+    payloads: usize,
+}
+
+impl ChainBuilder {
+    /// Begins the chain of this id.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), ..Self::default() }
+    }
+
+    /// Takes the next event, in time order.
+    pub fn add(&mut self, event: &FoundEvent) {
+        if let Ok(head) = event.head() {
+            self.take(&head, event.path.to_string());
+        }
+    }
+
+    fn take(&mut self, head: &EventHead<'_>, path: String) {
+        let mut step = self.tracer.step(head);
+        if self.events.len() >= MOST_EVENTS {
+            return;
+        }
+        for field in [&mut step.node, &mut step.event_type, &mut step.service, &mut step.source] {
+            cut(field, MOST_FIELD);
+        }
+        let whole = head.payload.get();
+        let most = MOST_PAYLOAD.min(MOST_PAYLOADS - self.payloads);
+        let payload = whole[..whole.floor_char_boundary(most)].to_owned();
+        self.payloads += payload.len();
+        self.events.push(ChainEvent {
+            step,
+            time: head.timestamp,
+            severity: head.severity,
+            path,
+            payload,
+            payload_bytes: whole.len(),
+        });
+    }
+
+    /// The chain, if it has an event.
+    pub fn finish(self, remarks: Vec<String>) -> Option<Chain> {
+        let summary = self.tracer.finish()?;
+        Some(Chain { id: self.id, events: self.events, summary, remarks })
+    }
+}
+
+/// Cuts a text to so many characters.
+fn cut(text: &mut String, most: usize) {
+    if let Some((at, _)) = text.char_indices().nth(most) {
+        text.truncate(at);
+        text.push('…');
+    }
+}
+
+/// Whether a character could drive a terminal or turn the text around it: control
+/// characters, marks of direction, and what has no shape at all.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(u32::from(c), 0x61c | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f
+            | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe007f)
+}
+
+/// A text in which such characters stand as what they are.
+fn seen(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unseen(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// Time in words: `1.250s`, `3m05s`, `2h07m`, `1d02h`.
+pub fn span(micros: i64) -> String {
+    let seconds = micros / 1_000_000;
+    match seconds {
+        0..60 => format!("{}.{:03}s", seconds, micros % 1_000_000 / 1000),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// Time since the chain's beginning.
+fn offset(micros: i64) -> String {
+    let sign = if micros < 0 { '-' } else { '+' };
+    format!("{sign}{}", span(micros.saturating_abs()))
+}
+
+/// How the chain stands, in one line.
+fn verdict(chain: &Chain) -> String {
+    let summary = &chain.summary;
+    let events = if summary.events == 1 { "event" } else { "events" };
+    format!(
+        "{}; {} {events} in {}",
+        summary.outcome.describe(),
+        summary.events,
+        span(summary.duration_us)
+    )
+}
