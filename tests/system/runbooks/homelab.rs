@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::common::{Run, system, tool};
 
-pub struct Homelab {
+pub(super) struct Homelab {
     child: Child,
     answers: BufReader<ChildStdout>,
     directory: tempfile::TempDir,
@@ -17,7 +17,7 @@ pub struct Homelab {
 
 impl Homelab {
     /// None, with a line that says so, where it cannot be.
-    pub fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: this test needs root");
             return None;
@@ -65,17 +65,17 @@ impl Homelab {
     }
 
     /// A machine that has not been there before; `bare` without hlarchive.
-    pub fn add(&mut self, machine: &str, bare: bool) {
+    pub(super) fn add(&mut self, machine: &str, bare: bool) {
         self.ask(&format!("new {machine}{}", if bare { " bare" } else { "" }));
     }
 
     /// All machines are gone.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.ask("reset");
     }
 
     /// Runs a script there, whatever comes of it; both of its outputs as one.
-    pub fn run(&mut self, machine: &str, user: &str, script: &str) -> Run {
+    pub(super) fn run(&mut self, machine: &str, user: &str, script: &str) -> Run {
         self.count += 1;
         let folder = self.directory.path().join(self.count.to_string());
         fs::create_dir(&folder).unwrap();
@@ -93,7 +93,7 @@ impl Homelab {
 
     /// Runs a script there, which must succeed; what it printed.
     #[track_caller]
-    pub fn ok(&mut self, machine: &str, user: &str, script: &str) -> String {
+    pub(super) fn ok(&mut self, machine: &str, user: &str, script: &str) -> String {
         let run = self.run(machine, user, &format!("set -euo pipefail\n{script}"));
         assert_eq!(run.code, 0, "{machine}: {script}:\n{}", run.stdout);
         run.stdout
@@ -101,7 +101,7 @@ impl Homelab {
 
     /// Every event's own fields and identity that a machine's history has, sorted.
     #[track_caller]
-    pub fn history(&mut self, machine: &str) -> Vec<String> {
+    pub(super) fn history(&mut self, machine: &str) -> Vec<String> {
         let script = "hlarchive list -q --since 2000-01-01 -o ndjson";
         let text = self.ok(machine, "admin", script);
         let mut lines: Vec<String> = text.lines().map(crate::common::without_segment).collect();

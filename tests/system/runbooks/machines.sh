@@ -49,11 +49,12 @@ picture() {
     mount -t tmpfs -o mode=1777 tmpfs "$top/$name/root/tmp"
 }
 
+# Becomes a machine, in the words of bash -c.
+# shellcheck disable=SC2016  # the inner shell expands it
+become='hostname "$1" && shift && exec chroot "$@"'
+
 on() {
-    local name=$1
-    shift
-    # shellcheck disable=SC2016  # the inner shell expands it
-    unshare --uts bash -c 'hostname "$1" && shift && exec chroot "$@"' - "$name" "$top/$name/root" "$@"
+    unshare --uts bash -c "$become" - "$1" "$top/$1/root" "${@:2}"
 }
 
 # What all machines have: an administrator who may become root and may emit, keys, a policy of ssh.
@@ -115,8 +116,10 @@ new() {
     on "$name" install -m 0644 -o admin /var/cache/hlarchive.deb \
         /home/admin/hlarchive_0.1.0-1_amd64.deb
     mkdir "$top/$name/root/run/sshd"
-    on "$name" /usr/sbin/sshd -D -f /dev/null -o "ListenAddress=$address" -o UsePAM=yes \
-        -o HostKey=/etc/ssh/ssh_host_ed25519_key -o PidFile=none -o MaxStartups=100 &
+    # Not by a function, so that $! is sshd itself.
+    unshare --uts bash -c "$become" - "$name" "$top/$name/root" /usr/sbin/sshd -D -f /dev/null -o "ListenAddress=$address" -o UsePAM=yes \
+        -E /var/log/sshd -o HostKey=/etc/ssh/ssh_host_ed25519_key -o PidFile=none \
+        -o MaxStartups=100 -o 'Subsystem=sftp internal-sftp' &
     servers+=($!)
     # It is there when it answers, whatever it says.
     local tries

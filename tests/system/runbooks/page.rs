@@ -5,26 +5,26 @@ use std::path::Path;
 use std::process::Command;
 
 /// A section `### …` below `## Runbooks`.
-pub struct Runbook {
-    pub title: String,
-    pub blocks: Vec<Block>,
+pub(super) struct Runbook {
+    pub(super) title: String,
+    pub(super) blocks: Vec<Block>,
 }
 
 /// A fenced block ```` ```sh MACHINE… ````, and the ```` ```text ```` that follows it.
-pub struct Block {
-    pub machines: Vec<String>,
+pub(super) struct Block {
+    pub(super) machines: Vec<String>,
     /// Each command, with the exit code that the page promises: 0, or `# ends with N`.
     commands: Vec<(String, i32)>,
     /// Lines that are printed.
-    pub shown: Vec<String>,
+    pub(super) shown: Vec<String>,
     /// Where it begins on the page.
-    pub line: usize,
+    pub(super) line: usize,
 }
 
 impl Block {
     /// A script that runs the commands one by one in one shell, as somebody types them, and stops
     /// at the first that does not end as it should.
-    pub fn script(&self) -> String {
+    pub(super) fn script(&self) -> String {
         let mut script = String::from(
             "step() {\n    eval \"$2\"\n    local code=$?\n    [[ $code == \"$1\" ]] && return\n    \
              printf 'ended with %s and not with %s: %s\\n' \"$code\" \"$1\" \"$2\"\n    exit 99\n}\n",
@@ -37,7 +37,7 @@ impl Block {
     }
 }
 
-pub fn runbooks() -> Vec<Runbook> {
+pub(super) fn runbooks() -> Vec<Runbook> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
     let text = fs::read_to_string(path).unwrap();
     let mut runbooks: Vec<Runbook> = Vec::new();
