@@ -74,6 +74,8 @@ pub(crate) fn battery(lab: &Lab, day: &str) -> Vec<(String, Run)> {
         &["list", "--since", "2000-01-01", "-o", "ndjson"],
         &["list", "--date", day, "--severity", "error", "--reverse"],
         &["trace", "run-10-0", "-o", "json"],
+        &["attempts", "--since", "2000-01-01", "-o", "json"],
+        &["status", "--since", "2000-01-01", "--now", NOW, "-o", "json"],
         &["show", "0196d8a2-0011-7000-8000-000100000001"],
         &["inspect", day],
         &["manifest", "show"],

@@ -110,7 +110,7 @@ pub(super) const CASES: &[Case] = &[
         after: |lab| {
             let (hub, pi4) = (lab.history("hub"), lab.history("pi4"));
             assert_eq!(pi4, hub);
-            assert_eq!(hub.len(), 20 * (10 + 15) + 2);
+            assert_eq!(hub.len(), 20 * (10 + 15) + 20);
             let live = lab.ok("hub", "admin", "find /opt/homelab/events -type f");
             assert_eq!(live, "");
         },
@@ -163,8 +163,8 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-/// Events of these days (a brace expansion) and nodes, by the administrator; and one of last
-/// month, or else the clock would look wrong when this is run in a few years.
+/// Events of these days (a brace expansion) and nodes, by the administrator; and some of last
+/// month, or else the clock would look as if it had jumped.
 fn emit(lab: &mut Homelab, machine: &str, days: &str, nodes: &[&str], per_day: u32) {
     let script = format!(
         "for day in {days}; do for node in {nodes}; do for ((n = 0; n < {per_day}; n++)); do\n\
@@ -172,8 +172,8 @@ fn emit(lab: &mut Homelab, machine: &str, days: &str, nodes: &[&str], per_day: u
          \"payload\":{{\"noise\":\"%s\"}}}}\\n' \
          $node $day $((n / 60)) $((n % 60)) \"$(head -c 300 /dev/urandom | base64 -w0)\"\n\
          done; done; done | hlarchive emit --batch >/dev/null\n\
-         hlarchive emit -q node_online --node lately --timestamp \
-         $(date -u -d '30 days ago' +%FT%TZ)",
+         for ((n = 30; n < 40; n++)); do hlarchive emit -q node_online --node lately \\\n\
+         --timestamp $(date -u -d \"$n days ago\" +%FT%TZ); done",
         nodes = nodes.join(" ")
     );
     lab.ok(machine, "admin", &script);

@@ -82,6 +82,8 @@ EOF
     on base bash -euo pipefail <<'EOF'
 : >/var/log/systemctl
 chmod 666 /var/log/systemctl
+# This machine may be in the middle of an installation of its own.
+dpkg --configure -a --force-all >/dev/null 2>&1 || true
 dpkg --purge hlarchive
 getent group events >/dev/null || groupadd --system events
 useradd --create-home --shell /bin/bash --groups events admin
