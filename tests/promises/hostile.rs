@@ -70,7 +70,7 @@ pub(crate) fn holds(directory: &Path, marker: &str) -> bool {
 #[track_caller]
 pub(crate) fn battery(lab: &Lab, day: &str) -> Vec<(String, Run)> {
     let outside = canary(&lab.path("outside"));
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 16] = [
         &["list", "--since", "2000-01-01", "-o", "ndjson"],
         &["list", "--date", day, "--severity", "error", "--reverse"],
         &["trace", "run-10-0", "-o", "json"],
