@@ -8,6 +8,8 @@
         print(event["timestamp"], event["type"], event["service"])
     chain = trace_events(run.correlation_id)
 
+Where "pip install ./scripts" put it, it is ``from hlarchive_events import emit_event``.
+
 Everything is done by the ``hlarchive`` command; nothing is written from here. The
 command is, in this order: ``$HLARCHIVE_BIN``, the ``hlarchive`` of the PATH, the one
 built in the repository that this file belongs to. ``HLARCHIVE_ROOT``,

@@ -215,7 +215,7 @@ impl Policy {
 
     /// Understands a policy; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, PolicyError> {
-        let read::Rules { rotate, retain, events, audit } = read::policy(text, origin)?;
+        let read::Rules { rotate, retain, retains, events, audit } = read::policy(text, origin)?;
         Ok(Self {
             rotate,
             retain,
@@ -224,12 +224,12 @@ impl Policy {
             origin: origin.to_owned(),
             text: text.to_owned(),
             digest: Hex(&Sha256::digest(text.as_bytes())).to_string(),
-            chosen: true,
+            chosen: retains,
         })
     }
 
     /// What this policy promises to segments of a class. The built-in one keeps everything,
-    /// but nobody chose it, so it promises nothing.
+    /// and so does one that has no `[retain]`; but nobody chose that, so they promise nothing.
     pub fn promise(&self, class: Option<&str>) -> Option<Keep> {
         self.chosen.then(|| self.retain.keep_of(class))
     }

@@ -20,6 +20,8 @@ const MAX_KEEP: u64 = 1000 * 365 * 86_400;
 pub(super) struct Rules {
     pub(super) rotate: RotateRules,
     pub(super) retain: RetainRules,
+    /// Whether the policy says anything of how long something is kept.
+    pub(super) retains: bool,
     pub(super) events: EventRules,
     pub(super) audit: AuditRules,
 }
@@ -41,11 +43,12 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Rules, PolicyError> {
         return Err(version.wrong("1, the version that this program understands"));
     }
     let rotate = rotate(&top.table("rotate", "[rotate]")?)?;
+    let retains = top.get("retain").is_some();
     let retain = retain(&top.table("retain", "[retain]")?, &rotate)?;
     let events = events(&top.table("events", "[events]")?)?;
     let audit = audit(&top.table("audit", "[audit]")?)?;
     top.finish()?;
-    Ok(Rules { rotate, retain, events, audit })
+    Ok(Rules { rotate, retain, retains, events, audit })
 }
 
 fn audit(table: &Table<'_>) -> Result<AuditRules, PolicyError> {

@@ -36,6 +36,24 @@ fn what_the_policy_leaves_out_is_as_in_the_built_in_one() {
 }
 
 #[test]
+fn what_nobody_said_of_keeping_is_no_promise() {
+    assert_eq!(Policy::built_in().unwrap().promise(None), None);
+    let installed = include_str!("../../systemd/debian/policy.toml");
+    for silent in ["version = 1\n[rotate]\nlevel = 3", installed] {
+        let policy = Policy::parse(silent, "p").unwrap();
+        assert_eq!((policy.retain.keep, policy.promise(None)), (Keep::Forever, None));
+    }
+    let uncommented: String = installed
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let policy = Policy::parse(&uncommented, "p").unwrap();
+    assert_eq!(policy.promise(None), Keep::parse("2y"));
+    assert_eq!(policy.promise(Some("incidents")), Keep::parse("7y"));
+}
+
+#[test]
 fn each_mistake_is_named_with_its_line_and_a_way_out() {
     let class = "version = 1\n[[retain.class]]\n";
     let cases = [

@@ -41,6 +41,14 @@ fn traced(lab: &Lab, id: &str) -> Vec<String> {
     lab.ok(["trace", id, "-ondjson", "-q"]).lines().map(without_segment).collect()
 }
 
+/// What was tried, and how many problems are open; neither depends on where the events lie.
+fn told(lab: &Lab) -> (String, serde_json::Value) {
+    let tried = lab.run(["attempts", "--since=2000-01-01", "-ojson", "-q"]);
+    let status = lab.run(["status", "--since=2000-01-01", "--now", NOW, "-ojson", "-q"]);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    (tried.stdout, status["problems"].clone())
+}
+
 fn assert_each_once(events: &[String]) {
     let mut seen = BTreeMap::new();
     for line in events {
@@ -56,6 +64,8 @@ fn list_and_trace_give_the_same_before_during_and_after_rotate() {
     let all = listed(&lab, &[]);
     let chain = traced(&lab, "run-10-0");
     let reversed = listed(&lab, &["--reverse", "--min-severity=error"]);
+    let before = told(&lab);
+    assert!(before.1.as_array().is_some_and(|problems| !problems.is_empty()), "{before:?}");
     // 4 days of 3 nodes with 30 events each, 60 late ones, the stray one, the foreign one.
     assert_eq!((all.len(), chain.len()), (360 + 62, 12 + 60));
     assert_each_once(&all);
@@ -74,6 +84,7 @@ fn list_and_trace_give_the_same_before_during_and_after_rotate() {
                 assert!(traced(&lab, "run-10-0") == chain, "trace changed");
                 let now = listed(&lab, &["--reverse", "--min-severity=error"]);
                 assert!(now == reversed, "list --reverse changed");
+                assert!(told(&lab) == before, "attempts or status changed");
             });
         });
         // What the readers find wrong must not leave the others waiting.

@@ -23,7 +23,9 @@ fn shell_lines(text: &str) -> Vec<String> {
     let mut goes_on = false;
     for line in text.lines() {
         if line.trim_start().starts_with("```") {
-            let word = line.trim().trim_start_matches('`');
+            // What stands behind the language is for others, as in tests/system/runbooks.
+            let info = line.trim().trim_start_matches('`');
+            let word = info.split(' ').next().unwrap_or_default();
             inside = !inside && matches!(word, "sh" | "bash" | "console");
             continue;
         }

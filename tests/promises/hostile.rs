@@ -70,10 +70,12 @@ pub(crate) fn holds(directory: &Path, marker: &str) -> bool {
 #[track_caller]
 pub(crate) fn battery(lab: &Lab, day: &str) -> Vec<(String, Run)> {
     let outside = canary(&lab.path("outside"));
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 16] = [
         &["list", "--since", "2000-01-01", "-o", "ndjson"],
         &["list", "--date", day, "--severity", "error", "--reverse"],
         &["trace", "run-10-0", "-o", "json"],
+        &["attempts", "--since", "2000-01-01", "-o", "json"],
+        &["status", "--since", "2000-01-01", "--now", NOW, "-o", "json"],
         &["show", "0196d8a2-0011-7000-8000-000100000001"],
         &["inspect", day],
         &["manifest", "show"],

@@ -329,6 +329,8 @@ fn sparse_files_of_any_size_are_not_read_through() {
     open(2).write_all_at(&seek_table(&[(3 << 30, 1 << 20), (0, 1024), (0, 0)]), 3 << 30).unwrap();
     for arguments in [
         &["list", "--since", "2000-01-01"][..],
+        &["attempts", "--since", "2000-01-01"],
+        &["status", "--since", "2000-01-01", "--now", NOW],
         &["verify"],
         &["verify", "--quick"],
         &["restore", "2027-01-01", "--to", "out"],

@@ -154,7 +154,9 @@ fn whatever_stands_in_the_locks_place_keeps_writers_off() {
                 assert!([65, 74].contains(&run.code), "{kind}: {command}: {run:?}");
                 assert!(run.stderr.contains("lock"), "{kind}: {command}: {run:?}");
             } else if !command.starts_with("verify") {
-                assert_eq!(run.code, 0, "{kind}: {command}: {run:?}");
+                // Nothing was attempted, and status may need somebody: answers, both.
+                let answers = ["attempts", "status"].iter().any(|name| command.starts_with(name));
+                assert!(run.code == 0 || (answers && run.code == 1), "{kind}: {command}: {run:?}");
             }
         }
         assert_eq!(tree(&lab.root()), before, "{kind}");

@@ -88,6 +88,8 @@ fn nothing_outside_is_read_archived_or_removed_while_directories_become_links() 
                 &["list", "--since", "2000-01-01", "-o", "ndjson"][..],
                 &["verify", "--live"],
                 &["trace", "run-11-0", "-o", "json"],
+                &["attempts", "--since", "2000-01-01", "-o", "json"],
+                &["status", "--since", "2000-01-01", "--now", NOW],
                 &["show", "0196d8a2-0011-7000-8000-000100000000"],
                 &["rotate", "--dry-run", "--now", NOW],
             ] {

@@ -395,6 +395,8 @@ fn a_file_that_changes_while_it_is_read_costs_no_byte_that_was_archived() {
         for arguments in [
             &["list", "--since", "2026-05-01", "-o", "path"][..],
             &["trace", "growing"],
+            &["attempts", "--since", "2026-05-01"],
+            &["status", "--since", "2026-05-01", "--now", NOW],
             &["verify", "--live"],
             &["rotate", "--now", NOW],
             &["rotate", "--now", NOW],

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use crate::common::{HLARCHIVE, Lab, NOW, Run, tool};
 
-/// Where the units expect the program.
-const INSTALLED: &str = "/usr/local/bin/hlarchive";
+/// How the units name the program, which systemd then looks for.
+const NAMED: &str = "ExecStart=hlarchive ";
 
 /// The most exposure that is put up with, in tenths, on systemd's scale from 0 to 10.
 const THRESHOLD: &str = "--threshold=20";
@@ -31,7 +31,8 @@ fn place(lab: &Lab) -> Vec<PathBuf> {
         // A template is looked at as it is started.
         let path = lab.path(&name.replace("@.", "@hlarchive."));
         // Whoever is told of a failure is part of what is verified.
-        let text = unit(name).replace(INSTALLED, HLARCHIVE).replace("#OnFailure=", "OnFailure=");
+        let built = format!("ExecStart={HLARCHIVE} ");
+        let text = unit(name).replace(NAMED, &built).replace("#OnFailure=", "OnFailure=");
         fs::write(&path, text).unwrap();
         path
     });
@@ -173,4 +174,33 @@ fn rotation_lives_with_the_system_calls_that_the_service_allows() {
     lab.ok(["verify"]);
     lab.ok(["restore", "--since", "2026-05-01", "--to", "back"]);
     assert!(crate::common::tree(&lab.path("back")) == before);
+}
+
+#[test]
+fn the_package_and_the_program_are_of_one_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let changelog = unit("debian/changelog");
+    assert!(changelog.starts_with(&format!("hlarchive ({version}-1) ")), "{changelog}");
+    let python = unit("../scripts/pyproject.toml");
+    assert!(python.contains(&format!("\nversion = \"{version}\"\n")), "{python}");
+}
+
+/// What the maintainer scripts and the directories' file do is tried by .ci/package-trial; this
+/// holds wherever the tests run.
+#[test]
+fn the_package_never_removes_what_it_did_not_bring() {
+    for line in unit("hlarchive.tmpfiles").lines().filter(|line| line.contains('/')) {
+        if line.starts_with('#') {
+            continue;
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert!(matches!(words[0], "d" | "a+") && words[5] == "-", "{line}");
+    }
+    for script in ["postinst", "prerm", "postrm"] {
+        let text = unit(&format!("debian/{script}"));
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            let removes = ["rm ", "find ", "userdel", "groupdel", "deluser", "--remove"];
+            assert!(!removes.iter().any(|word| line.contains(word)), "{script}: {line}");
+        }
+    }
 }

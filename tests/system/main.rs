@@ -12,4 +12,5 @@ mod full;
 mod link;
 mod readonly;
 mod rights;
+mod runbooks;
 mod sync;
