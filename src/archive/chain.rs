@@ -48,8 +48,11 @@ pub(super) fn read(line: &[u8]) -> Line {
 fn parse(line: &[u8]) -> Result<Record, String> {
     let record: Record =
         serde_json::from_slice(line).map_err(|error| format!("it is no record: {error}"))?;
-    if record.v != VERSION {
-        return Err(format!("it has version {}; this program reads version {VERSION}", record.v));
+    if !(1..=VERSION).contains(&record.v) {
+        return Err(format!(
+            "it has version {}; this program reads versions up to {VERSION}",
+            record.v
+        ));
     }
     Ok(record)
 }

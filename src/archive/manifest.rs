@@ -247,6 +247,11 @@ impl Manifest {
         self.hashes.push(hash);
     }
 
+    /// The hashes of all lines, oldest first.
+    pub(super) fn hashes(&self) -> &[Sha256Hash] {
+        &self.hashes
+    }
+
     pub(super) fn next_seq(&self) -> u64 {
         self.hashes.len() as u64 + 1
     }

@@ -133,8 +133,13 @@ fn groups(
         }
     }
     let holds = Holds::of(archive, manifest.holds());
+    let evicted = manifest.evicted();
     let mut free = Vec::new();
     for group in groups.into_values().filter(|group| group.len() > 1) {
+        // To make them one, all of them would have to come back.
+        if group.iter().any(|name| evicted.contains_key(name)) {
+            continue;
+        }
         let held = group.iter().find_map(|name| {
             let sha256 = manifest.record_of(name).and_then(|record| record.sha256);
             holds.holding(name, sha256).map(|hold| (name, hold.id))

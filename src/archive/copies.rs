@@ -1,0 +1,194 @@
+//! What of an archive lies elsewhere, under which names, and which of its segments went there.
+//!
+//! Below the name of the host that made it, an archive's copy consists of its segments,
+//! `HOST/2026/2026-05-16.SHA256.tar.zst`, and of pieces of its manifest,
+//! `HOST/manifest/FIRST-LAST-HEAD.jsonl`: whole lines, from the record FIRST to LAST, whose
+//! hash is HEAD. Every name follows from the content, so two contents never want one name,
+//! and nothing needs to be overwritten, also where a store cannot refuse that.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io::Read;
+
+use super::chain;
+use super::dir::MANIFEST;
+use super::{ArchiveDir, Manifest, Op, Record, SegmentName};
+use crate::fs;
+use crate::segment::Sha256Hash;
+use crate::{Error, Result};
+
+/// The folder below a host's that holds the pieces of its manifest.
+pub const MANIFEST_FOLDER: &str = "manifest";
+
+/// The folder of an archive in which the archives of other hosts are mirrored.
+pub const PEERS: &str = "remote";
+
+/// The largest piece of a manifest that is read, in bytes.
+pub const MAX_PIECE_BYTES: u64 = 1 << 30;
+
+/// The name of the object that a segment becomes, below its host's.
+pub fn segment_object(host: &str, name: &SegmentName, sha256: Sha256Hash) -> String {
+    let file = name.file_name();
+    let stem = file.strip_suffix(".tar.zst").unwrap_or(&file);
+    format!("{host}/{}/{stem}.{sha256}.tar.zst", name.folder())
+}
+
+/// Which segment an object is, by its name below its host's.
+pub fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash)> {
+    let (folder, file) = object.split_once('/')?;
+    let (stem, digits) = file.strip_suffix(".tar.zst")?.rsplit_once('.')?;
+    let name: SegmentName = format!("{folder}/{stem}.tar.zst").parse().ok()?;
+    Some((name, digits.parse().ok()?))
+}
+
+/// A piece of a manifest, as its name tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ManifestPiece {
+    /// The number of its first record.
+    pub first: u64,
+    /// The number of its last record.
+    pub last: u64,
+    /// The hash of its last line.
+    pub head: Sha256Hash,
+}
+
+impl fmt::Display for ManifestPiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last, head } = self;
+        write!(f, "{MANIFEST_FOLDER}/{first:010}-{last:010}-{head}.jsonl")
+    }
+}
+
+impl ManifestPiece {
+    /// Takes a name apart, as it is below the host's.
+    pub fn of_object(object: &str) -> Option<Self> {
+        let file = object.strip_prefix(MANIFEST_FOLDER)?.strip_prefix('/')?;
+        let mut parts = file.strip_suffix(".jsonl")?.splitn(3, '-');
+        let (first, last) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let head = parts.next()?.parse().ok()?;
+        let piece = Self { first, last, head };
+        (first >= 1 && first <= last && piece.to_string() == object).then_some(piece)
+    }
+
+    /// Whether a text is this piece: so many whole lines, each linked to the one before, the
+    /// first to `before`, the last with this hash.
+    pub fn is(&self, text: &[u8], before: Sha256Hash) -> bool {
+        let mut prev = before;
+        let mut count = 0;
+        let Some(text) = text.strip_suffix(b"\n") else { return false };
+        for line in text.split(|byte| *byte == b'\n') {
+            let line = chain::read(line);
+            if !line.record.is_ok_and(|record| record.prev == prev) {
+                return false;
+            }
+            prev = line.hash;
+            count += 1;
+        }
+        prev == self.head && count == self.last - self.first + 1
+    }
+}
+
+/// The pieces that make up a manifest from its first record on, as far as they go: at each
+/// place the longest.
+pub fn chosen(pieces: &[ManifestPiece]) -> Vec<ManifestPiece> {
+    let mut chosen: Vec<ManifestPiece> = Vec::new();
+    loop {
+        let next = chosen.last().map_or(1, |last| last.last + 1);
+        let fitting = pieces.iter().filter(|piece| piece.first == next);
+        match fitting.max_by_key(|piece| piece.last) {
+            Some(piece) => chosen.push(*piece),
+            None => return chosen,
+        }
+    }
+}
+
+impl Manifest {
+    /// The hash of a record's line.
+    pub fn hash_at(&self, seq: u64) -> Option<Sha256Hash> {
+        self.hashes().get(usize::try_from(seq).ok()?.checked_sub(1)?).copied()
+    }
+
+    /// The segments that were copied elsewhere and read back, each with its object's name.
+    pub fn copies(&self) -> HashMap<Sha256Hash, &str> {
+        let uploads = self.records().iter().filter(|record| record.op == Op::Upload);
+        uploads.filter_map(|record| Some((record.sha256?, record.object.as_deref()?))).collect()
+    }
+
+    /// The segments of the archive whose files went elsewhere by intent.
+    pub fn evicted(&self) -> BTreeMap<&SegmentName, &Record> {
+        let evictions = self.records().iter().filter(|record| record.op == Op::Evict);
+        let there = evictions.filter_map(|record| {
+            let name = record.segment.as_ref()?;
+            (self.record_of(name)?.sha256 == record.sha256).then_some((name, record))
+        });
+        there.collect()
+    }
+
+    /// The contents of segments that are gone for good: expired, or superseded; each with
+    /// the record that put it there.
+    pub fn gone_contents(&self) -> HashMap<Sha256Hash, &Record> {
+        let put = self.records().iter().filter(|record| {
+            matches!(record.op, Op::Rotate | Op::Import | Op::Compact)
+        });
+        let mut gone: HashMap<Sha256Hash, &Record> =
+            put.filter_map(|record| Some((record.sha256?, record))).collect();
+        for (_, record) in self.segments() {
+            record.sha256.map(|sha256| gone.remove(&sha256));
+        }
+        gone
+    }
+}
+
+impl ArchiveDir {
+    /// The lines of some records, each with its newline, as they stand in the file.
+    pub fn manifest_lines(&self, piece: &ManifestPiece) -> Result<Vec<u8>> {
+        let path = self.manifest_path();
+        let mut file = fs::open_regular(self.fd(), MANIFEST)
+            .map_err(|error| Error::io(&path, "open", error))?;
+        let mut text = Vec::new();
+        Read::by_ref(&mut file)
+            .take(MAX_PIECE_BYTES)
+            .read_to_end(&mut text)
+            .map_err(|error| Error::io(&path, "read", error))?;
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let count = usize::try_from(piece.last - piece.first + 1).unwrap_or(usize::MAX);
+        let first = usize::try_from(piece.first - 1).unwrap_or(usize::MAX);
+        let mut lines: Vec<u8> = lines.skip(first).take(count).flatten().copied().collect();
+        if lines.last().is_some_and(|byte| *byte != b'\n') {
+            // A crash may have cut off the newline alone.
+            lines.push(b'\n');
+        }
+        Ok(lines)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_objects_are_read_as_they_are_written() {
+        let name: SegmentName = "2026/2026-05-16.2.incidents.tar.zst".parse().unwrap();
+        let sha256 = Sha256Hash::of(b"x");
+        let object = segment_object("pi4", &name, sha256);
+        let below = object.strip_prefix("pi4/").unwrap();
+        assert_eq!(below, format!("2026/2026-05-16.2.incidents.{sha256}.tar.zst"));
+        assert_eq!(segment_of_object(below), Some((name, sha256)));
+        for wrong in ["2025/2026-05-16.x.tar.zst", "2026-05-16.tar.zst", "2026/../x", ""] {
+            assert_eq!(segment_of_object(wrong), None);
+        }
+        let piece = ManifestPiece { first: 1, last: 42, head: sha256 };
+        assert_eq!(ManifestPiece::of_object(&piece.to_string()), Some(piece));
+        let other = piece.to_string().replace("0000000042", "42");
+        assert_eq!(ManifestPiece::of_object(&other), None);
+    }
+
+    #[test]
+    fn the_longest_pieces_are_chosen_without_a_gap() {
+        let piece = |first, last| ManifestPiece { first, last, head: Sha256Hash::ZERO };
+        let all = [piece(1, 3), piece(4, 5), piece(1, 5), piece(6, 6), piece(6, 9), piece(11, 12)];
+        assert_eq!(chosen(&all), [piece(1, 5), piece(6, 9)]);
+        assert_eq!(chosen(&[piece(2, 3)]), []);
+    }
+}
