@@ -132,7 +132,8 @@ impl Error {
 
     /// Whether what was wanted lies elsewhere, and cannot be reached.
     pub fn is_away(&self) -> bool {
-        matches!(self.io_kind(), Some(io::ErrorKind::HostUnreachable)) || matches!(self, Self::Away { .. })
+        matches!(self.io_kind(), Some(io::ErrorKind::HostUnreachable))
+            || matches!(self, Self::Away { .. })
     }
 
     /// Whether the file or directory was simply not there.

@@ -12,7 +12,8 @@ use std::io::Read;
 
 use super::chain;
 use super::dir::MANIFEST;
-use super::{ArchiveDir, Manifest, Op, Record, SegmentName};
+use super::rebuild::Temp;
+use super::{ArchiveDir, ArchiveLock, Manifest, Op, Record, SegmentName};
 use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
@@ -127,9 +128,10 @@ impl Manifest {
     /// The contents of segments that are gone for good: expired, or superseded; each with
     /// the record that put it there.
     pub fn gone_contents(&self) -> HashMap<Sha256Hash, &Record> {
-        let put = self.records().iter().filter(|record| {
-            matches!(record.op, Op::Rotate | Op::Import | Op::Compact)
-        });
+        let put = self
+            .records()
+            .iter()
+            .filter(|record| matches!(record.op, Op::Rotate | Op::Import | Op::Compact));
         let mut gone: HashMap<Sha256Hash, &Record> =
             put.filter_map(|record| Some((record.sha256?, record))).collect();
         for (_, record) in self.segments() {
@@ -159,6 +161,26 @@ impl ArchiveDir {
             lines.push(b'\n');
         }
         Ok(lines)
+    }
+
+    /// Puts a manifest in place that was read from elsewhere. One that is there already is
+    /// replaced where this is a mirror, and is an error where it is not.
+    pub fn put_manifest(
+        &self,
+        text: &[u8],
+        is_mirror: bool,
+        token: u64,
+        _lock: &ArchiveLock,
+    ) -> Result<()> {
+        let temp = Temp::write(self, token, &mut &text[..])?;
+        let fd = self.fd();
+        let named = if is_mirror {
+            rustix::fs::renameat(fd, &temp.name, fd, MANIFEST)
+        } else {
+            fs::rename_new(fd, &temp.name, fd, MANIFEST)
+        };
+        named.map_err(|errno| Error::io(self.manifest_path(), "create", errno))?;
+        rustix::fs::fsync(fd).map_err(|errno| Error::io(self.root(), "sync", errno))
     }
 }
 

@@ -197,7 +197,7 @@ impl ArchiveDir {
         Ok((found, strangers))
     }
 
-    fn folders(&self, strangers: &mut Vec<Stranger>) -> Result<BTreeSet<String>> {
+    pub(super) fn folders(&self, strangers: &mut Vec<Stranger>) -> Result<BTreeSet<String>> {
         let mut folders = BTreeSet::new();
         self.entries(self.fd(), Path::new(""), &mut |name, file_type| {
             let stranger = |reason: String| Stranger { path: PathBuf::from(name), reason };

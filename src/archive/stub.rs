@@ -5,6 +5,7 @@
 //! without a look elsewhere. Before them stands one line of JSON that says which object the
 //! segment is now; behind them the SHA-256 of all that is before.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -141,6 +142,21 @@ impl ArchiveDir {
             .map_err(|errno| Error::io(path, "remove", errno))
     }
 
+    /// The segments that have a stub here, sound or not.
+    pub fn stub_names(&self) -> Result<BTreeSet<SegmentName>> {
+        let mut names = BTreeSet::new();
+        for folder in self.folders(&mut Vec::new())? {
+            let Some(fd) = self.folder(&folder)? else { continue };
+            fs::read_dir(fd.as_fd(), &mut |file, _| {
+                let stem = file.to_str().ok().and_then(|file| file.strip_suffix(SUFFIX));
+                let name = stem.and_then(SegmentName::from_file_name);
+                names.extend(name.filter(|name| name.folder() == folder));
+            })
+            .map_err(|errno| Error::io(self.root().join(&folder), "read", errno))?;
+        }
+        Ok(names)
+    }
+
     /// Whether a segment's own file is here.
     pub fn has_file(&self, name: &SegmentName) -> Result<bool> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(false) };
@@ -157,8 +173,7 @@ impl ArchiveDir {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
         for file in [name.file_name(), name.checksum_name()] {
             let path = self.root().join(name.folder()).join(&file);
-            fs::unlink(folder.as_fd(), &file)
-                .map_err(|errno| Error::io(path, "remove", errno))?;
+            fs::unlink(folder.as_fd(), &file).map_err(|errno| Error::io(path, "remove", errno))?;
         }
         self.sync_folder(name)
     }

@@ -4,16 +4,19 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use hlarchive::Error;
 use hlarchive::archive::By;
 use hlarchive::event::Timestamp;
 use hlarchive::ops::Context;
 use hlarchive::policy::Policy;
+use hlarchive::remote::Lazy;
 use hlarchive::store::{Notice, Notices, Store};
 
 use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
+use super::elsewhere;
 use super::exit::{self, Exit, Failure, stdout_failed};
 use super::table::harmless;
 
@@ -40,7 +43,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(global: Global, words: &[OsString]) -> Self {
-        let store = Store::new(global.root.clone(), global.archive.clone());
+        let opens = global.clone();
+        let store = Store::new(global.root.clone(), global.archive.clone())
+            .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))));
         let stdout = io::stdout();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let paint = match global.color {
@@ -81,11 +86,7 @@ impl Session {
         if let Some(path) = &self.global.policy {
             return Ok(Policy::load(path)?);
         }
-        let system = Path::new(SYSTEM_POLICY);
-        match Policy::load(system) {
-            Err(error) if error.is_not_found() => Ok(Policy::built_in()?),
-            loaded => Ok(loaded?),
-        }
+        Ok(system_policy()?)
     }
 
     /// Who acts now, for actions that the policy may want to be told. A policy that is not
@@ -265,6 +266,14 @@ impl Session {
                 exit.into()
             }
         }
+    }
+}
+
+/// The policy of this machine, or the built-in one where there is none.
+pub(super) fn system_policy() -> hlarchive::Result<Policy> {
+    match Policy::load(Path::new(SYSTEM_POLICY)) {
+        Err(error) if error.is_not_found() => Policy::built_in(),
+        loaded => loaded,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::archive::Manifest;
 use crate::event::Date;
-use crate::segment::{SegmentBytes, Field, Index, SegmentReader, Sha256Hash};
+use crate::segment::{Field, Index, SegmentBytes, SegmentReader, Sha256Hash};
 use crate::store::Store;
 use crate::{Error, Result};
 

@@ -15,6 +15,7 @@ pub mod inspect;
 mod intake;
 pub mod manifest;
 pub mod prune;
+pub mod remote;
 pub mod restore;
 pub mod rotate;
 pub mod sign;

@@ -176,9 +176,8 @@ impl SegmentReader {
         let within = |info: &&FrameInfo| end(info) - first.offset <= stride;
         let together = self.frames[number..].iter().take_while(within).count().max(1);
         let last = number + together - 1;
-        plausible(u64::from(first.compressed), MAX_FRAME_BYTES).map_err(|reason| {
-            FrameLabel { path: self.path.clone(), number }.damage(&reason)
-        })?;
+        plausible(u64::from(first.compressed), MAX_FRAME_BYTES)
+            .map_err(|reason| FrameLabel { path: self.path.clone(), number }.damage(&reason))?;
         self.file
             .read_on(first.offset..end(&self.frames[last]))
             .map_err(|error| Error::io(&self.path, "read", error))?;
@@ -224,10 +223,9 @@ pub fn tail_at(file: &SegmentBytes, path: &Path) -> Result<u64> {
     let layout = layout(file, file_bytes, &tail).map_err(failed)?;
     match (layout.index, layout.damage) {
         (Some((at, _)), None) => Ok(at),
-        (_, damage) => Err(Error::corrupt(
-            path,
-            damage.unwrap_or_else(|| "it has no index".to_owned()),
-        )),
+        (_, damage) => {
+            Err(Error::corrupt(path, damage.unwrap_or_else(|| "it has no index".to_owned())))
+        }
     }
 }
 

@@ -158,7 +158,11 @@ impl Look<'_> {
                     Ok(Some((path, bytes))) => {
                         let (host, name) = (self.host.clone(), segment.clone());
                         let place = Some(Arc::new(SegmentPlace { host, name }));
-                        return (Some(FoundEvent::new(path, place, bytes.into())), vanished, failed);
+                        return (
+                            Some(FoundEvent::new(path, place, bytes.into())),
+                            vanished,
+                            failed,
+                        );
                     }
                     Ok(None) => {}
                     Err(error) => {

@@ -76,7 +76,11 @@ impl fmt::Display for Unreached {
             }
             comma = ", ";
         }
-        write!(f, ": not all of it is on this machine, and the rest could not be reached: {}", self.reason)
+        write!(
+            f,
+            ": not all of it is on this machine, and the rest could not be reached: {}",
+            self.reason
+        )
     }
 }
 

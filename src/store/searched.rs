@@ -10,9 +10,7 @@ use super::notice::{Notice, Notices};
 use super::source::Opened;
 use super::{Query, Store, step};
 use crate::Result;
-use crate::archive::{
-    ArchiveDir, Expired, Manifest, Record, SegmentName, SegmentPlace, catalogue,
-};
+use crate::archive::{ArchiveDir, Expired, Manifest, Record, SegmentName, SegmentPlace, catalogue};
 use crate::event::Date;
 use crate::segment::{Fetch, Piece, SegmentReader, Sha256Hash};
 
@@ -100,16 +98,13 @@ impl Searched {
     }
 
     /// The frames of a segment that are to be fetched, if they are not here.
-    pub(super) fn pieces(
-        &self,
-        name: &SegmentName,
-        query: &Query,
-    ) -> Vec<(Arc<dyn Fetch>, Piece)> {
+    pub(super) fn pieces(&self, name: &SegmentName, query: &Query) -> Vec<(Arc<dyn Fetch>, Piece)> {
         let Some(archive) = &self.archive else { return Vec::new() };
         // What is wrong with it is told when it is read.
-        let Ok(reader) = archive.open_segment(name).and_then(|file| {
-            SegmentReader::open_day(file, &archive.segment_path(name), name.date)
-        }) else {
+        let Ok(reader) = archive
+            .open_segment(name)
+            .and_then(|file| SegmentReader::open_day(file, &archive.segment_path(name), name.date))
+        else {
             return Vec::new();
         };
         let chosen = frames::chosen(&reader, &query.filter).unwrap_or_default();

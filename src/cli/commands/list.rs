@@ -6,7 +6,7 @@ use hlarchive::store::{FoundEvent, Order, Query, Scope};
 
 use super::follow::follow;
 use crate::cli::args::{FilterArgs, Format, dates};
-use crate::cli::exit::{Exit, Failure, stdout_failed};
+use crate::cli::exit::{Exit, Failure, lacking, stdout_failed};
 use crate::cli::output::EventTable;
 use crate::cli::session::Session;
 
@@ -107,7 +107,7 @@ impl Args {
         session.notices(events.notices());
         session.end_notices();
         if events.notices().any_cost() {
-            return Ok(Exit::Io);
+            return Ok(lacking(events.notices()));
         }
         if found == 0 {
             if session.warn_of_nowhere()? {

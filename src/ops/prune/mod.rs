@@ -13,6 +13,7 @@ mod tests;
 
 use serde::Serialize;
 
+pub(in crate::ops) use plan::is_over;
 pub use plan::{Difference, Expiring, Held, PrunePlan};
 
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, catalogue};

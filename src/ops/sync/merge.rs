@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 
-
 use super::{SyncOptions, SyncReport, nothing_there};
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, Record, SegmentName};
 use crate::event::{EventHead, Timestamp};
