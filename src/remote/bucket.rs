@@ -36,8 +36,8 @@ pub struct Bucket {
     runtime: tokio::runtime::Runtime,
     store: Arc<dyn ObjectStore>,
     cache: Option<Cache>,
-    /// Why it could not be reached, once it could not.
-    down: Mutex<Option<String>>,
+    /// Why it could not be reached, or did not let us in, once it did not.
+    down: Mutex<Option<(io::ErrorKind, String)>>,
 }
 
 impl Bucket {
@@ -221,16 +221,17 @@ impl Bucket {
     fn reachable(&self) -> io::Result<()> {
         let down = self.down.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match &*down {
-            Some(reason) => Err(io::Error::new(io::ErrorKind::HostUnreachable, reason.clone())),
+            Some((kind, reason)) => Err(io::Error::new(*kind, reason.clone())),
             None => Ok(()),
         }
     }
 
     /// Remembers that it cannot be reached.
     fn noted(&self, error: io::Error) -> io::Error {
-        if error.kind() == io::ErrorKind::HostUnreachable {
+        if matches!(error.kind(), io::ErrorKind::HostUnreachable | io::ErrorKind::PermissionDenied)
+        {
             let mut down = self.down.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            down.get_or_insert_with(|| error.to_string());
+            down.get_or_insert_with(|| (error.kind(), error.to_string()));
         }
         error
     }

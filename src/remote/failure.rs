@@ -15,11 +15,26 @@ pub(super) fn as_io(error: &object_store::Error) -> io::Error {
         E::NotSupported { .. } | E::NotImplemented { .. } => io::ErrorKind::Unsupported,
         E::AlreadyExists { .. } | E::Precondition { .. } => io::ErrorKind::AlreadyExists,
         E::InvalidPath { .. } | E::UnknownConfigurationKey { .. } => io::ErrorKind::InvalidInput,
-        // A file system, where the bucket is a directory.
+        // A file system, where the bucket is a directory; or a server that refuses a list,
+        // which the crate does not tell apart.
+        E::Generic { .. } if is_refusal(error) => io::ErrorKind::PermissionDenied,
         E::Generic { .. } => local(error).unwrap_or(io::ErrorKind::HostUnreachable),
         _ => io::ErrorKind::HostUnreachable,
     };
     io::Error::new(kind, reason(error))
+}
+
+/// Whether the server answered, and said that this is not permitted.
+fn is_refusal(error: &object_store::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if text.contains("status code: 401") || text.contains("status code: 403") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The kind of the system's error that is behind it, if one is.

@@ -94,7 +94,7 @@ mod tests {
     fn walked(bytes: &[u8]) -> (Vec<(u32, u32)>, u64) {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        let (entries, end) = walk(&file, bytes.len() as u64);
+        let (entries, end) = walk(&file.into(), bytes.len() as u64);
         (entries.iter().map(|entry| (entry.compressed, entry.decompressed)).collect(), end)
     }
 

@@ -40,11 +40,12 @@ pub(super) struct FrameRows {
 
 impl OpenSegment {
     pub(super) fn damaged(&self, error: &Error) -> Notice {
-        if error.is_away() {
-            return Notice::Away(Unreached {
-                days: BTreeSet::from([self.date]),
-                reason: error.reason_at(&self.path),
-            });
+        if self.reader.away().is_some()
+            && let Error::Io { source, .. } = error
+            && !matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound)
+        {
+            let (days, reason) = (BTreeSet::from([self.date]), source.to_string());
+            return Notice::Away(Unreached { days, reason });
         }
         Notice::Damaged { path: self.path.clone(), reason: error.reason_at(&self.path) }
     }
