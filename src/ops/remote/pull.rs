@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Listing, Remote, manifest_text};
+use super::{Listing, Remote, manifest_text, whole};
 use crate::archive::copies::{PEERS, segment_object};
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, SegmentName, Stub, catalogue};
 use crate::event::NodeName;
@@ -109,9 +109,8 @@ fn mirror(
         }
         text => text?,
     };
-    let is_new = known.as_ref().is_none_or(|manifest| {
-        mirror.manifest_lines(&whole(manifest)).map_or(true, |known| known != text)
-    });
+    let there = known.as_ref().and_then(whole).map(|all| mirror.manifest_lines(&all));
+    let is_new = there.transpose()?.as_ref() != Some(&text);
     if is_new && !text.is_empty() {
         mirror.put_manifest(&text, true, context.next_token(), &lock)?;
     }
@@ -148,11 +147,6 @@ fn mirror(
         events: events.fold(0, u64::saturating_add),
         new_stubs,
     })
-}
-
-fn whole(manifest: &Manifest) -> crate::archive::copies::ManifestPiece {
-    let last = (manifest.records().len() as u64).max(1);
-    crate::archive::copies::ManifestPiece { first: 1, last, head: manifest.head() }
 }
 
 /// Stubs of this host's own segments that went elsewhere.
