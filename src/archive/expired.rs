@@ -30,12 +30,20 @@ pub struct Expired {
 impl Expired {
     /// Sums up records of expired segments; `None` when there are none.
     pub fn of<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Self> {
+        Self::sum(records.map(|record| {
+            let date = record.date.or(record.segment.as_ref().map(|segment| segment.date));
+            (date, record.events.unwrap_or(0))
+        }))
+    }
+
+    /// Sums up segments, each with its day and its events.
+    pub(super) fn sum(gone: impl Iterator<Item = (Option<Date>, u64)>) -> Option<Self> {
         let (mut days, mut segments, mut events) = (BTreeSet::new(), 0, 0_u64);
-        for record in records {
+        for (date, count) in gone {
             segments += 1;
             // A forged record may claim any number.
-            events = events.saturating_add(record.events.unwrap_or(0));
-            days.extend(record.date.or(record.segment.as_ref().map(|segment| segment.date)));
+            events = events.saturating_add(count);
+            days.extend(date);
         }
         let (first, last): (&Date, &Date) = (days.first()?, days.last()?);
         Some(Self {

@@ -1,6 +1,6 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
-use crate::archive::{Manifest, NewRecord, Op, Record, SegmentName, catalogue, rebuild};
+use crate::archive::{Manifest, NewRecord, Op, Record, SegmentName, catalogue, overview, rebuild};
 use crate::ops::{Context, Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::segment::{SegmentSummary, check};
@@ -105,6 +105,7 @@ pub fn rebuild_manifest(
     // Readers do without what cannot be written now; the next rotate tries again.
     let manifest = Manifest::load(&archive)?;
     let _ = catalogue::complete(&archive, &manifest, &lock);
+    let _ = overview::refresh(&archive, &manifest, context.next_token(), &lock);
     let told = audit::Told::default();
     report.findings.extend(audit::tell(store, context, "archive_rebuilt", &manifest, 0, told));
     Ok(report)
