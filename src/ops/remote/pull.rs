@@ -136,7 +136,7 @@ fn mirror(
         }
     }
     let new_stubs = wanted.len() as u64;
-    make_stubs(&mirror, context, bucket, wanted, &lock, findings)?;
+    make_stubs(&mirror, context, bucket, &wanted, &lock, findings)?;
     // Readers do without what cannot be written now; the next pull tries again.
     let _ = catalogue::complete(&mirror, &manifest, &lock);
     let _ = overview::refresh(&mirror, &manifest, context.next_token(), &lock);
@@ -176,7 +176,7 @@ fn mend_own(
     let lock = archive.lock()?;
     let names: Vec<String> = wanted.iter().map(|wanted| wanted.name.to_string()).collect();
     let before = report.findings.len();
-    make_stubs(archive, context, remote.bucket, wanted, &lock, &mut report.findings)?;
+    make_stubs(archive, context, remote.bucket, &wanted, &lock, &mut report.findings)?;
     if report.findings.len() == before {
         report.mended_stubs = names;
     }
@@ -196,7 +196,7 @@ pub(super) fn make_stubs(
     archive: &ArchiveDir,
     context: &Context,
     bucket: &Bucket,
-    wanted: Vec<Wanted>,
+    wanted: &[Wanted],
     lock: &ArchiveLock,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
