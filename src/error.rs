@@ -130,6 +130,12 @@ impl Error {
         matches!(self.io_kind(), Some(StorageFull | QuotaExceeded))
     }
 
+    /// Whether what was wanted lies elsewhere, and cannot be reached.
+    pub fn is_away(&self) -> bool {
+        matches!(self.io_kind(), Some(io::ErrorKind::HostUnreachable))
+            || matches!(self, Self::Away { .. })
+    }
+
     /// Whether the file or directory was simply not there.
     pub fn is_not_found(&self) -> bool {
         self.io_kind() == Some(io::ErrorKind::NotFound)

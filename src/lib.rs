@@ -51,6 +51,7 @@ pub mod live;
 pub mod ops;
 pub mod policy;
 pub mod progress;
+pub mod remote;
 pub mod segment;
 pub mod store;
 pub mod views;

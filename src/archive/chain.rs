@@ -48,8 +48,11 @@ pub(super) fn read(line: &[u8]) -> Line {
 fn parse(line: &[u8]) -> Result<Record, String> {
     let record: Record =
         serde_json::from_slice(line).map_err(|error| format!("it is no record: {error}"))?;
-    if record.v != VERSION {
-        return Err(format!("it has version {}; this program reads version {VERSION}", record.v));
+    if !(1..=VERSION).contains(&record.v) {
+        return Err(format!(
+            "it has version {}; this program reads versions up to {VERSION}",
+            record.v
+        ));
     }
     Ok(record)
 }
@@ -129,7 +132,10 @@ mod tests {
     fn records_of_another_version_are_not_taken_for_ours() {
         let newer = Record { v: VERSION + 1, ..record() };
         let reason = read(&line(&newer)).record.unwrap_err();
-        assert!(reason.starts_with("it has version 2; this program reads version 1"), "{reason}");
+        assert!(
+            reason.starts_with("it has version 3; this program reads versions up to 2"),
+            "{reason}"
+        );
     }
 
     #[test]

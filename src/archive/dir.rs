@@ -1,21 +1,24 @@
 //! The archive's directory: which files lie where.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
 
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
 use super::catalogue::CATALOGUE;
+use super::copies::PEERS;
 use super::heads::HEADS;
+use super::overview::OVERVIEW;
+use super::stub;
 use super::{ArchiveLock, SegmentName};
-use crate::event::shown;
+use crate::event::{NodeName, shown};
 use crate::fs;
-use crate::segment::Sha256Hash;
+use crate::segment::{Fetch, Piece, SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
 
 /// The manifest's name.
@@ -28,6 +31,8 @@ pub struct ArchiveDir {
     dir: OwnedFd,
     /// The last year whose folder, and everything above it, was synced by us.
     pub(super) synced_year: AtomicI32,
+    /// Who fetches what lies elsewhere.
+    elsewhere: Option<Arc<dyn Fetch>>,
 }
 
 /// A segment's file.
@@ -66,7 +71,39 @@ impl ArchiveDir {
     }
 
     fn at(root: &Path, dir: OwnedFd) -> Self {
-        Self { root: root.to_owned(), dir, synced_year: AtomicI32::new(i32::MIN) }
+        let synced_year = AtomicI32::new(i32::MIN);
+        Self { root: root.to_owned(), dir, synced_year, elsewhere: None }
+    }
+
+    /// The same, with somebody who fetches what lies elsewhere.
+    #[must_use]
+    pub fn with_elsewhere(mut self, elsewhere: Option<Arc<dyn Fetch>>) -> Self {
+        self.elsewhere = elsewhere;
+        self
+    }
+
+    /// The archives of other hosts that are mirrored in this one, by host.
+    pub fn peers(&self) -> Result<Vec<(Arc<str>, Self)>> {
+        let Some(folder) = self.folder(PEERS)? else { return Ok(Vec::new()) };
+        let mut hosts = BTreeSet::new();
+        self.entries(folder.as_fd(), Path::new(PEERS), &mut |name, file_type| {
+            if file_type == FileType::Directory && name.parse::<NodeName>().is_ok() {
+                hosts.insert(name.to_owned());
+            }
+        })?;
+        let mut peers = Vec::with_capacity(hosts.len());
+        for host in hosts {
+            let root = self.root.join(PEERS).join(&host);
+            match fs::open_dir(folder.as_fd(), &host) {
+                Ok(dir) => {
+                    let peer = Self::at(&root, dir).with_elsewhere(self.elsewhere.clone());
+                    peers.push((host.into(), peer));
+                }
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(Error::io(root, "open", errno)),
+            }
+        }
+        Ok(peers)
     }
 
     /// Its directory.
@@ -96,23 +133,37 @@ impl ArchiveDir {
         }
     }
 
-    /// Opens a segment's file for reading; only a regular file counts.
-    pub fn open_segment(&self, name: &SegmentName) -> Result<File> {
+    /// Opens a segment for reading: its file, or what its stub stands for. Only a regular file
+    /// counts.
+    pub fn open_segment(&self, name: &SegmentName) -> Result<SegmentBytes> {
         let failed = |error: std::io::Error| Error::io(self.segment_path(name), "open", error);
-        match self.folder(&name.folder())? {
-            Some(folder) => fs::open_regular(folder.as_fd(), &name.file_name()).map_err(failed),
-            None => Err(failed(Errno::NOENT.into())),
+        let Some(folder) = self.folder(&name.folder())? else {
+            return Err(failed(Errno::NOENT.into()));
+        };
+        match fs::open_regular(folder.as_fd(), &name.file_name()) {
+            Ok(file) => Ok(file.into()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                match (self.read_stub(name)?, &self.elsewhere) {
+                    (Some(stub), Some(elsewhere)) => Ok(stub.open(Arc::clone(elsewhere))),
+                    (Some(stub), None) => Ok(stub.open(Arc::new(Nowhere))),
+                    (None, _) => Err(failed(error)),
+                }
+            }
+            Err(error) => Err(failed(error)),
         }
     }
 
     /// Whether anything has this segment's name.
     pub fn has_segment(&self, name: &SegmentName) -> Result<bool> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(false) };
-        match rustix::fs::statat(&folder, name.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) => Ok(true),
-            Err(Errno::NOENT) => Ok(false),
-            Err(errno) => Err(Error::io(self.segment_path(name), "look up", errno)),
+        for file in [name.file_name(), name.stub_name()] {
+            match rustix::fs::statat(&folder, file, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => return Ok(true),
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(Error::io(self.segment_path(name), "look up", errno)),
+            }
         }
+        Ok(false)
     }
 
     /// The text of a segment's checksum file, as `sha256sum` writes it.
@@ -147,7 +198,7 @@ impl ArchiveDir {
         Ok((found, strangers))
     }
 
-    fn folders(&self, strangers: &mut Vec<Stranger>) -> Result<BTreeSet<String>> {
+    pub(super) fn folders(&self, strangers: &mut Vec<Stranger>) -> Result<BTreeSet<String>> {
         let mut folders = BTreeSet::new();
         self.entries(self.fd(), Path::new(""), &mut |name, file_type| {
             let stranger = |reason: String| Stranger { path: PathBuf::from(name), reason };
@@ -156,10 +207,11 @@ impl ArchiveDir {
                 FileType::Directory if is_year => {
                     folders.insert(name.to_owned());
                 }
-                FileType::Directory if name == HEADS => {}
+                FileType::Directory if name == HEADS || name == PEERS => {}
                 FileType::RegularFile
                     if name == MANIFEST
                         || name == CATALOGUE
+                        || name == OVERVIEW
                         || name == "lock"
                         || name.starts_with("manifest.jsonl.replaced-") => {}
                 FileType::RegularFile if name.starts_with(fs::TEMP_PREFIX) => {
@@ -180,6 +232,7 @@ impl ArchiveDir {
         let Some(fd) = self.folder(folder)? else { return Ok(()) };
         let mut checksums = BTreeSet::new();
         let mut segments = BTreeSet::new();
+        let mut stubs = BTreeSet::new();
         self.entries(fd.as_fd(), Path::new(folder), &mut |name, file_type| {
             let stranger = |reason: String| Stranger { path: Path::new(folder).join(name), reason };
             let segment = |file_name: &str| {
@@ -191,6 +244,9 @@ impl ArchiveDir {
                 strangers.push(stranger(leftover()));
             } else if let Some(name) = name.strip_suffix(".sha256").and_then(segment) {
                 checksums.insert(name);
+            } else if let Some(name) = name.strip_suffix(stub::SUFFIX).and_then(segment) {
+                // What it stands for is asked of the manifest.
+                stubs.insert(name);
             } else if let Some(name) = segment(name) {
                 segments.insert(name);
             } else {
@@ -243,12 +299,12 @@ impl ArchiveDir {
             .map_err(|errno| Error::io(path, "remove", errno))
     }
 
-    /// Removes a segment and its checksum file, or what there is of them. Who calls this has
+    /// Removes a segment, its checksum file and its stub, or what there is of them. Who calls this has
     /// made sure that no event is lost by it.
     pub fn remove_segment(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
         let mut removed = false;
-        for file in [name.file_name(), name.checksum_name()] {
+        for file in [name.file_name(), name.checksum_name(), name.stub_name()] {
             let path = self.root.join(name.folder()).join(&file);
             removed |= fs::unlink(folder.as_fd(), &file)
                 .map_err(|errno| Error::io(path, "remove", errno))?;
@@ -287,6 +343,22 @@ impl ArchiveDir {
             }
         }
         Ok(removed)
+    }
+}
+
+/// Fetches nothing: nobody said where elsewhere is.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Fetch for Nowhere {
+    fn fetch(&self, pieces: &[Piece]) -> Vec<std::io::Result<Vec<u8>>> {
+        let nobody = || {
+            std::io::Error::new(
+                std::io::ErrorKind::HostUnreachable,
+                "this segment lies elsewhere, and the policy has no [remote] url",
+            )
+        };
+        pieces.iter().map(|_| Err(nobody())).collect()
     }
 }
 

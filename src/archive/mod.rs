@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 mod chain;
+pub mod copies;
 mod dir;
 mod expired;
 mod heads;
@@ -13,9 +14,11 @@ mod holds;
 mod lock;
 mod manifest;
 mod name;
+pub mod overview;
 mod rebuild;
 mod record;
 mod space;
+mod stub;
 mod temp;
 mod writer;
 
@@ -29,9 +32,11 @@ pub use heads::Head;
 pub use holds::{Hold, HoldScope};
 pub use lock::ArchiveLock;
 pub use manifest::{Manifest, Torn};
-pub use name::SegmentName;
+pub use name::{SegmentName, SegmentPlace};
+pub use overview::{Overview, SegmentRow};
 pub use rebuild::rebuild;
 pub use record::{By, NewRecord, Op, Record};
 pub use space::Space;
+pub use stub::Stub;
 pub use temp::TempSegment;
 pub use writer::ManifestWriter;

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::copies::PEERS;
 use crate::event::{Date, Malformed, shown};
 
 /// A segment's path below the archive: `YYYY/YYYY-MM-DD[.N][.CLASS].tar.zst`.
@@ -92,6 +94,30 @@ impl fmt::Display for SegmentName {
         let date = self.date.text();
         write!(f, "{}/", &date.as_str()[..4])?;
         self.write_file_name(f)
+    }
+}
+
+/// Where a segment lies: in this archive, or in the mirror of another host's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentPlace {
+    /// The other host, if it is one's.
+    pub host: Option<Arc<str>>,
+    /// Its name.
+    pub name: SegmentName,
+}
+
+impl From<SegmentName> for SegmentPlace {
+    fn from(name: SegmentName) -> Self {
+        Self { host: None, name }
+    }
+}
+
+impl fmt::Display for SegmentPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(host) = &self.host {
+            write!(f, "{PEERS}/{host}/")?;
+        }
+        self.name.fmt(f)
     }
 }
 

@@ -75,13 +75,17 @@ fn copy_old(archive: &ArchiveDir, name: &str, token: u64) -> Result<()> {
 }
 
 /// A file that is on the disk and has a temporary name; on drop, that name is gone.
-struct Temp<'a> {
+pub(super) struct Temp<'a> {
     archive: &'a ArchiveDir,
-    name: String,
+    pub(super) name: String,
 }
 
 impl<'a> Temp<'a> {
-    fn write(archive: &'a ArchiveDir, token: u64, from: &mut dyn std::io::Read) -> Result<Self> {
+    pub(super) fn write(
+        archive: &'a ArchiveDir,
+        token: u64,
+        from: &mut dyn std::io::Read,
+    ) -> Result<Self> {
         let name = fs::temp_name(token);
         let path = archive.root().join(&name);
         let file = fs::create_new(archive.fd(), &name, 0o644)

@@ -10,8 +10,8 @@ use super::SegmentName;
 use crate::event::{Date, Timestamp};
 use crate::segment::{SegmentSummary, Sha256Hash};
 
-/// The version of records that is written.
-pub(super) const VERSION: u32 = 1;
+/// The newest version of records that is written and read.
+pub(super) const VERSION: u32 = 2;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,10 @@ pub enum Op {
     Rebuild,
     /// Several segments of a day became one.
     Compact,
+    /// A segment was copied elsewhere, and read back.
+    Upload,
+    /// A segment's file went, since its copy elsewhere is safe; a stub stays.
+    Evict,
     /// Something that a newer version wrote.
     Other(String),
 }
@@ -54,6 +58,8 @@ impl Op {
             Self::Mend => "mend",
             Self::Rebuild => "rebuild",
             Self::Compact => "compact",
+            Self::Upload => "upload",
+            Self::Evict => "evict",
             Self::Other(word) => word,
         }
     }
@@ -79,6 +85,8 @@ impl<'de> Deserialize<'de> for Op {
             Self::Mend,
             Self::Rebuild,
             Self::Compact,
+            Self::Upload,
+            Self::Evict,
         ];
         Ok(known.into_iter().find(|op| op.as_str() == word).unwrap_or(Self::Other(word)))
     }
@@ -154,6 +162,9 @@ pub struct Record {
     /// Whether the promise allowed for an earlier end, for want of room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yields: Option<bool>,
+    /// The name of the object that the segment is elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
     /// The segments that this one takes the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Vec<SegmentName>>,
@@ -200,6 +211,7 @@ pub struct NewRecord {
     pub class: Option<String>,
     pub keep: Option<String>,
     pub yields: Option<bool>,
+    pub object: Option<String>,
     pub supersedes: Option<Vec<SegmentName>>,
     pub to: Option<Date>,
     pub correlation_id: Option<String>,
@@ -230,6 +242,7 @@ impl NewRecord {
             class: None,
             keep: None,
             yields: None,
+            object: None,
             supersedes: None,
             to: None,
             correlation_id: None,
@@ -272,7 +285,8 @@ impl NewRecord {
     /// The record, in its place in the chain.
     pub(super) fn linked(self, seq: u64, prev: Sha256Hash) -> Record {
         Record {
-            v: VERSION,
+            // Who does not know of evictions would miss the files: only those need version 2.
+            v: if self.op == Op::Evict { 2 } else { 1 },
             seq,
             time: self.time,
             op: self.op,
@@ -291,6 +305,7 @@ impl NewRecord {
             class: self.class,
             keep: self.keep,
             yields: self.yields,
+            object: self.object,
             supersedes: self.supersedes,
             to: self.to,
             correlation_id: self.correlation_id,

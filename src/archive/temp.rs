@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::{ArchiveDir, ArchiveLock, SegmentName};
 use crate::fs;
-use crate::segment::Sha256Hash;
+use crate::segment::{SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
 
 /// A segment that has no name yet. Dropped without [`publish`](Self::publish), it is gone.
@@ -102,10 +102,11 @@ impl TempSegment {
     }
 
     /// Opens it again, for reading back from the disk rather than from memory.
-    pub fn reopen(&self) -> Result<File> {
+    pub fn reopen(&self) -> Result<SegmentBytes> {
         // Advice only: a file system in memory has nowhere else to read from.
         let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
         fs::open_regular(self.folder.as_fd(), &self.name)
+            .map(SegmentBytes::from)
             .map_err(|error| Error::io(&self.path, "open", error))
     }
 
@@ -114,7 +115,7 @@ impl TempSegment {
         self.publish_as(&name.file_name())
     }
 
-    fn publish_as(mut self, name: &str) -> Result<()> {
+    pub(super) fn publish_as(mut self, name: &str) -> Result<()> {
         let target = self.folder_path.join(name);
         fs::rename_new(self.folder.as_fd(), &self.name, self.folder.as_fd(), name)
             .map_err(|errno| Error::io(&target, "create", errno))?;

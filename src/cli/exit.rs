@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 use hlarchive::Error;
+use hlarchive::store::Notices;
 
 use super::log::{Level, Log};
 use super::signals;
@@ -69,6 +70,11 @@ impl From<Error> for Failure {
     }
 }
 
+/// How a query ends whose answer may lack something.
+pub(super) fn lacking(notices: &Notices) -> Exit {
+    if notices.only_away() { Exit::Busy } else { Exit::Io }
+}
+
 /// Errors of writing to standard output.
 pub(super) fn stdout_failed(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {
@@ -97,6 +103,7 @@ pub(super) fn code(error: &Error) -> Exit {
         Error::Interrupted(_) => Exit::Stopped,
         Error::Io { action, source, .. } => match (source.kind(), *action) {
             (io::ErrorKind::PermissionDenied, _) => Exit::NotPermitted,
+            (io::ErrorKind::HostUnreachable, _) => Exit::Busy,
             (
                 io::ErrorKind::ReadOnlyFilesystem
                 | io::ErrorKind::NotADirectory

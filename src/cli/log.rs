@@ -204,6 +204,6 @@ pub(super) fn path_of_notice(notice: &Notice) -> Option<String> {
         Notice::Oddity { path, .. } | Notice::Damaged { path, .. } => {
             Some(path.display().to_string())
         }
-        Notice::Expired(_) | Notice::Vanished { .. } => None,
+        Notice::Expired(_) | Notice::Away(_) | Notice::Vanished { .. } => None,
     }
 }

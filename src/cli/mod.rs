@@ -7,6 +7,7 @@ mod args;
 mod calendar;
 mod color;
 mod commands;
+mod elsewhere;
 mod exit;
 mod log;
 mod manual;
@@ -92,6 +93,7 @@ enum Command {
     Restore(commands::restore::Args),
     Import(commands::import::Args),
     Sync(commands::sync::Args),
+    Remote(commands::remote::Args),
     Manifest(commands::manifest::Args),
     Policy(commands::policy::Args),
     Mcp(commands::mcp::Args),
@@ -139,6 +141,7 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
         Command::Restore(args) => args.run(session),
         Command::Import(args) => args.run(session),
         Command::Sync(args) => args.run(session),
+        Command::Remote(args) => args.run(session),
         Command::Manifest(args) => args.run(session),
         Command::Policy(args) => args.run(session),
         Command::Mcp(args) => args.run(session),

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use hlarchive::Error;
 use hlarchive::archive::By;
@@ -11,10 +12,12 @@ use hlarchive::event::Timestamp;
 use hlarchive::ops::Context;
 use hlarchive::ops::metrics::Gauge;
 use hlarchive::policy::Policy;
+use hlarchive::remote::Lazy;
 use hlarchive::store::{Notice, Notices, Store};
 
 use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
+use super::elsewhere;
 use super::exit::{self, Exit, Failure, stdout_failed};
 use super::log::{self, Level, Log};
 use super::metrics::{Measured, MetricsArgs};
@@ -46,7 +49,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(global: Global, log: Log, words: &[OsString]) -> Self {
-        let store = Store::new(global.root.clone(), global.archive.clone());
+        let opens = global.clone();
+        let store = Store::new(global.root.clone(), global.archive.clone())
+            .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))));
         let stdout = io::stdout();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let paint = match global.color {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::archive::Manifest;
 use crate::event::Date;
-use crate::segment::{Field, Index, SegmentReader, Sha256Hash};
+use crate::segment::{Field, Index, SegmentBytes, SegmentReader, Sha256Hash};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -93,7 +93,12 @@ pub fn inspect(store: &Store, subject: &Subject) -> Result<Vec<SegmentPicture>> 
     match subject {
         Subject::File(path) => {
             let file = File::open(path).map_err(|error| Error::io(path, "open", error))?;
-            Ok(vec![picture(&path.display().to_string(), file, path)?])
+            let metadata = file.metadata().map_err(|error| Error::io(path, "read", error))?;
+            if !metadata.is_file() {
+                let reason = "this is not a regular file, so it is no segment";
+                return Err(Error::corrupt(path, reason));
+            }
+            Ok(vec![picture(&path.display().to_string(), file.into(), path)?])
         }
         Subject::Day(date) => {
             let nothing = || Error::NotFound {
@@ -133,11 +138,8 @@ pub fn inspect(store: &Store, subject: &Subject) -> Result<Vec<SegmentPicture>> 
     }
 }
 
-fn picture(label: &str, file: File, path: &Path) -> Result<SegmentPicture> {
-    let metadata = file.metadata().map_err(|error| Error::io(path, "read", error))?;
-    if !metadata.is_file() {
-        return Err(Error::corrupt(path, "this is not a regular file, so it is no segment"));
-    }
+fn picture(label: &str, file: SegmentBytes, path: &Path) -> Result<SegmentPicture> {
+    let bytes = file.len().map_err(|error| Error::io(path, "read", error))?;
     let reader = SegmentReader::open(file, path)?;
     let Some(index) = reader.index() else {
         let damage = reader.damage().unwrap_or("it has no index");
@@ -148,7 +150,7 @@ fn picture(label: &str, file: File, path: &Path) -> Result<SegmentPicture> {
     };
     Ok(SegmentPicture {
         segment: label.to_owned(),
-        bytes: metadata.len(),
+        bytes,
         event_bytes: index.event_bytes(),
         index_bytes: reader.index_bytes(),
         date: index.date().to_string(),

@@ -16,6 +16,7 @@ mod intake;
 pub mod manifest;
 pub mod metrics;
 pub mod prune;
+pub mod remote;
 pub mod restore;
 pub mod rotate;
 pub mod sign;

@@ -51,6 +51,8 @@ pub struct Policy {
     pub events: EventRules,
     /// What is told of the archive's own actions.
     pub audit: AuditRules,
+    /// Where copies of segments are kept.
+    pub remote: Option<RemoteRules>,
     origin: String,
     text: String,
     digest: String,
@@ -98,6 +100,8 @@ pub struct RetainRules {
     pub max_size: Option<u64>,
     /// Room that is to stay free; then the oldest days go first.
     pub min_free: Option<MinFree>,
+    /// How long a segment's own file stays here, once a copy of it is safe elsewhere.
+    pub local: Keep,
     /// Classes that are split off at rotation, in the order in which they are tried.
     pub classes: Vec<Class>,
 }
@@ -160,6 +164,19 @@ pub struct AuditRules {
     pub emit: bool,
 }
 
+/// Where copies of segments are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteRules {
+    /// `s3://bucket/prefix` or `file:///directory`.
+    pub url: String,
+    /// The name under which this machine's copies lie; by default the machine's own.
+    pub host: Option<String>,
+    /// What may be kept here of frames that were fetched, in bytes.
+    pub cache: u64,
+    /// How long a request and its repetitions may take.
+    pub timeout: Span,
+}
+
 impl RetainRules {
     /// How long segments of a class are kept. A class that the policy does not name is kept
     /// as long as anything that it names, at least as long as what belongs to none.
@@ -215,12 +232,14 @@ impl Policy {
 
     /// Understands a policy; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, PolicyError> {
-        let read::Rules { rotate, retain, retains, events, audit } = read::policy(text, origin)?;
+        let rules = read::policy(text, origin)?;
+        let read::Rules { rotate, retain, retains, events, audit, remote } = rules;
         Ok(Self {
             rotate,
             retain,
             events,
             audit,
+            remote,
             origin: origin.to_owned(),
             text: text.to_owned(),
             digest: Hex(&Sha256::digest(text.as_bytes())).to_string(),

@@ -5,10 +5,10 @@ use toml::de::DeTable;
 use super::quantity::{Span, percent, size};
 use super::table::{Source, Table, Value};
 use super::{
-    AuditRules, Class, EventRules, InvalidRule, Keep, MinFree, PolicyError, RetainRules,
-    RotateRules, UnknownTypes,
+    AuditRules, Class, EventRules, InvalidRule, Keep, MinFree, PolicyError, RemoteRules,
+    RetainRules, RotateRules, UnknownTypes,
 };
-use crate::event::{EventType, MAX_EVENT_BYTES, Severity};
+use crate::event::{EventType, MAX_EVENT_BYTES, NodeName, Severity};
 
 /// The longest that `keep_live` may be; more is surely a slip.
 const MAX_KEEP_LIVE: u64 = 10 * 365 * 86_400;
@@ -24,6 +24,7 @@ pub(super) struct Rules {
     pub(super) retains: bool,
     pub(super) events: EventRules,
     pub(super) audit: AuditRules,
+    pub(super) remote: Option<RemoteRules>,
 }
 
 pub(super) fn policy(text: &str, origin: &str) -> Result<Rules, PolicyError> {
@@ -47,8 +48,51 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Rules, PolicyError> {
     let retain = retain(&top.table("retain", "[retain]")?, &rotate)?;
     let events = events(&top.table("events", "[events]")?)?;
     let audit = audit(&top.table("audit", "[audit]")?)?;
+    let remote = remote(&top.table("remote", "[remote]")?)?;
+    if let (Keep::For(local), None) = (retain.local, &remote) {
+        return Err(source.error_without_line(format!(
+            "[retain] local = \"{local}\" lets files go whose copies are elsewhere, but there is \
+             no [remote] url that says where that is"
+        )));
+    }
     top.finish()?;
-    Ok(Rules { rotate, retain, retains, events, audit })
+    Ok(Rules { rotate, retain, retains, events, audit, remote })
+}
+
+fn remote(table: &Table<'_>) -> Result<Option<RemoteRules>, PolicyError> {
+    let mut rules = RemoteRules {
+        url: String::new(),
+        host: None,
+        cache: 1 << 30,
+        timeout: Span::from_seconds(30),
+    };
+    if let Some(value) = table.get("url") {
+        let expected = "s3://BUCKET/PREFIX, or file:///DIRECTORY";
+        let url = value.text(expected)?;
+        let place = url.strip_prefix("s3://").or(url.strip_prefix("file:///"));
+        if !place.is_some_and(|place| place.starts_with(|c: char| c.is_ascii_alphanumeric())) {
+            return Err(value.wrong(expected));
+        }
+        url.trim_end_matches('/').clone_into(&mut rules.url);
+    }
+    if let Some(value) = table.get("host") {
+        let host = value.text("a host name")?;
+        let checked =
+            NodeName::for_writing(host).map_err(|error| value.error(error.to_string()))?;
+        rules.host = Some(checked.to_string());
+    }
+    if let Some(value) = table.get("cache") {
+        let expected = "a size such as \"1GiB\", or \"0B\" for none";
+        rules.cache = size(value.text(expected)?).ok_or_else(|| value.wrong(expected))?;
+    }
+    if let Some(value) = table.get("timeout") {
+        rules.timeout = span(&value, 3600, "at most 1h")?;
+    }
+    if rules.url.is_empty() && !table.is_empty() {
+        return Err(table.error("it has no url; write for example url = \"s3://bucket/prefix\""));
+    }
+    table.finish()?;
+    Ok((!rules.url.is_empty()).then_some(rules))
 }
 
 fn audit(table: &Table<'_>) -> Result<AuditRules, PolicyError> {
@@ -96,8 +140,13 @@ fn rotate(table: &Table<'_>) -> Result<RotateRules, PolicyError> {
 }
 
 fn retain(table: &Table<'_>, rotate: &RotateRules) -> Result<RetainRules, PolicyError> {
-    let mut rules =
-        RetainRules { keep: Keep::Forever, max_size: None, min_free: None, classes: Vec::new() };
+    let mut rules = RetainRules {
+        keep: Keep::Forever,
+        max_size: None,
+        min_free: None,
+        local: Keep::Forever,
+        classes: Vec::new(),
+    };
     if let Some(value) = table.get("keep") {
         rules.keep = keep(&value, rotate)?;
     }
@@ -117,6 +166,9 @@ fn retain(table: &Table<'_>, rotate: &RotateRules) -> Result<RetainRules, Policy
             (None, Some(bytes)) => MinFree::Bytes(bytes),
             (None, None) => return Err(value.wrong(expected)),
         });
+    }
+    if let Some(value) = table.get("local") {
+        rules.local = keep(&value, rotate)?;
     }
     if let Some(value) = table.get("class") {
         for entry in value.tables("[[retain.class]]")? {

@@ -92,6 +92,11 @@ impl<'a> Table<'a> {
         self.entries.is_none_or(toml::map::Map::is_empty)
     }
 
+    /// What is wrong with the table as a whole.
+    pub(super) fn error(&self, reason: &str) -> PolicyError {
+        self.source.error(self.at, format!("{}: {reason}", self.name))
+    }
+
     /// An error when there are keys that nobody asked for.
     pub(super) fn finish(&self) -> Result<(), PolicyError> {
         let known = self.known.borrow();

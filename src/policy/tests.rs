@@ -63,6 +63,19 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
             "version = 1\n[rotate]\nkeep_liv = \"7d\"",
             "p.toml:3: unknown key keep_liv in [rotate]; did you mean keep_live?",
         ),
+        (
+            "version = 1\n[retain]\nlocal = \"90d\"",
+            "p.toml: [retain] local = \"90d\" lets files go whose copies are elsewhere, but there",
+        ),
+        ("version = 1\n[remote]\nhost = \"pi\"", "p.toml:2: [remote]: it has no url"),
+        (
+            "version = 1\n[remote]\nurl = \"ftp://x\"",
+            "p.toml:3: url = \"ftp://x\": expected s3://BUCKET/PREFIX",
+        ),
+        (
+            "version = 1\n[remote]\nurl = \"s3://x\"\nhost = \"../pi\"",
+            "p.toml:4: \"../pi\" is not a node name",
+        ),
         ("version = 1\n[rotat]\n", "p.toml:2: unknown key rotat at the top; did you mean rotate?"),
         ("version = 1\n[rotate]\nzzz = 1", "known keys are keep_live, level"),
         (

@@ -1,13 +1,12 @@
 //! Checking a whole segment: read once, front to back, and proved to be what the writer
 //! makes of the events inside it.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::bytes::SegmentBytes;
 use super::facts::{FrameFacts, SegmentFacts};
 use super::frame::{Frame, FrameLabel, decompress, plausible};
 use super::index::Index;
@@ -37,10 +36,14 @@ pub struct CheckReport {
 /// order, the index, the seek table, and that there is nothing else. Damage in one frame
 /// does not keep the others from being checked. `progress` is told of bytes as they are
 /// read. An error means that the file could not be read at all.
-pub fn check(file: &File, path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<CheckReport> {
+pub fn check(
+    file: &SegmentBytes,
+    path: &Path,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<CheckReport> {
     let failed = |error| Error::io(path, "read", error);
-    let file_bytes = file.metadata().map_err(failed)?.len();
-    let tail_bytes = file_bytes.min(64 << 10);
+    let file_bytes = file.len().map_err(failed)?;
+    let tail_bytes = file_bytes.min(64 << 10).min(file.near_bytes().unwrap_or(u64::MAX));
     let mut tail = vec![0; tail_bytes as usize];
     file.read_exact_at(&mut tail, file_bytes - tail_bytes).map_err(failed)?;
     let layout = layout(file, file_bytes, &tail).map_err(failed)?;
@@ -65,7 +68,7 @@ pub fn check(file: &File, path: &Path, progress: &(dyn Fn(u64) + Sync)) -> Resul
 }
 
 struct Checker<'a> {
-    file: &'a File,
+    file: &'a SegmentBytes,
     path: &'a Path,
     progress: &'a (dyn Fn(u64) + Sync),
     hasher: Sha256,
@@ -104,6 +107,11 @@ impl Checker<'_> {
         while number < frames.len() {
             let infos = &frames[number..number + together(&frames[number..])];
             let mut compressed = Vec::with_capacity(infos.len());
+            let all: u64 = infos.iter().map(|info| u64::from(info.compressed)).sum();
+            if all <= MOST_TOGETHER {
+                let wanted = self.read_to..self.read_to + all;
+                self.file.read_on(wanted).map_err(|error| Error::io(self.path, "read", error))?;
+            }
             for info in infos {
                 let bytes = u64::from(info.compressed);
                 compressed.push(match plausible(bytes, u64::from(info.decompressed)) {

@@ -6,6 +6,7 @@
 //! tar header must be byte for byte the one that the writer makes, and damage in one
 //! frame costs only the events inside it. The format is described in `docs/format.md`.
 
+mod bytes;
 mod check;
 mod codec;
 mod facts;
@@ -21,11 +22,12 @@ mod tar;
 mod walk;
 mod writer;
 
+pub use bytes::{Away, Fetch, Piece, SegmentBytes};
 pub use check::{CheckReport, check};
 pub use frame::{Frame, Member, PackedFrame};
 pub use hash::Sha256Hash;
 pub use index::{Field, FrameStats, Index, Posting};
-pub use reader::{FrameInfo, SegmentReader};
+pub use reader::{FrameInfo, SegmentReader, tail_at};
 pub use writer::{SegmentOptions, SegmentSummary, SegmentWriter};
 
 /// The largest frame that is written or read, in bytes of tar: the largest event with its

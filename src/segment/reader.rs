@@ -1,9 +1,8 @@
 //! Reading a segment, by frame and in any order.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::bytes::{Away, SegmentBytes};
 use super::frame::{Frame, FrameLabel, Member, PackedFrame, plausible};
 use super::index::Index;
 use super::seek::{self, Entry};
@@ -31,7 +30,7 @@ pub struct FrameInfo {
 /// An open segment. Reading is by position, so threads may share it.
 #[derive(Debug)]
 pub struct SegmentReader {
-    file: File,
+    file: SegmentBytes,
     path: PathBuf,
     frames: Vec<FrameInfo>,
     index: Option<Index>,
@@ -57,10 +56,11 @@ impl SegmentReader {
     /// Opens a segment. A damaged seek table is made anew by walking over the frames; a
     /// damaged index is done without; [`damage`](Self::damage) says so. `path` names the
     /// file in errors.
-    pub fn open(file: File, path: &Path) -> Result<Self> {
+    pub fn open(file: impl Into<SegmentBytes>, path: &Path) -> Result<Self> {
+        let file = file.into();
         let failed = |error| Error::io(path, "read", error);
-        let file_bytes = file.metadata().map_err(failed)?.len();
-        let tail_bytes = file_bytes.min(TAIL_BYTES);
+        let file_bytes = file.len().map_err(failed)?;
+        let tail_bytes = file_bytes.min(TAIL_BYTES).min(file.near_bytes().unwrap_or(u64::MAX));
         let mut tail = vec![0; tail_bytes as usize];
         file.read_exact_at(&mut tail, file_bytes - tail_bytes).map_err(failed)?;
         let layout = layout(&file, file_bytes, &tail).map_err(failed)?;
@@ -97,7 +97,7 @@ impl SegmentReader {
     /// Opens a segment whose name says which day it holds. An index of another day counts
     /// as damaged, and a member of another day is an error: an event never turns up twice
     /// because a file was copied under another name.
-    pub fn open_day(file: File, path: &Path, date: Date) -> Result<Self> {
+    pub fn open_day(file: impl Into<SegmentBytes>, path: &Path, date: Date) -> Result<Self> {
         let mut reader = Self::open(file, path)?;
         if reader.index.as_ref().is_some_and(|index| index.date() != date) {
             reader.index = None;
@@ -129,9 +129,12 @@ impl SegmentReader {
 
     /// Tells the disk that most of the file will be wanted, so that it is read in its order.
     pub fn read_ahead(&self) {
-        let advice = rustix::fs::Advice::WillNeed;
-        // Advice; where it is not taken, reading takes longer.
-        let _ = rustix::fs::fadvise(&self.file, 0, None, advice);
+        self.file.read_ahead();
+    }
+
+    /// The segment as one that lies elsewhere, if it does.
+    pub fn away(&self) -> Option<&Away> {
+        self.file.away()
     }
 
     /// Reads and decompresses a frame; its checksum is checked.
@@ -141,21 +144,54 @@ impl SegmentReader {
 
     /// Reads a frame.
     pub fn fetch_frame(&self, number: usize) -> Result<PackedFrame> {
+        self.pack(number, |info| {
+            let mut compressed = vec![0; info.compressed as usize];
+            self.file.read_exact_at(&mut compressed, info.offset)?;
+            Ok(compressed)
+        })
+    }
+
+    /// A frame whose bytes were read by other means; `read` is told where they lie, and is
+    /// not asked when they cannot be a frame.
+    pub fn pack(
+        &self,
+        number: usize,
+        read: impl FnOnce(&FrameInfo) -> std::io::Result<Vec<u8>>,
+    ) -> Result<PackedFrame> {
         let label = FrameLabel { path: self.path.clone(), number };
         let info = self.frames.get(number).ok_or_else(|| label.damage("it does not exist"))?;
         plausible(u64::from(info.compressed), MAX_FRAME_BYTES)
             .map_err(|reason| label.damage(&reason))?;
-        let mut compressed = vec![0; info.compressed as usize];
-        self.file
-            .read_exact_at(&mut compressed, info.offset)
-            .map_err(|error| Error::io(&self.path, "read", error))?;
+        let compressed = read(info).map_err(|error| Error::io(&self.path, "read", error))?;
         Ok(PackedFrame { compressed, label, date: self.date })
+    }
+
+    /// Of a segment that lies elsewhere, fetches frames from this one on for who reads on.
+    /// Gives the first frame that was not fetched.
+    fn read_on(&self, number: usize) -> Result<usize> {
+        let (Some(stride), Some(first)) = (self.file.stride(), self.frames.get(number)) else {
+            return Ok(self.frames.len());
+        };
+        let end = |info: &FrameInfo| info.offset + u64::from(info.compressed);
+        let within = |info: &&FrameInfo| end(info) - first.offset <= stride;
+        let together = self.frames[number..].iter().take_while(within).count().max(1);
+        let last = number + together - 1;
+        plausible(u64::from(first.compressed), MAX_FRAME_BYTES)
+            .map_err(|reason| FrameLabel { path: self.path.clone(), number }.damage(&reason))?;
+        self.file
+            .read_on(first.offset..end(&self.frames[last]))
+            .map_err(|error| Error::io(&self.path, "read", error))?;
+        Ok(last + 1)
     }
 
     /// Calls `visit` for each member, in order; stops at the first error.
     pub fn for_each_member(&self, visit: &mut dyn FnMut(Member<'_>) -> Result<()>) -> Result<()> {
         let mut before: Option<EventPath> = None;
+        let mut fetched_to = 0;
         for number in 0..self.frames.len() {
+            if number >= fetched_to {
+                fetched_to = self.read_on(number)?;
+            }
             let frame = self.read_frame(number)?;
             let mut last = None;
             for member in frame.members() {
@@ -176,10 +212,29 @@ impl SegmentReader {
     }
 }
 
+/// Where the tail of a sound segment begins: its index, and the seek table after it. With
+/// these and the segment's size, all frames can be found.
+pub fn tail_at(file: &SegmentBytes, path: &Path) -> Result<u64> {
+    let failed = |error| Error::io(path, "read", error);
+    let file_bytes = file.len().map_err(failed)?;
+    let mut tail = vec![0; file_bytes.min(TAIL_BYTES) as usize];
+    let at = file_bytes - tail.len() as u64;
+    file.read_exact_at(&mut tail, at).map_err(failed)?;
+    let layout = layout(file, file_bytes, &tail).map_err(failed)?;
+    match (layout.index, layout.damage) {
+        (Some((at, _)), None) => Ok(at),
+        (_, damage) => {
+            Err(Error::corrupt(path, damage.unwrap_or_else(|| "it has no index".to_owned())))
+        }
+    }
+}
+
 /// Finds the frames, by the seek table if that is sound, else by walking over them.
-pub(super) fn layout(file: &File, file_bytes: u64, tail: &[u8]) -> std::io::Result<Layout> {
+pub(super) fn layout(file: &SegmentBytes, file_bytes: u64, tail: &[u8]) -> std::io::Result<Layout> {
     match seek_table(file, file_bytes, tail)? {
         Ok(entries) => Ok(tell_apart(entries, None)),
+        // To follow the frames of what lies elsewhere would take a request for each.
+        Err(reason) if file.away().is_some() => Ok(tell_apart(Vec::new(), Some(reason))),
         Err(reason) => {
             let (mut entries, end) = walk::walk(file, file_bytes);
             // The damaged table itself may still look like a skippable frame.
@@ -198,7 +253,7 @@ pub(super) fn layout(file: &File, file_bytes: u64, tail: &[u8]) -> std::io::Resu
 }
 
 fn seek_table(
-    file: &File,
+    file: &SegmentBytes,
     file_bytes: u64,
     tail: &[u8],
 ) -> std::io::Result<Result<Vec<Entry>, String>> {
@@ -252,7 +307,7 @@ fn tell_apart(entries: Vec<Entry>, damage: Option<String>) -> Layout {
 
 /// The index from its frame; the outer error is the disk's, the inner one the index's.
 fn read_index(
-    file: &File,
+    file: &SegmentBytes,
     at: u64,
     bytes: u64,
     tail: &[u8],

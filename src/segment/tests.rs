@@ -73,7 +73,7 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<EventPath, Vec<u8>>, Error> {
 }
 
 fn checked(bytes: &[u8]) -> CheckReport {
-    check(&file(bytes), Path::new("s"), &|_| {}).unwrap()
+    check(&file(bytes).into(), Path::new("s"), &|_| {}).unwrap()
 }
 
 #[test]

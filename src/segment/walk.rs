@@ -1,9 +1,7 @@
 //! Finding the frames of a file without its seek table: from header to header, by the
 //! block sizes in them (RFC 8878, section 3.1.1), with a few small reads a frame.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
+use super::bytes::SegmentBytes;
 use super::seek::Entry;
 
 const ZSTD_MAGIC: u32 = 0xFD2F_B528;
@@ -14,7 +12,7 @@ const MOST_FRAMES: usize = 1 << 20;
 
 /// The frames from the start of the file, as far as they can be followed, and their total
 /// size. Skippable frames have decompressed size 0.
-pub(super) fn walk(file: &File, file_bytes: u64) -> (Vec<Entry>, u64) {
+pub(super) fn walk(file: &SegmentBytes, file_bytes: u64) -> (Vec<Entry>, u64) {
     let mut entries = Vec::new();
     let mut at = 0;
     while entries.len() < MOST_FRAMES {
@@ -31,7 +29,7 @@ pub(super) fn walk(file: &File, file_bytes: u64) -> (Vec<Entry>, u64) {
 }
 
 /// Compressed and decompressed size of the frame at `at`; `None` if there is no whole one.
-fn frame(file: &File, at: u64, file_bytes: u64) -> Option<(u64, u64)> {
+fn frame(file: &SegmentBytes, at: u64, file_bytes: u64) -> Option<(u64, u64)> {
     let mut head = [0; 18];
     let available = usize::try_from((file_bytes - at).min(18)).ok()?;
     file.read_exact_at(&mut head[..available], at).ok()?;
@@ -96,7 +94,7 @@ mod tests {
     fn walked(bytes: &[u8]) -> (Vec<(u32, u32)>, u64) {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        let (entries, end) = walk(&file, bytes.len() as u64);
+        let (entries, end) = walk(&file.into(), bytes.len() as u64);
         (entries.iter().map(|entry| (entry.compressed, entry.decompressed)).collect(), end)
     }
 

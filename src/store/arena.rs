@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use super::row::{FoundEvent, Place, clamp};
-use crate::archive::SegmentName;
+use crate::archive::SegmentPlace;
 use crate::event::{Date, PathRef, Timestamp};
 
 /// Node, name and bytes of many events of a day, one after the other.
 #[derive(Debug)]
 struct Arena {
     date: Date,
-    segment: Option<Arc<SegmentName>>,
+    segment: Option<Arc<SegmentPlace>>,
     text: Vec<u8>,
 }
 
@@ -49,7 +49,7 @@ impl Row {
         PathRef::from_valid(date, node, name)
     }
 
-    pub(super) fn segment(&self) -> Option<&SegmentName> {
+    pub(super) fn segment(&self) -> Option<&SegmentPlace> {
         self.arena.segment.as_deref()
     }
 
@@ -74,7 +74,7 @@ impl Row {
 /// Collects the rows of one source.
 pub(super) struct Rows {
     date: Date,
-    segment: Option<Arc<SegmentName>>,
+    segment: Option<Arc<SegmentPlace>>,
     text: Vec<u8>,
     places: Vec<Found>,
 }
@@ -90,7 +90,7 @@ struct Found {
 
 impl Rows {
     /// Rows of a day's live files, or of one of its segments.
-    pub(super) fn new(date: Date, segment: Option<Arc<SegmentName>>) -> Self {
+    pub(super) fn new(date: Date, segment: Option<Arc<SegmentPlace>>) -> Self {
         Self { date, segment, text: Vec::new(), places: Vec::new() }
     }
 

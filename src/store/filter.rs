@@ -181,6 +181,8 @@ pub struct Query {
     pub limit: Option<u64>,
     /// Live, archived or both.
     pub scope: Scope,
+    /// Only this machine's own archive, and not those of other hosts that are mirrored in it.
+    pub own_only: bool,
 }
 
 impl Query {

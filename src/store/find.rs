@@ -1,11 +1,12 @@
 //! One event by its name, wherever it lies.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::{FoundEvent, Store, step};
-use crate::archive::{ArchiveDir, Expired, Manifest, SegmentName};
+use crate::archive::{ArchiveDir, Expired, Overview, SegmentName, SegmentPlace, SegmentRow};
 use crate::event::{Date, EventName, EventPath, PathRef, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::segment::SegmentReader;
@@ -81,22 +82,22 @@ impl Store {
         let mut expired = None;
         if let Some(archive) = self.archive()? {
             step();
-            let mut manifest = Manifest::load(&archive)?;
-            loop {
-                let look = Look { archive: &archive, manifest: &manifest, name, likely };
-                let (found, vanished, error) = look.at_all(only_there);
-                if let Some(found) = found {
-                    return Ok(found);
-                }
-                // What is gone expired, or another segment took its place.
-                if !(vanished && manifest.reload_if_changed(&archive)?) {
-                    failed = failed.or(error);
-                    break;
+            let own = Look { archive: &archive, host: None, name, likely };
+            let (found, overview) = own.until_settled(only_there, &mut failed)?;
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            for (host, archive) in archive.peers()? {
+                let peer = Look { archive: &archive, host: Some(host), name, likely };
+                match peer.until_settled(only_there, &mut failed) {
+                    Ok((Some(found), _)) => return Ok(found),
+                    Ok((None, _)) => {}
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            expired = Expired::of(manifest.expired().filter(|record| {
-                !only_there || record.segment.as_ref().map(|segment| segment.date) == likely
-            }));
+            expired = Expired::of_rows(
+                overview.expired().filter(|row| !only_there || Some(row.name.date) == likely),
+            );
         }
         if let Some(error) = failed {
             return Err(error);
@@ -113,27 +114,55 @@ impl Store {
     }
 }
 
-/// One look through the archive, as a manifest names it.
+/// A look through one archive.
 struct Look<'a> {
     archive: &'a ArchiveDir,
-    manifest: &'a Manifest,
+    /// The other host whose archive it is, if it is one's.
+    host: Option<Arc<str>>,
     name: &'a Name,
     likely: Option<Date>,
 }
 
 impl Look<'_> {
+    /// The event, and the segments among which it was looked for. `failed` becomes the first thing
+    /// that could not be read.
+    fn until_settled(
+        &self,
+        only_there: bool,
+        failed: &mut Option<Error>,
+    ) -> Result<(Option<FoundEvent>, Overview)> {
+        let mut overview = Overview::load(self.archive)?;
+        loop {
+            let (found, vanished, error) = self.at_all(&overview, only_there);
+            // What is gone expired, or another segment took its place.
+            if found.is_none() && vanished && overview.reload_if_changed(self.archive)? {
+                continue;
+            }
+            *failed = failed.take().or(error);
+            return Ok((found, overview));
+        }
+    }
+
     /// The event, whether a segment was not there, and what could not be read.
-    fn at_all(&self, only_there: bool) -> (Option<FoundEvent>, bool, Option<Error>) {
-        let dates: BTreeSet<Date> = self.manifest.segments().map(|(name, _)| name.date).collect();
+    fn at_all(
+        &self,
+        overview: &Overview,
+        only_there: bool,
+    ) -> (Option<FoundEvent>, bool, Option<Error>) {
+        let dates: BTreeSet<Date> = overview.segments().iter().map(|row| row.name.date).collect();
         let (mut vanished, mut failed) = (false, None);
         for date in ordered(dates.into_iter(), self.likely, only_there) {
-            for (segment, _) in self.manifest.segments_of(date) {
+            for SegmentRow { name: segment, .. } in overview.segments_of(date) {
                 step();
                 match find_archived(self.archive, segment, self.name, &mut failed) {
                     Ok(Some((path, bytes))) => {
-                        let segment = Some(std::sync::Arc::new(segment.clone()));
-                        let found = FoundEvent::new(path, segment, bytes.into());
-                        return (Some(found), vanished, failed);
+                        let (host, name) = (self.host.clone(), segment.clone());
+                        let place = Some(Arc::new(SegmentPlace { host, name }));
+                        return (
+                            Some(FoundEvent::new(path, place, bytes.into())),
+                            vanished,
+                            failed,
+                        );
                     }
                     Ok(None) => {}
                     Err(error) => {

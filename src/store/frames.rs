@@ -1,5 +1,7 @@
 //! Frames of segments as sources: which can hold an answer, and reading them side by side.
 
+use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,21 +9,24 @@ use rayon::prelude::*;
 
 use super::arena::{Row, Rows};
 use super::filter::Judged;
-use super::notice::{Notice, Notices};
+use super::notice::{Notice, Notices, Unreached};
 use super::row::bounds;
 use super::source::{Opened, Source};
 use super::{Filter, Query, step};
-use crate::archive::SegmentName;
+use crate::archive::SegmentPlace;
 use crate::event::{Date, Timestamp};
-use crate::segment::{Frame, PackedFrame, SegmentReader};
+use crate::segment::{Fetch, Frame, PackedFrame, Piece, SegmentReader};
 use crate::{Error, Result};
 
 /// Bytes of tar that are unpacked together at most.
 const MOST_TOGETHER: u64 = 8 << 20;
 
+/// The largest frame that is fetched from elsewhere, in bytes of the file.
+const MOST_FETCHED: u64 = 80 << 20;
+
 /// A segment while frames of it are to be read.
 pub(super) struct OpenSegment {
-    pub(super) name: Arc<SegmentName>,
+    pub(super) place: Arc<SegmentPlace>,
     pub(super) path: PathBuf,
     pub(super) date: Date,
     pub(super) reader: SegmentReader,
@@ -34,8 +39,20 @@ pub(super) struct FrameRows {
 }
 
 impl OpenSegment {
-    fn damaged(&self, error: &Error) -> Notice {
+    pub(super) fn damaged(&self, error: &Error) -> Notice {
+        if self.reader.away().is_some()
+            && let Error::Io { source, .. } = error
+            && !matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound)
+        {
+            let (days, reason) = (BTreeSet::from([self.date]), source.to_string());
+            return Notice::Away(Unreached { days, reason });
+        }
         Notice::Damaged { path: self.path.clone(), reason: error.reason_at(&self.path) }
+    }
+
+    /// Where a frame is to be fetched from, if it is not here.
+    fn piece(&self, number: usize) -> Option<(Arc<dyn Fetch>, Piece)> {
+        piece(&self.reader, number)
     }
 
     /// What reading a frame costs: the bytes that are read, and those they claim to be.
@@ -53,18 +70,13 @@ impl OpenSegment {
             notices.add(Notice::Damaged { path: self.path.clone(), reason });
         }
         let count = self.reader.frames().len();
-        let all = || (0..count).collect::<Vec<_>>();
-        let chosen = match self.reader.index() {
-            None => all(),
-            Some(_) if query.filter.is_empty() => all(),
-            Some(index) => query.filter.frames(index).unwrap_or_else(|error| {
-                notices.add(Notice::Damaged {
-                    path: self.path.clone(),
-                    reason: format!("{error}; reading goes on without the index"),
-                });
-                all()
-            }),
-        };
+        let chosen = chosen(&self.reader, &query.filter).unwrap_or_else(|error| {
+            notices.add(Notice::Damaged {
+                path: self.path.clone(),
+                reason: format!("{error}; reading goes on without the index"),
+            });
+            (0..count).collect()
+        });
         if query.limit.is_none() && chosen.len() * 2 > count {
             // They are read in the order of time, which is not that of the file.
             self.reader.read_ahead();
@@ -84,11 +96,29 @@ impl OpenSegment {
     }
 }
 
+/// The frames of a segment that can hold a match.
+pub(super) fn chosen(reader: &SegmentReader, filter: &Filter) -> Result<Vec<usize>> {
+    match reader.index() {
+        Some(index) if !filter.is_empty() => filter.frames(index),
+        _ => Ok((0..reader.frames().len()).collect()),
+    }
+}
+
 /// Reads frames one after the other, and unpacks them side by side unless they are huge.
-pub(super) fn read(frames: &[(Arc<OpenSegment>, usize)], filter: &Filter) -> Vec<FrameRows> {
-    let fetch = |(segment, number): &(Arc<OpenSegment>, usize)| {
+/// Those that lie elsewhere are fetched together.
+pub(super) fn read(
+    frames: &[(Arc<OpenSegment>, usize)],
+    filter: &Filter,
+    ahead: &mut Ahead,
+) -> Vec<FrameRows> {
+    let away = frames.iter().filter_map(|(segment, number)| segment.piece(*number));
+    ahead.fetch(away.collect());
+    let mut fetch = |(segment, number): &(Arc<OpenSegment>, usize)| {
         step();
-        segment.reader.fetch_frame(*number)
+        match segment.piece(*number) {
+            Some((_, piece)) => segment.reader.pack(*number, |_| ahead.take(&piece)),
+            None => segment.reader.fetch_frame(*number),
+        }
     };
     let unpack =
         |(segment, _): &(Arc<OpenSegment>, usize), packed: Result<PackedFrame>| match packed
@@ -111,8 +141,51 @@ pub(super) fn read(frames: &[(Arc<OpenSegment>, usize)], filter: &Filter) -> Vec
     }
 }
 
+/// Where a frame is to be fetched from, if it is not here, and can be a frame.
+pub(super) fn piece(reader: &SegmentReader, number: usize) -> Option<(Arc<dyn Fetch>, Piece)> {
+    let (away, info) = (reader.away()?, reader.frames().get(number)?);
+    let range = info.offset..info.offset + u64::from(info.compressed);
+    let fits = range.end - range.start <= MOST_FETCHED;
+    fits.then(|| (Arc::clone(away.source()), away.piece(range)))
+}
+
+/// Frames that lie elsewhere, fetched before they are read.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    fetched: HashMap<Piece, io::Result<Vec<u8>>>,
+}
+
+impl Ahead {
+    /// Fetches what is not here yet, side by side.
+    pub(super) fn fetch(&mut self, wanted: Vec<(Arc<dyn Fetch>, Piece)>) {
+        let mut source = None;
+        let mut pieces = Vec::new();
+        for (from, piece) in wanted {
+            if !self.fetched.contains_key(&piece) {
+                pieces.push(piece);
+                source = Some(from);
+            }
+        }
+        // All archives of a store have one source.
+        if let Some(source) = source {
+            let fetched = source.fetch(&pieces);
+            self.fetched.extend(pieces.into_iter().zip(fetched));
+        }
+    }
+
+    /// A piece that was fetched.
+    fn take(&mut self, piece: &Piece) -> io::Result<Vec<u8>> {
+        let fetched = self.fetched.remove(piece);
+        let bytes = fetched.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?;
+        if bytes.len() as u64 != piece.range.end - piece.range.start {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(bytes)
+    }
+}
+
 fn matches(segment: &OpenSegment, frame: &Frame, filter: &Filter) -> FrameRows {
-    let mut rows = Rows::new(segment.date, Some(Arc::clone(&segment.name)));
+    let mut rows = Rows::new(segment.date, Some(Arc::clone(&segment.place)));
     let mut notices = Vec::new();
     let (mut all, mut some);
     let members: &mut dyn Iterator<Item = _> = if let Some(texts) = filter.texts() {
@@ -135,7 +208,7 @@ fn matches(segment: &OpenSegment, frame: &Frame, filter: &Filter) -> FrameRows {
             Judged::Other => {}
             Judged::Invalid(reason) => notices.push(Notice::Invalid {
                 path: member.path.to_path(),
-                segment: Some((*segment.name).clone()),
+                segment: Some((*segment.place).clone()),
                 reason,
             }),
         }

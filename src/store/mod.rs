@@ -14,6 +14,7 @@ pub mod follow;
 mod frames;
 mod notice;
 mod row;
+mod searched;
 mod source;
 mod stream;
 
@@ -21,17 +22,19 @@ mod stream;
 mod interleaved;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use cursor::Cursor;
 pub use filter::{Filter, Order, Query, Scope};
 pub use find::Name;
-pub use notice::{Notice, Notices};
+pub use notice::{Notice, Notices, Unreached};
 pub use row::FoundEvent;
 pub use stream::EventStream;
 
 use crate::Result;
 use crate::archive::ArchiveDir;
 use crate::live::LiveTree;
+use crate::segment::Fetch;
 
 /// A point at which the world may have changed under a reader; tests change it there.
 #[cfg(not(test))]
@@ -44,6 +47,7 @@ use interleaved::step;
 pub struct Store {
     root: PathBuf,
     archive: PathBuf,
+    elsewhere: Option<Arc<dyn Fetch>>,
 }
 
 impl Store {
@@ -52,7 +56,15 @@ impl Store {
     pub fn new(root: impl Into<PathBuf>, archive: Option<PathBuf>) -> Self {
         let root = root.into();
         let archive = archive.unwrap_or_else(|| Self::default_archive(&root));
-        Self { root, archive }
+        Self { root, archive, elsewhere: None }
+    }
+
+    /// The same, with somebody who fetches what of the archive lies elsewhere. Nothing is
+    /// asked of it before a query needs it.
+    #[must_use]
+    pub fn with_elsewhere(mut self, elsewhere: Arc<dyn Fetch>) -> Self {
+        self.elsewhere = Some(elsewhere);
+        self
     }
 
     /// The archive that belongs to an event root when none is named.
@@ -84,12 +96,13 @@ impl Store {
 
     /// The archive, if it exists.
     pub fn archive(&self) -> Result<Option<ArchiveDir>> {
-        ArchiveDir::open(&self.archive)
+        let archive = ArchiveDir::open(&self.archive)?;
+        Ok(archive.map(|archive| archive.with_elsewhere(self.elsewhere.clone())))
     }
 
     /// The archive, made when missing.
     pub fn create_archive(&self) -> Result<ArchiveDir> {
-        ArchiveDir::create(&self.archive)
+        Ok(ArchiveDir::create(&self.archive)?.with_elsewhere(self.elsewhere.clone()))
     }
 
     /// The events that a query asks for, in its order.

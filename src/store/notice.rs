@@ -1,9 +1,10 @@
 //! What a reader must be told beside the events themselves.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::archive::{Expired, SegmentName};
+use crate::archive::{Expired, SegmentPlace};
 use crate::event::{Date, EventPath};
 use crate::live::Oddity;
 
@@ -15,7 +16,7 @@ pub enum Notice {
         /// Its identity.
         path: EventPath,
         /// The segment it lies in; none while live.
-        segment: Option<SegmentName>,
+        segment: Option<SegmentPlace>,
         /// What is wrong with it.
         reason: String,
     },
@@ -56,6 +57,40 @@ pub enum Notice {
         /// Whether something of the day expired, and so may they.
         expired: bool,
     },
+    /// Segments that may hold an answer lie elsewhere, and could not be reached.
+    Away(Unreached),
+}
+
+/// Days of which not all could be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreached {
+    /// The days.
+    pub days: BTreeSet<Date>,
+    /// Why the first of them could not be reached.
+    pub reason: String,
+}
+
+impl fmt::Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut days = self.days.iter().copied().peekable();
+        let mut comma = "";
+        while let Some(first) = days.next() {
+            let mut last = first;
+            while days.peek().is_some_and(|next| next.days_since(last) == 1) {
+                last = days.next().unwrap_or(last);
+            }
+            write!(f, "{comma}{first}")?;
+            if last != first {
+                write!(f, " to {last}")?;
+            }
+            comma = ", ";
+        }
+        write!(
+            f,
+            ": not all of it is on this machine, and the rest could not be reached: {}",
+            self.reason
+        )
+    }
 }
 
 impl Notice {
@@ -63,7 +98,10 @@ impl Notice {
     pub fn costs_events(&self) -> bool {
         matches!(
             self,
-            Self::Unreadable { .. } | Self::Damaged { .. } | Self::Vanished { expired: false, .. }
+            Self::Unreadable { .. }
+                | Self::Damaged { .. }
+                | Self::Away(_)
+                | Self::Vanished { expired: false, .. }
         )
     }
 }
@@ -94,6 +132,7 @@ impl fmt::Display for Notice {
                 write!(f, "{date}: {events} {be} {why}")
             }
             Self::Expired(expired) => write!(f, "{expired}; they could have held an answer"),
+            Self::Away(unreached) => write!(f, "{unreached}"),
         }
     }
 }
@@ -104,6 +143,8 @@ pub struct Notices {
     kept: Vec<Notice>,
     beyond: u64,
     costs_events: bool,
+    away: Option<Unreached>,
+    damage: bool,
 }
 
 impl Notices {
@@ -111,6 +152,15 @@ impl Notices {
 
     pub(super) fn add(&mut self, notice: Notice) {
         self.costs_events |= notice.costs_events();
+        if let Notice::Away(unreached) = notice {
+            // However many segments it were, they are one thing to be told of.
+            match &mut self.away {
+                Some(away) => away.days.extend(unreached.days),
+                None => self.away = Some(unreached),
+            }
+            return;
+        }
+        self.damage |= notice.costs_events();
         if self.kept.len() < Self::MOST {
             self.kept.push(notice);
         } else {
@@ -135,7 +185,20 @@ impl Notices {
 
     /// The notices since the last call, and how many more there were.
     pub fn take(&mut self) -> (Vec<Notice>, u64) {
-        (std::mem::take(&mut self.kept), std::mem::take(&mut self.beyond))
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.extend(self.away.clone().map(Notice::Away));
+        (kept, std::mem::take(&mut self.beyond))
+    }
+
+    /// The days so far that could not be reached, if there are any.
+    pub fn unreached(&self) -> Option<&Unreached> {
+        self.away.as_ref()
+    }
+
+    /// Whether all that the answer may lack is elsewhere, and to be had when that is reached
+    /// again.
+    pub fn only_away(&self) -> bool {
+        self.away.is_some() && !self.damage
     }
 
     /// What expired and could have held an answer, if the notices were not taken yet.

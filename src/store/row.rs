@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::archive::SegmentName;
+use crate::archive::SegmentPlace;
 use crate::event::{
     Date, Event, EventHead, EventPath, InvalidEvent, Timestamp, write_with_location,
 };
@@ -16,14 +16,14 @@ pub struct FoundEvent {
     /// Its identity.
     pub path: EventPath,
     /// The segment it lies in; none while live.
-    pub segment: Option<Arc<SegmentName>>,
+    pub segment: Option<Arc<SegmentPlace>>,
     /// The file's bytes.
     pub bytes: Box<[u8]>,
 }
 
 impl FoundEvent {
     /// An event that was read by other means than a query; none while live.
-    pub fn new(path: EventPath, segment: Option<Arc<SegmentName>>, bytes: Box<[u8]>) -> Self {
+    pub fn new(path: EventPath, segment: Option<Arc<SegmentPlace>>, bytes: Box<[u8]>) -> Self {
         Self { path, segment, bytes }
     }
 

@@ -1,23 +1,26 @@
 //! Where rows come from: days, frames of segments, blocks of live files.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use rayon::prelude::*;
 
 use super::arena::{Row, Rows};
-use super::candidates::{is_open_already, may_answer};
 use super::filter::Judged;
-use super::frames::{self, FrameRows, OpenSegment};
+use super::frames::{self, Ahead, FrameRows, OpenSegment};
 use super::notice::{Notice, Notices};
 use super::row::{bounds, clamp};
+use super::searched::Searched;
 use super::{Order, Query, Store, step};
 use crate::Result;
-use crate::archive::{ArchiveDir, Expired, Manifest, Record, SegmentName, catalogue};
+use crate::archive::SegmentName;
 use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FileState, Listing, LiveTree};
-use crate::segment::{SegmentReader, Sha256Hash};
+
+/// Frames of days to come that are fetched together from elsewhere, and their bytes.
+const WARM_FRAMES: usize = 64;
+const WARM_BYTES: u64 = 8 << 20;
 
 /// A part of the history that was not read yet.
 pub(super) enum Source {
@@ -71,14 +74,13 @@ pub(super) struct Reading {
     store: Store,
     query: Query,
     live: Option<LiveTree>,
-    archive: Option<ArchiveDir>,
-    manifest: Manifest,
-    /// Segments that hold none of the correlation ids that are asked for.
-    without: HashSet<Sha256Hash>,
+    /// This machine's own archive, and then those of other hosts.
+    archives: Vec<Searched>,
+    /// The segments that lie elsewhere and may hold an answer, the next ones last: day, whose
+    /// they are, name.
+    away: Vec<(Date, usize, SegmentName)>,
+    ahead: Ahead,
     block_files: usize,
-    /// The segments of each opened day that were looked at, and whether each could be opened,
-    /// and so is, or was, among the sources.
-    known: HashMap<Date, HashMap<SegmentName, bool>>,
     pub(super) segments_opened: u64,
     /// The listings of live days; those that are done with are gone.
     listings: Vec<Weak<Listing>>,
@@ -103,41 +105,36 @@ impl Reading {
             }
         }
         step();
-        let archive = store.archive()?;
-        let manifest = match &archive {
-            Some(archive) => Manifest::load(archive)?,
-            None => Manifest::default(),
-        };
-        let without = match &archive {
-            Some(archive) if !query.filter.correlation_ids.is_empty() => {
-                catalogue::without(archive, &query.filter.correlation_ids)
-            }
-            _ => HashSet::new(),
-        };
+        let mut archives = vec![Searched::load(None, store.archive()?, &query)?];
+        let mut away = Vec::new();
         if query.scope.archived() {
-            // A day that is neither live nor has a segment that may hold an answer is done
-            // with: what comes into it from now on came after the question.
-            let may_answer = |record: &Record| may_answer(&query.filter, &without, record);
-            let segments = manifest.segments().filter(|(_, record)| may_answer(record));
-            dates.extend(segments.map(|(name, _)| name.date));
-            let expired = manifest.expired().filter(|record| {
-                record.segment.as_ref().is_some_and(|name| query.wants(name.date))
-                    && may_answer(record)
-            });
-            if let Some(expired) = Expired::of(expired) {
+            if !query.own_only {
+                let peers = archives[0].peers_of(&query, notices)?;
+                archives.extend(peers);
+            }
+            for (number, archive) in archives.iter().enumerate() {
+                // A day that is neither live nor has a segment that may hold an answer is done
+                // with: what comes into it from now on came after the question.
+                dates.extend(archive.dates(&query));
+                away.extend(archive.away(&query).into_iter().map(|name| (name.date, number, name)));
+            }
+            if let Some(expired) = archives[0].expired(&query) {
                 notices.add(Notice::Expired(expired));
             }
+        }
+        away.sort_unstable();
+        if query.order == Order::Forward {
+            away.reverse();
         }
         dates.retain(|date| query.wants(*date));
         let reading = Self {
             store: store.clone(),
             query,
             live,
-            archive,
-            manifest,
-            without,
+            archives,
+            away,
+            ahead: Ahead::default(),
             block_files,
-            known: HashMap::new(),
             segments_opened: 0,
             listings: Vec::new(),
         };
@@ -176,8 +173,8 @@ impl Reading {
     }
 
     /// Reads frames that are [`Source::Frame`]s.
-    pub(super) fn read_frames(&self, frames: &[(Arc<OpenSegment>, usize)]) -> Vec<FrameRows> {
-        frames::read(frames, &self.query.filter)
+    pub(super) fn read_frames(&mut self, frames: &[(Arc<OpenSegment>, usize)]) -> Vec<FrameRows> {
+        frames::read(frames, &self.query.filter, &mut self.ahead)
     }
 
     /// What the listings of live days take that were opened last, in bytes.
@@ -210,77 +207,43 @@ impl Reading {
         Ok(())
     }
 
-    /// Queues the day's segments that the manifest names and that are not queued yet, each
-    /// whole: what vanishes from the live tree later is then among the sources already, and
-    /// what was read there, too, is recognised as the same event.
+    /// Queues the day's segments that are not queued yet.
     fn add_new_segments(
         &mut self,
         date: Date,
         opened: &mut Opened,
         notices: &mut Notices,
     ) -> Result<()> {
-        step();
-        if self.archive.is_none() {
-            self.archive = self.store.archive()?;
+        self.warm(date);
+        for archive in &mut self.archives {
+            self.segments_opened +=
+                archive.add_new(&self.store, &self.query, date, opened, notices)?;
         }
-        let Some(archive) = &self.archive else { return Ok(()) };
-        self.manifest.reload_if_changed(archive)?;
-        // What is gone by the time it is opened expired, or another segment took its place:
-        // then the manifest says so by now, and names that one.
-        while self.open_segments(date, opened, notices)? {}
         Ok(())
     }
 
-    /// Opens what the manifest names and is not known yet; whether to look again.
-    fn open_segments(
-        &mut self,
-        date: Date,
-        opened: &mut Opened,
-        notices: &mut Notices,
-    ) -> Result<bool> {
-        let Some(archive) = &self.archive else { return Ok(false) };
-        let known = self.known.entry(date).or_default();
-        let names: Vec<SegmentName> = self
-            .manifest
-            .segments_of(date)
-            .filter(|(name, record)| {
-                !known.contains_key(name)
-                    && !is_open_already(known, record)
-                    && may_answer(&self.query.filter, &self.without, record)
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        let mut look_again = false;
-        for name in names {
-            step();
-            let path = archive.segment_path(&name);
-            let reader = match archive
-                .open_segment(&name)
-                .and_then(|file| SegmentReader::open_day(file, &path, date))
-            {
-                Ok(reader) => reader,
-                Err(error)
-                    if error.is_not_found() && {
-                        self.manifest.reload_if_changed(archive)?;
-                        !self.manifest.names(&name)
-                    } =>
-                {
-                    look_again = true;
-                    continue;
-                }
-                Err(error) => {
-                    known.insert(name, false);
-                    let reason = error.reason_at(&path);
-                    notices.add(Notice::Damaged { path, reason });
-                    continue;
-                }
-            };
-            known.insert(name.clone(), true);
-            self.segments_opened += 1;
-            let segment = OpenSegment { name: Arc::new(name), path, date, reader };
-            segment.queue(&self.query, opened, notices);
+    /// Fetches what will be wanted of this day and of those that come next, side by side: one
+    /// after the other, the way to each frame would be waited for.
+    fn warm(&mut self, date: Date) {
+        let order = self.query.order;
+        let is_due = |(next, ..): &(Date, usize, SegmentName)| match order {
+            Order::Forward => *next <= date,
+            Order::Reverse => *next >= date,
+        };
+        if self.query.limit.is_some() || !self.away.last().is_some_and(is_due) {
+            return;
         }
-        Ok(look_again)
+        let (mut wanted, mut bytes) = (Vec::new(), 0);
+        while bytes < WARM_BYTES
+            && wanted.len() < WARM_FRAMES
+            && let Some((_, number, name)) = self.away.pop()
+        {
+            let Some(archive) = self.archives.get(number) else { continue };
+            let pieces = archive.pieces(&name, &self.query);
+            bytes += pieces.iter().map(|(_, p)| p.range.end - p.range.start).sum::<u64>();
+            wanted.extend(pieces);
+        }
+        self.ahead.fetch(wanted);
     }
 
     fn read_live(

@@ -7,7 +7,7 @@ use hlarchive::views::attempts::{Afterwards, Attempt, Collector, Range, TYPES};
 
 use super::count;
 use crate::cli::args::{Format, TimeArgs};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, shrink, total, width};
@@ -110,7 +110,7 @@ impl Args {
         session.notices(&mut notices);
         session.end_notices();
         if notices.any_cost() {
-            return Ok(Exit::Io);
+            return Ok(lacking(&notices));
         }
         if report.attempts.is_empty() {
             if !session.warn_of_nowhere()? && format != Format::Json {

@@ -9,7 +9,7 @@ use hlarchive::store::{FoundEvent, Order, Query, Scope};
 
 use super::follow::follow;
 use crate::cli::args::{FilterArgs, Format, dates};
-use crate::cli::exit::{Exit, Failure, stdout_failed};
+use crate::cli::exit::{Exit, Failure, lacking, stdout_failed};
 use crate::cli::output::EventTable;
 use crate::cli::session::{Session, seed};
 
@@ -104,6 +104,7 @@ impl Args {
                 (_, true) => Scope::Archived,
                 _ => Scope::Everything,
             },
+            own_only: false,
         };
         let mut printer = Printer::new(format);
         if self.follow || self.after.is_some() || self.cursor_file.is_some() {
@@ -140,7 +141,7 @@ impl Args {
         session.notices(events.notices());
         session.end_notices();
         if events.notices().any_cost() {
-            return Ok(Exit::Io);
+            return Ok(lacking(events.notices()));
         }
         if found == 0 {
             if session.warn_of_nowhere()? {

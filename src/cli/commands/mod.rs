@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod after;
 pub(super) mod attempts;
 pub(super) mod compact;
 pub(super) mod completions;
@@ -15,6 +16,7 @@ pub(super) mod manifest;
 pub(super) mod mcp;
 pub(super) mod policy;
 pub(super) mod prune;
+pub(super) mod remote;
 pub(super) mod restore;
 pub(super) mod rotate;
 pub(super) mod show;

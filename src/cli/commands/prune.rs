@@ -5,6 +5,7 @@ use hlarchive::ops::prune::{
     Difference, Expiring, Held, PruneOptions, PrunePlan, PruneReport, plan, prune,
 };
 
+use super::after::After;
 use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{Exit, Failure};
@@ -66,25 +67,28 @@ impl Args {
         let context = session.context()?.with_audit(policy.audit);
         if self.dry_run {
             let plan = plan(&session.store, &policy, &context, &options)?;
-            return print_plan(session, &plan, self.yes_really, format);
+            let after = After::plan(session, &policy, &context)?;
+            return print_plan(session, &plan, after, self.yes_really, format);
         }
         let bar = Bar::new(session);
         let report = prune(&session.store, &policy, &context, &options, &bar)?;
         session.measured(|| of_prune(&report));
-        print(session, &report, format)
+        let after = After::prune(session, &policy, &context, options.trust_now, &bar);
+        let exit = print(session, &report, &after, format)?;
+        after.end(session, format, exit)
     }
 }
 
 fn print_plan(
     session: &mut Session,
     plan: &PrunePlan,
+    after: After,
     consent: bool,
     format: Format,
 ) -> Result<Exit, Failure> {
     if format == Format::Json {
         let mut object = serde_json::json!({ "dry_run": true });
-        let rest = serde_json::to_value(plan)
-            .map_err(|error| crate::cli::exit::stdout_failed(error.into()))?;
+        let rest = after.json(plan)?;
         if let (Some(object), serde_json::Value::Object(rest)) = (object.as_object_mut(), rest) {
             object.extend(rest);
         }
@@ -98,8 +102,10 @@ fn print_plan(
     if let Some(reason) = refused {
         session.warn(&format!("{reason}; this would need --yes-really"));
     }
+    let good = refused.is_none() && plan.findings.is_empty();
+    let exit = after.end(session, format, if good { Exit::Done } else { Exit::Wrong })?;
     session.remark("a dry run: nothing was changed");
-    Ok(if refused.is_none() && plan.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+    Ok(exit)
 }
 
 fn lines(
@@ -145,9 +151,14 @@ fn lines(
     Ok(())
 }
 
-fn print(session: &mut Session, report: &PruneReport, format: Format) -> Result<Exit, Failure> {
+fn print(
+    session: &mut Session,
+    report: &PruneReport,
+    after: &After,
+    format: Format,
+) -> Result<Exit, Failure> {
     if format == Format::Json {
-        session.json(report)?;
+        session.json(&after.json(report)?)?;
     } else {
         lines(session, &report.expired, &report.held, &report.differences)?;
     }

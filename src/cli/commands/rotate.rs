@@ -3,6 +3,7 @@
 use hlarchive::ops::metrics::of_rotate;
 use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
 
+use super::after::After;
 use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
 use crate::cli::args::{Format, dates, instant};
 use crate::cli::exit::{Exit, Failure};
@@ -62,7 +63,9 @@ impl Args {
         let bar = Bar::new(session);
         let report = rotate(&session.store, &policy, &context, &options, &bar)?;
         session.measured(|| of_rotate(&report));
-        print(session, &report, format)
+        let after = After::rotation(session, &policy, &context, &bar);
+        let exit = print(session, &report, &after, format)?;
+        after.end(session, format, exit)
     }
 }
 
@@ -96,9 +99,14 @@ fn print_plan(session: &mut Session, days: &[PlannedDay], format: Format) -> Res
     Ok(if all_fit { Exit::Done } else { Exit::Wrong })
 }
 
-fn print(session: &mut Session, report: &RotateReport, format: Format) -> Result<Exit, Failure> {
+fn print(
+    session: &mut Session,
+    report: &RotateReport,
+    after: &After,
+    format: Format,
+) -> Result<Exit, Failure> {
     if format == Format::Json {
-        session.json(report)?;
+        session.json(&after.json(report)?)?;
     } else {
         for day in &report.days {
             let mut line = format!("{}  ", day.date);

@@ -134,7 +134,8 @@ pub(in crate::cli) fn look(
         finder.take(&event?);
     }
     let problems = finder.finish(context.now);
-    let cost = events.notices().any_cost();
+    // What is away waits for somebody, and costs no event.
+    let cost = events.notices().any_cost() && !events.notices().only_away();
     let (notices, beyond) = events.notices().take();
     let is_live_invalid =
         |notice: &&Notice| matches!(notice, Notice::Invalid { segment: None, .. });
@@ -144,6 +145,7 @@ pub(in crate::cli) fn look(
         let (path, reason) = match notice {
             Notice::Unreadable { path, reason } => (path.to_string(), reason),
             Notice::Damaged { path, reason } => (path.display().to_string(), reason),
+            Notice::Away(unreached) => ("elsewhere".to_owned(), &unreached.to_string()),
             _ => continue,
         };
         let finding = Finding::new(path, reason.clone());

@@ -9,7 +9,7 @@ use hlarchive::views::chain::{ChainBuilder, dot, html, mermaid, span};
 use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
 
 use crate::cli::args::Format;
-use crate::cli::exit::{Exit, Failure, stdout_failed};
+use crate::cli::exit::{Exit, Failure, lacking, stdout_failed};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, shrink, total, width, wrap};
@@ -70,7 +70,7 @@ impl Args {
         session.notices(events.notices());
         session.end_notices();
         if events.notices().any_cost() {
-            return Ok(Exit::Io);
+            return Ok(lacking(events.notices()));
         }
         if !found {
             if !session.warn_of_nowhere()? && format != Format::Json {

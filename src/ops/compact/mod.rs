@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use group::{Group, GroupRun};
 
-use crate::archive::{ArchiveDir, Manifest, catalogue};
+use crate::archive::{ArchiveDir, Manifest, catalogue, overview};
 use crate::event::Date;
 use crate::ops::hold::Holds;
 use crate::ops::rotate::open_manifest;
@@ -133,8 +133,13 @@ fn groups(
         }
     }
     let holds = Holds::of(archive, manifest.holds());
+    let evicted = manifest.evicted();
     let mut free = Vec::new();
     for group in groups.into_values().filter(|group| group.len() > 1) {
+        // To make them one, all of them would have to come back.
+        if group.iter().any(|name| evicted.contains_key(name)) {
+            continue;
+        }
         let held = group.iter().find_map(|name| {
             let sha256 = manifest.record_of(name).and_then(|record| record.sha256);
             holds.holding(name, sha256).map(|hold| (name, hold.id))
@@ -203,6 +208,7 @@ pub fn compact(
     if !report.days.is_empty() {
         // Readers do without what cannot be written now; the next run tries again.
         let _ = catalogue::drop_gone(&archive, writer.manifest(), context.next_token(), &lock);
+        let _ = overview::refresh(&archive, writer.manifest(), context.next_token(), &lock);
     }
     let told = audit::Told {
         segments: report.days.iter().map(|day| day.segment.clone()).collect(),

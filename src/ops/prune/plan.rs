@@ -200,7 +200,8 @@ fn terms(
     (keep, input.shorten || record.yields == Some(true))
 }
 
-fn is_over(keep: Keep, date: Date, now: Timestamp) -> bool {
+/// Whether the term of a day's segments is over.
+pub(in crate::ops) fn is_over(keep: Keep, date: Date, now: Timestamp) -> bool {
     let Keep::For(span) = keep else { return false };
     let micros = i64::try_from(span.seconds()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     date.end().micros().saturating_add(micros) <= now.micros()

@@ -1,10 +1,6 @@
 //! One segment's way back into files.
 
-use std::fs::File;
-use std::io::Read;
-
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::RestoredDay;
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
@@ -12,7 +8,7 @@ use crate::event::{EventHead, Timestamp};
 use crate::live::{BulkPlacer, LiveTree};
 use crate::ops::{Context, Finding};
 use crate::progress::Progress;
-use crate::segment::{SegmentReader, Sha256Hash};
+use crate::segment::SegmentReader;
 use crate::store::Filter;
 use crate::{Error, Result};
 
@@ -94,7 +90,8 @@ impl SegmentRestore<'_> {
     /// Opens the segment, after its bytes were compared with the record.
     fn open(&mut self, path: &std::path::Path) -> Result<SegmentReader> {
         let file = self.archive.open_segment(self.name)?;
-        if !self.is_as_recorded(&file).map_err(|error| Error::io(path, "read", error))? {
+        let as_recorded = file.are(self.record.bytes, self.record.sha256);
+        if !as_recorded.map_err(|error| Error::io(path, "read", error))? {
             self.findings.push(Finding::new(
                 self.name.to_string(),
                 "its bytes are not those that the manifest recorded; what can still be read is \
@@ -102,22 +99,6 @@ impl SegmentRestore<'_> {
             ));
         }
         SegmentReader::open_day(file, path, self.name.date)
-    }
-
-    fn is_as_recorded(&self, mut file: &File) -> std::io::Result<bool> {
-        // A file of another size is another file; a sparse one could be read without end.
-        if self.record.bytes != Some(file.metadata()?.len()) {
-            return Ok(false);
-        }
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 18];
-        loop {
-            let got = file.read(&mut buffer)?;
-            if got == 0 {
-                return Ok(self.record.sha256 == Some(Sha256Hash::finish(hasher)));
-            }
-            hasher.update(&buffer[..got]);
-        }
     }
 
     fn frames(&mut self, reader: &SegmentReader) -> Vec<usize> {

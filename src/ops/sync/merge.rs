@@ -5,8 +5,6 @@
 
 use std::collections::HashSet;
 
-use sha2::{Digest, Sha256};
-
 use super::{SyncOptions, SyncReport, nothing_there};
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, Record, SegmentName};
 use crate::event::{EventHead, Timestamp};
@@ -237,8 +235,9 @@ impl Offered<'_> {
         let label = format!("{}/{name}", self.label);
         report.segments_read += 1;
         let opened = from.open_segment(name).and_then(|file| {
-            let as_recorded =
-                is_as_recorded(&file, record).map_err(|error| Error::io(&path, "read", error))?;
+            let as_recorded = file
+                .are(record.bytes, record.sha256)
+                .map_err(|error| Error::io(&path, "read", error))?;
             Ok((as_recorded, SegmentReader::open_day(file, &path, name.date)?))
         });
         let reader = match opened {
@@ -287,25 +286,6 @@ impl Offered<'_> {
             }
         }
         Ok(())
-    }
-}
-
-fn is_as_recorded(file: &std::fs::File, record: &Record) -> std::io::Result<bool> {
-    // A file of another size is another file; a sparse one could be read without end.
-    if record.bytes != Some(file.metadata()?.len()) {
-        return Ok(false);
-    }
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    let mut at = 0;
-    loop {
-        match std::os::unix::fs::FileExt::read_at(file, &mut buffer, at)? {
-            0 => return Ok(record.sha256 == Some(Sha256Hash::finish(hasher))),
-            got => {
-                hasher.update(&buffer[..got]);
-                at += got as u64;
-            }
-        }
     }
 }
 

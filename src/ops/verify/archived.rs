@@ -25,6 +25,7 @@ pub(super) fn verify_segments(
     let bytes = sizes.fold(0, u64::saturating_add);
     progress.begin("checking segments", Some(bytes), Unit::Bytes);
     let catalogued = catalogue::checksums(archive);
+    let evicted = manifest.evicted();
     for (name, record) in wanted {
         if progress.stop_requested() {
             report.stopped = true;
@@ -42,16 +43,27 @@ pub(super) fn verify_segments(
         let label = name.to_string();
         let findings_before = report.findings.len();
         let mut findings = Vec::new();
-        let outcome = verify_checksum_file(archive, name, record, &mut findings).and_then(|()| {
-            if whole {
-                verify_whole(archive, name, record, progress, &mut findings)
-                    .and_then(|()| verify_entry(archive, name, record, &catalogued, &mut findings))
-            } else {
-                progress.advance(record.bytes.unwrap_or(0));
-                verify_quick(archive, name, record, &mut findings)
+        let eviction = evicted.get(name).filter(|_| archive.has_file(name).is_ok_and(|has| !has));
+        let outcome = match eviction {
+            Some(eviction) => verify_stub(archive, name, record, eviction, &mut findings),
+            None if whole => verify_checksum_file(archive, name, record, &mut findings)
+                .and_then(|()| verify_whole(archive, name, record, progress, &mut findings)),
+            None => verify_checksum_file(archive, name, record, &mut findings)
+                .and_then(|()| verify_quick(archive, name, record, &mut findings)),
+        };
+        let outcome = outcome.and_then(|()| {
+            if whole || eviction.is_some() {
+                verify_entry(archive, name, record, &catalogued, &mut findings)?;
             }
+            Ok(())
         });
-        if whole {
+        if eviction.is_some() {
+            report.segments_elsewhere += 1;
+        }
+        if !whole || eviction.is_some() {
+            progress.advance(record.bytes.unwrap_or(0));
+        }
+        if whole && eviction.is_none() {
             report.segments_read_whole += 1;
             report.segment_bytes = report.segment_bytes.saturating_add(record.bytes.unwrap_or(0));
         }
@@ -102,6 +114,31 @@ fn verify_checksum_file(
     Ok(())
 }
 
+/// Whether a stub says of its segment what the manifest says. Nothing is fetched: what lies
+/// elsewhere is checked by "remote verify".
+fn verify_stub(
+    archive: &ArchiveDir,
+    name: &SegmentName,
+    record: &Record,
+    eviction: &Record,
+    findings: &mut Vec<String>,
+) -> Result<()> {
+    let Some(stub) = archive.read_stub(name)? else {
+        findings.push(
+            "it lies elsewhere, but its stub is missing; \"hlarchive remote pull\" makes it anew"
+                .to_owned(),
+        );
+        return Ok(());
+    };
+    if Some(stub.bytes) != record.bytes
+        || Some(stub.sha256) != record.sha256
+        || Some(&stub.object) != eviction.object.as_ref()
+    {
+        findings.push("its stub is of another segment".to_owned());
+    }
+    verify_quick(archive, name, record, findings)
+}
+
 fn verify_whole(
     archive: &ArchiveDir,
     name: &SegmentName,
@@ -110,6 +147,9 @@ fn verify_whole(
     findings: &mut Vec<String>,
 ) -> Result<()> {
     let path = archive.segment_path(name);
+    if !archive.has_file(name)? {
+        return Err(no_file(&path));
+    }
     let file = archive.open_segment(name)?;
     let report = check(&file, &path, &|bytes| progress.advance(bytes))?;
     findings.extend(report.findings);
@@ -120,6 +160,11 @@ fn verify_whole(
         compare(record, &summary, findings);
     }
     Ok(())
+}
+
+/// A stub does not make up for a file that nobody sent away.
+fn no_file(path: &std::path::Path) -> Error {
+    Error::io(path, "open", std::io::ErrorKind::NotFound)
 }
 
 /// The segment's entry in the catalogue, if there is one, against its index.
@@ -174,7 +219,7 @@ fn verify_quick(
 ) -> Result<()> {
     let path = archive.segment_path(name);
     let file = archive.open_segment(name)?;
-    let bytes = file.metadata().map_err(|error| Error::io(&path, "read", error))?.len();
+    let bytes = file.len().map_err(|error| Error::io(&path, "read", error))?;
     if record.bytes != Some(bytes) {
         findings.push(format!("it has {bytes} bytes, which is not what the manifest recorded"));
     }

@@ -81,6 +81,8 @@ pub struct VerifyReport {
     pub segments: u64,
     /// Among them those that were read whole.
     pub segments_read_whole: u64,
+    /// Segments whose files lie elsewhere: their stubs were checked.
+    pub segments_elsewhere: u64,
     /// Bytes of segments that were read whole.
     pub segment_bytes: u64,
     /// Events in the segments, as recorded.

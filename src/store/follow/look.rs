@@ -243,7 +243,8 @@ impl Follower {
             _ if news.files.is_empty() => Scope::Archived,
             _ => Scope::Everything,
         };
-        let query = Query { dates: vec![date], scope, ..Query::default() };
+        let own_only = true;
+        let query = Query { dates: vec![date], scope, own_only, ..Query::default() };
         let mut stream = self.store.events(query)?;
         let mut batch = Batch::default();
         for event in &mut stream {
@@ -252,7 +253,8 @@ impl Follower {
             if self.seen.has(date, &mark) {
                 continue;
             }
-            let is_known = event.segment.as_ref().is_some_and(|name| {
+            let is_known = event.segment.as_ref().is_some_and(|place| {
+                let name = &place.name;
                 self.manifest.record_of(name).is_some_and(|record| {
                     self.done.contains(&segment_mark(&self.log, name, record))
                 })

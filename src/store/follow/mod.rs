@@ -184,6 +184,8 @@ impl Follower {
         };
         let mut id = [0; 16];
         id.copy_from_slice(&seed[..16]);
+        // A cursor tells of this machine's history; what is mirrored may come and go.
+        let query = Query { own_only: true, ..query };
         let first = Query { dates: first_dates, ..query.clone() };
         let mut notices = Notices::default();
         let log = match &path {

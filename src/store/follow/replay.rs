@@ -124,6 +124,7 @@ impl Follower {
             dates: vec![date],
             scope: Scope::Archived,
             order: Order::Forward,
+            own_only: true,
             ..Query::default()
         };
         let mut stream = self.store.events(query)?;

@@ -1,0 +1,248 @@
+//! What of an archive lies elsewhere, under which names, and which of its segments went there.
+//!
+//! Below the name of the host that made it, an archive's copy consists of its segments,
+//! `HOST/2026/2026-05-16.SHA256.tar.zst`, and of pieces of its manifest,
+//! `HOST/manifest/ORIGIN-FIRST-LAST-HEAD.jsonl`: whole lines, from the record FIRST to LAST,
+//! whose hash is HEAD, of the manifest whose first line's hash begins with ORIGIN. Every name follows from the content, so two contents never want one name,
+//! and nothing needs to be overwritten, also where a store cannot refuse that.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io::Read;
+
+use super::chain;
+use super::dir::MANIFEST;
+use super::rebuild::Temp;
+use super::{ArchiveDir, ArchiveLock, Manifest, Op, Record, SegmentName};
+use crate::event::Timestamp;
+use crate::fs;
+use crate::segment::Sha256Hash;
+use crate::{Error, Result};
+
+/// The folder below a host's that holds the pieces of its manifest.
+pub const MANIFEST_FOLDER: &str = "manifest";
+
+/// The folder of an archive in which the archives of other hosts are mirrored.
+pub const PEERS: &str = "remote";
+
+/// The largest piece of a manifest that is read, in bytes.
+pub const MAX_PIECE_BYTES: u64 = 1 << 30;
+
+/// The name of the object that a segment becomes, below its host's.
+pub fn segment_object(host: &str, name: &SegmentName, sha256: Sha256Hash) -> String {
+    let file = name.file_name();
+    let stem = file.strip_suffix(".tar.zst").unwrap_or(&file);
+    format!("{host}/{}/{stem}.{sha256}.tar.zst", name.folder())
+}
+
+/// Which segment an object is, by its name below its host's.
+pub fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash)> {
+    let (folder, file) = object.split_once('/')?;
+    let (stem, digits) = file.strip_suffix(".tar.zst")?.rsplit_once('.')?;
+    let name: SegmentName = format!("{folder}/{stem}.tar.zst").parse().ok()?;
+    Some((name, digits.parse().ok()?))
+}
+
+/// A piece of a manifest, as its name tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ManifestPiece {
+    /// The first eight bytes of the hash of the manifest's first line: a rebuilt manifest has
+    /// another origin.
+    pub origin: u64,
+    /// The number of its first record.
+    pub first: u64,
+    /// The number of its last record.
+    pub last: u64,
+    /// The hash of its last line.
+    pub head: Sha256Hash,
+}
+
+impl fmt::Display for ManifestPiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, first, last, head } = self;
+        write!(f, "{MANIFEST_FOLDER}/{origin:016x}-{first:010}-{last:010}-{head}.jsonl")
+    }
+}
+
+impl ManifestPiece {
+    /// Takes a name apart, as it is below the host's.
+    pub fn of_object(object: &str) -> Option<Self> {
+        let file = object.strip_prefix(MANIFEST_FOLDER)?.strip_prefix('/')?;
+        let mut parts = file.strip_suffix(".jsonl")?.splitn(4, '-');
+        let origin = u64::from_str_radix(parts.next()?, 16).ok()?;
+        let (first, last) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let head = parts.next()?.parse().ok()?;
+        let piece = Self { origin, first, last, head };
+        (first >= 1 && first <= last && piece.to_string() == object).then_some(piece)
+    }
+
+    /// Whether a text is this piece: so many whole lines, each linked to the one before, the
+    /// first to `before`, the last with this hash.
+    pub fn is(&self, text: &[u8], before: Sha256Hash) -> bool {
+        let mut prev = before;
+        let mut count = 0;
+        let Some(text) = text.strip_suffix(b"\n") else { return false };
+        for line in text.split(|byte| *byte == b'\n') {
+            let line = chain::read(line);
+            if !line.record.is_ok_and(|record| record.prev == prev) {
+                return false;
+            }
+            prev = line.hash;
+            count += 1;
+        }
+        prev == self.head && count == self.last - self.first + 1
+    }
+
+    /// When the first of some lines was written.
+    pub fn begins(text: &[u8]) -> Option<Timestamp> {
+        let line = text.split(|byte| *byte == b'\n').next()?;
+        chain::read(line).record.ok().map(|record| record.time)
+    }
+}
+
+/// The pieces that make up the manifest of an origin from its first record on, as far as they
+/// go: at each place the longest.
+pub fn chosen(pieces: &[ManifestPiece], origin: u64) -> Vec<ManifestPiece> {
+    let mut chosen: Vec<ManifestPiece> = Vec::new();
+    loop {
+        let next = chosen.last().map_or(1, |last| last.last + 1);
+        let of = |piece: &&ManifestPiece| piece.origin == origin && piece.first == next;
+        let fitting = pieces.iter().filter(of);
+        match fitting.max_by_key(|piece| piece.last) {
+            Some(piece) => chosen.push(*piece),
+            None => return chosen,
+        }
+    }
+}
+
+impl Manifest {
+    /// Which manifest it is, among those that a host may have had.
+    pub fn origin(&self) -> Option<u64> {
+        let first = self.hashes().first()?;
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&first.0[..8]);
+        Some(u64::from_be_bytes(bytes))
+    }
+
+    /// Whether it was rebuilt, and so takes the place of another one.
+    pub fn is_rebuilt(&self) -> bool {
+        self.records().first().is_some_and(|record| record.op == Op::Rebuild)
+    }
+
+    /// The hash of a record's line.
+    pub fn hash_at(&self, seq: u64) -> Option<Sha256Hash> {
+        self.hashes().get(usize::try_from(seq).ok()?.checked_sub(1)?).copied()
+    }
+
+    /// The segments that were copied elsewhere and read back, each with its object's name.
+    pub fn copies(&self) -> HashMap<Sha256Hash, &str> {
+        let uploads = self.records().iter().filter(|record| record.op == Op::Upload);
+        uploads.filter_map(|record| Some((record.sha256?, record.object.as_deref()?))).collect()
+    }
+
+    /// The segments of the archive whose files went elsewhere by intent.
+    pub fn evicted(&self) -> BTreeMap<&SegmentName, &Record> {
+        let evictions = self.records().iter().filter(|record| record.op == Op::Evict);
+        let there = evictions.filter_map(|record| {
+            let name = record.segment.as_ref()?;
+            (self.record_of(name)?.sha256 == record.sha256).then_some((name, record))
+        });
+        there.collect()
+    }
+
+    /// The contents of segments that are gone for good: expired, or superseded; each with
+    /// the record that put it there.
+    pub fn gone_contents(&self) -> HashMap<Sha256Hash, &Record> {
+        let put = self
+            .records()
+            .iter()
+            .filter(|record| matches!(record.op, Op::Rotate | Op::Import | Op::Compact));
+        let mut gone: HashMap<Sha256Hash, &Record> =
+            put.filter_map(|record| Some((record.sha256?, record))).collect();
+        for (_, record) in self.segments() {
+            record.sha256.map(|sha256| gone.remove(&sha256));
+        }
+        gone
+    }
+}
+
+impl ArchiveDir {
+    /// The lines of some records, each with its newline, as they stand in the file.
+    pub fn manifest_lines(&self, piece: &ManifestPiece) -> Result<Vec<u8>> {
+        let path = self.manifest_path();
+        let mut file = fs::open_regular(self.fd(), MANIFEST)
+            .map_err(|error| Error::io(&path, "open", error))?;
+        let mut text = Vec::new();
+        Read::by_ref(&mut file)
+            .take(MAX_PIECE_BYTES)
+            .read_to_end(&mut text)
+            .map_err(|error| Error::io(&path, "read", error))?;
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let count = usize::try_from(piece.last - piece.first + 1).unwrap_or(usize::MAX);
+        let first = usize::try_from(piece.first - 1).unwrap_or(usize::MAX);
+        let mut lines: Vec<u8> = lines.skip(first).take(count).flatten().copied().collect();
+        if lines.last().is_some_and(|byte| *byte != b'\n') {
+            // A crash may have cut off the newline alone.
+            lines.push(b'\n');
+        }
+        Ok(lines)
+    }
+
+    /// Puts a manifest in place that was read from elsewhere. One that is there already is
+    /// replaced where this is a mirror, and is an error where it is not.
+    pub fn put_manifest(
+        &self,
+        text: &[u8],
+        is_mirror: bool,
+        token: u64,
+        _lock: &ArchiveLock,
+    ) -> Result<()> {
+        let temp = Temp::write(self, token, &mut &text[..])?;
+        let fd = self.fd();
+        let named = if is_mirror {
+            rustix::fs::renameat(fd, &temp.name, fd, MANIFEST)
+        } else {
+            fs::rename_new(fd, &temp.name, fd, MANIFEST)
+        };
+        named.map_err(|errno| Error::io(self.manifest_path(), "create", errno))?;
+        rustix::fs::fsync(fd).map_err(|errno| Error::io(self.root(), "sync", errno))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_objects_are_read_as_they_are_written() {
+        let name: SegmentName = "2026/2026-05-16.2.incidents.tar.zst".parse().unwrap();
+        let sha256 = Sha256Hash::of(b"x");
+        let object = segment_object("pi4", &name, sha256);
+        let below = object.strip_prefix("pi4/").unwrap();
+        assert_eq!(below, format!("2026/2026-05-16.2.incidents.{sha256}.tar.zst"));
+        assert_eq!(segment_of_object(below), Some((name, sha256)));
+        for wrong in ["2025/2026-05-16.x.tar.zst", "2026-05-16.tar.zst", "2026/../x", ""] {
+            assert_eq!(segment_of_object(wrong), None);
+        }
+        let piece = ManifestPiece { origin: 7, first: 1, last: 42, head: sha256 };
+        assert_eq!(ManifestPiece::of_object(&piece.to_string()), Some(piece));
+        let other = piece.to_string().replace("0000000042", "42");
+        assert_eq!(ManifestPiece::of_object(&other), None);
+    }
+
+    #[test]
+    fn the_longest_pieces_are_chosen_without_a_gap() {
+        let of = |origin, first, last| {
+            let head = Sha256Hash::ZERO;
+            ManifestPiece { origin, first, last, head }
+        };
+        let piece = |first, last| of(7, first, last);
+        let mut all =
+            vec![piece(1, 3), piece(4, 5), piece(1, 5), piece(6, 6), piece(6, 9), piece(11, 12)];
+        all.extend([of(8, 1, 9), of(8, 10, 20)]);
+        assert_eq!(chosen(&all, 7), [piece(1, 5), piece(6, 9)]);
+        assert_eq!(chosen(&all, 8), [of(8, 1, 9), of(8, 10, 20)]);
+        assert_eq!(chosen(&[piece(2, 3)], 7), []);
+    }
+}

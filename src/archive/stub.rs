@@ -1,0 +1,199 @@
+//! What stays of a segment whose file went to another place: a stub.
+//!
+//! `2026/2026-05-16.tar.zst.stub` lies where the segment lay. It holds the segment's own
+//! last bytes, index and seek table, so that what the segment holds, and where, is known
+//! without a look elsewhere. Before them stands one line of JSON that says which object the
+//! segment is now; behind them the SHA-256 of all that is before.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ArchiveDir, ArchiveLock, SegmentName};
+use crate::fs;
+use crate::segment::{Away, Fetch, SegmentBytes, Sha256Hash, tail_at};
+use crate::{Error, Result};
+
+/// The largest stub that is read: the largest index and its seek table.
+const MAX_BYTES: u64 = 160 << 20;
+
+/// The end of its name, after the segment's.
+pub(super) const SUFFIX: &str = ".stub";
+
+/// What a stub says of its segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stub {
+    /// Version of the stub's format.
+    v: u32,
+    /// The name of the object that the segment is.
+    pub object: String,
+    /// The segment's size.
+    pub bytes: u64,
+    /// The segment's SHA-256.
+    pub sha256: Sha256Hash,
+    /// The segment's last bytes.
+    #[serde(skip)]
+    tail: Vec<u8>,
+}
+
+impl Stub {
+    /// The stub of a segment that is the object of this name.
+    pub fn new(object: &str, bytes: u64, sha256: Sha256Hash, tail: Vec<u8>) -> Self {
+        Self { v: 1, object: object.to_owned(), bytes, sha256, tail }
+    }
+
+    /// Its file's content.
+    fn text(&self) -> Vec<u8> {
+        // Numbers and texts into memory: this cannot fail.
+        let mut text = serde_json::to_vec(self).unwrap_or_default();
+        text.push(b'\n');
+        text.extend_from_slice(&self.tail);
+        let own = Sha256Hash::of(&text);
+        text.extend_from_slice(&own.0);
+        text
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        let (text, own) = text.split_at_checked(text.len().checked_sub(32)?)?;
+        if Sha256Hash::of(text).0 != own {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', text)?;
+        let mut stub: Self = serde_json::from_slice(&text[..end]).ok()?;
+        stub.tail = text[end + 1..].to_vec();
+        (stub.v == 1 && stub.tail.len() as u64 <= stub.bytes).then_some(stub)
+    }
+
+    /// The segment, read by way of `source`.
+    pub fn open(self, source: Arc<dyn Fetch>) -> SegmentBytes {
+        let object = self.object.into();
+        SegmentBytes::Away(Away::new(object, source, self.bytes, self.tail))
+    }
+}
+
+impl SegmentName {
+    /// The name of its stub.
+    pub fn stub_name(&self) -> String {
+        format!("{}{SUFFIX}", self.file_name())
+    }
+}
+
+impl ArchiveDir {
+    /// The stub that stands for a segment; `None` when there is none.
+    pub fn read_stub(&self, name: &SegmentName) -> Result<Option<Stub>> {
+        let path = self.root().join(name.folder()).join(name.stub_name());
+        let Some(folder) = self.folder(&name.folder())? else { return Ok(None) };
+        let file = match fs::open_regular(folder.as_fd(), &name.stub_name()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(path, "open", error)),
+        };
+        let mut text = Vec::new();
+        file.take(MAX_BYTES).read_to_end(&mut text).map_err(|e| Error::io(&path, "read", e))?;
+        match Stub::parse(&text) {
+            Some(stub) => Ok(Some(stub)),
+            None => Err(Error::corrupt(
+                path,
+                "this stub is damaged; \"hlarchive remote pull\" makes it anew",
+            )),
+        }
+    }
+
+    /// What the stub of a segment that is here must say, were the segment this object.
+    pub fn make_stub(&self, name: &SegmentName, object: &str, sha256: Sha256Hash) -> Result<Stub> {
+        let path = self.segment_path(name);
+        let failed = |error| Error::io(&path, "read", error);
+        let file = self.open_segment(name)?;
+        let (bytes, at) = (file.len().map_err(failed)?, tail_at(&file, &path)?);
+        let mut tail = vec![0; (bytes - at) as usize];
+        file.read_exact_at(&mut tail, at).map_err(failed)?;
+        Ok(Stub::new(object, bytes, sha256, tail))
+    }
+
+    /// Puts a stub in its place, synced; another one that is there goes.
+    pub fn write_stub(
+        &self,
+        name: &SegmentName,
+        stub: &Stub,
+        token: u64,
+        lock: &ArchiveLock,
+    ) -> Result<()> {
+        match self.read_stub(name) {
+            Ok(Some(there)) if there == *stub => return self.sync_folder(name),
+            Ok(None) => {}
+            _ => self.remove_stub(name, lock)?,
+        }
+        let temp = self.create_temp(name.date.year(), token, lock)?;
+        let mut file = temp.file();
+        file.write_all(&stub.text()).map_err(|error| Error::io(temp.path(), "write", error))?;
+        temp.sync()?;
+        temp.publish_as(&name.stub_name())
+    }
+
+    /// Removes a segment's stub, if there is one.
+    pub fn remove_stub(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
+        let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
+        let path = self.root().join(name.folder()).join(name.stub_name());
+        fs::unlink(folder.as_fd(), &name.stub_name())
+            .map(drop)
+            .map_err(|errno| Error::io(path, "remove", errno))
+    }
+
+    /// The segments that have a stub here, sound or not.
+    pub fn stub_names(&self) -> Result<BTreeSet<SegmentName>> {
+        let mut names = BTreeSet::new();
+        for folder in self.folders(&mut Vec::new())? {
+            let Some(fd) = self.folder(&folder)? else { continue };
+            fs::read_dir(fd.as_fd(), &mut |file, _| {
+                let stem = file.to_str().ok().and_then(|file| file.strip_suffix(SUFFIX));
+                let name = stem.and_then(SegmentName::from_file_name);
+                names.extend(name.filter(|name| name.folder() == folder));
+            })
+            .map_err(|errno| Error::io(self.root().join(&folder), "read", errno))?;
+        }
+        Ok(names)
+    }
+
+    /// Whether a segment's own file is here.
+    pub fn has_file(&self, name: &SegmentName) -> Result<bool> {
+        let Some(folder) = self.folder(&name.folder())? else { return Ok(false) };
+        match fs::open_regular(folder.as_fd(), &name.file_name()) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::io(self.segment_path(name), "open", error)),
+        }
+    }
+
+    /// Removes a segment's file and its checksum file, and leaves its stub. Who calls this
+    /// has made sure that the segment is safe elsewhere.
+    pub(crate) fn remove_local(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
+        let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
+        for file in [name.file_name(), name.checksum_name()] {
+            let path = self.root().join(name.folder()).join(&file);
+            fs::unlink(folder.as_fd(), &file).map_err(|errno| Error::io(path, "remove", errno))?;
+        }
+        self.sync_folder(name)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stub_with_any_bit_flipped_or_cut_off_is_none() {
+        let stub = Stub::new("host/2026/x", 5000, Sha256Hash::ZERO, b"the tail\nof it".to_vec());
+        let text = stub.text();
+        assert_eq!(Stub::parse(&text), Some(stub));
+        for at in 0..text.len() {
+            assert_eq!(Stub::parse(&text[..at]), None);
+            let mut flipped = text.clone();
+            flipped[at] ^= 1 << (at % 8);
+            assert_eq!(Stub::parse(&flipped), None, "{at}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! `hlarchive remote`.
+
+use clap::Subcommand;
+use hlarchive::ops::remote::{
+    EvictReport, HostStatus, PullReport, PushReport, RebuildReport, Remote, RemoteStatus,
+    RemoteVerifyOptions, RemoteVerifyReport, pull, push, rebuild, status, verify,
+};
+
+use super::{bytes, count, name_findings, name_recovered};
+use crate::cli::args::Format;
+use crate::cli::elsewhere;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+
+/// Keep copies in object storage or on a NAS, and read them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive remote status
+  hlarchive remote push
+  hlarchive remote verify --quick
+
+Where the copies are is said by [remote] url in the policy, s3://bucket/prefix or file:///dir; \
+endpoint and credentials come from the usual AWS variables (AWS_ENDPOINT_URL, \
+AWS_ACCESS_KEY_ID, ...) and files. Each machine writes below its own name. With [retain] local, \
+the files of older days go here once their copies are safe, and are read from there.")]
+pub(in crate::cli) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show what is copied, and what is there of other machines
+    #[command(after_help = "\
+Examples:
+  hlarchive remote status
+  hlarchive remote status -o json | jq '.hosts[].not_copied'
+
+Exit codes:
+  75  the bucket cannot be reached; what is known here is shown")]
+    Status,
+    /// Copy what is not copied yet, as rotate and prune do
+    #[command(after_help = "\
+Examples:
+  hlarchive remote push
+
+Each segment is sent, read back, compared and then recorded; what is there already is not sent \
+again. Then the manifest follows, and what expired here goes there, too.
+
+Exit codes:
+  1   a segment could not be copied, and is named
+  75  the bucket cannot be reached, or another machine writes under this name
+  77  the credentials are not accepted")]
+    Push,
+    /// Learn of the segments of other machines, to read them
+    #[command(after_help = "\
+Examples:
+  hlarchive remote pull
+  hlarchive remote pull && hlarchive trace deploy-882
+
+Their manifests and the indexes of their segments are mirrored, a few kilobytes a day; events are \
+fetched when they are wanted. Stubs that are damaged are made anew.
+
+Exit codes:
+  1   something of a machine is missing or damaged, and is named
+  75  the bucket cannot be reached")]
+    Pull,
+    /// Read every copy, and compare it with the manifest
+    #[command(after_help = "\
+Examples:
+  hlarchive remote verify --quick
+  hlarchive remote verify --all-hosts
+
+Exit codes:
+  1   a copy is missing or damaged, and is named
+  75  the bucket cannot be reached")]
+    Verify {
+        /// Compare names and sizes alone
+        #[arg(long)]
+        quick: bool,
+        /// Also what other machines copied, as the last pull knows it
+        #[arg(long)]
+        all_hosts: bool,
+    },
+    /// Make a lost archive again from its copies alone
+    #[command(after_help = "\
+Examples:
+  hlarchive remote rebuild
+  hlarchive remote rebuild --host pi4
+
+The archive must be empty. Stopped, it goes on from there the next time.
+
+Exit codes:
+  1   a copy is missing or damaged, and is named
+  66  there are no copies of this host
+  75  there is an archive already, or the bucket cannot be reached")]
+    Rebuild {
+        /// Whose archive it was; by default this machine's
+        #[arg(long, value_name = "HOST")]
+        host: Option<String>,
+    },
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        let policy = session.policy()?;
+        let rules = elsewhere::rules(&policy)?;
+        let bucket = elsewhere::open(rules)?;
+        let mut host = elsewhere::host(rules);
+        if let Action::Rebuild { host: Some(other) } = &self.action {
+            host.clone_from(other);
+        }
+        let remote = Remote::new(&bucket, &host)?;
+        let context = session.context()?;
+        let bar = Bar::new(session);
+        match self.action {
+            Action::Status => {
+                let status = status(&session.store, remote)?;
+                print_status(session, &status, format)
+            }
+            Action::Push => {
+                let report = push(&session.store, &context, remote, &bar)?;
+                if format == Format::Json {
+                    session.json(&report)?;
+                } else {
+                    push_lines(session, &report)?;
+                }
+                end_of_push(session, &report)
+            }
+            Action::Pull => {
+                let report = pull(&session.store, &context, remote, &bar)?;
+                print_pull(session, &report, format)
+            }
+            Action::Verify { quick, all_hosts } => {
+                let options = RemoteVerifyOptions { quick, all_hosts };
+                let report = verify(&session.store, remote, options, &bar)?;
+                print_verify(session, &report, format)
+            }
+            Action::Rebuild { .. } => {
+                let report = rebuild(&session.store, &context, remote, &bar)?;
+                print_rebuild(session, &report, format)
+            }
+        }
+    }
+}
+
+pub(super) fn push_lines(session: &mut Session, report: &PushReport) -> Result<(), Failure> {
+    for copied in &report.copied {
+        session.line(&format!("{}  copied, {}", copied.segment, bytes(copied.bytes)))?;
+    }
+    for removed in &report.removed {
+        session.line(&format!("{removed}  removed, as it is gone here"))?;
+    }
+    if report.copied.is_empty() && report.removed.is_empty() && report.findings.is_empty() {
+        session.flush()?;
+        session.remark("nothing to copy");
+    }
+    Ok(())
+}
+
+/// Names what is wrong, and gives the exit code.
+pub(super) fn end_of_push(session: &mut Session, report: &PushReport) -> Result<Exit, Failure> {
+    session.flush()?;
+    name_findings(session, &report.findings);
+    Ok(end(report.stopped, report.findings.is_empty()))
+}
+
+pub(super) fn evict_lines(session: &mut Session, report: &EvictReport) -> Result<(), Failure> {
+    for gone in &report.evicted {
+        let what = "its file goes, its copy stays";
+        session.line(&format!("{}  {}: {what}", gone.segment, bytes(gone.bytes)))?;
+    }
+    session.flush()?;
+    for held in &report.held {
+        session.remark(&format!("{held} stays here: it is held"));
+    }
+    if !report.not_copied.is_empty() {
+        session.warn(&format!(
+            "{} would go by retain.local, but there is no copy yet: \"hlarchive remote push\"",
+            count(report.not_copied.len() as u64, "file")
+        ));
+    }
+    name_recovered(session, &report.recovered);
+    name_findings(session, &report.findings);
+    Ok(())
+}
+
+fn end(stopped: bool, is_good: bool) -> Exit {
+    match (stopped, is_good) {
+        (true, _) => Exit::Stopped,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Wrong,
+    }
+}
+
+fn print_status(
+    session: &mut Session,
+    status: &RemoteStatus,
+    format: Format,
+) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(status)?;
+    } else {
+        for host in &status.hosts {
+            let line = host_line(host);
+            session.line(&line)?;
+        }
+    }
+    session.flush()?;
+    if let Some(reason) = &status.unreachable {
+        session.warn(reason);
+        return Ok(Exit::Busy);
+    }
+    Ok(Exit::Done)
+}
+
+fn host_line(host: &HostStatus) -> String {
+    let mut parts = Vec::new();
+    match (host.objects, host.object_bytes) {
+        (Some(objects), Some(size)) => {
+            parts.push(format!(
+                "{} there ({})",
+                count(objects, "copy").replace("copys", "copies"),
+                bytes(size)
+            ));
+        }
+        _ => parts.push("not asked".to_owned()),
+    }
+    if host.own {
+        parts.push(format!("{} of {} here", host.local, count(host.segments, "segment")));
+        if let Some(not_copied) = host.not_copied.filter(|number| *number > 0) {
+            parts.push(format!("{not_copied} not copied yet"));
+        }
+    } else {
+        parts.push(format!("{} mirrored", count(host.segments, "segment")));
+    }
+    if let Some(behind) = host.records_behind.filter(|number| *number > 0) {
+        parts.push(format!("{} behind", count(behind, "record")));
+    }
+    if let Some(last) = &host.last {
+        parts.push(format!("last {last}"));
+    }
+    let own = if host.own { " (this machine)" } else { "" };
+    format!("{}{own}  {}", host.host, parts.join(", "))
+}
+
+fn print_pull(session: &mut Session, report: &PullReport, format: Format) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        for host in &report.hosts {
+            session.line(&format!(
+                "{}  {} with {}, {} new",
+                host.host,
+                count(host.segments, "segment"),
+                count(host.events, "event"),
+                host.new_stubs
+            ))?;
+        }
+        for segment in &report.mended_stubs {
+            session.line(&format!("{segment}  its stub was made anew"))?;
+        }
+        if report.hosts.is_empty() && report.findings.is_empty() {
+            session.flush()?;
+            session.remark("no other machine has copies there");
+        }
+    }
+    session.flush()?;
+    name_findings(session, &report.findings);
+    Ok(end(report.stopped, report.findings.is_empty()))
+}
+
+fn print_verify(
+    session: &mut Session,
+    report: &RemoteVerifyReport,
+    format: Format,
+) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        let how = if report.read_whole { "read whole" } else { "by name and size" };
+        for finding in &report.findings {
+            let line = session.paint.bad(&crate::cli::table::harmless(&finding.to_string()));
+            session.line(&line)?;
+        }
+        session.line(&format!(
+            "{} checked ({}, {how}): {}",
+            count(report.objects, "copy").replace("copys", "copies"),
+            bytes(report.bytes),
+            if report.findings.is_empty() {
+                "nothing is wrong".to_owned()
+            } else {
+                count(report.findings.len() as u64, "finding")
+            }
+        ))?;
+    }
+    session.flush()?;
+    if !report.not_copied.is_empty() {
+        let number = report.not_copied.len() as u64;
+        session.remark(&format!("{} not copied yet", count(number, "segment")));
+    }
+    Ok(end(report.stopped, report.findings.is_empty()))
+}
+
+fn print_rebuild(
+    session: &mut Session,
+    report: &RebuildReport,
+    format: Format,
+) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+    } else {
+        session.line(&format!(
+            "{}  {} with {}: {} fetched, {} here already, {} stay elsewhere",
+            report.host,
+            count(report.fetched + report.already_here + report.stubs, "segment"),
+            count(report.events, "event"),
+            report.fetched,
+            report.already_here,
+            report.stubs
+        ))?;
+        for segment in &report.taken_up {
+            session.line(&format!("{segment}  taken up: no record named it"))?;
+        }
+    }
+    session.flush()?;
+    name_findings(session, &report.findings);
+    Ok(end(false, report.findings.is_empty()))
+}

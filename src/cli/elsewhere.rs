@@ -1,0 +1,134 @@
+//! Where copies lie: the policy's `[remote]`, and the credentials of the AWS tools.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hlarchive::policy::{Policy, RemoteRules};
+use hlarchive::remote::{Bucket, Cache, Place};
+
+use super::args::Global;
+use super::exit::Failure;
+use super::session::{host_name, policy};
+
+/// The largest file of settings that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The policy's `[remote]`, or an error that says how to write one.
+pub(super) fn rules(policy: &Policy) -> Result<&RemoteRules, Failure> {
+    policy.remote.as_ref().ok_or_else(|| {
+        Failure::usage(format!(
+            "{}: it has no [remote]; write for example\n    [remote]\n    url = \
+             \"s3://bucket/prefix\"",
+            policy.origin()
+        ))
+    })
+}
+
+/// The name under which this machine's copies lie.
+pub(super) fn host(rules: &RemoteRules) -> String {
+    rules.host.clone().unwrap_or_else(host_name)
+}
+
+/// Opens the bucket that the policy names.
+pub(super) fn open(rules: &RemoteRules) -> hlarchive::Result<Bucket> {
+    let place =
+        Place { url: rules.url.clone(), settings: settings(), patience: rules.timeout.seconds() };
+    let cache = cache_directory().filter(|_| rules.cache > 0);
+    Bucket::open(&place, cache.map(|directory| Cache::new(directory, rules.cache)))
+}
+
+/// Opens the bucket for a query that needs it.
+pub(super) fn open_for(global: &Global) -> hlarchive::Result<Bucket> {
+    let policy = policy(global.policy.as_deref())?;
+    match &policy.remote {
+        Some(rules) => open(rules),
+        None => Err(hlarchive::Error::Usage(format!(
+            "some of the archive lies elsewhere, but {} has no [remote] url that says where",
+            policy.origin()
+        ))),
+    }
+}
+
+/// Where fetched frames are kept: as systemd says, or as is the custom.
+fn cache_directory() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(directory) = set("HLARCHIVE_CACHE").or_else(|| set("CACHE_DIRECTORY")) {
+        return Some(directory.into());
+    }
+    let home = || set("HOME").map(|home| Path::new(&home).join(".cache"));
+    let base = set("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?;
+    Some(base.join("hlarchive"))
+}
+
+/// Endpoint, region and credentials: from the files of the AWS tools, and from the
+/// environment, which goes before.
+fn settings() -> Vec<(String, String)> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let profile = std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".to_owned());
+    let file = |variable: &str, name: &str| {
+        let home = || set("HOME").map(|home| Path::new(&home).join(".aws").join(name));
+        set(variable).map(PathBuf::from).or_else(home)
+    };
+    let mut settings = BTreeMap::new();
+    if let Some(path) = file("AWS_CONFIG_FILE", "config") {
+        let section =
+            if profile == "default" { profile.clone() } else { format!("profile {profile}") };
+        settings.extend(section_of(&path, &section));
+    }
+    if let Some(path) = file("AWS_SHARED_CREDENTIALS_FILE", "credentials") {
+        settings.extend(section_of(&path, &profile));
+    }
+    for (name, value) in std::env::vars_os() {
+        if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
+            && name.starts_with("AWS_")
+        {
+            settings.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+    }
+    settings.into_iter().collect()
+}
+
+/// What a section of such a file sets, with names as in the environment. A file that is not
+/// there sets nothing.
+fn section_of(path: &Path, wanted: &str) -> Vec<(String, String)> {
+    let is_small = std::fs::metadata(path).is_ok_and(|found| found.len() <= MAX_BYTES);
+    let text =
+        if is_small { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() };
+    let mut here = false;
+    let mut found = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(section) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            here = section.trim() == wanted;
+        } else if let Some((key, value)) = line.split_once('=')
+            && here
+            && !line.starts_with(['#', ';'])
+        {
+            let key = key.trim().to_ascii_lowercase();
+            let key = if key.starts_with("aws_") { key } else { format!("aws_{key}") };
+            found.push((key, value.trim().to_owned()));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_is_read_as_the_aws_tools_read_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config");
+        let text = "[default]\nregion = eu\n\n[profile nas]\n# aws_secret_access_key = no\n\
+                    endpoint_url=http://nas:3900\naws_access_key_id = key = with\n[other]\nregion=x\n";
+        std::fs::write(&path, text).unwrap();
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(section_of(&path, "default"), [pair("aws_region", "eu")]);
+        assert_eq!(
+            section_of(&path, "profile nas"),
+            [pair("aws_endpoint_url", "http://nas:3900"), pair("aws_access_key_id", "key = with")]
+        );
+        assert_eq!(section_of(&path.join("none"), "default"), []);
+    }
+}

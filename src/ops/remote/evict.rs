@@ -1,0 +1,153 @@
+//! Segments whose copies are safe elsewhere make room here: a stub stays.
+//!
+//! Stub, record, removal, in this order. The copy was read back whole when it was made;
+//! before its file goes here, it is asked once more whether it is there.
+
+use serde::Serialize;
+
+use super::Remote;
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
+use crate::ops::clock::check_clock;
+use crate::ops::hold::Holds;
+use crate::ops::prune::is_over;
+use crate::ops::rotate::open_manifest;
+use crate::ops::{Context, Finding, unfinished};
+use crate::policy::Policy;
+use crate::progress::{Progress, Unit};
+use crate::segment::Sha256Hash;
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// A segment whose file goes, or went.
+#[derive(Debug, Clone, Serialize)]
+pub struct Evicted {
+    /// Its path in the archive.
+    pub segment: String,
+    /// The object that it is now.
+    pub object: String,
+    /// The size of the file that goes.
+    pub bytes: u64,
+    #[serde(skip)]
+    name: SegmentName,
+    #[serde(skip)]
+    sha256: Sha256Hash,
+}
+
+/// What an eviction did, or would do.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct EvictReport {
+    /// The segments whose files went.
+    pub evicted: Vec<Evicted>,
+    /// Segments whose time here is over and that stay, since they are held.
+    pub held: Vec<String>,
+    /// Segments whose time here is over and that stay, since there is no copy of them yet.
+    pub not_copied: Vec<String>,
+    /// What an earlier, interrupted run left, and what was done about it.
+    pub recovered: Vec<Finding>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Whether the caller asked to stop before all was done.
+    pub stopped: bool,
+}
+
+/// What [`evict`] would do, as far as can be told without asking elsewhere.
+pub fn evict_plan(store: &Store, policy: &Policy, context: &Context) -> Result<EvictReport> {
+    let Some(archive) = store.archive()? else { return Ok(EvictReport::default()) };
+    plan(&archive, &Manifest::load(&archive)?, policy, context)
+}
+
+fn plan(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    policy: &Policy,
+    context: &Context,
+) -> Result<EvictReport> {
+    let mut report = EvictReport::default();
+    let holds = Holds::of(archive, manifest.holds());
+    let copies = manifest.copies();
+    for (name, record) in manifest.segments() {
+        let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
+        if !is_over(policy.retain.local, name.date, context.now) || !archive.has_file(name)? {
+            continue;
+        }
+        if holds.holding(name, Some(sha256)).is_some() {
+            report.held.push(name.to_string());
+            continue;
+        }
+        match copies.get(&sha256) {
+            None => report.not_copied.push(name.to_string()),
+            Some(object) => report.evicted.push(Evicted {
+                segment: name.to_string(),
+                object: (*object).to_owned(),
+                bytes,
+                name: name.clone(),
+                sha256,
+            }),
+        }
+    }
+    Ok(report)
+}
+
+/// Lets the files of segments go whose time here is over and whose copies are there.
+pub fn evict(
+    store: &Store,
+    policy: &Policy,
+    context: &Context,
+    trust_now: bool,
+    remote: Remote<'_>,
+    progress: &dyn Progress,
+) -> Result<EvictReport> {
+    let Some(archive) = store.archive()? else { return Ok(EvictReport::default()) };
+    let live = store.live()?;
+    let lock = archive.lock()?;
+    let accept = |manifest: &Manifest| check_clock(context, trust_now, manifest, live.as_ref());
+    let mut recovered = Vec::new();
+    let mut writer = open_manifest(&archive, &lock, context, &accept, &mut recovered)?;
+    unfinished::remove_leftovers(&archive, &lock, &mut recovered)?;
+    let mut report = plan(&archive, writer.manifest(), policy, context)?;
+    report.recovered = recovered;
+    let planned = std::mem::take(&mut report.evicted);
+    progress.begin("evicting", Some(planned.len() as u64), Unit::Files);
+    for segment in planned {
+        report.stopped |= progress.stop_requested();
+        if report.stopped {
+            break;
+        }
+        match evict_one(&archive, &mut writer, context, remote, &segment) {
+            Ok(()) => report.evicted.push(segment),
+            Err(error) if writer.is_poisoned() || error.is_away() => return Err(error),
+            Err(error) => report.findings.push(Finding::of(segment.segment, &error)),
+        }
+        progress.advance(1);
+    }
+    progress.end();
+    Ok(report)
+}
+
+fn evict_one(
+    archive: &ArchiveDir,
+    writer: &mut ManifestWriter<'_>,
+    context: &Context,
+    remote: Remote<'_>,
+    segment: &Evicted,
+) -> Result<()> {
+    let Evicted { name, object, .. } = segment;
+    if remote.bucket.size(object)? != Some(segment.bytes) {
+        return Err(Error::corrupt(
+            format!("{}/{object}", remote.bucket.url()),
+            "the copy is not there as it was recorded, so the file stays here; the next push \
+             sends it again",
+        ));
+    }
+    let stub = archive.make_stub(name, object, segment.sha256)?;
+    archive.write_stub(name, &stub, context.next_token(), writer.lock())?;
+    let mut record = NewRecord::new(context.now, Op::Evict);
+    record.by = Some(context.by.clone());
+    record.date = Some(name.date);
+    record.segment = Some(name.clone());
+    record.sha256 = Some(segment.sha256);
+    record.bytes = Some(segment.bytes);
+    record.object = Some(object.clone());
+    writer.append(record)?;
+    archive.remove_local(name, writer.lock())
+}

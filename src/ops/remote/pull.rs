@@ -1,0 +1,250 @@
+//! The archives of other hosts are mirrored: their manifests, and a stub of each segment.
+//!
+//! From then on reading knows of them without a request, and fetches just the frames it
+//! wants. Nothing of this is needed for keeping anything: a mirror can be removed, and is
+//! made again. This host's own stubs that are missing or damaged are made anew, too.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Listing, Remote, manifest_text, whole};
+use crate::archive::copies::{PEERS, segment_object};
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, SegmentName, Stub, catalogue, overview};
+use crate::event::NodeName;
+use crate::ops::{Context, Finding};
+use crate::progress::{Progress, Unit};
+use crate::remote::Bucket;
+use crate::segment::{Away, Fetch, Piece, SegmentBytes, Sha256Hash, tail_at};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// What is fetched of a segment first: enough for seek table and index of a usual day.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// Tails that are fetched together.
+const TOGETHER: usize = 64;
+
+/// What is mirrored of another host.
+#[derive(Debug, Clone, Serialize)]
+pub struct MirroredHost {
+    /// Its name.
+    pub host: String,
+    /// The records of its manifest.
+    pub records: u64,
+    /// Its segments.
+    pub segments: u64,
+    /// The events in them.
+    pub events: u64,
+    /// Stubs that are new here.
+    pub new_stubs: u64,
+}
+
+/// What a pull did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PullReport {
+    /// The other hosts.
+    pub hosts: Vec<MirroredHost>,
+    /// Stubs of this host's own segments that were made anew.
+    pub mended_stubs: Vec<String>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Whether the caller asked to stop before all was done.
+    pub stopped: bool,
+}
+
+/// Brings the mirrors of all other hosts up to date. What is wrong with one costs that one; a
+/// bucket that cannot be reached ends the run.
+pub fn pull(
+    store: &Store,
+    context: &Context,
+    remote: Remote<'_>,
+    progress: &dyn Progress,
+) -> Result<PullReport> {
+    let mut report = PullReport::default();
+    let folders: BTreeSet<String> = remote.bucket.folders()?.into_iter().collect();
+    let archive = store.create_archive()?;
+    mend_own(&archive, context, remote, &mut report)?;
+    let hosts: Vec<String> = folders
+        .into_iter()
+        .filter(|host| host != remote.host && NodeName::for_writing(host).is_ok())
+        .collect();
+    progress.begin("mirroring", Some(hosts.len() as u64), Unit::Files);
+    for host in hosts {
+        report.stopped |= progress.stop_requested();
+        if report.stopped {
+            break;
+        }
+        match mirror(&archive, context, remote.bucket, &host, &mut report.findings) {
+            Ok(mirrored) => report.hosts.push(mirrored),
+            Err(error) if error.is_away() => return Err(error),
+            Err(error) => report.findings.push(Finding::of(host, &error)),
+        }
+        progress.advance(1);
+    }
+    progress.end();
+    Ok(report)
+}
+
+fn mirror(
+    archive: &ArchiveDir,
+    context: &Context,
+    bucket: &Bucket,
+    host: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<MirroredHost> {
+    let mirror = ArchiveDir::create(&archive.root().join(PEERS).join(host))?;
+    let lock = mirror.lock()?;
+    for path in mirror.remove_leftovers(&lock)? {
+        let _ = path;
+    }
+    let listing = Listing::of(bucket, host)?;
+    let known = Manifest::load(&mirror).ok().filter(|manifest| manifest.torn().is_none());
+    let ahead = known.as_ref().map(|manifest| (&mirror, manifest));
+    // A host that was made again may have another history than the one that is known.
+    let text = match manifest_text(bucket, host, &listing, ahead) {
+        Err(Error::Corrupt { .. }) if known.is_some() => {
+            manifest_text(bucket, host, &listing, None)?
+        }
+        text => text?,
+    };
+    let there = known.as_ref().and_then(whole).map(|all| mirror.manifest_lines(&all));
+    let is_new = there.transpose()?.as_ref() != Some(&text);
+    if is_new && !text.is_empty() {
+        mirror.put_manifest(&text, true, context.next_token(), &lock)?;
+    }
+    let manifest = Manifest::load(&mirror)?;
+    let there = mirror.stub_names()?;
+    for gone in there.iter().filter(|name| !manifest.names(name)) {
+        mirror.remove_stub(gone, &lock)?;
+    }
+    let mut wanted = Vec::new();
+    for (name, record) in manifest.segments() {
+        let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
+        let object = segment_object(host, name, sha256);
+        let has = |stub: &Stub| stub.sha256 == sha256 && stub.object == object;
+        if mirror.read_stub(name).ok().flatten().as_ref().is_some_and(has) {
+            continue;
+        }
+        if listing.size(host, &object) == Some(bytes) {
+            wanted.push(Wanted { name: name.clone(), object, sha256, bytes });
+        } else {
+            let path = format!("{PEERS}/{host}/{name}");
+            let reason = format!("{}/{object} is not there as it was recorded", bucket.url());
+            findings.push(Finding::new(path, reason));
+        }
+    }
+    let new_stubs = wanted.len() as u64;
+    make_stubs(&mirror, context, bucket, &wanted, &lock, findings)?;
+    // Readers do without what cannot be written now; the next pull tries again.
+    let _ = catalogue::complete(&mirror, &manifest, &lock);
+    let _ = overview::refresh(&mirror, &manifest, context.next_token(), &lock);
+    let events = manifest.segments().filter_map(|(_, record)| record.events);
+    Ok(MirroredHost {
+        host: host.to_owned(),
+        records: manifest.records().len() as u64,
+        segments: manifest.segments().count() as u64,
+        events: events.fold(0, u64::saturating_add),
+        new_stubs,
+    })
+}
+
+/// Stubs of this host's own segments that went elsewhere.
+fn mend_own(
+    archive: &ArchiveDir,
+    context: &Context,
+    remote: Remote<'_>,
+    report: &mut PullReport,
+) -> Result<()> {
+    let manifest = Manifest::load(archive)?;
+    let mut wanted = Vec::new();
+    for (name, record) in manifest.evicted() {
+        let (Some(sha256), Some(bytes), Some(object)) =
+            (record.sha256, record.bytes, record.object.clone())
+        else {
+            continue;
+        };
+        let is_sound = archive.read_stub(name).is_ok_and(|stub| stub.is_some());
+        if !is_sound && !archive.has_file(name)? {
+            wanted.push(Wanted { name: name.clone(), object, sha256, bytes });
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let lock = archive.lock()?;
+    let names: Vec<String> = wanted.iter().map(|wanted| wanted.name.to_string()).collect();
+    let before = report.findings.len();
+    make_stubs(archive, context, remote.bucket, &wanted, &lock, &mut report.findings)?;
+    if report.findings.len() == before {
+        report.mended_stubs = names;
+    }
+    Ok(())
+}
+
+/// A segment of which there is to be a stub.
+pub(super) struct Wanted {
+    pub(super) name: SegmentName,
+    pub(super) object: String,
+    pub(super) sha256: Sha256Hash,
+    pub(super) bytes: u64,
+}
+
+/// Fetches the tails of segments, and makes stubs of them.
+pub(super) fn make_stubs(
+    archive: &ArchiveDir,
+    context: &Context,
+    bucket: &Bucket,
+    wanted: &[Wanted],
+    lock: &ArchiveLock,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    for wanted in wanted.chunks(TOGETHER) {
+        let piece = |wanted: &Wanted| Piece {
+            object: wanted.object.as_str().into(),
+            range: wanted.bytes.saturating_sub(TAIL_BYTES)..wanted.bytes,
+        };
+        let tails = bucket.fetch(&wanted.iter().map(piece).collect::<Vec<_>>());
+        for (wanted, tail) in wanted.iter().zip(tails) {
+            let path = archive.segment_path(&wanted.name);
+            let made = tail
+                .map_err(|error| {
+                    Error::io(format!("{}/{}", bucket.url(), wanted.object), "read", error)
+                })
+                .and_then(|tail| stub(bucket, wanted, tail, &path));
+            match made {
+                Ok(stub) => {
+                    archive.write_stub(&wanted.name, &stub, context.next_token(), lock)?;
+                }
+                Err(error) if error.is_away() => return Err(error),
+                Err(error) => findings.push(Finding::of(wanted.name.to_string(), &error)),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn stub(bucket: &Bucket, wanted: &Wanted, tail: Vec<u8>, path: &std::path::Path) -> Result<Stub> {
+    // What of the index lies before that tail is fetched as well.
+    let rest = Arc::new(Ranged(wanted.object.clone()));
+    let tail_start = wanted.bytes - tail.len() as u64;
+    let away = Away::new(wanted.object.as_str().into(), rest, wanted.bytes, tail.clone());
+    let at = tail_at(&SegmentBytes::Away(away), path)?;
+    let tail = match at.checked_sub(tail_start) {
+        Some(from) => tail[from as usize..].to_vec(),
+        None => [bucket.get_range(&wanted.object, at..tail_start)?, tail].concat(),
+    };
+    Ok(Stub::new(&wanted.object, wanted.bytes, wanted.sha256, tail))
+}
+
+/// Nothing more is fetched to find where an index begins: its seek table is near the end.
+#[derive(Debug)]
+struct Ranged(String);
+
+impl Fetch for Ranged {
+    fn fetch(&self, pieces: &[Piece]) -> Vec<std::io::Result<Vec<u8>>> {
+        let reason = format!("{}: its seek table is larger than any day's", self.0);
+        pieces.iter().map(|_| Err(std::io::Error::other(reason.clone()))).collect()
+    }
+}

@@ -1,0 +1,320 @@
+//! Copies of segments and of the manifest are made elsewhere.
+//!
+//! What is there is asked first, and not assumed: a list of the host's objects. What is
+//! missing is sent, read back, compared, and only then recorded. The manifest follows, and
+//! after it what expired or was superseded is removed there, too: so the copy of the manifest
+//! never names what the copy does not have, unless it says that it is gone.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::{Listing, Remote, hash_of, whole};
+use crate::archive::copies::{ManifestPiece, chosen, segment_object, segment_of_object};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
+use crate::ops::{Context, Finding};
+use crate::progress::{Progress, Unit};
+use crate::segment::Sha256Hash;
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// Of more pieces than this, the manifest is sent whole the next time.
+const MANY_PIECES: usize = 32;
+
+/// A segment that was copied.
+#[derive(Debug, Clone, Serialize)]
+pub struct Copied {
+    /// Its path in the archive.
+    pub segment: String,
+    /// The object's name below the bucket's address.
+    pub object: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What a push did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PushReport {
+    /// The name under which this machine's copies lie.
+    pub host: String,
+    /// Segments that were sent, or were found there, and are recorded now.
+    pub copied: Vec<Copied>,
+    /// Segments whose copies were there already.
+    pub already_there: u64,
+    /// Records that were sent.
+    pub records: u64,
+    /// Objects that went, since their segments are gone.
+    pub removed: Vec<String>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Whether the caller asked to stop before all was done.
+    pub stopped: bool,
+}
+
+/// Sends what is not elsewhere yet. A segment that cannot be sent costs itself; a bucket that
+/// cannot be reached ends the run.
+pub fn push(
+    store: &Store,
+    context: &Context,
+    remote: Remote<'_>,
+    progress: &dyn Progress,
+) -> Result<PushReport> {
+    let mut report = PushReport { host: remote.host.to_owned(), ..PushReport::default() };
+    let Some(archive) = store.archive()? else { return Ok(report) };
+    let manifest = Manifest::load(&archive)?;
+    if manifest.records().is_empty() {
+        return Ok(report);
+    }
+    let listing = Listing::of(remote.bucket, remote.host)?;
+    check_lineage(remote, &listing, &manifest)?;
+    let wanted = wanted(&archive, &manifest, remote, &listing, &mut report)?;
+    let bytes = wanted.iter().map(|wanted| wanted.bytes).fold(0, u64::saturating_add);
+    progress.begin("copying segments", Some(bytes), Unit::Bytes);
+    for wanted in wanted {
+        report.stopped |= progress.stop_requested();
+        if report.stopped {
+            break;
+        }
+        match send(&archive, remote, &wanted, progress) {
+            Ok(()) => {}
+            // Nothing that follows could be sent either.
+            Err(error) if error.is_away() || is_refused(&error) => {
+                progress.end();
+                return Err(error);
+            }
+            Err(error) => {
+                report.findings.push(Finding::of(wanted.name.to_string(), &error));
+                continue;
+            }
+        }
+        match record(&archive, context, &wanted) {
+            Ok(true) => report.copied.push(Copied {
+                segment: wanted.name.to_string(),
+                object: wanted.object,
+                bytes: wanted.bytes,
+            }),
+            // It went meanwhile.
+            Ok(false) => {}
+            Err(Error::Busy { .. }) => report.findings.push(Finding::new(
+                wanted.name.to_string(),
+                "its copy is made, but not recorded, since another hlarchive is at work; the \
+                 next push records it",
+            )),
+            Err(error) => return Err(error),
+        }
+    }
+    progress.end();
+    if report.stopped {
+        return Ok(report);
+    }
+    let now = Manifest::load(&archive)?;
+    report.records = send_manifest(&archive, &now, remote, &listing)?;
+    // What was gone before this run: of what went since, the heir may not be there yet. Nor is
+    // anything removed while something is wrong.
+    if report.findings.is_empty() {
+        remove_gone(&manifest, remote, &listing, &mut report);
+    }
+    Ok(report)
+}
+
+/// A segment that is to be sent, or to be looked at.
+struct Wanted {
+    name: SegmentName,
+    object: String,
+    sha256: Sha256Hash,
+    bytes: u64,
+    /// Whether an object of this name and size is there.
+    is_there: bool,
+}
+
+/// Whether there is no point in going on: the credentials are wrong, or nothing fits.
+fn is_refused(error: &Error) -> bool {
+    use std::io::ErrorKind as K;
+    matches!(error.io_kind(), Some(K::PermissionDenied | K::StorageFull | K::QuotaExceeded))
+        && !matches!(error, Error::Io { action: "open", .. })
+}
+
+/// The segments whose copies are missing, or not recorded.
+fn wanted(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    remote: Remote<'_>,
+    listing: &Listing,
+    report: &mut PushReport,
+) -> Result<Vec<Wanted>> {
+    let copies = manifest.copies();
+    let mut wanted = Vec::new();
+    for (name, record) in manifest.segments() {
+        let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
+        let object = segment_object(remote.host, name, sha256);
+        let is_there = listing.size(remote.host, &object) == Some(bytes);
+        let is_recorded = copies.get(&sha256) == Some(&object.as_str());
+        if is_there && is_recorded {
+            report.already_there += 1;
+        } else if archive.has_file(name)? {
+            wanted.push(Wanted { name: name.clone(), object, sha256, bytes, is_there });
+        } else if !is_there && !is_elsewhere(remote, &copies, sha256, bytes)? {
+            report.findings.push(Finding::new(
+                name.to_string(),
+                format!(
+                    "its file is not here any more, and {object} is not in {}: look for a backup",
+                    remote.bucket.url()
+                ),
+            ));
+        }
+    }
+    Ok(wanted)
+}
+
+/// Whether a segment was copied under another name, as of a machine that was renamed since.
+fn is_elsewhere(
+    remote: Remote<'_>,
+    copies: &HashMap<Sha256Hash, &str>,
+    sha256: Sha256Hash,
+    bytes: u64,
+) -> Result<bool> {
+    match copies.get(&sha256) {
+        Some(object) => Ok(remote.bucket.size(object)? == Some(bytes)),
+        None => Ok(false),
+    }
+}
+
+/// Sends a segment unless it is there, and reads it back.
+fn send(
+    archive: &ArchiveDir,
+    remote: Remote<'_>,
+    wanted: &Wanted,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let bucket = remote.bucket;
+    if wanted.is_there && is_whole(remote, wanted)? {
+        progress.advance(wanted.bytes);
+        return Ok(());
+    }
+    let path = archive.segment_path(&wanted.name);
+    let file = archive.open_segment(&wanted.name)?;
+    let as_recorded = file.are(Some(wanted.bytes), Some(wanted.sha256));
+    if !as_recorded.map_err(|error| Error::io(&path, "read", error))? {
+        return Err(Error::corrupt(
+            path,
+            "its bytes are not those that the manifest recorded, so it was not copied",
+        ));
+    }
+    // What lies there under this name and is something else is a copy that was damaged: the
+    // name says what belongs there, so it is put there again.
+    bucket.put(&wanted.object, &file, &|bytes| progress.advance(bytes))?;
+    if is_whole(remote, wanted)? {
+        return Ok(());
+    }
+    Err(Error::corrupt(
+        format!("{}/{}", bucket.url(), wanted.object),
+        "it was sent, but what came back is something else; the next push sends it again",
+    ))
+}
+
+/// Whether what comes back is what was recorded.
+fn is_whole(remote: Remote<'_>, wanted: &Wanted) -> Result<bool> {
+    match hash_of(remote.bucket, &wanted.object, wanted.bytes, &|_| {}) {
+        Ok(sha256) => Ok(sha256 == wanted.sha256),
+        Err(error) if error.io_kind() == Some(std::io::ErrorKind::UnexpectedEof) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Records that a copy was made, unless the segment is gone by now.
+fn record(archive: &ArchiveDir, context: &Context, wanted: &Wanted) -> Result<bool> {
+    let lock = archive.lock()?;
+    let (mut writer, _) = ManifestWriter::open(archive, &lock, context.now, &context.by)?;
+    let there = writer.manifest().record_of(&wanted.name).and_then(|record| record.sha256);
+    if there != Some(wanted.sha256) {
+        return Ok(false);
+    }
+    let mut record = NewRecord::new(context.now, Op::Upload);
+    record.by = Some(context.by.clone());
+    record.date = Some(wanted.name.date);
+    record.segment = Some(wanted.name.clone());
+    record.sha256 = Some(wanted.sha256);
+    record.bytes = Some(wanted.bytes);
+    record.object = Some(wanted.object.clone());
+    writer.append(record)?;
+    Ok(true)
+}
+
+/// Refuses to write beside what another machine wrote under the same name.
+fn check_lineage(remote: Remote<'_>, listing: &Listing, manifest: &Manifest) -> Result<()> {
+    for piece in listing.pieces() {
+        let is_ours = Some(piece.origin) == manifest.origin();
+        // A rebuilt manifest takes the place of whatever was there before.
+        if (is_ours && manifest.hash_at(piece.last) == Some(piece.head))
+            || (!is_ours && manifest.is_rebuilt())
+        {
+            continue;
+        }
+        let reason = if is_ours && piece.last > manifest.records().len() as u64 {
+            "knows more of this host than the archive here does"
+        } else {
+            "holds another history of this host"
+        };
+        return Err(Error::Refused(format!(
+            "{}: {}/{} {reason}; if the archive here was lost, \"hlarchive remote rebuild\" makes \
+             it again from there; if two machines have one name, give each a [remote] host of \
+             its own",
+            remote.bucket.url(),
+            remote.host,
+            piece
+        )));
+    }
+    Ok(())
+}
+
+/// Sends the records that are not there yet; gives how many.
+fn send_manifest(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    remote: Remote<'_>,
+    listing: &Listing,
+) -> Result<u64> {
+    let Some(whole) = whole(manifest) else { return Ok(0) };
+    let there = chosen(&listing.pieces(), whole.origin);
+    let covered = there.last().map_or(0, |piece| piece.last);
+    if covered == whole.last {
+        return Ok(0);
+    }
+    let first = if there.len() >= MANY_PIECES { 1 } else { covered + 1 };
+    let piece = ManifestPiece { first, ..whole };
+    let before = manifest.hash_at(first - 1).unwrap_or(Sha256Hash::ZERO);
+    let text = archive.manifest_lines(&piece)?;
+    let changed = |path: String, reason: &str| Err(Error::corrupt(path, reason));
+    if !piece.is(&text, before) {
+        let path = archive.manifest_path().display().to_string();
+        return changed(path, "it was changed while it was copied; the next push copies it");
+    }
+    let name = format!("{}/{piece}", remote.host);
+    remote.bucket.put_text(&name, text.clone())?;
+    if remote.bucket.get_range(&name, 0..text.len() as u64)? != text {
+        let path = format!("{}/{name}", remote.bucket.url());
+        return changed(path, "it was sent, but what came back is something else");
+    }
+    Ok(whole.last - covered)
+}
+
+/// Removes the copies of segments that the manifest says are gone for good.
+fn remove_gone(
+    manifest: &Manifest,
+    remote: Remote<'_>,
+    listing: &Listing,
+    report: &mut PushReport,
+) {
+    let gone: HashSet<Sha256Hash> = manifest.gone_contents().into_keys().collect();
+    for object in &listing.objects {
+        let Some((_, sha256)) = segment_of_object(&object.name) else { continue };
+        if !gone.contains(&sha256) {
+            continue;
+        }
+        let name = format!("{}/{}", remote.host, object.name);
+        match remote.bucket.delete(&name) {
+            Ok(()) => report.removed.push(name),
+            Err(error) => report.findings.push(Finding::of(name, &error)),
+        }
+    }
+}

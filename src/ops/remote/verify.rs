@@ -1,0 +1,133 @@
+//! The copy elsewhere against the manifest here.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use super::{Listing, Remote, hash_of, manifest_text};
+use crate::archive::copies::{MANIFEST_FOLDER, PEERS, segment_object, segment_of_object};
+use crate::archive::{ArchiveDir, Manifest};
+use crate::ops::Finding;
+use crate::progress::{Progress, Unit};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// How to verify.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RemoteVerifyOptions {
+    /// Names and sizes alone; nothing is read.
+    pub quick: bool,
+    /// Also the copies of the other hosts that are mirrored here.
+    pub all_hosts: bool,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RemoteVerifyReport {
+    /// Copies that were looked at.
+    pub objects: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// Whether each was read and hashed.
+    pub read_whole: bool,
+    /// Segments that are not copied yet.
+    pub not_copied: Vec<String>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Whether the caller asked to stop before all was checked.
+    pub stopped: bool,
+}
+
+/// Checks the copies.
+pub fn verify(
+    store: &Store,
+    remote: Remote<'_>,
+    options: RemoteVerifyOptions,
+    progress: &dyn Progress,
+) -> Result<RemoteVerifyReport> {
+    let mut report =
+        RemoteVerifyReport { read_whole: !options.quick, ..RemoteVerifyReport::default() };
+    let Some(archive) = store.archive()? else { return Ok(report) };
+    verify_host(&archive, remote, None, options, &mut report, progress)?;
+    if options.all_hosts {
+        for (host, mirror) in archive.peers()? {
+            let of = Remote { host: &host, ..remote };
+            verify_host(&mirror, of, Some(&host), options, &mut report, progress)?;
+        }
+    }
+    Ok(report)
+}
+
+fn verify_host(
+    archive: &ArchiveDir,
+    remote: Remote<'_>,
+    peer: Option<&str>,
+    options: RemoteVerifyOptions,
+    report: &mut RemoteVerifyReport,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let manifest = Manifest::load(archive)?;
+    let copies = manifest.copies();
+    let listing = Listing::of(remote.bucket, remote.host)?;
+    let label = |name: &dyn std::fmt::Display| match peer {
+        Some(host) => format!("{PEERS}/{host}/{name}"),
+        None => name.to_string(),
+    };
+    let total = manifest.segments().filter_map(|(_, record)| record.bytes);
+    progress.begin("checking copies", Some(total.fold(0, u64::saturating_add)), Unit::Bytes);
+    let mut known = HashSet::new();
+    for (name, record) in manifest.segments() {
+        if progress.stop_requested() {
+            report.stopped = true;
+            break;
+        }
+        let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
+        known.insert(sha256);
+        let own = segment_object(remote.host, name, sha256);
+        let object = copies.get(&sha256).map_or(own.as_str(), |object| object);
+        let size = match listing.size(remote.host, object) {
+            None if object != own => remote.bucket.size(object)?,
+            size => size,
+        };
+        let Some(size) = size else {
+            if copies.contains_key(&sha256) || peer.is_some() {
+                let reason = format!("its copy {object} is gone; the next push makes it again");
+                report.findings.push(Finding::new(label(name), reason));
+            } else {
+                report.not_copied.push(label(name));
+            }
+            continue;
+        };
+        report.objects += 1;
+        report.bytes = report.bytes.saturating_add(size);
+        let is_sound = size == bytes
+            && (options.quick
+                || hash_of(remote.bucket, object, bytes, &|bytes| progress.advance(bytes))?
+                    == sha256);
+        if !is_sound {
+            let reason = format!("its copy {object} is not what was recorded");
+            report.findings.push(Finding::new(label(name), reason));
+        }
+    }
+    progress.end();
+    let gone = manifest.gone_contents();
+    for object in &listing.objects {
+        let full = format!("{}/{}", remote.host, object.name);
+        match segment_of_object(&object.name) {
+            Some((_, sha256)) if known.contains(&sha256) || gone.contains_key(&sha256) => {}
+            // A mirror may be older than what lies there.
+            Some(_) if peer.is_some() => {}
+            Some(_) => report.findings.push(Finding::new(full, "no record names this copy")),
+            None if object.name.starts_with(&format!("{MANIFEST_FOLDER}/")) => {}
+            None => report.findings.push(Finding::new(full, "it is nothing of hlarchive's")),
+        }
+    }
+    match manifest_text(remote.bucket, remote.host, &listing, None) {
+        Ok(_) => Ok(()),
+        Err(Error::Corrupt { path, reason }) => {
+            report.findings.push(Finding::new(path.display().to_string(), reason));
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,64 @@
+//! What stands for a bucket in a program that was built without object storage.
+
+use std::io;
+
+use super::{Cache, Object, Place};
+use crate::segment::{Fetch, Piece, SegmentBytes};
+use crate::{Error, Result};
+
+/// A bucket that cannot be opened.
+#[derive(Debug)]
+pub enum Bucket {}
+
+impl Bucket {
+    /// Says what is missing.
+    pub fn open(place: &Place, _cache: Option<Cache>) -> Result<Self> {
+        Err(Error::Refused(format!(
+            "{}: this hlarchive was built without object storage; build it with \"cargo build \
+             --release --features remote\"",
+            place.url
+        )))
+    }
+}
+
+#[allow(missing_docs, reason = "the same as with object storage, and never called")]
+impl Bucket {
+    pub fn url(&self) -> &str {
+        match *self {}
+    }
+    pub fn list(&self, _below: &str) -> Result<Vec<Object>> {
+        match *self {}
+    }
+    pub fn folders(&self) -> Result<Vec<String>> {
+        match *self {}
+    }
+    pub fn size(&self, _name: &str) -> Result<Option<u64>> {
+        match *self {}
+    }
+    pub fn put(&self, _: &str, _: &SegmentBytes, _: &(dyn Fn(u64) + Sync)) -> Result<()> {
+        match *self {}
+    }
+    pub fn put_text(&self, _name: &str, _text: Vec<u8>) -> Result<()> {
+        match *self {}
+    }
+    pub fn get(
+        &self,
+        _name: &str,
+        _bytes: u64,
+        _take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        match *self {}
+    }
+    pub fn get_range(&self, _name: &str, _range: std::ops::Range<u64>) -> Result<Vec<u8>> {
+        match *self {}
+    }
+    pub fn delete(&self, _name: &str) -> Result<()> {
+        match *self {}
+    }
+}
+
+impl Fetch for Bucket {
+    fn fetch(&self, _pieces: &[Piece]) -> Vec<io::Result<Vec<u8>>> {
+        match *self {}
+    }
+}

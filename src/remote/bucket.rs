@@ -1,0 +1,337 @@
+//! A bucket, by way of the `object_store` crate.
+//!
+//! Its requests run on a small runtime of their own; every call waits for its answer.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{
+    BackoffConfig, ClientOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload,
+    RetryConfig,
+};
+
+use super::failure::as_io;
+use super::{Cache, Object, Place};
+use crate::segment::{Fetch, Piece, SegmentBytes};
+use crate::{Error, Result};
+
+/// Objects above this size are sent in parts, and read in parts.
+const PART_BYTES: u64 = 8 << 20;
+
+/// Requests that are on their way at once.
+const AT_ONCE: usize = 8;
+
+/// Where objects lie.
+#[derive(Debug)]
+pub struct Bucket {
+    url: String,
+    prefix: String,
+    runtime: tokio::runtime::Runtime,
+    store: Arc<dyn ObjectStore>,
+    cache: Option<Cache>,
+    /// Why it could not be reached, or did not let us in, once it did not.
+    down: Mutex<Option<(io::ErrorKind, String)>>,
+}
+
+impl Bucket {
+    /// Gets ready; nothing is sent yet. A directory must be there.
+    pub fn open(place: &Place, cache: Option<Cache>) -> Result<Self> {
+        let url = place.url.trim_end_matches('/').to_owned();
+        let (store, prefix): (Arc<dyn ObjectStore>, &str) = if let Some(path) =
+            url.strip_prefix("file://")
+        {
+            let store = LocalFileSystem::new_with_prefix(path)
+                .map_err(|error| Error::io(path, "open", as_io(&error)))?;
+            (Arc::new(store.with_fsync(true)), "")
+        } else if let Some(rest) = url.strip_prefix("s3://") {
+            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+            (Arc::new(s3(bucket, place).map_err(|e| Error::io(&url, "open", as_io(&e)))?), prefix)
+        } else {
+            let reason = format!("{url}: expected s3://BUCKET/PREFIX, or file:///DIRECTORY");
+            return Err(Error::Usage(reason));
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::io(&url, "open", error))?;
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        Ok(Self { prefix, url, runtime, store, cache, down: Mutex::default() })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The objects whose names begin with `below` and a slash, by name.
+    pub fn list(&self, below: &str) -> Result<Vec<Object>> {
+        let path = self.path(below);
+        let listed = self.run(below, "list", async {
+            let objects: Vec<_> = self.store.list(Some(&path)).try_collect().await?;
+            Ok(objects)
+        })?;
+        let mut objects: Vec<Object> = listed
+            .into_iter()
+            .filter_map(|object| {
+                let name = object.location.as_ref().strip_prefix(path.as_ref())?;
+                let name = name.strip_prefix('/')?.to_owned();
+                Some(Object { name, bytes: object.size })
+            })
+            .collect();
+        objects.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(objects)
+    }
+
+    /// The first parts of all names.
+    pub fn folders(&self) -> Result<Vec<String>> {
+        let path = ObjectPath::from(self.prefix.trim_end_matches('/'));
+        let listed = self.run("", "list", self.store.list_with_delimiter(Some(&path)))?;
+        let prefixes = listed.common_prefixes.into_iter();
+        let last = |path: ObjectPath| path.filename().map(str::to_owned);
+        Ok(prefixes.filter_map(last).collect())
+    }
+
+    /// An object's size; `None` when it does not exist.
+    pub fn size(&self, name: &str) -> Result<Option<u64>> {
+        match self.run(name, "look up", self.store.head(&self.path(name))) {
+            Ok(found) => Ok(Some(found.size)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a file's content under a name, in parts if it is large; `progress` is told of the
+    /// bytes as they are sent. A part that was not taken is sent again.
+    pub fn put(
+        &self,
+        name: &str,
+        file: &SegmentBytes,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<()> {
+        let bytes = file.len().map_err(|error| Error::io(name, "read", error))?;
+        let read = |range: Range<u64>| {
+            let mut part = vec![0; (range.end - range.start) as usize];
+            file.read_exact_at(&mut part, range.start)
+                .map_err(|error| Error::io(name, "read", error))?;
+            Ok(part)
+        };
+        if bytes <= 2 * PART_BYTES {
+            self.put_text(name, read(0..bytes)?)?;
+            progress(bytes);
+            return Ok(());
+        }
+        let path = self.path(name);
+        let mut upload = self.run(name, "send", self.store.put_multipart(&path))?;
+        let sent = self.send_parts(name, bytes, &read, upload.as_mut(), progress);
+        if sent.is_err() {
+            // What is left of it costs room, and no event.
+            let _ = self.runtime.block_on(upload.abort());
+        }
+        sent
+    }
+
+    fn send_parts(
+        &self,
+        name: &str,
+        bytes: u64,
+        read: &dyn Fn(Range<u64>) -> Result<Vec<u8>>,
+        upload: &mut dyn MultipartUpload,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<()> {
+        let mut at = 0;
+        while at < bytes {
+            let end = (at + PART_BYTES).min(bytes);
+            let part = read(at..end)?;
+            self.run(name, "send", upload.put_part(PutPayload::from(part)))?;
+            progress(end - at);
+            at = end;
+        }
+        self.run(name, "send", upload.complete()).map(drop)
+    }
+
+    /// Puts a text under a name.
+    pub fn put_text(&self, name: &str, text: Vec<u8>) -> Result<()> {
+        let payload = PutPayload::from(text);
+        self.run(name, "send", self.store.put(&self.path(name), payload)).map(drop)
+    }
+
+    /// Reads an object of so many bytes from its start to its end, part by part.
+    pub fn get(
+        &self,
+        name: &str,
+        bytes: u64,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut at = 0;
+        while at < bytes {
+            let end = (at + PART_BYTES).min(bytes);
+            take(&self.get_range(name, at..end)?)?;
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// Some of an object's bytes.
+    pub fn get_range(&self, name: &str, range: Range<u64>) -> Result<Vec<u8>> {
+        let wanted = range.end - range.start;
+        let bytes = self.run(name, "read", self.store.get_range(&self.path(name), range))?;
+        if bytes.len() as u64 != wanted {
+            let short = io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than that");
+            return Err(Error::io(self.full(name), "read", short));
+        }
+        Ok(bytes.to_vec())
+    }
+
+    /// Removes an object; one that is not there is no error.
+    pub fn delete(&self, name: &str) -> Result<()> {
+        match self.run(name, "remove", self.store.delete(&self.path(name))) {
+            Err(error) if error.is_not_found() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    fn path(&self, name: &str) -> ObjectPath {
+        ObjectPath::from(format!("{}{name}", self.prefix))
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}/{name}", self.url).trim_end_matches('/').to_owned()
+    }
+
+    /// Waits for an answer, unless nobody answered before.
+    fn run<T>(
+        &self,
+        name: &str,
+        action: &'static str,
+        request: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T> {
+        self.reachable().map_err(|error| Error::io(self.full(name), action, error))?;
+        self.runtime
+            .block_on(request)
+            .map_err(|error| Error::io(self.full(name), action, self.noted(as_io(&error))))
+    }
+
+    fn reachable(&self) -> io::Result<()> {
+        let down = self.down.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &*down {
+            Some((kind, reason)) => Err(io::Error::new(*kind, reason.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers that it cannot be reached.
+    fn noted(&self, error: io::Error) -> io::Error {
+        if matches!(error.kind(), io::ErrorKind::HostUnreachable | io::ErrorKind::PermissionDenied)
+        {
+            let mut down = self.down.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            down.get_or_insert_with(|| (error.kind(), error.to_string()));
+        }
+        error
+    }
+
+    /// Fetches pieces that were not kept; those of an object that touch, by one request.
+    fn fetch_missing(&self, pieces: &[Piece], fetched: &mut [Option<io::Result<Vec<u8>>>]) {
+        let mut by_object: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (number, piece) in pieces.iter().enumerate() {
+            if fetched[number].is_none() {
+                by_object.entry(&piece.object).or_default().push(number);
+            }
+        }
+        let mut requests: Vec<(Range<u64>, Vec<usize>)> = Vec::new();
+        for mut numbers in by_object.into_values() {
+            numbers.sort_by_key(|number| pieces[*number].range.start);
+            let mut last: Option<(Range<u64>, Vec<usize>)> = None;
+            for number in numbers {
+                let range = pieces[number].range.clone();
+                match &mut last {
+                    Some((before, with))
+                        if before.end == range.start && range.end - before.start <= PART_BYTES =>
+                    {
+                        before.end = range.end;
+                        with.push(number);
+                    }
+                    _ => requests.extend(last.replace((range, vec![number]))),
+                }
+            }
+            requests.extend(last);
+        }
+        let gets = requests.into_iter().map(|(range, numbers)| async move {
+            let object = numbers.first().map_or("", |number| &*pieces[*number].object);
+            let got = match self.reachable() {
+                Ok(()) => self.store.get_range(&self.path(object), range.clone()).await,
+                Err(error) => return (numbers, range, Err(error)),
+            };
+            (numbers, range, got.map_err(|error| self.noted(as_io(&error))))
+        });
+        let gets = futures_util::stream::iter(gets).buffer_unordered(AT_ONCE);
+        for (numbers, range, got) in self.runtime.block_on(gets.collect::<Vec<_>>()) {
+            for number in numbers {
+                let piece = &pieces[number];
+                fetched[number] = Some(match &got {
+                    Ok(bytes) => {
+                        let from = (piece.range.start - range.start) as usize;
+                        let to = (piece.range.end - range.start) as usize;
+                        match bytes.get(from..to) {
+                            Some(bytes) => {
+                                if let Some(cache) = &self.cache {
+                                    cache.put(piece, bytes);
+                                }
+                                Ok(bytes.to_vec())
+                            }
+                            None => Err(io::ErrorKind::UnexpectedEof.into()),
+                        }
+                    }
+                    Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+                });
+            }
+        }
+    }
+}
+
+impl Fetch for Bucket {
+    fn fetch(&self, pieces: &[Piece]) -> Vec<io::Result<Vec<u8>>> {
+        let kept = |piece: &Piece| self.cache.as_ref()?.get(piece).map(Ok);
+        let mut fetched: Vec<Option<io::Result<Vec<u8>>>> = pieces.iter().map(kept).collect();
+        self.fetch_missing(pieces, &mut fetched);
+        let missing = || Err(io::ErrorKind::UnexpectedEof.into());
+        fetched.into_iter().map(|fetched| fetched.unwrap_or_else(missing)).collect()
+    }
+}
+
+/// A bucket by the S3 protocol.
+fn s3(bucket: &str, place: &Place) -> object_store::Result<object_store::aws::AmazonS3> {
+    // Once a process; the second time it is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let patience = Duration::from_secs(place.patience.max(1));
+    let mut options = ClientOptions::new()
+        .with_connect_timeout(patience.min(Duration::from_secs(5)))
+        .with_timeout(patience);
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(bucket)
+        .with_checksum_algorithm(Checksum::SHA256)
+        .with_retry(RetryConfig {
+            backoff: BackoffConfig {
+                init_backoff: Duration::from_millis(100),
+                max_backoff: Duration::from_secs(5),
+                base: 2.0,
+            },
+            max_retries: 6,
+            retry_timeout: patience,
+        });
+    for (key, value) in &place.settings {
+        if let Ok(key) = key.parse::<AmazonS3ConfigKey>() {
+            if key.as_ref().contains("endpoint") && value.starts_with("http://") {
+                options = options.with_allow_http(true);
+            }
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder.with_client_options(options).build()
+}

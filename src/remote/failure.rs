@@ -1,0 +1,79 @@
+//! What went wrong elsewhere, sorted by what the caller can do about it.
+
+use std::io;
+
+/// The longest that is told of what a server said, in bytes.
+const MOST: usize = 300;
+
+/// An error of the object store as one of the system's: unreachable, not permitted, not
+/// there, or else.
+pub(super) fn as_io(error: &object_store::Error) -> io::Error {
+    use object_store::Error as E;
+    let kind = match error {
+        E::NotFound { .. } => io::ErrorKind::NotFound,
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
+        E::NotSupported { .. } | E::NotImplemented { .. } => io::ErrorKind::Unsupported,
+        E::AlreadyExists { .. } | E::Precondition { .. } => io::ErrorKind::AlreadyExists,
+        E::InvalidPath { .. } | E::UnknownConfigurationKey { .. } => io::ErrorKind::InvalidInput,
+        // A file system, where the bucket is a directory; or a server that refuses a list,
+        // which the crate does not tell apart.
+        E::Generic { .. } if is_refusal(error) => io::ErrorKind::PermissionDenied,
+        E::Generic { .. } => local(error).unwrap_or(io::ErrorKind::HostUnreachable),
+        _ => io::ErrorKind::HostUnreachable,
+    };
+    io::Error::new(kind, reason(error))
+}
+
+/// Whether the server answered, and said that this is not permitted.
+fn is_refusal(error: &object_store::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if text.contains("status code: 401") || text.contains("status code: 403") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// The kind of the system's error that is behind it, if one is.
+fn local(error: &object_store::Error) -> Option<io::ErrorKind> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            use io::ErrorKind as K;
+            let kind = error.kind();
+            let is_local = matches!(
+                kind,
+                K::StorageFull | K::QuotaExceeded | K::ReadOnlyFilesystem | K::PermissionDenied
+            );
+            return is_local.then_some(kind);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// What it comes down to, in the words of the last cause, on one line.
+fn reason(error: &object_store::Error) -> String {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    let mut words = cause.to_string();
+    while let Some(next) = cause.source() {
+        cause = next;
+        let text = cause.to_string();
+        if !text.is_empty() {
+            words = text;
+        }
+    }
+    // What S3 says is XML; its message is what a person wants.
+    if let Some((_, rest)) = words.split_once("<Message>")
+        && let Some((message, _)) = rest.split_once("</Message>")
+    {
+        words = message.to_owned();
+    }
+    let mut line: String =
+        words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
+    line.truncate(line.trim_end().len());
+    line
+}

@@ -1,0 +1,45 @@
+//! A bucket that is opened when something is fetched from it for the first time.
+
+use std::fmt;
+use std::io;
+use std::sync::OnceLock;
+
+use super::Bucket;
+use crate::segment::{Fetch, Piece};
+use crate::{Error, Result};
+
+/// How a bucket is opened.
+type Opens = dyn Fn() -> Result<Bucket> + Send + Sync;
+
+/// Opens a bucket only when it is needed: most questions are answered without.
+pub struct Lazy {
+    opens: Box<Opens>,
+    opened: OnceLock<Result<Bucket, String>>,
+}
+
+impl Lazy {
+    /// One that `opens` opens.
+    pub fn new(opens: impl Fn() -> Result<Bucket> + Send + Sync + 'static) -> Self {
+        Self { opens: Box::new(opens), opened: OnceLock::new() }
+    }
+}
+
+impl fmt::Debug for Lazy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lazy").finish_non_exhaustive()
+    }
+}
+
+impl Fetch for Lazy {
+    fn fetch(&self, pieces: &[Piece]) -> Vec<io::Result<Vec<u8>>> {
+        let opened =
+            self.opened.get_or_init(|| (self.opens)().map_err(|error: Error| error.to_string()));
+        match opened {
+            Ok(bucket) => bucket.fetch(pieces),
+            Err(reason) => {
+                let failed = || io::Error::new(io::ErrorKind::HostUnreachable, reason.clone());
+                pieces.iter().map(|_| Err(failed())).collect()
+            }
+        }
+    }
+}

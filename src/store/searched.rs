@@ -1,0 +1,184 @@
+//! One archive while a query looks through it: this machine's own, or the mirror of another
+//! host's.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::candidates::{is_open_already, may_answer};
+use super::frames::{self, OpenSegment};
+use super::notice::{Notice, Notices};
+use super::source::Opened;
+use super::{Query, Store, step};
+use crate::Result;
+use crate::archive::{
+    ArchiveDir, Expired, Overview, SegmentName, SegmentPlace, SegmentRow, catalogue,
+};
+use crate::event::Date;
+use crate::segment::{Fetch, Piece, SegmentReader, Sha256Hash};
+
+pub(super) struct Searched {
+    host: Option<Arc<str>>,
+    archive: Option<ArchiveDir>,
+    overview: Overview,
+    /// Segments that hold none of the correlation ids that are asked for.
+    without: HashSet<Sha256Hash>,
+    /// The segments of each opened day that were looked at, and whether each could be opened,
+    /// and so is, or was, among the sources.
+    known: HashMap<Date, HashMap<SegmentName, bool>>,
+}
+
+impl Searched {
+    /// Reads what the archive's manifest and catalogue know.
+    pub(super) fn load(
+        host: Option<Arc<str>>,
+        archive: Option<ArchiveDir>,
+        query: &Query,
+    ) -> Result<Self> {
+        let overview = match &archive {
+            Some(archive) => Overview::load(archive)?,
+            None => Overview::default(),
+        };
+        let without = match &archive {
+            Some(archive) if !query.filter.correlation_ids.is_empty() => {
+                catalogue::without(archive, &query.filter.correlation_ids)
+            }
+            _ => HashSet::new(),
+        };
+        Ok(Self { host, archive, overview, without, known: HashMap::new() })
+    }
+
+    /// The mirrors of other hosts' archives. One that is damaged costs itself.
+    pub(super) fn peers_of(&self, query: &Query, notices: &mut Notices) -> Result<Vec<Self>> {
+        let Some(archive) = &self.archive else { return Ok(Vec::new()) };
+        let mut peers = Vec::new();
+        for (host, archive) in archive.peers()? {
+            let path = archive.manifest_path();
+            match Self::load(Some(host), Some(archive), query) {
+                Ok(peer) => peers.push(peer),
+                Err(error) => {
+                    let reason = error.reason_at(&path);
+                    notices.add(Notice::Damaged { path, reason });
+                }
+            }
+        }
+        Ok(peers)
+    }
+
+    /// The segments that may hold an answer.
+    fn candidates<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a SegmentRow> {
+        self.overview.segments().iter().filter(move |row| {
+            query.wants(row.name.date) && may_answer(&query.filter, &self.without, row)
+        })
+    }
+
+    /// The days of segments that may hold an answer.
+    pub(super) fn dates<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = Date> {
+        self.candidates(query).map(|row| row.name.date)
+    }
+
+    /// What expired and could have held an answer.
+    pub(super) fn expired(&self, query: &Query) -> Option<Expired> {
+        Expired::of_rows(self.overview.expired().filter(|row| {
+            query.wants(row.name.date) && may_answer(&query.filter, &self.without, row)
+        }))
+    }
+
+    /// The segments that may hold an answer and lie elsewhere.
+    pub(super) fn away(&self, query: &Query) -> Vec<SegmentName> {
+        let is_away = |row: &&SegmentRow| self.host.is_some() || row.evicted;
+        self.candidates(query).filter(is_away).map(|row| row.name.clone()).collect()
+    }
+
+    /// The frames of a segment that are to be fetched, if they are not here.
+    pub(super) fn pieces(&self, name: &SegmentName, query: &Query) -> Vec<(Arc<dyn Fetch>, Piece)> {
+        let Some(archive) = &self.archive else { return Vec::new() };
+        // What is wrong with it is told when it is read.
+        let Ok(reader) = archive
+            .open_segment(name)
+            .and_then(|file| SegmentReader::open_day(file, &archive.segment_path(name), name.date))
+        else {
+            return Vec::new();
+        };
+        let chosen = frames::chosen(&reader, &query.filter).unwrap_or_default();
+        chosen.into_iter().filter_map(|number| frames::piece(&reader, number)).collect()
+    }
+
+    /// Queues the day's segments that the manifest names and that are not queued yet, each
+    /// whole: what vanishes from the live tree later is then among the sources already, and
+    /// what was read there, too, is recognised as the same event. Gives how many were opened.
+    pub(super) fn add_new(
+        &mut self,
+        store: &Store,
+        query: &Query,
+        date: Date,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) -> Result<u64> {
+        step();
+        if self.archive.is_none() {
+            self.archive = store.archive()?;
+        }
+        let Some(archive) = &self.archive else { return Ok(0) };
+        self.overview.reload_if_changed(archive)?;
+        let mut count = 0;
+        // What is gone by the time it is opened expired, or another segment took its place:
+        // then the manifest says so by now, and names that one.
+        while self.open_new(query, date, &mut count, opened, notices)? {}
+        Ok(count)
+    }
+
+    /// Opens what the manifest names and is not known yet; whether to look again.
+    fn open_new(
+        &mut self,
+        query: &Query,
+        date: Date,
+        count: &mut u64,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) -> Result<bool> {
+        let Some(archive) = &self.archive else { return Ok(false) };
+        let known = self.known.entry(date).or_default();
+        let names: Vec<SegmentName> = self
+            .overview
+            .segments_of(date)
+            .iter()
+            .filter(|row| {
+                !known.contains_key(&row.name)
+                    && !is_open_already(known, row)
+                    && may_answer(&query.filter, &self.without, row)
+            })
+            .map(|row| row.name.clone())
+            .collect();
+        let mut look_again = false;
+        for name in names {
+            step();
+            let path = archive.segment_path(&name);
+            let reader = match archive
+                .open_segment(&name)
+                .and_then(|file| SegmentReader::open_day(file, &path, date))
+            {
+                Ok(reader) => reader,
+                Err(error)
+                    if error.is_not_found() && {
+                        self.overview.reload_if_changed(archive)?;
+                        !self.overview.names(&name)
+                    } =>
+                {
+                    look_again = true;
+                    continue;
+                }
+                Err(error) => {
+                    known.insert(name, false);
+                    let reason = error.reason_at(&path);
+                    notices.add(Notice::Damaged { path, reason });
+                    continue;
+                }
+            };
+            known.insert(name.clone(), true);
+            *count += 1;
+            let place = Arc::new(SegmentPlace { host: self.host.clone(), name });
+            OpenSegment { place, path, date, reader }.queue(query, opened, notices);
+        }
+        Ok(look_again)
+    }
+}
