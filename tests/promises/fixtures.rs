@@ -125,6 +125,46 @@ fn a_lost_manifest_of_every_version_can_be_rebuilt() {
     }
 }
 
+/// Version 2 of the records came with segments whose files lie elsewhere.
+#[test]
+fn an_archive_of_which_a_part_lies_elsewhere_is_read_as_far_as_it_is_here() {
+    let lab = lab("v2");
+    let head = expected("v2", "head.txt");
+    assert_eq!(lab.ok(["manifest", "head"]), head);
+    lab.ok(["verify", "--head", head.trim()]);
+    let all = expected("v2", "list.ndjson");
+    let is_here = |line: &&str| !line.contains("/2026-05-10.") && !line.contains("/2026-05-12.");
+    let here: String = all.split_inclusive('\n').filter(is_here).collect();
+    let run = lab.fails(75, ["list", "--since", "1900-01-01", "-o", "ndjson"]);
+    assert_eq!(run.stdout, here);
+    assert!(run.stderr.contains("2026-05-10, 2026-05-12: not all of it is on this"), "{run:?}");
+    assert_eq!(tree(&lab.archive()), tree(&fixture("v2").join("archive")), "it wrote");
+}
+
+#[cfg(feature = "remote")]
+#[test]
+fn a_copy_elsewhere_of_every_version_is_read_and_becomes_an_archive_again() {
+    let lab = lab("v2");
+    let policy = lab.path("policy.toml");
+    let bucket = lab.path("bucket");
+    for (path, bytes) in tree(&fixture("v2").join("bucket")) {
+        let target = bucket.join(path);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, bytes).unwrap();
+    }
+    let text =
+        format!("version = 1\n[remote]\nurl = \"file://{}\"\nhost = \"pi4\"\n", bucket.display());
+    fs::write(&policy, text).unwrap();
+    let policy = policy.to_str().unwrap();
+    let list = ["--policy", policy, "list", "--since", "1900-01-01", "-o", "ndjson"];
+    assert_eq!(lab.ok(list), expected("v2", "list.ndjson"));
+    lab.ok(["--policy", policy, "remote", "verify"]);
+    let other = Lab::new();
+    other.ok(["--policy", policy, "remote", "rebuild"]);
+    assert_eq!(tree(&other.archive()), tree(&fixture("v2").join("archive")));
+    assert_eq!(other.ok(list), expected("v2", "list.ndjson"));
+}
+
 #[test]
 fn an_index_of_a_version_to_come_is_named_and_read_around() {
     let lab = lab("v1");
