@@ -63,6 +63,7 @@ impl Lab {
             .env("HLARCHIVE_ROOT", self.root())
             .env("HLARCHIVE_ARCHIVE", self.archive())
             .env("HLARCHIVE_POLICY", self.path("policy.toml"))
+            .env("HLARCHIVE_CACHE", self.path("cache"))
             .stdin(Stdio::null());
         command
     }
