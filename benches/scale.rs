@@ -66,7 +66,7 @@ fn measured(segments: u64, ids: u64) {
     let run = |words: &str| format!("{HLARCHIVE} --root {at}/events {words}");
     let works = [
         ("trace of ten events", run(&format!("trace {ID}"))),
-        ("list of a day", run("list --date 2020-01-04")),
+        ("list of a day", run("list --date 2019-12-31")),
         ("manifest head", run("manifest head")),
     ];
     for (what, line) in &works {
@@ -154,7 +154,8 @@ fn real(
 ) {
     let (mut manifest, _) = ManifestWriter::open(archive, lock, context.now, &context.by).unwrap();
     for part in 0..10 {
-        let date = date(segments * part / 10);
+        // The first of them is of a day that has nothing else.
+        let date = date(segments * part / 10).plus_days(-1);
         let name = SegmentName { date, number: 0, class: None };
         let temp = archive.create_temp(date.year(), part, lock).unwrap();
         let mut writer =

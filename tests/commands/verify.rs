@@ -53,7 +53,7 @@ fn a_sound_history_is_all_well_and_nothing_is_written() {
         report,
         serde_json::json!({
             "manifest_records": 3, "manifest_head": lab.ok(["manifest", "head"]).trim_end(),
-            "segments": 3, "segments_read_whole": 3, "segment_bytes": bytes,
+            "segments": 3, "segments_read_whole": 3, "segments_elsewhere": 0, "segment_bytes": bytes,
             "archived_events": 27, "live_files": 1, "archived_invalid_files": 0,
             "expired_segments": 0, "expired_events": 0, "findings": [], "remarks": [], "stopped": false,
         })

@@ -231,8 +231,8 @@ fn words_and_members_to_come_in_a_manifest_are_passed_over() {
 #[test]
 fn a_record_of_a_version_to_come_is_refused_by_name() {
     let lab = lab("v1");
-    append(&lab, 2, "rotate");
-    let named = "line 7 is damaged: it has version 2; this program reads version 1";
+    append(&lab, 3, "rotate");
+    let named = "line 7 is damaged: it has version 3; this program reads versions up to 2";
     assert!(lab.fails(65, ["list", "--since", "1900-01-01"]).stderr.contains(named));
     assert!(lab.fails(1, ["verify", "-o", "json"]).stdout.contains(named));
     lab.write("2026-05-18/nas/x.json", "{}");

@@ -218,7 +218,7 @@ fn the_worked_example_is_the_fixture() {
     let archive = fixture("v1").join("archive");
     let segment = fs::read(archive.join("2026/2026-05-16.1.incidents.tar.zst")).unwrap();
     let (start, end) =
-        (page.find("## 10. A worked example").unwrap(), page.find("## 11.").unwrap());
+        (page.find("## 11. A worked example").unwrap(), page.find("## 12.").unwrap());
     let tar = zstd::bulk::decompress(&segment[..267], 1024).unwrap();
     let body = zstd::bulk::decompress(&segment[290 + 8..508], 310).unwrap();
     let mut compared = [0; 3];

@@ -140,11 +140,18 @@ fn print(
         }
         let mut parts = Vec::new();
         if options.archive {
-            let whole = if report.segments_read_whole == report.segments {
+            let here = report.segments.saturating_sub(report.segments_elsewhere);
+            let mut whole = if report.segments_read_whole == here {
                 format!("{} read whole", bytes(report.segment_bytes))
             } else {
                 format!("{} of them read whole", report.segments_read_whole)
             };
+            if report.segments_elsewhere > 0 {
+                whole.push_str(&format!(
+                    ", {} elsewhere: \"hlarchive remote verify\" reads those",
+                    report.segments_elsewhere
+                ));
+            }
             let signed = report
                 .signed_records
                 .map(|records| format!(" ({records} of them signed)"))
