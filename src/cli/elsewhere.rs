@@ -17,8 +17,8 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(super) fn rules(policy: &Policy) -> Result<&RemoteRules, Failure> {
     policy.remote.as_ref().ok_or_else(|| {
         Failure::usage(format!(
-            "{}: it has no [remote]; write for example\n    [remote]\n    url = \
-             \"s3://bucket/prefix\"",
+            "{}: it has no [remote] that says where copies are; write below that line for example \
+             url = \"s3://bucket/prefix\"",
             policy.origin()
         ))
     })
