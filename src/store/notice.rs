@@ -121,6 +121,8 @@ pub struct Notices {
     costs_events: bool,
     away: Option<Unreached>,
     damage: bool,
+    invalid: u64,
+    conflicts: u64,
 }
 
 impl Notices {
@@ -128,6 +130,8 @@ impl Notices {
 
     pub(super) fn add(&mut self, notice: Notice) {
         self.costs_events |= notice.costs_events();
+        self.invalid += u64::from(matches!(notice, Notice::Invalid { .. }));
+        self.conflicts += u64::from(matches!(notice, Notice::Conflict { .. }));
         if let Notice::Away(unreached) = notice {
             // However many segments it were, they are one thing to be told of.
             match &mut self.away {
@@ -183,6 +187,16 @@ impl Notices {
             Notice::Expired(expired) => Some(expired),
             _ => None,
         })
+    }
+
+    /// Files so far that are no events, shown or not.
+    pub fn invalid(&self) -> u64 {
+        self.invalid
+    }
+
+    /// Events so far that share their name with another one.
+    pub fn conflicts(&self) -> u64 {
+        self.conflicts
     }
 
     /// Whether any notice so far may have cost the answer an event.
