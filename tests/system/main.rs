@@ -8,6 +8,7 @@ mod common;
 
 mod disk;
 mod expire;
+mod export;
 mod full;
 mod link;
 mod readonly;

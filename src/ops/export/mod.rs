@@ -55,7 +55,7 @@ impl ExportFormat {
             Self::Parquet => "parquet",
             Self::Ndjson => "ndjson",
             Self::Csv => "csv",
-            Self::CloudEvents => "cloudevents.ndjson",
+            Self::CloudEvents => "cloudevents.jsonl",
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::remote::Bucket;
 use crate::segment::{SegmentBytes, Sha256Hash};
 use crate::{Error, Result, fs};
 
+/// The longest name that a directory can have, in bytes.
+const MOST_NAME: usize = 255;
+
 /// Where the files of an export go.
 pub(super) struct Outlet<'a> {
     format: ExportFormat,
@@ -66,10 +69,15 @@ impl<'a> Outlet<'a> {
         if let Some(bucket) = self.bucket {
             return Ok(bucket.size(&partition.file(self.format))?.is_some());
         }
-        let found = self.place.folder(partition, false).and_then(|folder| {
-            let name = file_name(self.format);
-            rustix::fs::statat(folder.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)
-        });
+        let is_too_long = |name: &String| name.len() > MOST_NAME;
+        let found = if partition.folders().iter().any(is_too_long) {
+            Err(Errno::NAMETOOLONG)
+        } else {
+            self.place.folder(partition, false).and_then(|folder| {
+                let name = file_name(self.format);
+                rustix::fs::statat(folder.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)
+            })
+        };
         match found {
             Ok(_) => Ok(true),
             Err(Errno::NOENT) => Ok(false),

@@ -71,6 +71,7 @@ impl<'a> Parts<'a> {
     /// Begins a partition, or notes that it is passed over.
     pub(super) fn begin(&mut self, partition: Partition, pass_over: bool) -> Result<()> {
         let part = if pass_over { None } else { Some(self.part(&partition)?) };
+        self.held += part.as_ref().map_or(0, |part| part.held());
         self.open.insert(partition, Open { part, events: 0 });
         Ok(())
     }
@@ -118,11 +119,6 @@ impl<'a> Parts<'a> {
         self.open.keys().next()
     }
 
-    /// All that are under way.
-    pub(super) fn partitions(&self) -> impl Iterator<Item = &Partition> {
-        self.open.keys()
-    }
-
     /// Takes the first partition out and writes what is left of it.
     pub(super) fn finish_first(&mut self) -> Result<Option<Done>> {
         let Some((partition, open)) = self.open.pop_first() else { return Ok(None) };
@@ -136,7 +132,7 @@ impl<'a> Parts<'a> {
         Ok(Some(Done { partition, events: open.events, file }))
     }
 
-    /// Gives up the first partition; how many events it had.
+    /// Gives up the first partition.
     pub(super) fn give_up_first(&mut self) {
         if let Some((_, Open { part: Some(part), .. })) = self.open.pop_first() {
             self.held -= part.held();
