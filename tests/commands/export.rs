@@ -87,8 +87,7 @@ fn a_file_that_is_there_is_never_overwritten_and_resume_passes_over_it() {
         );
         let whole: Vec<String> = tree(&lab.path("out")).into_keys().collect();
         assert!(whole.iter().all(|name| name.ends_with(extension)), "{whole:?}");
-        let run =
-            lab.run(["export", "--format", format, "--to", "out", "--resume", "-o", "json"]);
+        let run = lab.run(["export", "--format", format, "--to", "out", "--resume", "-o", "json"]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
         let report = json(&run.stdout);
         assert!(report["already_there"].as_u64().unwrap() >= 3, "{report}");
@@ -179,7 +178,8 @@ fn what_is_no_event_is_named_and_two_of_one_name_are_both_exported() {
 #[test]
 fn events_filed_far_from_their_time_are_in_the_file_of_their_day() {
     let lab = Lab::new();
-    for (number, time) in ["2020-01-01", "2026-05-15", "2026-05-17", "2030-01-01"].iter().enumerate()
+    for (number, time) in
+        ["2020-01-01", "2026-05-15", "2026-05-17", "2030-01-01"].iter().enumerate()
     {
         let time = format!("{time}T00:00:00.000000Z");
         let odd = Event { time: &time, number: number as u32, ..EVENT };

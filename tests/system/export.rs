@@ -56,7 +56,9 @@ fn hostile(lab: &Lab) {
         &large,
     ];
     for (number, payload) in payloads.iter().enumerate() {
-        let name = format!("20260512T1000{number:02}Z_odd one_00000000-0000-4000-8000-00000000000{number}");
+        let name = format!(
+            "20260512T1000{number:02}Z_odd one_00000000-0000-4000-8000-00000000000{number}"
+        );
         let text = format!(
             "{{\"unknown\":{{\"a\":[1, 2]}},\"timestamp\":\"2026-05-12T10:00:{number:02}.123456789Z\",\
              \"node\":\"another\",\"type\":\"never heard, of\\n\\\"it\\\"\",\"severity\":\"critical\",\
@@ -72,8 +74,15 @@ fn hostile(lab: &Lab) {
 /// The rows that an export must have, from what `list` prints, in the order of their text.
 fn wanted(lab: &Lab) -> Vec<String> {
     const KNOWN: [&str; 9] = [
-        "timestamp", "type", "severity", "source", "service", "correlation_id", "payload",
-        "_path", "_segment",
+        "timestamp",
+        "type",
+        "severity",
+        "source",
+        "service",
+        "correlation_id",
+        "payload",
+        "_path",
+        "_segment",
     ];
     let lines = lab.ok(["list", "--since", "2000-01-01", "-q", "-o", "ndjson"]);
     let mut rows: Vec<String> = lines
@@ -221,7 +230,9 @@ fn cloud_events_are_valid_by_their_own_schema() {
         PathBuf::from,
     );
     if !modules.join("cloudevents").is_dir() {
-        eprintln!("skipped: Node has no cloudevents; npm install --prefix target/ci-node cloudevents");
+        eprintln!(
+            "skipped: Node has no cloudevents; npm install --prefix target/ci-node cloudevents"
+        );
         return;
     }
     let lab = lab();
@@ -294,12 +305,11 @@ fn the_query_of_the_documents_works() {
     let query = query.replace("/srv/lake/events", lab.path("lake").to_str().unwrap());
     let program = "import duckdb, sys\nfor row in duckdb.sql(sys.argv[1]).fetchall(): print(*row)";
     let text = system(Command::new(python).args(["-c", program, &query]));
-    let failed = lab.ok(["list", "--since", "2000-01-01", "--type", "deployment_failed", "-o", "path"]);
+    let failed =
+        lab.ok(["list", "--since", "2000-01-01", "--type", "deployment_failed", "-o", "path"]);
     let text = String::from_utf8(text).unwrap();
-    let counted: usize = text
-        .lines()
-        .map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
-        .sum();
+    let counted: usize =
+        text.lines().map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum();
     assert_eq!(counted, failed.lines().count(), "{text}");
     assert!(counted > 0);
 }

@@ -9,6 +9,8 @@ mod common;
 mod disk;
 mod expire;
 mod export;
+#[cfg(feature = "remote")]
+mod export_bucket;
 mod full;
 mod link;
 mod readonly;

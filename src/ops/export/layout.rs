@@ -39,8 +39,23 @@ fn escaped(value: &str) -> String {
     for (at, c) in value.char_indices() {
         let is_special = matches!(
             c,
-            '\u{1}'..='\u{1f}' | '"' | '#' | '%' | '\'' | '*' | '/' | ':' | '=' | '?' | '\\'
-                | '\u{7f}' | '{' | '[' | ']' | '^'
+            '\u{1}'
+                ..='\u{1f}'
+                    | '"'
+                    | '#'
+                    | '%'
+                    | '\''
+                    | '*'
+                    | '/'
+                    | ':'
+                    | '='
+                    | '?'
+                    | '\\'
+                    | '\u{7f}'
+                    | '{'
+                    | '['
+                    | ']'
+                    | '^'
         );
         if is_special || (at == 0 && value == NO_VALUE) {
             out.push_str(&format!("%{:02X}", c as u32));

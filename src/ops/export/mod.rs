@@ -13,6 +13,8 @@ mod outlet;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod part;
+#[cfg(feature = "parquet")]
+mod spill;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -166,8 +168,7 @@ pub fn export(
         scope: options.scope,
     })?;
     let outlet = Outlet::open(&options.target, options.format)?;
-    let report =
-        ExportReport { target: options.target.to_string(), ..ExportReport::default() };
+    let report = ExportReport { target: options.target.to_string(), ..ExportReport::default() };
     let parts = Parts::new(&outlet, context, options.format);
     let mut run = Run { options, outlet: &outlet, parts, report, progress };
     progress.begin("exporting", None, Unit::Events);
@@ -210,8 +211,7 @@ impl Rows {
     fn of(events: &mut dyn Iterator<Item = FoundEvent>, format: ExportFormat) -> Self {
         let (mut rows, mut bytes) = (Vec::new(), Vec::new());
         for event in events {
-            let partition =
-                Partition { date: event.path.date, node: event.path.node.clone() };
+            let partition = Partition { date: event.path.date, node: event.path.node.clone() };
             let made = Self::add(&event, format, &mut bytes);
             // What a query found was parsed before, so there is a timestamp.
             let time = made.as_ref().map_or_else(|_| partition.date.start(), |time| *time);

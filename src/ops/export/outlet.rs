@@ -2,19 +2,18 @@
 //! synced, and only then given their own, which is never taken from another file.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 
 use super::layout::{Partition, file_name};
 use super::{ExportFormat, ExportTarget};
 use crate::remote::Bucket;
-use crate::segment::{SegmentBytes, Sha256Hash};
+use crate::segment::SegmentBytes;
 use crate::{Error, Result, fs};
 
 /// The longest name that a directory can have, in bytes.
@@ -178,14 +177,15 @@ pub(super) struct PartFile {
     place: Arc<Place>,
     partition: Partition,
     name: String,
-    file: Option<File>,
-    is_made: bool,
-    bytes: u64,
+    pub(super) file: Option<File>,
+    pub(super) is_made: bool,
+    /// Bytes written so far.
+    pub(super) bytes: u64,
 }
 
 impl PartFile {
     /// Where it lies for now.
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         let mut path = self.place.path.clone();
         if self.place.has_folders {
             path.extend(self.partition.folders());
@@ -215,7 +215,7 @@ impl PartFile {
         Ok(self.file.insert(file))
     }
 
-    fn reopen(&self) -> Result<OwnedFd> {
+    pub(super) fn reopen(&self) -> Result<OwnedFd> {
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.place
             .folder(&self.partition, false)
@@ -257,56 +257,5 @@ impl Drop for PartFile {
             // What cannot be removed now has a name that nobody takes for an export.
             let _ = fs::unlink(folder.as_fd(), &self.name);
         }
-    }
-}
-
-/// Rows that wait on the disk until there are enough of them.
-pub(super) struct Spill {
-    file: PartFile,
-    hasher: Sha256,
-}
-
-impl Spill {
-    pub(super) fn new(file: PartFile) -> Self {
-        Self { file, hasher: Sha256::new() }
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.file.bytes
-    }
-
-    /// Where it lies, beside what it becomes.
-    pub(super) fn path(&self) -> PathBuf {
-        self.file.path()
-    }
-
-    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.hasher.update(bytes);
-        self.file.append(bytes)
-    }
-
-    /// Closes it without a sync: it is not kept, and what comes back is compared.
-    pub(super) fn rest(&mut self) {
-        self.file.file = None;
-    }
-
-    /// Gives back all that was appended, and is empty again.
-    pub(super) fn take(&mut self) -> Result<Vec<u8>> {
-        if !self.file.is_made {
-            return Ok(Vec::new());
-        }
-        let path = self.file.path();
-        self.file.file = None;
-        let mut file = File::from(self.file.reopen()?);
-        let mut bytes = Vec::with_capacity(self.file.bytes as usize);
-        let read = (&mut file).take(self.file.bytes).read_to_end(&mut bytes);
-        read.map_err(|error| Error::io(&path, "read", error))?;
-        let hasher = std::mem::take(&mut self.hasher);
-        if Sha256Hash::of(&bytes) != Sha256Hash::finish(hasher) {
-            return Err(Error::corrupt(path, "the disk gave back other bytes than were written"));
-        }
-        file.set_len(0).map_err(|error| Error::io(&path, "write", error))?;
-        self.file.bytes = 0;
-        Ok(bytes)
     }
 }

@@ -18,8 +18,9 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
 use super::fields::{COLUMNS, Fields};
-use super::outlet::{PartFile, Spill};
+use super::outlet::PartFile;
 use super::part::Part;
+use super::spill::Spill;
 use crate::{Error, Result};
 
 /// The columns, in the order of [`COLUMNS`].
@@ -246,10 +247,7 @@ fn properties() -> WriterPropertiesPtr {
 /// The level of zstd: higher ones take longer and gain little on columns.
 const LEVEL: i32 = 3;
 
-fn write_group(
-    writer: &mut SerializedFileWriter<Slot>,
-    rows: &[u8],
-) -> Result<(), ParquetError> {
+fn write_group(writer: &mut SerializedFileWriter<Slot>, rows: &[u8]) -> Result<(), ParquetError> {
     let mut group = writer.next_row_group()?;
     let mut number = 0;
     while let Some(mut column) = group.next_column()? {
