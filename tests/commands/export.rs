@@ -201,6 +201,8 @@ fn a_node_whose_name_is_too_long_for_a_directory_stops_no_other() {
     let lab = Lab::new();
     let long = "n".repeat(252);
     lab.write(&format!("2026-05-16/{long}/x.json"), EVENT.line());
+    let run = lab.fails(1, ["export", "--format", "parquet", "--to", "out"]);
+    assert!(run.stdout.is_empty() && run.stderr.contains("too long"), "{run:?}");
     EVENT.write(&lab);
     let run = lab.fails(1, ["export", "--format", "parquet", "--to", "out"]);
     assert_eq!(run.stdout.split(',').next(), Some("2026-05-16  1 event in 1 file"));

@@ -13,14 +13,14 @@ use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 
-/// Write events as Parquet, NDJSON, CSV or CloudEvents
 #[derive(Debug, clap::Args)]
+#[command(about = "Write events as Parquet, NDJSON, CSV or CloudEvents")]
 #[command(after_help = "\
 Examples:
   hlarchive export --format parquet --to /srv/lake/events
   hlarchive export --format csv --date yesterday --to /tmp/csv
-  hlarchive export --format parquet --until yesterday --to s3://lake/events
-  hlarchive export --format cloudevents --min-severity error --to /tmp/ce
+  hlarchive export --format parquet --resume --to s3://lake/events
+  hlarchive export --format cloudevents --severity error --to /tmp/ce
 
 Without filters it is the whole history, live and archived. Each day and node becomes one file, \
 DIR/date=2026-05-16/node=pi4/part-0.parquet, as DuckDB, Spark, Trino and DataFusion read it. \
@@ -37,8 +37,11 @@ pub(in crate::cli) struct Args {
     /// What events become: parquet, ndjson, csv or cloudevents
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     format: Shape,
-    /// Where to: a directory, made when missing, or s3://BUCKET/PREFIX
-    #[arg(long, value_name = "DIR|URL")]
+    #[arg(
+        long,
+        value_name = "DIR|URL",
+        help = "Where to: a directory, made when missing, or s3://BUCKET/PREFIX"
+    )]
     to: PathBuf,
     /// Pass over files that are there already
     #[arg(long)]
@@ -69,15 +72,13 @@ impl Args {
         let format = session.format(&[Format::Table, Format::Json])?;
         let url = self.to.to_str().filter(|to| to.contains("://"));
         let bucket;
-        let target = match url {
-            Some(url) => match url.strip_prefix("file://") {
-                Some(directory) => ExportTarget::Directory(directory.into()),
-                None => {
-                    bucket = elsewhere::open_at(url, &session.policy()?)?;
-                    ExportTarget::Bucket { bucket: &bucket, scratch: std::env::temp_dir() }
-                }
-            },
-            None => ExportTarget::Directory(self.to.clone()),
+        let target = match (url, url.and_then(|url| url.strip_prefix("file://"))) {
+            (_, Some(directory)) => ExportTarget::Directory(directory.into()),
+            (Some(url), None) => {
+                bucket = elsewhere::open_at(url, &session.policy()?)?;
+                ExportTarget::Bucket { bucket: &bucket, scratch: std::env::temp_dir() }
+            }
+            (None, None) => ExportTarget::Directory(self.to.clone()),
         };
         let options = ExportOptions {
             dates: dates(&self.date, session.now)?,

@@ -308,10 +308,12 @@ impl Run<'_> {
     fn begin(&mut self, partition: &Partition) -> Result<()> {
         let pass_over = match self.outlet.is_there(partition) {
             Ok(true) if !self.options.resume => return Err(self.outlet.taken(partition)),
-            Ok(there) => {
-                self.report.already_there += u64::from(there);
-                there
+            Ok(true) => {
+                self.outlet.settle(partition)?;
+                self.report.already_there += 1;
+                true
             }
+            Ok(false) => false,
             // It costs that node's events, and not those of all others.
             Err(error) if error.io_kind() == Some(std::io::ErrorKind::InvalidFilename) => {
                 let reason = "the name is too long for a directory, so its events are not exported";

@@ -44,6 +44,9 @@ impl<'a> Outlet<'a> {
             ExportTarget::Directory(path) => {
                 fs::create_dir_all(path).map_err(|error| Error::io(path, "create", error))?;
                 let place = Arc::new(Place::open(path, true)?);
+                // Also when it was there: a run that was stopped may have made it a moment ago.
+                fs::sync_above(place.fd.as_fd(), &|_| true)
+                    .map_err(|errno| Error::io(path, "sync", errno))?;
                 Ok(Self { format, label, place, bucket: None, _scratch: None })
             }
             ExportTarget::Bucket { bucket, scratch } => {
@@ -82,6 +85,18 @@ impl<'a> Outlet<'a> {
             Err(Errno::NOENT) => Ok(false),
             Err(errno) => Err(Error::io(self.shown(partition), "create", errno)),
         }
+    }
+
+    /// Makes sure of the name of a file that is passed over: the run that gave it may have
+    /// been stopped, or have failed, before that was on the disk.
+    pub(super) fn settle(&self, partition: &Partition) -> Result<()> {
+        if self.bucket.is_some() {
+            return Ok(());
+        }
+        self.place
+            .folder(partition, false)
+            .and_then(rustix::fs::fsync)
+            .map_err(|errno| Error::io(self.shown(partition), "sync", errno))
     }
 
     /// Why a file that is there already is no place for a new one.
@@ -144,8 +159,12 @@ impl<'a> Outlet<'a> {
             return Ok(());
         }
         let [date, _] = partition.folders();
-        fs::open_dir(self.place.fd.as_fd(), &date)
-            .and_then(rustix::fs::fsync)
+        let synced = match fs::open_dir(self.place.fd.as_fd(), &date) {
+            // All its partitions were such that there could be no file.
+            Err(Errno::NOENT) => Ok(()),
+            folder => folder.and_then(rustix::fs::fsync),
+        };
+        synced
             .and_then(|()| rustix::fs::fsync(&self.place.fd))
             .map_err(|errno| Error::io(self.place.path.join(date), "sync", errno))
     }

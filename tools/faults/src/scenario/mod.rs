@@ -2,6 +2,7 @@
 
 mod compact;
 mod emit;
+mod export;
 mod hold;
 mod import;
 mod manifest;
@@ -152,5 +153,6 @@ pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
     all.extend(import::all());
     all.extend(sync::all());
     all.extend(sign::all());
+    all.extend(export::all());
     all
 }
