@@ -91,6 +91,20 @@ impl Notice {
     }
 }
 
+impl Notice {
+    /// The day that it is about, if it is about one.
+    fn day(&self) -> Option<Date> {
+        let name = match self {
+            Self::Unreadable { path, .. } => return Some(path.date),
+            // Places in the live tree begin with the day, names of segments, too.
+            Self::Damaged { path, .. } if path.is_relative() => path.iter().next(),
+            Self::Damaged { path, .. } => path.file_name(),
+            _ => None,
+        };
+        name?.to_str()?.get(..10)?.parse().ok()
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -123,6 +137,15 @@ pub struct Notices {
     damage: bool,
     invalid: u64,
     conflicts: u64,
+    lacking: Lacking,
+}
+
+/// The days of an answer that may lack events.
+#[derive(Debug, Default)]
+struct Lacking {
+    days: BTreeSet<Date>,
+    /// It is not known which.
+    any: bool,
 }
 
 impl Notices {
@@ -141,6 +164,12 @@ impl Notices {
             return;
         }
         self.damage |= notice.costs_events();
+        if notice.costs_events() {
+            match notice.day() {
+                Some(date) => drop(self.lacking.days.insert(date)),
+                None => self.lacking.any = true,
+            }
+        }
         if self.kept.len() < Self::MOST {
             self.kept.push(notice);
         } else {
@@ -187,6 +216,13 @@ impl Notices {
             Notice::Expired(expired) => Some(expired),
             _ => None,
         })
+    }
+
+    /// Whether a day may lack events, as far as it was read.
+    pub fn lacks(&self, date: Date) -> bool {
+        self.lacking.any
+            || self.lacking.days.contains(&date)
+            || self.away.as_ref().is_some_and(|away| away.days.contains(&date))
     }
 
     /// Files so far that are no events, shown or not.

@@ -174,6 +174,31 @@ fn what_is_no_event_is_named_and_two_of_one_name_are_both_exported() {
     assert!(text.contains("\"first\":1") && text.contains("\"second\":2"), "{text}");
 }
 
+/// A file must not look whole when it is not; other days are not concerned.
+#[test]
+fn a_day_with_damage_is_exported_only_when_that_is_asked_for() {
+    let lab = Lab::new();
+    lab.seed(2, 20);
+    lab.rotate();
+    let segment = lab.archive().join("2026/2026-05-10.tar.zst");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[100] ^= 1;
+    fs::remove_file(&segment).unwrap();
+    fs::write(&segment, bytes).unwrap();
+    let (live, bytes) = event(10, 0, "nas", 100);
+    lab.write(&live, bytes);
+    let words = ["export", "--format", "ndjson", "--to", "out"];
+    let run = lab.fails(74, words);
+    assert!(run.stderr.contains("2026-05-10.tar.zst: "), "{run:?}");
+    assert!(run.stderr.contains("not exported: 2026-05-10\n"), "{run:?}");
+    let files = tree(&lab.path("out"));
+    assert_eq!(files.len(), 3);
+    assert!(files.keys().all(|path| path.starts_with("date=2026-05-11/")), "{files:?}");
+    let run = lab.fails(74, words.iter().chain(&["--resume", "--partial"]));
+    assert!(!run.stderr.contains("not exported"), "{run:?}");
+    assert!(tree(&lab.path("out")).contains_key("date=2026-05-10/node=nas/part-0.ndjson"));
+}
+
 /// An event may be filed under another day than its own time says.
 #[test]
 fn events_filed_far_from_their_time_are_in_the_file_of_their_day() {

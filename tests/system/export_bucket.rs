@@ -40,6 +40,7 @@ fn a_bucket_gets_the_files_that_a_directory_gets() {
         format: ExportFormat::Parquet,
         target: ExportTarget::Bucket { bucket: &bucket, scratch: scratch.clone() },
         resume: false,
+        partial: false,
     };
     let report = export(&store, &context, &options, &Silent).unwrap();
     assert_eq!((report.files, report.events), (7, 181));
@@ -86,6 +87,9 @@ fn days_that_cannot_be_reached_are_not_exported_and_the_others_are() {
     assert!(run.stderr.contains("not exported: 2026-05-11\n"), "{run:?}");
     let files: Vec<String> = tree(&lab.path("out")).into_keys().collect();
     assert_eq!(files, ["date=2026-05-12/node=nas/part-0.csv"]);
+    let run = lab.fails(75, ["export", "--format", "csv", "--to", "partial", "--partial"]);
+    assert!(!run.stderr.contains("not exported"), "{run:?}");
+    assert_eq!(tree(&lab.path("partial")).len(), 2);
     fs::rename(lab.path("away"), &there).unwrap();
     lab.ok(["export", "--format", "csv", "--to", "out", "--resume"]);
     assert!(tree(&lab.path("out")) == whole);

@@ -31,8 +31,9 @@ Exit codes:
   1   filters were given, and nothing matched; or something could not be
       exported, and is named
   73  a file is there already, or cannot be created
-  74  something could not be read or written
-  75  not all days could be reached; those are not exported")]
+  74  something could not be read or written; days that lack events are not
+      exported without --partial
+  75  the same for days that could not be reached")]
 pub(in crate::cli) struct Args {
     /// What events become: parquet, ndjson, csv or cloudevents
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
@@ -46,6 +47,9 @@ pub(in crate::cli) struct Args {
     /// Pass over files that are there already
     #[arg(long)]
     resume: bool,
+    /// Also export days of which not all events can be read
+    #[arg(long)]
+    partial: bool,
     /// Plain files alone
     #[arg(long)]
     live_only: bool,
@@ -96,6 +100,7 @@ impl Args {
             },
             target,
             resume: self.resume,
+            partial: self.partial,
         };
         let bar = Bar::new(session);
         let mut report = export(&session.store, &session.context()?, &options, &bar)?;

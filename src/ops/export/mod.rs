@@ -100,6 +100,8 @@ pub struct ExportOptions<'a> {
     pub target: ExportTarget<'a>,
     /// Passes over files that are there already, which otherwise are an error.
     pub resume: bool,
+    /// Also exports days of which not all events could be read.
+    pub partial: bool,
 }
 
 /// What an export did.
@@ -126,7 +128,7 @@ pub struct ExportReport {
     /// Whether the caller asked to stop before all was done.
     pub stopped: bool,
     /// Days of which files are missing, because of that or because not all of their events
-    /// could be reached.
+    /// could be read.
     pub left_days: Vec<String>,
     /// What was passed over.
     #[serde(skip)]
@@ -333,8 +335,8 @@ impl Run<'_> {
             && time.is_none_or(|time| bounds(first.date).1 < time)
         {
             let first = first.clone();
-            let unreached = events.notices().unreached();
-            if self.stops() || unreached.is_some_and(|away| away.days.contains(&first.date)) {
+            let lacks = !self.options.partial && events.notices().lacks(first.date);
+            if self.stops() || lacks {
                 // A file that lacks events must not look like one that has them all.
                 let date = first.date.to_string();
                 if self.report.left_days.last() != Some(&date) {

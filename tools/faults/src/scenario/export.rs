@@ -89,6 +89,10 @@ impl Scenario for Export {
         words.map(str::to_owned).to_vec()
     }
 
+    fn names_findings(&self) -> bool {
+        true
+    }
+
     fn promise(&self, lab: &Lab, _outcome: &Outcome) -> Verdict {
         check::kept(lab, &Self::all(), &[])?;
         Self::exported(lab).map(drop)
