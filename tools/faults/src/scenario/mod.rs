@@ -66,9 +66,14 @@ pub(crate) trait Scenario: Sync {
         0
     }
 
-    /// Whether it goes on after a failure, names it, and ends with 1.
+    /// Whether it goes on after a failure, names it, and ends with the code for that.
     fn names_findings(&self) -> bool {
         false
+    }
+
+    /// The exit code of what was named.
+    fn findings_code(&self) -> i32 {
+        1
     }
 
     /// What holds at every moment, before anything is repaired; `outcome` is what the
