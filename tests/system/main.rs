@@ -8,8 +8,9 @@ mod common;
 
 mod disk;
 mod expire;
+#[cfg(feature = "parquet")]
 mod export;
-#[cfg(feature = "remote")]
+#[cfg(all(feature = "parquet", feature = "remote"))]
 mod export_bucket;
 mod full;
 mod link;

@@ -23,7 +23,7 @@ Examples:
   hlarchive export --format cloudevents --severity error --to /tmp/ce
 
 Without filters it is the whole history, live and archived. Each day and node becomes one file, \
-DIR/date=2026-05-16/node=pi4/part-0.parquet, as DuckDB, Spark, Trino and DataFusion read it. \
+DIR/date=2026-05-16/node=pi4/part-0.parquet, as DuckDB, DataFusion and PyArrow read it. \
 Nothing that exists is overwritten. Endpoint and credentials of a bucket come from the usual AWS \
 variables and files.
 
