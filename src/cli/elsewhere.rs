@@ -37,6 +37,13 @@ pub(super) fn open(rules: &RemoteRules) -> hlarchive::Result<Bucket> {
     Bucket::open(&place, cache.map(|directory| Cache::new(directory, rules.cache)))
 }
 
+/// Opens the bucket of an address that was typed.
+pub(super) fn open_at(url: &str, policy: &Policy) -> hlarchive::Result<Bucket> {
+    const PATIENCE: u64 = 30;
+    let patience = policy.remote.as_ref().map_or(PATIENCE, |rules| rules.timeout.seconds());
+    Bucket::open(&Place { url: url.to_owned(), settings: settings(), patience }, None)
+}
+
 /// Opens the bucket for a query that needs it.
 pub(super) fn open_for(global: &Global) -> hlarchive::Result<Bucket> {
     let policy = policy(global.policy.as_deref())?;

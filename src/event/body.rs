@@ -202,7 +202,7 @@ struct Line<'a> {
 
 /// Appends valid JSON without the white space between its tokens. Numbers and strings
 /// stay as they were written, to the last digit.
-fn compact_into(json: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn compact_into(json: &[u8], out: &mut Vec<u8>) {
     // What is to be copied begins here; most events have nothing to leave out.
     let mut from = 0;
     let mut at = 0;

@@ -12,6 +12,7 @@ mod node;
 mod severity;
 mod timestamp;
 
+pub(crate) use body::compact_into;
 pub use body::{Event, EventHead, InvalidEvent, write_with_location};
 pub use date::Date;
 pub use kind::{AUDIT_TYPES, EventType, KNOWN_TYPES, MAX_TYPE_LEN, closest_type};

@@ -9,6 +9,7 @@ mod audit;
 mod clock;
 pub mod compact;
 pub mod emit;
+pub mod export;
 pub mod hold;
 pub mod import;
 pub mod inspect;

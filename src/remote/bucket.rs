@@ -198,7 +198,9 @@ impl Bucket {
     }
 
     fn path(&self, name: &str) -> ObjectPath {
-        ObjectPath::from(format!("{}{name}", self.prefix))
+        let full = format!("{}{name}", self.prefix);
+        // As it is, wherever it can be: a `%` in it may be what somebody escaped.
+        ObjectPath::parse(&full).unwrap_or_else(|_| ObjectPath::from(full))
     }
 
     fn full(&self, name: &str) -> String {

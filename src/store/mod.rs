@@ -29,6 +29,7 @@ pub use filter::{Filter, Order, Query, Scope};
 pub use find::Name;
 pub use notice::{Notice, Notices, Unreached};
 pub use row::FoundEvent;
+pub(crate) use row::{bounds, clamp};
 pub use stream::EventStream;
 
 use crate::Result;

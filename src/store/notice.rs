@@ -106,6 +106,20 @@ impl Notice {
     }
 }
 
+impl Notice {
+    /// The day that it is about, if it is about one.
+    fn day(&self) -> Option<Date> {
+        let name = match self {
+            Self::Unreadable { path, .. } => return Some(path.date),
+            // Places in the live tree begin with the day, names of segments, too.
+            Self::Damaged { path, .. } if path.is_relative() => path.iter().next(),
+            Self::Damaged { path, .. } => path.file_name(),
+            _ => None,
+        };
+        name?.to_str()?.get(..10)?.parse().ok()
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -145,6 +159,17 @@ pub struct Notices {
     costs_events: bool,
     away: Option<Unreached>,
     damage: bool,
+    invalid: u64,
+    conflicts: u64,
+    lacking: Lacking,
+}
+
+/// The days of an answer that may lack events.
+#[derive(Debug, Default)]
+struct Lacking {
+    days: BTreeSet<Date>,
+    /// It is not known which.
+    any: bool,
 }
 
 impl Notices {
@@ -152,6 +177,8 @@ impl Notices {
 
     pub(super) fn add(&mut self, notice: Notice) {
         self.costs_events |= notice.costs_events();
+        self.invalid += u64::from(matches!(notice, Notice::Invalid { .. }));
+        self.conflicts += u64::from(matches!(notice, Notice::Conflict { .. }));
         if let Notice::Away(unreached) = notice {
             // However many segments it were, they are one thing to be told of.
             match &mut self.away {
@@ -161,6 +188,12 @@ impl Notices {
             return;
         }
         self.damage |= notice.costs_events();
+        if notice.costs_events() {
+            match notice.day() {
+                Some(date) => drop(self.lacking.days.insert(date)),
+                None => self.lacking.any = true,
+            }
+        }
         if self.kept.len() < Self::MOST {
             self.kept.push(notice);
         } else {
@@ -207,6 +240,23 @@ impl Notices {
             Notice::Expired(expired) => Some(expired),
             _ => None,
         })
+    }
+
+    /// Whether a day may lack events, as far as it was read.
+    pub fn lacks(&self, date: Date) -> bool {
+        self.lacking.any
+            || self.lacking.days.contains(&date)
+            || self.away.as_ref().is_some_and(|away| away.days.contains(&date))
+    }
+
+    /// Files so far that are no events, shown or not.
+    pub fn invalid(&self) -> u64 {
+        self.invalid
+    }
+
+    /// Events so far that share their name with another one.
+    pub fn conflicts(&self) -> u64 {
+        self.conflicts
     }
 
     /// Whether any notice so far may have cost the answer an event.

@@ -46,13 +46,13 @@ impl FoundEvent {
 
 /// An event filed more than a day away from its own timestamp is ordered at the edge of
 /// its partition's neighbours: so days can be read one after the other.
-pub(super) fn clamp(date: Date, timestamp: Timestamp) -> i64 {
+pub(crate) fn clamp(date: Date, timestamp: Timestamp) -> i64 {
     let (least, greatest) = bounds(date);
     timestamp.micros().clamp(least, greatest)
 }
 
 /// The least and greatest place in time that events of a partition can have.
-pub(super) fn bounds(date: Date) -> (i64, i64) {
+pub(crate) fn bounds(date: Date) -> (i64, i64) {
     (
         date.start().micros() - Timestamp::MICROS_PER_DAY,
         date.end().micros() + Timestamp::MICROS_PER_DAY - 1,

@@ -18,6 +18,7 @@ mod bad_input;
 mod compact;
 mod emit;
 mod emit_batch;
+mod export;
 mod follow;
 mod global;
 mod hold;

@@ -8,6 +8,10 @@ mod common;
 
 mod disk;
 mod expire;
+#[cfg(feature = "parquet")]
+mod export;
+#[cfg(all(feature = "parquet", feature = "remote"))]
+mod export_bucket;
 mod full;
 mod link;
 mod readonly;

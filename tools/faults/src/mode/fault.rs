@@ -150,7 +150,8 @@ fn judge(stage: &Stage<'_>, lab: &Lab, errno: Option<Errno>, outcome: &Outcome) 
         && (code == 0 || errno.is_none_or(|errno| !outcome.stderr.contains(words(errno))));
     if !overcome {
         let Some(errno) = errno else { return Err(format!("a short write failed: {}", said())) };
-        fitting(errno, code, scenario.names_findings(), &outcome.stderr)
+        let findings = scenario.names_findings().then(|| scenario.findings_code());
+        fitting(errno, code, findings, &outcome.stderr)
             .map_err(|reason| format!("{reason}: {}", said()))?;
     }
     let judged = Outcome { code: outcome.code.filter(|_| overcome), ..outcome.clone() };
@@ -169,9 +170,9 @@ fn words(errno: Errno) -> &'static str {
 }
 
 /// Whether a failure is reported as it should be.
-fn fitting(errno: Errno, code: i32, names_findings: bool, stderr: &str) -> Verdict {
+fn fitting(errno: Errno, code: i32, findings: Option<i32>, stderr: &str) -> Verdict {
     let (own, words) = (if errno == Errno::EACCES { 77 } else { 74 }, words(errno));
-    if code != own && !(names_findings && code == 1) {
+    if code != own && findings != Some(code) {
         return Err(format!("{own} would be the fitting code"));
     }
     let says = |line: &str| line.starts_with("hlarchive: ") && line.contains(words);

@@ -2,6 +2,7 @@
 
 mod compact;
 mod emit;
+mod export;
 mod hold;
 mod import;
 mod manifest;
@@ -65,9 +66,14 @@ pub(crate) trait Scenario: Sync {
         0
     }
 
-    /// Whether it goes on after a failure, names it, and ends with 1.
+    /// Whether it goes on after a failure, names it, and ends with the code for that.
     fn names_findings(&self) -> bool {
         false
+    }
+
+    /// The exit code of what was named.
+    fn findings_code(&self) -> i32 {
+        1
     }
 
     /// What holds at every moment, before anything is repaired; `outcome` is what the
@@ -152,5 +158,6 @@ pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
     all.extend(import::all());
     all.extend(sync::all());
     all.extend(sign::all());
+    all.extend(export::all());
     all
 }

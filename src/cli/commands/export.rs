@@ -1,0 +1,164 @@
+//! `hlarchive export`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use hlarchive::ops::export::{ExportFormat, ExportOptions, ExportReport, ExportTarget, export};
+use hlarchive::store::Scope;
+
+use super::{bytes, count, days_left, name_findings};
+use crate::cli::args::{FilterArgs, Format, dates};
+use crate::cli::elsewhere;
+use crate::cli::exit::{Exit, Failure, lacking};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+
+#[derive(Debug, clap::Args)]
+#[command(about = "Write events as Parquet, NDJSON, CSV or CloudEvents")]
+#[command(after_help = "\
+Examples:
+  hlarchive export --format parquet --to /srv/lake/events
+  hlarchive export --format csv --date yesterday --to /tmp/csv
+  hlarchive export --format parquet --resume --to s3://lake/events
+  hlarchive export --format cloudevents --severity error --to /tmp/ce
+
+Without filters it is the whole history, live and archived. Each day and node becomes one file, \
+DIR/date=2026-05-16/node=pi4/part-0.parquet, as DuckDB, DataFusion and PyArrow read it. \
+Nothing that exists is overwritten. Endpoint and credentials of a bucket come from the usual AWS \
+variables and files.
+
+Exit codes:
+  1   filters were given, and nothing matched; or something could not be
+      exported, and is named
+  73  a file is there already, or cannot be created
+  74  something could not be read or written; days that lack events are not
+      exported without --partial
+  75  the same for days that could not be reached")]
+pub(in crate::cli) struct Args {
+    /// What events become: parquet, ndjson, csv or cloudevents
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    format: Shape,
+    #[arg(
+        long,
+        value_name = "DIR|URL",
+        help = "Where to: a directory, made when missing, or s3://BUCKET/PREFIX"
+    )]
+    to: PathBuf,
+    /// Pass over files that are there already
+    #[arg(long)]
+    resume: bool,
+    /// Also export days of which not all events can be read
+    #[arg(long)]
+    partial: bool,
+    /// Plain files alone
+    #[arg(long)]
+    live_only: bool,
+    /// Segments alone
+    #[arg(long, conflicts_with = "live_only")]
+    archived_only: bool,
+    /// Filed under this day: 2026-05-16, today, yesterday; may be repeated
+    #[arg(long, value_name = "DATE", help_heading = "Which events")]
+    date: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Shape {
+    Parquet,
+    Ndjson,
+    Csv,
+    Cloudevents,
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json])?;
+        let url = self.to.to_str().filter(|to| to.contains("://"));
+        let bucket;
+        let target = match (url, url.and_then(|url| url.strip_prefix("file://"))) {
+            (_, Some(directory)) => ExportTarget::Directory(directory.into()),
+            (Some(url), None) => {
+                bucket = elsewhere::open_at(url, &session.policy()?)?;
+                ExportTarget::Bucket { bucket: &bucket, scratch: std::env::temp_dir() }
+            }
+            (None, None) => ExportTarget::Directory(self.to.clone()),
+        };
+        let options = ExportOptions {
+            dates: dates(&self.date, session.now)?,
+            filter: self.filter.filter(session.now)?,
+            scope: match (self.live_only, self.archived_only) {
+                (true, _) => Scope::Live,
+                (_, true) => Scope::Archived,
+                _ => Scope::Everything,
+            },
+            format: match self.format {
+                Shape::Parquet => ExportFormat::Parquet,
+                Shape::Ndjson => ExportFormat::Ndjson,
+                Shape::Csv => ExportFormat::Csv,
+                Shape::Cloudevents => ExportFormat::CloudEvents,
+            },
+            target,
+            resume: self.resume,
+            partial: self.partial,
+        };
+        let bar = Bar::new(session);
+        let mut report = export(&session.store, &session.context()?, &options, &bar)?;
+        print(session, &report, format)?;
+        session.notices(&mut report.notices);
+        session.end_notices();
+        name_findings(session, &report.findings);
+        if report.stopped {
+            session.warn(&format!(
+                "stopped on request; what is there is whole, and --resume goes on from {}",
+                report.left_days.first().map_or("there", String::as_str)
+            ));
+            return Ok(Exit::Stopped);
+        }
+        if !report.left_days.is_empty() {
+            session.warn(&format!("not exported: {}", days_left(&report.left_days)));
+        }
+        if report.notices.any_cost() {
+            return Ok(lacking(&report.notices));
+        }
+        if report.files == 0 && report.already_there == 0 && report.findings.is_empty() {
+            if !session.warn_of_nowhere()? {
+                session.remark("no event matches; nothing was written");
+            }
+            if self.filter.asks_for_more() {
+                return Ok(Exit::Wrong);
+            }
+        }
+        Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+    }
+}
+
+fn print(session: &mut Session, report: &ExportReport, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        session.json(report)?;
+        return session.flush();
+    }
+    for day in &report.days {
+        session.line(&format!(
+            "{}  {} in {}, {}",
+            day.date,
+            count(day.events, "event"),
+            count(day.files, "file"),
+            bytes(day.bytes)
+        ))?;
+    }
+    if report.days.len() > 1 {
+        session.line(&format!(
+            "{} in {}, {}",
+            count(report.events, "event"),
+            count(report.files, "file"),
+            bytes(report.bytes)
+        ))?;
+    }
+    session.flush()?;
+    if report.already_there > 0 {
+        let files = count(report.already_there, "file");
+        session.remark(&format!("passed over, since they are there already: {files}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! An event as columns.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::event::{EventHead, InvalidEvent, compact_into};
+use crate::store::FoundEvent;
+
+/// The columns of all formats that have columns. Date and node are in the path.
+pub(super) const COLUMNS: [&str; 9] = [
+    "path",
+    "timestamp",
+    "type",
+    "severity",
+    "source",
+    "service",
+    "correlation_id",
+    "payload",
+    "extra",
+];
+
+/// An event taken apart.
+pub(super) struct Fields<'a> {
+    pub(super) path: String,
+    pub(super) head: EventHead<'a>,
+    /// JSON on one line.
+    pub(super) payload: Vec<u8>,
+    /// What the columns do not hold, as a JSON object.
+    pub(super) extra: Option<Vec<u8>>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn of(event: &'a FoundEvent) -> Result<Self, InvalidEvent> {
+        let head = event.head()?;
+        let mut payload = Vec::with_capacity(head.payload.get().len());
+        compact_into(head.payload.get().as_bytes(), &mut payload);
+        let extra = extra(event, &head)?;
+        Ok(Self { path: event.path.to_string(), head, payload, extra })
+    }
+}
+
+/// What an event says beside its columns: fields that nobody knows, a node that is not the
+/// one it was filed under, and a timestamp that is finer than microseconds.
+fn extra(event: &FoundEvent, head: &EventHead<'_>) -> Result<Option<Vec<u8>>, InvalidEvent> {
+    let all: AllFields<'_> =
+        serde_json::from_slice(&event.bytes).map_err(|error| InvalidEvent(error.to_string()))?;
+    let mut out = Vec::new();
+    for (name, value) in all.0 {
+        let is_more = match name.as_str() {
+            "type" | "severity" | "source" | "service" | "correlation_id" | "payload" => false,
+            "node" => head.node != event.path.node.as_str(),
+            "timestamp" => is_finer(value.get()),
+            _ => true,
+        };
+        if is_more {
+            out.push(if out.is_empty() { b'{' } else { b',' });
+            // Writing a string into memory cannot fail.
+            let _ = serde_json::to_writer(&mut out, &name);
+            out.push(b':');
+            compact_into(value.get().as_bytes(), &mut out);
+        }
+    }
+    if out.is_empty() {
+        return Ok(None);
+    }
+    out.push(b'}');
+    Ok(Some(out))
+}
+
+/// Whether a timestamp has digits beyond microseconds that say something.
+fn is_finer(text: &str) -> bool {
+    let Some((_, fraction)) = text.split_once(['.', ',']) else { return false };
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit);
+    digits.skip(6).any(|digit| digit != b'0')
+}
+
+/// All fields of an object in their order, also those that stand twice.
+struct AllFields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for AllFields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = AllFields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::with_capacity(8);
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(AllFields(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn found(more: &str, timestamp: &str, node: &str) -> FoundEvent {
+        let text = format!(
+            "{{{more}\"timestamp\":\"{timestamp}\",\"node\":\"{node}\",\"type\":\"t\",\
+             \"severity\":\"info\",\"source\":\"s\",\"service\":\"v\",\"correlation_id\":\"c\",\
+             \"payload\": {{ \"a b\": 1.10 }} }}\n"
+        );
+        let path = "2026-05-16/pi4/x.json".parse().unwrap();
+        FoundEvent::new(path, None, text.into_bytes().into_boxed_slice())
+    }
+
+    #[test]
+    fn what_the_columns_do_not_hold_is_kept_beside_them() {
+        let plain = "2026-05-16T10:11:12.123456Z";
+        for (event, wanted) in [
+            (found("", plain, "pi4"), None),
+            (found("", plain, "pi5"), Some(r#"{"node":"pi5"}"#)),
+            (
+                found("\"x\": [ 1, 2 ],\"x\":\"a  b\",\"é\\n\":null,", plain, "pi4"),
+                Some("{\"x\":[1,2],\"x\":\"a  b\",\"é\\n\":null}"),
+            ),
+            (
+                found("", "2026-05-16T10:11:12.123456789Z", "pi4"),
+                Some(r#"{"timestamp":"2026-05-16T10:11:12.123456789Z"}"#),
+            ),
+            (found("", "2026-05-16T10:11:12.123456000Z", "pi4"), None),
+        ] {
+            let fields = Fields::of(&event).unwrap();
+            let extra = fields.extra.map(|extra| String::from_utf8(extra).unwrap());
+            assert_eq!(extra.as_deref(), wanted);
+            assert_eq!(fields.payload, br#"{"a b":1.10}"#);
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Export: events as files that an engine reads, where one machine's tools end.
+//!
+//! One file for each day and node, laid out as Hive does, live and archived events alike. A
+//! file is written beside its place, synced, and only then given its name; what is there
+//! already is never overwritten. So an export that is stopped leaves whole files and none
+//! else, and the memory that it takes does not grow with what is exported.
+
+mod cloudevents;
+mod csv;
+mod fields;
+mod layout;
+mod outlet;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod part;
+#[cfg(feature = "parquet")]
+mod spill;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::event::{Date, Timestamp};
+use crate::ops::{Context, Finding};
+use crate::progress::{Progress, Unit};
+use crate::remote::Bucket;
+use crate::store::{
+    EventStream, Filter, FoundEvent, Notices, Order, Query, Scope, Store, bounds, clamp,
+};
+use crate::{Error, Result};
+use fields::Fields;
+use layout::Partition;
+use outlet::Outlet;
+use part::{Done, Parts};
+
+/// Events that are made into rows together.
+const BATCH: usize = 1024;
+
+/// What events become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Apache Parquet.
+    Parquet,
+    /// The lines that `list -o ndjson` prints.
+    Ndjson,
+    /// Comma-separated values, RFC 4180.
+    Csv,
+    /// `CloudEvents` 1.0 in their JSON format, one a line.
+    CloudEvents,
+}
+
+impl ExportFormat {
+    /// What the names of its files end in.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+            Self::CloudEvents => "cloudevents.jsonl",
+        }
+    }
+}
+
+/// Where exported files go.
+#[derive(Debug, Clone)]
+pub enum ExportTarget<'a> {
+    /// Below this directory, which is made when missing.
+    Directory(PathBuf),
+    /// Into object storage.
+    Bucket {
+        /// Where to.
+        bucket: &'a Bucket,
+        /// A directory in which files lie until they are sent.
+        scratch: PathBuf,
+    },
+}
+
+impl fmt::Display for ExportTarget<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path) => write!(f, "{}", path.display()),
+            Self::Bucket { bucket, .. } => f.write_str(bucket.url()),
+        }
+    }
+}
+
+/// What to export.
+#[derive(Debug, Clone)]
+pub struct ExportOptions<'a> {
+    /// Only events filed under these days; empty for all.
+    pub dates: Vec<Date>,
+    /// Only events that meet it.
+    pub filter: Filter,
+    /// Live, archived or both.
+    pub scope: Scope,
+    /// What they become.
+    pub format: ExportFormat,
+    /// Where to.
+    pub target: ExportTarget<'a>,
+    /// Passes over files that are there already, which otherwise are an error.
+    pub resume: bool,
+    /// Also exports days of which not all events could be read.
+    pub partial: bool,
+}
+
+/// What an export did.
+#[derive(Debug, Default, Serialize)]
+pub struct ExportReport {
+    /// The directory or address that holds the files now.
+    pub target: String,
+    /// The days of which files were written, in order.
+    pub days: Vec<ExportedDay>,
+    /// Files that were written.
+    pub files: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// Files that were there already and were passed over.
+    pub already_there: u64,
+    /// Files of the history that are no events; they are not exported.
+    pub invalid: u64,
+    /// Events that share their name with another one; both are exported.
+    pub conflicts: u64,
+    /// What could not be exported.
+    pub findings: Vec<Finding>,
+    /// Whether the caller asked to stop before all was done.
+    pub stopped: bool,
+    /// Days of which files are missing, because of that or because not all of their events
+    /// could be read.
+    pub left_days: Vec<String>,
+    /// What was passed over.
+    #[serde(skip)]
+    pub notices: Notices,
+}
+
+/// One day of an export.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ExportedDay {
+    /// The day.
+    pub date: String,
+    /// Files written, one a node.
+    pub files: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Their size.
+    pub bytes: u64,
+}
+
+/// Exports.
+pub fn export(
+    store: &Store,
+    context: &Context,
+    options: &ExportOptions<'_>,
+    progress: &dyn Progress,
+) -> Result<ExportReport> {
+    if options.format == ExportFormat::Parquet && !cfg!(feature = "parquet") {
+        return Err(part::not_built());
+    }
+    if let ExportTarget::Directory(directory) = &options.target {
+        refuse_inside(directory, store.root(), "the event tree")?;
+        refuse_inside(directory, store.archive_path(), "the archive")?;
+    }
+    let events = store.events(Query {
+        filter: options.filter.clone(),
+        dates: options.dates.clone(),
+        order: Order::Forward,
+        scope: options.scope,
+        ..Query::default()
+    })?;
+    let outlet = Outlet::open(&options.target, options.format)?;
+    let report = ExportReport { target: options.target.to_string(), ..ExportReport::default() };
+    let parts = Parts::new(&outlet, context, options.format);
+    let mut run = Run { options, outlet: &outlet, parts, report, progress };
+    progress.begin("exporting", None, Unit::Events);
+    let outcome = run.all(events);
+    progress.end();
+    outcome.map(|()| run.report)
+}
+
+/// An export into what it reads would be taken for a part of that.
+fn refuse_inside(directory: &Path, other: &Path, what: &str) -> Result<()> {
+    let Ok(other) = other.canonicalize() else { return Ok(()) };
+    let there = directory.ancestors().find_map(|above| {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        above.canonicalize().ok()
+    });
+    if there.is_some_and(|there| there.starts_with(&other)) {
+        return Err(Error::Usage(format!(
+            "{}: this is {what}, which export only reads; choose another directory",
+            directory.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Events as bytes, in their order.
+struct Rows {
+    rows: Vec<Row>,
+    bytes: Vec<u8>,
+}
+
+struct Row {
+    partition: Partition,
+    /// Its place in the order of events.
+    time: i64,
+    /// Where its bytes end; why there are none.
+    end: Result<usize, Finding>,
+}
+
+impl Rows {
+    fn of(events: &mut dyn Iterator<Item = FoundEvent>, format: ExportFormat) -> Self {
+        let (mut rows, mut bytes) = (Vec::new(), Vec::new());
+        for event in events {
+            let partition = Partition { date: event.path.date, node: event.path.node.clone() };
+            let made = Self::add(&event, format, &mut bytes);
+            // What a query found was parsed before, so there is a timestamp.
+            let time = made.as_ref().map_or_else(|_| partition.date.start(), |time| *time);
+            let end = match made {
+                Ok(_) => Ok(bytes.len()),
+                Err(error) => {
+                    let reason = format!("it could not be exported: {error}");
+                    Err(Finding::new(event.path.to_string(), reason))
+                }
+            };
+            rows.push(Row { time: clamp(partition.date, time), partition, end });
+        }
+        Self { rows, bytes }
+    }
+
+    fn add(
+        event: &FoundEvent,
+        format: ExportFormat,
+        out: &mut Vec<u8>,
+    ) -> Result<Timestamp, crate::event::InvalidEvent> {
+        if format == ExportFormat::Ndjson {
+            let time = event.head()?.timestamp;
+            event.write_json(out);
+            out.push(b'\n');
+            return Ok(time);
+        }
+        let fields = Fields::of(event)?;
+        match format {
+            ExportFormat::Csv => csv::row(&fields, out),
+            ExportFormat::CloudEvents => cloudevents::line(event, &fields, out),
+            ExportFormat::Ndjson | ExportFormat::Parquet => {
+                #[cfg(feature = "parquet")]
+                parquet::row(&fields, out);
+            }
+        }
+        Ok(fields.head.timestamp)
+    }
+}
+
+struct Run<'a> {
+    options: &'a ExportOptions<'a>,
+    outlet: &'a Outlet<'a>,
+    parts: Parts<'a>,
+    report: ExportReport,
+    progress: &'a dyn Progress,
+}
+
+impl Run<'_> {
+    fn all(&mut self, mut events: EventStream) -> Result<()> {
+        let format = self.options.format;
+        while !self.stops() {
+            let batch = events.next_parts(BATCH, |events| Rows::of(events, format))?;
+            if batch.is_empty() {
+                break;
+            }
+            for rows in batch {
+                self.take(rows, &mut events)?;
+            }
+        }
+        self.finish_before(None, &mut events)?;
+        self.report.notices = std::mem::take(events.notices());
+        self.report.invalid = self.report.notices.invalid();
+        self.report.conflicts = self.report.notices.conflicts();
+        Ok(())
+    }
+
+    fn stops(&mut self) -> bool {
+        self.report.stopped |= self.progress.stop_requested();
+        self.report.stopped
+    }
+
+    fn take(&mut self, rows: Rows, events: &mut EventStream) -> Result<()> {
+        let mut from = 0;
+        let count = rows.rows.len() as u64;
+        for Row { partition, time, end } in rows.rows {
+            self.finish_before(Some(time), events)?;
+            let end = match end {
+                Ok(end) => end,
+                Err(finding) => {
+                    self.report.findings.push(finding);
+                    continue;
+                }
+            };
+            if !self.parts.is_open(&partition) {
+                self.begin(&partition)?;
+            }
+            self.parts.add(&partition, &rows.bytes[from..end])?;
+            from = end;
+        }
+        self.progress.advance(count);
+        Ok(())
+    }
+
+    fn begin(&mut self, partition: &Partition) -> Result<()> {
+        let pass_over = match self.outlet.is_there(partition) {
+            Ok(true) if !self.options.resume => return Err(self.outlet.taken(partition)),
+            Ok(true) => {
+                self.outlet.settle(partition)?;
+                self.report.already_there += 1;
+                true
+            }
+            Ok(false) => false,
+            // It costs that node's events, and not those of all others.
+            Err(error) if error.io_kind() == Some(std::io::ErrorKind::InvalidFilename) => {
+                let reason = "the name is too long for a directory, so its events are not exported";
+                let finding = Finding::new(self.outlet.shown(partition), reason);
+                self.report.findings.push(finding);
+                true
+            }
+            Err(error) => return Err(error),
+        };
+        self.parts.begin(partition.clone(), pass_over)
+    }
+
+    /// Finishes the files that get no event any more once this instant has come: an event is
+    /// ordered within a day of the one that it is filed under. At the end, all of them.
+    fn finish_before(&mut self, time: Option<i64>, events: &mut EventStream) -> Result<()> {
+        while let Some(first) = self.parts.first()
+            && time.is_none_or(|time| bounds(first.date).1 < time)
+        {
+            let first = first.clone();
+            let lacks = !self.options.partial && events.notices().lacks(first.date);
+            if self.stops() || lacks {
+                // A file that lacks events must not look like one that has them all.
+                let date = first.date.to_string();
+                if self.report.left_days.last() != Some(&date) {
+                    self.report.left_days.push(date);
+                }
+                self.parts.give_up_first();
+                continue;
+            }
+            if let Some(done) = self.parts.finish_first()? {
+                self.publish(done)?;
+            }
+            if self.parts.first().is_none_or(|next| next.date != first.date) {
+                self.outlet.end_of_day(&first)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, done: Done) -> Result<()> {
+        let Some(file) = done.file else { return Ok(()) };
+        let bytes = self.outlet.publish(file, &|_| ())?;
+        let date = done.partition.date.to_string();
+        if self.report.days.last().is_none_or(|day| day.date != date) {
+            self.report.days.push(ExportedDay { date, ..ExportedDay::default() });
+        }
+        if let Some(day) = self.report.days.last_mut() {
+            day.files += 1;
+            day.events += done.events;
+            day.bytes += bytes;
+        }
+        self.report.files += 1;
+        self.report.events += done.events;
+        self.report.bytes += bytes;
+        Ok(())
+    }
+}
