@@ -2,8 +2,8 @@
 //!
 //! Below the name of the host that made it, an archive's copy consists of its segments,
 //! `HOST/2026/2026-05-16.SHA256.tar.zst`, and of pieces of its manifest,
-//! `HOST/manifest/FIRST-LAST-HEAD.jsonl`: whole lines, from the record FIRST to LAST, whose
-//! hash is HEAD. Every name follows from the content, so two contents never want one name,
+//! `HOST/manifest/ORIGIN-FIRST-LAST-HEAD.jsonl`: whole lines, from the record FIRST to LAST,
+//! whose hash is HEAD, of the manifest whose first line's hash begins with ORIGIN. Every name follows from the content, so two contents never want one name,
 //! and nothing needs to be overwritten, also where a store cannot refuse that.
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +14,7 @@ use super::chain;
 use super::dir::MANIFEST;
 use super::rebuild::Temp;
 use super::{ArchiveDir, ArchiveLock, Manifest, Op, Record, SegmentName};
+use crate::event::Timestamp;
 use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
@@ -45,6 +46,9 @@ pub fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash)> {
 /// A piece of a manifest, as its name tells of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ManifestPiece {
+    /// The first eight bytes of the hash of the manifest's first line: a rebuilt manifest has
+    /// another origin.
+    pub origin: u64,
     /// The number of its first record.
     pub first: u64,
     /// The number of its last record.
@@ -55,8 +59,8 @@ pub struct ManifestPiece {
 
 impl fmt::Display for ManifestPiece {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { first, last, head } = self;
-        write!(f, "{MANIFEST_FOLDER}/{first:010}-{last:010}-{head}.jsonl")
+        let Self { origin, first, last, head } = self;
+        write!(f, "{MANIFEST_FOLDER}/{origin:016x}-{first:010}-{last:010}-{head}.jsonl")
     }
 }
 
@@ -64,10 +68,11 @@ impl ManifestPiece {
     /// Takes a name apart, as it is below the host's.
     pub fn of_object(object: &str) -> Option<Self> {
         let file = object.strip_prefix(MANIFEST_FOLDER)?.strip_prefix('/')?;
-        let mut parts = file.strip_suffix(".jsonl")?.splitn(3, '-');
+        let mut parts = file.strip_suffix(".jsonl")?.splitn(4, '-');
+        let origin = u64::from_str_radix(parts.next()?, 16).ok()?;
         let (first, last) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let head = parts.next()?.parse().ok()?;
-        let piece = Self { first, last, head };
+        let piece = Self { origin, first, last, head };
         (first >= 1 && first <= last && piece.to_string() == object).then_some(piece)
     }
 
@@ -87,15 +92,22 @@ impl ManifestPiece {
         }
         prev == self.head && count == self.last - self.first + 1
     }
+
+    /// When the first of some lines was written.
+    pub fn begins(text: &[u8]) -> Option<Timestamp> {
+        let line = text.split(|byte| *byte == b'\n').next()?;
+        chain::read(line).record.ok().map(|record| record.time)
+    }
 }
 
-/// The pieces that make up a manifest from its first record on, as far as they go: at each
-/// place the longest.
-pub fn chosen(pieces: &[ManifestPiece]) -> Vec<ManifestPiece> {
+/// The pieces that make up the manifest of an origin from its first record on, as far as they
+/// go: at each place the longest.
+pub fn chosen(pieces: &[ManifestPiece], origin: u64) -> Vec<ManifestPiece> {
     let mut chosen: Vec<ManifestPiece> = Vec::new();
     loop {
         let next = chosen.last().map_or(1, |last| last.last + 1);
-        let fitting = pieces.iter().filter(|piece| piece.first == next);
+        let of = |piece: &&ManifestPiece| piece.origin == origin && piece.first == next;
+        let fitting = pieces.iter().filter(of);
         match fitting.max_by_key(|piece| piece.last) {
             Some(piece) => chosen.push(*piece),
             None => return chosen,
@@ -104,6 +116,19 @@ pub fn chosen(pieces: &[ManifestPiece]) -> Vec<ManifestPiece> {
 }
 
 impl Manifest {
+    /// Which manifest it is, among those that a host may have had.
+    pub fn origin(&self) -> Option<u64> {
+        let first = self.hashes().first()?;
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&first.0[..8]);
+        Some(u64::from_be_bytes(bytes))
+    }
+
+    /// Whether it was rebuilt, and so takes the place of another one.
+    pub fn is_rebuilt(&self) -> bool {
+        self.records().first().is_some_and(|record| record.op == Op::Rebuild)
+    }
+
     /// The hash of a record's line.
     pub fn hash_at(&self, seq: u64) -> Option<Sha256Hash> {
         self.hashes().get(usize::try_from(seq).ok()?.checked_sub(1)?).copied()
@@ -200,7 +225,7 @@ mod tests {
         for wrong in ["2025/2026-05-16.x.tar.zst", "2026-05-16.tar.zst", "2026/../x", ""] {
             assert_eq!(segment_of_object(wrong), None);
         }
-        let piece = ManifestPiece { first: 1, last: 42, head: sha256 };
+        let piece = ManifestPiece { origin: 7, first: 1, last: 42, head: sha256 };
         assert_eq!(ManifestPiece::of_object(&piece.to_string()), Some(piece));
         let other = piece.to_string().replace("0000000042", "42");
         assert_eq!(ManifestPiece::of_object(&other), None);
@@ -208,9 +233,16 @@ mod tests {
 
     #[test]
     fn the_longest_pieces_are_chosen_without_a_gap() {
-        let piece = |first, last| ManifestPiece { first, last, head: Sha256Hash::ZERO };
-        let all = [piece(1, 3), piece(4, 5), piece(1, 5), piece(6, 6), piece(6, 9), piece(11, 12)];
-        assert_eq!(chosen(&all), [piece(1, 5), piece(6, 9)]);
-        assert_eq!(chosen(&[piece(2, 3)]), []);
+        let of = |origin, first, last| {
+            let head = Sha256Hash::ZERO;
+            ManifestPiece { origin, first, last, head }
+        };
+        let piece = |first, last| of(7, first, last);
+        let mut all =
+            vec![piece(1, 3), piece(4, 5), piece(1, 5), piece(6, 6), piece(6, 9), piece(11, 12)];
+        all.extend([of(8, 1, 9), of(8, 10, 20)]);
+        assert_eq!(chosen(&all, 7), [piece(1, 5), piece(6, 9)]);
+        assert_eq!(chosen(&all, 8), [of(8, 1, 9), of(8, 10, 20)]);
+        assert_eq!(chosen(&[piece(2, 3)], 7), []);
     }
 }

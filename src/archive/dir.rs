@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use super::catalogue::CATALOGUE;
 use super::copies::PEERS;
 use super::heads::HEADS;
+use super::overview::OVERVIEW;
 use super::stub;
 use super::{ArchiveLock, SegmentName};
 use crate::event::{NodeName, shown};
@@ -210,6 +211,7 @@ impl ArchiveDir {
                 FileType::RegularFile
                     if name == MANIFEST
                         || name == CATALOGUE
+                        || name == OVERVIEW
                         || name == "lock"
                         || name.starts_with("manifest.jsonl.replaced-") => {}
                 FileType::RegularFile if name.starts_with(fs::TEMP_PREFIX) => {

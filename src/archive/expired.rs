@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use rustix::fs::FileType;
 
+use super::stub;
 use super::{ArchiveDir, Manifest, Op, Record, SegmentName};
 use crate::event::Date;
 use crate::fs;
@@ -29,12 +30,20 @@ pub struct Expired {
 impl Expired {
     /// Sums up records of expired segments; `None` when there are none.
     pub fn of<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Self> {
+        Self::sum(records.map(|record| {
+            let date = record.date.or(record.segment.as_ref().map(|segment| segment.date));
+            (date, record.events.unwrap_or(0))
+        }))
+    }
+
+    /// Sums up segments, each with its day and its events.
+    pub(super) fn sum(gone: impl Iterator<Item = (Option<Date>, u64)>) -> Option<Self> {
         let (mut days, mut segments, mut events) = (BTreeSet::new(), 0, 0_u64);
-        for record in records {
+        for (date, count) in gone {
             segments += 1;
             // A forged record may claim any number.
-            events = events.saturating_add(record.events.unwrap_or(0));
-            days.extend(record.date.or(record.segment.as_ref().map(|segment| segment.date)));
+            events = events.saturating_add(count);
+            days.extend(date);
         }
         let (first, last): (&Date, &Date) = (days.first()?, days.last()?);
         Some(Self {
@@ -124,18 +133,23 @@ impl ArchiveDir {
         let nothing = BTreeSet::new();
         for name in folders {
             let Some(folder) = self.folder(&name)? else { continue };
-            let (mut segments, mut checksums) = (BTreeSet::new(), BTreeSet::new());
+            let (mut segments, mut checksums, mut stubs) =
+                (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
             fs::read_dir(folder.as_fd(), &mut |file, file_type| {
                 let (Ok(file), FileType::RegularFile) = (file.to_str(), file_type) else { return };
                 let (stem, found) = match file.strip_suffix(".sha256") {
                     Some(stem) => (stem, &mut checksums),
-                    None => (file, &mut segments),
+                    None => match file.strip_suffix(stub::SUFFIX) {
+                        Some(stem) => (stem, &mut stubs),
+                        None => (file, &mut segments),
+                    },
                 };
                 found.extend(SegmentName::from_file_name(stem).filter(|s| s.folder() == name));
             })
             .map_err(|errno| Error::io(self.root().join(&name), "read", errno))?;
             let gone = gone.get(&name).unwrap_or(&nothing);
-            let left = segments.union(&checksums).filter(|segment| gone.contains(segment));
+            let left: BTreeSet<_> = [&segments, &checksums, &stubs].into_iter().flatten().collect();
+            let left = left.into_iter().filter(|segment| gone.contains(segment));
             unfinished.still_there.extend(left.cloned());
             let bare = segments.difference(&checksums).filter(|segment| manifest.names(segment));
             unfinished.without_checksum.extend(bare.cloned());

@@ -43,7 +43,7 @@ pub struct Torn {
 
 /// Which state of the file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     inode: u64,
     size: i64,
     modified: (i64, u64),
@@ -52,6 +52,8 @@ struct Stamp {
 /// The records of an archive, oldest first, each checked against the chain.
 #[derive(Debug, Default)]
 pub struct Manifest {
+    /// The lines before the first that was read, and the hash of the last of them.
+    before: (u64, Sha256Hash),
     records: Vec<Record>,
     hashes: Vec<Sha256Hash>,
     /// The segments that are in the archive, and the records that put them there.
@@ -116,15 +118,43 @@ impl Manifest {
             Err(error) => return Err(Error::io(&path, "open", error)),
         };
         let stat = rustix::fs::fstat(&file).map_err(|errno| failed(errno.into()))?;
-        let mut manifest = Self { stamp: Some(stamp(&stat)), ..Self::default() };
+        let manifest = Self { stamp: Some(stamp(&stat)), ..Self::default() };
+        manifest.read_on(&mut file).map_err(failed)
+    }
+
+    /// Reads the lines after one that is known: `line` is where it begins, `end` where it ends,
+    /// newline included, `count` the number of lines up to it. What it gives knows of those
+    /// lines alone. `None` when that line is not the known one, or when something is wrong with
+    /// those after it: then the whole manifest is to be read.
+    pub(super) fn load_after(
+        archive: &ArchiveDir,
+        line: u64,
+        end: u64,
+        count: u64,
+        head: Sha256Hash,
+    ) -> Option<Self> {
+        let mut file = fs::open_regular(archive.fd(), MANIFEST).ok()?;
+        let stamp = stamp(&rustix::fs::fstat(&file).ok()?);
+        let bytes = end.checked_sub(line).filter(|bytes| (2..=MAX_LINE_BYTES).contains(bytes))?;
+        rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(line)).ok()?;
+        let mut known = vec![0; usize::try_from(bytes).ok()?];
+        file.read_exact(&mut known).ok()?;
+        if Sha256Hash::of(known.strip_suffix(b"\n")?) != head {
+            return None;
+        }
+        let manifest =
+            Self { before: (count, head), stamp: Some(stamp), sound_bytes: end, ..Self::default() };
+        let (manifest, damages) = manifest.read_on(&mut file).ok()?;
+        damages.is_empty().then_some(manifest)
+    }
+
+    /// Reads the lines from where the file stands to its end.
+    fn read_on(mut self, file: &mut std::fs::File) -> std::io::Result<(Self, Vec<String>)> {
+        let manifest = &mut self;
         let mut damages = Vec::new();
         let mut buffer = Vec::new();
         loop {
-            let got = Read::by_ref(&mut file)
-                .take(CHUNK_BYTES)
-                .read_to_end(&mut buffer)
-                .map_err(failed)?;
-            if got == 0 {
+            if Read::by_ref(file).take(CHUNK_BYTES).read_to_end(&mut buffer)? == 0 {
                 break;
             }
             // The last whole line stays: only at the file's end it is known to be the last.
@@ -134,21 +164,21 @@ impl Manifest {
             if damages.len() >= MOST_DAMAGES {
                 let number = manifest.hashes.len();
                 damages.push(format!("what follows line {number} was not read"));
-                return Ok((manifest, damages));
+                return Ok((self, damages));
             }
             if buffer.len() as u64 > MAX_LINE_BYTES {
                 let number = manifest.hashes.len() + 1;
                 damages.push(format!("line {number} is longer than any record"));
-                return Ok((manifest, damages));
+                return Ok((self, damages));
             }
         }
         let last = match buffer.split_last() {
             Some((_, text)) => memchr::memrchr(b'\n', text).map_or(0, |at| at + 1),
-            None => return Ok((manifest, damages)),
+            None => return Ok((self, damages)),
         };
         manifest.take_lines(&buffer[..last], &mut damages);
         manifest.take_last_line(&buffer[last..], &mut damages);
-        Ok((manifest, damages))
+        Ok((self, damages))
     }
 
     /// Takes up whole lines, each with its newline, that are not the last.
@@ -253,7 +283,7 @@ impl Manifest {
     }
 
     pub(super) fn next_seq(&self) -> u64 {
-        self.hashes.len() as u64 + 1
+        self.before.0 + self.hashes.len() as u64 + 1
     }
 
     /// Every record, oldest first.
@@ -263,13 +293,18 @@ impl Manifest {
 
     /// The hash of the last line; zeros when there is none.
     pub fn head(&self) -> Sha256Hash {
-        self.hashes.last().copied().unwrap_or(Sha256Hash::ZERO)
+        self.hashes.last().copied().unwrap_or(self.before.1)
     }
 
     /// Whether the manifest once ended with this head, so that nothing up to it was
     /// changed since. The head of an empty manifest always fits.
     pub fn has_head(&self, head: Sha256Hash) -> bool {
         head == Sha256Hash::ZERO || self.hashes.contains(&head)
+    }
+
+    /// Which state of the file was read.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        self.stamp
     }
 
     /// Whether there is a manifest at all.
@@ -315,7 +350,7 @@ impl Manifest {
         Ok(true)
     }
 
-    fn stamp_now(archive: &ArchiveDir) -> Result<Option<Stamp>> {
+    pub(super) fn stamp_now(archive: &ArchiveDir) -> Result<Option<Stamp>> {
         let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
         match rustix::fs::statat(archive.fd().as_fd(), MANIFEST, flags) {
             Ok(stat) => Ok(Some(stamp(&stat))),

@@ -1,9 +1,9 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
-use crate::archive::{Manifest, NewRecord, Op, Record, catalogue, rebuild};
+use crate::archive::{Manifest, NewRecord, Op, Record, SegmentName, catalogue, overview, rebuild};
 use crate::ops::{Context, Finding, audit};
 use crate::progress::{Progress, Unit};
-use crate::segment::check;
+use crate::segment::{SegmentSummary, check};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -31,24 +31,25 @@ pub fn rebuild_manifest(
     let lock = archive.lock()?;
     archive.remove_leftovers(&lock)?;
     let mut report = RebuildReport::default();
-    let (mut found, _) = archive.segment_files()?;
-    found.sort_by(|a, b| a.name.cmp(&b.name));
+    // Of a segment that lies elsewhere the stub is here; the rest of it is fetched.
+    let mut found = archive.stub_names()?;
+    found.extend(archive.segment_files()?.0.into_iter().map(|found| found.name));
     progress.begin("reading segments", Some(found.len() as u64), Unit::Files);
     // What segments do not know: what expired, what was promised, and what is held. Of a
     // damaged manifest, the lines that are as they were written are believed.
     let old = Manifest::load_checked(&archive).map(|(old, _)| old).unwrap_or_default();
     let mut records: Vec<NewRecord> = old.expired().map(|record| again(context, record)).collect();
-    for segment in found {
+    let copies = old.copies();
+    for name in found {
         if progress.stop_requested() {
             return Err(Error::Interrupted("the manifest stays as it was".to_owned()));
         }
-        let path = archive.segment_path(&segment.name);
-        let checked =
-            archive.open_segment(&segment.name).and_then(|file| check(&file, &path, &|_| {}));
+        let path = archive.segment_path(&name);
+        let checked = archive.open_segment(&name).and_then(|file| check(&file, &path, &|_| {}));
         match checked {
-            Ok(checked) if checked.date.is_some_and(|date| date != segment.name.date) => {
+            Ok(checked) if checked.date.is_some_and(|date| date != name.date) => {
                 report.findings.push(Finding::new(
-                    segment.name.to_string(),
+                    name.to_string(),
                     "its events are of another day than its name says",
                 ));
             }
@@ -57,30 +58,41 @@ pub fn rebuild_manifest(
                     let mut record = NewRecord::new(context.now, Op::Import);
                     record.by = Some(context.by.clone());
                     record.note = Some("rebuilt from the segment".to_owned());
-                    record.describe(&segment.name, &summary);
-                    let was = old.record_of(&segment.name);
+                    record.describe(&name, &summary);
+                    let was = old.record_of(&name);
                     if let Some(was) = was.filter(|was| was.sha256 == Some(summary.sha256)) {
                         record.keep.clone_from(&was.keep);
                         record.yields = was.yields;
                     }
                     records.push(record);
                     report.segments += 1;
+                    if !archive.has_file(&name)? {
+                        let object = archive.read_stub(&name)?.map(|stub| stub.object);
+                        let ops = [Op::Upload, Op::Evict];
+                        records.extend(
+                            ops.map(|op| {
+                                elsewhere(context, op, &name, &summary, object.as_deref())
+                            }),
+                        );
+                        continue;
+                    }
+                    if let Some(object) = copies.get(&summary.sha256) {
+                        let copy = elsewhere(context, Op::Upload, &name, &summary, Some(object));
+                        records.push(copy);
+                    }
                     // A run that was stopped without room may have left it without.
-                    if archive.read_checksum(&segment.name).is_ok_and(|text| text.is_none()) {
+                    if archive.read_checksum(&name).is_ok_and(|text| text.is_none()) {
                         let token = context.next_token();
-                        archive.write_checksum(&segment.name, &summary.sha256, token, &lock)?;
+                        archive.write_checksum(&name, &summary.sha256, token, &lock)?;
                     }
                 }
             }
             Ok(checked) => report.findings.extend(
-                checked
-                    .findings
-                    .into_iter()
-                    .map(|reason| Finding::new(segment.name.to_string(), reason)),
+                checked.findings.into_iter().map(|reason| Finding::new(name.to_string(), reason)),
             ),
             // The segment may be whole: a manifest without it would hide its events.
             Err(error @ Error::Io { .. }) => return Err(error),
-            Err(error) => report.findings.push(Finding::of(segment.name.to_string(), &error)),
+            Err(error) => report.findings.push(Finding::of(name.to_string(), &error)),
         }
         progress.advance(1);
     }
@@ -93,9 +105,28 @@ pub fn rebuild_manifest(
     // Readers do without what cannot be written now; the next rotate tries again.
     let manifest = Manifest::load(&archive)?;
     let _ = catalogue::complete(&archive, &manifest, &lock);
+    let _ = overview::refresh(&archive, &manifest, context.next_token(), &lock);
     let told = audit::Told::default();
     report.findings.extend(audit::tell(store, context, "archive_rebuilt", &manifest, 0, told));
     Ok(report)
+}
+
+/// That a segment has a copy elsewhere, or is nowhere but there.
+fn elsewhere(
+    context: &Context,
+    op: Op,
+    name: &SegmentName,
+    summary: &SegmentSummary,
+    object: Option<&str>,
+) -> NewRecord {
+    let mut record = NewRecord::new(context.now, op);
+    record.by = Some(context.by.clone());
+    record.date = Some(name.date);
+    record.segment = Some(name.clone());
+    record.sha256 = Some(summary.sha256);
+    record.bytes = Some(summary.bytes);
+    record.object = object.map(str::to_owned);
+    record
 }
 
 /// A record of the manifest that is replaced, to stand in the new one.

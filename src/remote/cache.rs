@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
+
 use crate::segment::{Piece, Sha256Hash};
 
 /// What goes when there is no more room, beside what is too much: a tenth.
@@ -49,7 +51,9 @@ impl Cache {
             return None;
         }
         // When it was used last; where that cannot be noted, it goes a little earlier.
-        let _ = file.set_modified(SystemTime::now());
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let times = Timestamps { last_access: now, last_modification: now };
+        let _ = rustix::fs::futimens(&file, &times);
         Some(bytes)
     }
 

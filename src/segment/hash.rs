@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::event::{Malformed, shown};
 
 /// A SHA-256, displayed as 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256Hash(pub [u8; 32]);
 
 impl Sha256Hash {

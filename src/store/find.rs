@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{FoundEvent, Store, step};
-use crate::archive::{ArchiveDir, Expired, Manifest, SegmentName, SegmentPlace};
+use crate::archive::{ArchiveDir, Expired, Overview, SegmentName, SegmentPlace, SegmentRow};
 use crate::event::{Date, EventName, EventPath, PathRef, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::segment::SegmentReader;
@@ -83,7 +83,7 @@ impl Store {
         if let Some(archive) = self.archive()? {
             step();
             let own = Look { archive: &archive, host: None, name, likely };
-            let (found, manifest) = own.until_settled(only_there, &mut failed)?;
+            let (found, overview) = own.until_settled(only_there, &mut failed)?;
             if let Some(found) = found {
                 return Ok(found);
             }
@@ -95,9 +95,9 @@ impl Store {
                     Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            expired = Expired::of(manifest.expired().filter(|record| {
-                !only_there || record.segment.as_ref().map(|segment| segment.date) == likely
-            }));
+            expired = Expired::of_rows(
+                overview.expired().filter(|row| !only_there || Some(row.name.date) == likely),
+            );
         }
         if let Some(error) = failed {
             return Err(error);
@@ -124,35 +124,35 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// The event, and the manifest by which it was looked for. `failed` becomes the first thing
+    /// The event, and the segments among which it was looked for. `failed` becomes the first thing
     /// that could not be read.
     fn until_settled(
         &self,
         only_there: bool,
         failed: &mut Option<Error>,
-    ) -> Result<(Option<FoundEvent>, Manifest)> {
-        let mut manifest = Manifest::load(self.archive)?;
+    ) -> Result<(Option<FoundEvent>, Overview)> {
+        let mut overview = Overview::load(self.archive)?;
         loop {
-            let (found, vanished, error) = self.at_all(&manifest, only_there);
+            let (found, vanished, error) = self.at_all(&overview, only_there);
             // What is gone expired, or another segment took its place.
-            if found.is_none() && vanished && manifest.reload_if_changed(self.archive)? {
+            if found.is_none() && vanished && overview.reload_if_changed(self.archive)? {
                 continue;
             }
             *failed = failed.take().or(error);
-            return Ok((found, manifest));
+            return Ok((found, overview));
         }
     }
 
     /// The event, whether a segment was not there, and what could not be read.
     fn at_all(
         &self,
-        manifest: &Manifest,
+        overview: &Overview,
         only_there: bool,
     ) -> (Option<FoundEvent>, bool, Option<Error>) {
-        let dates: BTreeSet<Date> = manifest.segments().map(|(name, _)| name.date).collect();
+        let dates: BTreeSet<Date> = overview.segments().iter().map(|row| row.name.date).collect();
         let (mut vanished, mut failed) = (false, None);
         for date in ordered(dates.into_iter(), self.likely, only_there) {
-            for (segment, _) in manifest.segments_of(date) {
+            for SegmentRow { name: segment, .. } in overview.segments_of(date) {
                 step();
                 match find_archived(self.archive, segment, self.name, &mut failed) {
                     Ok(Some((path, bytes))) => {

@@ -10,14 +10,16 @@ use super::notice::{Notice, Notices};
 use super::source::Opened;
 use super::{Query, Store, step};
 use crate::Result;
-use crate::archive::{ArchiveDir, Expired, Manifest, Record, SegmentName, SegmentPlace, catalogue};
+use crate::archive::{
+    ArchiveDir, Expired, Overview, SegmentName, SegmentPlace, SegmentRow, catalogue,
+};
 use crate::event::Date;
 use crate::segment::{Fetch, Piece, SegmentReader, Sha256Hash};
 
 pub(super) struct Searched {
     host: Option<Arc<str>>,
     archive: Option<ArchiveDir>,
-    manifest: Manifest,
+    overview: Overview,
     /// Segments that hold none of the correlation ids that are asked for.
     without: HashSet<Sha256Hash>,
     /// The segments of each opened day that were looked at, and whether each could be opened,
@@ -32,9 +34,9 @@ impl Searched {
         archive: Option<ArchiveDir>,
         query: &Query,
     ) -> Result<Self> {
-        let manifest = match &archive {
-            Some(archive) => Manifest::load(archive)?,
-            None => Manifest::default(),
+        let overview = match &archive {
+            Some(archive) => Overview::load(archive)?,
+            None => Overview::default(),
         };
         let without = match &archive {
             Some(archive) if !query.filter.correlation_ids.is_empty() => {
@@ -42,7 +44,7 @@ impl Searched {
             }
             _ => HashSet::new(),
         };
-        Ok(Self { host, archive, manifest, without, known: HashMap::new() })
+        Ok(Self { host, archive, overview, without, known: HashMap::new() })
     }
 
     /// The mirrors of other hosts' archives. One that is damaged costs itself.
@@ -63,38 +65,28 @@ impl Searched {
     }
 
     /// The segments that may hold an answer.
-    fn candidates<'a>(
-        &'a self,
-        query: &'a Query,
-    ) -> impl Iterator<Item = (&'a SegmentName, &'a Record)> {
-        let may_answer = move |record: &Record| may_answer(&query.filter, &self.without, record);
-        self.manifest
-            .segments()
-            .filter(move |(name, record)| query.wants(name.date) && may_answer(record))
+    fn candidates<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a SegmentRow> {
+        self.overview.segments().iter().filter(move |row| {
+            query.wants(row.name.date) && may_answer(&query.filter, &self.without, row)
+        })
     }
 
     /// The days of segments that may hold an answer.
     pub(super) fn dates<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = Date> {
-        self.candidates(query).map(|(name, _)| name.date)
+        self.candidates(query).map(|row| row.name.date)
     }
 
     /// What expired and could have held an answer.
     pub(super) fn expired(&self, query: &Query) -> Option<Expired> {
-        Expired::of(self.manifest.expired().filter(|record| {
-            record.segment.as_ref().is_some_and(|name| query.wants(name.date))
-                && may_answer(&query.filter, &self.without, record)
+        Expired::of_rows(self.overview.expired().filter(|row| {
+            query.wants(row.name.date) && may_answer(&query.filter, &self.without, row)
         }))
     }
 
     /// The segments that may hold an answer and lie elsewhere.
     pub(super) fn away(&self, query: &Query) -> Vec<SegmentName> {
-        let evicted = self.manifest.evicted();
-        if evicted.is_empty() && self.host.is_none() {
-            return Vec::new();
-        }
-        let is_away = |name: &SegmentName| self.host.is_some() || evicted.contains_key(name);
-        let names = self.candidates(query).map(|(name, _)| name);
-        names.filter(|name| is_away(name)).cloned().collect()
+        let is_away = |row: &&SegmentRow| self.host.is_some() || row.evicted;
+        self.candidates(query).filter(is_away).map(|row| row.name.clone()).collect()
     }
 
     /// The frames of a segment that are to be fetched, if they are not here.
@@ -127,7 +119,7 @@ impl Searched {
             self.archive = store.archive()?;
         }
         let Some(archive) = &self.archive else { return Ok(0) };
-        self.manifest.reload_if_changed(archive)?;
+        self.overview.reload_if_changed(archive)?;
         let mut count = 0;
         // What is gone by the time it is opened expired, or another segment took its place:
         // then the manifest says so by now, and names that one.
@@ -147,14 +139,15 @@ impl Searched {
         let Some(archive) = &self.archive else { return Ok(false) };
         let known = self.known.entry(date).or_default();
         let names: Vec<SegmentName> = self
-            .manifest
+            .overview
             .segments_of(date)
-            .filter(|(name, record)| {
-                !known.contains_key(name)
-                    && !is_open_already(known, record)
-                    && may_answer(&query.filter, &self.without, record)
+            .iter()
+            .filter(|row| {
+                !known.contains_key(&row.name)
+                    && !is_open_already(known, row)
+                    && may_answer(&query.filter, &self.without, row)
             })
-            .map(|(name, _)| name.clone())
+            .map(|row| row.name.clone())
             .collect();
         let mut look_again = false;
         for name in names {
@@ -167,8 +160,8 @@ impl Searched {
                 Ok(reader) => reader,
                 Err(error)
                     if error.is_not_found() && {
-                        self.manifest.reload_if_changed(archive)?;
-                        !self.manifest.names(&name)
+                        self.overview.reload_if_changed(archive)?;
+                        !self.overview.names(&name)
                     } =>
                 {
                     look_again = true;

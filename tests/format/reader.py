@@ -230,8 +230,8 @@ def manifest(data: bytes) -> dict[str, Any]:
         if len(line) > 16 << 20 or not sealed(line):
             wrong(f"line {number} is not as it was written")
         record = json.loads(line)
-        if record["v"] != 1:
-            wrong(f"line {number} has version {record['v']}; this reader knows version 1")
+        if record["v"] not in (1, 2):
+            wrong(f"line {number} has version {record['v']}; this reader knows versions 1 and 2")
         if record["prev"] != head or record["seq"] != number:
             wrong(f"line {number} does not follow the line before it")
         head = sha256(line)

@@ -8,14 +8,21 @@ use std::fs;
 use std::path::Path;
 
 /// Each room and those that it may use, itself left out. What is not listed is no room.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("event", &["error"]),
     ("segment", &["event", "fs", "error", "progress"]),
     ("live", &["event", "fs", "error", "progress"]),
     ("archive", &["segment", "event", "fs", "error", "progress"]),
     ("policy", &["event", "fs", "error", "progress"]),
     ("store", &["live", "archive", "policy", "segment", "event", "fs", "error", "progress"]),
-    ("ops", &["store", "live", "archive", "policy", "segment", "event", "fs", "error", "progress"]),
+    ("remote", &["segment", "fs", "error"]),
+    (
+        "ops",
+        &[
+            "store", "live", "archive", "policy", "remote", "segment", "event", "fs", "error",
+            "progress",
+        ],
+    ),
     (
         "views",
         &["store", "live", "archive", "policy", "segment", "event", "fs", "error", "progress"],
@@ -27,8 +34,8 @@ const ROOMS: [(&str, &[&str]); 12] = [
     (
         "cli",
         &[
-            "ops", "views", "store", "live", "archive", "policy", "segment", "event", "error",
-            "progress",
+            "ops", "views", "store", "live", "archive", "policy", "remote", "segment", "event",
+            "error", "progress",
         ],
     ),
 ];

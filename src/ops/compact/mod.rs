@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use group::{Group, GroupRun};
 
-use crate::archive::{ArchiveDir, Manifest, catalogue};
+use crate::archive::{ArchiveDir, Manifest, catalogue, overview};
 use crate::event::Date;
 use crate::ops::hold::Holds;
 use crate::ops::rotate::open_manifest;
@@ -208,6 +208,7 @@ pub fn compact(
     if !report.days.is_empty() {
         // Readers do without what cannot be written now; the next run tries again.
         let _ = catalogue::drop_gone(&archive, writer.manifest(), context.next_token(), &lock);
+        let _ = overview::refresh(&archive, writer.manifest(), context.next_token(), &lock);
     }
     let told = audit::Told {
         segments: report.days.iter().map(|day| day.segment.clone()).collect(),

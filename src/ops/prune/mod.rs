@@ -16,7 +16,7 @@ use serde::Serialize;
 pub(in crate::ops) use plan::is_over;
 pub use plan::{Difference, Expiring, Held, PrunePlan};
 
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, catalogue};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, catalogue, overview};
 use crate::live::LiveTree;
 use crate::ops::clock::{check_clock, jump};
 use crate::ops::hold::Holds;
@@ -174,6 +174,7 @@ pub fn prune(
     if !report.expired.is_empty() {
         // Readers do without what cannot be written now; the next run tries again.
         let _ = catalogue::drop_gone(&archive, writer.manifest(), context.next_token(), &lock);
+        let _ = overview::refresh(&archive, writer.manifest(), context.next_token(), &lock);
     }
     let told = audit::Told {
         segments: report.expired.iter().map(|expired| expired.segment.clone()).collect(),

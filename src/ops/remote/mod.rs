@@ -12,6 +12,8 @@ mod rebuild;
 mod status;
 mod verify;
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 pub use evict::{EvictReport, Evicted, evict, evict_plan};
@@ -92,22 +94,40 @@ fn hash_of(
 }
 
 /// The text of a host's manifest, from its first record on: what is known of it already, and
-/// the pieces that go on from there.
+/// the pieces that go on from there. Of several, the one that began last: it was rebuilt.
 fn manifest_text(
     bucket: &Bucket,
     host: &str,
     listing: &Listing,
     known: Option<(&ArchiveDir, &Manifest)>,
 ) -> Result<Vec<u8>> {
-    let pieces = chosen(&listing.pieces());
-    let count = known.map_or(0, |(_, manifest)| manifest.records().len() as u64);
+    let pieces = listing.pieces();
+    let origins: BTreeSet<u64> = pieces.iter().map(|piece| piece.origin).collect();
+    let mut newest = Vec::new();
+    for origin in origins {
+        let known = known.filter(|(_, manifest)| manifest.origin() == Some(origin));
+        let text = text_of(bucket, host, listing, chosen(&pieces, origin), known)?;
+        if ManifestPiece::begins(&text) > ManifestPiece::begins(&newest) {
+            newest = text;
+        }
+    }
+    Ok(newest)
+}
+
+fn text_of(
+    bucket: &Bucket,
+    host: &str,
+    listing: &Listing,
+    pieces: Vec<ManifestPiece>,
+    known: Option<(&ArchiveDir, &Manifest)>,
+) -> Result<Vec<u8>> {
     let mut text = Vec::new();
-    let mut head = Sha256Hash::ZERO;
-    let mut next = 1;
-    if let Some((archive, manifest)) = known.filter(|_| count > 0) {
-        let all = ManifestPiece { first: 1, last: count, head: manifest.head() };
+    let (mut head, mut next) = (Sha256Hash::ZERO, 1);
+    if let Some((archive, manifest)) = known
+        && let Some(all) = whole(manifest)
+    {
         text = archive.manifest_lines(&all)?;
-        (head, next) = (manifest.head(), count + 1);
+        (head, next) = (all.head, all.last + 1);
     }
     for piece in pieces {
         if piece.last < next {
@@ -125,13 +145,16 @@ fn manifest_text(
         let new: Vec<u8> = lines.flatten().copied().collect();
         let rest = ManifestPiece { first: next, ..piece };
         if !rest.is(&new, head) {
-            return Err(damaged(
-                "it does not follow the records before it, or is damaged: another machine may \
-                 write under the same name",
-            ));
+            return Err(damaged("it does not follow the records before it, or is damaged"));
         }
         text.extend_from_slice(&new);
         (head, next) = (piece.head, piece.last + 1);
     }
     Ok(text)
+}
+
+/// A whole manifest as one piece; `None` when it is empty.
+fn whole(manifest: &Manifest) -> Option<ManifestPiece> {
+    let (origin, last) = (manifest.origin()?, manifest.records().len() as u64);
+    Some(ManifestPiece { origin, first: 1, last, head: manifest.head() })
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Listing, Remote, manifest_text};
+use super::{Listing, Remote, manifest_text, whole};
 use crate::archive::copies::{PEERS, segment_object};
-use crate::archive::{ArchiveDir, ArchiveLock, Manifest, SegmentName, Stub, catalogue};
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, SegmentName, Stub, catalogue, overview};
 use crate::event::NodeName;
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
@@ -109,9 +109,8 @@ fn mirror(
         }
         text => text?,
     };
-    let is_new = known.as_ref().is_none_or(|manifest| {
-        mirror.manifest_lines(&whole(manifest)).map_or(true, |known| known != text)
-    });
+    let there = known.as_ref().and_then(whole).map(|all| mirror.manifest_lines(&all));
+    let is_new = there.transpose()?.as_ref() != Some(&text);
     if is_new && !text.is_empty() {
         mirror.put_manifest(&text, true, context.next_token(), &lock)?;
     }
@@ -140,6 +139,7 @@ fn mirror(
     make_stubs(&mirror, context, bucket, wanted, &lock, findings)?;
     // Readers do without what cannot be written now; the next pull tries again.
     let _ = catalogue::complete(&mirror, &manifest, &lock);
+    let _ = overview::refresh(&mirror, &manifest, context.next_token(), &lock);
     let events = manifest.segments().filter_map(|(_, record)| record.events);
     Ok(MirroredHost {
         host: host.to_owned(),
@@ -148,11 +148,6 @@ fn mirror(
         events: events.fold(0, u64::saturating_add),
         new_stubs,
     })
-}
-
-fn whole(manifest: &Manifest) -> crate::archive::copies::ManifestPiece {
-    let last = (manifest.records().len() as u64).max(1);
-    crate::archive::copies::ManifestPiece { first: 1, last, head: manifest.head() }
 }
 
 /// Stubs of this host's own segments that went elsewhere.

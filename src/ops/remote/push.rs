@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::{Listing, Remote, hash_of};
+use super::{Listing, Remote, hash_of, whole};
 use crate::archive::copies::{ManifestPiece, chosen, segment_object, segment_of_object};
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, Record, SegmentName};
 use crate::ops::{Context, Finding};
@@ -243,10 +243,14 @@ fn record(archive: &ArchiveDir, context: &Context, wanted: &Wanted) -> Result<bo
 /// Refuses to write beside what another machine wrote under the same name.
 fn check_lineage(remote: Remote<'_>, listing: &Listing, manifest: &Manifest) -> Result<()> {
     for piece in listing.pieces() {
-        if manifest.hash_at(piece.last) == Some(piece.head) {
+        let is_ours = Some(piece.origin) == manifest.origin();
+        // A rebuilt manifest takes the place of whatever was there before.
+        if (is_ours && manifest.hash_at(piece.last) == Some(piece.head))
+            || (!is_ours && manifest.is_rebuilt())
+        {
             continue;
         }
-        let reason = if piece.last > manifest.records().len() as u64 {
+        let reason = if is_ours && piece.last > manifest.records().len() as u64 {
             "knows more of this host than the archive here does"
         } else {
             "holds another history of this host"
@@ -270,13 +274,14 @@ fn send_manifest(
     remote: Remote<'_>,
     listing: &Listing,
 ) -> Result<u64> {
-    let there = chosen(&listing.pieces());
-    let (covered, last) = (there.last().map_or(0, |piece| piece.last), manifest.records().len());
-    if covered == last as u64 {
+    let Some(whole) = whole(manifest) else { return Ok(0) };
+    let there = chosen(&listing.pieces(), whole.origin);
+    let covered = there.last().map_or(0, |piece| piece.last);
+    if covered == whole.last {
         return Ok(0);
     }
     let first = if there.len() >= MANY_PIECES { 1 } else { covered + 1 };
-    let piece = ManifestPiece { first, last: last as u64, head: manifest.head() };
+    let piece = ManifestPiece { first, ..whole };
     let before = manifest.hash_at(first - 1).unwrap_or(Sha256Hash::ZERO);
     let text = archive.manifest_lines(&piece)?;
     let changed = |path: String, reason: &str| Err(Error::corrupt(path, reason));
@@ -290,7 +295,7 @@ fn send_manifest(
         let path = format!("{}/{name}", remote.bucket.url());
         return changed(path, "it was sent, but what came back is something else");
     }
-    Ok(last as u64 - covered)
+    Ok(whole.last - covered)
 }
 
 /// Removes the copies of segments that the manifest says are gone for good.

@@ -14,6 +14,7 @@ use super::{Listing, Remote, manifest_text};
 use crate::archive::copies::{MANIFEST_FOLDER, segment_object, segment_of_object};
 use crate::archive::{
     ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName, catalogue,
+    overview,
 };
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
@@ -82,6 +83,7 @@ pub fn rebuild(
     report.events = events.fold(0, u64::saturating_add);
     // Readers do without what cannot be written now; the next run tries again.
     let _ = catalogue::complete(&archive, &manifest, &lock);
+    let _ = overview::refresh(&archive, &manifest, context.next_token(), &lock);
     Ok(report)
 }
 

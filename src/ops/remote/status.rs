@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Listing, Remote};
-use crate::archive::copies::{segment_object, segment_of_object};
+use crate::archive::copies::{chosen, segment_object, segment_of_object};
 use crate::archive::{Manifest, Op};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -102,9 +102,11 @@ fn of_host(
             copies.fold((0, 0_u64), |(n, b), o| (n + 1, b.saturating_add(o.bytes)));
         (status.objects, status.object_bytes) = (Some(count), Some(bytes));
         status.not_copied = Some(not_copied).filter(|_| own);
-        let there = crate::archive::copies::chosen(&listing.pieces());
-        let there = there.last().map_or(0, |piece| piece.last);
-        status.records_behind = Some((manifest.records().len() as u64).abs_diff(there));
+        let pieces = listing.pieces();
+        let here = manifest.records().len() as u64;
+        let there = manifest.origin().map(|origin| chosen(&pieces, origin));
+        let there = there.and_then(|chosen| chosen.last().map(|piece| piece.last)).unwrap_or(0);
+        status.records_behind = Some(here.abs_diff(there));
     }
     let last = manifest.records().iter().rev();
     let mut last = last.filter(|record| !own || record.op == Op::Upload);

@@ -1,0 +1,421 @@
+//! The segments of an archive, as far as a query must know them, and a file that spares
+//! readers the manifest's older part.
+//!
+//! A manifest grows by a line for each thing that ever happened, and to read and check all
+//! of it takes longer the older an archive is. The file `overview` holds what a query needs
+//! of the lines up to one of them: a row for each segment. It names that line by its place and
+//! its hash, so a reader can tell that it belongs to this manifest, and goes on from there
+//! with the lines that came later. It is derived and may be removed at any time: what is not
+//! sound, or does not belong, is as good as none, and the whole manifest is read. Writers and
+//! `verify` never use it.
+
+use std::fs::File;
+use std::io::Read;
+
+use super::dir::MANIFEST;
+use super::manifest::Stamp;
+use super::rebuild::Temp;
+use super::{ArchiveDir, ArchiveLock, Expired, Manifest, Op, Record, SegmentName};
+use crate::event::{Date, Timestamp};
+use crate::fs;
+use crate::segment::Sha256Hash;
+use crate::{Error, Result};
+
+/// The file's name.
+pub(super) const OVERVIEW: &str = "overview";
+
+/// "HLOV" and the version.
+const MAGIC: [u8; 8] = *b"HLOV\x01\0\0\0";
+
+/// A manifest with fewer records is read whole.
+const LEAST_RECORDS: usize = 256;
+
+/// A larger file is none: three million segments have fewer bytes.
+const MAX_BYTES: u64 = 256 << 20;
+
+const HEADER_BYTES: usize = 80;
+const ROW_BYTES: usize = 72;
+const HASH_BYTES: usize = 32;
+
+/// A day that the rows count from.
+const EPOCH: &str = "1970-01-01";
+
+/// A segment, as far as a query must know it without opening it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentRow {
+    /// Its name.
+    pub name: SegmentName,
+    /// SHA-256 of its file, if it was recorded.
+    pub sha256: Option<Sha256Hash>,
+    /// The earliest timestamp in it.
+    pub first: Option<Timestamp>,
+    /// The latest timestamp in it.
+    pub last: Option<Timestamp>,
+    /// The events in it.
+    pub events: u64,
+    /// Whether its file went elsewhere by intent.
+    pub evicted: bool,
+    /// The segments that it took the place of, if that was told of lately.
+    pub supersedes: Vec<SegmentName>,
+}
+
+impl SegmentRow {
+    fn of(name: &SegmentName, record: &Record) -> Self {
+        Self {
+            name: name.clone(),
+            sha256: record.sha256,
+            first: record.first,
+            last: record.last,
+            events: record.events.unwrap_or(0),
+            evicted: false,
+            supersedes: record.supersedes.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// The segments of an archive: those that are in it, and those that expired.
+#[derive(Debug, Default)]
+pub struct Overview {
+    /// By name.
+    segments: Vec<SegmentRow>,
+    /// In the order in which they expired; some may be in the archive again.
+    expired: Vec<SegmentRow>,
+    stamp: Option<Stamp>,
+}
+
+/// What the file says of the manifest that it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Header {
+    /// The records that the rows follow from.
+    records: u64,
+    /// Where the last of them begins, and the bytes up to its end, newline included.
+    last_line: u64,
+    bytes: u64,
+    /// Its hash.
+    head: Sha256Hash,
+    segments: u64,
+    expired: u64,
+}
+
+impl Overview {
+    /// Reads what a query needs of an archive. Damage in what is read of the manifest is an
+    /// [`Error::Corrupt`], as it is for [`Manifest::load`].
+    pub fn load(archive: &ArchiveDir) -> Result<Self> {
+        match Self::read(archive) {
+            Some(overview) => Ok(overview),
+            None => Ok(Self::of(&Manifest::load(archive)?)),
+        }
+    }
+
+    /// The same, from a manifest.
+    pub fn of(manifest: &Manifest) -> Self {
+        let mut overview = Self { stamp: manifest.stamp(), ..Self::default() };
+        for record in manifest.records() {
+            overview.add(record);
+        }
+        overview
+    }
+
+    fn position(&self, name: &SegmentName) -> Result<usize, usize> {
+        self.segments.binary_search_by(|row| row.name.cmp(name))
+    }
+
+    /// Takes up what happened next.
+    fn add(&mut self, record: &Record) {
+        let Some(name) = &record.segment else { return };
+        match record.op {
+            Op::Rotate | Op::Import | Op::Compact => {
+                for old in record.supersedes.iter().flatten() {
+                    if let Ok(at) = self.position(old) {
+                        self.segments.remove(at);
+                    }
+                }
+                let row = SegmentRow::of(name, record);
+                match self.position(name) {
+                    Ok(at) => self.segments[at] = row,
+                    Err(at) => self.segments.insert(at, row),
+                }
+            }
+            Op::Prune => {
+                if let Ok(at) = self.position(name) {
+                    self.segments.remove(at);
+                }
+                self.expired.push(SegmentRow::of(name, record));
+            }
+            Op::Evict => {
+                if let Ok(at) = self.position(name)
+                    && self.segments[at].sha256 == record.sha256
+                {
+                    self.segments[at].evicted = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The segments that are in the archive, by name.
+    pub fn segments(&self) -> &[SegmentRow] {
+        &self.segments
+    }
+
+    /// The segments of one day.
+    pub fn segments_of(&self, date: Date) -> &[SegmentRow] {
+        let from = self.segments.partition_point(|row| row.name.date < date);
+        let to = self.segments.partition_point(|row| row.name.date <= date);
+        &self.segments[from..to]
+    }
+
+    /// Whether a segment is in the archive.
+    pub fn names(&self, name: &SegmentName) -> bool {
+        self.position(name).is_ok()
+    }
+
+    /// The segments that expired, oldest first.
+    pub fn expired(&self) -> impl Iterator<Item = &SegmentRow> {
+        self.expired.iter().filter(|row| !self.names(&row.name))
+    }
+
+    /// Looks again if the manifest's file is not the one that was read; whether it was.
+    pub fn reload_if_changed(&mut self, archive: &ArchiveDir) -> Result<bool> {
+        if Manifest::stamp_now(archive)? == self.stamp {
+            return Ok(false);
+        }
+        *self = Self::load(archive)?;
+        Ok(true)
+    }
+
+    /// The rows of the file, and what the manifest's newer lines add to them; `None` unless
+    /// both are sound and belong together.
+    fn read(archive: &ArchiveDir) -> Option<Self> {
+        let file = fs::open_regular(archive.fd(), OVERVIEW).ok()?;
+        let mut text = Vec::new();
+        file.take(MAX_BYTES).read_to_end(&mut text).ok()?;
+        let (header, mut overview) = decode(&text)?;
+        drop(text);
+        let manifest = Manifest::load_after(
+            archive,
+            header.last_line,
+            header.bytes,
+            header.records,
+            header.head,
+        )?;
+        overview.stamp = manifest.stamp();
+        for record in manifest.records() {
+            overview.add(record);
+        }
+        Some(overview)
+    }
+}
+
+impl Expired {
+    /// Sums up rows of expired segments; `None` when there are none.
+    pub fn of_rows<'a>(rows: impl Iterator<Item = &'a SegmentRow>) -> Option<Self> {
+        Self::sum(rows.map(|row| (Some(row.name.date), row.events)))
+    }
+}
+
+/// Writes the file anew, if the manifest is long enough and has newer lines.
+pub(crate) fn refresh(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    token: u64,
+    _lock: &ArchiveLock,
+) -> Result<()> {
+    write(archive, manifest, token, LEAST_RECORDS)
+}
+
+fn write(archive: &ArchiveDir, manifest: &Manifest, token: u64, least: usize) -> Result<()> {
+    let records = manifest.records().len();
+    if records < least || manifest.torn().is_some() || covers(archive, records as u64) {
+        return Ok(());
+    }
+    let Some((last_line, bytes)) = last_line(archive, manifest)? else { return Ok(()) };
+    let overview = Overview::of(manifest);
+    let header = Header {
+        records: records as u64,
+        last_line,
+        bytes,
+        head: manifest.head(),
+        segments: overview.segments.len() as u64,
+        expired: overview.expired.len() as u64,
+    };
+    let path = || archive.root().join(OVERVIEW);
+    let Some(text) = encode(&header, &overview) else { return Ok(()) };
+    let temp = Temp::write(archive, token, &mut &text[..])?;
+    rustix::fs::renameat(archive.fd(), &temp.name, archive.fd(), OVERVIEW)
+        .map_err(|errno| Error::io(path(), "replace", errno))
+}
+
+/// Whether the file that is there covers so many records.
+fn covers(archive: &ArchiveDir, records: u64) -> bool {
+    let mut header = [0; HEADER_BYTES];
+    let file = fs::open_regular(archive.fd(), OVERVIEW);
+    file.is_ok_and(|mut file| file.read_exact(&mut header).is_ok())
+        && header.starts_with(&MAGIC)
+        && header[8..16] == records.to_le_bytes()
+}
+
+/// Where the manifest's last line begins and ends; `None` if the file is not the one that was
+/// read.
+fn last_line(archive: &ArchiveDir, manifest: &Manifest) -> Result<Option<(u64, u64)>> {
+    let path = archive.manifest_path();
+    let failed = |error| Error::io(&path, "read", error);
+    let file: File = fs::open_regular(archive.fd(), MANIFEST).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    let mut wanted = 64 << 10_u64;
+    loop {
+        let from = bytes.saturating_sub(wanted);
+        let mut tail = vec![0; (bytes - from) as usize];
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut tail, from).map_err(failed)?;
+        let Some(text) = tail.strip_suffix(b"\n") else { return Ok(None) };
+        match memchr::memrchr(b'\n', text) {
+            Some(at) => {
+                let is_last = Sha256Hash::of(&text[at + 1..]) == manifest.head();
+                return Ok(is_last.then_some((from + at as u64 + 1, bytes)));
+            }
+            None if from == 0 => return Ok(None),
+            None => wanted *= 8,
+        }
+    }
+}
+
+fn days(date: Date) -> Option<i32> {
+    let epoch: Date = EPOCH.parse().ok()?;
+    i32::try_from(date.days_since(epoch)).ok()
+}
+
+fn date(days: i32) -> Option<Date> {
+    let epoch: Date = EPOCH.parse().ok()?;
+    Some(epoch.plus_days(i64::from(days)))
+}
+
+/// Flags of a row.
+const HAS_SHA256: u8 = 1;
+const HAS_FIRST: u8 = 2;
+const HAS_LAST: u8 = 4;
+const EVICTED: u8 = 8;
+
+fn encode(header: &Header, overview: &Overview) -> Option<Vec<u8>> {
+    let mut classes: Vec<&str> = Vec::new();
+    let rows = || overview.segments.iter().chain(&overview.expired);
+    for class in rows().filter_map(|row| row.name.class.as_deref()) {
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    let mut text = Vec::with_capacity(HEADER_BYTES + rows().count() * ROW_BYTES + 1024);
+    text.extend_from_slice(&MAGIC);
+    for number in [header.records, header.last_line, header.bytes, header.segments, header.expired]
+    {
+        text.extend_from_slice(&number.to_le_bytes());
+    }
+    text.extend_from_slice(&header.head.0);
+    text.push(u8::try_from(classes.len()).ok()?);
+    for class in &classes {
+        text.push(u8::try_from(class.len()).ok()?);
+        text.extend_from_slice(class.as_bytes());
+    }
+    for row in rows() {
+        let class = row.name.class.as_deref();
+        let class = class.and_then(|class| classes.iter().position(|known| *known == class));
+        let mut flags = 0;
+        for (flag, is) in [
+            (HAS_SHA256, row.sha256.is_some()),
+            (HAS_FIRST, row.first.is_some()),
+            (HAS_LAST, row.last.is_some()),
+            (EVICTED, row.evicted),
+        ] {
+            flags |= if is { flag } else { 0 };
+        }
+        text.extend_from_slice(&days(row.name.date)?.to_le_bytes());
+        text.extend_from_slice(&row.name.number.to_le_bytes());
+        text.push(class.map_or(0, |at| at as u8 + 1));
+        text.push(flags);
+        text.extend_from_slice(&[0; 6]);
+        text.extend_from_slice(&row.sha256.unwrap_or(Sha256Hash::ZERO).0);
+        for time in [row.first, row.last] {
+            text.extend_from_slice(&time.map_or(0, Timestamp::micros).to_le_bytes());
+        }
+        text.extend_from_slice(&row.events.to_le_bytes());
+    }
+    let own = Sha256Hash::of(&text);
+    text.extend_from_slice(&own.0);
+    Some(text)
+}
+
+fn decode(text: &[u8]) -> Option<(Header, Overview)> {
+    let (body, own) = text.split_at_checked(text.len().checked_sub(HASH_BYTES)?)?;
+    if !body.starts_with(&MAGIC) || Sha256Hash::of(body).0 != own {
+        return None;
+    }
+    let mut rest = Bytes(body.get(MAGIC.len()..)?);
+    let (records, last_line, bytes) = (rest.u64()?, rest.u64()?, rest.u64()?);
+    let (segments, expired) = (rest.u64()?, rest.u64()?);
+    let head = Sha256Hash(rest.array()?);
+    let header = Header { records, last_line, bytes, head, segments, expired };
+    let mut classes = Vec::new();
+    for _ in 0..rest.array::<1>()?[0] {
+        let len = usize::from(rest.array::<1>()?[0]);
+        classes.push(std::str::from_utf8(rest.take(len)?).ok()?.to_owned());
+    }
+    let count = segments.checked_add(expired)?;
+    if count.checked_mul(ROW_BYTES as u64)? != rest.0.len() as u64 {
+        return None;
+    }
+    let mut rows = Vec::with_capacity(usize::try_from(count).ok()?);
+    for row in rest.0.chunks_exact(ROW_BYTES) {
+        rows.push(decode_row(&mut Bytes(row), &classes)?);
+    }
+    let expired = rows.split_off(usize::try_from(segments).ok()?);
+    let is_sorted = rows.windows(2).all(|pair| pair[0].name < pair[1].name);
+    is_sorted.then_some((header, Overview { segments: rows, expired, stamp: None }))
+}
+
+fn decode_row(row: &mut Bytes<'_>, classes: &[String]) -> Option<SegmentRow> {
+    let date = date(i32::from_le_bytes(row.array()?))?;
+    let number = u32::from_le_bytes(row.array()?);
+    let [class, flags] = row.array()?;
+    let class = match usize::from(class).checked_sub(1) {
+        Some(at) => Some(classes.get(at)?.clone()),
+        None => None,
+    };
+    row.take(6)?;
+    let sha256 = Sha256Hash(row.array()?);
+    let mut time = |flag| {
+        let micros = i64::from_le_bytes(row.array()?);
+        Some((flags & flag != 0).then(|| Timestamp::from_micros(micros)))
+    };
+    let (first, last) = (time(HAS_FIRST)?, time(HAS_LAST)?);
+    Some(SegmentRow {
+        name: SegmentName { date, number, class },
+        sha256: (flags & HAS_SHA256 != 0).then_some(sha256),
+        first,
+        last,
+        events: row.u64()?,
+        evicted: flags & EVICTED != 0,
+        supersedes: Vec::new(),
+    })
+}
+
+/// Bytes that are read from the front.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+}
+
+#[cfg(test)]
+#[path = "overview_tests.rs"]
+mod tests;
