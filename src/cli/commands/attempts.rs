@@ -2,7 +2,7 @@
 
 use hlarchive::archive::Expired;
 use hlarchive::event::{Severity, shown};
-use hlarchive::store::{Filter, Query};
+use hlarchive::store::{Filter, Query, Unreached};
 use hlarchive::views::attempts::{Afterwards, Attempt, Collector, Range, TYPES};
 
 use super::{count, span};
@@ -31,12 +31,14 @@ says how it was afterwards. What comes after --until still decides; what began u
 With -o json: since, until, attempts (timestamp, correlation_id, node, service, source, action, \
 attempt, number, tries, completed, failed, duration_us, afterwards (recovered, unhealthy or \
 unknown), afterwards_us, path, segment), started, completed, failed, unresolved, stray_ends (ends \
-in the range whose start is not known) and expired (days, segments, events, first_day, last_day: \
-what could have held more, or null).
+in the range whose start is not known), expired (days, segments, events, first_day, last_day: \
+what could have held more, or null) and unreached (days, reason: what lies elsewhere and could not \
+be asked, or null).
 
 Exit codes:
   1   there is no such attempt
-  74  something could not be read, so attempts or their ends may be missing")]
+  74  something could not be read, so attempts or their ends may be missing
+  75  some of it lies elsewhere and could not be reached")]
 pub(in crate::cli) struct Args {
     /// Only what did not complete, or after which the service did not recover
     #[arg(long)]
@@ -72,6 +74,7 @@ struct Report<'a> {
     unresolved: usize,
     stray_ends: u64,
     expired: Option<Expired>,
+    unreached: Option<Unreached>,
 }
 
 impl Args {
@@ -107,6 +110,7 @@ impl Args {
             unresolved: tally(Attempt::is_unresolved),
             stray_ends,
             expired,
+            unreached: events.notices().unreached().cloned(),
         };
         if format == Format::Json {
             session.json(&report)?;

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use hlarchive::archive::Expired;
 use hlarchive::event::Severity;
-use hlarchive::store::{Filter, FoundEvent, Query};
+use hlarchive::store::{Filter, FoundEvent, Query, Unreached};
 use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
+use serde_json::json;
 
 use super::span;
 use crate::cli::args::Format;
@@ -23,12 +24,14 @@ Examples:
 
 With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, service, \
 source, detail, path, segment), events, first, last, duration_us, outcome (completed, recovered, \
-remediated, remediating, failed, running or unknown), failure and expired (days, segments, events, \
-first_day, last_day: what could have held more, or null).
+remediated, remediating, failed, running or unknown), failure, expired (days, segments, events, \
+first_day, last_day: what could have held more, or null) and unreached (days, reason: what lies \
+elsewhere and could not be asked, or null).
 
 Exit codes:
   1   no event has this correlation id
-  74  something could not be read, so steps may be missing")]
+  74  something could not be read, so steps may be missing
+  75  some of it lies elsewhere and could not be reached")]
 pub(in crate::cli) struct Args {
     /// What links the events, such as deploy-882
     #[arg(value_name = "CORRELATION_ID", allow_hyphen_values = true)]
@@ -48,7 +51,8 @@ impl Args {
         }
         let cut = events.notices().any_cost();
         let expired = events.notices().expired().cloned();
-        let found = timeline.end(session, cut, expired.as_ref())?;
+        let unreached = events.notices().unreached().cloned();
+        let found = timeline.end(session, cut, expired.as_ref(), unreached.as_ref())?;
         session.flush()?;
         session.notices(events.notices());
         session.end_notices();
@@ -109,7 +113,7 @@ impl<'a> Timeline<'a> {
                 session.out.write_all(&line).map_err(stdout_failed)
             }
             Format::Json => {
-                let open = serde_json::json!(self.id);
+                let open = json!(self.id);
                 let start = if self.begun {
                     ",\n".to_owned()
                 } else {
@@ -182,6 +186,7 @@ impl<'a> Timeline<'a> {
         session: &mut Session,
         cut: bool,
         expired: Option<&Expired>,
+        unreached: Option<&Unreached>,
     ) -> Result<bool, Failure> {
         self.flush(session)?;
         let summary = std::mem::take(&mut self.tracer).finish();
@@ -201,16 +206,19 @@ impl<'a> Timeline<'a> {
                 let rest =
                     serde_json::to_string(summary).map_err(|error| stdout_failed(error.into()))?;
                 let rest = rest.trim_start_matches('{').trim_end_matches('}');
-                let expired = serde_json::json!(expired);
-                session.line(&format!("\n],{rest},\"expired\":{expired}}}"))?;
+                let (expired, unreached) = (json!(expired), json!(unreached));
+                session.line(&format!(
+                    "\n],{rest},\"expired\":{expired},\"unreached\":{unreached}}}"
+                ))?;
             }
             (None, Format::Json) => {
-                let id = serde_json::json!(self.id);
+                let id = json!(self.id);
                 session.line(&format!(
                     "{{\"correlation_id\":{id},\"steps\":[],\"events\":0,\"first\":null,\
                      \"last\":null,\"duration_us\":null,\"outcome\":\"unknown\",\"failure\":null,\
-                     \"expired\":{}}}",
-                    serde_json::json!(expired)
+                     \"expired\":{},\"unreached\":{}}}",
+                    json!(expired),
+                    json!(unreached)
                 ))?;
             }
             _ => {}
