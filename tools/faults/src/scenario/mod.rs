@@ -6,6 +6,7 @@ mod hold;
 mod import;
 mod manifest;
 mod prune;
+mod remote;
 mod restore;
 mod rotate;
 mod sign;
@@ -152,5 +153,6 @@ pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
     all.extend(import::all());
     all.extend(sync::all());
     all.extend(sign::all());
+    all.extend(remote::all());
     all
 }
