@@ -17,7 +17,8 @@ fn days(prefix: &str, count: u32) -> Option<(Site, Proxy)> {
         let date = first + chrono::Days::new(u64::from(day));
         let in_chain = day % (count / 10) == 0 && day / (count / 10) < 10;
         for number in 0..2 {
-            let chain = if in_chain && number == 0 { "chain".to_owned() } else { format!("r{day}") };
+            let chain =
+                if in_chain && number == 0 { "chain".to_owned() } else { format!("r{day}") };
             let name = format!(
                 "{}T01{number:02}00Z_node_online_0196d8a2-{day:04}-7000-8000-00000000000{number}",
                 date.format("%Y%m%d")

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::common::{NOW, event, without_segment};
 use crate::garage::shared;
+use crate::proxy::{Fault, Proxy};
 use crate::site::Site;
 
 #[test]
@@ -67,7 +68,9 @@ fn what_expired_on_its_machine_is_gone_from_the_mirrors_after_a_pull() {
     pi4.policy("keep = \"5d\"");
     pi4.ok(["hold", "add", "2026-05-11", "--reason", "x"]);
     pi4.ok(["prune", "--now", NOW, "--shorten", "--yes-really"]);
-    // Until then the mirror promises what is not there: that is no silence.
+    // Until then the mirror promises what is not there: that is no silence. What was fetched
+    // before would still be at hand.
+    fs::remove_dir_all(nas.cache()).unwrap();
     let run = nas.run(["list", "--since", "2000-01-01", "-o", "ndjson"]);
     assert_ne!(run.code, 0, "{run:?}");
     nas.ok(["remote", "pull"]);
@@ -106,5 +109,33 @@ fn a_mirror_that_is_damaged_costs_itself_and_is_made_again() {
     }
     fs::remove_dir_all(&mirror).unwrap();
     nas.ok(["remote", "pull"]);
+    assert_eq!(nas.events(), expected);
+}
+
+#[test]
+fn an_index_that_came_damaged_is_told_of_and_fetched_again() {
+    let Some(garage) = shared() else { return };
+    let proxy = Proxy::before(&garage.address);
+    let mut nas = Site::new(garage, "hosts-tail", "nas");
+    let pi4 = nas.beside("pi4");
+    pi4.lab.seed(1, 8);
+    pi4.ok(["rotate", "--now", NOW]);
+    nas.endpoint.clone_from(&proxy.address);
+    nas.ok(["remote", "pull"]);
+    let requests = proxy.take();
+    let tail = requests.iter().rposition(|(_, path)| path.contains(".tar.zst")).unwrap();
+    let mirror = nas.lab.archive().join("remote");
+    let stub = mirror.join("pi4/2026/2026-05-10.tar.zst.stub");
+    let sound = fs::read(&stub).unwrap();
+    let expected = nas.events();
+    fs::remove_dir_all(mirror).unwrap();
+    // There the index is.
+    proxy.spoil(tail, Fault::ChangedLate);
+    let run = nas.fails(1, ["remote", "pull"]);
+    assert!(run.stderr.contains("damaged"), "{run:?}");
+    assert!(!stub.exists());
+    proxy.take();
+    nas.ok(["remote", "pull"]);
+    assert_eq!(fs::read(&stub).unwrap(), sound);
     assert_eq!(nas.events(), expected);
 }

@@ -19,6 +19,8 @@ pub enum Fault {
     Half,
     /// A bit of the answer's body changes, once.
     Changed,
+    /// The same, but in the last part of it.
+    ChangedLate,
     /// A bit of what is sent changes, once.
     ChangedOnItsWay,
 }
@@ -111,7 +113,7 @@ fn serve(mut client: TcpStream, server: &str, state: &Mutex<State>) -> io::Resul
         return client.shutdown(Shutdown::Both);
     }
     if fault == Some(Fault::ChangedOnItsWay) {
-        flip(&mut body, 0);
+        flip(&mut body, 0, 2);
     }
     let mut upstream = TcpStream::connect(server)?;
     let (line, rest) = head.split_once("\r\n").unwrap_or_default();
@@ -123,17 +125,18 @@ fn serve(mut client: TcpStream, server: &str, state: &Mutex<State>) -> io::Resul
     match fault {
         Some(Fault::Unheard) => return client.shutdown(Shutdown::Both),
         Some(Fault::Half) => answer.truncate(body_at + (answer.len() - body_at) / 2),
-        Some(Fault::Changed) => flip(&mut answer, body_at),
+        Some(Fault::Changed) => flip(&mut answer, body_at, 2),
+        Some(Fault::ChangedLate) => flip(&mut answer, body_at, 5),
         _ => {}
     }
     client.write_all(&answer)?;
     client.shutdown(Shutdown::Write)
 }
 
-/// Changes a bit in the middle of what begins at `from`.
-fn flip(bytes: &mut [u8], from: usize) {
-    let middle = from + (bytes.len() - from) / 2;
-    if let Some(byte) = bytes.get_mut(middle) {
+/// Changes a bit where the last of so many parts begins of what begins at `from`.
+fn flip(bytes: &mut [u8], from: usize, parts: usize) {
+    let at = from + (bytes.len() - from) * (parts - 1) / parts;
+    if let Some(byte) = bytes.get_mut(at) {
         *byte ^= 1;
     }
 }

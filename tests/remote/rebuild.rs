@@ -63,9 +63,16 @@ fn copies_that_no_piece_of_the_manifest_names_yet_are_taken_up() {
     let segments = site.segments();
     assert_eq!(segments.len(), 3);
     site.lose();
+    // A list, the manifest, the segment that it names, and the first of the other two.
+    proxy.spoil(3, Fault::Changed);
+    let run = site.fails(1, ["remote", "rebuild"]);
+    assert!(run.stderr.contains("it is not what its name says"), "{run:?}");
+    assert_eq!(site.segments().len(), 2);
+    proxy.take();
     let told = site.json(["remote", "rebuild", "-o", "json"]);
-    assert_eq!(told["taken_up"].as_array().unwrap().len(), 2, "{told}");
+    assert_eq!(told["taken_up"].as_array().unwrap().len(), 1, "{told}");
     assert_eq!(site.segments(), segments);
+    site.fails(75, ["remote", "rebuild"]);
     // The two were copied, but that is not recorded: the push that follows does it.
     site.ok(["remote", "push"]);
     site.is_sound(&expected);
@@ -113,6 +120,7 @@ fn what_is_damaged_or_missing_there_is_named_and_the_rest_comes_back() {
     let site = Site::at(&file_url(directory.path()), "127.0.0.1:9", "nas");
     site.lab.seed(3, 2);
     site.ok(["rotate", "--now", NOW]);
+    let expected = site.events();
     let objects: Vec<String> =
         tree(directory.path()).into_keys().filter(|path| path.ends_with(".tar.zst")).collect();
     let damaged = directory.path().join(&objects[1]);
@@ -126,6 +134,12 @@ fn what_is_damaged_or_missing_there_is_named_and_the_rest_comes_back() {
     let run = site.fails(1, ["remote", "rebuild"]);
     assert!(run.stderr.contains("2026/2026-05-11.tar.zst"), "{run:?}");
     assert_eq!(site.segments().len(), 2);
+    // When it is whole there again, it can be had.
+    let mut bytes = fs::read(&damaged).unwrap();
+    bytes[middle] ^= 1;
+    fs::write(&damaged, bytes).unwrap();
+    site.ok(["remote", "rebuild"]);
+    site.is_sound(&expected);
     let run = site.fails(66, ["remote", "rebuild", "--host", "pi9"]);
     assert!(run.stderr.contains("nothing of this host"), "{run:?}");
 }
