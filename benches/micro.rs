@@ -133,6 +133,7 @@ fn decode_segment(bencher: Bencher<'_, '_>) {
 fn check_segment(bencher: Bencher<'_, '_>) {
     let mut file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut file, &segment(1)).unwrap();
+    let file = file.into();
     bencher
         .counter(ItemsCount::new(SHAPE.per_day))
         .bench_local(|| check(&file, "bench".as_ref(), &|_| {}).unwrap());

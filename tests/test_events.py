@@ -193,6 +193,15 @@ class Emit(EventsTest):
         self.assertEqual(caught.filename, __file__)
         self.assertTrue(os.path.isfile(emitted.path))
 
+    def test_messages_are_sentences_whatever_the_environment_asks_of_the_command(self) -> None:
+        os.environ["HLARCHIVE_LOG_FORMAT"] = "json"
+        with self.assertWarnsRegex(EventsWarning, "^type: deploymint_started is not a known type"):
+            emit_event("deploymint_started")
+        with self.assertRaises(EventsError) as caught:
+            emit_event("node_online", "awful")
+        self.assertNotIn("{", str(caught.exception))
+        self.assertEqual(caught.exception.returncode, 65)
+
     def test_the_payload_is_in_no_argument(self) -> None:
         self.stand_in(
             f'printf "%s\\n" "$@" >{self.scratch}/arguments; cat >{self.scratch}/stdin\n'

@@ -269,6 +269,7 @@ def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=_environment(),
         )
     except OSError as error:
         _cannot_run(command, error)
@@ -277,9 +278,16 @@ def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
 def _run(arguments: list[str], stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = _command(arguments)
     try:
-        return subprocess.run(command, input=stdin, capture_output=True, check=False)
+        return subprocess.run(
+            command, input=stdin, capture_output=True, check=False, env=_environment()
+        )
     except OSError as error:
         _cannot_run(command, error)
+
+
+def _environment() -> dict[str, str]:
+    # Messages become exceptions and warnings here, and are to be sentences.
+    return {**os.environ, "HLARCHIVE_LOG_FORMAT": "text"}
 
 
 def _cannot_run(command: list[bytes], error: OSError) -> NoReturn:

@@ -215,7 +215,7 @@ impl Expired {
 }
 
 /// Writes the file anew, if the manifest is long enough and has newer lines.
-pub(crate) fn refresh(
+pub fn refresh(
     archive: &ArchiveDir,
     manifest: &Manifest,
     token: u64,

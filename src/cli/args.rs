@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::exit::Failure;
+use super::log::LogFormat;
 use super::when;
 use hlarchive::event::{Date, EventType, Severity, Timestamp};
 use hlarchive::store::Filter;
@@ -61,6 +62,19 @@ pub(super) struct Global {
     /// Say more: name all that was passed over, show all values
     #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global options")]
     pub(super) verbose: bool,
+    #[arg(
+        long,
+        help = "How remarks, warnings and errors are written: text or json (an object a line)",
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        env = "HLARCHIVE_LOG_FORMAT",
+        hide_env_values = true,
+        hide_possible_values = true,
+        help_heading = "Global options"
+    )]
+    pub(super) log_format: LogFormat,
     #[arg(
         long,
         help = "When to use colours: auto (which heeds NO_COLOR), always or never",
@@ -206,6 +220,12 @@ pub(super) struct TimeArgs {
 }
 
 impl TimeArgs {
+    /// A stretch of time that was not typed as flags.
+    #[cfg(feature = "mcp")]
+    pub(super) fn of(since: Option<String>, until: Option<String>) -> Self {
+        Self { since, until }
+    }
+
     /// The earliest instant and the first one that is too late.
     pub(super) fn range(
         &self,

@@ -8,7 +8,7 @@ use hlarchive::remote::{Bucket, Cache, Place};
 
 use super::args::Global;
 use super::exit::Failure;
-use super::session::{host_name, system_policy};
+use super::session::{host_name, policy};
 
 /// The largest file of settings that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -39,10 +39,7 @@ pub(super) fn open(rules: &RemoteRules) -> hlarchive::Result<Bucket> {
 
 /// Opens the bucket for a query that needs it.
 pub(super) fn open_for(global: &Global) -> hlarchive::Result<Bucket> {
-    let policy = match &global.policy {
-        Some(path) => Policy::load(path)?,
-        None => system_policy()?,
-    };
+    let policy = policy(global.policy.as_deref())?;
     match &policy.remote {
         Some(rules) => open(rules),
         None => Err(hlarchive::Error::Usage(format!(

@@ -1,7 +1,7 @@
 //! How a run ends: one table from what happened to an exit code (after sysexits.h).
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::builder::StyledStr;
@@ -9,8 +9,8 @@ use clap::error::{ContextKind, ContextValue};
 use hlarchive::Error;
 use hlarchive::store::Notices;
 
+use super::log::{Level, Log};
 use super::signals;
-use super::table::harmless;
 
 /// The ways a run can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,20 +118,8 @@ pub(super) fn code(error: &Error) -> Exit {
     }
 }
 
-/// Reports an error on standard error, as a sentence or as JSON.
-pub(super) fn report(message: &str, exit: Exit, as_json: bool) {
-    let mut stderr = io::stderr().lock();
-    // Nothing can be done when even this fails.
-    let _ = if as_json {
-        let object = serde_json::json!({ "error": { "code": exit.code(), "message": message } });
-        writeln!(stderr, "{object}")
-    } else {
-        writeln!(stderr, "hlarchive: {}", harmless(message))
-    };
-}
-
 /// Ends a run whose command line could not be understood, or that asked for help.
-pub(super) fn usage(mut error: clap::Error, words: &[OsString]) -> ExitCode {
+pub(super) fn usage(log: &Log, mut error: clap::Error, words: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
         return match error.print() {
             Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Exit::Io.into(),
@@ -142,18 +130,27 @@ pub(super) fn usage(mut error: clap::Error, words: &[OsString]) -> ExitCode {
         .windows(2)
         .any(|pair| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json")
         || words.iter().any(|word| word == "-ojson" || word == "--output=json");
-    if wants_json {
-        let text = error.to_string();
-        let line = text.lines().next().unwrap_or_default();
-        report(line.strip_prefix("error: ").unwrap_or(line), Exit::Usage, true);
-    } else {
-        if error.get(ContextKind::Usage).is_some() {
-            let usage = usage_line(super::command(), words);
-            error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
-        }
+    if wants_json || log.is_json() {
+        log.failure(&sentence(&error.to_string()), None, Exit::Usage, true);
+        return Exit::Usage.into();
+    }
+    if error.get(ContextKind::Usage).is_some() {
+        let usage = usage_line(super::command(), words);
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+    }
+    if log.is_for_people() {
         let _ = error.print();
+    } else {
+        log.lines(Level::Error, &error.to_string());
     }
     Exit::Usage.into()
+}
+
+/// What clap says, up to its hints, as one line.
+fn sentence(text: &str) -> String {
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let line = lines.collect::<Vec<_>>().join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
 /// How the command is used that the words name. Clap's own line would name every flag

@@ -180,6 +180,14 @@ fn environment(roff: &mut Roff, command: &Command) {
         }
     }
     for (variable, text) in [
+        (
+            "HLARCHIVE_METRICS_FILE",
+            "what --metrics-file of rotate, prune and others is when it is not given",
+        ),
+        (
+            "JOURNAL_STREAM",
+            "where it names standard error, as systemd does, messages there have priorities",
+        ),
         ("NO_COLOR", "set and not empty: no colours, unless --color always is given"),
         ("COLUMNS", "how wide tables may be where the output is no terminal"),
         ("USER", "who the manifest says has acted; LOGNAME or the user's number without it"),

@@ -9,7 +9,11 @@ mod color;
 mod commands;
 mod elsewhere;
 mod exit;
+mod log;
 mod manual;
+#[cfg(feature = "mcp")]
+mod mcp;
+mod metrics;
 mod output;
 mod progress;
 mod roff;
@@ -27,6 +31,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use args::Global;
 use exit::Exit;
+use log::Log;
 use session::Session;
 
 /// Keeps a homelab's event history: nothing is lost, everything stays readable.
@@ -91,6 +96,7 @@ enum Command {
     Remote(commands::remote::Args),
     Manifest(commands::manifest::Args),
     Policy(commands::policy::Args),
+    Mcp(commands::mcp::Args),
     Completions(commands::completions::Args),
     Man(commands::man::Args),
     Demo(commands::demo::Args),
@@ -99,15 +105,16 @@ enum Command {
 /// Parses, runs, reports.
 pub(crate) fn main() -> ExitCode {
     let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
+    let log = Log::of(&words);
     let matches = match command().try_get_matches_from(&words) {
         Ok(matches) => matches,
-        Err(error) => return exit::usage(error, &words),
+        Err(error) => return exit::usage(&log, error, &words),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return exit::usage(error, &words),
+        Err(error) => return exit::usage(&log, error, &words),
     };
-    let mut session = Session::new(cli.global, &words);
+    let mut session = Session::new(cli.global, log, &words);
     let outcome = run(&mut session, cli.command);
     session.finish(outcome)
 }
@@ -137,6 +144,7 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
         Command::Remote(args) => args.run(session),
         Command::Manifest(args) => args.run(session),
         Command::Policy(args) => args.run(session),
+        Command::Mcp(args) => args.run(session),
         Command::Completions(args) => args.run(session),
         Command::Man(args) => args.run(session),
         Command::Demo(args) => args.run(session),

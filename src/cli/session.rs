@@ -1,7 +1,7 @@
 //! One run of the command: its flags, its streams, its clock.
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use hlarchive::Error;
 use hlarchive::archive::By;
 use hlarchive::event::Timestamp;
 use hlarchive::ops::Context;
+use hlarchive::ops::metrics::Gauge;
 use hlarchive::policy::Policy;
 use hlarchive::remote::Lazy;
 use hlarchive::store::{Notice, Notices, Store};
@@ -18,7 +19,8 @@ use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
 use super::elsewhere;
 use super::exit::{self, Exit, Failure, stdout_failed};
-use super::table::harmless;
+use super::log::{self, Level, Log};
+use super::metrics::{Measured, MetricsArgs};
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
@@ -35,14 +37,18 @@ pub(super) struct Session {
     /// Colours for standard output.
     pub(super) paint: Paint,
     /// Standard output. Results only.
-    pub(super) out: BufWriter<StdoutLock<'static>>,
+    pub(super) out: BufWriter<Stdout>,
+    /// Standard error.
+    pub(super) log: Log,
+    /// The measuring of this run, if it is asked for.
+    pub(super) measured: Option<Measured>,
     words: Vec<String>,
     shown_notices: u64,
     hidden_notices: u64,
 }
 
 impl Session {
-    pub(super) fn new(global: Global, words: &[OsString]) -> Self {
+    pub(super) fn new(global: Global, log: Log, words: &[OsString]) -> Self {
         let opens = global.clone();
         let store = Store::new(global.root.clone(), global.archive.clone())
             .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))));
@@ -53,13 +59,16 @@ impl Session {
             ColorWhen::Never => Paint::new(false),
             ColorWhen::Auto => Paint::new(stdout.is_terminal() && !no_color),
         };
+        let log_format = global.log_format;
         Self {
             global,
             store,
             now: now(),
             paint,
-            out: BufWriter::with_capacity(1 << 16, stdout.lock()),
+            out: BufWriter::with_capacity(1 << 16, stdout),
+            log: log.with_format(log_format),
             words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            measured: None,
             shown_notices: 0,
             hidden_notices: 0,
         }
@@ -83,10 +92,7 @@ impl Session {
 
     /// The policy in force.
     pub(super) fn policy(&self) -> Result<Policy, Failure> {
-        if let Some(path) = &self.global.policy {
-            return Ok(Policy::load(path)?);
-        }
-        Ok(system_policy()?)
+        Ok(policy(self.global.policy.as_deref())?)
     }
 
     /// Who acts now, for actions that the policy may want to be told. A policy that is not
@@ -105,19 +111,7 @@ impl Session {
 
     /// Who acts now.
     pub(super) fn context(&self) -> Result<Context, Failure> {
-        let mut seed = [0; 32];
-        let mut filled = 0;
-        while filled < seed.len() {
-            filled +=
-                rustix::rand::getrandom(&mut seed[filled..], rustix::rand::GetRandomFlags::empty())
-                    .map_err(|error| Error::io("the system's random source", "read", error))?;
-        }
-        let user = ["USER", "LOGNAME"]
-            .iter()
-            .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-            .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
-        let by = By { user, host: host_name(), command: self.command() };
-        Ok(Context::new(self.now, by, seed))
+        Ok(context(self.now, self.command())?)
     }
 
     /// The archive that was named on the command line, and not by the environment.
@@ -128,7 +122,7 @@ impl Session {
     }
 
     /// The command line as it was typed, cut to a length that fits a record.
-    fn command(&self) -> String {
+    pub(super) fn command(&self) -> String {
         const MOST: usize = 500;
         let mut words = self.words.iter();
         let program = words
@@ -169,15 +163,24 @@ impl Session {
 
     /// A remark for the person at the terminal.
     pub(super) fn remark(&self, text: &str) {
+        self.remark_of(None, text);
+    }
+
+    /// The same, about a file.
+    pub(super) fn remark_of(&self, path: Option<&str>, text: &str) {
         if !self.global.quiet {
-            let _ = writeln!(io::stderr(), "{}", harmless(text));
+            self.log.say(Level::Info, text, path);
         }
     }
 
     /// Something that should be looked at, though the command goes on.
-    #[allow(clippy::unused_self, reason = "said by a session, as remarks are")]
     pub(super) fn warn(&self, text: &str) {
-        let _ = writeln!(io::stderr(), "hlarchive: warning: {}", harmless(text));
+        self.log.say(Level::Warning, text, None);
+    }
+
+    /// The same, about a file.
+    pub(super) fn warn_of(&self, path: Option<&str>, text: &str) {
+        self.log.say(Level::Warning, text, path);
     }
 
     /// Warns when neither half of the history exists: more likely a slip in a path than a
@@ -209,7 +212,7 @@ impl Session {
             let few = self.global.verbose || self.shown_notices < FEW_NOTICES;
             if matters || (!self.global.quiet && few) {
                 self.shown_notices += 1;
-                self.warn(&notice.to_string());
+                self.warn_of(log::path_of_notice(&notice).as_deref(), &notice.to_string());
             } else {
                 self.hidden_notices += 1;
             }
@@ -229,7 +232,7 @@ impl Session {
 
     /// Whether progress is drawn.
     pub(super) fn draws_progress(&self) -> bool {
-        !self.global.quiet && io::stderr().is_terminal()
+        !self.global.quiet && self.log.is_for_people() && io::stderr().is_terminal()
     }
 
     /// Whether pictures may be made of block characters: the locale is UTF-8, and nobody
@@ -253,28 +256,66 @@ impl Session {
         Some(columns).filter(|columns| *columns >= 20)
     }
 
+    /// Measures this run from here on, if the flag asks for it.
+    pub(super) fn measure(&mut self, operation: &'static str, args: MetricsArgs) {
+        self.measured = Measured::begin(operation, args);
+    }
+
+    /// Keeps what the operation reported for the metrics.
+    pub(super) fn measured(&mut self, report: impl FnOnce() -> Vec<Gauge>) {
+        if let Some(measured) = &mut self.measured {
+            measured.report(report());
+        }
+    }
+
     /// Writes what is left, reports a failure, and gives the exit code.
     pub(super) fn finish(mut self, outcome: Result<Exit, Failure>) -> ExitCode {
         let flushed = self.out.flush().map_err(stdout_failed);
-        match outcome.and_then(|exit| flushed.map(|()| exit)) {
-            Ok(exit) => exit.into(),
-            Err(Failure::ClosedPipe) => Exit::Done.into(),
+        let exit = match outcome.and_then(|exit| flushed.map(|()| exit)) {
+            Ok(exit) => exit,
+            Err(Failure::ClosedPipe) => Exit::Done,
             Err(Failure::Library(error)) => {
                 let exit = exit::code(&error);
                 let as_json = self.global.output == Some(Format::Json);
-                exit::report(&error.to_string(), exit, as_json);
-                exit.into()
+                let path = log::path_of(&error);
+                self.log.failure(&error.to_string(), path.as_deref(), exit, as_json);
+                exit
             }
+        };
+        if let Some(measured) = self.measured.take()
+            && let Err(sentence) = measured.end(exit.code(), &self.store)
+        {
+            self.warn(&sentence);
         }
+        exit.into()
     }
 }
 
-/// The policy of this machine, or the built-in one where there is none.
-pub(super) fn system_policy() -> hlarchive::Result<Policy> {
+/// The policy of this file, or of the machine, or the built-in one.
+pub(super) fn policy(named: Option<&Path>) -> hlarchive::Result<Policy> {
+    if let Some(path) = named {
+        return Policy::load(path);
+    }
     match Policy::load(Path::new(SYSTEM_POLICY)) {
         Err(error) if error.is_not_found() => Policy::built_in(),
         loaded => loaded,
     }
+}
+
+/// Who acts at this time, by which command.
+pub(super) fn context(now: Timestamp, command: String) -> hlarchive::Result<Context> {
+    let mut seed = [0; 32];
+    let mut filled = 0;
+    while filled < seed.len() {
+        filled +=
+            rustix::rand::getrandom(&mut seed[filled..], rustix::rand::GetRandomFlags::empty())
+                .map_err(|error| Error::io("the system's random source", "read", error))?;
+    }
+    let user = ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+        .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
+    Ok(Context::new(now, By { user, host: host_name(), command }, seed))
 }
 
 /// The system's time.

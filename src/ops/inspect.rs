@@ -150,7 +150,7 @@ fn picture(label: &str, file: SegmentBytes, path: &Path) -> Result<SegmentPictur
     };
     Ok(SegmentPicture {
         segment: label.to_owned(),
-        bytes: bytes,
+        bytes,
         event_bytes: index.event_bytes(),
         index_bytes: reader.index_bytes(),
         date: index.date().to_string(),

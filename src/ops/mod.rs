@@ -14,6 +14,7 @@ pub mod import;
 pub mod inspect;
 mod intake;
 pub mod manifest;
+pub mod metrics;
 pub mod prune;
 pub mod remote;
 pub mod restore;

@@ -13,7 +13,7 @@ use super::prune::{PruneOptions, PrunePlan};
 use super::rotate::{PlannedDay, RotateOptions};
 use super::{Context, Finding, prune, rotate};
 use crate::Result;
-use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record};
+use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName};
 use crate::event::{Date, Timestamp};
 use crate::policy::Policy;
 use crate::segment::SegmentReader;
@@ -128,6 +128,26 @@ pub struct Status {
     pub calendar: BTreeMap<Date, CalendarDay>,
 }
 
+/// How much a history holds.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// The live half.
+    pub live: LiveStatus,
+    /// The archived half, as far as the manifest's records of segments tell.
+    pub archived: ArchivedStatus,
+}
+
+/// Counts what a history holds: a listing of the live days and a look at the manifest.
+pub fn totals(store: &Store) -> Result<Totals> {
+    let mut status = Status::default();
+    live(store, None, &mut status)?;
+    let mut archived = ArchivedStatus::default();
+    if let Some(archive) = store.archive()? {
+        segments(&Manifest::load(&archive)?, &mut archived, &mut |_, _| {});
+    }
+    Ok(Totals { live: status.live, archived })
+}
+
 /// Looks at a history.
 pub fn status(
     store: &Store,
@@ -137,7 +157,7 @@ pub fn status(
 ) -> Result<Status> {
     let mut status = Status::default();
     // As readers do: what moves in between is seen twice and never not at all.
-    live(store, options, &mut status)?;
+    live(store, Some(options.calendar_from), &mut status)?;
     if let Some(archive) = store.archive()? {
         let manifest = Manifest::load(&archive)?;
         archived(&archive, &manifest, options, &mut status);
@@ -146,7 +166,7 @@ pub fn status(
     Ok(status)
 }
 
-fn live(store: &Store, options: &StatusOptions, status: &mut Status) -> Result<()> {
+fn live(store: &Store, calendar_from: Option<Date>, status: &mut Status) -> Result<()> {
     let Some(live) = store.live()? else { return Ok(()) };
     let mut days = BTreeSet::new();
     for date in live.dates()?.0 {
@@ -166,7 +186,7 @@ fn live(store: &Store, options: &StatusOptions, status: &mut Status) -> Result<(
             status.live.bytes += size.ok().flatten().unwrap_or(0);
         }
         status.live.files += listing.len() as u64;
-        if date >= options.calendar_from {
+        if calendar_from.is_some_and(|from| date >= from) {
             status.calendar.entry(date).or_default().events = listing.len() as u64;
         }
     }
@@ -185,37 +205,27 @@ fn archived(
     let holds = manifest.holds();
     status.archived.holds = holds.len() as u64;
     let (any_hold, holds) = (!holds.is_empty(), Holds::of(archive, holds));
-    let (mut days, mut held_days) = (BTreeSet::new(), BTreeSet::new());
+    let mut held_days = BTreeSet::new();
     let mut calendar: BTreeMap<Date, CalendarDay> = BTreeMap::new();
-    for (name, record) in manifest.segments() {
-        let events = record.events.unwrap_or(0);
+    segments(manifest, &mut status.archived, &mut |name, record| {
         let held = any_hold && holds.holding(name, record.sha256).is_some();
-        days.insert(name.date);
         if held {
             held_days.insert(name.date);
         }
-        let archived = &mut status.archived;
-        archived.segments += 1;
-        // A forged record may claim any number.
-        archived.events = archived.events.saturating_add(events);
-        archived.bytes = archived.bytes.saturating_add(record.bytes.unwrap_or(0));
         if name.date >= options.calendar_from {
             let day = calendar.entry(name.date).or_default();
             day.archived = true;
-            day.events = day.events.saturating_add(events);
+            day.events = day.events.saturating_add(record.events.unwrap_or(0));
             day.invalid = day.invalid.saturating_add(record.invalid.unwrap_or(0));
             day.held |= held;
             day.late |= name.number > 0;
         }
-    }
+    });
     for (date, day) in calendar {
         let known = status.calendar.entry(date).or_default();
         *known = CalendarDay { events: day.events.max(known.events), ..day };
     }
-    status.archived.days = days.len() as u64;
     status.archived.held_days = held_days.len() as u64;
-    status.archived.first_day = days.first().map(ToString::to_string);
-    status.archived.last_day = days.last().map(ToString::to_string);
     status.archived.expired = Expired::of(manifest.expired());
     status.archived.ratio = ratio(archive, manifest);
     for record in manifest.records().iter().filter(|record| record.time >= options.since) {
@@ -240,6 +250,26 @@ fn archived(
             ),
         ));
     }
+}
+
+/// Sums up the segments, and shows each to `look`.
+fn segments(
+    manifest: &Manifest,
+    archived: &mut ArchivedStatus,
+    look: &mut dyn FnMut(&SegmentName, &Record),
+) {
+    let mut days = BTreeSet::new();
+    for (name, record) in manifest.segments() {
+        days.insert(name.date);
+        archived.segments += 1;
+        // A forged record may claim any number.
+        archived.events = archived.events.saturating_add(record.events.unwrap_or(0));
+        archived.bytes = archived.bytes.saturating_add(record.bytes.unwrap_or(0));
+        look(name, record);
+    }
+    archived.days = days.len() as u64;
+    archived.first_day = days.first().map(ToString::to_string);
+    archived.last_day = days.last().map(ToString::to_string);
 }
 
 fn last_run(record: &Record) -> LastRun {

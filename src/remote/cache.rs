@@ -65,15 +65,11 @@ impl Cache {
             return;
         }
         let mut size = self.size.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let before = match *size {
-            Some(size) => size,
-            None => {
-                if fs::create_dir_all(&self.directory).is_err() {
-                    return;
-                }
-                files(&self.directory).iter().map(|(_, bytes, _)| bytes).sum()
-            }
-        };
+        if size.is_none() && fs::create_dir_all(&self.directory).is_err() {
+            return;
+        }
+        let count = || files(&self.directory).iter().map(|(_, bytes, _)| bytes).sum();
+        let before: u64 = size.unwrap_or_else(count);
         let there = if before + needed > self.most { self.make_room(needed) } else { before };
         let written = tempfile::NamedTempFile::new_in(&self.directory).and_then(|mut file| {
             file.write_all(&Sha256Hash::of(bytes).0)?;

@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use super::Cursor;
 use crate::Result;
 use crate::event::{Date, EventHead, Severity, Timestamp};
 use crate::segment::{Field, Index};
@@ -174,6 +175,8 @@ pub struct Query {
     pub dates: Vec<Date>,
     /// Earliest or latest first.
     pub order: Order,
+    /// Only what stands after this place, in the order of the query.
+    pub after: Option<Cursor>,
     /// At most this many events.
     pub limit: Option<u64>,
     /// Live, archived or both.

@@ -7,6 +7,7 @@
 
 mod arena;
 mod candidates;
+mod cursor;
 mod filter;
 mod find;
 mod frames;
@@ -22,6 +23,7 @@ mod interleaved;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use cursor::Cursor;
 pub use filter::{Filter, Order, Query, Scope};
 pub use find::Name;
 pub use notice::{Notice, Notices, Unreached};

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use super::notice::{Notice, Notices};
 use super::row::{FoundEvent, OwnedPlace, Place, bounds};
 use super::source::{Opened, Reading, Source};
-use super::{Order, Query, Scope, Store};
+use super::{Cursor, Order, Query, Scope, Store};
 use crate::Result;
 
 /// How much is held and read at once.
@@ -63,6 +63,8 @@ pub struct EventStream {
     /// Places from here on were dropped; their sources wait in `put_back`.
     cutoff: Option<OwnedPlace>,
     put_back: Vec<Queued>,
+    /// Rows up to this place are not asked for.
+    after: Option<Cursor>,
     /// Rows before this place were given already.
     watermark: Option<Mark>,
     /// Final, sorted.
@@ -116,6 +118,7 @@ impl EventStream {
     pub(super) fn open(store: &Store, query: Query, amounts: Amounts) -> Result<Self> {
         let order = query.order;
         let remaining = query.limit.unwrap_or(u64::MAX);
+        let after = query.after.clone();
         let mut notices = Notices::default();
         let (reading, dates) = Reading::open(store, query, amounts.block_files, &mut notices)?;
         let mut stream = Self {
@@ -130,6 +133,7 @@ impl EventStream {
             give_at: amounts.give_bytes,
             cutoff: None,
             put_back: Vec::new(),
+            after,
             watermark: None,
             ready: Vec::new().into_iter(),
             notices,
@@ -180,6 +184,9 @@ impl EventStream {
             Order::Forward => (least, greatest),
             Order::Reverse => (-greatest, -least),
         };
+        if self.after.as_ref().is_some_and(|after| end < self.signed(after.place().time)) {
+            return;
+        }
         self.number += 1;
         self.sources.push(Reverse(Queued { bound, end, number: self.number, source }));
     }
@@ -279,11 +286,15 @@ impl EventStream {
             let place = row.place();
             let given =
                 self.watermark.as_ref().is_some_and(|mark| mark.is_after(place, self.order));
+            let passed = self
+                .after
+                .as_ref()
+                .is_some_and(|after| place.compare(&after.place(), self.order).is_le());
             let later = self
                 .cutoff
                 .as_ref()
                 .is_some_and(|cutoff| place.compare(&cutoff.place(), self.order).is_ge());
-            if !given && !later {
+            if !given && !passed && !later {
                 self.rows_bytes += row.size();
                 self.rows.push(row);
             }

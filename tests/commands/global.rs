@@ -5,6 +5,14 @@ use std::process::{Command, Stdio};
 use crate::common::{HLARCHIVE, Lab, NOW, Run};
 use crate::support::{EVENT, Event, assert_untouched, json, sentence};
 
+#[cfg(not(feature = "mcp"))]
+#[test]
+fn a_server_without_its_feature_says_how_to_get_it() {
+    let run = Lab::new().fails(2, ["mcp", "--allow-emit"]);
+    let text = crate::support::sentence(&run);
+    assert!(text.contains("--features mcp"), "{text}");
+}
+
 #[test]
 fn a_wrong_flag_or_word_is_exit_code_2_with_the_usage() {
     let lab = Lab::new();

@@ -26,7 +26,11 @@ mod inspect;
 mod list;
 mod list_foreign;
 mod list_output;
+mod log;
 mod manifest;
+#[cfg(feature = "mcp")]
+mod mcp;
+mod metrics;
 mod policy;
 mod prune;
 mod restore;

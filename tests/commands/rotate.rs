@@ -213,7 +213,7 @@ fn the_report_has_one_shape() {
         serde_json::json!({
             "days": [{
                 "date": "2026-05-10", "segments": ["2026/2026-05-10.tar.zst"], "events": 6,
-                "invalid": 0, "event_bytes": bytes, "segment_bytes": size,
+                "invalid": 0, "late": 0, "conflicts": 0, "event_bytes": bytes, "segment_bytes": size,
                 "already_archived": 0, "removed": 6, "left": 0,
             }],
             "recovered": [], "findings": [], "stopped": false, "left_days": [],

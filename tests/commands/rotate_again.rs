@@ -67,7 +67,8 @@ fn restored_files_are_recognised_and_removed_again() {
         report["days"],
         serde_json::json!([{
             "date": "2026-05-10", "segments": [], "events": 0, "invalid": 0, "event_bytes": 0,
-            "segment_bytes": 0, "already_archived": 9, "removed": 9, "left": 0,
+            "late": 0, "conflicts": 0, "segment_bytes": 0, "already_archived": 9, "removed": 9,
+            "left": 0,
         }])
     );
 }

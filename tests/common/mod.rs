@@ -245,6 +245,18 @@ pub fn tool(program: &str) -> Option<PathBuf> {
     found
 }
 
+/// The Python interpreter, if it is there and has the package; else a line says so.
+pub fn python(package: &str) -> Option<PathBuf> {
+    let python = tool("python3")?;
+    let import = format!("import {package}");
+    let found = Command::new(&python).args(["-c", &import]).output().unwrap();
+    if !found.status.success() {
+        eprintln!("skipped: Python has no {package}; pip install -r tests/requirements.txt");
+        return None;
+    }
+    Some(python)
+}
+
 /// Runs a program of the system, which must succeed; its standard output.
 #[track_caller]
 pub fn system(command: &mut Command) -> Vec<u8> {

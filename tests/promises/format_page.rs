@@ -5,25 +5,13 @@
 //! is held against the fixture's bytes.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{Lab, Run, system, tree};
+use crate::common::{Lab, Run, python, system, tree};
 use crate::fixtures::{self, fixture, sha256};
-
-/// The interpreter, if it is there and has the package; else a line that says so.
-pub(crate) fn python(package: &str) -> Option<PathBuf> {
-    let python = crate::common::tool("python3")?;
-    let import = format!("import {package}");
-    let found = Command::new(&python).args(["-c", &import]).output().unwrap();
-    if !found.status.success() {
-        eprintln!("skipped: Python has no {package}; pip install -r tests/requirements.txt");
-        return None;
-    }
-    Some(python)
-}
 
 fn reader<'a>(python: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format/reader.py");

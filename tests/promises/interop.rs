@@ -12,9 +12,8 @@ use std::process::Command;
 
 use zeekstd::{DecodeOptions, SeekTable};
 
-use crate::common::{Lab, Run, Tree, system, tool, tree};
+use crate::common::{Lab, Run, Tree, python, system, tool, tree};
 use crate::fixtures::sha256;
-use crate::format_page::python;
 
 /// Five days of three nodes, in frames of 4 KiB, so that there are many.
 fn rotated() -> (Lab, Tree) {

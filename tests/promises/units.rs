@@ -19,13 +19,23 @@ fn unit(name: &str) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// The units, with this build in place of the installed program.
-fn place(lab: &Lab) -> [PathBuf; 2] {
-    ["hlarchive.service", "hlarchive.timer"].map(|name| {
-        let path = lab.path(name);
-        fs::write(&path, unit(name).replace(INSTALLED, HLARCHIVE)).unwrap();
+/// The units, all that there are, with this build in place of the installed program.
+fn place(lab: &Lab) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(".service") || name.ends_with(".timer"));
+    names.sort();
+    assert!(names.len() >= 3, "{names:?}");
+    let written = names.iter().map(|name| {
+        // A template is looked at as it is started.
+        let path = lab.path(&name.replace("@.", "@hlarchive."));
+        // Whoever is told of a failure is part of what is verified.
+        let text = unit(name).replace(INSTALLED, HLARCHIVE).replace("#OnFailure=", "OnFailure=");
+        fs::write(&path, text).unwrap();
         path
-    })
+    });
+    written.collect()
 }
 
 #[test]
@@ -40,15 +50,40 @@ fn systemd_accepts_the_units() {
 }
 
 #[test]
-fn the_service_is_exposed_to_little() {
+fn every_service_is_exposed_to_little() {
     let Some(analyze) = tool("systemd-analyze") else { return };
     let lab = Lab::new();
-    let [service, _] = place(&lab);
-    let output = Command::new(analyze)
-        .args(["security", "--offline=yes", "--no-pager", THRESHOLD])
-        .arg(service)
-        .output()
-        .unwrap();
+    let is_service = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "service");
+    for service in place(&lab).iter().filter(is_service) {
+        let output = Command::new(&analyze)
+            .args(["security", "--offline=yes", "--no-pager", THRESHOLD])
+            .arg(service)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{:?}", Run::of(&output));
+    }
+}
+
+#[test]
+fn the_rules_of_the_alerts_are_rules_and_ask_for_what_is_written() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/hlarchive.rules.yml");
+    let rules = fs::read_to_string(&path).unwrap();
+    let lab = Lab::new();
+    lab.seed(1, 1);
+    for words in [["rotate", "--now", NOW].as_slice(), &["prune", "--now", NOW], &["verify"]] {
+        lab.ok(words.iter().chain(&["--metrics-file", "x.prom"]));
+    }
+    let metrics = fs::read_to_string(lab.path("x.prom")).unwrap();
+    let mut asked = 0;
+    for word in rules.split(|c: char| !c.is_ascii_lowercase() && c != '_') {
+        if word.starts_with("hlarchive_") {
+            assert!(metrics.contains(&format!("\n{word} ")), "{word}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 6, "{asked}");
+    let Some(promtool) = tool("promtool") else { return };
+    let output = Command::new(promtool).args(["check", "rules"]).arg(path).output().unwrap();
     assert!(output.status.success(), "{:?}", Run::of(&output));
 }
 

@@ -63,7 +63,7 @@ fn each_request(scene: &Scene) {
             let what = format!("{} with {fault:?} at request {at}", scene.name);
             let prefix = format!("faults-{}-{fault:?}-{at}", scene.name);
             let mut site = Site::new(garage, &prefix, "nas");
-            site.rules = "timeout = \"1s\"\n".to_owned();
+            "timeout = \"1s\"\n".clone_into(&mut site.rules);
             site.policy("");
             let others = (scene.prepare)(&site);
             let expected = expected(&site, scene);

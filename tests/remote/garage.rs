@@ -47,10 +47,10 @@ impl Garage {
         let directory = tempfile::Builder::new().prefix("hlarchive-garage-").tempdir().unwrap();
         let directory = directory.keep();
         let (s3, rpc) = (free_port(), free_port());
-        let (meta, data) = (directory.join("meta"), directory.join("data"));
+        let place = directory.display();
         let config = directory.join("garage.toml");
         let text = format!(
-            "metadata_dir = {meta:?}\ndata_dir = {data:?}\ndb_engine = \"sqlite\"\n\
+            "metadata_dir = \"{place}/meta\"\ndata_dir = \"{place}/data\"\ndb_engine = \"sqlite\"\n\
              replication_factor = {replication}\nrpc_bind_addr = \"127.0.0.1:{rpc}\"\n\
              rpc_public_addr = \"127.0.0.1:{rpc}\"\nrpc_secret = \"{}\"\n[s3_api]\n\
              s3_region = \"garage\"\napi_bind_addr = \"127.0.0.1:{s3}\"\n\

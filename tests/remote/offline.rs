@@ -8,7 +8,7 @@ use crate::site::Site;
 fn cut_off(prefix: &str) -> Option<Site> {
     let garage = shared()?;
     let mut site = Site::new(garage, prefix, "nas");
-    site.rules = "timeout = \"1s\"\n".to_owned();
+    "timeout = \"1s\"\n".clone_into(&mut site.rules);
     site.lab.seed(2, 4);
     site.evicts();
     site.ok(["rotate", "--now", NOW]);
@@ -85,7 +85,7 @@ fn attempts_show_and_restore_say_that_they_could_not_look() {
 fn attempts_that_lie_elsewhere_are_missed_aloud() {
     let Some(garage) = shared() else { return };
     let mut site = Site::new(garage, "offline-attempts", "nas");
-    site.rules = "timeout = \"1s\"\n".to_owned();
+    "timeout = \"1s\"\n".clone_into(&mut site.rules);
     for (day, id) in [(10, 1), (11, 2)] {
         let text = format!(
             "{{\"timestamp\":\"2026-05-{day}T01:00:00Z\",\"node\":\"nas\",\"type\":\
@@ -114,7 +114,7 @@ fn attempts_that_lie_elsewhere_are_missed_aloud() {
 fn a_rotation_without_the_bucket_is_done_and_says_what_is_not() {
     let Some(garage) = shared() else { return };
     let mut site = Site::new(garage, "offline-rotate", "nas");
-    site.rules = "timeout = \"1s\"\n".to_owned();
+    "timeout = \"1s\"\n".clone_into(&mut site.rules);
     site.policy("");
     site.lab.seed(2, 2);
     let expected = site.events();

@@ -30,8 +30,13 @@ impl<'a> Nobody<'a> {
     }
 
     fn run(&self, words: &[&str]) -> Run {
+        Run::of(&self.command(words).output().unwrap())
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
         let ids = ["--reuid=65534", "--regid=65534", "--clear-groups"];
-        let output = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args(ids)
             .arg(self.lab.path("hlarchive"))
             .args(words)
@@ -39,10 +44,8 @@ impl<'a> Nobody<'a> {
             .env("HLARCHIVE_ROOT", self.lab.root())
             .env("HLARCHIVE_ARCHIVE", self.lab.archive())
             .env("HLARCHIVE_POLICY", self.lab.path("policy.toml"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Run::of(&output)
+            .stdin(Stdio::null());
+        command
     }
 
     #[track_caller]
@@ -148,4 +151,44 @@ fn writing_without_rights_is_refused_and_changes_nothing() {
     nobody.fails(77, root.to_str().unwrap(), &day);
     nobody.fails(77, root.to_str().unwrap(), &["emit", "node_online"]);
     assert_eq!((tree(&lab.root()), tree(&lab.archive())), trees);
+}
+
+#[cfg(feature = "mcp")]
+#[test]
+fn an_agent_is_told_what_could_not_be_read_and_given_the_rest() {
+    let lab = lab();
+    let Some(nobody) = Nobody::new(&lab) else { return };
+    let all = lab.list_all().len();
+    let file = tree(&lab.root()).into_keys().next().unwrap();
+    chmod(&lab.root().join(&file), 0o000);
+    let list = r#"{"name":"list","arguments":{"since":"2000-01-01","limit":500}}"#;
+    let show = format!(r#"{{"name":"show","arguments":{{"event":"{file}"}}}}"#);
+    let client = r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"x","version":"0"}}"#;
+    let request = |id: u32, method: &str, parameters: &str| {
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{parameters}}}\n"
+        )
+    };
+    let lines = [
+        request(0, "initialize", client),
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n".to_owned(),
+        request(1, "tools/call", list),
+        request(2, "tools/call", &show),
+    ];
+    let input = lab.path("asked");
+    std::fs::write(&input, lines.concat()).unwrap();
+    let input = std::fs::File::open(input).unwrap();
+    let run = Run::of(&nobody.command(&["mcp"]).stdin(input).output().unwrap());
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+    let answers = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+    let answers: Vec<serde_json::Value> = answers.collect();
+    let of = |id: u32| &answers.iter().find(|answer| answer["id"] == id).unwrap()["result"];
+    let found = &of(1)["structuredContent"];
+    assert_eq!(found["events"].as_array().unwrap().len(), all - 1);
+    assert_eq!(found["complete"], false);
+    let warning = found["warnings"][0].as_str().unwrap();
+    assert!(warning.contains(&file) && warning.contains("permission denied"), "{warning}");
+    assert_eq!(of(2)["isError"], true);
+    let text = of(2)["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("permission denied"), "{text}");
 }

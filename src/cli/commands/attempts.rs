@@ -2,7 +2,7 @@
 
 use hlarchive::archive::Expired;
 use hlarchive::event::{Severity, shown};
-use hlarchive::store::{Filter, Query, Unreached};
+use hlarchive::store::{Filter, Notices, Query, Store, Unreached};
 use hlarchive::views::attempts::{Afterwards, Attempt, Collector, Range, TYPES};
 
 use super::{count, span};
@@ -64,10 +64,10 @@ pub(in crate::cli) struct Args {
 
 /// What is printed as JSON.
 #[derive(serde::Serialize)]
-struct Report<'a> {
+pub(in crate::cli) struct Report {
     since: Option<String>,
     until: Option<String>,
-    attempts: &'a [Attempt],
+    pub(in crate::cli) attempts: Vec<Attempt>,
     started: usize,
     completed: usize,
     failed: usize,
@@ -77,70 +77,102 @@ struct Report<'a> {
     unreached: Option<Unreached>,
 }
 
+/// Which attempts are asked for. Several values of one list are alternatives.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Wanted {
+    pub(in crate::cli) range: Range,
+    pub(in crate::cli) unresolved: bool,
+    pub(in crate::cli) nodes: Vec<String>,
+    pub(in crate::cli) services: Vec<String>,
+    pub(in crate::cli) actions: Vec<String>,
+    pub(in crate::cli) sources: Vec<String>,
+    pub(in crate::cli) correlation_ids: Vec<String>,
+}
+
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         let (since, until) = self.time.range(session.now)?;
-        let range = Range { since, until };
-        let filter = Filter {
-            types: TYPES.map(str::to_owned).to_vec(),
-            nodes: self.node.clone(),
-            services: self.service.clone(),
-            since: range.read_from(),
-            ..Filter::default()
+        let wanted = Wanted {
+            range: Range { since, until },
+            unresolved: self.unresolved,
+            nodes: self.node,
+            services: self.service,
+            actions: self.action,
+            sources: self.source,
+            correlation_ids: self.correlation_id,
         };
-        let mut events = session.store.events(Query { filter, ..Query::default() })?;
-        let mut collector = Collector::new(range);
-        for event in &mut events {
-            if !collector.take(&event?) {
-                break;
-            }
-        }
-        let expired = events.notices().expired().cloned();
-        let (mut attempts, stray_ends) = collector.finish();
-        attempts.retain(|attempt| self.wants(attempt));
-        let tally = |what: fn(&Attempt) -> bool| attempts.iter().filter(|a| what(a)).count();
-        let report = Report {
-            since: since.map(|time| time.to_string()),
-            until: until.map(|time| time.to_string()),
-            attempts: &attempts,
-            started: attempts.len(),
-            completed: tally(|attempt| attempt.completed),
-            failed: tally(|attempt| attempt.failed),
-            unresolved: tally(Attempt::is_unresolved),
-            stray_ends,
-            expired,
-            unreached: events.notices().unreached().cloned(),
-        };
+        let (report, mut notices) = look(&session.store, &wanted, &|| false)?;
         if format == Format::Json {
             session.json(&report)?;
-        } else if !attempts.is_empty() {
+        } else if !report.attempts.is_empty() {
             table(session, &report)?;
         }
         session.flush()?;
-        session.notices(events.notices());
+        session.notices(&mut notices);
         session.end_notices();
-        if events.notices().any_cost() {
-            return Ok(lacking(events.notices()));
+        if notices.any_cost() {
+            return Ok(lacking(&notices));
         }
-        if attempts.is_empty() {
+        if report.attempts.is_empty() {
             if !session.warn_of_nowhere()? && format != Format::Json {
-                let kind = if self.unresolved { "unresolved " } else { "" };
+                let kind = if wanted.unresolved { "unresolved " } else { "" };
                 session.remark(&format!("there is no such {kind}attempt"));
             }
             return Ok(Exit::Wrong);
         }
         Ok(Exit::Done)
     }
+}
 
-    fn wants(&self, attempt: &Attempt) -> bool {
+/// The attempts that are asked for, and what was passed over. Ends early when `stop` says so.
+pub(in crate::cli) fn look(
+    store: &Store,
+    wanted: &Wanted,
+    stop: &dyn Fn() -> bool,
+) -> hlarchive::Result<(Report, Notices)> {
+    let filter = Filter {
+        types: TYPES.map(str::to_owned).to_vec(),
+        nodes: wanted.nodes.clone(),
+        services: wanted.services.clone(),
+        since: wanted.range.read_from(),
+        ..Filter::default()
+    };
+    let mut events = store.events(Query { filter, ..Query::default() })?;
+    let mut collector = Collector::new(wanted.range);
+    for event in &mut events {
+        if !collector.take(&event?) || stop() {
+            break;
+        }
+    }
+    let notices = std::mem::take(events.notices());
+    let (mut attempts, stray_ends) = collector.finish();
+    attempts.retain(|attempt| wanted.holds(attempt));
+    let tally = |what: fn(&Attempt) -> bool| attempts.iter().filter(|a| what(a)).count();
+    let report = Report {
+        since: wanted.range.since.map(|time| time.to_string()),
+        until: wanted.range.until.map(|time| time.to_string()),
+        started: attempts.len(),
+        completed: tally(|attempt| attempt.completed),
+        failed: tally(|attempt| attempt.failed),
+        unresolved: tally(Attempt::is_unresolved),
+        stray_ends,
+        expired: notices.expired().cloned(),
+        unreached: notices.unreached().cloned(),
+        attempts,
+    };
+    Ok((report, notices))
+}
+
+impl Wanted {
+    fn holds(&self, attempt: &Attempt) -> bool {
         let among = |wanted: &[String], value: Option<&str>| {
             wanted.is_empty() || wanted.iter().any(|wanted| Some(wanted.as_str()) == value)
         };
         (!self.unresolved || attempt.is_unresolved())
-            && among(&self.action, attempt.action.as_deref())
-            && among(&self.source, Some(&attempt.source))
-            && among(&self.correlation_id, Some(&attempt.correlation_id))
+            && among(&self.actions, attempt.action.as_deref())
+            && among(&self.sources, Some(&attempt.source))
+            && among(&self.correlation_ids, Some(&attempt.correlation_id))
     }
 }
 
@@ -170,14 +202,14 @@ fn row(attempt: &Attempt) -> [String; 8] {
     ]
 }
 
-fn table(session: &mut Session, report: &Report<'_>) -> Result<(), Failure> {
+fn table(session: &mut Session, report: &Report) -> Result<(), Failure> {
     let most = session.width();
     let rows: Vec<[String; 8]> = report.attempts.iter().map(row).collect();
     let widths = widths(&rows, most);
     let header = line(&HEADERS.map(str::to_owned), &widths, most);
     let header = session.paint.faint(&header);
     session.line(&header)?;
-    for (row, attempt) in rows.iter().zip(report.attempts) {
+    for (row, attempt) in rows.iter().zip(&report.attempts) {
         let text = line(row, &widths, most);
         let severity = if attempt.afterwards == Afterwards::Unhealthy || attempt.failed {
             Severity::Error

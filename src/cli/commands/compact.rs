@@ -2,10 +2,12 @@
 
 use hlarchive::ops::Finding;
 use hlarchive::ops::compact::{CompactOptions, CompactReport, compact, plan};
+use hlarchive::ops::metrics::of_compact;
 
 use super::{bytes, count, end_of_days, name_findings, name_recovered};
 use crate::cli::args::{Format, dates};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 
@@ -32,11 +34,16 @@ pub(in crate::cli) struct Args {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
+        if !self.dry_run {
+            session.measure("compact", self.metrics);
+        }
         let options = CompactOptions { dates: dates(&self.dates, session.now)? };
         if self.dry_run {
             return dry_run(session, &options, format);
@@ -45,6 +52,7 @@ impl Args {
         let context = session.context()?.with_audit(policy.audit);
         let bar = Bar::new(session);
         let report = compact(&session.store, &policy, &context, &options, &bar)?;
+        session.measured(|| of_compact(&report));
         print(session, &report, format)
     }
 }

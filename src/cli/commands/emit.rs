@@ -136,11 +136,9 @@ impl Args {
                         Error::BadEvent { what, reason } if what == "line" => reason.clone(),
                         other => other.to_string(),
                     };
-                    exit::report(
-                        &format!("standard input:{}: {reason}", line.number),
-                        exit,
-                        format == Format::Ndjson,
-                    );
+                    let place = format!("standard input:{}", line.number);
+                    let text = format!("{place}: {reason}");
+                    session.log.failure(&text, Some(&place), exit, format == Format::Ndjson);
                     bad = Some(worse(bad, exit));
                     Ok(())
                 }

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use hlarchive::ops::import::{ImportOptions, ImportReport, import};
+use hlarchive::ops::metrics::of_import;
 
 use super::{bytes, count, name_findings, name_recovered, verb};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 
@@ -38,14 +40,20 @@ pub(in crate::cli) struct Args {
     /// Find out what would be taken, and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
+        if !self.dry_run {
+            session.measure("import", self.metrics);
+        }
         let options = ImportOptions { sources: self.sources, dry_run: self.dry_run };
         let bar = Bar::new(session);
         let report = import(&session.store, &session.context()?, &options, &bar)?;
+        session.measured(|| of_import(&report));
         print(session, &report, format)
     }
 }

@@ -74,6 +74,7 @@ impl Args {
             filter,
             dates,
             order: if self.reverse { Order::Reverse } else { Order::Forward },
+            after: None,
             limit: self.limit,
             scope: match (self.live_only, self.archived_only) {
                 (true, _) => Scope::Live,

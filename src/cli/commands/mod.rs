@@ -13,6 +13,7 @@ pub(super) mod inspect;
 pub(super) mod list;
 pub(super) mod man;
 pub(super) mod manifest;
+pub(super) mod mcp;
 pub(super) mod policy;
 pub(super) mod prune;
 pub(super) mod remote;
@@ -32,14 +33,14 @@ use super::session::Session;
 /// Names what is wrong on standard error, each in a line.
 fn name_findings(session: &Session, findings: &[Finding]) {
     for finding in findings {
-        session.warn(&finding.to_string());
+        session.warn_of(Some(&finding.path), &finding.to_string());
     }
 }
 
 /// Tells what an earlier, interrupted run left, and what was done about it.
 fn name_recovered(session: &Session, recovered: &[Finding]) {
     for finding in recovered {
-        session.remark(&format!("hlarchive: {finding}"));
+        session.remark_of(Some(&finding.path), &format!("hlarchive: {finding}"));
     }
 }
 

@@ -1,5 +1,6 @@
 //! `hlarchive prune`.
 
+use hlarchive::ops::metrics::of_prune;
 use hlarchive::ops::prune::{
     Difference, Expiring, Held, PruneOptions, PrunePlan, PruneReport, plan, prune,
 };
@@ -8,6 +9,7 @@ use super::after::After;
 use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 
@@ -43,11 +45,16 @@ pub(in crate::cli) struct Args {
     /// Go on, though it takes most of the archive or the clock jumped
     #[arg(long)]
     yes_really: bool,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
+        if !self.dry_run {
+            session.measure("prune", self.metrics);
+        }
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
@@ -65,6 +72,7 @@ impl Args {
         }
         let bar = Bar::new(session);
         let report = prune(&session.store, &policy, &context, &options, &bar)?;
+        session.measured(|| of_prune(&report));
         let after = After::prune(session, &policy, &context, options.trust_now, &bar);
         let exit = print(session, &report, &after, format)?;
         after.end(session, format, exit)

@@ -1,11 +1,13 @@
 //! `hlarchive rotate`.
 
+use hlarchive::ops::metrics::of_rotate;
 use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
 
 use super::after::After;
 use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
 use crate::cli::args::{Format, dates, instant};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 
@@ -37,11 +39,16 @@ pub(in crate::cli) struct Args {
     /// Take this as the time, trusting it over the manifest
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
+        if !self.dry_run {
+            session.measure("rotate", self.metrics);
+        }
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
@@ -55,6 +62,7 @@ impl Args {
         }
         let bar = Bar::new(session);
         let report = rotate(&session.store, &policy, &context, &options, &bar)?;
+        session.measured(|| of_rotate(&report));
         let after = After::rotation(session, &policy, &context, &bar);
         let exit = print(session, &report, &after, format)?;
         after.end(session, format, exit)

@@ -1,15 +1,18 @@
 //! `hlarchive status`.
 
 use hlarchive::event::shown;
-use hlarchive::ops::Finding;
+use hlarchive::ops::metrics::of_status;
 use hlarchive::ops::status::{LastRun, Status, StatusOptions, status};
-use hlarchive::store::{Filter, Notice, Query};
+use hlarchive::ops::{Context, Finding};
+use hlarchive::policy::Policy;
+use hlarchive::store::{Filter, Notice, Query, Store};
 use hlarchive::views::problems::{Finder, Problem, types};
 
 use super::{bytes, count, verb};
 use crate::cli::args::{Format, instant};
 use crate::cli::calendar::{calendar, first_day};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::metrics::MetricsArgs;
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, wrap};
@@ -51,11 +54,13 @@ pub(in crate::cli) struct Args {
     /// Take this as the time, trusting it over the manifest
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 /// What is printed as JSON.
 #[derive(serde::Serialize)]
-struct Report {
+pub(in crate::cli) struct Report {
     time: String,
     since: String,
     attention: bool,
@@ -70,6 +75,7 @@ struct Report {
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
+        session.measure("status", self.metrics);
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
@@ -81,48 +87,15 @@ impl Args {
             calendar_from: first_day(session.now.date()),
             trust_now: self.now.is_some(),
         };
-        // Events first: what is rotated in between is only counted, and counted as archived.
-        let filter = Filter { types: types(), since: Some(since), ..Filter::default() };
-        let mut events = session.store.events(Query { filter, ..Query::default() })?;
-        let mut finder = Finder::default();
-        for event in &mut events {
-            finder.take(&event?);
-        }
-        let problems = finder.finish(session.now);
-        let cost = events.notices().any_cost();
-        let (notices, beyond) = events.notices().take();
-        let is_live_invalid =
-            |notice: &&Notice| matches!(notice, Notice::Invalid { segment: None, .. });
-        let live_invalid = notices.iter().filter(is_live_invalid).count() as u64 + beyond;
-        let mut status = status(&session.store, &policy, &context, &options)?;
-        for notice in notices.iter().filter(|notice| notice.costs_events()) {
-            let (path, reason) = match notice {
-                Notice::Unreadable { path, reason } => (path.to_string(), reason),
-                Notice::Damaged { path, reason } => (path.display().to_string(), reason),
-                _ => continue,
-            };
-            let finding = Finding::new(path, reason.clone());
-            if !status.findings.contains(&finding) {
-                status.findings.push(finding);
-            }
-        }
-        waiting(&mut status, live_invalid);
-        let nowhere = session.warn_of_nowhere()?;
-        let attention = nowhere || !problems.is_empty() || !status.findings.is_empty();
-        let days = self.calendar.then(|| {
-            let days = status.calendar.iter();
+        let (mut report, cost) = look(&session.store, &policy, &context, &options)?;
+        report.attention |= session.warn_of_nowhere()?;
+        report.calendar = self.calendar.then(|| {
+            let days = report.status.calendar.iter();
             let days = days.map(|(date, day)| (date.to_string(), serde_json::json!(day)));
             serde_json::Value::Object(days.collect())
         });
-        let report = Report {
-            time: session.now.to_string(),
-            since: since.to_string(),
-            attention,
-            problems,
-            live_invalid,
-            status,
-            calendar: days,
-        };
+        let attention = report.attention;
+        session.measured(|| of_status(&report.status, report.problems.len() as u64, attention));
         if format == Format::Json {
             session.json(&report)?;
         } else {
@@ -144,6 +117,53 @@ impl Args {
             (false, false) => Exit::Done,
         })
     }
+}
+
+/// How the history stands, without a calendar, and whether something could not be read.
+pub(in crate::cli) fn look(
+    store: &Store,
+    policy: &Policy,
+    context: &Context,
+    options: &StatusOptions,
+) -> hlarchive::Result<(Report, bool)> {
+    // Events first: what is rotated in between is only counted, and counted as archived.
+    let filter = Filter { types: types(), since: Some(options.since), ..Filter::default() };
+    let mut events = store.events(Query { filter, ..Query::default() })?;
+    let mut finder = Finder::default();
+    for event in &mut events {
+        finder.take(&event?);
+    }
+    let problems = finder.finish(context.now);
+    // What is away waits for somebody, and costs no event.
+    let cost = events.notices().any_cost() && !events.notices().only_away();
+    let (notices, beyond) = events.notices().take();
+    let is_live_invalid =
+        |notice: &&Notice| matches!(notice, Notice::Invalid { segment: None, .. });
+    let live_invalid = notices.iter().filter(is_live_invalid).count() as u64 + beyond;
+    let mut status = status(store, policy, context, options)?;
+    for notice in notices.iter().filter(|notice| notice.costs_events()) {
+        let (path, reason) = match notice {
+            Notice::Unreadable { path, reason } => (path.to_string(), reason),
+            Notice::Damaged { path, reason } => (path.display().to_string(), reason),
+            Notice::Away(unreached) => ("elsewhere".to_owned(), &unreached.to_string()),
+            _ => continue,
+        };
+        let finding = Finding::new(path, reason.clone());
+        if !status.findings.contains(&finding) {
+            status.findings.push(finding);
+        }
+    }
+    waiting(&mut status, live_invalid);
+    let report = Report {
+        time: context.now.to_string(),
+        since: options.since.to_string(),
+        attention: !problems.is_empty() || !status.findings.is_empty(),
+        problems,
+        live_invalid,
+        status,
+        calendar: None,
+    };
+    Ok((report, cost))
 }
 
 /// What was archived or found as it should not be, in words.

@@ -1,10 +1,12 @@
 //! `hlarchive sync`.
 
+use hlarchive::ops::metrics::of_sync;
 use hlarchive::ops::sync::{End, SyncOptions, SyncReport, Transport, sync};
 
 use super::{bytes, count, name_findings, verb};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 
@@ -61,11 +63,16 @@ pub(in crate::cli) struct Args {
     /// Give up when a connection is silent for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
+        if !self.dry_run {
+            session.measure("sync", self.metrics);
+        }
         let end = |text: &str, archive: Option<&str>| {
             End::parse(text, archive).map_err(|error| Failure::usage(error.to_string()))
         };
@@ -90,6 +97,7 @@ impl Args {
         };
         let bar = Bar::new(session);
         let report = sync(&source, &destination, &session.context()?, &options, &bar)?;
+        session.measured(|| of_sync(&report));
         print(session, &report, format)
     }
 }

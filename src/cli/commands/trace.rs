@@ -228,11 +228,11 @@ impl<'a> Timeline<'a> {
 }
 
 #[derive(serde::Serialize)]
-struct StepLine<'a> {
+pub(in crate::cli) struct StepLine<'a> {
     #[serde(flatten)]
-    step: &'a Step,
-    path: String,
-    segment: Option<String>,
+    pub(in crate::cli) step: &'a Step,
+    pub(in crate::cli) path: String,
+    pub(in crate::cli) segment: Option<String>,
 }
 
 fn widths(held: &[(Severity, String, Step)], most: Option<usize>) -> [usize; 4] {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use hlarchive::Error;
+use hlarchive::ops::metrics::of_verify;
 use hlarchive::ops::sign::Witness;
 use hlarchive::ops::verify::{Depth, VerifyOptions, VerifyReport, verify};
 use hlarchive::segment::Sha256Hash;
@@ -10,6 +11,7 @@ use hlarchive::segment::Sha256Hash;
 use super::{bytes, count};
 use crate::cli::args::{Format, dates};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::cli::table::harmless;
@@ -55,6 +57,8 @@ pub(in crate::cli) struct Args {
     /// A signature that was kept elsewhere, to be checked, too
     #[arg(long, value_name = "FILE", requires = "public_key")]
     signature: Option<PathBuf>,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -85,6 +89,7 @@ impl Args {
         if self.live && self.public_key.is_some() {
             return Err(Failure::usage("--public-key: the manifest is not checked with --live"));
         }
+        session.measure("verify", self.metrics);
         let witness = self
             .public_key
             .as_ref()
@@ -112,6 +117,7 @@ impl Args {
         let context = session.context()?;
         let bar = Bar::new(session);
         let report = verify(&session.store, &context, &options, &bar)?;
+        session.measured(|| of_verify(&report));
         print(session, &report, &options, format)
     }
 }

@@ -129,7 +129,7 @@ fn mirror(
         }
     }
     let new_stubs = wanted.len() as u64;
-    make_stubs(&mirror, context, bucket, wanted, &lock, findings)?;
+    make_stubs(&mirror, context, bucket, &wanted, &lock, findings)?;
     // Only when their stubs are there, readers learn of segments; and of those that are gone,
     // before their stubs go.
     if is_new && !text.is_empty() {
@@ -178,7 +178,7 @@ fn mend_own(
     let lock = archive.lock()?;
     let names: Vec<String> = wanted.iter().map(|wanted| wanted.name.to_string()).collect();
     let before = report.findings.len();
-    make_stubs(archive, context, remote.bucket, wanted, &lock, &mut report.findings)?;
+    make_stubs(archive, context, remote.bucket, &wanted, &lock, &mut report.findings)?;
     if report.findings.len() == before {
         report.mended_stubs = names;
     }
@@ -198,7 +198,7 @@ pub(super) fn make_stubs(
     archive: &ArchiveDir,
     context: &Context,
     bucket: &Bucket,
-    wanted: Vec<Wanted>,
+    wanted: &[Wanted],
     lock: &ArchiveLock,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {

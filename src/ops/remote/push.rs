@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Listing, Remote, hash_of, whole};
 use crate::archive::copies::{ManifestPiece, chosen, segment_object, segment_of_object};
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, Record, SegmentName};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::segment::Sha256Hash;
@@ -225,8 +225,8 @@ fn is_whole(remote: Remote<'_>, wanted: &Wanted) -> Result<bool> {
 fn record(archive: &ArchiveDir, context: &Context, wanted: &Wanted) -> Result<bool> {
     let lock = archive.lock()?;
     let (mut writer, _) = ManifestWriter::open(archive, &lock, context.now, &context.by)?;
-    let of = |record: &&Record| record.sha256 == Some(wanted.sha256);
-    if writer.manifest().record_of(&wanted.name).filter(of).is_none() {
+    let there = writer.manifest().record_of(&wanted.name).and_then(|record| record.sha256);
+    if there != Some(wanted.sha256) {
         return Ok(false);
     }
     let mut record = NewRecord::new(context.now, Op::Upload);

@@ -186,7 +186,7 @@ impl Run<'_> {
         progress.end();
         report.stubs = stubs.len() as u64;
         let (bucket, findings) = (self.remote.bucket, &mut report.findings);
-        make_stubs(self.archive, self.context, bucket, stubs, self.lock, findings)
+        make_stubs(self.archive, self.context, bucket, &stubs, self.lock, findings)
     }
 
     /// Fetches a segment into its place; false when it was there.

@@ -92,15 +92,18 @@ impl<'a, 'm> DayRun<'a, 'm> {
             ));
             return Ok(());
         }
+        let is_late = self.manifest.manifest().segments_of(self.date).next().is_some();
         for building in read.buildings {
             self.archive_segment(building)?;
         }
+        self.report.late = if is_late { self.report.events } else { 0 };
         for path in read.conflicts {
             let mut record = NewRecord::new(self.context.now, Op::Conflict);
             record.by = Some(self.context.by.clone());
             record.date = Some(self.date);
             record.path = Some(path.to_string());
             self.manifest.append(record)?;
+            self.report.conflicts += 1;
         }
         self.remove(&listing, &partition, &read.removable)
     }

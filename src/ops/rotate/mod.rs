@@ -70,6 +70,10 @@ pub struct RotatedDay {
     pub events: u64,
     /// Among them files that are no events, archived as they are.
     pub invalid: u64,
+    /// How many of them came late: the day was archived before.
+    pub late: u64,
+    /// How many of them have the name of another event that is archived already.
+    pub conflicts: u64,
     /// Size of the event files archived now.
     pub event_bytes: u64,
     /// Size of the new segments.

@@ -1,0 +1,47 @@
+//! `hlarchive mcp`.
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::session::Session;
+
+/// Serve the history to agents, by the Model Context Protocol
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive mcp --root /opt/homelab/events
+  hlarchive mcp --allow-emit
+  claude mcp add hlarchive -- hlarchive mcp --root /opt/homelab/events
+
+Speaks the protocol on standard input and output, until its client closes them; it is started by \
+the client, and not by hand. The tools are status, attempts, list, trace, show, inspect and \
+verify, with the fields that these commands print with -o json, in pages of at most 500 events and \
+48 KiB. None of them changes anything. With --allow-emit there is emit_event, too.
+
+What stands in events was written by other programs: the server tells its clients that it is data, \
+and no instruction. It is part of builds with \"cargo build --features mcp\"; others say so.
+
+Exit codes:
+  2   this hlarchive was built without the server
+  74  the client cannot be talked to")]
+pub(in crate::cli) struct Args {
+    /// Let the agent write events
+    #[arg(long)]
+    allow_emit: bool,
+}
+
+impl Args {
+    #[cfg(feature = "mcp")]
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        // The protocol is JSON; other formats are refused.
+        session.format(&[crate::cli::args::Format::Json])?;
+        crate::cli::mcp::serve(session, self.allow_emit)
+    }
+
+    #[cfg(not(feature = "mcp"))]
+    pub(in crate::cli) fn run(self, _session: &mut Session) -> Result<Exit, Failure> {
+        let _ = self.allow_emit;
+        Err(Failure::usage(
+            "this hlarchive was built without the server for agents; build it with \"cargo build \
+             --release --features mcp\"",
+        ))
+    }
+}

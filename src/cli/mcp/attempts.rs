@@ -1,0 +1,117 @@
+//! The tool that tells what was tried already.
+
+use hlarchive::event::EventPath;
+use hlarchive::views::attempts::{Attempt, Range};
+use rmcp::schemars::{self, JsonSchema};
+use serde::{Deserialize, Serialize};
+
+use super::call::{Answer, Call, Passed, Trouble, answer};
+use super::page::{Left, Room, limit};
+use crate::cli::args::TimeArgs;
+use crate::cli::commands::attempts::{Report, Wanted, look};
+use hlarchive::Timestamp;
+
+/// What attempts is asked for. Several values of one list are alternatives; different
+/// members must all hold.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Attempts {
+    /// Started not before this: a date, a timestamp, "yesterday", "2h ago". Without it: ever.
+    since: Option<String>,
+    /// Started only before this; a date means the end of that day.
+    until: Option<String>,
+    /// Hosts.
+    node: Vec<String>,
+    /// Services that were to be mended.
+    service: Vec<String>,
+    /// What was tried, as the payload of `remediation_started` names it, such as "restart".
+    action: Vec<String>,
+    /// Who tried.
+    source: Vec<String>,
+    /// Correlation ids.
+    correlation_id: Vec<String>,
+    /// Only what did not complete, or after which the service did not recover.
+    unresolved: bool,
+    /// At most so many attempts in this answer, 1 to 500. Default 100.
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u64>,
+    /// The next of the answer before, with all other arguments the same.
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    /// With the attempts of this page; its numbers are those of all.
+    report: Report,
+    #[serde(flatten)]
+    left: Left,
+    #[serde(flatten)]
+    passed: Passed,
+}
+
+pub(super) fn attempts(call: &Call, asked: Attempts) -> Answer {
+    call.must_exist()?;
+    let most = limit(asked.limit)?;
+    let (now, after) = place(asked.next.as_deref(), call.now)?;
+    let (since, until) = TimeArgs::of(asked.since, asked.until).range(now)?;
+    let wanted = Wanted {
+        range: Range { since, until },
+        unresolved: asked.unresolved,
+        nodes: asked.node,
+        services: asked.service,
+        actions: asked.action,
+        sources: asked.source,
+        correlation_ids: asked.correlation_id,
+    };
+    let stop = || call.go_on().is_err();
+    let (mut report, mut notices) = look(call.store(), &wanted, &stop)?;
+    call.go_on()?;
+    let all = std::mem::take(&mut report.attempts);
+    let begin = begin(&all, after.as_ref())?;
+    let (mut page, mut room) = (Vec::new(), Room::of(most));
+    let mut rest = all.into_iter().skip(begin).peekable();
+    while let Some(attempt) = rest.peek() {
+        let bytes = answer(attempt)?.len();
+        // Attempts of one name, in conflict with each other, stay together.
+        let is_twin = page.last().is_some_and(|last: &Attempt| last.path == attempt.path);
+        if !is_twin && !room.holds(bytes) {
+            break;
+        }
+        room.take(bytes);
+        page.extend(rest.next());
+    }
+    let beyond = rest.count();
+    let left = match page.last() {
+        Some(last) if beyond > 0 => {
+            let next = format!("{}:{}", now.micros(), last.path);
+            Left::after("attempts", next, &format!("{beyond} more attempts follow"))
+        }
+        _ => Left::nothing(),
+    };
+    let passed = Passed::of(&mut notices);
+    report.attempts = page;
+    answer(&Told { report, left, passed })
+}
+
+/// Where the page begins: behind the last attempt of the page before.
+fn begin(all: &[Attempt], after: Option<&EventPath>) -> Result<usize, Trouble> {
+    let Some(after) = after.map(ToString::to_string) else { return Ok(0) };
+    let last = all.iter().rposition(|attempt| attempt.path == after);
+    last.map(|last| last + 1).ok_or_else(|| {
+        Trouble(
+            "next: the attempt where the last page ended is not in this answer; leave next out \
+             to begin anew, or give the same arguments as before"
+                .to_owned(),
+        )
+    })
+}
+
+fn place(next: Option<&str>, now: Timestamp) -> Result<(Timestamp, Option<EventPath>), Trouble> {
+    let Some(next) = next else { return Ok((now, None)) };
+    let parse = || {
+        let (time, path) = next.split_once(':')?;
+        Some((Timestamp::from_micros(time.parse().ok()?), Some(path.parse().ok()?)))
+    };
+    parse().ok_or_else(|| super::page::unknown(next))
+}

@@ -1,0 +1,162 @@
+//! One call of a tool: what it may use, when it is, how it fails and how it is stopped.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hlarchive::ops::Context;
+use hlarchive::policy::Policy;
+use hlarchive::progress::Progress;
+use hlarchive::store::{Notice, Notices, Store};
+use hlarchive::{Error, Timestamp};
+use rmcp::model::JsonObject;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::cli::exit::Failure;
+use crate::cli::session;
+
+/// What all calls share.
+pub(super) struct Desk {
+    pub(super) store: Store,
+    pub(super) policy: Option<PathBuf>,
+    /// The server's command line, for records and events.
+    pub(super) command: String,
+}
+
+/// One call. It is also the listener of long operations, which stop when it is cancelled.
+pub(super) struct Call {
+    desk: Arc<Desk>,
+    /// The time of this call.
+    pub(super) now: Timestamp,
+    cancelled: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Progress for Call {
+    fn stop_requested(&self) -> bool {
+        (self.cancelled)()
+    }
+}
+
+impl Call {
+    pub(super) fn new(desk: Arc<Desk>, cancelled: Box<dyn Fn() -> bool + Send + Sync>) -> Self {
+        Self { desk, now: session::now(), cancelled }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.desk.store
+    }
+
+    /// Read anew for each call: it may be edited while the server runs.
+    pub(super) fn policy(&self) -> Result<Policy, Trouble> {
+        Ok(session::policy(self.desk.policy.as_deref())?)
+    }
+
+    pub(super) fn context(&self) -> Result<Context, Trouble> {
+        Ok(session::context(self.now, self.desk.command.clone())?)
+    }
+
+    /// Ends a call that nobody waits for any more.
+    pub(super) fn go_on(&self) -> Result<(), Trouble> {
+        if self.stop_requested() {
+            Err(Trouble("the call was cancelled".to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Refuses to answer from a history that is not there: an empty answer would mislead.
+    pub(super) fn must_exist(&self) -> Result<(), Trouble> {
+        let store = self.store();
+        if store.live()?.is_some() || store.archive()?.is_some() {
+            return Ok(());
+        }
+        Err(Trouble(format!(
+            "{}: there is neither an event tree here nor an archive at {}; whoever starts this \
+             server must name them with --root and --archive",
+            store.root().display(),
+            store.archive_path().display()
+        )))
+    }
+}
+
+/// Why a tool gave no answer: one sentence, with the way out.
+pub(super) struct Trouble(pub(super) String);
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self(match error {
+            Error::Usage(text) => in_terms_of_arguments(&text),
+            other => other.to_string(),
+        })
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Library(error) => error.into(),
+            Failure::ClosedPipe => Self("the client went away".to_owned()),
+        }
+    }
+}
+
+/// Flags as the tools name them.
+fn in_terms_of_arguments(text: &str) -> String {
+    text.replace("--since", "since").replace("--until", "until")
+}
+
+/// A tool's answer, as the text of one JSON object.
+pub(super) type Answer = Result<String, Trouble>;
+
+pub(super) fn answer(value: &impl Serialize) -> Answer {
+    serde_json::to_string(value).map_err(|error| Trouble(format!("the answer is lost: {error}")))
+}
+
+/// The arguments of a call. A null is an argument that was left out.
+pub(super) fn arguments<T: DeserializeOwned>(mut object: JsonObject) -> Result<T, Trouble> {
+    object.retain(|_, value| !value.is_null());
+    let error = match serde_json::from_value(Value::Object(object.clone())) {
+        Ok(arguments) => return Ok(arguments),
+        Err(error) => error.to_string(),
+    };
+    // Serde does not say where. The culprit is the one without which the trouble is another.
+    let of = |key: &String| {
+        let mut rest = object.clone();
+        rest.remove(key);
+        let other = serde_json::from_value::<T>(Value::Object(rest)).err();
+        other.is_none_or(|other| other.to_string() != error)
+    };
+    let named = error.starts_with("unknown field") || error.starts_with("missing field");
+    let place = object.keys().find(|key| !named && of(key));
+    let place = place.map(|key| format!("{}: ", hlarchive::event::shown(key))).unwrap_or_default();
+    Err(Trouble(format!("{place}{error}; the tool's input schema says what is expected")))
+}
+
+/// What a query passed over, as part of its answer.
+#[derive(Serialize)]
+pub(super) struct Passed {
+    /// Whether nothing that could hold an answer was unreadable.
+    complete: bool,
+    /// What was passed over, what costs events first.
+    warnings: Vec<String>,
+    /// How many more there were.
+    more_warnings: u64,
+}
+
+/// Warnings in one answer.
+const FEW: usize = 10;
+
+impl Passed {
+    pub(super) fn of(notices: &mut Notices) -> Self {
+        let complete = !notices.any_cost();
+        let (mut kept, beyond) = notices.take();
+        // What expired has a member of its own.
+        kept.retain(|notice| !matches!(notice, Notice::Expired(_)));
+        kept.sort_by_key(|notice| !notice.costs_events());
+        let more_warnings = kept.len().saturating_sub(FEW) as u64 + beyond;
+        let warnings =
+            kept.iter().take(FEW).map(|notice| super::page::clipped(&notice.to_string()));
+        Self { complete, warnings: warnings.collect(), more_warnings }
+    }
+}

@@ -1,0 +1,68 @@
+//! The one tool that writes: an event of the agent's own. It exists only when whoever starts
+//! the server asks for it.
+
+use hlarchive::event::Timestamp;
+use hlarchive::ops::emit::{NewEvent, emit};
+use rmcp::schemars::{self, JsonSchema};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::call::{Answer, Call, Trouble, answer};
+use super::events::Level;
+use crate::cli::session::host_name;
+
+/// What `emit_event` is asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EmitEvent {
+    /// What happened: one of `deployment_started`, `deployment_completed`,
+    /// `deployment_failed`, `service_unhealthy`, `service_recovered`, `node_offline`,
+    /// `node_online`, `healthcheck_failed`, `remediation_started`, `remediation_completed`,
+    /// or a type that the policy knows.
+    #[serde(rename = "type")]
+    event_type: String,
+    /// How bad it is.
+    severity: Level,
+    /// Who emits it: your own name, such as "mender".
+    source: String,
+    /// The service concerned, or "all".
+    service: String,
+    /// What links it to other events. Give the end of a remediation the id of its start.
+    /// Without one it is the event's own id, which the answer tells.
+    correlation_id: Option<String>,
+    /// Anything else worth keeping; of a remediation: action and attempt.
+    payload: Option<Map<String, Value>>,
+    /// The host it happened on. Default: the one this server runs on.
+    node: Option<String>,
+    /// When it happened, ISO 8601. Default: now.
+    timestamp: Option<String>,
+}
+
+pub(super) fn emit_event(call: &Call, wanted: EmitEvent) -> Answer {
+    let policy = call.policy()?;
+    let timestamp = wanted.timestamp.map(|text| {
+        text.parse::<Timestamp>().map_err(|_| {
+            let shown = hlarchive::event::shown(&text);
+            Trouble(format!("timestamp: \"{shown}\" is not ISO 8601, as 2026-05-16T10:11:12Z is"))
+        })
+    });
+    let severity = hlarchive::event::Severity::from(wanted.severity);
+    let new = NewEvent {
+        event_type: wanted.event_type,
+        severity: severity.as_str().to_owned(),
+        source: wanted.source,
+        service: wanted.service,
+        correlation_id: wanted.correlation_id,
+        payload: Value::Object(wanted.payload.unwrap_or_default()).to_string(),
+        node: wanted.node.unwrap_or_else(host_name),
+        timestamp: timestamp.transpose()?,
+    };
+    call.go_on()?;
+    let emitted = emit(call.store(), &policy.events, &call.context()?, &new)?;
+    answer(&serde_json::json!({
+        "path": emitted.file.display().to_string(),
+        "id": emitted.id,
+        "correlation_id": emitted.correlation_id,
+        "warning": emitted.warning,
+    }))
+}

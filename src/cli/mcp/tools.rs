@@ -1,0 +1,210 @@
+//! The table of tools: names, what a model is told of each, and what runs.
+
+use std::sync::Arc;
+
+use rmcp::handler::server::tool::schema_for_input;
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use rmcp::schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::call::{Answer, Call, arguments};
+use super::{attempts, emit, events, state};
+
+/// A tool.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) name: &'static str,
+    title: &'static str,
+    description: &'static str,
+    schema: fn() -> Arc<JsonObject>,
+    pub(super) run: fn(&Call, JsonObject) -> Answer,
+    writes: bool,
+}
+
+impl Entry {
+    pub(super) fn describe(&self) -> Tool {
+        let hints = ToolAnnotations::with_title(self.title)
+            .read_only(!self.writes)
+            .destructive(false)
+            .idempotent(!self.writes)
+            .open_world(false);
+        Tool::new(self.name, self.description, (self.schema)())
+            .with_title(self.title)
+            .with_annotations(hints)
+    }
+}
+
+fn schema<T: JsonSchema + 'static>() -> Arc<JsonObject> {
+    // It fails for what is no object, and all of these are.
+    schema_for_input::<T>().unwrap_or_default()
+}
+
+/// The arguments as the tool wants them, and then the tool.
+fn run<T: DeserializeOwned>(
+    call: &Call,
+    given: JsonObject,
+    tool: impl FnOnce(&Call, T) -> Answer,
+) -> Answer {
+    tool(call, arguments(given)?)
+}
+
+/// The tools that there are; the one that writes only where it is allowed.
+pub(super) fn tools(allow_emit: bool) -> Vec<Entry> {
+    let mut tools = vec![
+        Entry {
+            name: "status",
+            title: "How the homelab and its history stand",
+            description: "\
+Look here first. Gives the problems that are open now (services unhealthy without a later \
+recovery, nodes offline, deployments or remediations that never ended), what somebody should see \
+to (findings), how much is live and archived, the last rotate and prune and what the next will \
+do. attention is true when somebody is needed. Costs little.",
+            schema: schema::<state::Status>,
+            run: |call, given| run(call, given, |call, wanted| state::status(call, &wanted)),
+            writes: false,
+        },
+        Entry {
+            name: "attempts",
+            title: "What was tried already",
+            description: "\
+Call this before you remediate, restart or redeploy anything, with the service and node: every \
+remediation that was started, who tried what and how often (number of tries), whether it \
+completed or failed, and whether the service recovered afterwards (recovered, unhealthy or \
+unknown). With unresolved true, only what did not help; do not simply repeat that. No attempts \
+means that nothing was tried in that range.",
+            schema: schema::<attempts::Attempts>,
+            run: |call, given| run(call, given, attempts::attempts),
+            writes: false,
+        },
+        Entry {
+            name: "list",
+            title: "Events in time order",
+            description: "\
+Finds events by time, node, type, severity, service, source or correlation id, live and archived \
+alike. Without date, since or until: today's. Each event has its own fields, then _path (its \
+identity) and, once archived, _segment. Narrow by filters rather than page through everything; \
+latest_first with a small limit shows what happened last. For one correlation id prefer trace; \
+for remediations prefer attempts.",
+            schema: schema::<events::List>,
+            run: |call, given| run(call, given, events::list),
+            writes: false,
+        },
+        Entry {
+            name: "trace",
+            title: "The story of one correlation id",
+            description: "\
+Follows a correlation id over all days: each step with its offset from the first, the telling \
+part of its payload as detail, and the outcome of the whole (completed, recovered, remediated, \
+remediating, failed, running or unknown). 0 events means that no event has this id, unless \
+expired says that it may be gone.",
+            schema: schema::<events::Trace>,
+            run: |call, given| run(call, given, events::trace),
+            writes: false,
+        },
+        Entry {
+            name: "show",
+            title: "One event whole",
+            description: "\
+Gives one event by its UUID or path, with its whole payload, which trace only sums up and list \
+may leave out. What is kept but is no event comes as text.",
+            schema: schema::<events::Show>,
+            run: |call, given| run(call, given, |call, wanted| events::show(call, &wanted)),
+            writes: false,
+        },
+        Entry {
+            name: "inspect",
+            title: "What an archived day holds",
+            description: "\
+Numbers of an archived day from its index alone: events by type, node, service, severity and \
+source, first and last time, sizes. Quick, whatever the day's size; use it to see whether list \
+is worth calling and which filters fit. A day that is still live has none.",
+            schema: schema::<state::Inspect>,
+            run: |call, given| run(call, given, |call, wanted| state::inspect(call, &wanted)),
+            writes: false,
+        },
+        Entry {
+            name: "verify",
+            title: "Whether the history is intact",
+            description: "\
+Checks that nothing was lost or altered; findings name each thing that is wrong, and no findings \
+mean that all is well. Quick unless depth says otherwise; full reads every byte of the archive \
+and may take minutes. It changes nothing.",
+            schema: schema::<state::Verify>,
+            run: |call, given| run(call, given, |call, wanted| state::verify(call, &wanted)),
+            writes: false,
+        },
+    ];
+    if allow_emit {
+        tools.push(Entry {
+            name: "emit_event",
+            title: "Write an event",
+            description: "\
+Writes one event into the history; it is on the disk when this returns, and nothing takes it \
+back. Emit remediation_started before you remediate and remediation_completed with the same \
+correlation id, service and node afterwards, so that others see what was tried. Each call writes \
+another event: do not repeat one that succeeded.",
+            schema: schema::<emit::EmitEvent>,
+            run: |call, given| run(call, given, emit::emit_event),
+            writes: true,
+        });
+    }
+    tools
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use hlarchive::store::Store;
+    use serde_json::{Value, json};
+
+    use super::super::call::Desk;
+    use super::*;
+
+    fn history(root: &Path) {
+        let folder = root.join("2026-05-16/pi4");
+        fs::create_dir_all(&folder).unwrap();
+        for number in 0..50 {
+            let name =
+                format!("20260516T000000Z_x_0196d8a2-0000-7000-8000-0000000000{number:02}.json");
+            let text = "{\"timestamp\":\"2026-05-16T00:00:00Z\",\"node\":\"pi4\",\
+                        \"type\":\"remediation_started\",\"severity\":\"info\",\"source\":\"s\",\
+                        \"service\":\"all\",\"correlation_id\":\"c\",\"payload\":{}}";
+            fs::write(folder.join(name), text).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_cancelled_ends_in_the_middle_of_its_work() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("events");
+        history(&root);
+        let desk = Arc::new(Desk {
+            store: Store::new(root, None),
+            policy: None,
+            command: "test".to_owned(),
+        });
+        let tools = tools(false);
+        for (name, arguments) in [
+            ("list", json!({ "since": "2026-05-01" })),
+            ("trace", json!({ "correlation_id": "c" })),
+            ("attempts", json!({})),
+            ("verify", json!({ "depth": "full" })),
+        ] {
+            let tool = tools.iter().find(|tool| tool.name == name).unwrap();
+            let Value::Object(arguments) = arguments else { unreachable!() };
+            let polls = Arc::new(AtomicU32::new(0));
+            // The first look finds nothing wrong; the client gives up before the second.
+            let counter = Arc::clone(&polls);
+            let cancelled = move || counter.fetch_add(1, Ordering::Relaxed) > 0;
+            let call = Call::new(Arc::clone(&desk), Box::new(cancelled));
+            let trouble = (tool.run)(&call, arguments).err().unwrap();
+            assert_eq!(trouble.0, "the call was cancelled", "{name}");
+            assert!(polls.load(Ordering::Relaxed) < 10, "{name} went on");
+        }
+    }
+}
