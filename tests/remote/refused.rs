@@ -83,7 +83,7 @@ fn a_clock_that_is_wrong_is_told_of() {
     let before = site.archive_files();
     let command = site.command(["remote", "push"]);
     let mut late = std::process::Command::new(faketime);
-    late.arg("-3d").arg(command.get_program()).args(command.get_args()).env_clear();
+    late.arg("3 days ago").arg(command.get_program()).args(command.get_args()).env_clear();
     late.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let run = Run::of(&late.output().unwrap());
     assert!(run.code == 77 || run.code == 75, "{run:?}");
