@@ -198,7 +198,8 @@ pub(crate) fn files(directory: &Path) -> Verdict<BTreeMap<String, Vec<u8>>> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Into a string, this cannot fail.
