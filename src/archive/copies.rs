@@ -188,6 +188,27 @@ impl ArchiveDir {
         Ok(lines)
     }
 
+    /// Syncs the manifest as it is: what a run that was stopped wrote may not be on the disk,
+    /// and nobody elsewhere may know more than is.
+    pub fn sync_manifest(&self) -> Result<()> {
+        let failed = |error: std::io::Error| Error::io(self.manifest_path(), "sync", error);
+        let file = fs::open_regular(self.fd(), MANIFEST).map_err(failed)?;
+        rustix::fs::fsync(&file)
+            .and_then(|()| rustix::fs::fsync(self.fd()))
+            .map_err(|errno| failed(errno.into()))
+    }
+
+    /// Syncs the names of all that lies in the folders of these segments, which runs may have
+    /// put there that were stopped: a manifest will rely on it.
+    pub fn sync_names<'a>(&self, segments: impl Iterator<Item = &'a SegmentName>) -> Result<()> {
+        let folders: BTreeMap<String, &SegmentName> =
+            segments.map(|name| (name.folder(), name)).collect();
+        for name in folders.into_values() {
+            self.sync_folder(name)?;
+        }
+        rustix::fs::fsync(self.fd()).map_err(|errno| Error::io(self.root(), "sync", errno))
+    }
+
     /// Puts a manifest in place that was read from elsewhere. One that is there already is
     /// replaced where this is a mirror, and is an error where it is not.
     pub fn put_manifest(

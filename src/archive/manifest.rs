@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::chain;
 use super::dir::MANIFEST;
-use super::{ArchiveDir, Op, Record, SegmentName};
+use super::{ArchiveDir, NewRecord, Op, Record, SegmentName};
 use crate::event::Date;
 use crate::fs;
 use crate::segment::Sha256Hash;
@@ -122,6 +122,26 @@ impl Manifest {
         manifest.read_on(&mut file).map_err(failed)
     }
 
+    /// A manifest's text that came from elsewhere; `origin` names it in errors.
+    pub fn of_text(text: &[u8], origin: &str) -> Result<Self> {
+        let failed = |error| Error::io(origin, "read", error);
+        let (manifest, damages) = Self::default().read_on(&mut &text[..]).map_err(failed)?;
+        let torn = manifest.torn.map(|_| "its last line is torn".to_owned());
+        match damages.into_iter().next().or(torn) {
+            None => Ok(manifest),
+            Some(damage) => Err(Error::corrupt(origin, damage)),
+        }
+    }
+
+    /// Takes up one more record of a manifest that is not in its place yet, whose text this is.
+    pub fn extend(&mut self, text: &mut Vec<u8>, record: NewRecord) {
+        let record = record.linked(self.next_seq(), self.head());
+        let line = chain::line(&record);
+        text.extend_from_slice(&line);
+        text.push(b'\n');
+        self.add(record, Sha256Hash::of(&line));
+    }
+
     /// Reads the lines after one that is known: `line` is where it begins, `end` where it ends,
     /// newline included, `count` the number of lines up to it. What it gives knows of those
     /// lines alone. `None` when that line is not the known one, or when something is wrong with
@@ -149,12 +169,12 @@ impl Manifest {
     }
 
     /// Reads the lines from where the file stands to its end.
-    fn read_on(mut self, file: &mut std::fs::File) -> std::io::Result<(Self, Vec<String>)> {
+    fn read_on(mut self, file: &mut dyn Read) -> std::io::Result<(Self, Vec<String>)> {
         let manifest = &mut self;
         let mut damages = Vec::new();
         let mut buffer = Vec::new();
         loop {
-            if Read::by_ref(file).take(CHUNK_BYTES).read_to_end(&mut buffer)? == 0 {
+            if Read::take(&mut *file, CHUNK_BYTES).read_to_end(&mut buffer)? == 0 {
                 break;
             }
             // The last whole line stays: only at the file's end it is known to be the last.

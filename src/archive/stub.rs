@@ -128,8 +128,19 @@ impl ArchiveDir {
         }
         let temp = self.create_temp(name.date.year(), token, lock)?;
         let mut file = temp.file();
-        file.write_all(&stub.text()).map_err(|error| Error::io(temp.path(), "write", error))?;
+        let text = stub.text();
+        file.write_all(&text).map_err(|error| Error::io(temp.path(), "write", error))?;
         temp.sync()?;
+        // The segment's file may go because of it.
+        let (bytes, own) = (Some(text.len() as u64), Some(Sha256Hash::of(&text)));
+        let are = temp.reopen()?.are(bytes, own);
+        if !are.map_err(|error| Error::io(temp.path(), "read", error))? {
+            return Err(Error::corrupt(
+                temp.path(),
+                "what was read back from the disk is not what was written; the segment stays as \
+                 it is",
+            ));
+        }
         temp.publish_as(&name.stub_name())
     }
 
@@ -171,7 +182,8 @@ impl ArchiveDir {
     /// has made sure that the segment is safe elsewhere.
     pub(crate) fn remove_local(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
-        for file in [name.file_name(), name.checksum_name()] {
+        // Its file last: as long as that is there, the next run comes here again.
+        for file in [name.checksum_name(), name.file_name()] {
             let path = self.root().join(name.folder()).join(&file);
             fs::unlink(folder.as_fd(), &file).map_err(|errno| Error::io(path, "remove", errno))?;
         }

@@ -86,19 +86,22 @@ pub struct Finding {
     pub path: String,
     /// What is wrong, and what it means.
     pub reason: String,
+    /// Whether it is only that what lies elsewhere cannot be reached.
+    #[serde(skip)]
+    pub is_away: bool,
 }
 
 impl Finding {
     /// A finding.
     pub fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { path: path.into(), reason: reason.into() }
+        Self { path: path.into(), reason: reason.into(), is_away: false }
     }
 
     /// An error as a finding about `path`, without naming the path twice.
     pub(crate) fn of(path: impl Into<String>, error: &crate::Error) -> Self {
         let path = path.into();
         let reason = error.reason_at(&path);
-        Self { path, reason }
+        Self { path, reason, is_away: error.is_away() }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Its requests run on a small runtime of their own; every call waits for its answer.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,9 +17,10 @@ use object_store::{
     RetryConfig,
 };
 
+use super::directory::Directory;
 use super::failure::as_io;
 use super::{Cache, Object, Place};
-use crate::segment::{Fetch, Piece, SegmentBytes};
+use crate::segment::{Fetch, Piece, SegmentBytes, are_frames};
 use crate::{Error, Result};
 
 /// Objects above this size are sent in parts, and read in parts.
@@ -35,6 +36,8 @@ pub struct Bucket {
     prefix: String,
     runtime: tokio::runtime::Runtime,
     store: Arc<dyn ObjectStore>,
+    /// The directory that it is, if it is one.
+    directory: Option<Directory>,
     cache: Option<Cache>,
     /// Why it could not be reached, or did not let us in, once it did not.
     down: Mutex<Option<(io::ErrorKind, String)>>,
@@ -49,7 +52,7 @@ impl Bucket {
         {
             let store = LocalFileSystem::new_with_prefix(path)
                 .map_err(|error| Error::io(path, "open", as_io(&error)))?;
-            (Arc::new(store.with_fsync(true)), "")
+            (Arc::new(store), "")
         } else if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             (Arc::new(s3(bucket, place).map_err(|e| Error::io(&url, "open", as_io(&e)))?), prefix)
@@ -57,12 +60,13 @@ impl Bucket {
             let reason = format!("{url}: expected s3://BUCKET/PREFIX, or file:///DIRECTORY");
             return Err(Error::Usage(reason));
         };
+        let directory = url.strip_prefix("file://").map(|path| Directory(path.into()));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Error::io(&url, "open", error))?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Ok(Self { prefix, url, runtime, store, cache, down: Mutex::default() })
+        Ok(Self { prefix, url, runtime, store, directory, cache, down: Mutex::default() })
     }
 
     /// Its address.
@@ -72,25 +76,33 @@ impl Bucket {
 
     /// The objects whose names begin with `below` and a slash, by name.
     pub fn list(&self, below: &str) -> Result<Vec<Object>> {
+        let mut objects = match &self.directory {
+            Some(directory) => directory.list(below)?,
+            None => self.ask_for_list(below)?,
+        };
+        objects.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(objects)
+    }
+
+    fn ask_for_list(&self, below: &str) -> Result<Vec<Object>> {
         let path = self.path(below);
         let listed = self.run(below, "list", async {
             let objects: Vec<_> = self.store.list(Some(&path)).try_collect().await?;
             Ok(objects)
         })?;
-        let mut objects: Vec<Object> = listed
-            .into_iter()
-            .filter_map(|object| {
-                let name = object.location.as_ref().strip_prefix(path.as_ref())?;
-                let name = name.strip_prefix('/')?.to_owned();
-                Some(Object { name, bytes: object.size })
-            })
-            .collect();
-        objects.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(objects)
+        let objects = listed.into_iter().filter_map(|object| {
+            let name = object.location.as_ref().strip_prefix(path.as_ref())?;
+            let name = name.strip_prefix('/')?.to_owned();
+            Some(Object { name, bytes: object.size })
+        });
+        Ok(objects.collect())
     }
 
     /// The first parts of all names.
     pub fn folders(&self) -> Result<Vec<String>> {
+        if let Some(directory) = &self.directory {
+            return directory.folders();
+        }
         let path = ObjectPath::from(self.prefix.trim_end_matches('/'));
         let listed = self.run("", "list", self.store.list_with_delimiter(Some(&path)))?;
         let prefixes = listed.common_prefixes.into_iter();
@@ -122,6 +134,17 @@ impl Bucket {
                 .map_err(|error| Error::io(name, "read", error))?;
             Ok(part)
         };
+        if let Some(directory) = &self.directory {
+            return directory.put(name, &mut |out| {
+                for at in (0..bytes).step_by(PART_BYTES as usize) {
+                    let part = read(at..(at + PART_BYTES).min(bytes))?;
+                    out.write_all(&part)
+                        .map_err(|error| Error::io(self.full(name), "send", error))?;
+                    progress(part.len() as u64);
+                }
+                Ok(())
+            });
+        }
         if bytes <= 2 * PART_BYTES {
             self.put_text(name, read(0..bytes)?)?;
             progress(bytes);
@@ -158,6 +181,11 @@ impl Bucket {
 
     /// Puts a text under a name.
     pub fn put_text(&self, name: &str, text: Vec<u8>) -> Result<()> {
+        if let Some(directory) = &self.directory {
+            return directory.put(name, &mut |out| {
+                out.write_all(&text).map_err(|error| Error::io(self.full(name), "send", error))
+            });
+        }
         let payload = PutPayload::from(text);
         self.run(name, "send", self.store.put(&self.path(name), payload)).map(drop)
     }
@@ -187,6 +215,12 @@ impl Bucket {
             return Err(Error::io(self.full(name), "read", short));
         }
         Ok(bytes.to_vec())
+    }
+
+    /// Makes sure that an object that is there stays there: in a directory, a run that was
+    /// stopped may have left it, or the folders above it, unsynced.
+    pub fn settle(&self, name: &str) -> Result<()> {
+        self.directory.as_ref().map_or(Ok(()), |directory| directory.settle(name))
     }
 
     /// Removes an object; one that is not there is no error.
@@ -282,7 +316,10 @@ impl Bucket {
                         let to = (piece.range.end - range.start) as usize;
                         match bytes.get(from..to) {
                             Some(bytes) => {
-                                if let Some(cache) = &self.cache {
+                                // What came damaged would be found damaged ever after.
+                                if let Some(cache) = &self.cache
+                                    && are_frames(bytes)
+                                {
                                     cache.put(piece, bytes);
                                 }
                                 Ok(bytes.to_vec())

@@ -37,18 +37,30 @@ fn is_refusal(error: &object_store::Error) -> bool {
     false
 }
 
-/// The kind of the system's error that is behind it, if one is.
+/// The kind of the system's error that is behind it, if one is that is none of the network's.
 fn local(error: &object_store::Error) -> Option<io::ErrorKind> {
+    use io::ErrorKind as K;
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            use io::ErrorKind as K;
-            let kind = error.kind();
-            let is_local = matches!(
-                kind,
-                K::StorageFull | K::QuotaExceeded | K::ReadOnlyFilesystem | K::PermissionDenied
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && error.raw_os_error().is_some()
+        {
+            let is_away = matches!(
+                error.kind(),
+                K::ConnectionRefused
+                    | K::ConnectionReset
+                    | K::ConnectionAborted
+                    | K::NotConnected
+                    | K::AddrNotAvailable
+                    | K::HostUnreachable
+                    | K::NetworkUnreachable
+                    | K::NetworkDown
+                    | K::BrokenPipe
+                    | K::TimedOut
+                    | K::WouldBlock
+                    | K::StaleNetworkFileHandle
             );
-            return is_local.then_some(kind);
+            return (!is_away).then(|| error.kind());
         }
         cause = error.source();
     }

@@ -12,6 +12,8 @@ mod absent;
 mod bucket;
 mod cache;
 #[cfg(feature = "remote")]
+mod directory;
+#[cfg(feature = "remote")]
 mod failure;
 mod lazy;
 

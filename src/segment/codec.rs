@@ -52,6 +52,13 @@ pub(super) fn stated_size(frame: &[u8], most: u64) -> Result<u64, String> {
     }
 }
 
+/// The frame that bytes begin with.
+pub(super) fn first_frame(bytes: &[u8]) -> Result<&[u8], String> {
+    let end = zstd_safe::find_frame_compressed_size(bytes).ok();
+    let frame = end.and_then(|end| bytes.get(..end)).filter(|frame| !frame.is_empty());
+    frame.ok_or_else(|| "it is not a whole zstd frame".to_owned())
+}
+
 /// Decompresses what must be exactly one frame and hold exactly `size` bytes, which the
 /// caller found to be no more than it can bear. Nothing is allocated before that was
 /// checked.

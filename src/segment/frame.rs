@@ -159,6 +159,20 @@ pub(super) fn decompress_stated(compressed: &[u8]) -> Result<Vec<u8>, String> {
     decompress(compressed, codec::stated_size(compressed, u64::MAX)?)
 }
 
+/// Whether bytes are zstd frames as this format has them, one after the other, each with a
+/// checksum that fits.
+pub fn are_frames(mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        let Ok(frame) = codec::first_frame(bytes) else { return false };
+        match decompress_stated(frame) {
+            Ok(tar) => codec::give_back(tar),
+            Err(_) => return false,
+        }
+        bytes = &bytes[frame.len()..];
+    }
+    true
+}
+
 /// Decompresses one frame that must be exactly `compressed` and give exactly
 /// `decompressed` bytes of tar.
 pub(super) fn decompress(compressed: &[u8], decompressed: u64) -> Result<Vec<u8>, String> {

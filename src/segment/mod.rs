@@ -24,7 +24,7 @@ mod writer;
 
 pub use bytes::{Away, Fetch, Piece, SegmentBytes};
 pub use check::{CheckReport, check};
-pub use frame::{Frame, Member, PackedFrame};
+pub use frame::{Frame, Member, PackedFrame, are_frames};
 pub use hash::Sha256Hash;
 pub use index::{Field, FrameStats, Index, Posting};
 pub use reader::{FrameInfo, SegmentReader, tail_at};

@@ -14,6 +14,7 @@ use super::row::bounds;
 use super::source::{Opened, Source};
 use super::{Filter, Query, step};
 use crate::archive::SegmentPlace;
+use crate::error::plain;
 use crate::event::{Date, Timestamp};
 use crate::segment::{Fetch, Frame, PackedFrame, Piece, SegmentReader};
 use crate::{Error, Result};
@@ -44,7 +45,7 @@ impl OpenSegment {
             && let Error::Io { source, .. } = error
             && !matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound)
         {
-            let (days, reason) = (BTreeSet::from([self.date]), source.to_string());
+            let (days, reason) = (BTreeSet::from([self.date]), plain(source));
             return Notice::Away(Unreached { days, reason });
         }
         Notice::Damaged { path: self.path.clone(), reason: error.reason_at(&self.path) }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Serialize, Serializer};
+
 use crate::archive::{Expired, SegmentPlace};
 use crate::event::{Date, EventPath};
 use crate::live::Oddity;
@@ -62,12 +64,17 @@ pub enum Notice {
 }
 
 /// Days of which not all could be reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreached {
     /// The days.
+    #[serde(serialize_with = "as_texts")]
     pub days: BTreeSet<Date>,
     /// Why the first of them could not be reached.
     pub reason: String,
+}
+
+fn as_texts<S: Serializer>(days: &BTreeSet<Date>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(days.iter().map(Date::to_string))
 }
 
 impl fmt::Display for Unreached {

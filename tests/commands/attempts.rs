@@ -153,7 +153,7 @@ fn json_has_the_fields_that_the_help_documents() {
         serde_json::json!({
             "since": "2026-05-15T00:00:00.000000Z", "until": "2026-05-16T00:00:00.000000Z",
             "attempts": null, "started": 2, "completed": 1, "failed": 0, "unresolved": 1,
-            "stray_ends": 0, "expired": null,
+            "stray_ends": 0, "expired": null, "unreached": null,
         })
     );
     let help = lab.ok(["attempts", "--help"]);

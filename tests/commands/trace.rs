@@ -106,7 +106,7 @@ fn json_has_the_fields_that_the_help_documents() {
             "duration_us": 180_001_500_000_i64,
             "outcome": "recovered",
             "failure": "port 1883 not bound phase=verify",
-            "expired": null,
+            "expired": null, "unreached": null,
         })
     );
     let help = lab.ok(["trace", "--help"]);
@@ -150,7 +150,7 @@ fn a_chain_without_events_is_exit_code_1_in_every_format() {
             serde_json::json!({
                 "correlation_id": "nope", "steps": [], "events": 0, "first": null, "last": null,
                 "duration_us": null, "outcome": "unknown", "failure": null,
-                "expired": null,
+                "expired": null, "unreached": null,
             })
         );
         lab.rotate();

@@ -2,7 +2,7 @@
 
 use hlarchive::archive::Expired;
 use hlarchive::event::{Severity, shown};
-use hlarchive::store::{Filter, Notices, Query, Store};
+use hlarchive::store::{Filter, Notices, Query, Store, Unreached};
 use hlarchive::views::attempts::{Afterwards, Attempt, Collector, Range, TYPES};
 
 use super::count;
@@ -32,12 +32,14 @@ says how it was afterwards. What comes after --until still decides; what began u
 With -o json: since, until, attempts (timestamp, correlation_id, node, service, source, action, \
 attempt, number, tries, completed, failed, duration_us, afterwards (recovered, unhealthy or \
 unknown), afterwards_us, path, segment), started, completed, failed, unresolved, stray_ends (ends \
-in the range whose start is not known) and expired (days, segments, events, first_day, last_day: \
-what could have held more, or null).
+in the range whose start is not known), expired (days, segments, events, first_day, last_day: \
+what could have held more, or null) and unreached (days, reason: what lies elsewhere and could not \
+be asked, or null).
 
 Exit codes:
   1   there is no such attempt
-  74  something could not be read, so attempts or their ends may be missing")]
+  74  something could not be read, so attempts or their ends may be missing
+  75  some of it lies elsewhere and could not be reached")]
 pub(in crate::cli) struct Args {
     /// Only what did not complete, or after which the service did not recover
     #[arg(long)]
@@ -73,6 +75,7 @@ pub(in crate::cli) struct Report {
     unresolved: usize,
     stray_ends: u64,
     expired: Option<Expired>,
+    unreached: Option<Unreached>,
 }
 
 /// Which attempts are asked for. Several values of one list are alternatives.
@@ -156,6 +159,7 @@ pub(in crate::cli) fn look(
         unresolved: tally(Attempt::is_unresolved),
         stray_ends,
         expired: notices.expired().cloned(),
+        unreached: notices.unreached().cloned(),
         attempts,
     };
     Ok((report, notices))

@@ -90,12 +90,13 @@ Examples:
   hlarchive remote rebuild
   hlarchive remote rebuild --host pi4
 
-The archive must be empty. Stopped, it goes on from there the next time.
+The archive must be empty, or one whose rebuild could not fetch all files. Stopped, it goes on from \
+there the next time.
 
 Exit codes:
   1   a copy is missing or damaged, and is named
   66  there are no copies of this host
-  75  there is an archive already, or the bucket cannot be reached")]
+  75  there is a whole archive already, or the bucket cannot be reached")]
     Rebuild {
         /// Whose archive it was; by default this machine's
         #[arg(long, value_name = "HOST")]

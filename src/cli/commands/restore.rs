@@ -28,7 +28,8 @@ removed again when its day is rotated the next time.
 Exit codes:
   1   something could not be restored, or is in the way, and is named;
       or nothing matched
-  75  another hlarchive is at work on this archive: run it again")]
+  75  another hlarchive is at work on this archive, or what lies elsewhere cannot be reached: run it \
+again")]
 pub(in crate::cli) struct Args {
     /// These days; without any, all days on which the filters match
     #[arg(value_name = "DATE")]
@@ -134,5 +135,10 @@ fn print(
         session.remark("no archived event matches");
         return Ok(Exit::Wrong);
     }
-    Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
+    let findings = &report.findings;
+    Ok(match findings.iter().all(|finding| finding.is_away) {
+        true if findings.is_empty() => Exit::Done,
+        true => Exit::Busy,
+        false => Exit::Wrong,
+    })
 }

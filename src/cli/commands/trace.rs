@@ -4,9 +4,10 @@ use std::io::Write;
 
 use hlarchive::archive::Expired;
 use hlarchive::event::Severity;
-use hlarchive::store::{EventStream, Filter, FoundEvent, Query};
+use hlarchive::store::{EventStream, Filter, FoundEvent, Query, Unreached};
 use hlarchive::views::chain::{ChainBuilder, dot, html, mermaid, span};
 use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
+use serde_json::json;
 
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure, lacking, stdout_failed};
@@ -28,12 +29,14 @@ With -o mermaid: a sequence diagram as Markdown renders it; with -o dot: a graph
 
 With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, service, \
 source, detail, path, segment), events, first, last, duration_us, outcome (completed, recovered, \
-remediated, remediating, failed, running or unknown), failure and expired (days, segments, events, \
-first_day, last_day: what could have held more, or null).
+remediated, remediating, failed, running or unknown), failure, expired (days, segments, events, \
+first_day, last_day: what could have held more, or null) and unreached (days, reason: what lies \
+elsewhere and could not be asked, or null).
 
 Exit codes:
   1   no event has this correlation id
-  74  something could not be read, so steps may be missing")]
+  74  something could not be read, so steps may be missing
+  75  some of it lies elsewhere and could not be reached")]
 pub(in crate::cli) struct Args {
     /// What links the events, such as deploy-882
     #[arg(value_name = "CORRELATION_ID", allow_hyphen_values = true)]
@@ -64,7 +67,8 @@ impl Args {
             }
             let cut = events.notices().any_cost();
             let expired = events.notices().expired().cloned();
-            timeline.end(session, cut, expired.as_ref())?
+            let unreached = events.notices().unreached().cloned();
+            timeline.end(session, cut, expired.as_ref(), unreached.as_ref())?
         };
         session.flush()?;
         session.notices(events.notices());
@@ -155,7 +159,7 @@ impl<'a> Timeline<'a> {
             }
             Format::Mermaid | Format::Dot | Format::Html => Ok(()),
             Format::Json => {
-                let open = serde_json::json!(self.id);
+                let open = json!(self.id);
                 let start = if self.begun {
                     ",\n".to_owned()
                 } else {
@@ -228,6 +232,7 @@ impl<'a> Timeline<'a> {
         session: &mut Session,
         cut: bool,
         expired: Option<&Expired>,
+        unreached: Option<&Unreached>,
     ) -> Result<bool, Failure> {
         self.flush(session)?;
         let summary = std::mem::take(&mut self.tracer).finish();
@@ -247,16 +252,19 @@ impl<'a> Timeline<'a> {
                 let rest =
                     serde_json::to_string(summary).map_err(|error| stdout_failed(error.into()))?;
                 let rest = rest.trim_start_matches('{').trim_end_matches('}');
-                let expired = serde_json::json!(expired);
-                session.line(&format!("\n],{rest},\"expired\":{expired}}}"))?;
+                let (expired, unreached) = (json!(expired), json!(unreached));
+                session.line(&format!(
+                    "\n],{rest},\"expired\":{expired},\"unreached\":{unreached}}}"
+                ))?;
             }
             (None, Format::Json) => {
-                let id = serde_json::json!(self.id);
+                let id = json!(self.id);
                 session.line(&format!(
                     "{{\"correlation_id\":{id},\"steps\":[],\"events\":0,\"first\":null,\
                      \"last\":null,\"duration_us\":null,\"outcome\":\"unknown\",\"failure\":null,\
-                     \"expired\":{}}}",
-                    serde_json::json!(expired)
+                     \"expired\":{},\"unreached\":{}}}",
+                    json!(expired),
+                    json!(unreached)
                 ))?;
             }
             _ => {}

@@ -104,6 +104,7 @@ pub fn evict(
     let mut recovered = Vec::new();
     let mut writer = open_manifest(&archive, &lock, context, &accept, &mut recovered)?;
     unfinished::remove_leftovers(&archive, &lock, &mut recovered)?;
+    finish_last(&archive, &writer)?;
     let mut report = plan(&archive, writer.manifest(), policy, context)?;
     report.recovered = recovered;
     let planned = std::mem::take(&mut report.evicted);
@@ -122,6 +123,16 @@ pub fn evict(
     }
     progress.end();
     Ok(report)
+}
+
+/// Removes once more what the last eviction removed: by a power cut, the checksum file may
+/// have outlived the segment.
+fn finish_last(archive: &ArchiveDir, writer: &ManifestWriter<'_>) -> Result<()> {
+    let last = writer.manifest().records().iter().rev().find(|record| record.op == Op::Evict);
+    match last.and_then(|record| record.segment.as_ref()) {
+        Some(name) if !archive.has_file(name)? => archive.remove_local(name, writer.lock()),
+        _ => Ok(()),
+    }
 }
 
 fn evict_one(

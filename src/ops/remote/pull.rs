@@ -16,7 +16,7 @@ use crate::event::NodeName;
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::remote::Bucket;
-use crate::segment::{Away, Fetch, Piece, SegmentBytes, Sha256Hash, tail_at};
+use crate::segment::{Away, Fetch, Piece, SegmentBytes, SegmentReader, Sha256Hash, tail_at};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -111,14 +111,7 @@ fn mirror(
     };
     let there = known.as_ref().and_then(whole).map(|all| mirror.manifest_lines(&all));
     let is_new = there.transpose()?.as_ref() != Some(&text);
-    if is_new && !text.is_empty() {
-        mirror.put_manifest(&text, true, context.next_token(), &lock)?;
-    }
-    let manifest = Manifest::load(&mirror)?;
-    let there = mirror.stub_names()?;
-    for gone in there.iter().filter(|name| !manifest.names(name)) {
-        mirror.remove_stub(gone, &lock)?;
-    }
+    let manifest = Manifest::of_text(&text, &format!("{}/{host}", bucket.url()))?;
     let mut wanted = Vec::new();
     for (name, record) in manifest.segments() {
         let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
@@ -137,6 +130,15 @@ fn mirror(
     }
     let new_stubs = wanted.len() as u64;
     make_stubs(&mirror, context, bucket, &wanted, &lock, findings)?;
+    // Only when their stubs are there, readers learn of segments; and of those that are gone,
+    // before their stubs go.
+    if is_new && !text.is_empty() {
+        mirror.sync_names(manifest.segments().map(|(name, _)| name))?;
+        mirror.put_manifest(&text, true, context.next_token(), &lock)?;
+    }
+    for gone in mirror.stub_names()?.iter().filter(|name| !manifest.names(name)) {
+        mirror.remove_stub(gone, &lock)?;
+    }
     // Readers do without what cannot be written now; the next pull tries again.
     let _ = catalogue::complete(&mirror, &manifest, &lock);
     let _ = overview::refresh(&mirror, &manifest, context.next_token(), &lock);
@@ -235,7 +237,17 @@ fn stub(bucket: &Bucket, wanted: &Wanted, tail: Vec<u8>, path: &std::path::Path)
         Some(from) => tail[from as usize..].to_vec(),
         None => [bucket.get_range(&wanted.object, at..tail_start)?, tail].concat(),
     };
-    Ok(Stub::new(&wanted.object, wanted.bytes, wanted.sha256, tail))
+    let stub = Stub::new(&wanted.object, wanted.bytes, wanted.sha256, tail);
+    // It vouches for itself from now on, so what came is looked at before.
+    let rest = Arc::new(Ranged(wanted.object.clone()));
+    let reader = SegmentReader::open_day(stub.clone().open(rest), path, wanted.name.date)?;
+    match reader.damage() {
+        None => Ok(stub),
+        Some(damage) => Err(Error::corrupt(
+            format!("{}/{}", bucket.url(), wanted.object),
+            format!("what came of it is damaged: {damage}; the next pull fetches it again"),
+        )),
+    }
 }
 
 /// Nothing more is fetched to find where an index begins: its seek table is near the end.

@@ -189,7 +189,7 @@ fn send(
     let bucket = remote.bucket;
     if wanted.is_there && is_whole(remote, wanted)? {
         progress.advance(wanted.bytes);
-        return Ok(());
+        return bucket.settle(&wanted.object);
     }
     let path = archive.segment_path(&wanted.name);
     let file = archive.open_segment(&wanted.name)?;
@@ -204,7 +204,7 @@ fn send(
     // name says what belongs there, so it is put there again.
     bucket.put(&wanted.object, &file, &|bytes| progress.advance(bytes))?;
     if is_whole(remote, wanted)? {
-        return Ok(());
+        return bucket.settle(&wanted.object);
     }
     Err(Error::corrupt(
         format!("{}/{}", bucket.url(), wanted.object),
@@ -275,7 +275,17 @@ fn send_manifest(
     listing: &Listing,
 ) -> Result<u64> {
     let Some(whole) = whole(manifest) else { return Ok(0) };
-    let there = chosen(&listing.pieces(), whole.origin);
+    let mut there = chosen(&listing.pieces(), whole.origin);
+    // From the first one on that was cut short, they are sent again.
+    let mut sound = 0;
+    for piece in &there {
+        let bytes = archive.manifest_lines(piece)?.len() as u64;
+        if listing.piece_bytes(remote.host, piece) != Some(bytes) {
+            break;
+        }
+        sound += 1;
+    }
+    there.truncate(sound);
     let covered = there.last().map_or(0, |piece| piece.last);
     if covered == whole.last {
         return Ok(0);
@@ -289,12 +299,23 @@ fn send_manifest(
         let path = archive.manifest_path().display().to_string();
         return changed(path, "it was changed while it was copied; the next push copies it");
     }
+    archive.sync_manifest()?;
     let name = format!("{}/{piece}", remote.host);
     remote.bucket.put_text(&name, text.clone())?;
-    if remote.bucket.get_range(&name, 0..text.len() as u64)? != text {
+    let came = match remote.bucket.get_range(&name, 0..text.len() as u64) {
+        Err(error) if error.io_kind() == Some(std::io::ErrorKind::UnexpectedEof) => Vec::new(),
+        came => came?,
+    };
+    if came != text {
+        // By its name it would be taken for sent.
+        remote.bucket.delete(&name)?;
         let path = format!("{}/{name}", remote.bucket.url());
-        return changed(path, "it was sent, but what came back is something else");
+        return changed(
+            path,
+            "it was sent, but what came back is something else; the next push sends it again",
+        );
     }
+    remote.bucket.settle(&name)?;
     Ok(whole.last - covered)
 }
 

@@ -3,11 +3,14 @@
 //! Segments first, each compared with what its name says, and the manifest last: until it is
 //! there, there is no archive, and a run that was stopped is begun again without fetching
 //! what is here. Copies that no record names are of a run that was stopped before it could
-//! tell of them; they are taken up with a record of their own.
+//! tell of them; they are taken up with a record of their own, before the manifest is put in
+//! its place: after it, nobody would look for them again.
 
+use std::collections::HashSet;
 use std::io::Write;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::pull::{Wanted, make_stubs};
 use super::{Listing, Remote, manifest_text};
@@ -18,6 +21,7 @@ use crate::archive::{
 };
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
+use crate::remote::Object;
 use crate::segment::{Sha256Hash, check};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -43,7 +47,8 @@ pub struct RebuildReport {
     pub findings: Vec<Finding>,
 }
 
-/// Makes this host's archive again. Refused where there is one.
+/// Makes this host's archive again, or fetches what an earlier run could not. Refused where
+/// there is a whole one, or another.
 pub fn rebuild(
     store: &Store,
     context: &Context,
@@ -61,23 +66,36 @@ pub fn rebuild(
     }
     let archive = store.create_archive()?;
     let lock = archive.lock()?;
-    if !Manifest::load(&archive)?.records().is_empty() {
-        return Err(Error::Refused(format!(
-            "{}: there is an archive here already; \"hlarchive remote rebuild\" makes a lost one \
-             again, in an empty directory",
-            archive.root().display()
-        )));
+    let here = Manifest::load(&archive)?;
+    let is_lost = here.records().is_empty();
+    if !is_lost && unnamed(&listing, &here).is_empty() && !lacks_files(&archive, &here)? {
+        return Err(refusal(&archive));
     }
     archive.remove_leftovers(&lock)?;
-    let text = manifest_text(remote.bucket, remote.host, &listing, None)?;
-    let aside = Aside::read(&archive, &text, context)?;
-    report.records = aside.manifest.records().len() as u64;
+    let mut text = manifest_text(remote.bucket, remote.host, &listing, None)?;
+    let mut there = Manifest::of_text(&text, &format!("{}/{}", remote.bucket.url(), remote.host))?;
+    report.records = there.records().len() as u64;
     let run = Run { archive: &archive, lock: &lock, context, remote, listing: &listing };
-    run.segments(&aside.manifest, &mut report, progress)?;
-    if !text.is_empty() {
-        archive.put_manifest(&text, false, context.next_token(), &lock)?;
+    if is_lost {
+        run.segments(&there, &mut report, progress)?;
+        for record in run.take_up(&there, &mut report)? {
+            there.extend(&mut text, record);
+        }
+        archive.sync_names(there.segments().map(|(name, _)| name))?;
+        if !text.is_empty() {
+            archive.put_manifest(&text, false, context.next_token(), &lock)?;
+        }
+    } else if here.hash_at(report.records) == Some(there.head()) {
+        // An earlier run could not fetch all of them.
+        run.segments(&here, &mut report, progress)?;
+        let records = run.take_up(&here, &mut report)?;
+        let (mut writer, _) = ManifestWriter::open(&archive, &lock, context.now, &context.by)?;
+        for record in records {
+            writer.append(record)?;
+        }
+    } else {
+        return Err(refusal(&archive));
     }
-    run.take_up(&aside.manifest, &mut report)?;
     let manifest = Manifest::load(&archive)?;
     let events = manifest.segments().filter_map(|(_, record)| record.events);
     report.events = events.fold(0, u64::saturating_add);
@@ -87,24 +105,37 @@ pub fn rebuild(
     Ok(report)
 }
 
-/// A manifest that was read in a place of its own, before it is put where it belongs.
-struct Aside {
-    manifest: Manifest,
+fn refusal(archive: &ArchiveDir) -> Error {
+    Error::Refused(format!(
+        "{}: there is an archive here already; \"hlarchive remote rebuild\" makes a lost one \
+         again, in an empty directory",
+        archive.root().display()
+    ))
 }
 
-impl Aside {
-    fn read(archive: &ArchiveDir, text: &[u8], context: &Context) -> Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix(crate::fs::TEMP_PREFIX)
-            .tempdir_in(archive.root())
-            .map_err(|error| Error::io(archive.root(), "create", error))?;
-        let place = ArchiveDir::create(directory.path())?;
-        let lock = place.lock()?;
-        if !text.is_empty() {
-            place.put_manifest(text, true, context.next_token(), &lock)?;
+/// Whether files are missing that should be here.
+fn lacks_files(archive: &ArchiveDir, manifest: &Manifest) -> Result<bool> {
+    let evicted = manifest.evicted();
+    for (name, _) in manifest.segments() {
+        if !evicted.contains_key(name) && !archive.has_file(name)? {
+            return Ok(true);
         }
-        Ok(Self { manifest: Manifest::load(&place)? })
     }
+    Ok(false)
+}
+
+/// The copies that no record names.
+fn unnamed<'a>(
+    listing: &'a Listing,
+    manifest: &Manifest,
+) -> Vec<(SegmentName, Sha256Hash, &'a Object)> {
+    let mut known: HashSet<Sha256Hash> = manifest.gone_contents().into_keys().collect();
+    known.extend(manifest.segments().filter_map(|(_, record)| record.sha256));
+    let found = listing.objects.iter().filter_map(|object| {
+        let (name, sha256) = segment_of_object(&object.name)?;
+        (!known.contains(&sha256)).then_some((name, sha256, object))
+    });
+    found.collect()
 }
 
 struct Run<'a> {
@@ -148,7 +179,7 @@ impl Run<'_> {
             match self.fetch(name, &object, sha256, bytes, progress) {
                 Ok(true) => report.fetched += 1,
                 Ok(false) => report.already_here += 1,
-                Err(error) if error.is_away() || is_local(&error) => return Err(error),
+                Err(error) if !is_of_copy(&error) => return Err(error),
                 Err(error) => report.findings.push(Finding::of(name.to_string(), &error)),
             }
         }
@@ -179,59 +210,73 @@ impl Run<'_> {
         }
         let temp = archive.create_temp(name.date.year(), context.next_token(), self.lock)?;
         let mut file = temp.file();
+        let mut hasher = Sha256::new();
         self.remote.bucket.get(object, bytes, &mut |part| {
             progress.advance(part.len() as u64);
+            hasher.update(part);
             file.write_all(part).map_err(|error| Error::io(temp.path(), "write", error))
         })?;
+        if Sha256Hash::finish(hasher) != sha256 {
+            return Err(Error::corrupt(
+                format!("{}/{object}", self.remote.bucket.url()),
+                "it is not what its name says; the segment is missing here until another rebuild \
+                 finds it whole",
+            ));
+        }
         temp.sync()?;
         let are = temp.reopen()?.are(Some(bytes), Some(sha256));
         if !are.map_err(|error| Error::io(temp.path(), "read", error))? {
-            return Err(Error::corrupt(
-                format!("{}/{object}", self.remote.bucket.url()),
-                "it is not what its name says; the segment is missing here",
-            ));
+            let reason = "what was read back from the disk is not what was written; run it again";
+            return Err(Error::io(temp.path(), "write", std::io::Error::other(reason)));
         }
         temp.publish(name)?;
         archive.write_checksum(name, &sha256, context.next_token(), self.lock)?;
         Ok(true)
     }
 
-    /// Takes up the copies that no record names.
-    fn take_up(&self, known: &Manifest, report: &mut RebuildReport) -> Result<()> {
-        let gone = known.gone_contents();
-        let named: std::collections::HashSet<_> =
-            known.segments().filter_map(|(_, record)| record.sha256).collect();
-        for object in &self.listing.objects {
-            let Some((name, sha256)) = segment_of_object(&object.name) else {
-                let is_manifest = object.name.starts_with(&format!("{MANIFEST_FOLDER}/"));
-                if !is_manifest {
-                    let label = format!("{}/{}", self.remote.host, object.name);
-                    report.findings.push(Finding::new(label, "it is nothing of hlarchive's"));
+    /// Fetches the copies that no record names; gives records of them.
+    fn take_up(&self, known: &Manifest, report: &mut RebuildReport) -> Result<Vec<NewRecord>> {
+        let strangers = self.listing.objects.iter().filter(|object| {
+            segment_of_object(&object.name).is_none()
+                && !object.name.starts_with(&format!("{MANIFEST_FOLDER}/"))
+        });
+        for object in strangers {
+            let label = format!("{}/{}", self.remote.host, object.name);
+            report.findings.push(Finding::new(label, "it is nothing of hlarchive's"));
+        }
+        let mut records = Vec::new();
+        for (name, sha256, object) in unnamed(self.listing, known) {
+            match self.take_up_one(known, &name, object, sha256) {
+                Ok((name, record)) => {
+                    report.taken_up.push(name.to_string());
+                    records.push(record);
                 }
-                continue;
-            };
-            if named.contains(&sha256) || gone.contains_key(&sha256) {
-                continue;
-            }
-            match self.take_up_one(&name, object, sha256) {
-                Ok(name) => report.taken_up.push(name.to_string()),
-                Err(error) if error.is_away() || is_local(&error) => return Err(error),
+                Err(error) if !is_of_copy(&error) => return Err(error),
                 Err(error) => report.findings.push(Finding::of(object.name.clone(), &error)),
             }
         }
-        Ok(())
+        Ok(records)
+    }
+
+    /// Whether a file has this name that is not this segment.
+    fn is_other(&self, name: &SegmentName, bytes: u64, sha256: Sha256Hash) -> Result<bool> {
+        if !self.archive.has_file(name)? {
+            return Ok(false);
+        }
+        let are = self.archive.open_segment(name)?.are(Some(bytes), Some(sha256));
+        let path = self.archive.segment_path(name);
+        are.map(|are| !are).map_err(|error| Error::io(path, "read", error))
     }
 
     fn take_up_one(
         &self,
+        known: &Manifest,
         name: &SegmentName,
-        object: &crate::remote::Object,
+        object: &Object,
         sha256: Sha256Hash,
-    ) -> Result<SegmentName> {
+    ) -> Result<(SegmentName, NewRecord)> {
         let mut name = name.clone();
-        let (mut writer, _) =
-            ManifestWriter::open(self.archive, self.lock, self.context.now, &self.context.by)?;
-        while self.archive.has_segment(&name)? || writer.manifest().ever_named(&name) {
+        while known.ever_named(&name) || self.is_other(&name, object.bytes, sha256)? {
             name.number += 1;
         }
         let full = format!("{}/{}", self.remote.host, object.name);
@@ -247,12 +292,14 @@ impl Run<'_> {
         record.by = Some(self.context.by.clone());
         record.describe(&name, &summary);
         record.note = Some("found among the copies elsewhere, where no record named it".to_owned());
-        writer.append(record)?;
-        Ok(name)
+        Ok((name, record))
     }
 }
 
-/// Whether it is this machine's disk that does not take what comes.
-fn is_local(error: &Error) -> bool {
-    error.is_no_room() || matches!(error, Error::Io { action: "write" | "sync" | "create", .. })
+/// Whether it is the copy that is wrong, and nothing else: then the others are wanted all the
+/// same.
+fn is_of_copy(error: &Error) -> bool {
+    use std::io::ErrorKind::{NotFound, UnexpectedEof};
+    matches!(error, Error::Corrupt { .. })
+        || matches!(error.io_kind(), Some(NotFound | UnexpectedEof))
 }

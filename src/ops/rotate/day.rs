@@ -110,7 +110,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
 
     fn left(&mut self, path: String, reason: String) {
         self.report.left += 1;
-        self.findings.push(Finding { path, reason });
+        self.findings.push(Finding::new(path, reason));
     }
 
     /// A damaged or missing segment is no reason to hold late arrivals back: what it does

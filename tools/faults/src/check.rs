@@ -20,6 +20,13 @@ pub(crate) fn kept(lab: &Lab, must: &History, may: &[Vec<u8>]) -> Verdict<Truth>
 
 /// The same, where checksum files may be missing: a prune without room takes them first.
 pub(crate) fn kept_but_for_checksums(lab: &Lab, must: &History, may: &[Vec<u8>]) -> Verdict<Truth> {
+    let truth = held(lab, must, may)?;
+    seen_once(lab, &truth.contents())?;
+    Ok(truth)
+}
+
+/// The same as far as files tell it, whatever `list` makes of them.
+pub(crate) fn held(lab: &Lab, must: &History, may: &[Vec<u8>]) -> Verdict<Truth> {
     let truth = Truth::read(lab)?;
     let there = truth.contents();
     for (identity, contents) in must {
@@ -38,7 +45,6 @@ pub(crate) fn kept_but_for_checksums(lab: &Lab, must: &History, may: &[Vec<u8>])
             }
         }
     }
-    seen_once(lab, &there)?;
     drop(there);
     Ok(truth)
 }

@@ -53,6 +53,11 @@ impl Lab {
         self.state().join("events-archive")
     }
 
+    /// The directory that scenarios use for a bucket.
+    pub(crate) fn bucket(&self) -> PathBuf {
+        self.state().join("bucket")
+    }
+
     /// Empties the state.
     pub(crate) fn clear(&self) -> io::Result<()> {
         empty(&self.state())

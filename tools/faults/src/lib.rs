@@ -86,7 +86,7 @@ fn build() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--bin", "hlarchive"])
+        .args(["build", "--quiet", "--release", "--bin", "hlarchive", "--features", "remote"])
         .current_dir(&root)
         .status();
     match built {

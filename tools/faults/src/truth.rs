@@ -108,10 +108,23 @@ impl Truth {
         segments
     }
 
+    /// The object that a segment is elsewhere, if it was recorded as copied.
+    fn object(&self, sha256: &str) -> Option<String> {
+        let copied = |record: &&Value| record["op"] == "upload" && record["sha256"] == sha256;
+        self.records.iter().find(copied)?["object"].as_str().map(str::to_owned)
+    }
+
     fn read_segment(&mut self, lab: &Lab, segment: &str, sha256: &str) -> Verdict {
         let path = lab.archive().join(segment);
         let failed = |error: std::io::Error| format!("{segment}: {error}");
-        let bytes = fs::read(&path).map_err(failed)?;
+        let (bytes, is_here) = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let object = self.object(sha256).ok_or_else(|| failed(error))?;
+                let path = lab.bucket().join(&object);
+                (fs::read(path).map_err(|error| format!("{object}: {error}"))?, false)
+            }
+            bytes => (bytes.map_err(failed)?, true),
+        };
         if hex(&Sha256::digest(&bytes)) != sha256 {
             return Err(format!("{segment}: recorded, but its bytes are not those recorded"));
         }
@@ -122,7 +135,9 @@ impl Truth {
                 return Err(format!("{segment}.sha256 says something else than the manifest"));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.bare.push(segment.to_owned());
+                if is_here {
+                    self.bare.push(segment.to_owned());
+                }
             }
             Err(error) => return Err(format!("{segment}.sha256: {error}")),
         }
@@ -183,7 +198,8 @@ pub(crate) fn files(directory: &Path) -> Verdict<BTreeMap<String, Vec<u8>>> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Into a string, this cannot fail.

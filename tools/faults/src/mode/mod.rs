@@ -90,11 +90,15 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    /// Gives all workers the policy of the first.
+    /// Gives all workers the policy of the first. What it says of the first's place, it says
+    /// of theirs.
     fn share_policy(&self) -> Verdict {
-        let first = self.lab(0)?.home().join("policy.toml");
+        let first = self.lab(0)?.home().display().to_string();
+        let policy = fs::read_to_string(format!("{first}/policy.toml"));
+        let policy = policy.map_err(|error| error.to_string())?;
         for worker in 1..WORKERS {
-            fs::copy(&first, self.lab(worker)?.home().join("policy.toml"))
+            let home = self.lab(worker)?.home().display().to_string();
+            fs::write(format!("{home}/policy.toml"), policy.replace(&first, &home))
                 .map_err(|error| error.to_string())?;
         }
         Ok(())

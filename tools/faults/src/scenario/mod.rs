@@ -7,6 +7,7 @@ mod hold;
 mod import;
 mod manifest;
 mod prune;
+mod remote;
 mod restore;
 mod rotate;
 mod sign;
@@ -159,5 +160,6 @@ pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
     all.extend(sync::all());
     all.extend(sign::all());
     all.extend(export::all());
+    all.extend(remote::all());
     all
 }
