@@ -28,8 +28,8 @@ removed again when its day is rotated the next time.
 Exit codes:
   1   something could not be restored, or is in the way, and is named;
       or nothing matched
-  75  another hlarchive is at work on this archive, or what lies elsewhere cannot be reached: run it \
-again")]
+  75  another hlarchive is at work on this archive, or what lies
+      elsewhere cannot be reached: run it again")]
 pub(in crate::cli) struct Args {
     /// These days; without any, all days on which the filters match
     #[arg(value_name = "DATE")]
