@@ -2,7 +2,7 @@
 
 use hlarchive::archive::Expired;
 use hlarchive::event::Severity;
-use hlarchive::store::{Cursor, Filter, FoundEvent, Name, Order, Query, Scope};
+use hlarchive::store::{Cursor, Filter, FoundEvent, Name, Order, Query, Scope, Unreached};
 use hlarchive::views::trace::{Step, Summary, Tracer};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,7 @@ struct Listed {
     #[serde(flatten)]
     passed: Passed,
     expired: Option<Expired>,
+    unreached: Option<Unreached>,
 }
 
 pub(super) fn list(call: &Call, wanted: List) -> Answer {
@@ -162,8 +163,9 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         left = last.as_ref().map_or_else(Left::nothing, more);
     }
     let expired = events.notices().expired().cloned();
+    let unreached = events.notices().unreached().cloned();
     let passed = Passed::of(events.notices());
-    answer(&Listed { events: rows, left, passed, expired })
+    answer(&Listed { events: rows, left, passed, expired, unreached })
 }
 
 /// An event as `list -o ndjson` prints it, or what stands for one that is too large or that
@@ -218,6 +220,7 @@ struct Traced {
     #[serde(flatten)]
     passed: Passed,
     expired: Option<Expired>,
+    unreached: Option<Unreached>,
 }
 
 pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
@@ -256,9 +259,10 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
         _ => Left::nothing(),
     };
     let expired = events.notices().expired().cloned();
+    let unreached = events.notices().unreached().cloned();
     let passed = Passed::of(events.notices());
     let summary = summary(tracer.finish())?;
-    answer(&Traced { correlation_id: id, steps: rows, summary, left, passed, expired })
+    answer(&Traced { correlation_id: id, steps: rows, summary, left, passed, expired, unreached })
 }
 
 fn step_row(step: &Step, event: &FoundEvent) -> Answer {

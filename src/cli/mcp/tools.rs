@@ -96,7 +96,7 @@ for remediations prefer attempts.",
 Follows a correlation id over all days: each step with its offset from the first, the telling \
 part of its payload as detail, and the outcome of the whole (completed, recovered, remediated, \
 remediating, failed, running or unknown). 0 events means that no event has this id, unless \
-expired says that it may be gone.",
+expired says that it may be gone, or unreached that it lies elsewhere and could not be asked.",
             schema: schema::<events::Trace>,
             run: |call, given| run(call, given, events::trace),
             writes: false,
