@@ -3,7 +3,7 @@
 //! No property of the events themselves tells which of them came after a certain moment. A
 //! timestamp does not: an event may be filed days late. A file's times do not: they are gone
 //! when it is rotated, and the segment that takes it up holds others that came long before.
-//! So a follower writes down what it saw ([`log`]): one short mark for each event, in the
+//! So a follower writes down what it saw (`log`): one short mark for each event, in the
 //! order in which they were seen, and *the position in that list is the cursor*.
 //!
 //! The rules that make it exact:
@@ -12,7 +12,7 @@
 //!    with its position as cursor. So a killed follower has noted all that it gave, and
 //!    what it noted beyond that still has a place.
 //! 2. **The list is only appended to.** A cursor means the same for ever. Who begins after
-//!    one is first given again what is noted behind it, in that order ([`replay`]), and only
+//!    one is first given again what is noted behind it, in that order (`replay`), and only
 //!    then what is new. Who keeps the cursor of the last event that was dealt with is given
 //!    every other event, and none twice, wherever either side was killed.
 //! 3. **New is what has no mark.** Live days are listed before the manifest is asked for
