@@ -31,11 +31,7 @@ impl After {
         context: &Context,
         progress: &dyn Progress,
     ) -> Self {
-        let mut after = Self::default();
-        if policy.remote.is_some() && !progress.stop_requested() {
-            after.failed = after.copy(session, policy, context, None, progress).err();
-        }
-        after
+        Self::run(session, policy, context, None, progress)
     }
 
     /// Lets files go that are safe elsewhere, and then copies what is to be copied.
@@ -46,9 +42,19 @@ impl After {
         trust_now: bool,
         progress: &dyn Progress,
     ) -> Self {
+        Self::run(session, policy, context, Some(trust_now), progress)
+    }
+
+    fn run(
+        session: &Session,
+        policy: &Policy,
+        context: &Context,
+        evicts: Option<bool>,
+        progress: &dyn Progress,
+    ) -> Self {
         let mut after = Self::default();
         if policy.remote.is_some() && !progress.stop_requested() {
-            after.failed = after.copy(session, policy, context, Some(trust_now), progress).err();
+            after.failed = after.copy(session, policy, context, evicts, progress).err();
         }
         after
     }
