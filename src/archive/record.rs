@@ -268,6 +268,21 @@ impl NewRecord {
         self.content = Some(summary.content);
     }
 
+    /// Fills in what a record says of a segment's copy elsewhere.
+    pub fn describe_copy(
+        &mut self,
+        name: &SegmentName,
+        sha256: Sha256Hash,
+        bytes: u64,
+        object: Option<&str>,
+    ) {
+        self.date = Some(name.date);
+        self.segment = Some(name.clone());
+        self.sha256 = Some(sha256);
+        self.bytes = Some(bytes);
+        self.object = object.map(str::to_owned);
+    }
+
     /// Fills in what another record said of its segment, but for the count of each node.
     pub fn describe_as(&mut self, record: &Record) {
         self.date = record.date;

@@ -121,11 +121,7 @@ fn elsewhere(
 ) -> NewRecord {
     let mut record = NewRecord::new(context.now, op);
     record.by = Some(context.by.clone());
-    record.date = Some(name.date);
-    record.segment = Some(name.clone());
-    record.sha256 = Some(summary.sha256);
-    record.bytes = Some(summary.bytes);
-    record.object = object.map(str::to_owned);
+    record.describe_copy(name, summary.sha256, summary.bytes, object);
     record
 }
 

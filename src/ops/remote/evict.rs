@@ -154,11 +154,7 @@ fn evict_one(
     archive.write_stub(name, &stub, context.next_token(), writer.lock())?;
     let mut record = NewRecord::new(context.now, Op::Evict);
     record.by = Some(context.by.clone());
-    record.date = Some(name.date);
-    record.segment = Some(name.clone());
-    record.sha256 = Some(segment.sha256);
-    record.bytes = Some(segment.bytes);
-    record.object = Some(object.clone());
+    record.describe_copy(name, segment.sha256, segment.bytes, Some(object));
     writer.append(record)?;
     archive.remove_local(name, writer.lock())
 }

@@ -231,11 +231,7 @@ fn record(archive: &ArchiveDir, context: &Context, wanted: &Wanted) -> Result<bo
     }
     let mut record = NewRecord::new(context.now, Op::Upload);
     record.by = Some(context.by.clone());
-    record.date = Some(wanted.name.date);
-    record.segment = Some(wanted.name.clone());
-    record.sha256 = Some(wanted.sha256);
-    record.bytes = Some(wanted.bytes);
-    record.object = Some(wanted.object.clone());
+    record.describe_copy(&wanted.name, wanted.sha256, wanted.bytes, Some(&wanted.object));
     writer.append(record)?;
     Ok(true)
 }
