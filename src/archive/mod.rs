@@ -7,6 +7,7 @@
 pub mod catalogue;
 mod chain;
 pub mod copies;
+pub(crate) mod derived;
 mod dir;
 mod expired;
 mod heads;

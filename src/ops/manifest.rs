@@ -1,6 +1,6 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
-use crate::archive::{Manifest, NewRecord, Op, Record, SegmentName, catalogue, overview, rebuild};
+use crate::archive::{Manifest, NewRecord, Op, Record, SegmentName, derived, rebuild};
 use crate::ops::{Context, Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::segment::{SegmentSummary, check};
@@ -102,10 +102,8 @@ pub fn rebuild_manifest(
     records.extend(held.map(|record| again(context, record)));
     let token = context.next_token();
     rebuild(&archive, &lock, context.now, Some(context.by.clone()), records, token)?;
-    // Readers do without what cannot be written now; the next rotate tries again.
     let manifest = Manifest::load(&archive)?;
-    let _ = catalogue::complete(&archive, &manifest, &lock);
-    let _ = overview::refresh(&archive, &manifest, context.next_token(), &lock);
+    derived::complete(&archive, &manifest, context.next_token(), &lock);
     let told = audit::Told::default();
     report.findings.extend(audit::tell(store, context, "archive_rebuilt", &manifest, 0, told));
     Ok(report)

@@ -189,6 +189,11 @@ pub(super) fn evict_lines(session: &mut Session, report: &EvictReport) -> Result
     Ok(())
 }
 
+/// `1 copy`, `2 copies`.
+fn copies(number: u64) -> String {
+    if number == 1 { "1 copy".to_owned() } else { format!("{number} copies") }
+}
+
 fn end(stopped: bool, is_good: bool) -> Exit {
     match (stopped, is_good) {
         (true, _) => Exit::Stopped,
@@ -222,11 +227,7 @@ fn host_line(host: &HostStatus) -> String {
     let mut parts = Vec::new();
     match (host.objects, host.object_bytes) {
         (Some(objects), Some(size)) => {
-            parts.push(format!(
-                "{} there ({})",
-                count(objects, "copy").replace("copys", "copies"),
-                bytes(size)
-            ));
+            parts.push(format!("{} there ({})", copies(objects), bytes(size)));
         }
         _ => parts.push("not asked".to_owned()),
     }
@@ -289,7 +290,7 @@ fn print_verify(
         }
         session.line(&format!(
             "{} checked ({}, {how}): {}",
-            count(report.objects, "copy").replace("copys", "copies"),
+            copies(report.objects),
             bytes(report.bytes),
             if report.findings.is_empty() {
                 "nothing is wrong".to_owned()

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use group::{Group, GroupRun};
 
-use crate::archive::{ArchiveDir, Manifest, catalogue, overview};
+use crate::archive::{ArchiveDir, Manifest, derived};
 use crate::event::Date;
 use crate::ops::hold::Holds;
 use crate::ops::rotate::open_manifest;
@@ -206,9 +206,8 @@ pub fn compact(
     progress.end();
     report.left_days.dedup();
     if !report.days.is_empty() {
-        // Readers do without what cannot be written now; the next run tries again.
-        let _ = catalogue::drop_gone(&archive, writer.manifest(), context.next_token(), &lock);
-        let _ = overview::refresh(&archive, writer.manifest(), context.next_token(), &lock);
+        let tokens = [context.next_token(), context.next_token()];
+        derived::drop_gone(&archive, writer.manifest(), tokens, &lock);
     }
     let told = audit::Told {
         segments: report.days.iter().map(|day| day.segment.clone()).collect(),

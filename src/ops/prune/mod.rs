@@ -16,7 +16,7 @@ use serde::Serialize;
 pub(in crate::ops) use plan::is_over;
 pub use plan::{Difference, Expiring, Held, PrunePlan};
 
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, catalogue, overview};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, derived};
 use crate::live::LiveTree;
 use crate::ops::clock::{check_clock, jump};
 use crate::ops::hold::Holds;
@@ -172,9 +172,8 @@ pub fn prune(
     unfinished::write_checksums(&archive, &writer, &left, context, &mut recovered, findings);
     report.recovered = recovered;
     if !report.expired.is_empty() {
-        // Readers do without what cannot be written now; the next run tries again.
-        let _ = catalogue::drop_gone(&archive, writer.manifest(), context.next_token(), &lock);
-        let _ = overview::refresh(&archive, writer.manifest(), context.next_token(), &lock);
+        let tokens = [context.next_token(), context.next_token()];
+        derived::drop_gone(&archive, writer.manifest(), tokens, &lock);
     }
     let told = audit::Told {
         segments: report.expired.iter().map(|expired| expired.segment.clone()).collect(),

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Listing, Remote, manifest_text, whole};
 use crate::archive::copies::{PEERS, segment_object};
-use crate::archive::{ArchiveDir, ArchiveLock, Manifest, SegmentName, Stub, catalogue, overview};
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, SegmentName, Stub, derived};
 use crate::event::NodeName;
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
@@ -139,9 +139,7 @@ fn mirror(
     for gone in mirror.stub_names()?.iter().filter(|name| !manifest.names(name)) {
         mirror.remove_stub(gone, &lock)?;
     }
-    // Readers do without what cannot be written now; the next pull tries again.
-    let _ = catalogue::complete(&mirror, &manifest, &lock);
-    let _ = overview::refresh(&mirror, &manifest, context.next_token(), &lock);
+    derived::complete(&mirror, &manifest, context.next_token(), &lock);
     let events = manifest.segments().filter_map(|(_, record)| record.events);
     Ok(MirroredHost {
         host: host.to_owned(),

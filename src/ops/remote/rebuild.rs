@@ -16,8 +16,7 @@ use super::pull::{Wanted, make_stubs};
 use super::{Listing, Remote, manifest_text};
 use crate::archive::copies::{MANIFEST_FOLDER, segment_object, segment_of_object};
 use crate::archive::{
-    ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName, catalogue,
-    overview,
+    ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName, derived,
 };
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
@@ -99,9 +98,7 @@ pub fn rebuild(
     let manifest = Manifest::load(&archive)?;
     let events = manifest.segments().filter_map(|(_, record)| record.events);
     report.events = events.fold(0, u64::saturating_add);
-    // Readers do without what cannot be written now; the next run tries again.
-    let _ = catalogue::complete(&archive, &manifest, &lock);
-    let _ = overview::refresh(&archive, &manifest, context.next_token(), &lock);
+    derived::complete(&archive, &manifest, context.next_token(), &lock);
     Ok(report)
 }
 

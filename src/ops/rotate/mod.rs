@@ -18,9 +18,7 @@ use serde::Serialize;
 use archived::{Archived, merge_join};
 use room::Room;
 
-use crate::archive::{
-    ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Space, catalogue, overview,
-};
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Space, derived};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::clock::check_clock;
@@ -203,9 +201,7 @@ pub fn rotate(
     }
     progress.end();
     if !report.stopped {
-        // Readers do without what cannot be written now; the next run tries again.
-        let _ = catalogue::complete(&archive, writer.manifest(), &lock);
-        let _ = overview::refresh(&archive, writer.manifest(), context.next_token(), &lock);
+        derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
     }
     let segments = report.days.iter().flat_map(|day| &day.segments).cloned().collect();
     let events = report.days.iter().map(|day| day.events).sum();
