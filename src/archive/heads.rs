@@ -35,13 +35,7 @@ pub struct Head {
     /// The hash of the last of them.
     pub head: Sha256Hash,
     /// When that was written.
-    #[serde(serialize_with = "as_text")]
     pub time: Timestamp,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
-fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
 }
 
 impl Head {

@@ -4,10 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use super::copies::PEERS;
-use crate::event::{Date, Malformed, shown};
+use crate::event::{Date, Malformed, serde_as_text, shown};
 
 /// A segment's path below the archive: `YYYY/YYYY-MM-DD[.N][.CLASS].tar.zst`.
 ///
@@ -137,18 +135,7 @@ impl FromStr for SegmentName {
     }
 }
 
-impl Serialize for SegmentName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for SegmentName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+serde_as_text!(SegmentName: "the path of a segment");
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -1,8 +1,6 @@
 //! One line of the manifest: one thing that happened to the archive.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -112,7 +110,6 @@ pub struct Record {
     /// Number of the record, from 1.
     pub seq: u64,
     /// When it was written.
-    #[serde(with = "text")]
     pub time: Timestamp,
     /// What happened.
     pub op: Op,
@@ -120,7 +117,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
     /// The day concerned.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<Date>,
     /// The segment concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,10 +138,10 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<BTreeMap<String, u64>>,
     /// The earliest timestamp.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Timestamp>,
     /// The latest timestamp.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Timestamp>,
     /// The content digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,7 +166,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Vec<SegmentName>>,
     /// The last day of a hold that begins with `date`.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "text_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Date>,
     /// The correlation id whose segments are held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -329,55 +326,6 @@ impl NewRecord {
             reason: self.reason,
             note: self.note,
             prev,
-        }
-    }
-}
-
-/// Values that stand in JSON as their text.
-mod text {
-    use super::{Deserialize, Deserializer, FromStr, Serializer, fmt};
-
-    pub(super) fn serialize<T: fmt::Display, S: Serializer>(
-        value: &T,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
-    }
-
-    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-    where
-        T: FromStr,
-        T::Err: fmt::Display,
-        D: Deserializer<'de>,
-    {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// The same, where there may be none.
-mod text_option {
-    use super::{Deserialize, Deserializer, FromStr, Serializer, fmt};
-
-    pub(super) fn serialize<T: fmt::Display, S: Serializer>(
-        value: &Option<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => serializer.collect_str(value),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-    where
-        T: FromStr,
-        T::Err: fmt::Display,
-        D: Deserializer<'de>,
-    {
-        match Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)? {
-            Some(text) => text.parse().map(Some).map_err(serde::de::Error::custom),
-            None => Ok(None),
         }
     }
 }

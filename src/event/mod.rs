@@ -4,6 +4,7 @@
 //! clock is read. Values are checked where they are made, so whoever holds a
 //! [`NodeName`] or an [`EventPath`] may build a path from it without a further check.
 
+mod as_text;
 mod body;
 mod date;
 mod kind;
@@ -12,6 +13,7 @@ mod node;
 mod severity;
 mod timestamp;
 
+pub(crate) use as_text::serde_as_text;
 pub(crate) use body::compact_into;
 pub use body::{Event, EventHead, InvalidEvent, write_with_location};
 pub use date::Date;
@@ -37,6 +39,8 @@ impl Malformed {
         Self(text.into())
     }
 }
+
+serde_as_text!(Date: "a day", Timestamp: "a timestamp");
 
 /// Text as it may be shown in a message: control characters escaped, long ones cut.
 pub fn shown(text: &str) -> String {

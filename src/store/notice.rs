@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::archive::{Expired, SegmentPlace};
 use crate::event::{Date, EventPath};
@@ -67,14 +67,9 @@ pub enum Notice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreached {
     /// The days.
-    #[serde(serialize_with = "as_texts")]
     pub days: BTreeSet<Date>,
     /// Why the first of them could not be reached.
     pub reason: String,
-}
-
-fn as_texts<S: Serializer>(days: &BTreeSet<Date>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(days.iter().map(Date::to_string))
 }
 
 impl fmt::Display for Unreached {

@@ -20,7 +20,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::as_text;
 use super::trace::reports_failure;
 use crate::event::{EventHead, Timestamp};
 use crate::store::FoundEvent;
@@ -50,7 +49,7 @@ pub enum Afterwards {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attempt {
     /// When it was started.
-    #[serde(rename = "timestamp", serialize_with = "as_text")]
+    #[serde(rename = "timestamp")]
     pub started: Timestamp,
     /// What links it with other events.
     pub correlation_id: String,

@@ -9,11 +9,3 @@ pub mod chain;
 pub mod detail;
 pub mod problems;
 pub mod trace;
-
-use crate::event::Timestamp;
-
-/// A time as events have it.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
-}

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::as_text;
 use super::attempts::{self, Collector, Range};
 use crate::event::{EventHead, Timestamp};
 use crate::store::FoundEvent;
@@ -47,7 +46,6 @@ pub struct Problem {
     /// What kind of problem it is.
     pub kind: Kind,
     /// Since when: the first event that told of it after the last that told otherwise.
-    #[serde(serialize_with = "as_text")]
     pub since: Timestamp,
     /// The host.
     pub node: String,
