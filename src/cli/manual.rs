@@ -209,6 +209,11 @@ fn files(roff: &mut Roff) {
             "what happened to the archive, a record a line, each with the hash of the one before",
         ),
         ("/etc/hlarchive/policy.toml", "the policy of this machine"),
+        (
+            "/var/lib/hlarchive/hlarchive.prom",
+            "how the last runs on /opt/homelab/events-archive ended, where whoever ran them may \
+             write it and no --metrics-file was given",
+        ),
     ] {
         roff.item(&[Part::Italic(file)], text);
     }

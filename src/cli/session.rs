@@ -10,7 +10,7 @@ use hlarchive::Error;
 use hlarchive::archive::By;
 use hlarchive::event::Timestamp;
 use hlarchive::ops::Context;
-use hlarchive::ops::metrics::Gauge;
+use hlarchive::ops::metrics::{Gauge, Scope};
 use hlarchive::policy::Policy;
 use hlarchive::remote::Lazy;
 use hlarchive::store::{Notice, Notices, Store};
@@ -256,9 +256,10 @@ impl Session {
         Some(columns).filter(|columns| *columns >= 20)
     }
 
-    /// Measures this run from here on, if the flag asks for it.
-    pub(super) fn measure(&mut self, operation: &'static str, args: MetricsArgs) {
-        self.measured = Measured::begin(operation, args);
+    /// Measures this run from here on, if anybody wants to know.
+    pub(super) fn measure(&mut self, operation: &'static str, scope: Scope, args: MetricsArgs) {
+        let place = args.place(&self.store);
+        self.measured = place.map(|place| Measured::begin(operation, scope, place));
     }
 
     /// Keeps what the operation reported for the metrics.

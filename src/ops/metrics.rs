@@ -1,23 +1,24 @@
 //! Metrics: what a run came to, for Prometheus, in the text format that `node_exporter`'s
 //! textfile collector reads.
 //!
-//! Pure: text in, text out. One file serves all operations. Each has families of its own
-//! (`hlarchive_last_rotate_…`), and a run replaces those of its operation and no others. A run
-//! that failed keeps the time of the last success; what it did not get to know is absent
-//! rather than old. A file of somebody else is told apart, so that it is not overwritten.
+//! One file serves all operations. Each has families of its own (`hlarchive_last_rotate_…`),
+//! and a run replaces those of its operation and no others. A run that failed keeps the time
+//! of the last success; what it did not get to know is absent rather than old. The failure
+//! stands until a run shows that it is over: one that was stopped, or that looked at a part,
+//! shows nothing. A file of somebody else is told apart, so that it is not overwritten.
 
+mod file;
 mod reports;
 
 use std::collections::BTreeMap;
 
+pub use file::{read, update};
 pub use reports::{
     of_compact, of_import, of_prune, of_rotate, of_status, of_sync, of_totals, of_verify,
 };
+use serde::Serialize;
 
 use crate::event::{Malformed, Timestamp, shown};
-
-/// The largest text that is taken for a file of metrics: far above what is ever written.
-pub const MOST_BYTES: u64 = 1 << 20;
 
 /// What every name begins with.
 const OURS: &str = "hlarchive_";
@@ -48,8 +49,61 @@ pub struct Ended<'a> {
     pub time: Timestamp,
     /// How long it took.
     pub seconds: f64,
+    /// With which code: 0 is a success, and 128 and more a stop by that signal.
+    pub exit_code: u8,
+    /// How much it looked at.
+    pub scope: Scope,
+}
+
+/// How much a run looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything: if it found nothing wrong, nothing is.
+    Whole,
+    /// Some days, or not every byte: that it found nothing wrong says nothing of the rest.
+    Part,
+}
+
+impl Scope {
+    /// [`Whole`](Self::Whole) if nothing was left out.
+    pub fn whole_if(is_whole: bool) -> Self {
+        if is_whole { Self::Whole } else { Self::Part }
+    }
+}
+
+/// How the last run of an operation ended, as the file tells it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LastEnd {
+    /// When it ended.
+    pub time: Timestamp,
     /// With which code.
     pub exit_code: u8,
+    /// How long it took, in seconds.
+    pub seconds: Option<f64>,
+    /// The things that it named as wrong; unknown where it failed before it could count.
+    pub findings: Option<u64>,
+    /// Segments that it looked at, of a verification.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segments: Option<u64>,
+    /// Among them those that it read whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segments_read_whole: Option<u64>,
+    /// When a run last ended with 0.
+    pub success_time: Option<Timestamp>,
+}
+
+impl LastEnd {
+    /// Whether it went wrong: a stop on request did not.
+    pub fn failed(&self) -> bool {
+        failed(self.exit_code)
+    }
+}
+
+/// From here on an exit code tells of a signal that asked for a stop.
+const STOPPED: u8 = 128;
+
+fn failed(exit_code: u8) -> bool {
+    exit_code != 0 && exit_code < STOPPED
 }
 
 /// A file of metrics.
@@ -106,8 +160,36 @@ impl Sheet {
         text
     }
 
-    /// Takes down how a run ended, and what it reported, if it got so far.
+    /// How the last run of this operation ended, if it is known.
+    pub fn last(&self, operation: &str) -> Option<LastEnd> {
+        let number = |name: &str| {
+            let family = self.families.get(&format!("{OURS}last_{operation}_{name}"))?;
+            family.value.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)
+        };
+        // Casts of floats stay within the integer's range, and so does the timestamp.
+        let time = |name| Some(Timestamp::from_micros((number(name)? * 1e6).round() as i64));
+        let count = |name| Some(number(name)? as u64);
+        let segments_read_whole = count("segments_read_whole");
+        Some(LastEnd {
+            time: time("timestamp_seconds")?,
+            exit_code: number("exit_code")? as u8,
+            seconds: number("duration_seconds"),
+            findings: count("findings"),
+            // Of other operations they are something else.
+            segments: segments_read_whole.and_then(|_| count("segments")),
+            segments_read_whole,
+            success_time: time("success_timestamp_seconds"),
+        })
+    }
+
+    /// Takes down how a run ended, and what it reported, if it got so far; unless a failure
+    /// stands that this run does not show to be over.
     pub fn ran(&mut self, ended: Ended<'_>, report: &[Gauge]) {
+        let says_little = ended.exit_code >= STOPPED || ended.scope == Scope::Part;
+        let stands = self.last(ended.operation).is_some_and(|last| last.failed());
+        if stands && says_little && !failed(ended.exit_code) {
+            return;
+        }
         let prefix = format!("{OURS}last_{}_", ended.operation);
         let success = format!("{prefix}success_timestamp_seconds");
         self.families.retain(|name, _| !name.starts_with(&prefix) || *name == success);
@@ -152,7 +234,7 @@ mod tests {
 
     fn ended(operation: &str, second: i64, exit_code: u8) -> Ended<'_> {
         let time = Timestamp::from_micros(second * 1_000_000);
-        Ended { operation, time, seconds: 1.5, exit_code }
+        Ended { operation, time, seconds: 1.5, exit_code, scope: Scope::Whole }
     }
 
     fn value<'a>(sheet: &'a Sheet, name: &str) -> Option<&'a str> {
@@ -177,6 +259,63 @@ mod tests {
         assert_eq!(value(&sheet, "hlarchive_last_prune_duration_seconds"), Some("1.5"));
         assert_eq!(value(&sheet, "hlarchive_live_partitions"), Some("3"));
         assert_eq!(Sheet::parse(&sheet.render()).unwrap(), sheet);
+    }
+
+    #[test]
+    fn a_failure_stands_until_a_run_of_everything_went_well() {
+        let mut sheet = Sheet::default();
+        let mut run = |ended: Ended<'_>| {
+            sheet.ran(ended, &[]);
+            let last = sheet.last("verify").unwrap();
+            (last.time.seconds(), last.exit_code)
+        };
+        let part = |second, code| Ended { scope: Scope::Part, ..ended("verify", second, code) };
+        assert_eq!(run(part(100, 0)), (100, 0));
+        assert_eq!(run(ended("verify", 200, 143)), (200, 143));
+        assert_eq!(run(part(300, 1)), (300, 1));
+        assert_eq!(run(part(400, 0)), (300, 1));
+        assert_eq!(run(ended("verify", 500, 143)), (300, 1));
+        assert_eq!(run(ended("verify", 600, 74)), (600, 74));
+        assert_eq!(run(ended("verify", 700, 0)), (700, 0));
+    }
+
+    #[test]
+    fn what_is_read_back_is_what_was_taken_down() {
+        let mut sheet = Sheet::default();
+        let counted = [
+            Gauge::new("segments", "", 7),
+            Gauge::new("segments_read_whole", "", 3),
+            Gauge::new("findings", "", 2),
+        ];
+        let time = Timestamp::from_micros(1_779_503_400_123_456);
+        sheet.ran(Ended { time, ..ended("verify", 0, 0) }, &counted);
+        sheet.ran(ended("verify", 1_779_589_800, 65), &counted);
+        let last = Sheet::parse(&sheet.render()).unwrap().last("verify").unwrap();
+        let expected = LastEnd {
+            time: Timestamp::from_micros(1_779_589_800_000_000),
+            exit_code: 65,
+            seconds: Some(1.5),
+            findings: Some(2),
+            segments: Some(7),
+            segments_read_whole: Some(3),
+            success_time: Some(time),
+        };
+        assert_eq!(last, expected);
+        assert_eq!(sheet.last("rotate"), None);
+    }
+
+    #[test]
+    fn numbers_that_nobody_wrote_are_not_taken_for_an_end() {
+        for value in ["NaN", "-1", "inf", "1e999"] {
+            let text = format!(
+                "hlarchive_last_rotate_timestamp_seconds {value}\nhlarchive_last_rotate_exit_code 0\n"
+            );
+            assert_eq!(Sheet::parse(&text).unwrap().last("rotate"), None, "{value}");
+        }
+        let text =
+            "hlarchive_last_rotate_timestamp_seconds 1e300\nhlarchive_last_rotate_exit_code 1e9\n";
+        let last = Sheet::parse(text).unwrap().last("rotate").unwrap();
+        assert_eq!((last.time.date().to_string().as_str(), last.exit_code), ("9999-12-31", 255));
     }
 
     #[test]

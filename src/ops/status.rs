@@ -1,14 +1,17 @@
 //! Status: how a history stands, in numbers that cost little.
 //!
 //! They come from the manifest, from listings of the live days and from the indexes of a
-//! handful of segments; no event is read, no lock taken and nothing changed. What cannot
-//! be found out is a finding, and the rest is told all the same.
+//! handful of segments; no event is read, no lock taken and nothing changed. How the last runs
+//! ended is in no record, so that comes from the metrics that they left. What cannot be found
+//! out is a finding, and the rest is told all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::hold::Holds;
+use super::metrics::{self, LastEnd};
 use super::prune::{PruneOptions, PrunePlan};
 use super::rotate::{PlannedDay, RotateOptions};
 use super::{Context, Finding, prune, rotate};
@@ -34,6 +37,8 @@ pub struct StatusOptions {
     pub calendar_from: Date,
     /// The caller vouches for [`Context::now`].
     pub trust_now: bool,
+    /// The file in which runs leave [metrics](super::metrics) of themselves, if there is one.
+    pub metrics: Option<PathBuf>,
 }
 
 /// The live half.
@@ -113,6 +118,8 @@ pub struct Status {
     pub last_rotate: Option<LastRun>,
     /// The last prune that expired something.
     pub last_prune: Option<LastRun>,
+    /// How the last run of each operation ended, as far as it is known.
+    pub last_runs: BTreeMap<&'static str, LastEnd>,
     /// The days that the next rotate will work on.
     pub next_rotate: Vec<PlannedDay>,
     /// What the next prune will do.
@@ -163,7 +170,40 @@ pub fn status(
         archived(&archive, &manifest, options, &mut status);
     }
     plans(store, policy, context, options, &mut status);
+    runs(options.metrics.as_deref(), &mut status);
     Ok(status)
+}
+
+/// Operations that nobody need have watched: that one of them failed is something to see to.
+const UNWATCHED: [(&str, &str); 3] = [
+    ("rotate", "run it again, or see its messages"),
+    ("verify", "run it again, and it names what is wrong"),
+    ("prune", "run it again, or see its messages"),
+];
+
+/// All that leave metrics of themselves.
+const MEASURED: [&str; 6] = ["rotate", "verify", "prune", "compact", "import", "sync"];
+
+fn runs(metrics: Option<&Path>, status: &mut Status) {
+    let Some(path) = metrics else { return };
+    let metrics = match metrics::read(path) {
+        Ok(metrics) => metrics,
+        Err(error) => {
+            let reason =
+                format!("{}; so it is not known how the last runs ended", error.reason_at(path));
+            status.findings.push(Finding::new(path.display().to_string(), reason));
+            return;
+        }
+    };
+    let ends = MEASURED.iter().filter_map(|operation| Some((*operation, metrics.last(operation)?)));
+    status.last_runs = ends.collect();
+    for (operation, advice) in UNWATCHED {
+        if let Some(last) = status.last_runs.get(operation).filter(|last| last.failed()) {
+            let (code, day, clock) = (last.exit_code, last.time.date(), last.time.clock());
+            let reason = format!("exit code {code} on {day} at {clock}; {advice}");
+            status.findings.push(Finding::new(format!("the last {operation}"), reason));
+        }
+    }
 }
 
 fn live(store: &Store, calendar_from: Option<Date>, status: &mut Status) -> Result<()> {

@@ -257,3 +257,98 @@ fn no_history_at_all_needs_somebody() {
     let run = lab.fails(1, STATUS);
     assert!(run.stderr.contains("there is neither an event tree here nor an archive"), "{run:?}");
 }
+
+const RUNS: [&str; 2] = ["--metrics-file", "runs.prom"];
+
+/// The line of an operation on the screen.
+fn line_of(text: &str, operation: &str) -> String {
+    let start = format!("{operation} ");
+    text.lines().find(|line| line.starts_with(&start)).unwrap().to_owned()
+}
+
+#[test]
+fn how_the_last_rotate_verify_and_prune_ended_is_told_once_they_say_so() {
+    let lab = calm();
+    let with = |words: &[&'static str]| [words, &RUNS].concat();
+    let status = with(&STATUS);
+    // Nobody said anything yet.
+    let before = lab.ok(&status);
+    assert_eq!(line_of(&before, "verify"), "verify     last: not known (see --metrics-file)");
+    assert!(line_of(&before, "rotate").contains(" by tester@"), "{before}");
+    for words in [&["rotate", "--now", NOW][..], &["verify"], &["prune", "--now", NOW]] {
+        lab.ok(with(words));
+    }
+    let text = lab.ok(&status);
+    for operation in ["rotate", "verify", "prune"] {
+        assert!(line_of(&text, operation).contains(", went well"), "{text}");
+    }
+    assert!(line_of(&text, "verify").ends_with("went well, 2 segments read whole"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let runs = &json(&lab.ok(with(&[&STATUS[..], &["-ojson"]].concat())))["last_runs"];
+    let help: String = lab.ok(["status", "--help"]).split_whitespace().collect();
+    for (operation, segments) in [("rotate", None), ("verify", Some(2)), ("prune", None)] {
+        let run = &runs[operation];
+        assert_eq!((run["exit_code"].as_u64(), run["findings"].as_u64()), (Some(0), Some(0)));
+        assert_eq!(run["segments_read_whole"].as_u64(), segments, "{runs}");
+        assert!(run["seconds"].as_f64().unwrap() > 0.0 && run["time"] == run["success_time"]);
+        assert!(run["time"].as_str().unwrap().ends_with('Z'), "{runs}");
+        for field in run.as_object().unwrap().keys() {
+            assert!(help.contains(field.as_str()), "{field} is not in the help");
+        }
+    }
+    // Without the file nothing is known, and nothing is made up.
+    assert_eq!(object(&lab, 0)["last_runs"], serde_json::json!({}));
+}
+
+#[test]
+fn a_run_that_failed_needs_somebody_until_one_of_everything_went_well() {
+    let lab = calm();
+    let with = |words: &[&'static str]| [words, &RUNS].concat();
+    let status = with(&STATUS);
+    let segment = lab.archive().join("2026/2026-05-10.tar.zst");
+    let sound = fs::read(&segment).unwrap();
+    let mut damaged = sound.clone();
+    damaged[sound.len() / 2] ^= 0x10;
+    fs::write(&segment, &damaged).unwrap();
+    lab.fails(1, with(&["verify"]));
+    let told = |code| {
+        let run = lab.fails(code, &status);
+        let (text, joined) =
+            (run.stdout.clone(), run.stdout.split_whitespace().collect::<String>());
+        assert_eq!(joined.contains("thelastverify:exitcode1on2"), code == 1, "{run:?}");
+        text
+    };
+    assert!(line_of(&told(1), "verify").contains(", exit code 1, "));
+    // Neither the other day nor a quick look shows that the damage is gone.
+    lab.ok(with(&["verify", "2026-05-11"]));
+    told(1);
+    fs::write(&segment, &sound).unwrap();
+    for part in [&["verify", "--quick"][..], &["verify", "2026-05-10"], &["verify", "--live"]] {
+        lab.ok(with(part));
+        told(1);
+    }
+    lab.ok(with(&["verify"]));
+    told(0);
+    // A rotation that never got to work is a failure of the same kind.
+    let policy_file = lab.path("policy.toml");
+    let policy = fs::read(&policy_file).unwrap();
+    fs::write(&policy_file, "version = 7\n").unwrap();
+    lab.fails(78, with(&["rotate"]));
+    fs::write(&policy_file, policy).unwrap();
+    let run = lab.fails(1, &status);
+    assert!(run.stdout.contains("see to     the last rotate: exit code 78 on 2"), "{run:?}");
+    assert!(line_of(&run.stdout, "rotate").ends_with(", exit code 78"), "{run:?}");
+    lab.ok(with(&["rotate"]));
+    lab.ok(&status);
+}
+
+#[test]
+fn a_file_of_runs_that_is_somebody_elses_is_named_and_left_alone() {
+    let lab = calm();
+    fs::write(lab.path("runs.prom"), "node_load1 0.5\n").unwrap();
+    let run = lab.fails(1, [&STATUS[..], &RUNS].concat());
+    let joined = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.contains("see to runs.prom: line 1 (\"node_load1 0.5\")"), "{run:?}");
+    assert!(joined.contains("it is not known how the last runs ended"), "{run:?}");
+    assert_eq!(fs::read_to_string(lab.path("runs.prom")).unwrap(), "node_load1 0.5\n");
+}

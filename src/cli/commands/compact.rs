@@ -2,7 +2,7 @@
 
 use hlarchive::ops::Finding;
 use hlarchive::ops::compact::{CompactOptions, CompactReport, compact, plan};
-use hlarchive::ops::metrics::of_compact;
+use hlarchive::ops::metrics::{Scope, of_compact};
 
 use super::{bytes, count, end_of_days, name_findings, name_recovered};
 use crate::cli::args::{Format, dates};
@@ -42,7 +42,7 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         if !self.dry_run {
-            session.measure("compact", self.metrics);
+            session.measure("compact", Scope::whole_if(self.dates.is_empty()), self.metrics);
         }
         let options = CompactOptions { dates: dates(&self.dates, session.now)? };
         if self.dry_run {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hlarchive::ops::import::{ImportOptions, ImportReport, import};
-use hlarchive::ops::metrics::of_import;
+use hlarchive::ops::metrics::{Scope, of_import};
 
 use super::{bytes, count, name_findings, name_recovered, verb};
 use crate::cli::args::Format;
@@ -48,7 +48,7 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         if !self.dry_run {
-            session.measure("import", self.metrics);
+            session.measure("import", Scope::Whole, self.metrics);
         }
         let options = ImportOptions { sources: self.sources, dry_run: self.dry_run };
         let bar = Bar::new(session);

@@ -1,6 +1,10 @@
 //! `hlarchive mcp`.
 
+use std::ffi::OsString;
+
 use crate::cli::exit::{Exit, Failure};
+#[cfg(feature = "mcp")]
+use crate::cli::metrics::Place;
 use crate::cli::session::Session;
 
 /// Serve the history to agents, by the Model Context Protocol
@@ -26,6 +30,15 @@ pub(in crate::cli) struct Args {
     /// Let the agent write events
     #[arg(long)]
     allow_emit: bool,
+    /// Where runs leave their numbers, from which status tells how they ended
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = clap::ValueHint::FilePath,
+        env = "HLARCHIVE_METRICS_FILE",
+        hide_env_values = true
+    )]
+    metrics_file: Option<OsString>,
 }
 
 impl Args {
@@ -33,12 +46,13 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         // The protocol is JSON; other formats are refused.
         session.format(&[crate::cli::args::Format::Json])?;
-        crate::cli::mcp::serve(session, self.allow_emit)
+        let metrics = Place::of(self.metrics_file, &session.store).map(|place| place.path);
+        crate::cli::mcp::serve(session, metrics, self.allow_emit)
     }
 
     #[cfg(not(feature = "mcp"))]
     pub(in crate::cli) fn run(self, _session: &mut Session) -> Result<Exit, Failure> {
-        let _ = self.allow_emit;
+        let _ = (self.allow_emit, self.metrics_file);
         Err(Failure::usage(
             "this hlarchive was built without the server for agents; build it with \"cargo build \
              --release --features mcp\"",

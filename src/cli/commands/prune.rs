@@ -1,6 +1,6 @@
 //! `hlarchive prune`.
 
-use hlarchive::ops::metrics::of_prune;
+use hlarchive::ops::metrics::{Scope, of_prune};
 use hlarchive::ops::prune::{
     Difference, Expiring, Held, PruneOptions, PrunePlan, PruneReport, plan, prune,
 };
@@ -53,7 +53,7 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         if !self.dry_run {
-            session.measure("prune", self.metrics);
+            session.measure("prune", Scope::Whole, self.metrics);
         }
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;

@@ -1,6 +1,6 @@
 //! `hlarchive rotate`.
 
-use hlarchive::ops::metrics::of_rotate;
+use hlarchive::ops::metrics::{Scope, of_rotate};
 use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
 
 use super::after::After;
@@ -47,7 +47,7 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         if !self.dry_run {
-            session.measure("rotate", self.metrics);
+            session.measure("rotate", Scope::whole_if(self.date.is_empty()), self.metrics);
         }
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;

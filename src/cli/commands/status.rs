@@ -1,7 +1,7 @@
 //! `hlarchive status`.
 
-use hlarchive::event::shown;
-use hlarchive::ops::metrics::of_status;
+use hlarchive::event::{Timestamp, shown};
+use hlarchive::ops::metrics::{LastEnd, Scope, of_status};
 use hlarchive::ops::status::{LastRun, Status, StatusOptions, status};
 use hlarchive::ops::{Context, Finding};
 use hlarchive::policy::Policy;
@@ -29,8 +29,12 @@ Somebody is needed (exit code 1) when, in the events since --since, a service is
 without a later recovery, a node is offline without a later return, or a deployment or remediation \
 has not ended after an hour; when files that are no events lie live since then or were archived \
 since, or a conflict was recorded since; when a day should have been archived two days ago, does not fit into \
-the archive, or the next rotate or prune would refuse; when the manifest's last line is torn, or \
-there is no history at all.
+the archive, or the next rotate or prune would refuse; when the last rotate, verify or prune \
+failed; when the manifest's last line is torn, or there is no history at all.
+
+How those runs ended is in no record: they leave it in the file of --metrics-file, which status \
+reads, too. Without one it is /var/lib/hlarchive/hlarchive.prom for the machine's own archive, \
+/opt/homelab/events-archive. The failure of a verify stands until one of everything goes well.
 
 The calendar has a column a week and a row a weekday. Its shades are quarters of the busiest day; \
 ! has archived files that are no events, h is held, + has late arrivals in a segment of their own.
@@ -38,7 +42,8 @@ The calendar has a column a week and a row a weekday. Its shades are quarters of
 With -o json: time, since, attention, problems (kind, since, node, service, correlation_id), \
 findings (path, reason), live (days, files, bytes, first_day, last_day), archived (days, segments, \
 events, bytes, ratio, first_day, last_day, holds, held_days, expired), last_rotate and last_prune \
-(time, segment, by), next_rotate and next_prune (as with --dry-run), new_invalid, live_invalid, \
+(time, segment, by), last_runs (by operation: time, exit_code, seconds, findings, success_time and, \
+of verify, segments, segments_read_whole), next_rotate and next_prune (as with --dry-run), new_invalid, live_invalid, \
 new_conflicts and, with --calendar, calendar (by day: events, archived, held, late, invalid).
 
 Exit codes:
@@ -75,7 +80,10 @@ pub(in crate::cli) struct Report {
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
-        session.measure("status", self.metrics);
+        let place = self.metrics.clone().place(&session.store);
+        if place.as_ref().is_some_and(|place| place.is_named) {
+            session.measure("status", Scope::Whole, self.metrics);
+        }
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
@@ -86,6 +94,7 @@ impl Args {
             since,
             calendar_from: first_day(session.now.date()),
             trust_now: self.now.is_some(),
+            metrics: place.map(|place| place.path),
         };
         let (mut report, cost) = look(&session.store, &policy, &context, &options)?;
         report.attention |= session.warn_of_nowhere()?;
@@ -193,11 +202,7 @@ const LABEL: usize = 11;
 /// Problems, and findings, that fit on a screen beside the rest.
 const FEW: usize = 5;
 
-fn screen(
-    session: &mut Session,
-    report: &Report,
-    since: hlarchive::Timestamp,
-) -> Result<(), Failure> {
+fn screen(session: &mut Session, report: &Report, since: Timestamp) -> Result<(), Failure> {
     let status = &report.status;
     let verdict = if report.attention { "needs attention" } else { "all is well" };
     let line = format!("{verdict}; events read since {}", short_time(since));
@@ -267,15 +272,9 @@ fn screen(
             format!("{}, {}{days}", count(expired.days, "day"), count(expired.events, "event"));
         value(session, "expired", &text)?;
     }
-    let last = |run: &Option<LastRun>| match run {
-        Some(run) => {
-            let by = run.by.as_deref().map(|by| format!(" by {}", shown(by)));
-            let time = run.time.get(..19).unwrap_or(&run.time).replace('T', " ");
-            format!("{time}{}", by.unwrap_or_default())
-        }
-        None => "nothing yet".to_owned(),
-    };
-    value(session, "rotate", &format!("last: {}", last(&status.last_rotate)))?;
+    let run = |operation| status.last_runs.get(operation);
+    let rotated = last(run("rotate"), status.last_rotate.as_ref());
+    value(session, "rotate", &format!("last: {rotated}"))?;
     let due = &status.next_rotate;
     let next = match due.as_slice() {
         [] => "nothing".to_owned(),
@@ -288,7 +287,10 @@ fn screen(
         ),
     };
     value(session, "", &format!("next: {next}"))?;
-    value(session, "prune", &format!("last: {}", last(&status.last_prune)))?;
+    let verified = run("verify").map_or("not known (see --metrics-file)".to_owned(), ended);
+    value(session, "verify", &format!("last: {verified}"))?;
+    let pruned = last(run("prune"), status.last_prune.as_ref());
+    value(session, "prune", &format!("last: {pruned}"))?;
     let plan = &status.next_prune;
     let next = match plan.expiring.as_slice() {
         [] => "nothing".to_owned(),
@@ -300,6 +302,43 @@ fn screen(
         ),
     };
     value(session, "", &format!("next: {next}"))
+}
+
+/// The last time that an operation ran, and how that ended; where that is not known, since
+/// no run left metrics or another one came later, the last record and who made it.
+fn last(run: Option<&LastEnd>, record: Option<&LastRun>) -> String {
+    let recorded = record.and_then(|record| record.time.parse::<Timestamp>().ok());
+    match (run, recorded) {
+        (Some(run), recorded) if recorded.is_none_or(|time| time <= run.time) => ended(run),
+        (_, Some(time)) => {
+            let by = record.and_then(|record| record.by.as_deref());
+            let by = by.map(|by| format!(" by {}", shown(by))).unwrap_or_default();
+            format!("{}{by}", short_time(time))
+        }
+        (_, None) => "nothing yet".to_owned(),
+    }
+}
+
+fn ended(run: &LastEnd) -> String {
+    let mut text = short_time(run.time);
+    text.push_str(&match run.exit_code {
+        0 => ", went well".to_owned(),
+        code if run.failed() => format!(", exit code {code}"),
+        _ => ", stopped on request".to_owned(),
+    });
+    if let Some(findings) = run.findings.filter(|findings| *findings > 0) {
+        text.push_str(&format!(", {}", count(findings, "finding")));
+    }
+    match (run.segments, run.segments_read_whole) {
+        (Some(all), Some(whole)) if all == whole => {
+            text.push_str(&format!(", {} read whole", count(all, "segment")));
+        }
+        (Some(all), Some(whole)) => {
+            text.push_str(&format!(", {whole} of {} read whole", count(all, "segment")));
+        }
+        _ => {}
+    }
+    text
 }
 
 fn few(session: &mut Session, label: &str, lines: Vec<String>) -> Result<(), Failure> {

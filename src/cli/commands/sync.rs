@@ -1,6 +1,6 @@
 //! `hlarchive sync`.
 
-use hlarchive::ops::metrics::of_sync;
+use hlarchive::ops::metrics::{Scope, of_sync};
 use hlarchive::ops::sync::{End, SyncOptions, SyncReport, Transport, sync};
 
 use super::{bytes, count, name_findings, verb};
@@ -71,7 +71,7 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         if !self.dry_run {
-            session.measure("sync", self.metrics);
+            session.measure("sync", Scope::Whole, self.metrics);
         }
         let end = |text: &str, archive: Option<&str>| {
             End::parse(text, archive).map_err(|error| Failure::usage(error.to_string()))

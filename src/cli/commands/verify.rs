@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hlarchive::Error;
-use hlarchive::ops::metrics::of_verify;
+use hlarchive::ops::metrics::{Scope, of_verify};
 use hlarchive::ops::sign::Witness;
 use hlarchive::ops::verify::{Depth, VerifyOptions, VerifyReport, verify};
 use hlarchive::segment::Sha256Hash;
@@ -26,7 +26,7 @@ Examples:
   hlarchive verify --head \"$(cat /mnt/elsewhere/head)\"
   hlarchive verify --public-key /mnt/elsewhere/minisign.pub
 
-Reads everything and writes nothing. A head is what \"hlarchive manifest head\" printed earlier \
+Reads everything and changes nothing. A head is what \"hlarchive manifest head\" printed earlier \
 and was kept elsewhere; a signature is what \"hlarchive manifest sign\" wrote.
 
 Exit codes:
@@ -89,7 +89,9 @@ impl Args {
         if self.live && self.public_key.is_some() {
             return Err(Failure::usage("--public-key: the manifest is not checked with --live"));
         }
-        session.measure("verify", self.metrics);
+        let left_out = self.live || self.archived || self.quick || self.sample.is_some();
+        let scope = Scope::whole_if(self.dates.is_empty() && !left_out);
+        session.measure("verify", scope, self.metrics);
         let witness = self
             .public_key
             .as_ref()

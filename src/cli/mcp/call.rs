@@ -20,6 +20,8 @@ use crate::cli::session;
 pub(super) struct Desk {
     pub(super) store: Store,
     pub(super) policy: Option<PathBuf>,
+    /// Where runs leave metrics of themselves.
+    pub(super) metrics: Option<PathBuf>,
     /// The server's command line, for records and events.
     pub(super) command: String,
 }
@@ -45,6 +47,10 @@ impl Call {
 
     pub(super) fn store(&self) -> &Store {
         &self.desk.store
+    }
+
+    pub(super) fn metrics(&self) -> Option<PathBuf> {
+        self.desk.metrics.clone()
     }
 
     /// Read anew for each call: it may be edited while the server runs.

@@ -32,7 +32,12 @@ pub(super) fn status(call: &Call, wanted: &Status) -> Answer {
     call.must_exist()?;
     let [skip] = numbers(wanted.next.as_deref())?;
     let since = instant("since", wanted.since.as_deref().unwrap_or("7d"), call.now)?;
-    let options = StatusOptions { since, calendar_from: call.now.date(), trust_now: false };
+    let options = StatusOptions {
+        since,
+        calendar_from: call.now.date(),
+        trust_now: false,
+        metrics: call.metrics(),
+    };
     let (report, cost) = look(call.store(), &call.policy()?, &call.context()?, &options)?;
     let mut value = to_value(&report)?;
     value["complete"] = json!(!cost);
