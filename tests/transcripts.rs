@@ -148,6 +148,7 @@ fn every_transcript_is_what_the_command_prints() {
             ("HLARCHIVE_ROOT", lab.root().display().to_string()),
             ("HLARCHIVE_ARCHIVE", lab.archive().display().to_string()),
             ("HLARCHIVE_POLICY", lab.path("policy.toml").display().to_string()),
+            ("HLARCHIVE_METRICS_FILE", lab.path("runs.prom").display().to_string()),
             ("HLARCHIVE_COLOR", "never".to_owned()),
             ("COLUMNS", "80".to_owned()),
             ("TZ", "Asia/Tokyo".to_owned()),

@@ -108,8 +108,10 @@ async def tools():
 async def answers():
     """What each tool says is what its command prints."""
     async with server() as session:
+        cli("verify")
         status = await ask(session, "status")
         printed = json.loads(cli("status", "-o", "json", codes=(0, 1)))
+        assert status["last_runs"]["verify"]["exit_code"] == 0
         for day in [*status["next_rotate"], *printed["next_rotate"]]:
             del day["free_bytes"]  # what is free changes all the time
         for name in printed.keys() - {"time", "since"}:

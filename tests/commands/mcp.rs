@@ -69,7 +69,9 @@ fn a_client_is_told_which_tool_is_for_what() {
 
 #[test]
 fn every_tool_says_what_its_command_prints() {
-    step(&lab(4, 20), "answers", &[]);
+    let lab = lab(4, 20);
+    let runs = lab.path("runs.prom").display().to_string();
+    step(&lab, "answers", &[("HLARCHIVE_METRICS_FILE", &runs)]);
 }
 
 #[test]

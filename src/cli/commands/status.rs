@@ -287,7 +287,11 @@ fn screen(session: &mut Session, report: &Report, since: Timestamp) -> Result<()
         ),
     };
     value(session, "", &format!("next: {next}"))?;
-    let verified = run("verify").map_or("not known (see --metrics-file)".to_owned(), ended);
+    let verified = match run("verify") {
+        Some(run) => ended(run),
+        None if status.last_runs.is_empty() => "not known (see --metrics-file)".to_owned(),
+        None => "not known".to_owned(),
+    };
     value(session, "verify", &format!("last: {verified}"))?;
     let pruned = last(run("prune"), status.last_prune.as_ref());
     value(session, "prune", &format!("last: {pruned}"))?;
