@@ -26,14 +26,15 @@ fn place(lab: &Lab) -> Vec<PathBuf> {
     let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     names.retain(|name| name.ends_with(".service") || name.ends_with(".timer"));
     names.sort();
-    assert!(names.len() >= 3, "{names:?}");
+    assert!(names.len() >= 5, "{names:?}");
     let written = names.iter().map(|name| {
         // A template is looked at as it is started.
         let path = lab.path(&name.replace("@.", "@hlarchive."));
         // Whoever is told of a failure is part of what is verified.
         let built = format!("ExecStart={HLARCHIVE} ");
         let text = unit(name).replace(NAMED, &built).replace("#OnFailure=", "OnFailure=");
-        fs::write(&path, text).unwrap();
+        fs::write(&path, &text).unwrap();
+        fs::write(lab.path(name), text).unwrap();
         path
     });
     written.collect()
@@ -199,6 +200,10 @@ fn the_package_never_removes_what_it_did_not_bring() {
     for script in ["postinst", "prerm", "postrm"] {
         let text = unit(&format!("debian/{script}"));
         for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            // How runs ended is no part of the history, and the package's own.
+            if script == "postrm" && line.trim() == "rm -f /var/lib/hlarchive/hlarchive.prom" {
+                continue;
+            }
             let removes = ["rm ", "find ", "userdel", "groupdel", "deluser", "--remove"];
             assert!(!removes.iter().any(|word| line.contains(word)), "{script}: {line}");
         }
