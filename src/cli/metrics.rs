@@ -63,8 +63,9 @@ impl Place {
     }
 
     /// Whether this user keeps it. Of the machine's file nobody else needs to hear.
-    fn is_ours(&self) -> bool {
-        let folder = self.path.parent().unwrap_or(Path::new("/"));
+    pub(super) fn is_ours(&self) -> bool {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
         rustix::fs::access(folder, Access::WRITE_OK).is_ok()
     }
 }
@@ -74,6 +75,7 @@ pub(super) struct Measured {
     place: Place,
     operation: &'static str,
     scope: Scope,
+    witness: bool,
     began: Instant,
     report: Vec<Gauge>,
 }
@@ -81,7 +83,12 @@ pub(super) struct Measured {
 impl Measured {
     /// Begins.
     pub(super) fn begin(operation: &'static str, scope: Scope, place: Place) -> Self {
-        Self { place, operation, scope, began: Instant::now(), report: Vec::new() }
+        Self { place, operation, scope, witness: false, began: Instant::now(), report: Vec::new() }
+    }
+
+    /// Takes down that the history is compared with what was kept elsewhere.
+    pub(super) fn has_witness(&mut self) {
+        self.witness = true;
     }
 
     /// Keeps what the operation reported.
@@ -100,17 +107,18 @@ impl Measured {
             seconds: self.began.elapsed().as_secs_f64(),
             exit_code,
             scope: self.scope,
+            witness: self.witness,
         };
         // What cannot be counted keeps the numbers of before.
         let totals = totals(store).map(|totals| of_totals(&totals)).unwrap_or_default();
-        let written = update(&self.place.path, |sheet| {
+        let written = update(&self.place.path, store.archive_path(), |sheet| {
             sheet.ran(ended, &self.report);
             sheet.stands(&totals);
         });
         match written {
             Err(error @ Error::Corrupt { .. }) => Err(format!(
-                "{error}, so it was left as it is, without metrics of this run; name another \
-                 file with --metrics-file"
+                "{error}, so it was left as it is, without metrics of this run; remove it, or \
+                 name another file with --metrics-file"
             )),
             Err(error) => Err(format!("{error}; the metrics of this run are lost")),
             Ok(()) => Ok(()),

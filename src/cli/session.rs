@@ -43,6 +43,8 @@ pub(super) struct Session {
     /// The measuring of this run, if it is asked for.
     pub(super) measured: Option<Measured>,
     words: Vec<String>,
+    /// Nobody reads standard output any more.
+    is_unheard: bool,
     shown_notices: u64,
     hidden_notices: u64,
 }
@@ -68,6 +70,7 @@ impl Session {
             out: BufWriter::with_capacity(1 << 16, stdout),
             log: log.with_format(log_format),
             words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            is_unheard: false,
             measured: None,
             shown_notices: 0,
             hidden_notices: 0,
@@ -114,10 +117,17 @@ impl Session {
         Ok(context(self.now, self.command())?)
     }
 
-    /// The archive that was named on the command line, and not by the environment.
+    /// Whether a flag was named on the command line, and not by the environment.
+    pub(super) fn is_typed(&self, flag: &str) -> bool {
+        let is_it = |word: &String| {
+            word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        };
+        self.words.iter().any(is_it)
+    }
+
+    /// The archive that was named on the command line.
     pub(super) fn typed_archive(&self) -> Option<String> {
-        let typed = |word: &String| word == "--archive" || word.starts_with("--archive=");
-        let archive = self.global.archive.as_ref().filter(|_| self.words.iter().any(typed));
+        let archive = self.global.archive.as_ref().filter(|_| self.is_typed("--archive"));
         archive.map(|archive| archive.to_string_lossy().into_owned())
     }
 
@@ -143,22 +153,38 @@ impl Session {
 
     /// Writes one line of results.
     pub(super) fn line(&mut self, text: &str) -> Result<(), Failure> {
-        self.out
-            .write_all(text.as_bytes())
-            .and_then(|()| self.out.write_all(b"\n"))
-            .map_err(stdout_failed)
+        self.tell(|out| out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")))
     }
 
     /// Writes a report as one JSON object.
     pub(super) fn json(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
-        serde_json::to_writer_pretty(&mut self.out, value)
-            .map_err(|error| stdout_failed(error.into()))?;
-        self.out.write_all(b"\n").map_err(stdout_failed)
+        self.tell(|out| {
+            serde_json::to_writer_pretty(&mut *out, value)?;
+            out.write_all(b"\n")
+        })
     }
 
     /// Hands results to the reader now.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
-        self.out.flush().map_err(stdout_failed)
+        self.tell(Write::flush)
+    }
+
+    /// Writes to standard output. A reader that went away ends the command, but no run that is
+    /// measured: how that ended is for others to know.
+    fn tell(
+        &mut self,
+        write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        if self.is_unheard {
+            return Ok(());
+        }
+        match write(&mut self.out).map_err(stdout_failed) {
+            Err(Failure::ClosedPipe) if self.measured.is_some() => {
+                self.is_unheard = true;
+                Ok(())
+            }
+            told => told,
+        }
     }
 
     /// A remark for the person at the terminal.
@@ -262,6 +288,13 @@ impl Session {
         self.measured = place.map(|place| Measured::begin(operation, scope, place));
     }
 
+    /// Takes down for the metrics that the history is compared with what was kept elsewhere.
+    pub(super) fn has_witness(&mut self) {
+        if let Some(measured) = &mut self.measured {
+            measured.has_witness();
+        }
+    }
+
     /// Keeps what the operation reported for the metrics.
     pub(super) fn measured(&mut self, report: impl FnOnce() -> Vec<Gauge>) {
         if let Some(measured) = &mut self.measured {
@@ -271,7 +304,7 @@ impl Session {
 
     /// Writes what is left, reports a failure, and gives the exit code.
     pub(super) fn finish(mut self, outcome: Result<Exit, Failure>) -> ExitCode {
-        let flushed = self.out.flush().map_err(stdout_failed);
+        let flushed = self.flush();
         let exit = match outcome.and_then(|exit| flushed.map(|()| exit)) {
             Ok(exit) => exit,
             Err(Failure::ClosedPipe) => Exit::Done,
@@ -283,7 +316,8 @@ impl Session {
                 exit
             }
         };
-        if let Some(measured) = self.measured.take()
+        // A command line that makes no sense is no run.
+        if let Some(measured) = self.measured.take().filter(|_| exit != Exit::Usage)
             && let Err(sentence) = measured.end(exit.code(), &self.store)
         {
             self.warn(&sentence);

@@ -4,8 +4,8 @@
 //! One file serves all operations. Each has families of its own (`hlarchive_last_rotate_…`),
 //! and a run replaces those of its operation and no others. A run that failed keeps the time
 //! of the last success; what it did not get to know is absent rather than old. The failure
-//! stands until a run shows that it is over: one that was stopped, or that looked at a part,
-//! shows nothing. A file of somebody else is told apart, so that it is not overwritten.
+//! stands until a run shows that it is over (see [`Sheet::ran`]). A file of somebody else is
+//! told apart, and one of another archive, so that neither is overwritten.
 
 mod file;
 mod reports;
@@ -23,6 +23,10 @@ use crate::event::{Malformed, Timestamp, shown};
 /// What every name begins with.
 const OURS: &str = "hlarchive_";
 
+/// The family that tells of which archive the file is, by a label, as such families do.
+const ARCHIVE: &str = "hlarchive_archive_info";
+const ARCHIVE_HELP: &str = "The archive that this file tells of.";
+
 /// One number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gauge {
@@ -37,6 +41,10 @@ pub struct Gauge {
 impl Gauge {
     fn new(name: &'static str, help: &'static str, value: u64) -> Self {
         Self { name, help, value: value as f64 }
+    }
+
+    fn findings(number: u64) -> Self {
+        Self::new("findings", "Things that the run named as wrong.", number)
     }
 }
 
@@ -53,6 +61,8 @@ pub struct Ended<'a> {
     pub exit_code: u8,
     /// How much it looked at.
     pub scope: Scope,
+    /// Whether it compared the history with what was kept elsewhere: a head, a signature.
+    pub witness: bool,
 }
 
 /// How much a run looked at.
@@ -82,33 +92,44 @@ pub struct LastEnd {
     pub seconds: Option<f64>,
     /// The things that it named as wrong; unknown where it failed before it could count.
     pub findings: Option<u64>,
+    /// Whether it compared the history with what was kept elsewhere.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub witness: bool,
     /// Segments that it looked at, of a verification.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segments: Option<u64>,
     /// Among them those that it read whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segments_read_whole: Option<u64>,
-    /// When a run last ended with 0.
+    /// When a run last went well.
     pub success_time: Option<Timestamp>,
 }
 
 impl LastEnd {
-    /// Whether it went wrong: a stop on request did not.
+    /// Whether it went wrong: a stop on request did not, unless something was found before.
     pub fn failed(&self) -> bool {
-        failed(self.exit_code)
+        failed(self.exit_code, self.findings)
+    }
+
+    /// Whether this failure is over, when a later run went well that counted so many segments.
+    fn is_over(&self, later: &Ended<'_>, segments: Option<u64>) -> bool {
+        let saw_less = segments == Some(0) && self.segments.is_some_and(|before| before > 0);
+        let heard_less = self.witness && !later.witness;
+        later.exit_code < STOPPED && later.scope == Scope::Whole && !saw_less && !heard_less
     }
 }
 
 /// From here on an exit code tells of a signal that asked for a stop.
 const STOPPED: u8 = 128;
 
-fn failed(exit_code: u8) -> bool {
-    exit_code != 0 && exit_code < STOPPED
+fn failed(exit_code: u8, findings: Option<u64>) -> bool {
+    (exit_code != 0 && exit_code < STOPPED) || findings.is_some_and(|findings| findings > 0)
 }
 
 /// A file of metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sheet {
+    archive: Option<String>,
     families: BTreeMap<String, Family>,
 }
 
@@ -130,6 +151,10 @@ impl Sheet {
                     shown(line)
                 ))
             };
+            if let Some(archive) = labelled(line) {
+                sheet.archive = Some(archive);
+                continue;
+            }
             let (kind, rest) = match line.strip_prefix("# ") {
                 Some(rest) => rest.split_once(' ').ok_or_else(strange)?,
                 None => ("", line),
@@ -154,6 +179,13 @@ impl Sheet {
     /// The text, families in the order of their names.
     pub fn render(&self) -> String {
         let mut text = String::new();
+        if let Some(archive) = &self.archive {
+            let label = archive.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            text.push_str(&format!(
+                "# HELP {ARCHIVE} {ARCHIVE_HELP}\n# TYPE {ARCHIVE} gauge\n\
+                 {ARCHIVE}{{archive=\"{label}\"}} 1\n"
+            ));
+        }
         for (name, Family { help, value }) in &self.families {
             text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"));
         }
@@ -175,6 +207,7 @@ impl Sheet {
             exit_code: number("exit_code")? as u8,
             seconds: number("duration_seconds"),
             findings: count("findings"),
+            witness: count("witness").is_some_and(|witness| witness > 0),
             // Of other operations they are something else.
             segments: segments_read_whole.and_then(|_| count("segments")),
             segments_read_whole,
@@ -182,20 +215,34 @@ impl Sheet {
         })
     }
 
-    /// Takes down how a run ended, and what it reported, if it got so far; unless a failure
-    /// stands that this run does not show to be over.
+    /// Takes down how a run ended, and what it reported, if it got so far.
+    ///
+    /// A failure stands, and the run is passed over, unless it failed, too, or shows that the
+    /// failure is over: it was not stopped, it looked at everything and, if the failure is of
+    /// a run that compared the history with what was kept elsewhere, so did this one. A
+    /// further failure that could count nothing leaves what was counted before.
     pub fn ran(&mut self, ended: Ended<'_>, report: &[Gauge]) {
-        let says_little = ended.exit_code >= STOPPED || ended.scope == Scope::Part;
-        let stands = self.last(ended.operation).is_some_and(|last| last.failed());
-        if stands && says_little && !failed(ended.exit_code) {
+        let counted = |name: &str| {
+            let gauge = report.iter().find(|gauge| gauge.name == name);
+            gauge.map(|gauge| gauge.value as u64)
+        };
+        let has_failed = failed(ended.exit_code, counted("findings"));
+        let before = self.last(ended.operation).filter(LastEnd::failed);
+        if let Some(before) = &before
+            && !has_failed
+            && !before.is_over(&ended, counted("segments"))
+        {
             return;
         }
         let prefix = format!("{OURS}last_{}_", ended.operation);
         let success = format!("{prefix}success_timestamp_seconds");
-        self.families.retain(|name, _| !name.starts_with(&prefix) || *name == success);
+        let before = before.filter(|_| has_failed);
+        let has_counted = before.is_none() || !report.is_empty();
+        self.families
+            .retain(|name, _| !name.starts_with(&prefix) || *name == success || !has_counted);
         let seconds = ended.time.micros() as f64 / 1e6;
         let operation = ended.operation;
-        if ended.exit_code == 0 {
+        if ended.exit_code == 0 && !has_failed {
             let help = format!("When {operation} last ended with 0, as Unix time.");
             self.set(success, help, seconds);
         }
@@ -210,8 +257,23 @@ impl Sheet {
         ] {
             self.set(format!("{prefix}{name}"), help, value);
         }
+        if ended.witness || before.is_some_and(|before| before.witness) {
+            let help = "Whether heads or signatures kept elsewhere were compared: 1.".to_owned();
+            self.set(format!("{prefix}witness"), help, 1.0);
+        }
         for gauge in report {
             self.set(format!("{prefix}{}", gauge.name), gauge.help.to_owned(), gauge.value);
+        }
+    }
+
+    /// Says of which archive it tells; the other one, if it told of another.
+    fn claim(&mut self, archive: &str) -> Result<(), String> {
+        match &self.archive {
+            Some(other) if other != archive => Err(other.clone()),
+            _ => {
+                self.archive = Some(archive.to_owned());
+                Ok(())
+            }
         }
     }
 
@@ -227,6 +289,24 @@ impl Sheet {
     }
 }
 
+/// The archive of the line that tells of it.
+fn labelled(line: &str) -> Option<String> {
+    let line = line.strip_prefix(ARCHIVE)?.strip_prefix("{archive=\"")?;
+    let mut characters = line.strip_suffix("\"} 1")?.chars();
+    let mut archive = String::new();
+    while let Some(character) = characters.next() {
+        archive.push(match character {
+            '\\' => match characters.next()? {
+                'n' => '\n',
+                escaped => escaped,
+            },
+            '"' => return None,
+            other => other,
+        });
+    }
+    Some(archive)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -234,7 +314,7 @@ mod tests {
 
     fn ended(operation: &str, second: i64, exit_code: u8) -> Ended<'_> {
         let time = Timestamp::from_micros(second * 1_000_000);
-        Ended { operation, time, seconds: 1.5, exit_code, scope: Scope::Whole }
+        Ended { operation, time, seconds: 1.5, exit_code, scope: Scope::Whole, witness: false }
     }
 
     fn value<'a>(sheet: &'a Sheet, name: &str) -> Option<&'a str> {
@@ -280,6 +360,56 @@ mod tests {
     }
 
     #[test]
+    fn what_shows_less_than_the_failed_run_does_not_clear_it() {
+        let counts = |findings, segments| {
+            [
+                Gauge::findings(findings),
+                Gauge::new("segments", "", segments),
+                Gauge::new("segments_read_whole", "", segments),
+            ]
+        };
+        let mut sheet = Sheet::default();
+        // Stopped, but not before it found something.
+        sheet.ran(ended("verify", 100, 143), &counts(3, 9));
+        let last = |sheet: &Sheet| {
+            let last = sheet.last("verify").unwrap();
+            (last.time.seconds(), last.failed(), last.findings)
+        };
+        assert_eq!(last(&sheet), (100, true, Some(3)));
+        // A run that could count nothing fails, too, and does not take the count away.
+        sheet.ran(ended("verify", 200, 66), &[]);
+        assert_eq!(last(&sheet), (200, true, Some(3)));
+        // The disk is not mounted: nothing to look at, and nothing wrong with it.
+        sheet.ran(ended("verify", 300, 0), &counts(0, 0));
+        assert_eq!(last(&sheet), (200, true, Some(3)));
+        sheet.ran(ended("verify", 300, 0), &counts(0, 9));
+        assert_eq!(last(&sheet), (300, false, Some(0)));
+        sheet.ran(Ended { witness: true, ..ended("verify", 100, 1) }, &counts(1, 9));
+        sheet.ran(ended("verify", 300, 0), &counts(0, 9));
+        assert_eq!(last(&sheet), (100, true, Some(1)));
+        sheet.ran(ended("verify", 400, 74), &[]);
+        sheet.ran(ended("verify", 500, 0), &counts(0, 9));
+        assert_eq!(last(&sheet), (400, true, Some(1)));
+        sheet.ran(Ended { witness: true, ..ended("verify", 600, 0) }, &counts(0, 9));
+        assert_eq!(last(&sheet), (600, false, Some(0)));
+    }
+
+    #[test]
+    fn it_tells_of_one_archive_whatever_that_is_called() {
+        let mut sheet = Sheet::default();
+        let name = "/a\\b/\"c d\"\n";
+        sheet.claim(name).unwrap();
+        sheet.ran(ended("rotate", 100, 0), &[]);
+        let mut read = Sheet::parse(&sheet.render()).unwrap();
+        assert_eq!(read, sheet);
+        read.claim(name).unwrap();
+        assert_eq!(read.claim("/other").unwrap_err(), name);
+        for line in ["{archive=\"a\"b\"} 1", "{archive=\"a\\\"} 1", "{node=\"a\"} 1"] {
+            assert!(Sheet::parse(&format!("{ARCHIVE}{line}\n")).is_err(), "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_read_back_is_what_was_taken_down() {
         let mut sheet = Sheet::default();
         let counted = [
@@ -288,7 +418,7 @@ mod tests {
             Gauge::new("findings", "", 2),
         ];
         let time = Timestamp::from_micros(1_779_503_400_123_456);
-        sheet.ran(Ended { time, ..ended("verify", 0, 0) }, &counted);
+        sheet.ran(Ended { time, ..ended("verify", 0, 0) }, &[]);
         sheet.ran(ended("verify", 1_779_589_800, 65), &counted);
         let last = Sheet::parse(&sheet.render()).unwrap().last("verify").unwrap();
         let expected = LastEnd {
@@ -296,6 +426,7 @@ mod tests {
             exit_code: 65,
             seconds: Some(1.5),
             findings: Some(2),
+            witness: false,
             segments: Some(7),
             segments_read_whole: Some(3),
             success_time: Some(time),

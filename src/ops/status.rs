@@ -37,7 +37,7 @@ pub struct StatusOptions {
     pub calendar_from: Date,
     /// The caller vouches for [`Context::now`].
     pub trust_now: bool,
-    /// The file in which runs leave [metrics](super::metrics) of themselves, if there is one.
+    /// The file in which runs leave [`metrics`] of themselves, if there is one.
     pub metrics: Option<PathBuf>,
 }
 
@@ -170,23 +170,19 @@ pub fn status(
         archived(&archive, &manifest, options, &mut status);
     }
     plans(store, policy, context, options, &mut status);
-    runs(options.metrics.as_deref(), &mut status);
+    runs(store, options.metrics.as_deref(), &mut status);
     Ok(status)
 }
 
 /// Operations that nobody need have watched: that one of them failed is something to see to.
-const UNWATCHED: [(&str, &str); 3] = [
-    ("rotate", "run it again, or see its messages"),
-    ("verify", "run it again, and it names what is wrong"),
-    ("prune", "run it again, or see its messages"),
-];
+const UNWATCHED: [&str; 3] = ["rotate", "verify", "prune"];
 
 /// All that leave metrics of themselves.
 const MEASURED: [&str; 6] = ["rotate", "verify", "prune", "compact", "import", "sync"];
 
-fn runs(metrics: Option<&Path>, status: &mut Status) {
+fn runs(store: &Store, metrics: Option<&Path>, status: &mut Status) {
     let Some(path) = metrics else { return };
-    let metrics = match metrics::read(path) {
+    let metrics = match metrics::read(path, store.archive_path()) {
         Ok(metrics) => metrics,
         Err(error) => {
             let reason =
@@ -197,8 +193,23 @@ fn runs(metrics: Option<&Path>, status: &mut Status) {
     };
     let ends = MEASURED.iter().filter_map(|operation| Some((*operation, metrics.last(operation)?)));
     status.last_runs = ends.collect();
-    for (operation, advice) in UNWATCHED {
+    for operation in UNWATCHED {
         if let Some(last) = status.last_runs.get(operation).filter(|last| last.failed()) {
+            let recorded = match operation {
+                "rotate" => status.last_rotate.as_ref(),
+                "prune" => status.last_prune.as_ref(),
+                _ => None,
+            };
+            let recorded = recorded.and_then(|record| record.time.parse::<Timestamp>().ok());
+            let advice = if recorded.is_some_and(|time| time > last.time) {
+                "one came later, and did not say how it ended (--metrics-file)"
+            } else if last.witness {
+                "run it again, with the head or the key that it had, and it names what is wrong"
+            } else if operation == "verify" {
+                "run it again, and it names what is wrong"
+            } else {
+                "its messages say why, in the journal if a timer began it"
+            };
             let (code, day, clock) = (last.exit_code, last.time.date(), last.time.clock());
             let reason = format!("exit code {code} on {day} at {clock}; {advice}");
             status.findings.push(Finding::new(format!("the last {operation}"), reason));

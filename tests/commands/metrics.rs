@@ -11,7 +11,9 @@ use crate::support::EVENT;
 
 fn read(path: &Path) -> BTreeMap<String, f64> {
     let text = fs::read_to_string(path).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    // The archive is told by a label, and is no number.
+    let is_number = |line: &&str| !line.starts_with('#') && !line.contains('{');
+    let lines = text.lines().filter(is_number);
     let pairs = lines.map(|line| line.split_once(' ').unwrap());
     pairs.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
 }
@@ -105,7 +107,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 for family in parse(sys.stdin.read()):
     assert family.type == 'gauge' and family.documentation, family
     assert [sample.name for sample in family.samples] == [family.name], family
-    print(family.name, float(family.samples[0].value))
+    if not family.samples[0].labels:
+        print(family.name, float(family.samples[0].value))
 ";
     let mut command = Command::new(python);
     command.args(["-c", script]).stdin(fs::File::open(&file).unwrap());

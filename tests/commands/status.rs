@@ -343,6 +343,93 @@ fn a_run_that_failed_needs_somebody_until_one_of_everything_went_well() {
 }
 
 #[test]
+fn nothing_but_a_better_run_makes_a_failure_forgotten() {
+    let lab = calm();
+    let with = |words: &[&'static str]| [words, &RUNS].concat();
+    let status = with(&STATUS);
+    let segment = lab.archive().join("2026/2026-05-10.tar.zst");
+    let mut damaged = fs::read(&segment).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 0x10;
+    fs::write(&segment, &damaged).unwrap();
+    let told = |what: &str| {
+        let run = lab.fails(1, &status);
+        let line = line_of(&run.stdout, "verify");
+        assert!(line.contains(" findings, 2 segments"), "{what}: {run:?}");
+    };
+    // Whoever reads goes away: the run goes on, and says how it ended.
+    let mut command = lab.command(with(&["verify"]));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(command.stdout(writer).status().unwrap().code(), Some(1));
+    told("a closed pipe");
+    // A command line that makes no sense is no run.
+    lab.fails(2, with(&["verify", "2026-13-01"]));
+    lab.fails(2, with(&["rotate", "--now", "soon"]));
+    told("a wrong flag");
+    lab.fails(66, with(&["verify", "--public-key", "no-such-key"]));
+    told("a run that could not begin");
+    // A disk that is not mounted holds nothing that is wrong.
+    let (archive, aside) = (lab.archive(), lab.path("aside"));
+    fs::rename(&archive, &aside).unwrap();
+    lab.ok(with(&["verify"]));
+    fs::create_dir(&archive).unwrap();
+    lab.ok(with(&["verify"]));
+    fs::remove_dir(&archive).unwrap();
+    fs::rename(&aside, &archive).unwrap();
+    told("an empty archive");
+}
+
+#[test]
+fn what_a_head_disproved_no_verify_without_one_takes_back() {
+    let lab = calm();
+    let with = |words: &[&str]| {
+        words.iter().chain(&RUNS).map(|word| (*word).to_owned()).collect::<Vec<_>>()
+    };
+    let head = lab.ok(["manifest", "head"]).trim().to_owned();
+    lab.fails(1, with(&["verify", "--head", &"a".repeat(64)]));
+    lab.ok(with(&["verify"]));
+    let run = lab.fails(1, with(&STATUS));
+    let joined = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.contains("run it again, with the head or the key that it had"), "{run:?}");
+    lab.ok(with(&["verify", "--head", &head]));
+    lab.ok(with(&STATUS));
+}
+
+#[test]
+fn runs_of_another_archive_are_told_apart() {
+    let (lab, other) = (calm(), calm());
+    let runs = lab.path("runs.prom").display().to_string();
+    let verify = ["verify", "--metrics-file", &runs];
+    lab.ok(verify);
+    let before = fs::read(&runs).unwrap();
+    let run = other.fails(0, verify);
+    let wanted = format!(
+        "it tells of the archive {}, and not of {}",
+        lab.archive().display(),
+        other.archive().display()
+    );
+    assert!(run.stderr.contains(&wanted), "{run:?}");
+    assert_eq!(fs::read(&runs).unwrap(), before);
+    let run = other.fails(1, STATUS.iter().chain(&["--metrics-file", &runs]));
+    let joined = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.contains("it is not known how the last runs ended"), "{run:?}");
+    // The same archive by another spelling is the same.
+    let spelled = format!("{}/", lab.archive().display());
+    let run = lab.fails(0, ["verify", "--metrics-file", &runs, "--archive", &spelled]);
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn a_link_is_not_replaced_by_a_file() {
+    let lab = calm();
+    std::os::unix::fs::symlink("elsewhere.prom", lab.path("runs.prom")).unwrap();
+    let run = lab.fails(0, [&["verify"][..], &RUNS].concat());
+    assert!(run.stderr.contains("runs.prom: this is a symbolic link"), "{run:?}");
+    assert!(lab.path("runs.prom").is_symlink() && !lab.path("elsewhere.prom").exists());
+}
+
+#[test]
 fn a_file_of_runs_that_is_somebody_elses_is_named_and_left_alone() {
     let lab = calm();
     fs::write(lab.path("runs.prom"), "node_load1 0.5\n").unwrap();

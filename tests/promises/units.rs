@@ -186,6 +186,24 @@ fn the_package_and_the_program_are_of_one_version() {
     assert!(python.contains(&format!("\nversion = \"{version}\"\n")), "{python}");
 }
 
+#[test]
+fn the_package_starts_and_stops_every_timer() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    let timers: Vec<&String> = names.iter().filter(|name| name.ends_with(".timer")).collect();
+    assert!(timers.len() > 1, "{timers:?}");
+    for script in ["postinst", "prerm", "postrm"] {
+        let text = unit(&format!("debian/{script}")).replace("\\\n", " ");
+        let is_told = |line: &&str| line.contains("deb-systemd-") && line.contains(".timer");
+        let lines: Vec<&str> = text.lines().filter(is_told).collect();
+        for line in &lines {
+            assert!(timers.iter().all(|timer| line.contains(timer.as_str())), "{script}: {line}");
+        }
+        assert!(text.lines().any(|line| timers.iter().all(|timer| line.contains(*timer))));
+    }
+}
+
 /// What the maintainer scripts and the directories' file do is tried by .ci/package-trial; this
 /// holds wherever the tests run.
 #[test]

@@ -12,7 +12,7 @@ use super::{bytes, count, verb};
 use crate::cli::args::{Format, instant};
 use crate::cli::calendar::{calendar, first_day};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::metrics::MetricsArgs;
+use crate::cli::metrics::{MetricsArgs, Place};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, wrap};
@@ -34,7 +34,8 @@ failed; when the manifest's last line is torn, or there is no history at all.
 
 How those runs ended is in no record: they leave it in the file of --metrics-file, which status \
 reads, too. Without one it is /var/lib/hlarchive/hlarchive.prom for the machine's own archive, \
-/opt/homelab/events-archive. The failure of a verify stands until one of everything goes well.
+/opt/homelab/events-archive. A failure stands until a run of everything goes well, \
+and that of a verify with --head or --public-key until one with them does.
 
 The calendar has a column a week and a row a weekday. Its shades are quarters of the busiest day; \
 ! has archived files that are no events, h is held, + has late arrivals in a segment of their own.
@@ -43,7 +44,7 @@ With -o json: time, since, attention, problems (kind, since, node, service, corr
 findings (path, reason), live (days, files, bytes, first_day, last_day), archived (days, segments, \
 events, bytes, ratio, first_day, last_day, holds, held_days, expired), last_rotate and last_prune \
 (time, segment, by), last_runs (by operation: time, exit_code, seconds, findings, success_time and, \
-of verify, segments, segments_read_whole), next_rotate and next_prune (as with --dry-run), new_invalid, live_invalid, \
+of verify, witness, segments, segments_read_whole), next_rotate and next_prune (as with --dry-run), new_invalid, live_invalid, \
 new_conflicts and, with --calendar, calendar (by day: events, archived, held, late, invalid).
 
 Exit codes:
@@ -81,7 +82,11 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         let place = self.metrics.clone().place(&session.store);
-        if place.as_ref().is_some_and(|place| place.is_named) {
+        // Whoever only looks need not be one who may write there.
+        let asks = |place: &Place| {
+            place.is_named && (session.is_typed("--metrics-file") || place.is_ours())
+        };
+        if place.as_ref().is_some_and(asks) {
             session.measure("status", Scope::Whole, self.metrics);
         }
         if let Some(text) = &self.now {

@@ -90,8 +90,13 @@ impl Args {
             return Err(Failure::usage("--public-key: the manifest is not checked with --live"));
         }
         let left_out = self.live || self.archived || self.quick || self.sample.is_some();
-        let scope = Scope::whole_if(self.dates.is_empty() && !left_out);
+        let store = &session.store;
+        let is_there = store.live()?.is_some() && store.archive()?.is_some();
+        let scope = Scope::whole_if(self.dates.is_empty() && !left_out && is_there);
         session.measure("verify", scope, self.metrics);
+        if self.head.is_some() || self.public_key.is_some() {
+            session.has_witness();
+        }
         let witness = self
             .public_key
             .as_ref()

@@ -3,12 +3,14 @@
 use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::Sheet;
+use crate::event::shown;
 use crate::{Error, Result};
 
 /// The largest file that is taken for one of metrics: far above what is ever written.
@@ -19,18 +21,34 @@ const MOST_BYTES: u64 = 1 << 20;
 const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Reads a file of metrics; one that does not exist is empty.
+/// Reads the file of metrics of an archive; one that does not exist is empty.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or is none that [`update`] wrote.
-pub fn read(path: &Path) -> Result<Sheet> {
+/// The file cannot be read, is none that [`update`] wrote, or is of another archive.
+pub fn read(path: &Path, archive: &Path) -> Result<Sheet> {
+    let mut sheet = look(path)?;
+    let archive =
+        std::path::absolute(archive).map_err(|error| Error::io(archive, "find", error))?;
+    // Without a slash at its end, and with one where there were several.
+    let archive: PathBuf = archive.components().collect();
+    sheet.claim(&archive.to_string_lossy()).map_err(|other| {
+        let (other, archive) = (shown(&other), archive.display());
+        Error::corrupt(path, format!("it tells of the archive {other}, and not of {archive}"))
+    })?;
+    Ok(sheet)
+}
+
+fn look(path: &Path) -> Result<Sheet> {
     let failed = |error| Error::io(path, "read", error);
     // Of a pipe or a device nothing is read that could keep the run waiting.
-    let metadata = match std::fs::metadata(path) {
+    let metadata = match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Sheet::default()),
         found => found.map_err(failed)?,
     };
+    if metadata.is_symlink() {
+        return Err(Error::corrupt(path, "this is a symbolic link, and not the file itself"));
+    }
     if !metadata.is_file() || metadata.len() > MOST_BYTES {
         return Err(Error::corrupt(path, "this is no file of metrics"));
     }
@@ -46,8 +64,9 @@ pub fn read(path: &Path) -> Result<Sheet> {
 ///
 /// # Errors
 ///
-/// The file cannot be read or written, or is none of hlarchive's. It is then as it was.
-pub fn update(path: &Path, change: impl FnOnce(&mut Sheet)) -> Result<()> {
+/// The file cannot be read or written, is none of hlarchive's, or is of another archive. It is
+/// then as it was.
+pub fn update(path: &Path, archive: &Path, change: impl FnOnce(&mut Sheet)) -> Result<()> {
     let failed = |error| Error::io(path, "create", error);
     let name = path.file_name().ok_or_else(|| Error::corrupt(path, "this is no file"))?;
     let folder = match path.parent() {
@@ -56,7 +75,7 @@ pub fn update(path: &Path, change: impl FnOnce(&mut Sheet)) -> Result<()> {
     };
     let directory = File::open(folder).map_err(failed)?;
     lock(&directory);
-    let mut sheet = read(path)?;
+    let mut sheet = read(path, archive)?;
     change(&mut sheet);
     // The collector reads what ends in .prom, and this does not.
     let mut file = tempfile::Builder::new()
@@ -75,9 +94,9 @@ pub fn update(path: &Path, change: impl FnOnce(&mut Sheet)) -> Result<()> {
 /// and may lack the other's run.
 fn lock(directory: &File) {
     for _ in 0..TRIES {
-        if flock(directory, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            return;
+        match flock(directory, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(PAUSE),
+            _ => return,
         }
-        std::thread::sleep(PAUSE);
     }
 }

@@ -12,8 +12,7 @@ use crate::ops::sync::SyncReport;
 use crate::ops::verify::VerifyReport;
 
 fn findings(findings: &[Finding]) -> Gauge {
-    let help = "Things that the run named as wrong.";
-    Gauge::new("findings", help, findings.len() as u64)
+    Gauge::findings(findings.len() as u64)
 }
 
 fn sum<T>(rows: &[T], what: impl Fn(&T) -> u64) -> u64 {
