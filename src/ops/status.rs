@@ -25,7 +25,8 @@ use crate::store::Store;
 /// Segments, the newest ones, that tell how much smaller the archive is than its events.
 const RATIO_SEGMENTS: usize = 16;
 
-/// A closed day that is due so long was missed by more than one nightly run.
+/// A closed day that is due so long, or a segment that lacks a copy so long, was missed by more
+/// than one nightly run.
 const OVERDUE_MICROS: i64 = 2 * Timestamp::MICROS_PER_DAY;
 
 /// How to look.
@@ -79,6 +80,10 @@ pub struct ArchivedStatus {
     pub held_days: u64,
     /// What expired.
     pub expired: Option<Expired>,
+    /// Segments whose copies elsewhere are recorded; none where the policy asks for none.
+    pub copied: Option<u64>,
+    /// Segments whose files are elsewhere alone.
+    pub elsewhere: u64,
 }
 
 /// The last time that something was done to the archive.
@@ -168,6 +173,7 @@ pub fn status(
     if let Some(archive) = store.archive()? {
         let manifest = Manifest::load(&archive)?;
         archived(&archive, &manifest, options, &mut status);
+        copies(&manifest, policy, context, &mut status);
     }
     plans(store, policy, context, options, &mut status);
     runs(store, options.metrics.as_deref(), &mut status);
@@ -300,6 +306,31 @@ fn archived(
                 torn.bytes
             ),
         ));
+    }
+}
+
+/// What the manifest knows of copies; whether they are still there, "remote status" asks.
+fn copies(manifest: &Manifest, policy: &Policy, context: &Context, status: &mut Status) {
+    status.archived.elsewhere = manifest.evicted().len() as u64;
+    if policy.remote.is_none() {
+        return;
+    }
+    let copies = manifest.copies();
+    let has_copy =
+        |record: &Record| record.sha256.is_some_and(|sha256| copies.contains_key(&sha256));
+    let (copied, lacking): (Vec<_>, Vec<_>) =
+        manifest.segments().partition(|(_, record)| has_copy(record));
+    status.archived.copied = Some(copied.len() as u64);
+    // A run that could not reach the place says so; this is of one that never tried.
+    let is_overdue = |record: &Record| {
+        record.time.micros().saturating_add(OVERDUE_MICROS) <= context.now.micros()
+    };
+    let overdue: Vec<_> = lacking.into_iter().filter(|(_, record)| is_overdue(record)).collect();
+    if let Some((first, _)) = overdue.first() {
+        let more = overdue.len() - 1;
+        let others = if more > 0 { format!(", and {more} others") } else { String::new() };
+        let reason = format!("it has had no copy for days{others} (hlarchive remote push)");
+        status.findings.push(Finding::new(first.to_string(), reason));
     }
 }
 

@@ -64,6 +64,32 @@ fn a_file_goes_when_its_copy_is_there_and_what_it_holds_is_still_known() {
 }
 
 #[test]
+fn status_tells_what_is_copied_what_is_elsewhere_alone_and_what_waits_for_a_copy() {
+    let (site, _directory) = with_directory();
+    let status = ["status", "--now", NOW];
+    assert!(site.ok(status).contains("\ncopied     3 of 3 segments\n"));
+    site.evicts();
+    site.ok(["prune", "--now", NOW]);
+    let text = site.ok(status);
+    assert!(text.contains("\ncopied     3 of 3 segments; 3 are elsewhere alone\n"), "{text}");
+    // A day is archived by a run that copies nothing: it waits, and then somebody is needed.
+    let (path, bytes) = event(20, 0, "pi4", 0);
+    site.lab.write(&path, bytes);
+    site.rotate_alone();
+    let text = site.ok(status);
+    assert!(text.contains("\ncopied     3 of 4 segments; 3 are elsewhere alone\n"), "{text}");
+    let run = site.fails(1, ["status", "--now", "2026-06-04T03:00:00Z", "-o", "json"]);
+    let object: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(
+        (&object["archived"]["copied"], &object["archived"]["elsewhere"]),
+        (&3.into(), &3.into())
+    );
+    let finding = object["findings"].to_string();
+    assert!(finding.contains("2026/2026-05-20.tar.zst"), "{finding}");
+    assert!(finding.contains("it has had no copy for days (hlarchive remote push)"), "{finding}");
+}
+
+#[test]
 fn a_file_without_a_copy_stays_until_there_is_one() {
     let (site, directory) = with_directory();
     let expected = site.events();

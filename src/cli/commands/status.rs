@@ -29,7 +29,8 @@ Somebody is needed (exit code 1) when, in the events since --since, a service is
 without a later recovery, a node is offline without a later return, or a deployment or remediation \
 has not ended after an hour; when files that are no events lie live since then or were archived \
 since, or a conflict was recorded since; when a day should have been archived two days ago, does not fit into \
-the archive, or the next rotate or prune would refuse; when the last rotate, verify or prune \
+the archive, or the next rotate or prune would refuse; when a segment has had no copy for two days \
+though the policy names a place for copies; when the last rotate, verify or prune \
 failed; when the manifest's last line is torn, or there is no history at all.
 
 How those runs ended is in no record: they leave it in the file of --metrics-file, which status \
@@ -42,7 +43,7 @@ The calendar has a column a week and a row a weekday. Its shades are quarters of
 
 With -o json: time, since, attention, problems (kind, since, node, service, correlation_id), \
 findings (path, reason), live (days, files, bytes, first_day, last_day), archived (days, segments, \
-events, bytes, ratio, first_day, last_day, holds, held_days, expired), last_rotate and last_prune \
+events, bytes, ratio, first_day, last_day, holds, held_days, expired, copied, elsewhere), last_rotate and last_prune \
 (time, segment, by), last_runs (by operation: time, exit_code, seconds, findings, success_time and, \
 of verify, witness, segments, segments_read_whole), next_rotate and next_prune (as with --dry-run), new_invalid, live_invalid, \
 new_conflicts and, with --calendar, calendar (by day: events, archived, held, late, invalid).
@@ -263,6 +264,17 @@ fn screen(session: &mut Session, report: &Report, since: Timestamp) -> Result<()
             ratio.unwrap_or_default()
         ),
     )?;
+    if let Some(copied) = archived.copied {
+        let there = match archived.elsewhere {
+            0 => String::new(),
+            number => format!("; {number} are elsewhere alone"),
+        };
+        value(
+            session,
+            "copied",
+            &format!("{copied} of {}{there}", count(archived.segments, "segment")),
+        )?;
+    }
     if archived.holds > 0 {
         let text = format!(
             "{} of the archive, by {}",
