@@ -4,19 +4,22 @@
 //! One file serves all operations. Each has families of its own (`hlarchive_last_rotate_…`),
 //! and a run replaces those of its operation and no others. A run that failed keeps the time
 //! of the last success; what it did not get to know is absent rather than old. The failure
-//! stands until a run shows that it is over (see [`Sheet::ran`]). A file of somebody else is
+//! stands until a run shows that it is over ([`Sheet::ran`]). A file of somebody else is
 //! told apart, and one of another archive, so that neither is overwritten.
 
+mod ends;
 mod file;
 mod reports;
 
 use std::collections::BTreeMap;
 
+pub use ends::{Ended, LastEnd, Scope};
 pub use file::{read, update};
 pub use reports::{
     of_compact, of_import, of_prune, of_rotate, of_status, of_sync, of_totals, of_verify,
 };
-use serde::Serialize;
+
+use ends::{STOPPED, failed};
 
 use crate::event::{Malformed, Timestamp, shown};
 
@@ -46,84 +49,6 @@ impl Gauge {
     fn findings(number: u64) -> Self {
         Self::new("findings", "Things that the run named as wrong.", number)
     }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy)]
-pub struct Ended<'a> {
-    /// The operation, as the command is called.
-    pub operation: &'a str,
-    /// When.
-    pub time: Timestamp,
-    /// How long it took.
-    pub seconds: f64,
-    /// With which code: 0 is a success, and 128 and more a stop by that signal.
-    pub exit_code: u8,
-    /// How much it looked at.
-    pub scope: Scope,
-    /// Whether it compared the history with what was kept elsewhere: a head, a signature.
-    pub witness: bool,
-}
-
-/// How much a run looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Everything: if it found nothing wrong, nothing is.
-    Whole,
-    /// Some days, or not every byte: that it found nothing wrong says nothing of the rest.
-    Part,
-}
-
-impl Scope {
-    /// [`Whole`](Self::Whole) if nothing was left out.
-    pub fn whole_if(is_whole: bool) -> Self {
-        if is_whole { Self::Whole } else { Self::Part }
-    }
-}
-
-/// How the last run of an operation ended, as the file tells it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LastEnd {
-    /// When it ended.
-    pub time: Timestamp,
-    /// With which code.
-    pub exit_code: u8,
-    /// How long it took, in seconds.
-    pub seconds: Option<f64>,
-    /// The things that it named as wrong; unknown where it failed before it could count.
-    pub findings: Option<u64>,
-    /// Whether it compared the history with what was kept elsewhere.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub witness: bool,
-    /// Segments that it looked at, of a verification.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub segments: Option<u64>,
-    /// Among them those that it read whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub segments_read_whole: Option<u64>,
-    /// When a run last went well.
-    pub success_time: Option<Timestamp>,
-}
-
-impl LastEnd {
-    /// Whether it went wrong: a stop on request did not, unless something was found before.
-    pub fn failed(&self) -> bool {
-        failed(self.exit_code, self.findings)
-    }
-
-    /// Whether this failure is over, when a later run went well that counted so many segments.
-    fn is_over(&self, later: &Ended<'_>, segments: Option<u64>) -> bool {
-        let saw_less = segments == Some(0) && self.segments.is_some_and(|before| before > 0);
-        let heard_less = self.witness && !later.witness;
-        later.exit_code < STOPPED && later.scope == Scope::Whole && !saw_less && !heard_less
-    }
-}
-
-/// From here on an exit code tells of a signal that asked for a stop.
-const STOPPED: u8 = 128;
-
-fn failed(exit_code: u8, findings: Option<u64>) -> bool {
-    (exit_code != 0 && exit_code < STOPPED) || findings.is_some_and(|findings| findings > 0)
 }
 
 /// A file of metrics.
@@ -192,12 +117,9 @@ impl Sheet {
         text
     }
 
-    /// How the last run of this operation ended, if it is known.
+    /// How the last run of this operation ended, or the failure that stands, if it is known.
     pub fn last(&self, operation: &str) -> Option<LastEnd> {
-        let number = |name: &str| {
-            let family = self.families.get(&format!("{OURS}last_{operation}_{name}"))?;
-            family.value.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)
-        };
+        let number = |name: &str| self.number(&format!("last_{operation}_{name}"));
         // Casts of floats stay within the integer's range, and so does the timestamp.
         let time = |name| Some(Timestamp::from_micros((number(name)? * 1e6).round() as i64));
         let count = |name| Some(number(name)? as u64);
@@ -212,57 +134,105 @@ impl Sheet {
             segments: segments_read_whole.and_then(|_| count("segments")),
             segments_read_whole,
             success_time: time("success_timestamp_seconds"),
+            scope: number("scope").unwrap_or(0.0) as u32,
+            records: count("manifest_records"),
         })
+    }
+
+    fn number(&self, name: &str) -> Option<f64> {
+        let family = self.families.get(&format!("{OURS}{name}"))?;
+        family.value.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)
     }
 
     /// Takes down how a run ended, and what it reported, if it got so far.
     ///
-    /// A failure stands, and the run is passed over, unless it failed, too, or shows that the
-    /// failure is over: it was not stopped, it looked at everything and, if the failure is of
-    /// a run that compared the history with what was kept elsewhere, so did this one. A
-    /// further failure that could count nothing leaves what was counted before.
+    /// A failure stands, and a run that went well is passed over, unless it shows as much: it
+    /// was not stopped, it began after the failed run, it is the same again or one of
+    /// everything, and if the failed one compared the history with what was kept elsewhere, so
+    /// did this one. A further failure that shows less is added to the one that stands.
     pub fn ran(&mut self, ended: Ended<'_>, report: &[Gauge]) {
         let counted = |name: &str| {
             let gauge = report.iter().find(|gauge| gauge.name == name);
             gauge.map(|gauge| gauge.value as u64)
         };
-        let has_failed = failed(ended.exit_code, counted("findings"));
-        let before = self.last(ended.operation).filter(LastEnd::failed);
-        if let Some(before) = &before
-            && !has_failed
-            && !before.is_over(&ended, counted("segments"))
-        {
-            return;
+        let findings = counted("findings");
+        let archived = self.number("archived_segments").is_some_and(|segments| segments > 0.0);
+        let stands = self.last(ended.operation).filter(LastEnd::failed);
+        let stands = stands.filter(|before| {
+            let stopped = ended.exit_code >= STOPPED;
+            let is_covered = before.is_covered(&ended, counted("manifest_records"), archived);
+            stopped || !is_covered || (findings.is_none() && ended.exit_code != 0)
+        });
+        match stands {
+            None => self.replace(&ended, report, failed(ended.exit_code, findings)),
+            Some(before) if failed(ended.exit_code, findings) => {
+                self.add(&ended, findings, &before);
+            }
+            Some(_) => {}
         }
-        let prefix = format!("{OURS}last_{}_", ended.operation);
-        let success = format!("{prefix}success_timestamp_seconds");
-        let before = before.filter(|_| has_failed);
-        let has_counted = before.is_none() || !report.is_empty();
-        self.families
-            .retain(|name, _| !name.starts_with(&prefix) || *name == success || !has_counted);
-        let seconds = ended.time.micros() as f64 / 1e6;
+    }
+
+    fn replace(&mut self, ended: &Ended<'_>, report: &[Gauge], has_failed: bool) {
         let operation = ended.operation;
+        let prefix = format!("{OURS}last_{operation}_");
+        let success = format!("{prefix}success_timestamp_seconds");
+        self.families.retain(|name, _| !name.starts_with(&prefix) || *name == success);
         if ended.exit_code == 0 && !has_failed {
-            let help = format!("When {operation} last ended with 0, as Unix time.");
-            self.set(success, help, seconds);
+            let help = format!("When {operation} last went well, as Unix time.");
+            self.set(success, help, ended.time.micros() as f64 / 1e6);
         }
-        for (name, help, value) in [
-            ("timestamp_seconds", format!("When {operation} last ended, as Unix time."), seconds),
-            ("duration_seconds", format!("How long the last {operation} took."), ended.seconds),
-            (
-                "exit_code",
-                format!("The exit code of the last {operation}; 0 is a success."),
-                f64::from(ended.exit_code),
-            ),
-        ] {
-            self.set(format!("{prefix}{name}"), help, value);
-        }
-        if ended.witness || before.is_some_and(|before| before.witness) {
-            let help = "Whether heads or signatures kept elsewhere were compared: 1.".to_owned();
-            self.set(format!("{prefix}witness"), help, 1.0);
-        }
+        self.end(ended, ended.exit_code, ended.scope.number(), ended.witness);
         for gauge in report {
             self.set(format!("{prefix}{}", gauge.name), gauge.help.to_owned(), gauge.value);
+        }
+    }
+
+    /// Adds a failure to one that stands, and leaves what that one counted.
+    fn add(&mut self, ended: &Ended<'_>, findings: Option<u64>, before: &LastEnd) {
+        // A stop says less than what was wrong before it.
+        let is_worse = ended.exit_code != 0 && ended.exit_code < STOPPED;
+        let exit_code = if is_worse { ended.exit_code } else { before.exit_code };
+        let is_same = ended.scope.number() == before.scope;
+        let scope = if is_same { before.scope } else { Scope::Whole.number() };
+        self.end(ended, exit_code, scope, ended.witness || before.witness);
+        if let Some(most) = findings.max(before.findings) {
+            let gauge = Gauge::findings(most);
+            let name = format!("{OURS}last_{}_{}", ended.operation, gauge.name);
+            self.set(name, gauge.help.to_owned(), gauge.value);
+        }
+    }
+
+    fn end(&mut self, ended: &Ended<'_>, exit_code: u8, scope: u32, witness: bool) {
+        let operation = ended.operation;
+        let or = "or the failure that stands";
+        for (name, help, value) in [
+            (
+                "timestamp_seconds",
+                format!("When the last {operation} ended, {or}, as Unix time."),
+                ended.time.micros() as f64 / 1e6,
+            ),
+            (
+                "duration_seconds",
+                format!("How long the last {operation} took, {or}."),
+                ended.seconds,
+            ),
+            (
+                "exit_code",
+                format!("The exit code of the last {operation}, {or}; 0 is a success."),
+                f64::from(exit_code),
+            ),
+            (
+                "scope",
+                "What it looked at: 0 is everything, and any other number a part.".to_owned(),
+                f64::from(scope),
+            ),
+            (
+                "witness",
+                "Whether it compared a head or a signature kept elsewhere: 1 or 0.".to_owned(),
+                f64::from(u8::from(witness)),
+            ),
+        ] {
+            self.set(format!("{OURS}last_{operation}_{name}"), help, value);
         }
     }
 
@@ -341,72 +311,105 @@ mod tests {
         assert_eq!(Sheet::parse(&sheet.render()).unwrap(), sheet);
     }
 
-    #[test]
-    fn a_failure_stands_until_a_run_of_everything_went_well() {
-        let mut sheet = Sheet::default();
-        let mut run = |ended: Ended<'_>| {
-            sheet.ran(ended, &[]);
-            let last = sheet.last("verify").unwrap();
-            (last.time.seconds(), last.exit_code)
-        };
-        let part = |second, code| Ended { scope: Scope::Part, ..ended("verify", second, code) };
-        assert_eq!(run(part(100, 0)), (100, 0));
-        assert_eq!(run(ended("verify", 200, 143)), (200, 143));
-        assert_eq!(run(part(300, 1)), (300, 1));
-        assert_eq!(run(part(400, 0)), (300, 1));
-        assert_eq!(run(ended("verify", 500, 143)), (300, 1));
-        assert_eq!(run(ended("verify", 600, 74)), (600, 74));
-        assert_eq!(run(ended("verify", 700, 0)), (700, 0));
-    }
+    /// Verifies, one after the other, each with its time, code, scope, witness, findings and
+    /// records; what stands then: the time, the code and the findings.
+    struct Verifying(Sheet);
 
-    #[test]
-    fn what_shows_less_than_the_failed_run_does_not_clear_it() {
-        let counts = |findings, segments| {
-            [
-                Gauge::findings(findings),
-                Gauge::new("segments", "", segments),
-                Gauge::new("segments_read_whole", "", segments),
-            ]
-        };
-        let mut sheet = Sheet::default();
-        // Stopped, but not before it found something.
-        sheet.ran(ended("verify", 100, 143), &counts(3, 9));
-        let last = |sheet: &Sheet| {
-            let last = sheet.last("verify").unwrap();
-            (last.time.seconds(), last.failed(), last.findings)
-        };
-        assert_eq!(last(&sheet), (100, true, Some(3)));
-        // A run that could count nothing fails, too, and does not take the count away.
-        sheet.ran(ended("verify", 200, 66), &[]);
-        assert_eq!(last(&sheet), (200, true, Some(3)));
-        // The disk is not mounted: nothing to look at, and nothing wrong with it.
-        sheet.ran(ended("verify", 300, 0), &counts(0, 0));
-        assert_eq!(last(&sheet), (200, true, Some(3)));
-        sheet.ran(ended("verify", 300, 0), &counts(0, 9));
-        assert_eq!(last(&sheet), (300, false, Some(0)));
-        sheet.ran(Ended { witness: true, ..ended("verify", 100, 1) }, &counts(1, 9));
-        sheet.ran(ended("verify", 300, 0), &counts(0, 9));
-        assert_eq!(last(&sheet), (100, true, Some(1)));
-        sheet.ran(ended("verify", 400, 74), &[]);
-        sheet.ran(ended("verify", 500, 0), &counts(0, 9));
-        assert_eq!(last(&sheet), (400, true, Some(1)));
-        sheet.ran(Ended { witness: true, ..ended("verify", 600, 0) }, &counts(0, 9));
-        assert_eq!(last(&sheet), (600, false, Some(0)));
-    }
-
-    #[test]
-    fn it_tells_of_one_archive_whatever_that_is_called() {
-        let mut sheet = Sheet::default();
-        let name = "/a\\b/\"c d\"\n";
-        sheet.claim(name).unwrap();
-        sheet.ran(ended("rotate", 100, 0), &[]);
-        let mut read = Sheet::parse(&sheet.render()).unwrap();
-        assert_eq!(read, sheet);
-        read.claim(name).unwrap();
-        assert_eq!(read.claim("/other").unwrap_err(), name);
-        for line in ["{archive=\"a\"b\"} 1", "{archive=\"a\\\"} 1", "{node=\"a\"} 1"] {
-            assert!(Sheet::parse(&format!("{ARCHIVE}{line}\n")).is_err(), "{line}");
+    impl Verifying {
+        fn run(&mut self, ended: Ended<'_>, counts: Option<(u64, u64)>) -> (i64, u8, Option<u64>) {
+            let report = counts.map(|(findings, records)| {
+                vec![Gauge::findings(findings), Gauge::new("manifest_records", "", records)]
+            });
+            self.0.ran(ended, &report.unwrap_or_default());
+            let last = self.0.last("verify").unwrap();
+            (last.time.seconds(), last.exit_code, last.findings)
         }
+    }
+
+    fn whole(second: i64, exit_code: u8) -> Ended<'static> {
+        ended("verify", second, exit_code)
+    }
+
+    fn part(words: &[&str], second: i64, exit_code: u8) -> Ended<'static> {
+        Ended { scope: Scope::of(words), ..whole(second, exit_code) }
+    }
+
+    #[test]
+    fn a_failure_stands_until_the_same_run_or_one_of_everything_goes_well() {
+        let mut verify = Verifying(Sheet::default());
+        assert_eq!(verify.run(part(&["a"], 100, 0), Some((0, 9))), (100, 0, Some(0)));
+        assert_eq!(verify.run(whole(200, 143), Some((0, 9))), (200, 143, Some(0)));
+        assert_eq!(verify.run(part(&["a"], 300, 1), Some((2, 9))), (300, 1, Some(2)));
+        // Another part, a stop, and one that began before it say nothing of it.
+        assert_eq!(verify.run(part(&["b"], 400, 0), Some((0, 9))), (300, 1, Some(2)));
+        assert_eq!(verify.run(whole(500, 143), Some((0, 9))), (300, 1, Some(2)));
+        let long = Ended { seconds: 400.0, ..whole(600, 0) };
+        assert_eq!(verify.run(long, Some((0, 9))), (300, 1, Some(2)));
+        assert_eq!(verify.run(part(&["a"], 700, 0), Some((0, 9))), (700, 0, Some(0)));
+        // Of everything, and what comes to that.
+        assert_eq!(verify.run(whole(800, 1), Some((2, 9))), (800, 1, Some(2)));
+        assert_eq!(verify.run(part(&["a"], 900, 0), Some((0, 9))), (800, 1, Some(2)));
+        assert_eq!(verify.run(whole(1000, 0), Some((0, 9))), (1000, 0, Some(0)));
+    }
+
+    #[test]
+    fn a_further_failure_is_added_and_takes_nothing_away() {
+        let mut verify = Verifying(Sheet::default());
+        assert_eq!(verify.run(whole(100, 1), Some((3, 9))), (100, 1, Some(3)));
+        assert_eq!(verify.run(part(&["live"], 200, 1), Some((1, 0))), (200, 1, Some(3)));
+        assert_eq!(verify.run(whole(300, 66), None), (300, 66, Some(3)));
+        assert_eq!(verify.run(whole(400, 143), Some((1, 9))), (400, 66, Some(3)));
+        assert_eq!(verify.run(part(&["live"], 500, 0), Some((0, 0))), (400, 66, Some(3)));
+        assert_eq!(verify.run(whole(600, 1), Some((1, 9))), (600, 1, Some(1)));
+        assert_eq!(verify.run(whole(700, 0), Some((0, 9))), (700, 0, Some(0)));
+        // Two parts: neither shows that the other is mended.
+        verify.run(part(&["a"], 800, 1), Some((1, 9)));
+        verify.run(part(&["b"], 900, 1), Some((1, 9)));
+        assert_eq!(verify.run(part(&["a"], 1000, 0), Some((0, 9))), (900, 1, Some(1)));
+        assert_eq!(verify.run(whole(1100, 0), Some((0, 9))), (1100, 0, Some(0)));
+        // Stopped, but not before it found something.
+        assert_eq!(verify.run(whole(1200, 143), Some((3, 9))), (1200, 143, Some(3)));
+        assert!(verify.0.last("verify").unwrap().failed());
+    }
+
+    #[test]
+    fn chance_does_not_clear_what_was_found() {
+        let mut verify = Verifying(Sheet::default());
+        let sample =
+            |second, code| Ended { scope: Scope::sample(&["archived"]), ..whole(second, code) };
+        verify.run(sample(100, 74), None);
+        assert_eq!(verify.run(sample(200, 0), Some((0, 9))), (200, 0, Some(0)));
+        verify.run(sample(300, 1), Some((1, 9)));
+        assert_eq!(verify.run(sample(400, 0), Some((0, 9))), (300, 1, Some(1)));
+        assert_eq!(verify.run(whole(500, 0), Some((0, 9))), (500, 0, Some(0)));
+    }
+
+    #[test]
+    fn an_archive_that_is_not_to_be_seen_clears_nothing() {
+        let mut verify = Verifying(Sheet::default());
+        verify.run(whole(100, 1), Some((1, 9)));
+        assert_eq!(verify.run(whole(200, 0), Some((0, 0))), (100, 1, Some(1)));
+        assert_eq!(verify.run(whole(300, 0), Some((0, 12))), (300, 0, Some(0)));
+        // The failed run saw none either, but there was one.
+        verify.run(whole(400, 74), None);
+        verify.0.stands(&[Gauge::new("archived_segments", "", 5)]);
+        assert_eq!(verify.run(whole(500, 0), Some((0, 0))), (400, 74, None));
+        assert_eq!(verify.run(whole(600, 0), Some((0, 9))), (600, 0, Some(0)));
+        // A history of which nothing is archived yet.
+        let mut verify = Verifying(Sheet::default());
+        verify.run(whole(100, 1), Some((1, 0)));
+        assert_eq!(verify.run(whole(200, 0), Some((0, 0))), (200, 0, Some(0)));
+    }
+
+    #[test]
+    fn what_a_witness_disproved_only_a_witness_clears() {
+        let mut verify = Verifying(Sheet::default());
+        let witness = |second, code| Ended { witness: true, ..whole(second, code) };
+        verify.run(witness(100, 1), Some((1, 9)));
+        assert_eq!(verify.run(whole(200, 0), Some((0, 9))), (100, 1, Some(1)));
+        verify.run(whole(300, 74), None);
+        assert_eq!(verify.run(whole(400, 0), Some((0, 9))), (300, 74, Some(1)));
+        assert_eq!(verify.run(witness(500, 0), Some((0, 9))), (500, 0, Some(0)));
     }
 
     #[test]
@@ -415,11 +418,11 @@ mod tests {
         let counted = [
             Gauge::new("segments", "", 7),
             Gauge::new("segments_read_whole", "", 3),
-            Gauge::new("findings", "", 2),
+            Gauge::findings(2),
         ];
         let time = Timestamp::from_micros(1_779_503_400_123_456);
-        sheet.ran(Ended { time, ..ended("verify", 0, 0) }, &[]);
-        sheet.ran(ended("verify", 1_779_589_800, 65), &counted);
+        sheet.ran(Ended { time, ..whole(0, 0) }, &[]);
+        sheet.ran(part(&["a"], 1_779_589_800, 65), &counted);
         let last = Sheet::parse(&sheet.render()).unwrap().last("verify").unwrap();
         let expected = LastEnd {
             time: Timestamp::from_micros(1_779_589_800_000_000),
@@ -430,6 +433,8 @@ mod tests {
             segments: Some(7),
             segments_read_whole: Some(3),
             success_time: Some(time),
+            scope: Scope::of(&["a"]).number(),
+            records: None,
         };
         assert_eq!(last, expected);
         assert_eq!(sheet.last("rotate"), None);
@@ -447,6 +452,21 @@ mod tests {
             "hlarchive_last_rotate_timestamp_seconds 1e300\nhlarchive_last_rotate_exit_code 1e9\n";
         let last = Sheet::parse(text).unwrap().last("rotate").unwrap();
         assert_eq!((last.time.date().to_string().as_str(), last.exit_code), ("9999-12-31", 255));
+    }
+
+    #[test]
+    fn it_tells_of_one_archive_whatever_that_is_called() {
+        let mut sheet = Sheet::default();
+        let name = "/a\\b/\"c d\"\n";
+        sheet.claim(name).unwrap();
+        sheet.ran(ended("rotate", 100, 0), &[]);
+        let mut read = Sheet::parse(&sheet.render()).unwrap();
+        assert_eq!(read, sheet);
+        read.claim(name).unwrap();
+        assert_eq!(read.claim("/other").unwrap_err(), name);
+        for line in ["{archive=\"a\"b\"} 1", "{archive=\"a\\\"} 1", "{node=\"a\"} 1"] {
+            assert!(Sheet::parse(&format!("{ARCHIVE}{line}\n")).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         if !self.dry_run {
-            session.measure("compact", Scope::whole_if(self.dates.is_empty()), self.metrics);
+            session.measure("compact", Scope::of(&self.dates), self.metrics);
         }
         let options = CompactOptions { dates: dates(&self.dates, session.now)? };
         if self.dry_run {

@@ -47,7 +47,7 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         if !self.dry_run {
-            session.measure("rotate", Scope::whole_if(self.date.is_empty()), self.metrics);
+            session.measure("rotate", Scope::of(&self.date), self.metrics);
         }
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;

@@ -35,8 +35,8 @@ failed; when the manifest's last line is torn, or there is no history at all.
 
 How those runs ended is in no record: they leave it in the file of --metrics-file, which status \
 reads, too. Without one it is /var/lib/hlarchive/hlarchive.prom for the machine's own archive, \
-/opt/homelab/events-archive. A failure stands until a run of everything goes well, \
-and that of a verify with --head or --public-key until one with them does.
+/opt/homelab/events-archive. A failure stands until the same run, or one of \
+everything, goes well, and that of a verify with --head or --public-key until one with them does.
 
 The calendar has a column a week and a row a weekday. Its shades are quarters of the busiest day; \
 ! has archived files that are no events, h is held, + has late arrivals in a segment of their own.

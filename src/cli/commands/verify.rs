@@ -81,6 +81,14 @@ fn head(text: &str) -> Result<Sha256Hash, String> {
 }
 
 impl Args {
+    /// What is looked at: the same for the same days and flags.
+    fn scope(&self) -> Scope {
+        let mut words = self.dates.clone();
+        let flags = [("--live", self.live), ("--archived", self.archived), ("--quick", self.quick)];
+        words.extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.to_string()));
+        if self.sample.is_some() { Scope::sample(&words) } else { Scope::of(&words) }
+    }
+
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         if self.live && self.head.is_some() {
@@ -89,19 +97,15 @@ impl Args {
         if self.live && self.public_key.is_some() {
             return Err(Failure::usage("--public-key: the manifest is not checked with --live"));
         }
-        let left_out = self.live || self.archived || self.quick || self.sample.is_some();
-        let store = &session.store;
-        let is_there = store.live()?.is_some() && store.archive()?.is_some();
-        let scope = Scope::whole_if(self.dates.is_empty() && !left_out && is_there);
-        session.measure("verify", scope, self.metrics);
-        if self.head.is_some() || self.public_key.is_some() {
-            session.has_witness();
-        }
+        session.measure("verify", self.scope(), self.metrics);
         let witness = self
             .public_key
             .as_ref()
             .map(|key| Witness::load(key, self.signature.as_deref(), &session.store))
             .transpose()?;
+        if self.head.is_some() || witness.is_some() {
+            session.has_witness();
+        }
         let options = VerifyOptions {
             dates: dates(&self.dates, session.now)?,
             live: !self.archived,

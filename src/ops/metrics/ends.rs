@@ -1,0 +1,162 @@
+//! How runs ended, and when the failure of one is over.
+//!
+//! A failure stands until a run goes well that shows as much: the same run again, or one of
+//! everything. A further failure that shows less is added to it, and then only a run of
+//! everything shows that both are over. Otherwise a look at one day, or at a disk that is not
+//! mounted, would take back what a look at all found.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::event::Timestamp;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    /// The operation, as the command is called.
+    pub operation: &'a str,
+    /// When.
+    pub time: Timestamp,
+    /// How long it took.
+    pub seconds: f64,
+    /// With which code: 0 is a success, and 128 and more a stop by that signal.
+    pub exit_code: u8,
+    /// What it looked at.
+    pub scope: Scope,
+    /// Whether it compared the history with what was kept elsewhere: a head, a signature.
+    pub witness: bool,
+}
+
+/// What a run looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    Whole,
+    /// Some days, or not every byte; the number is the same for the same part.
+    Part(u32),
+    /// The same, chosen by chance: another time it looks elsewhere.
+    Sample(u32),
+}
+
+impl Scope {
+    /// Everything, if no words say what was left out.
+    pub fn of<T: AsRef<str>>(words: &[T]) -> Self {
+        if words.is_empty() { Self::Whole } else { Self::Part(number(words)) }
+    }
+
+    /// A share of what the words leave, chosen by chance.
+    pub fn sample<T: AsRef<str>>(words: &[T]) -> Self {
+        Self::Sample(number(words) ^ 1)
+    }
+
+    /// As it stands in a file: 0 is everything.
+    pub(super) fn number(self) -> u32 {
+        match self {
+            Self::Whole => 0,
+            Self::Part(number) | Self::Sample(number) => number.max(1),
+        }
+    }
+}
+
+/// Short, and for ever the same for the same words.
+fn number<T: AsRef<str>>(words: &[T]) -> u32 {
+    let mut hash = Sha256::new();
+    for word in words {
+        hash.update(word.as_ref());
+        hash.update([0]);
+    }
+    let hash = hash.finalize();
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
+/// How the last run of an operation ended, or the failure that stands, as a file tells it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LastEnd {
+    /// When it ended.
+    pub time: Timestamp,
+    /// With which code.
+    pub exit_code: u8,
+    /// How long it took, in seconds.
+    pub seconds: Option<f64>,
+    /// The things that it named as wrong; unknown where it failed before it could count.
+    pub findings: Option<u64>,
+    /// Whether it compared the history with what was kept elsewhere.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub witness: bool,
+    /// Segments that it looked at, of a verification.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segments: Option<u64>,
+    /// Among them those that it read whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segments_read_whole: Option<u64>,
+    /// When a run last went well, and no failure stood.
+    pub success_time: Option<Timestamp>,
+    /// What it looked at, as a number.
+    #[serde(skip)]
+    pub(super) scope: u32,
+    /// Records of the manifest, of a verification: none, where no archive was to be seen.
+    #[serde(skip)]
+    pub(super) records: Option<u64>,
+}
+
+/// From here on an exit code tells of a signal that asked for a stop.
+pub(super) const STOPPED: u8 = 128;
+
+pub(super) fn failed(exit_code: u8, findings: Option<u64>) -> bool {
+    (exit_code != 0 && exit_code < STOPPED) || findings.is_some_and(|findings| findings > 0)
+}
+
+impl LastEnd {
+    /// Whether it went wrong: a stop on request did not, unless something was found before.
+    pub fn failed(&self) -> bool {
+        failed(self.exit_code, self.findings)
+    }
+
+    /// Whether a later run shows as much as this failure, or more. It counted so many records
+    /// of the manifest; `archived` says whether anything was ever known to be archived.
+    pub(super) fn is_covered(
+        &self,
+        later: &Ended<'_>,
+        records: Option<u64>,
+        archived: bool,
+    ) -> bool {
+        // A verification that takes hours may have passed by before something broke.
+        let began = later.time.micros() as f64 - later.seconds * 1e6;
+        let is_later = began >= self.time.micros() as f64;
+        let is_as_wide = match later.scope {
+            Scope::Whole => true,
+            Scope::Part(_) => later.scope.number() == self.scope,
+            Scope::Sample(_) => {
+                later.scope.number() == self.scope && self.findings.unwrap_or(0) == 0
+            }
+        };
+        // The disk of the archive is not mounted, or it was moved away.
+        let saw_nothing = records == Some(0) && self.records.map_or(archived, |count| count > 0);
+        let heard_less = self.witness && !later.witness;
+        is_later && is_as_wide && !saw_nothing && !heard_less
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_told_apart_and_the_same_part_is_the_same() {
+        let day = Scope::of(&["2026-05-16"]);
+        assert_eq!(Scope::of::<&str>(&[]), Scope::Whole);
+        assert_eq!(day, Scope::of(&["2026-05-16"]));
+        let others = [
+            Scope::of(&["2026-05-17"]),
+            Scope::of(&["2026-05-16", "quick"]),
+            Scope::sample(&["2026-05-16"]),
+            Scope::sample::<&str>(&[]),
+            Scope::Whole,
+        ];
+        for other in others {
+            assert_ne!(day.number(), other.number(), "{other:?}");
+        }
+        // Files of other versions and machines hold it.
+        assert_eq!(day.number(), 0x9d54_2020);
+    }
+}
