@@ -96,6 +96,12 @@ pub(crate) fn make_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
     }
 }
 
+/// The directory that a path lies in, also where it is a name alone; a root lies in none.
+pub(crate) fn folder_of(path: &Path) -> Option<&Path> {
+    let parent = path.parent()?;
+    Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+}
+
 /// Makes a directory and what is missing above it, each synced into its parent.
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     // Whatever else keeps us from looking must not be taken for absence.
@@ -105,11 +111,7 @@ pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Err(_) => {}
     }
-    let parent = match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => return Ok(()),
-    };
+    let Some(parent) = folder_of(path) else { return Ok(()) };
     create_dir_all(parent)?;
     match std::fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}

@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hlarchive::Error;
-use hlarchive::ops::metrics::{Ended, Gauge, Scope, of_totals, update};
+use hlarchive::ops::metrics::{Ended, Gauge, Scope, may_update, of_totals, update};
 use hlarchive::ops::status::totals;
 use hlarchive::store::Store;
-use rustix::fs::Access;
 
 use super::session;
 
@@ -64,9 +63,7 @@ impl Place {
 
     /// Whether this user keeps it. Of the machine's file nobody else needs to hear.
     pub(super) fn is_ours(&self) -> bool {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        rustix::fs::access(folder, Access::WRITE_OK).is_ok()
+        may_update(&self.path)
     }
 }
 
@@ -87,7 +84,7 @@ impl Measured {
     }
 
     /// Takes down that the history is compared with what was kept elsewhere.
-    pub(super) fn has_witness(&mut self) {
+    pub(super) fn hear_witness(&mut self) {
         self.witness = true;
     }
 

@@ -289,9 +289,9 @@ impl Session {
     }
 
     /// Takes down for the metrics that the history is compared with what was kept elsewhere.
-    pub(super) fn has_witness(&mut self) {
+    pub(super) fn hear_witness(&mut self) {
         if let Some(measured) = &mut self.measured {
-            measured.has_witness();
+            measured.hear_witness();
         }
     }
 

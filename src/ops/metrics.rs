@@ -14,12 +14,11 @@ mod reports;
 use std::collections::BTreeMap;
 
 pub use ends::{Ended, LastEnd, Scope};
-pub use file::{read, update};
+use ends::{STOPPED, failed};
+pub use file::{may_update, read, update};
 pub use reports::{
     of_compact, of_import, of_prune, of_rotate, of_status, of_sync, of_totals, of_verify,
 };
-
-use ends::{STOPPED, failed};
 
 use crate::event::{Malformed, Timestamp, shown};
 

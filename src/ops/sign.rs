@@ -267,8 +267,7 @@ impl Witness {
 /// it, no symbolic link is followed to it.
 fn read_small(path: &Path, store: &Store) -> Result<String> {
     let in_archive = || {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        let parent = crate::fs::folder_of(path).unwrap_or(Path::new(".")).canonicalize().ok()?;
         Some(parent.starts_with(store.archive_path().canonicalize().ok()?))
     };
     let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;

@@ -104,7 +104,7 @@ impl Args {
             .map(|key| Witness::load(key, self.signature.as_deref(), &session.store))
             .transpose()?;
         if self.head.is_some() || witness.is_some() {
-            session.has_witness();
+            session.hear_witness();
         }
         let options = VerifyOptions {
             dates: dates(&self.dates, session.now)?,

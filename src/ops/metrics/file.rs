@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::Sheet;
 use crate::event::shown;
-use crate::{Error, Result};
+use crate::{Error, Result, fs};
 
 /// The largest file that is taken for one of metrics: far above what is ever written.
 const MOST_BYTES: u64 = 1 << 20;
@@ -69,10 +69,7 @@ fn look(path: &Path) -> Result<Sheet> {
 pub fn update(path: &Path, archive: &Path, change: impl FnOnce(&mut Sheet)) -> Result<()> {
     let failed = |error| Error::io(path, "create", error);
     let name = path.file_name().ok_or_else(|| Error::corrupt(path, "this is no file"))?;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder(path);
     let directory = File::open(folder).map_err(failed)?;
     lock(&directory);
     let mut sheet = read(path, archive)?;
@@ -88,6 +85,15 @@ pub fn update(path: &Path, archive: &Path, change: impl FnOnce(&mut Sheet)) -> R
     file.as_file().sync_all().map_err(failed)?;
     file.persist(folder.join(name)).map_err(|error| failed(error.error))?;
     directory.sync_all().map_err(|error| Error::io(path, "sync", error))
+}
+
+/// Whether this user may change a file of metrics, as far as the rights to its directory tell.
+pub fn may_update(path: &Path) -> bool {
+    rustix::fs::access(folder(path), Access::WRITE_OK).is_ok()
+}
+
+fn folder(path: &Path) -> &Path {
+    fs::folder_of(path).unwrap_or(Path::new("."))
 }
 
 /// The lock is the directory's own; where it is not to be had, the file is whole all the same,

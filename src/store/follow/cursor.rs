@@ -103,11 +103,7 @@ fn decode(text: &str) -> Option<PathBuf> {
 
 /// The name of a cursor file that holds wherever the next run is started.
 pub(super) fn absolute(file: &Path) -> std::io::Result<PathBuf> {
-    let parent = match file.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => return Err(std::io::ErrorKind::IsADirectory.into()),
-    };
+    let parent = crate::fs::folder_of(file).ok_or(std::io::ErrorKind::IsADirectory)?;
     let name: &OsStr = file.file_name().ok_or(std::io::ErrorKind::IsADirectory)?;
     Ok(parent.canonicalize()?.join(name))
 }
