@@ -90,7 +90,7 @@ pub struct ArchivedStatus {
 #[derive(Debug, Clone, Serialize)]
 pub struct LastRun {
     /// When.
-    pub time: String,
+    pub time: Timestamp,
     /// The segment concerned.
     pub segment: Option<String>,
     /// By whom: the user and the host.
@@ -200,26 +200,31 @@ fn runs(store: &Store, metrics: Option<&Path>, status: &mut Status) {
     let ends = MEASURED.iter().filter_map(|operation| Some((*operation, metrics.last(operation)?)));
     status.last_runs = ends.collect();
     for operation in UNWATCHED {
-        if let Some(last) = status.last_runs.get(operation).filter(|last| last.failed()) {
-            let recorded = match operation {
-                "rotate" => status.last_rotate.as_ref(),
-                "prune" => status.last_prune.as_ref(),
-                _ => None,
-            };
-            let recorded = recorded.and_then(|record| record.time.parse::<Timestamp>().ok());
-            let advice = if recorded.is_some_and(|time| time > last.time) {
-                "one came later, and did not say how it ended (--metrics-file)"
-            } else if last.witness {
-                "run it again, with the head or the key that it had, and it names what is wrong"
-            } else if operation == "verify" {
-                "run it again, and it names what is wrong"
-            } else {
-                "its messages say why, in the journal if a timer began it"
-            };
-            let (code, day, clock) = (last.exit_code, last.time.date(), last.time.clock());
-            let reason = format!("exit code {code} on {day} at {clock}; {advice}");
-            status.findings.push(Finding::new(format!("the last {operation}"), reason));
-        }
+        let Some(last) = status.last_runs.get(operation).filter(|last| last.failed()) else {
+            continue;
+        };
+        let record = match operation {
+            "rotate" => status.last_rotate.as_ref(),
+            "prune" => status.last_prune.as_ref(),
+            _ => None,
+        };
+        let (code, day, clock) = (last.exit_code, last.time.date(), last.time.clock());
+        let reason =
+            format!("exit code {code} on {day} at {clock}; {}", advice(operation, last, record));
+        status.findings.push(Finding::new(format!("the last {operation}"), reason));
+    }
+}
+
+/// What to do about a failure; `record` is the operation's last one in the manifest.
+fn advice(operation: &str, failure: &LastEnd, record: Option<&LastRun>) -> &'static str {
+    if record.is_some_and(|record| record.time > failure.time) {
+        "one came later, and did not say how it ended (--metrics-file)"
+    } else if failure.witness {
+        "run it again, with the head or the key that it had, and it names what is wrong"
+    } else if operation == "verify" {
+        "run it again, and it names what is wrong"
+    } else {
+        "its messages say why, in the journal if a timer began it"
     }
 }
 
@@ -316,17 +321,18 @@ fn copies(manifest: &Manifest, policy: &Policy, context: &Context, status: &mut 
         return;
     }
     let copies = manifest.copies();
-    let has_copy =
-        |record: &Record| record.sha256.is_some_and(|sha256| copies.contains_key(&sha256));
-    let (copied, lacking): (Vec<_>, Vec<_>) =
-        manifest.segments().partition(|(_, record)| has_copy(record));
-    status.archived.copied = Some(copied.len() as u64);
-    // A run that could not reach the place says so; this is of one that never tried.
-    let is_overdue = |record: &Record| {
-        record.time.micros().saturating_add(OVERDUE_MICROS) <= context.now.micros()
-    };
-    let overdue: Vec<_> = lacking.into_iter().filter(|(_, record)| is_overdue(record)).collect();
-    if let Some((first, _)) = overdue.first() {
+    // A run that could not reach the place says so; overdue is what none of them tried.
+    let overdue_before = context.now.micros().saturating_sub(OVERDUE_MICROS);
+    let (mut copied, mut overdue) = (0, Vec::new());
+    for (name, record) in manifest.segments() {
+        if record.sha256.is_some_and(|sha256| copies.contains_key(&sha256)) {
+            copied += 1;
+        } else if record.time.micros() <= overdue_before {
+            overdue.push(name);
+        }
+    }
+    status.archived.copied = Some(copied);
+    if let Some(first) = overdue.first() {
         let more = overdue.len() - 1;
         let others = if more > 0 { format!(", and {more} others") } else { String::new() };
         let reason = format!("it has had no copy for days{others} (hlarchive remote push)");
@@ -356,7 +362,7 @@ fn segments(
 
 fn last_run(record: &Record) -> LastRun {
     LastRun {
-        time: record.time.to_string(),
+        time: record.time,
         segment: record.segment.as_ref().map(ToString::to_string),
         by: record.by.as_ref().map(|by| format!("{}@{}", by.user, by.host)),
     }

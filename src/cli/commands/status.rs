@@ -12,7 +12,7 @@ use super::{bytes, count, verb};
 use crate::cli::args::{Format, instant};
 use crate::cli::calendar::{calendar, first_day};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::metrics::{MetricsArgs, Place};
+use crate::cli::metrics::{Measured, MetricsArgs, Place};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, wrap};
@@ -28,25 +28,25 @@ Examples:
 Somebody is needed (exit code 1) when, in the events since --since, a service is unhealthy \
 without a later recovery, a node is offline without a later return, or a deployment or remediation \
 has not ended after an hour; when files that are no events lie live since then or were archived \
-since, or a conflict was recorded since; when a day should have been archived two days ago, does not fit into \
-the archive, or the next rotate or prune would refuse; when a segment has had no copy for two days \
-though the policy names a place for copies; when the last rotate, verify or prune \
+since, or a conflict was recorded since; when a day should have been archived two days ago, does \
+not fit into the archive, or the next rotate or prune would refuse; when a segment has had no copy \
+for two days though the policy names a place for copies; when the last rotate, verify or prune \
 failed; when the manifest's last line is torn, or there is no history at all.
 
 How those runs ended is in no record: they leave it in the file of --metrics-file, which status \
 reads, too. Without one it is /var/lib/hlarchive/hlarchive.prom for the machine's own archive, \
-/opt/homelab/events-archive. A failure stands until the same run, or one of \
-everything, goes well, and that of a verify with --head or --public-key until one with them does.
+/opt/homelab/events-archive. A failure stands until the same run, or one of everything, goes well, \
+and that of a verify with --head or --public-key until one with them does.
 
 The calendar has a column a week and a row a weekday. Its shades are quarters of the busiest day; \
 ! has archived files that are no events, h is held, + has late arrivals in a segment of their own.
 
 With -o json: time, since, attention, problems (kind, since, node, service, correlation_id), \
 findings (path, reason), live (days, files, bytes, first_day, last_day), archived (days, segments, \
-events, bytes, ratio, first_day, last_day, holds, held_days, expired, copied, elsewhere), last_rotate and last_prune \
-(time, segment, by), last_runs (by operation: time, exit_code, seconds, findings, success_time and, \
-of verify, witness, segments, segments_read_whole), next_rotate and next_prune (as with --dry-run), new_invalid, live_invalid, \
-new_conflicts and, with --calendar, calendar (by day: events, archived, held, late, invalid).
+events, bytes, ratio, first_day, last_day, holds, held_days, expired, copied, elsewhere), \
+last_rotate and last_prune (time, segment, by), last_runs (by operation: time, exit_code, seconds, \
+findings, success_time and, of verify, witness, segments, segments_read_whole), next_rotate and \
+next_prune (as with --dry-run), new_invalid, live_invalid, new_conflicts and, with --calendar, calendar (by day: events, archived, held, late, invalid).
 
 Exit codes:
   1   something needs attention, and is named
@@ -68,8 +68,8 @@ pub(in crate::cli) struct Args {
 /// What is printed as JSON.
 #[derive(serde::Serialize)]
 pub(in crate::cli) struct Report {
-    time: String,
-    since: String,
+    time: Timestamp,
+    since: Timestamp,
     attention: bool,
     problems: Vec<Problem>,
     live_invalid: u64,
@@ -82,14 +82,13 @@ pub(in crate::cli) struct Report {
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
-        let place = self.metrics.clone().place(&session.store);
+        let place = self.metrics.place(&session.store);
         // Whoever only looks need not be one who may write there.
-        let asks = |place: &Place| {
+        let is_asked = |place: &Place| {
             place.is_named && (session.is_typed("--metrics-file") || place.is_ours())
         };
-        if place.as_ref().is_some_and(asks) {
-            session.measure("status", Scope::Whole, self.metrics);
-        }
+        let measures = place.clone().filter(is_asked);
+        session.measured = measures.map(|place| Measured::begin("status", Scope::Whole, place));
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
@@ -170,8 +169,8 @@ pub(in crate::cli) fn look(
     }
     waiting(&mut status, live_invalid);
     let report = Report {
-        time: context.now.to_string(),
-        since: options.since.to_string(),
+        time: context.now,
+        since: options.since,
         attention: !problems.is_empty() || !status.findings.is_empty(),
         problems,
         live_invalid,
@@ -328,13 +327,11 @@ fn screen(session: &mut Session, report: &Report, since: Timestamp) -> Result<()
 /// The last time that an operation ran, and how that ended; where that is not known, since
 /// no run left metrics or another one came later, the last record and who made it.
 fn last(run: Option<&LastEnd>, record: Option<&LastRun>) -> String {
-    let recorded = record.and_then(|record| record.time.parse::<Timestamp>().ok());
-    match (run, recorded) {
-        (Some(run), recorded) if recorded.is_none_or(|time| time <= run.time) => ended(run),
-        (_, Some(time)) => {
-            let by = record.and_then(|record| record.by.as_deref());
-            let by = by.map(|by| format!(" by {}", shown(by))).unwrap_or_default();
-            format!("{}{by}", short_time(time))
+    match (run, record) {
+        (Some(run), record) if record.is_none_or(|record| record.time <= run.time) => ended(run),
+        (_, Some(record)) => {
+            let by = record.by.as_deref().map(|by| format!(" by {}", shown(by)));
+            format!("{}{}", short_time(record.time), by.unwrap_or_default())
         }
         (_, None) => "nothing yet".to_owned(),
     }
