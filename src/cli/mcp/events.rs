@@ -2,7 +2,7 @@
 
 use hlarchive::archive::Expired;
 use hlarchive::event::Severity;
-use hlarchive::store::{Cursor, Filter, FoundEvent, Name, Order, Query, Scope, Unreached};
+use hlarchive::store::{Cursor, Filter, FoundEvent, Name, Notices, Order, Query, Scope, Unreached};
 use hlarchive::views::trace::{Step, Summary, Tracer};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
@@ -93,15 +93,29 @@ pub(super) struct List {
 /// Events of one name that a page may have beyond its limit.
 const TWINS: usize = 8;
 
+/// What an answer may lack.
+#[derive(Serialize)]
+struct Lacking {
+    #[serde(flatten)]
+    passed: Passed,
+    expired: Option<Expired>,
+    unreached: Option<Unreached>,
+}
+
+impl Lacking {
+    fn of(notices: &mut Notices) -> Self {
+        let (expired, unreached) = (notices.expired().cloned(), notices.unreached().cloned());
+        Self { passed: Passed::of(notices), expired, unreached }
+    }
+}
+
 #[derive(Serialize)]
 struct Listed {
     events: Vec<Box<RawValue>>,
     #[serde(flatten)]
     left: Left,
     #[serde(flatten)]
-    passed: Passed,
-    expired: Option<Expired>,
-    unreached: Option<Unreached>,
+    lacking: Lacking,
 }
 
 pub(super) fn list(call: &Call, wanted: List) -> Answer {
@@ -162,10 +176,7 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
     if rows.len() == most + TWINS {
         left = last.as_ref().map_or_else(Left::nothing, more);
     }
-    let expired = events.notices().expired().cloned();
-    let unreached = events.notices().unreached().cloned();
-    let passed = Passed::of(events.notices());
-    answer(&Listed { events: rows, left, passed, expired, unreached })
+    answer(&Listed { events: rows, left, lacking: Lacking::of(events.notices()) })
 }
 
 /// An event as `list -o ndjson` prints it, or what stands for one that is too large or that
@@ -218,9 +229,7 @@ struct Traced {
     #[serde(flatten)]
     left: Left,
     #[serde(flatten)]
-    passed: Passed,
-    expired: Option<Expired>,
-    unreached: Option<Unreached>,
+    lacking: Lacking,
 }
 
 pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
@@ -258,11 +267,9 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
         }
         _ => Left::nothing(),
     };
-    let expired = events.notices().expired().cloned();
-    let unreached = events.notices().unreached().cloned();
-    let passed = Passed::of(events.notices());
+    let lacking = Lacking::of(events.notices());
     let summary = summary(tracer.finish())?;
-    answer(&Traced { correlation_id: id, steps: rows, summary, left, passed, expired, unreached })
+    answer(&Traced { correlation_id: id, steps: rows, summary, left, lacking })
 }
 
 fn step_row(step: &Step, event: &FoundEvent) -> Answer {

@@ -58,7 +58,8 @@ pub(super) fn tools(allow_emit: bool) -> Vec<Entry> {
 Look here first. Gives the problems that are open now (services unhealthy without a later \
 recovery, nodes offline, deployments or remediations that never ended), what somebody should see \
 to (findings), how much is live and archived, the last rotate and prune and what the next will \
-do, and in last_runs how rotate, verify and prune last ended, where that is known. attention is true when somebody is needed. Costs little.",
+do, and in last_runs how rotate, verify and prune last ended, where that is known. attention is \
+true when somebody is needed. Costs little.",
             schema: schema::<state::Status>,
             run: |call, given| run(call, given, |call, wanted| state::status(call, &wanted)),
             writes: false,
