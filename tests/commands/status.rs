@@ -260,6 +260,26 @@ fn no_history_at_all_needs_somebody() {
 
 const RUNS: [&str; 2] = ["--metrics-file", "runs.prom"];
 
+/// A command line of a run that leaves word of itself.
+fn with<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    [words, &RUNS].concat()
+}
+
+/// Flips a bit in the middle of a segment, and returns its path and what it was.
+fn damage(lab: &Lab) -> (std::path::PathBuf, Vec<u8>) {
+    let segment = lab.archive().join("2026/2026-05-10.tar.zst");
+    let sound = fs::read(&segment).unwrap();
+    let mut damaged = sound.clone();
+    damaged[sound.len() / 2] ^= 0x10;
+    fs::write(&segment, damaged).unwrap();
+    (segment, sound)
+}
+
+/// The words of a screen, wherever its lines end.
+fn words_of(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The line of an operation on the screen.
 fn line_of(text: &str, operation: &str) -> String {
     let start = format!("{operation} ");
@@ -269,7 +289,6 @@ fn line_of(text: &str, operation: &str) -> String {
 #[test]
 fn how_the_last_rotate_verify_and_prune_ended_is_told_once_they_say_so() {
     let lab = calm();
-    let with = |words: &[&'static str]| [words, &RUNS].concat();
     let status = with(&STATUS);
     // Nobody said anything yet.
     let before = lab.ok(&status);
@@ -303,20 +322,14 @@ fn how_the_last_rotate_verify_and_prune_ended_is_told_once_they_say_so() {
 #[test]
 fn a_run_that_failed_needs_somebody_until_one_of_everything_went_well() {
     let lab = calm();
-    let with = |words: &[&'static str]| [words, &RUNS].concat();
     let status = with(&STATUS);
-    let segment = lab.archive().join("2026/2026-05-10.tar.zst");
-    let sound = fs::read(&segment).unwrap();
-    let mut damaged = sound.clone();
-    damaged[sound.len() / 2] ^= 0x10;
-    fs::write(&segment, &damaged).unwrap();
+    let (segment, sound) = damage(&lab);
     lab.fails(1, with(&["verify"]));
     let told = |code| {
         let run = lab.fails(code, &status);
-        let (text, joined) =
-            (run.stdout.clone(), run.stdout.split_whitespace().collect::<String>());
-        assert_eq!(joined.contains("thelastverify:exitcode1on2"), code == 1, "{run:?}");
-        text
+        let is_named = words_of(&run.stdout).contains("the last verify: exit code 1 on 2");
+        assert_eq!(is_named, code == 1, "{run:?}");
+        run.stdout
     };
     assert!(line_of(&told(1), "verify").contains(", exit code 1, "));
     // Neither the other day nor a quick look shows that the damage is gone.
@@ -345,13 +358,8 @@ fn a_run_that_failed_needs_somebody_until_one_of_everything_went_well() {
 #[test]
 fn nothing_but_a_better_run_makes_a_failure_forgotten() {
     let lab = calm();
-    let with = |words: &[&'static str]| [words, &RUNS].concat();
     let status = with(&STATUS);
-    let segment = lab.archive().join("2026/2026-05-10.tar.zst");
-    let mut damaged = fs::read(&segment).unwrap();
-    let middle = damaged.len() / 2;
-    damaged[middle] ^= 0x10;
-    fs::write(&segment, &damaged).unwrap();
+    damage(&lab);
     let told = |what: &str| {
         let run = lab.fails(1, &status);
         let line = line_of(&run.stdout, "verify");
@@ -383,15 +391,14 @@ fn nothing_but_a_better_run_makes_a_failure_forgotten() {
 #[test]
 fn what_a_head_disproved_no_verify_without_one_takes_back() {
     let lab = calm();
-    let with = |words: &[&str]| {
-        words.iter().chain(&RUNS).map(|word| (*word).to_owned()).collect::<Vec<_>>()
-    };
     let head = lab.ok(["manifest", "head"]).trim().to_owned();
     lab.fails(1, with(&["verify", "--head", &"a".repeat(64)]));
     lab.ok(with(&["verify"]));
     let run = lab.fails(1, with(&STATUS));
-    let joined = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(joined.contains("run it again, with the head or the key that it had"), "{run:?}");
+    assert!(
+        words_of(&run.stdout).contains("run it again, with the head or the key that it had"),
+        "{run:?}"
+    );
     lab.ok(with(&["verify", "--head", &head]));
     lab.ok(with(&STATUS));
 }
@@ -412,8 +419,7 @@ fn runs_of_another_archive_are_told_apart() {
     assert!(run.stderr.contains(&wanted), "{run:?}");
     assert_eq!(fs::read(&runs).unwrap(), before);
     let run = other.fails(1, STATUS.iter().chain(&["--metrics-file", &runs]));
-    let joined = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(joined.contains("it is not known how the last runs ended"), "{run:?}");
+    assert!(words_of(&run.stdout).contains("it is not known how the last runs ended"), "{run:?}");
     // The same archive by another spelling is the same.
     let spelled = format!("{}/", lab.archive().display());
     let run = lab.fails(0, ["verify", "--metrics-file", &runs, "--archive", &spelled]);
@@ -424,7 +430,7 @@ fn runs_of_another_archive_are_told_apart() {
 fn a_link_is_not_replaced_by_a_file() {
     let lab = calm();
     std::os::unix::fs::symlink("elsewhere.prom", lab.path("runs.prom")).unwrap();
-    let run = lab.fails(0, [&["verify"][..], &RUNS].concat());
+    let run = lab.fails(0, with(&["verify"]));
     assert!(run.stderr.contains("runs.prom: this is a symbolic link"), "{run:?}");
     assert!(lab.path("runs.prom").is_symlink() && !lab.path("elsewhere.prom").exists());
 }
@@ -433,8 +439,8 @@ fn a_link_is_not_replaced_by_a_file() {
 fn a_file_of_runs_that_is_somebody_elses_is_named_and_left_alone() {
     let lab = calm();
     fs::write(lab.path("runs.prom"), "node_load1 0.5\n").unwrap();
-    let run = lab.fails(1, [&STATUS[..], &RUNS].concat());
-    let joined = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let run = lab.fails(1, with(&STATUS));
+    let joined = words_of(&run.stdout);
     assert!(joined.contains("see to runs.prom: line 1 (\"node_load1 0.5\")"), "{run:?}");
     assert!(joined.contains("it is not known how the last runs ended"), "{run:?}");
     assert_eq!(fs::read_to_string(lab.path("runs.prom")).unwrap(), "node_load1 0.5\n");

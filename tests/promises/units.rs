@@ -19,13 +19,19 @@ fn unit(name: &str) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// The units, all that there are, with this build in place of the installed program.
-fn place(lab: &Lab) -> Vec<PathBuf> {
+/// The names of the units, all that there are, that end so.
+fn names(endings: &[&str]) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
-    names.retain(|name| name.ends_with(".service") || name.ends_with(".timer"));
+    names.retain(|name| endings.iter().any(|ending| name.ends_with(ending)));
     names.sort();
+    names
+}
+
+/// The units with this build in place of the installed program.
+fn place(lab: &Lab) -> Vec<PathBuf> {
+    let names = names(&[".service", ".timer"]);
     assert!(names.len() >= 5, "{names:?}");
     let written = names.iter().map(|name| {
         // A template is looked at as it is started.
@@ -188,10 +194,7 @@ fn the_package_and_the_program_are_of_one_version() {
 
 #[test]
 fn the_package_starts_and_stops_every_timer() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
-    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-    let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
-    let timers: Vec<&String> = names.iter().filter(|name| name.ends_with(".timer")).collect();
+    let timers = names(&[".timer"]);
     assert!(timers.len() > 1, "{timers:?}");
     for script in ["postinst", "prerm", "postrm"] {
         let text = unit(&format!("debian/{script}")).replace("\\\n", " ");
@@ -200,7 +203,7 @@ fn the_package_starts_and_stops_every_timer() {
         for line in &lines {
             assert!(timers.iter().all(|timer| line.contains(timer.as_str())), "{script}: {line}");
         }
-        assert!(text.lines().any(|line| timers.iter().all(|timer| line.contains(*timer))));
+        assert!(text.lines().any(|line| timers.iter().all(|timer| line.contains(timer.as_str()))));
     }
 }
 
