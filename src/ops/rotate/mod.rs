@@ -20,6 +20,7 @@ use room::Room;
 
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Space, derived};
 use crate::event::Date;
+use crate::fs::TEMP_PREFIX;
 use crate::live::LiveTree;
 use crate::ops::clock::check_clock;
 use crate::ops::{Context, Finding, audit, unfinished};
@@ -218,12 +219,13 @@ pub fn rotate(
 }
 
 /// A day behind a symbolic link, or an event beside the days, would never be archived.
-/// What begins with a dot belongs to file systems and to programs that copy trees.
+/// What begins with a dot belongs to file systems and to programs that copy trees, except
+/// where it bears a name of ours.
 fn name_oddities(live: &LiveTree, report: &mut RotateReport) -> Result<()> {
     let (_, oddities) = live.dates()?;
     for oddity in oddities {
         let path = oddity.path.display().to_string();
-        if !path.starts_with('.') {
+        if !path.starts_with('.') || path.starts_with(TEMP_PREFIX) {
             report.findings.push(Finding::new(path, format!("{}; left as it is", oddity.reason)));
         }
     }
