@@ -317,7 +317,7 @@ fn what_only_bears_the_name_of_a_leftover_is_left_and_named() {
 
 #[test]
 fn a_million_names_take_little_memory() {
-    let mut builder = listing::Builder::new(day());
+    let mut builder = listing::Builder::new(day(), u64::MAX);
     let node = builder.node("pi4".parse().unwrap());
     for number in 0..1000 {
         builder.file(node, &format!("20260516T101112.{number:06}Z_node_online_{ID}.json"));

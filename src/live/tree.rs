@@ -103,7 +103,17 @@ impl LiveTree {
     /// The files of a day that may be events, without opening any. A day without a
     /// directory is empty.
     pub fn list(&self, date: Date) -> Result<Listing> {
-        let mut builder = Builder::new(date);
+        self.list_part(date, u64::MAX, None)
+    }
+
+    /// The same, of the nodes behind `after`, until the names take so many bytes.
+    pub fn list_part(
+        &self,
+        date: Date,
+        max_bytes: u64,
+        after: Option<&NodeName>,
+    ) -> Result<Listing> {
+        let mut builder = Builder::new(date, max_bytes);
         let day_name = date.to_string();
         let day_path = self.root.join(&day_name);
         let day = match fs::open_dir(self.fd(), &day_name) {
@@ -130,6 +140,7 @@ impl LiveTree {
             }
         })
         .map_err(|errno| Error::io(&day_path, "read", errno))?;
+        nodes.retain(|node| after.is_none_or(|after| node > after));
         nodes.sort_unstable();
         for node in nodes {
             Self::list_node(day.as_fd(), &day_name, node, &mut builder);

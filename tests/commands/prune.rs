@@ -22,7 +22,7 @@ fn rules(lab: &Lab, retain: &str) {
     policy(
         lab,
         &format!(
-            "version = 1\n[retain]\n{retain}\n[[retain.class]]\nname = \"incidents\"\n\
+            "version = 1\n[retain]\ngrace = \"0d\"\n{retain}\n[[retain.class]]\nname = \"incidents\"\n\
              match = {{ severity = [\"error\", \"critical\"] }}\nkeep = \"forever\"\n"
         ),
     );
