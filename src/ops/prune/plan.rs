@@ -14,6 +14,9 @@ use crate::policy::{Keep, MinFree, RetainRules};
 /// Of more days than this, no run without consent takes more than half of what there is.
 const FEW_DAYS: usize = 3;
 
+/// The share of what there is that counts as more than half: days are not quite alike.
+const HALF: f64 = 0.55;
+
 /// A segment that expires.
 #[derive(Debug, Clone, Serialize)]
 pub struct Expiring {
@@ -299,7 +302,7 @@ fn too_much(candidates: &[Candidate<'_>]) -> Option<String> {
     let may_go = |candidate: &&Candidate<'_>| candidate.goes() || candidate.keep != Keep::Forever;
     let whole: f64 = candidates.iter().filter(may_go).map(Candidate::weight).sum();
     let part: f64 = going().map(Candidate::weight).sum();
-    (all.len() > FEW_DAYS && part * 2.0 > whole).then(|| {
+    (all.len() > FEW_DAYS && part > whole * HALF).then(|| {
         format!(
             "{} of the {} archived days would expire at once, with most of what is archived",
             days.len(),
