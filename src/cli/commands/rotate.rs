@@ -68,6 +68,7 @@ impl Args {
         // How each of the two ended is for others to know.
         session.end_measured(rotated);
         let pruned = prune.run(session)?;
+        session.end_measured(pruned);
         Ok(if pruned == Exit::Done { rotated } else { pruned })
     }
 
