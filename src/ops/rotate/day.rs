@@ -400,7 +400,9 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let blocked = "it holds what the live day does not";
         let mut findings = Vec::new();
         let name = free_name(archive, manifest, &like, &held, blocked, &mut findings);
-        findings.into_iter().for_each(|finding| self.findings.add(finding));
+        for finding in findings {
+            self.findings.add(finding);
+        }
         name
     }
 
