@@ -109,6 +109,48 @@ pub(crate) fn make_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
     }
 }
 
+/// Makes a directory that nobody but its owner may enter; whether it is new.
+pub(crate) fn make_private_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
+    match rustix::fs::mkdirat(at, name, Mode::RWXU) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether a directory belongs to this process's user, and is closed to all others.
+pub(crate) fn is_own(stat: &rustix::fs::Stat) -> bool {
+    stat.st_uid == rustix::process::geteuid().as_raw() && is_closed(stat)
+}
+
+/// Where this process reaches an open directory by path, whatever became of its names.
+pub(crate) fn path_of_handle(directory: BorrowedFd<'_>) -> std::path::PathBuf {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", directory.as_raw_fd()).into()
+}
+
+/// Removes what has a name in a directory, with all that is in it. Links are removed, not
+/// followed. Of a directory that is deeper than `depth` levels nothing is removed.
+pub(crate) fn remove_all(at: BorrowedFd<'_>, name: &str, depth: usize) -> Result<(), Errno> {
+    let directory = match open_dir(at, name) {
+        Ok(directory) => directory,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::NOTDIR | Errno::LOOP) => return unlink(at, name).map(drop),
+        Err(errno) => return Err(errno),
+    };
+    let depth = depth.checked_sub(1).ok_or(Errno::NAMETOOLONG)?;
+    let mut names = Vec::new();
+    read_dir(directory.as_fd(), &mut |name, _| names.push(name.to_owned()))?;
+    for name in names {
+        let name = name.to_str().map_err(|_| Errno::ILSEQ)?;
+        remove_all(directory.as_fd(), name, depth)?;
+    }
+    match rustix::fs::unlinkat(at, name, AtFlags::REMOVEDIR) {
+        Err(Errno::NOENT) => Ok(()),
+        removed => removed,
+    }
+}
+
 /// The directory that a path lies in, also where it is a name alone; a root lies in none.
 pub(crate) fn folder_of(path: &Path) -> Option<&Path> {
     let parent = path.parent()?;

@@ -70,7 +70,8 @@ impl ArchiveDir {
         Ok(Self::at(root, dir))
     }
 
-    fn at(root: &Path, dir: OwnedFd) -> Self {
+    /// An archive whose directory is open already; `root` names it in messages.
+    pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
         let synced_year = AtomicI32::new(i32::MIN);
         Self { root: root.to_owned(), dir, synced_year, elsewhere: None }
     }
@@ -121,7 +122,7 @@ impl ArchiveDir {
         self.root.join(name.folder()).join(name.file_name())
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
 

@@ -146,6 +146,9 @@ pub struct Record {
     /// The content digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Sha256Hash>,
+    /// Whether the content digest of events of elsewhere was computed from what was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computed: Option<bool>,
     /// SHA-256 of the policy in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
@@ -204,6 +207,7 @@ pub struct NewRecord {
     pub first: Option<Timestamp>,
     pub last: Option<Timestamp>,
     pub content: Option<Sha256Hash>,
+    pub computed: Option<bool>,
     pub policy: Option<String>,
     pub class: Option<String>,
     pub keep: Option<String>,
@@ -235,6 +239,7 @@ impl NewRecord {
             first: None,
             last: None,
             content: None,
+            computed: None,
             policy: None,
             class: None,
             keep: None,
@@ -313,6 +318,7 @@ impl NewRecord {
             first: self.first,
             last: self.last,
             content: self.content,
+            computed: self.computed,
             policy: self.policy,
             class: self.class,
             keep: self.keep,

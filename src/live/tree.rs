@@ -51,12 +51,17 @@ impl LiveTree {
         Ok(Self { root: root.to_owned(), dir })
     }
 
+    /// A tree whose root is open already; `root` names it in messages.
+    pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
+        Self { root: root.to_owned(), dir }
+    }
+
     /// The root.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
 
@@ -158,13 +163,9 @@ impl LiveTree {
         let number = builder.node(node);
         let read = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
             let text = match name.to_str() {
-                // What an emitter is writing. Anything else of such a name would keep the
+                // What an emitter or rsync is writing. Anything else of such a name would keep the
                 // day's directory from ever going.
-                Ok(text)
-                    if text.starts_with(fs::TEMP_PREFIX) && file_type == FileType::RegularFile =>
-                {
-                    return;
-                }
+                Ok(text) if text.starts_with('.') && file_type == FileType::RegularFile => return,
                 Ok(text) => text,
                 Err(_) => {
                     let name = name.to_string_lossy();
