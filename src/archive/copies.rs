@@ -12,6 +12,7 @@ use std::io::Read;
 
 use super::chain;
 use super::dir::MANIFEST;
+use super::identity::begins;
 use super::rebuild::Temp;
 use super::{ArchiveDir, ArchiveLock, Manifest, Op, Record, SegmentName};
 use crate::event::Timestamp;
@@ -118,10 +119,7 @@ pub fn chosen(pieces: &[ManifestPiece], origin: u64) -> Vec<ManifestPiece> {
 impl Manifest {
     /// Which manifest it is, among those that a host may have had.
     pub fn origin(&self) -> Option<u64> {
-        let first = self.hashes().first()?;
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&first.0[..8]);
-        Some(u64::from_be_bytes(bytes))
+        self.hashes().first().map(|first| begins(&first.0))
     }
 
     /// Whether it was rebuilt, and so takes the place of another one.

@@ -111,6 +111,11 @@ impl ArchiveDir {
         &self.root
     }
 
+    /// The user to whom its directory belongs.
+    pub fn owner(&self) -> Option<u32> {
+        rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
+    }
+
     /// Where its manifest lies.
     pub fn manifest_path(&self) -> PathBuf {
         self.root.join(MANIFEST)

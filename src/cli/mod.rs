@@ -103,6 +103,25 @@ enum Command {
     Demo(commands::demo::Args),
 }
 
+impl Command {
+    /// Whether it tells what a history holds.
+    fn reads(&self) -> bool {
+        match self {
+            Self::List(_)
+            | Self::Trace(_)
+            | Self::Attempts(_)
+            | Self::Status(_)
+            | Self::Show(_)
+            | Self::Verify(_)
+            | Self::Export(_)
+            | Self::Mcp(_) => true,
+            // A segment's file needs neither tree nor archive.
+            Self::Inspect(args) => !args.is_of_file(),
+            _ => false,
+        }
+    }
+}
+
 /// Parses, runs, reports.
 pub(crate) fn main() -> ExitCode {
     let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
@@ -126,6 +145,9 @@ fn command() -> clap::Command {
 }
 
 fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
+    if command.reads() {
+        session.check_named()?;
+    }
     match command {
         Command::Emit(args) => args.run(session),
         Command::List(args) => args.run(session),

@@ -20,10 +20,13 @@ use super::color::Paint;
 use super::elsewhere;
 use super::exit::{self, Exit, Failure, stdout_failed};
 use super::log::{self, Level, Log};
-use super::metrics::{Measured, MetricsArgs};
+use super::metrics::{METRICS_VARIABLE, Measured, MetricsArgs, Place, State};
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
+
+/// The variable that names the event tree.
+const ROOT_VARIABLE: &str = "HLARCHIVE_ROOT";
 
 /// Remarks of one kind that are shown without `--verbose`.
 const FEW_NOTICES: u64 = 10;
@@ -54,6 +57,8 @@ impl Session {
         let opens = global.clone();
         let store = Store::new(global.root.clone(), global.archive.clone())
             .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))));
+        let place = Place::of(std::env::var_os(METRICS_VARIABLE), &store);
+        let store = with_state(store, place.as_ref());
         let stdout = io::stdout();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let paint = match global.color {
@@ -209,6 +214,34 @@ impl Session {
         self.log.say(Level::Warning, text, path);
     }
 
+    /// Refuses to read from a place that was named and does not exist: the answer would look
+    /// like that of a history without events. An archive where it would be without a name may
+    /// not have begun yet; one that the tree remembers is away, and that is said with the answer.
+    pub(super) fn check_named(&self) -> Result<(), Failure> {
+        let nothing = |path: &Path, what: &str, flag: &str, variable: &str| {
+            Failure::Library(Error::NotFound {
+                what: path.display().to_string(),
+                reason: format!("there is no {what} here, and {flag} or {variable} names it"),
+            })
+        };
+        let store = &self.store;
+        let names_root = self.is_typed("--root")
+            || std::env::var_os(ROOT_VARIABLE).is_some_and(|root| !root.is_empty());
+        if names_root && store.live()?.is_none() {
+            return Err(nothing(store.root(), "event tree", "--root", ROOT_VARIABLE));
+        }
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let is_default =
+            |archive: &Path| absolute(archive) == absolute(&Store::default_archive(store.root()));
+        if let Some(archive) = self.global.archive.as_deref().filter(|path| !is_default(path))
+            && store.any_archive()?.is_none()
+            && !store.archive_left()?
+        {
+            return Err(nothing(archive, "archive", "--archive", "HLARCHIVE_ARCHIVE"));
+        }
+        Ok(())
+    }
+
     /// Warns when neither half of the history exists: more likely a slip in a path than a
     /// history that has not begun.
     pub(super) fn warn_of_nowhere(&self) -> Result<bool, Failure> {
@@ -285,6 +318,7 @@ impl Session {
     /// Measures this run from here on, if anybody wants to know.
     pub(super) fn measure(&mut self, operation: &'static str, scope: Scope, args: MetricsArgs) {
         let place = args.place(&self.store);
+        self.store = with_state(self.store.clone(), place.as_ref());
         self.measured = place.map(|place| Measured::begin(operation, scope, place));
     }
 
@@ -323,6 +357,17 @@ impl Session {
             self.warn(&sentence);
         }
         exit.into()
+    }
+}
+
+/// The same store, which asks what the last runs left there.
+fn with_state(store: Store, place: Option<&Place>) -> Store {
+    match place {
+        Some(place) => {
+            let state = State::of(place, &store);
+            store.with_state(Arc::new(state))
+        }
+        None => store,
     }
 }
 

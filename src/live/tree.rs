@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::listing::{Builder, Listing};
+use super::note::NOTE;
 use super::partition::PartitionReader;
 use crate::event::{Date, FileName, NodeName};
 use crate::fs;
@@ -56,6 +57,11 @@ impl LiveTree {
         &self.root
     }
 
+    /// The user to whom its directory belongs.
+    pub fn owner(&self) -> Option<u32> {
+        rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
+    }
+
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
@@ -68,7 +74,7 @@ impl LiveTree {
             let name = name.to_string_lossy();
             let is_own = [fs::TEMP_PREFIX, fs::SYNC_PREFIX].iter().any(|own| name.starts_with(own));
             // File systems keep this for themselves.
-            if is_own || name == "lost+found" {
+            if is_own || name == NOTE || name == "lost+found" {
                 return;
             }
             match name.parse::<Date>() {

@@ -10,3 +10,4 @@ mod common;
 mod support;
 
 mod layout;
+mod note;

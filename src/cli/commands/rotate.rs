@@ -27,8 +27,9 @@ day.
 Exit codes:
   1   something was left as it was, or is no event, and is named
   66  there is no event tree
-  75  another hlarchive is at work on this archive, or the clock looks
-      wrong (set it right, or give --now)")]
+  75  another hlarchive is at work on this archive, the tree's archive is
+      not here (mount it, or give --new-archive), or the clock looks wrong
+      (set it right, or give --now)")]
 pub(in crate::cli) struct Args {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
@@ -39,6 +40,9 @@ pub(in crate::cli) struct Args {
     /// Take this as the time, trusting it over the manifest
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
+    /// Go on with the archive that is there, or begin one, though the tree has another
+    #[arg(long)]
+    new_archive: bool,
     #[command(flatten)]
     metrics: MetricsArgs,
 }
@@ -52,8 +56,11 @@ impl Args {
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
-        let options =
-            RotateOptions { dates: dates(&self.date, session.now)?, trust_now: self.now.is_some() };
+        let options = RotateOptions {
+            dates: dates(&self.date, session.now)?,
+            trust_now: self.now.is_some(),
+            new_archive: self.new_archive,
+        };
         let policy = session.policy()?;
         let context = session.context()?.with_audit(policy.audit);
         if self.dry_run {

@@ -11,6 +11,7 @@ use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
 use crate::event::{Date, EventPath};
 use crate::live::{FileState, Listing, LiveTree, PartitionReader, StampDigest};
+use crate::ops::bond::Bond;
 use crate::ops::{Context, Finding};
 use crate::policy::{InvalidRule, Policy};
 use crate::progress::Progress;
@@ -23,6 +24,7 @@ pub(super) struct DayRun<'a, 'm> {
     live: &'a LiveTree,
     archive: &'a ArchiveDir,
     manifest: &'a mut ManifestWriter<'m>,
+    bond: &'a mut Bond<'m>,
     policy: &'a Policy,
     context: &'a Context,
     date: Date,
@@ -53,12 +55,13 @@ impl<'a, 'm> DayRun<'a, 'm> {
         live: &'a LiveTree,
         archive: &'a ArchiveDir,
         manifest: &'a mut ManifestWriter<'m>,
+        bond: &'a mut Bond<'m>,
         policy: &'a Policy,
         context: &'a Context,
         date: Date,
     ) -> Self {
         let report = RotatedDay { date: date.to_string(), ..RotatedDay::default() };
-        Self { live, archive, manifest, policy, context, date, report, findings: Vec::new() }
+        Self { live, archive, manifest, bond, policy, context, date, report, findings: Vec::new() }
     }
 
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
@@ -316,6 +319,10 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let token = self.context.next_token();
         self.archive.write_checksum(name, &summary.sha256, token, self.manifest.lock())?;
         self.manifest.append(self.record(name, summary))?;
+        // From here on the tree has events in this archive; none of them is removed before
+        // the tree knows in which one.
+        self.bond.recorded();
+        self.bond.tie(self.manifest.manifest(), self.context);
         Ok(())
     }
 
@@ -323,6 +330,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let mut record = NewRecord::new(self.context.now, Op::Rotate);
         record.by = Some(self.context.by.clone());
         record.policy = Some(self.policy.digest().to_owned());
+        record.tree = self.bond.to_record();
         record.describe(name, summary);
         if let Some(keep) = self.policy.promise(name.class.as_deref()) {
             record.keep = Some(keep.to_string());

@@ -18,9 +18,12 @@ use serde::Serialize;
 use archived::{Archived, merge_join};
 use room::Room;
 
-use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Space, derived};
+use crate::archive::{
+    ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, Space, derived,
+};
 use crate::event::Date;
 use crate::live::LiveTree;
+use crate::ops::bond::Bond;
 use crate::ops::clock::check_clock;
 use crate::ops::{Context, Finding, audit, unfinished};
 use crate::policy::Policy;
@@ -36,6 +39,8 @@ pub struct RotateOptions {
     pub dates: Vec<Date>,
     /// The caller vouches for [`Context::now`]: no comparison with the newest record.
     pub trust_now: bool,
+    /// The archive that is there, or a new one, becomes the tree's, whatever was before.
+    pub new_archive: bool,
 }
 
 /// A day that would be rotated.
@@ -107,9 +112,12 @@ pub fn plan(
     options: &RotateOptions,
 ) -> Result<Vec<PlannedDay>> {
     let Some(live) = store.live()? else { return Ok(Vec::new()) };
-    let archive = store.archive()?;
+    let archive = if options.new_archive { store.any_archive()? } else { store.archive()? };
     let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
     check_clock(context, options.trust_now, &manifest, Some(&live))?;
+    if let Some(archive) = &archive {
+        Bond::of(store, &live, archive, &manifest, context, options.new_archive)?;
+    }
     let space = match &archive {
         Some(archive) => archive.space()?,
         None => Space::above(store.archive_path())?,
@@ -158,14 +166,25 @@ pub fn rotate(
     if options.dates.is_empty() {
         name_oddities(&live, &mut report)?;
     }
-    if dates.is_empty() && store.archive()?.is_none() {
-        return Ok(report);
-    }
-    let archive = store.create_archive()?;
+    let archive = match (options.new_archive, dates.is_empty()) {
+        (true, _) => store.create_any_archive()?,
+        (false, false) => store.create_archive()?,
+        (false, true) => match store.archive()? {
+            Some(archive) => archive,
+            None => return Ok(report),
+        },
+    };
     let lock = archive.lock()?;
     let accept =
         |manifest: &Manifest| check_clock(context, options.trust_now, manifest, Some(&live));
+    let is_meant = options.new_archive;
+    let accept = |manifest: &Manifest| {
+        accept(manifest)?;
+        Bond::of(store, &live, &archive, manifest, context, is_meant).map(drop)
+    };
     let mut writer = open_manifest(&archive, &lock, context, &accept, &mut report.recovered)?;
+    let mut bond = Bond::of(store, &live, &archive, writer.manifest(), context, is_meant)?;
+    bond.tie(writer.manifest(), context);
     unfinished::remove_leftovers(&archive, &lock, &mut report.recovered)?;
     let left = archive.unfinished(writer.manifest())?;
     let (recovered, findings) = (&mut report.recovered, &mut report.findings);
@@ -179,7 +198,8 @@ pub fn rotate(
             report.left_days.push(date.to_string());
             continue;
         }
-        let mut run = day::DayRun::new(&live, &archive, &mut writer, policy, context, date);
+        let mut run =
+            day::DayRun::new(&live, &archive, &mut writer, &mut bond, policy, context, date);
         let outcome = run.run(progress);
         let day::DayRun { report: day_report, findings, .. } = run;
         report.findings.extend(findings);
@@ -200,6 +220,16 @@ pub fn rotate(
         progress.advance(1);
     }
     progress.end();
+    if let Some(tree) = bond.to_record().filter(|_| is_meant && records > 0) {
+        let mut record = NewRecord::new(context.now, Op::Adopt);
+        record.by = Some(context.by.clone());
+        record.tree = Some(tree);
+        writer.append(record)?;
+        bond.recorded();
+    }
+    bond.tie(writer.manifest(), context);
+    report.recovered.append(&mut bond.recovered);
+    report.findings.append(&mut bond.findings);
     if !report.stopped {
         derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
     }
