@@ -14,7 +14,7 @@ use super::chain;
 use super::dir::MANIFEST;
 use super::identity::begins;
 use super::rebuild::Temp;
-use super::{ArchiveDir, ArchiveLock, Manifest, Op, Record, SegmentName};
+use super::{ArchiveDir, ArchiveLock, Manifest, Op, PlaceRecord, Record, SegmentName};
 use crate::event::Timestamp;
 use crate::fs;
 use crate::segment::Sha256Hash;
@@ -42,6 +42,11 @@ pub fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash)> {
     let (stem, digits) = file.strip_suffix(".tar.zst")?.rsplit_once('.')?;
     let name: SegmentName = format!("{folder}/{stem}.tar.zst").parse().ok()?;
     Some((name, digits.parse().ok()?))
+}
+
+/// What there is to say of a segment whose only copy is gone.
+pub fn only_copy_gone(object: &str) -> String {
+    format!("its copy {object} is gone, and its file is not here any more: look for a backup")
 }
 
 /// A piece of a manifest, as its name tells of it.
@@ -138,6 +143,30 @@ impl Manifest {
         uploads.filter_map(|record| Some((record.sha256?, record.object.as_deref()?))).collect()
     }
 
+    /// The places that records of copies tell of, oldest record first.
+    pub fn places(&self) -> impl DoubleEndedIterator<Item = &PlaceRecord> {
+        let uploads = self.records().iter().filter(|record| record.op == Op::Upload);
+        uploads.filter_map(|record| record.place.as_ref())
+    }
+
+    /// The place in which copies were made last at this address.
+    pub fn place_at(&self, url: &str) -> Option<&PlaceRecord> {
+        self.places().rfind(|place| place.url == url)
+    }
+
+    /// The same as [`copies`](Self::copies), of those in the place with this mark alone. What
+    /// was copied before places had marks is in the first one that was recorded.
+    pub fn copies_at(&self, mark: &str) -> HashMap<Sha256Hash, &str> {
+        let first = self.places().next().map(|place| place.mark.as_str());
+        let is_there = |record: &&Record| match &record.place {
+            Some(place) => place.mark == mark,
+            None => first.is_none_or(|first| first == mark),
+        };
+        let uploads = self.records().iter().filter(|record| record.op == Op::Upload);
+        let copies = uploads.filter(is_there);
+        copies.filter_map(|record| Some((record.sha256?, record.object.as_deref()?))).collect()
+    }
+
     /// The segments of the archive whose files went elsewhere by intent.
     pub fn evicted(&self) -> BTreeMap<&SegmentName, &Record> {
         let evictions = self.records().iter().filter(|record| record.op == Op::Evict);
@@ -165,6 +194,15 @@ impl Manifest {
 }
 
 impl ArchiveDir {
+    /// Those of these objects that are known to be gone, as far as that is known without a
+    /// request over a network.
+    pub fn lost_copies(&self, objects: &[&str]) -> std::io::Result<Vec<String>> {
+        match self.elsewhere() {
+            Some(elsewhere) if !objects.is_empty() => elsewhere.lost(objects),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// The lines of some records, each with its newline, as they stand in the file.
     pub fn manifest_lines(&self, piece: &ManifestPiece) -> Result<Vec<u8>> {
         let path = self.manifest_path();

@@ -12,6 +12,7 @@ use super::dir::MANIFEST;
 use super::{ArchiveDir, Manifest, Op, Record, TreeRecord};
 use crate::event::Timestamp;
 use crate::fs;
+use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
 /// The longest first line that is looked at, in bytes.
@@ -74,10 +75,14 @@ impl ArchiveDir {
         let whole = &text[..end.unwrap_or(text.len())];
         let line = chain::read(whole);
         Ok(match line.record {
-            Ok(first) => ArchiveIdentity::Known(origin_of(&first, begins(&line.hash.0))),
+            Ok(first) if first.seq == 1 && first.prev == Sha256Hash::ZERO => {
+                ArchiveIdentity::Known(origin_of(&first, begins(&line.hash.0)))
+            }
             // What a crash leaves of the first record that was ever written.
-            Err(_) if end.is_none() => ArchiveIdentity::New,
-            Err(_) => ArchiveIdentity::Unknown,
+            Err(_) if end.is_none() && matches!(whole.first(), None | Some(b'{' | 0)) => {
+                ArchiveIdentity::New
+            }
+            _ => ArchiveIdentity::Unknown,
         })
     }
 }

@@ -32,7 +32,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use args::Global;
 use exit::Exit;
 use log::Log;
-use session::Session;
+use session::{Checked, Session};
 
 /// Keeps a homelab's event history: nothing is lost, everything stays readable.
 #[derive(Debug, Parser)]
@@ -104,8 +104,9 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it tells what a history holds.
-    fn reads(&self) -> bool {
+    /// Which places must exist where they are named, of a command that works with what is there.
+    fn names_places(&self) -> Option<Checked> {
+        let reads = Checked { root: true, archive: true };
         match self {
             Self::List(_)
             | Self::Trace(_)
@@ -114,10 +115,14 @@ impl Command {
             | Self::Show(_)
             | Self::Verify(_)
             | Self::Export(_)
-            | Self::Mcp(_) => true,
+            | Self::Mcp(_) => Some(reads),
             // A segment's file needs neither tree nor archive.
-            Self::Inspect(args) => !args.is_of_file(),
-            _ => false,
+            Self::Inspect(args) => (!args.is_of_file()).then_some(reads),
+            Self::Manifest(_) => Some(Checked { root: false, ..reads }),
+            Self::Hold(_) | Self::Compact(_) | Self::Restore(_) => {
+                Some(Checked { root: false, archive: false })
+            }
+            _ => None,
         }
     }
 }
@@ -145,8 +150,8 @@ fn command() -> clap::Command {
 }
 
 fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
-    if command.reads() {
-        session.check_named()?;
+    if let Some(checked) = command.names_places() {
+        session.check_named(checked)?;
     }
     match command {
         Command::Emit(args) => args.run(session),

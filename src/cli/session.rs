@@ -31,6 +31,14 @@ const ROOT_VARIABLE: &str = "HLARCHIVE_ROOT";
 /// Remarks of one kind that are shown without `--verbose`.
 const FEW_NOTICES: u64 = 10;
 
+/// Which of the places that were named must exist.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checked {
+    pub(super) root: bool,
+    /// Also where the tree has no archive yet.
+    pub(super) archive: bool,
+}
+
 /// What the commands share.
 pub(super) struct Session {
     pub(super) global: Global,
@@ -214,30 +222,36 @@ impl Session {
         self.log.say(Level::Warning, text, path);
     }
 
-    /// Refuses to read from a place that was named and does not exist: the answer would look
-    /// like that of a history without events. An archive where it would be without a name may
-    /// not have begun yet; one that the tree remembers is away, and that is said with the answer.
-    pub(super) fn check_named(&self) -> Result<(), Failure> {
-        let nothing = |path: &Path, what: &str, flag: &str, variable: &str| {
-            Failure::Library(Error::NotFound {
-                what: path.display().to_string(),
-                reason: format!("there is no {what} here, and {flag} or {variable} names it"),
-            })
-        };
+    /// Refuses to work with a place that was named and does not exist: for who reads, it would
+    /// look like a history without events. An archive where it would be without a name may not
+    /// have begun yet; one that the tree remembers is away, and that is said with the answer.
+    pub(super) fn check_named(&self, checked: Checked) -> Result<(), Failure> {
         let store = &self.store;
+        let nothing = |what: &Path, reason: String| {
+            Failure::Library(Error::NotFound { what: what.display().to_string(), reason })
+        };
+        let is_missing = store.any_archive()?.is_none();
         let names_root = self.is_typed("--root")
             || std::env::var_os(ROOT_VARIABLE).is_some_and(|root| !root.is_empty());
-        if names_root && store.live()?.is_none() {
-            return Err(nothing(store.root(), "event tree", "--root", ROOT_VARIABLE));
+        if checked.root && names_root && store.live()?.is_none() {
+            return Err(nothing(
+                store.root(),
+                if is_missing {
+                    nowhere(store)
+                } else {
+                    format!("there is no event tree here; name it with --root or {ROOT_VARIABLE}")
+                },
+            ));
         }
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let is_default =
-            |archive: &Path| absolute(archive) == absolute(&Store::default_archive(store.root()));
-        if let Some(archive) = self.global.archive.as_deref().filter(|path| !is_default(path))
-            && store.any_archive()?.is_none()
+        let default = absolute(&Store::default_archive(store.root()));
+        let named = self.global.archive.as_deref().filter(|_| is_missing);
+        if let Some(archive) = named.filter(|archive| absolute(archive) != default)
             && !store.archive_left()?
+            && (checked.archive || store.archive().is_err())
         {
-            return Err(nothing(archive, "archive", "--archive", "HLARCHIVE_ARCHIVE"));
+            let reason = "there is no archive here; name it with --archive".to_owned();
+            return Err(nothing(archive, reason));
         }
         Ok(())
     }
@@ -245,16 +259,11 @@ impl Session {
     /// Warns when neither half of the history exists: more likely a slip in a path than a
     /// history that has not begun.
     pub(super) fn warn_of_nowhere(&self) -> Result<bool, Failure> {
-        let nowhere = self.store.live()?.is_none() && self.store.archive()?.is_none();
-        if nowhere && !self.global.quiet {
-            self.warn(&format!(
-                "{}: there is neither an event tree here nor an archive at {}; name them with \
-                 --root and --archive",
-                self.store.root().display(),
-                self.store.archive_path().display()
-            ));
+        let is_nowhere = self.store.live()?.is_none() && self.store.any_archive()?.is_none();
+        if is_nowhere && !self.global.quiet {
+            self.warn(&format!("{}: {}", self.store.root().display(), nowhere(&self.store)));
         }
-        Ok(nowhere)
+        Ok(is_nowhere)
     }
 
     /// Reports what a query passed over. Damage is always named; the rest unless quiet.
@@ -358,6 +367,14 @@ impl Session {
         }
         exit.into()
     }
+}
+
+fn nowhere(store: &Store) -> String {
+    format!(
+        "there is neither an event tree here nor an archive at {}; name them with --root and \
+         --archive",
+        store.archive_path().display()
+    )
 }
 
 /// The same store, which asks what the last runs left there.

@@ -24,12 +24,10 @@ pub(in crate::ops) struct Bond<'a> {
     was_recorded: bool,
     /// Whether somebody said that the two belong together from here on.
     is_meant: bool,
-    /// Whether a note could not be written: then it is not tried again.
-    has_failed: bool,
+    /// Why the note could not be written, if it could not.
+    failure: Option<Finding>,
     /// What was put in order.
     pub(in crate::ops) recovered: Vec<Finding>,
-    /// What stands in the way.
-    pub(in crate::ops) findings: Vec<Finding>,
 }
 
 impl<'a> Bond<'a> {
@@ -69,9 +67,8 @@ impl<'a> Bond<'a> {
             is_recorded,
             was_recorded: is_recorded,
             is_meant,
-            has_failed: false,
+            failure: None,
             recovered: Vec::new(),
-            findings: Vec::new(),
         })
     }
 
@@ -95,7 +92,7 @@ impl<'a> Bond<'a> {
     /// that it could say.
     pub(in crate::ops) fn tie(&mut self, manifest: &Manifest, context: &Context) {
         let origin = manifest.identity().map(origin_text);
-        if self.has_failed || (origin.is_none() && !self.is_meant) {
+        if self.failure.is_some() || (origin.is_none() && !self.is_meant) {
             return;
         }
         let bound = manifest.tree().filter(|_| self.is_recorded);
@@ -128,13 +125,12 @@ impl<'a> Bond<'a> {
                 self.found = FoundNote::Believed(note);
             }
             Err(error) => {
-                self.has_failed = true;
                 let found = match &self.found {
                     FoundNote::Doubtful(reason) => format!("{reason}, and "),
                     _ => String::new(),
                 };
                 let reason = error.reason_at(self.live.root().join(NOTE));
-                self.findings.push(Finding::new(
+                self.failure = Some(Finding::new(
                     NOTE,
                     format!(
                         "{found}the tree's note of its archive cannot take its place: {reason}; \
@@ -145,12 +141,28 @@ impl<'a> Bond<'a> {
         }
     }
 
+    /// The same once more, where it failed before: by now there may be room. What stands in
+    /// the way.
+    pub(in crate::ops) fn finish(
+        &mut self,
+        manifest: &Manifest,
+        context: &Context,
+    ) -> Option<Finding> {
+        self.failure = None;
+        self.tie(manifest, context);
+        self.failure.take()
+    }
+
     /// The same where the archive was made again from its copies: what its records say of a
     /// tree holds for this one, whatever machine it is on.
-    pub(in crate::ops) fn tie_as_recorded(&mut self, manifest: &Manifest, context: &Context) {
+    pub(in crate::ops) fn tie_as_recorded(
+        &mut self,
+        manifest: &Manifest,
+        context: &Context,
+    ) -> Option<Finding> {
         self.is_recorded = manifest.tree().is_some();
         self.is_meant = false;
-        self.tie(manifest, context);
+        self.finish(manifest, context)
     }
 }
 

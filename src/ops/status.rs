@@ -16,6 +16,7 @@ use super::prune::{PruneOptions, PrunePlan};
 use super::rotate::{PlannedDay, RotateOptions};
 use super::{Context, Finding, prune, rotate};
 use crate::Result;
+use crate::archive::copies::only_copy_gone;
 use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName};
 use crate::event::{Date, Timestamp};
 use crate::live::{FoundNote, NOTE};
@@ -196,7 +197,7 @@ pub fn status(
     if let Some(archive) = dir {
         let manifest = Manifest::load(&archive)?;
         archived(&archive, &manifest, options, &mut status);
-        copies(&manifest, policy, context, &mut status);
+        copies(&archive, &manifest, policy, context, &mut status);
     }
     plans(store, policy, context, options, &mut status);
     runs(store, options.metrics.as_deref(), &mut status);
@@ -338,8 +339,24 @@ fn archived(
 }
 
 /// What the manifest knows of copies; whether they are still there, "remote status" asks.
-fn copies(manifest: &Manifest, policy: &Policy, context: &Context, status: &mut Status) {
-    status.archived.elsewhere = manifest.evicted().len() as u64;
+fn copies(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    policy: &Policy,
+    context: &Context,
+    status: &mut Status,
+) {
+    let evicted = manifest.evicted();
+    status.archived.elsewhere = evicted.len() as u64;
+    let objects: Vec<&str> =
+        evicted.values().filter_map(|record| record.object.as_deref()).collect();
+    // What cannot be reached is told by those who need it.
+    for lost in archive.lost_copies(&objects).unwrap_or_default() {
+        let of = |record: &&&Record| record.object.as_ref() == Some(&lost);
+        if let Some(name) = evicted.values().find(of).and_then(|record| record.segment.as_ref()) {
+            status.findings.push(Finding::new(name.to_string(), only_copy_gone(&lost)));
+        }
+    }
     if policy.remote.is_none() {
         return;
     }

@@ -50,8 +50,14 @@ impl Bucket {
         let (store, prefix): (Arc<dyn ObjectStore>, &str) = if let Some(path) =
             url.strip_prefix("file://")
         {
-            let store = LocalFileSystem::new_with_prefix(path)
-                .map_err(|error| Error::io(path, "open", as_io(&error)))?;
+            let store = LocalFileSystem::new_with_prefix(path).map_err(|error| {
+                let error = as_io(&error);
+                match error.kind() {
+                    // A place is there again when it is mounted.
+                    io::ErrorKind::NotFound => Error::io(path, "open", not_mounted()),
+                    _ => Error::io(path, "open", error),
+                }
+            })?;
             (Arc::new(store), "")
         } else if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -217,6 +223,29 @@ impl Bucket {
         Ok(bytes.to_vec())
     }
 
+    /// The number of the file system that it is on, where it is a directory.
+    pub fn device(&self) -> Result<Option<u64>> {
+        self.directory.as_ref().map(Directory::device).transpose()
+    }
+
+    /// What keeps an object from being read, where it is in a directory of which nothing is
+    /// there.
+    fn explained(&self, object: &str, error: io::Error) -> io::Error {
+        match &self.directory {
+            Some(directory)
+                if error.kind() == io::ErrorKind::NotFound && !directory.has_host_of(object) =>
+            {
+                self.nothing_here()
+            }
+            _ => error,
+        }
+    }
+
+    fn nothing_here(&self) -> io::Error {
+        let reason = format!("nothing of this archive is at {}; is it mounted?", self.url);
+        io::Error::new(io::ErrorKind::HostUnreachable, reason)
+    }
+
     /// Makes sure that an object that is there stays there: in a directory, a run that was
     /// stopped may have left it, or the folders above it, unsynced.
     pub fn settle(&self, name: &str) -> Result<()> {
@@ -304,7 +333,8 @@ impl Bucket {
                 Ok(()) => self.store.get_range(&self.path(object), range.clone()).await,
                 Err(error) => return (numbers, range, Err(error)),
             };
-            (numbers, range, got.map_err(|error| self.noted(as_io(&error))))
+            let got = got.map_err(|error| self.noted(self.explained(object, as_io(&error))));
+            (numbers, range, got)
         });
         let gets = futures_util::stream::iter(gets).buffer_unordered(AT_ONCE);
         for (numbers, range, got) in self.runtime.block_on(gets.collect::<Vec<_>>()) {
@@ -335,6 +365,20 @@ impl Bucket {
 }
 
 impl Fetch for Bucket {
+    fn lost(&self, objects: &[&str]) -> io::Result<Vec<String>> {
+        let Some(directory) = &self.directory else { return Ok(Vec::new()) };
+        if !objects.iter().any(|object| directory.has_host_of(object)) {
+            return Err(self.nothing_here());
+        }
+        let mut lost = Vec::new();
+        for object in objects {
+            if !directory.has(object)? {
+                lost.push((*object).to_owned());
+            }
+        }
+        Ok(lost)
+    }
+
     fn fetch(&self, pieces: &[Piece]) -> Vec<io::Result<Vec<u8>>> {
         let kept = |piece: &Piece| self.cache.as_ref()?.get(piece).map(Ok);
         let mut fetched: Vec<Option<io::Result<Vec<u8>>>> = pieces.iter().map(kept).collect();
@@ -342,6 +386,11 @@ impl Fetch for Bucket {
         let missing = || Err(io::ErrorKind::UnexpectedEof.into());
         fetched.into_iter().map(|fetched| fetched.unwrap_or_else(missing)).collect()
     }
+}
+
+fn not_mounted() -> io::Error {
+    let reason = "there is no such directory; is it mounted?";
+    io::Error::new(io::ErrorKind::HostUnreachable, reason)
 }
 
 /// A bucket by the S3 protocol.

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Object;
@@ -47,6 +48,29 @@ impl Directory {
     pub(super) fn folders(&self) -> Result<Vec<String>> {
         let entries = entries(&self.0)?.into_iter();
         Ok(entries.filter_map(|(name, is_folder)| is_folder.then_some(name)).collect())
+    }
+
+    /// The number of its file system.
+    pub(super) fn device(&self) -> Result<u64> {
+        let found = fs::metadata(&self.0).map_err(|error| Error::io(&self.0, "look up", error))?;
+        Ok(found.dev())
+    }
+
+    /// Whether anything is there of the host that an object is of.
+    pub(super) fn has_host_of(&self, object: &str) -> bool {
+        let host = object.split('/').next().unwrap_or_default();
+        // What cannot be looked at may be there.
+        !matches!(self.0.join(host).symlink_metadata(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether an object is there.
+    pub(super) fn has(&self, object: &str) -> io::Result<bool> {
+        match self.0.join(object).symlink_metadata() {
+            Ok(found) => Ok(found.is_file()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Puts an object that `write` writes in its place, whole and synced, or not at all.

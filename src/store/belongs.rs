@@ -70,6 +70,7 @@ impl Store {
             None => ArchiveIdentity::New,
         };
         let away = match &note {
+            _ if self.takes_any => None,
             FoundNote::Believed(note) => self.against_note(note, identity, dir.as_ref(), &live),
             _ => self.against_state(identity, dir.as_ref(), &live),
         };
@@ -102,7 +103,7 @@ impl Store {
         let origin = note.origin.as_deref()?;
         match identity {
             ArchiveIdentity::Unknown => None,
-            ArchiveIdentity::New => Some(self.not_here(Some(&note.archive))),
+            ArchiveIdentity::New => Some(self.not_here(dir, Some(&note.archive))),
             ArchiveIdentity::Known(found) if origin_text(found) == origin => None,
             // An older note that somebody put back does not count.
             ArchiveIdentity::Known(_) if is_newer(note, dir, live.as_ref()) => None,
@@ -121,7 +122,7 @@ impl Store {
         let ArchiveIdentity::Known(found) = identity else {
             let was = identity == ArchiveIdentity::New
                 && self.last_state().is_some_and(|state| state.archived);
-            return was.then(|| self.not_here(None));
+            return was.then(|| self.not_here(dir, None));
         };
         let origin = self.last_state()?.origin?;
         let fits = origin == short_origin(found)
@@ -130,7 +131,16 @@ impl Store {
         (!fits).then(|| self.not_it(&short(origin), &short(short_origin(found)), None))
     }
 
-    fn not_here(&self, was: Option<&str>) -> String {
+    fn not_here(&self, dir: Option<&ArchiveDir>, was: Option<&str>) -> String {
+        let has_segments =
+            |dir: &ArchiveDir| dir.segment_files().is_ok_and(|(segments, _)| !segments.is_empty());
+        if dir.is_some_and(has_segments) {
+            return format!(
+                "{}: the manifest of this archive is not here, so nothing in it counts; \"hlarchive \
+                 manifest rebuild\" makes a new one from the segments",
+                self.archive.display()
+            );
+        }
         format!(
             "{}: the archive of the events in {} is not here{}; is its disk mounted? (\"hlarchive \
              rotate --new-archive\" begins another one)",

@@ -52,6 +52,7 @@ pub struct Store {
     archive: PathBuf,
     elsewhere: Option<Arc<dyn Fetch>>,
     state: Option<Arc<dyn Remembers>>,
+    takes_any: bool,
 }
 
 impl Store {
@@ -60,7 +61,7 @@ impl Store {
     pub fn new(root: impl Into<PathBuf>, archive: Option<PathBuf>) -> Self {
         let root = root.into();
         let archive = archive.unwrap_or_else(|| Self::default_archive(&root));
-        Self { root, archive, elsewhere: None, state: None }
+        Self { root, archive, elsewhere: None, state: None, takes_any: false }
     }
 
     /// The same, with somebody who fetches what of the archive lies elsewhere. Nothing is
@@ -76,6 +77,19 @@ impl Store {
     pub fn with_state(mut self, state: Arc<dyn Remembers>) -> Self {
         self.state = Some(state);
         self
+    }
+
+    /// The same, where somebody said that the archive that is there, or a new one, becomes the
+    /// tree's with the next rotation, whatever was before.
+    #[must_use]
+    pub fn with_any_archive(mut self) -> Self {
+        self.takes_any = true;
+        self
+    }
+
+    /// Whether the archive that is there is the tree's, whatever was before.
+    pub(crate) fn takes_any(&self) -> bool {
+        self.takes_any
     }
 
     /// The archive that belongs to an event root when none is named.

@@ -155,8 +155,10 @@ fn a_head_kept_elsewhere_proves_the_manifest() {
     assert_eq!(
         findings(&lab, &["--head", &first]),
         [format!(
-            "{}: there is no archive, so the given head is not in its manifest",
-            lab.archive().display()
+            "{}: the archive of the events in {} is not here; is its disk mounted? (\"hlarchive \
+             rotate --new-archive\" begins another one)",
+            lab.archive().display(),
+            lab.root().display()
         )]
     );
 }

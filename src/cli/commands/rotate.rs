@@ -56,11 +56,11 @@ impl Args {
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
-        let options = RotateOptions {
-            dates: dates(&self.date, session.now)?,
-            trust_now: self.now.is_some(),
-            new_archive: self.new_archive,
-        };
+        let options =
+            RotateOptions { dates: dates(&self.date, session.now)?, trust_now: self.now.is_some() };
+        if self.new_archive {
+            session.store = session.store.clone().with_any_archive();
+        }
         let policy = session.policy()?;
         let context = session.context()?.with_audit(policy.audit);
         if self.dry_run {

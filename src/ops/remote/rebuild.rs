@@ -106,8 +106,7 @@ pub fn rebuild(
         && store.found_archive()?.away.is_none()
     {
         let mut bond = Bond::of(store, &live, &archive, &manifest, context, true)?;
-        bond.tie_as_recorded(&manifest, context);
-        report.findings.append(&mut bond.findings);
+        report.findings.extend(bond.tie_as_recorded(&manifest, context));
     }
     Ok(report)
 }

@@ -39,8 +39,6 @@ pub struct RotateOptions {
     pub dates: Vec<Date>,
     /// The caller vouches for [`Context::now`]: no comparison with the newest record.
     pub trust_now: bool,
-    /// The archive that is there, or a new one, becomes the tree's, whatever was before.
-    pub new_archive: bool,
 }
 
 /// A day that would be rotated.
@@ -112,11 +110,11 @@ pub fn plan(
     options: &RotateOptions,
 ) -> Result<Vec<PlannedDay>> {
     let Some(live) = store.live()? else { return Ok(Vec::new()) };
-    let archive = if options.new_archive { store.any_archive()? } else { store.archive()? };
+    let archive = store.archive()?;
     let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
     check_clock(context, options.trust_now, &manifest, Some(&live))?;
     if let Some(archive) = &archive {
-        Bond::of(store, &live, archive, &manifest, context, options.new_archive)?;
+        Bond::of(store, &live, archive, &manifest, context, store.takes_any())?;
     }
     let space = match &archive {
         Some(archive) => archive.space()?,
@@ -166,18 +164,14 @@ pub fn rotate(
     if options.dates.is_empty() {
         name_oddities(&live, &mut report)?;
     }
-    let archive = match (options.new_archive, dates.is_empty()) {
-        (true, _) => store.create_any_archive()?,
-        (false, false) => store.create_archive()?,
-        (false, true) => match store.archive()? {
-            Some(archive) => archive,
-            None => return Ok(report),
-        },
-    };
+    let is_meant = store.takes_any();
+    if dates.is_empty() && !is_meant && store.archive()?.is_none() {
+        return Ok(report);
+    }
+    let archive = store.create_archive()?;
     let lock = archive.lock()?;
     let accept =
         |manifest: &Manifest| check_clock(context, options.trust_now, manifest, Some(&live));
-    let is_meant = options.new_archive;
     let accept = |manifest: &Manifest| {
         accept(manifest)?;
         Bond::of(store, &live, &archive, manifest, context, is_meant).map(drop)
@@ -227,9 +221,8 @@ pub fn rotate(
         writer.append(record)?;
         bond.recorded();
     }
-    bond.tie(writer.manifest(), context);
+    report.findings.extend(bond.finish(writer.manifest(), context));
     report.recovered.append(&mut bond.recovered);
-    report.findings.append(&mut bond.findings);
     if !report.stopped {
         derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
     }
