@@ -143,27 +143,26 @@ impl Manifest {
         uploads.filter_map(|record| Some((record.sha256?, record.object.as_deref()?))).collect()
     }
 
-    /// The places that records of copies tell of, oldest record first.
-    pub fn places(&self) -> impl DoubleEndedIterator<Item = &PlaceRecord> {
-        let uploads = self.records().iter().filter(|record| record.op == Op::Upload);
-        uploads.filter_map(|record| record.place.as_ref())
-    }
-
-    /// The place in which copies were made last at this address.
-    pub fn place_at(&self, url: &str) -> Option<&PlaceRecord> {
-        self.places().rfind(|place| place.url == url)
-    }
-
-    /// The same as [`copies`](Self::copies), of those in the place with this mark alone. What
-    /// was copied before places had marks is in the first one that was recorded.
-    pub fn copies_at(&self, mark: &str) -> HashMap<Sha256Hash, &str> {
-        let first = self.places().next().map(|place| place.mark.as_str());
-        let is_there = |record: &&Record| match &record.place {
-            Some(place) => place.mark == mark,
-            None => first.is_none_or(|first| first == mark),
+    /// The records of copies below a host's name, oldest first.
+    pub fn uploads_of<'a>(&'a self, host: &'a str) -> impl DoubleEndedIterator<Item = &'a Record> {
+        let is_below = move |record: &&Record| {
+            let object = record.object.as_deref().unwrap_or_default();
+            object.strip_prefix(host).is_some_and(|rest| rest.starts_with('/'))
         };
         let uploads = self.records().iter().filter(|record| record.op == Op::Upload);
-        let copies = uploads.filter(is_there);
+        uploads.filter(is_below)
+    }
+
+    /// The same as [`copies`](Self::copies), of those in one place alone. What was copied before
+    /// records told of places is in the first one that was recorded.
+    pub fn copies_at(&self, place: &PlaceRecord) -> HashMap<Sha256Hash, &str> {
+        let uploads = || self.records().iter().filter(|record| record.op == Op::Upload);
+        let first = uploads().find_map(|record| record.place.as_ref());
+        let is_there = |record: &&Record| match record.place.as_ref().or(first) {
+            Some(other) => other.is(place),
+            None => true,
+        };
+        let copies = uploads().filter(is_there);
         copies.filter_map(|record| Some((record.sha256?, record.object.as_deref()?))).collect()
     }
 

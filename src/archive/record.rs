@@ -122,16 +122,28 @@ pub struct TreeRecord {
     pub host: Option<String>,
 }
 
-/// Where copies are made.
+/// Where copies are made. Two with one mark are one place; without marks, those of one address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceRecord {
-    /// The number in the mark that lies there, as sixteen hexadecimal digits.
-    pub mark: String,
     /// Its address.
     pub url: String,
+    /// The number in the mark that lies there, as sixteen hexadecimal digits, where it is a
+    /// directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
     /// The number of its file system, where it is a directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<u64>,
+}
+
+impl PlaceRecord {
+    /// Whether it is the same place.
+    pub fn is(&self, other: &Self) -> bool {
+        match (&self.mark, &other.mark) {
+            (None, None) => self.url == other.url,
+            (mark, other) => mark == other,
+        }
+    }
 }
 
 /// A record as it stands in the manifest. Fields that do not apply are absent; fields

@@ -118,7 +118,7 @@ pub fn evict(
     // Only what was copied to this very place may go.
     let listing = Listing::of(remote.bucket, remote.host)?;
     let place = Place::of(remote, &listing, manifest, false, context.next_token())?;
-    let copies = manifest.copies_at(&place.record.mark);
+    let copies = manifest.copies_at(&place.record);
     report = plan(&archive, manifest, &copies, policy, context)?;
     report.recovered = recovered;
     let planned = std::mem::take(&mut report.evicted);

@@ -1,9 +1,9 @@
 //! Whether what is reached is the place where the copies were made.
 //!
-//! A disk or a NAS that is not mounted leaves an empty directory, and a bucket of the same name
-//! may be another one. So a place carries a mark, an object whose name holds a number, and each
-//! record of a copy says which mark the place had. What was copied to one place is not taken
-//! for copied to another, and where copies should be and none is, nothing is begun by itself.
+//! A disk or a NAS that is not mounted leaves an empty directory. So a directory carries a mark, an
+//! object whose name holds a number, and each record of a copy says where it was made: at which
+//! address, and which mark that had. What was copied to one place is not taken for copied to
+//! another, and where copies should be and none is, nothing is begun by itself.
 
 use super::{Listing, Remote};
 use crate::archive::copies::{MANIFEST_FOLDER, segment_of_object};
@@ -26,7 +26,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Finds out which place it is. `anew` begins there, whatever was recorded of it; then, and
-    /// where nothing was recorded, it may get the mark `fresh`.
+    /// where nothing was recorded, a directory may get the mark `fresh`.
     pub(super) fn of(
         remote: Remote<'_>,
         listing: &Listing,
@@ -34,40 +34,47 @@ impl Place {
         anew: bool,
         fresh: u64,
     ) -> Result<Self> {
-        let bucket = remote.bucket;
+        let (bucket, url) = (remote.bucket, remote.bucket.url());
         let marks = listing.marks();
-        let recorded = manifest.place_at(bucket.url());
-        let known = recorded.filter(|place| marks.contains(&place.mark.as_str()));
-        if known.is_none() && !anew {
-            let is_older = manifest.places().next().is_none() && !manifest.copies().is_empty();
-            if (recorded.is_some() || is_older) && !listing.has_copies_of(manifest) {
-                return Err(nothing_at(bucket.url()));
+        // What was copied here, as far as the records tell: what another address or another name
+        // of this machine had is not expected here.
+        let uploads = || manifest.uploads_of(remote.host);
+        let places = || uploads().filter_map(|record| record.place.as_ref());
+        let recorded = places().rfind(|place| place.url == url);
+        let is_expected =
+            recorded.is_some() || (places().next().is_none() && uploads().next().is_some());
+        let is_it =
+            |place: &&PlaceRecord| place.mark.as_deref().is_none_or(|mark| marks.contains(&mark));
+        let known = recorded.filter(is_it);
+        if is_expected && !anew {
+            if !listing.has_copies_of(manifest) {
+                return Err(nothing_at(url));
             }
-            if recorded.is_some() {
-                return Err(another(bucket.url()));
+            if recorded.is_some() && known.is_none() {
+                return Err(another(url));
             }
         }
-        let mark = match (known, marks.first()) {
-            (Some(place), _) => place.mark.clone(),
-            (None, Some(mark)) => (*mark).to_owned(),
-            (None, None) => format!("{fresh:016x}"),
-        };
         let device = bucket.device()?;
+        let mark = match (known.and_then(|place| place.mark.as_deref()), marks.first().copied()) {
+            _ if device.is_none() => None,
+            (Some(mark), _) | (None, Some(mark)) => Some(mark.to_owned()),
+            (None, None) => Some(format!("{fresh:016x}")),
+        };
         let was = known.and_then(|place| place.device);
         Ok(Self {
-            is_marked: marks.contains(&mark.as_str()),
+            is_marked: mark.as_deref().is_none_or(|mark| marks.contains(&mark)),
             is_renumbered: was.is_some() && was != device,
-            record: PlaceRecord { mark, url: bucket.url().to_owned(), device },
+            record: PlaceRecord { url: url.to_owned(), mark, device },
         })
     }
 
-    /// Puts its mark there, unless it has it.
+    /// Puts its mark there, if it is to have one and has it not.
     pub(super) fn mark(&self, remote: Remote<'_>) -> Result<()> {
-        if self.is_marked {
+        let Some(mark) = self.record.mark.as_deref().filter(|_| !self.is_marked) else {
             return Ok(());
-        }
-        let name = format!("{}/{MANIFEST_FOLDER}/{MARK}{}", remote.host, self.record.mark);
-        let text = format!("{{\"v\":1,\"place\":\"{}\"}}\n", self.record.mark);
+        };
+        let name = format!("{}/{MANIFEST_FOLDER}/{MARK}{mark}", remote.host);
+        let text = format!("{{\"v\":1,\"place\":\"{mark}\"}}\n");
         remote.bucket.put_text(&name, text.into_bytes())?;
         remote.bucket.settle(&name)
     }

@@ -66,7 +66,9 @@ pub fn pull(
     let mut report = PullReport::default();
     let folders: BTreeSet<String> = remote.bucket.folders()?.into_iter().collect();
     let archive = store.create_archive()?;
-    if !folders.contains(remote.host) && !Manifest::load(&archive)?.copies().is_empty() {
+    if !folders.contains(remote.host)
+        && Manifest::load(&archive)?.uploads_of(remote.host).next().is_some()
+    {
         return Err(nothing_at(remote.bucket.url()));
     }
     mend_own(&archive, context, remote, &mut report)?;

@@ -148,7 +148,7 @@ fn wanted(
     listing: &Listing,
     report: &mut PushReport,
 ) -> Result<Vec<Wanted>> {
-    let copies = manifest.copies_at(&place.record.mark);
+    let copies = manifest.copies_at(&place.record);
     let mut wanted = Vec::new();
     for (name, record) in manifest.segments() {
         let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
@@ -159,7 +159,7 @@ fn wanted(
             report.already_there += 1;
         } else if archive.has_file(name)? {
             wanted.push(Wanted { name: name.clone(), object, sha256, bytes, is_there });
-        } else if !is_there && !is_elsewhere(remote, &copies, sha256, bytes)? {
+        } else if !is_there && !is_elsewhere(remote, &manifest.copies(), sha256, bytes)? {
             report.findings.push(Finding::new(
                 name.to_string(),
                 format!(

@@ -77,7 +77,7 @@ pub fn status(store: &Store, remote: Remote<'_>) -> Result<RemoteStatus> {
             Err(error) => return Err(error),
         };
         let listing = match listing {
-            Some(listing) if own && !manifest.copies().is_empty() => {
+            Some(listing) if own => {
                 match Place::of(remote, &listing, &manifest, false, 0) {
                     Ok(_) => Some(listing),
                     // There is nothing to compare with.

@@ -71,13 +71,10 @@ fn verify_host(
 ) -> Result<()> {
     let manifest = Manifest::load(archive)?;
     let listing = Listing::of(remote.bucket, remote.host)?;
-    let copies = match peer {
-        None if !manifest.copies().is_empty() => {
-            let place = Place::of(remote, &listing, &manifest, false, 0)?;
-            manifest.copies_at(&place.record.mark)
-        }
-        _ => manifest.copies(),
-    };
+    if peer.is_none() {
+        Place::of(remote, &listing, &manifest, false, 0)?;
+    }
+    let copies = manifest.copies();
     let label = |name: &dyn std::fmt::Display| match peer {
         Some(host) => format!("{PEERS}/{host}/{name}"),
         None => name.to_string(),
