@@ -106,7 +106,7 @@ enum Command {
 impl Command {
     /// Which places must exist where they are named, of a command that works with what is there.
     fn names_places(&self) -> Option<Checked> {
-        let reads = Checked { root: true, archive: true };
+        let reads = Checked { root: true, archive: true, hint: "--archive" };
         match self {
             Self::List(_)
             | Self::Trace(_)
@@ -119,8 +119,12 @@ impl Command {
             // A segment's file needs neither tree nor archive.
             Self::Inspect(args) => (!args.is_of_file()).then_some(reads),
             Self::Manifest(_) => Some(Checked { root: false, ..reads }),
-            Self::Hold(_) | Self::Compact(_) | Self::Restore(_) => {
-                Some(Checked { root: false, archive: false })
+            Self::Hold(_) | Self::Compact(_) => {
+                Some(Checked { root: false, archive: false, ..reads })
+            }
+            Self::Restore(_) => {
+                let hint = "--archive or HLARCHIVE_ARCHIVE";
+                Some(Checked { root: false, archive: false, hint })
             }
             _ => None,
         }

@@ -37,6 +37,8 @@ pub(super) struct Checked {
     pub(super) root: bool,
     /// Also where the tree has no archive yet.
     pub(super) archive: bool,
+    /// The way out, where there is no archive.
+    pub(super) hint: &'static str,
 }
 
 /// What the commands share.
@@ -250,7 +252,7 @@ impl Session {
             && !store.archive_left()?
             && (checked.archive || store.archive().is_err())
         {
-            let reason = "there is no archive here; name it with --archive".to_owned();
+            let reason = format!("there is no archive here; name it with {}", checked.hint);
             return Err(nothing(archive, reason));
         }
         Ok(())

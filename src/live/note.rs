@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 
-use rustix::fs::Stat;
+use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +139,7 @@ impl LiveTree {
     pub fn write_note(&self, note: &TreeNote, found: &FoundNote, token: u64) -> Result<()> {
         let path = self.root().join(NOTE);
         let failed = |errno: Errno| Error::io(&path, "create", errno);
+        self.remove_stopped_notes();
         let temp = fs::temp_name(token);
         let mut file = File::from(fs::create_new(self.fd(), &temp, 0o444).map_err(failed)?);
         let named = file
@@ -161,6 +162,25 @@ impl LiveTree {
         }
         named?;
         rustix::fs::fsync(self.fd()).map_err(|errno| Error::io(self.root(), "sync", errno))
+    }
+}
+
+impl LiveTree {
+    /// Removes notes that a run which was stopped did not get to name: files of ours with a
+    /// temporary name, right in the root. Nobody else puts files there, and who calls this holds
+    /// the archive's lock. Best effort: no reader looks at them.
+    fn remove_stopped_notes(&self) {
+        let mut names = Vec::new();
+        let _ = fs::read_dir(self.fd(), &mut |name, file_type| {
+            if let (Ok(text), FileType::RegularFile) = (name.to_str(), file_type)
+                && text.starts_with(fs::TEMP_PREFIX)
+            {
+                names.push(text.to_owned());
+            }
+        });
+        for name in names {
+            let _ = fs::unlink(self.fd(), &name);
+        }
     }
 }
 
