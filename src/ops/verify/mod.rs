@@ -120,7 +120,8 @@ pub fn verify(
     let mut report = VerifyReport::default();
     let live = store.live()?;
     let FoundArchive { dir, away, note } = store.found_archive()?;
-    let archive = dir.filter(|_| away.is_none());
+    let is_away = away.is_some();
+    let archive = dir;
     if live.is_none() && archive.is_none() && away.is_none() {
         return Err(Error::NotFound {
             what: store.root().display().to_string(),
@@ -139,7 +140,9 @@ pub fn verify(
             let path = store.archive_path().display().to_string();
             let reason = reason.strip_prefix(&format!("{path}: ")).unwrap_or(&reason);
             report.wrong(path, reason);
-        } else if let Some(archive) = &archive {
+        }
+        // What is there is looked at, whosever it is.
+        if let Some(archive) = &archive {
             verify_archive(archive, context, options, progress, &mut report)?;
         } else {
             let path = store.archive_path().display().to_string();
@@ -148,7 +151,7 @@ pub fn verify(
                 report.wrong(path, reason);
             } else if options.witness.is_some() {
                 report.wrong(path, "there is no archive, so nothing in it is signed");
-            } else {
+            } else if !is_away {
                 report.remarks.push(Finding::new(path, "there is no archive here yet"));
             }
         }
