@@ -119,13 +119,10 @@ fn verify_host(
                 || hash_of(remote.bucket, object, bytes, &|bytes| progress.advance(bytes))?
                     == sha256);
         if !is_sound {
-            let reason = match archive.has_file(name)? {
-                false if peer.is_none() => format!(
-                    "its copy {object} is not what was recorded, and its file is not here any \
-                     more: look for a backup"
-                ),
-                _ => format!("its copy {object} is not what was recorded"),
-            };
+            let mut reason = format!("its copy {object} is not what was recorded");
+            if peer.is_none() && !archive.has_file(name)? {
+                reason.push_str(", and its file is not here any more: look for a backup");
+            }
             report.findings.push(Finding::new(label(name), reason));
         }
     }
