@@ -108,8 +108,9 @@ impl Command {
     fn names_places(&self) -> Option<Checked> {
         let reads = Checked { root: true, archive: true, hint: "--archive" };
         match self {
-            Self::List(_)
-            | Self::Trace(_)
+            // Who waits for events may wait for their tree, too.
+            Self::List(args) => Some(Checked { root: !args.follows(), ..reads }),
+            Self::Trace(_)
             | Self::Attempts(_)
             | Self::Status(_)
             | Self::Show(_)
