@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::listing::{Builder, Listing};
+use super::note::NOTE;
 use super::partition::PartitionReader;
 use crate::event::{Date, FileName, NodeName};
 use crate::fs;
@@ -61,6 +62,11 @@ impl LiveTree {
         &self.root
     }
 
+    /// The user to whom its directory belongs.
+    pub fn owner(&self) -> Option<u32> {
+        rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
@@ -72,6 +78,7 @@ impl LiveTree {
         fs::read_dir(self.fd(), &mut |name, file_type| {
             let name = name.to_string_lossy();
             // File systems keep this for themselves.
+<<<<<<< HEAD
             if name.starts_with(fs::SYNC_PREFIX) || name == "lost+found" {
                 return;
             }
@@ -79,6 +86,9 @@ impl LiveTree {
                 if !self.is_staging(&name, file_type) {
                     oddities.push(disguised(&name, file_type));
                 }
+=======
+            if is_own || name == NOTE || name == "lost+found" {
+>>>>>>> away
                 return;
             }
             match name.parse::<Date>() {

@@ -12,4 +12,5 @@ mod support;
 mod burden;
 mod expiry;
 mod layout;
+mod note;
 mod staging;

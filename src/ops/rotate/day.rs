@@ -15,8 +15,13 @@ use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
 use crate::event::{Date, EventPath, NodeName};
 use crate::live::{FileState, Listing, LiveTree, PartitionReader, StampDigest};
+<<<<<<< HEAD
 use crate::ops::prune::since;
 use crate::ops::{Context, Finding, Findings};
+=======
+use crate::ops::bond::Bond;
+use crate::ops::{Context, Finding};
+>>>>>>> away
 use crate::policy::{InvalidRule, Policy};
 use crate::progress::Progress;
 use crate::segment::{
@@ -31,6 +36,7 @@ pub(super) struct DayRun<'a, 'm> {
     live: &'a LiveTree,
     archive: &'a ArchiveDir,
     manifest: &'a mut ManifestWriter<'m>,
+    bond: &'a mut Bond<'m>,
     policy: &'a Policy,
     context: &'a Context,
     date: Date,
@@ -65,16 +71,21 @@ impl<'a, 'm> DayRun<'a, 'm> {
         live: &'a LiveTree,
         archive: &'a ArchiveDir,
         manifest: &'a mut ManifestWriter<'m>,
+        bond: &'a mut Bond<'m>,
         policy: &'a Policy,
         context: &'a Context,
         date: Date,
         named: usize,
     ) -> Self {
         let report = RotatedDay { date: date.to_string(), ..RotatedDay::default() };
+<<<<<<< HEAD
         let findings = Findings::beside(named);
         let staying = Findings::beside(named);
         let is_late = manifest.manifest().segments_of(date).next().is_some();
         Self { live, archive, manifest, policy, context, date, report, findings, staying, is_late }
+=======
+        Self { live, archive, manifest, bond, policy, context, date, report, findings: Vec::new() }
+>>>>>>> away
     }
 
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
@@ -366,11 +377,19 @@ impl<'a, 'm> DayRun<'a, 'm> {
     fn record_segment(&mut self, name: &SegmentName, summary: &SegmentSummary) -> Result<()> {
         let token = self.context.next_token();
         self.archive.write_checksum(name, &summary.sha256, token, self.manifest.lock())?;
+<<<<<<< HEAD
         let record = self.manifest.append(self.record(name, summary))?;
         let keep = self.policy.retain.keep_of(name.class.as_deref());
         if self.context.outlives(since(name, record, record.time), keep) {
             self.report.outlived += summary.events;
         }
+=======
+        self.manifest.append(self.record(name, summary))?;
+        // From here on the tree has events in this archive; none of them is removed before
+        // the tree knows in which one.
+        self.bond.recorded();
+        self.bond.tie(self.manifest.manifest(), self.context);
+>>>>>>> away
         Ok(())
     }
 
@@ -378,6 +397,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let mut record = NewRecord::new(self.context.now, Op::Rotate);
         record.by = Some(self.context.by.clone());
         record.policy = Some(self.policy.digest().to_owned());
+        record.tree = self.bond.to_record();
         record.describe(name, summary);
         if let Some(keep) = self.policy.promise(name.class.as_deref()) {
             record.keep = Some(keep.to_string());
