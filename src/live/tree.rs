@@ -78,17 +78,13 @@ impl LiveTree {
         fs::read_dir(self.fd(), &mut |name, file_type| {
             let name = name.to_string_lossy();
             // File systems keep this for themselves.
-<<<<<<< HEAD
-            if name.starts_with(fs::SYNC_PREFIX) || name == "lost+found" {
+            if name.starts_with(fs::SYNC_PREFIX) || name == NOTE || name == "lost+found" {
                 return;
             }
             if name.starts_with(fs::TEMP_PREFIX) {
                 if !self.is_staging(&name, file_type) {
                     oddities.push(disguised(&name, file_type));
                 }
-=======
-            if is_own || name == NOTE || name == "lost+found" {
->>>>>>> away
                 return;
             }
             match name.parse::<Date>() {
