@@ -45,15 +45,12 @@ pub(in crate::cli) struct Args {
     /// Take this as the time, trusting it over the manifest
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
-<<<<<<< HEAD
     /// Prune afterwards, unless the rotation failed
     #[arg(long)]
     prune: bool,
-=======
     /// Go on with the archive that is there, or begin one, though the tree has another
     #[arg(long)]
     new_archive: bool,
->>>>>>> away
     #[command(flatten)]
     metrics: MetricsArgs,
 }

@@ -15,13 +15,9 @@ use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
 use crate::event::{Date, EventPath, NodeName};
 use crate::live::{FileState, Listing, LiveTree, PartitionReader, StampDigest};
-<<<<<<< HEAD
+use crate::ops::bond::Bond;
 use crate::ops::prune::since;
 use crate::ops::{Context, Finding, Findings};
-=======
-use crate::ops::bond::Bond;
-use crate::ops::{Context, Finding};
->>>>>>> away
 use crate::policy::{InvalidRule, Policy};
 use crate::progress::Progress;
 use crate::segment::{
@@ -75,17 +71,30 @@ impl<'a, 'm> DayRun<'a, 'm> {
         policy: &'a Policy,
         context: &'a Context,
         date: Date,
-        named: usize,
     ) -> Self {
         let report = RotatedDay { date: date.to_string(), ..RotatedDay::default() };
-<<<<<<< HEAD
-        let findings = Findings::beside(named);
-        let staying = Findings::beside(named);
+        let (findings, staying) = (Findings::default(), Findings::default());
         let is_late = manifest.manifest().segments_of(date).next().is_some();
-        Self { live, archive, manifest, policy, context, date, report, findings, staying, is_late }
-=======
-        Self { live, archive, manifest, bond, policy, context, date, report, findings: Vec::new() }
->>>>>>> away
+        Self {
+            live,
+            archive,
+            manifest,
+            bond,
+            policy,
+            context,
+            date,
+            report,
+            findings,
+            staying,
+            is_late,
+        }
+    }
+
+    /// Names fewer findings, since the report has so many already.
+    pub(super) fn beside(mut self, named: usize) -> Self {
+        self.findings = Findings::beside(named);
+        self.staying = Findings::beside(named);
+        self
     }
 
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
@@ -377,19 +386,15 @@ impl<'a, 'm> DayRun<'a, 'm> {
     fn record_segment(&mut self, name: &SegmentName, summary: &SegmentSummary) -> Result<()> {
         let token = self.context.next_token();
         self.archive.write_checksum(name, &summary.sha256, token, self.manifest.lock())?;
-<<<<<<< HEAD
         let record = self.manifest.append(self.record(name, summary))?;
         let keep = self.policy.retain.keep_of(name.class.as_deref());
         if self.context.outlives(since(name, record, record.time), keep) {
             self.report.outlived += summary.events;
         }
-=======
-        self.manifest.append(self.record(name, summary))?;
         // From here on the tree has events in this archive; none of them is removed before
         // the tree knows in which one.
         self.bond.recorded();
         self.bond.tie(self.manifest.manifest(), self.context);
->>>>>>> away
         Ok(())
     }
 

@@ -196,13 +196,9 @@ pub fn rotate(
             report.left_days.push(date.to_string());
             continue;
         }
-<<<<<<< HEAD
-        let named = report.findings.len();
-        let mut run = day::DayRun::new(&live, &archive, &mut writer, policy, context, date, named);
-=======
         let mut run =
-            day::DayRun::new(&live, &archive, &mut writer, &mut bond, policy, context, date);
->>>>>>> away
+            day::DayRun::new(&live, &archive, &mut writer, &mut bond, policy, context, date)
+                .beside(report.findings.len());
         let outcome = run.run(progress);
         let day::DayRun { report: day_report, findings, .. } = run;
         report.findings.extend(findings.into_named());
