@@ -14,3 +14,4 @@ mod expiry;
 mod layout;
 mod note;
 mod staging;
+mod sync;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::AsFd;
 
-use super::pull::{claimed, fetch_files};
+use super::pull::{SMALL_BYTES, claimed, fetch_files};
 use super::rsync::{Ended, Kind, Listed, Rsync};
 use super::staging::Staging;
 use super::{SyncOptions, SyncReport};
@@ -158,7 +158,10 @@ impl<'a> Outlet<'a> {
             let mtime = seconds(arrival.mtime);
             match self.listed.get(&arrival.path.to_string()) {
                 Some((bytes, time))
-                    if *bytes == arrival.bytes.len() as u64 && *time == mtime && !self.checksum =>
+                    if *bytes == arrival.bytes.len() as u64
+                        && *time == mtime
+                        && (*bytes > SMALL_BYTES || self.dry_run)
+                        && !self.checksum =>
                 {
                     self.report.already_live += 1;
                 }

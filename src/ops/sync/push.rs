@@ -11,11 +11,11 @@ use super::remote::RemoteRoot;
 use super::rsync::Rsync;
 use super::staging::Staging;
 use super::{SyncOptions, SyncReport, nothing_there};
+use crate::Result;
 use crate::archive::Manifest;
 use crate::ops::{Context, Finding};
 use crate::progress::Progress;
 use crate::store::Store;
-use crate::Result;
 
 pub(super) fn push(
     source: &Store,
