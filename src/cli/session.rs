@@ -9,9 +9,9 @@ use std::sync::Arc;
 use hlarchive::Error;
 use hlarchive::archive::By;
 use hlarchive::event::Timestamp;
-use hlarchive::ops::Context;
 use hlarchive::ops::metrics::{Gauge, Scope};
-use hlarchive::policy::Policy;
+use hlarchive::ops::{Context, user_name};
+use hlarchive::policy::{EventRules, LenientRules, Policy};
 use hlarchive::remote::Lazy;
 use hlarchive::store::{Notice, Notices, Store};
 
@@ -96,6 +96,16 @@ impl Session {
     /// The policy in force.
     pub(super) fn policy(&self) -> Result<Policy, Failure> {
         Ok(policy(self.global.policy.as_deref())?)
+    }
+
+    /// The rules of emitting, as far as the policy says them. Nothing that is wrong with it
+    /// keeps an event from being kept; it is named.
+    pub(super) fn event_rules(&self) -> EventRules {
+        let LenientRules { rules, warning } = event_rules(self.global.policy.as_deref());
+        if let Some(warning) = warning {
+            self.warn(&warning);
+        }
+        rules
     }
 
     /// Who acts now, for actions that the policy may want to be told. A policy that is not
@@ -337,6 +347,15 @@ pub(super) fn policy(named: Option<&Path>) -> hlarchive::Result<Policy> {
     }
 }
 
+/// The rules of emitting, and what is wrong with the policy that should say them.
+pub(super) fn event_rules(named: Option<&Path>) -> LenientRules {
+    match (named, std::fs::symlink_metadata(SYSTEM_POLICY)) {
+        (Some(path), _) => EventRules::load_lenient(path),
+        (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => LenientRules::default(),
+        (None, _) => EventRules::load_lenient(Path::new(SYSTEM_POLICY)),
+    }
+}
+
 /// Random bytes.
 pub(super) fn seed() -> hlarchive::Result<[u8; 32]> {
     let mut seed = [0; 32];
@@ -351,11 +370,22 @@ pub(super) fn seed() -> hlarchive::Result<[u8; 32]> {
 
 /// Who acts at this time, by which command.
 pub(super) fn context(now: Timestamp, command: String) -> hlarchive::Result<Context> {
-    let user = ["USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-        .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
-    Ok(Context::new(now, By { user, host: host_name(), command }, seed()?))
+    // What $USER says is anybody's word.
+    let user = user_name(rustix::process::geteuid().as_raw());
+    let by = By { user, sudo_user: sudo_user(), host: host_name(), command };
+    Ok(Context::new(now, by, seed()?))
+}
+
+/// Who asked sudo for this process, by the number that sudo gives, else by the name.
+fn sudo_user() -> Option<String> {
+    const MAX_LEN: usize = 64;
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let name = match set("SUDO_UID").and_then(|uid| uid.parse().ok()) {
+        Some(uid) => user_name(uid),
+        None => set("SUDO_USER")?,
+    };
+    let is_plain = name.len() <= MAX_LEN && !name.chars().any(|c| c.is_control() || c == ' ');
+    is_plain.then_some(name)
 }
 
 /// The system's time.

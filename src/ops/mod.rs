@@ -35,6 +35,11 @@ use crate::event::Timestamp;
 use crate::policy::AuditRules;
 use crate::segment::Sha256Hash;
 
+/// Gives the name of a user, as `/etc/passwd` has it; the number of one whom it does not name.
+pub fn user_name(uid: u32) -> String {
+    crate::fs::user_name(uid).unwrap_or_else(|| uid.to_string())
+}
+
 /// Who acts, and when. All that an operation must not find out by itself.
 #[derive(Debug, Clone)]
 pub struct Context {

@@ -17,6 +17,7 @@ mod attempts;
 mod bad_input;
 mod compact;
 mod emit;
+mod emit_anyway;
 mod emit_batch;
 mod export;
 mod follow;

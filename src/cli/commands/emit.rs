@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use hlarchive::Error;
+use hlarchive::event::NodeName;
 use hlarchive::ops::emit::{BatchInput, BatchLine, Emitted, NewEvent, emit, emit_batch};
 
 use crate::cli::args::{Format, instant};
@@ -72,7 +73,7 @@ impl Args {
         } else {
             &[Format::Path, Format::Json, Format::Ndjson]
         })?;
-        let policy = session.policy()?;
+        let rules = session.event_rules();
         let context = session.context()?;
         let timestamp = match &self.timestamp {
             Some(text) => Some(text.parse().or_else(|_| {
@@ -95,7 +96,7 @@ impl Args {
                 "--payload -: standard input holds the batch; give the payload in its lines",
             ));
         } else {
-            read_payload(self.payload, policy.events.max_bytes)?
+            read_payload(self.payload, rules.max_bytes)?
         };
         let new = NewEvent {
             event_type: self.event_type.unwrap_or_default(),
@@ -104,11 +105,12 @@ impl Args {
             service: self.service,
             correlation_id: self.correlation_id,
             payload,
-            node: self.node.unwrap_or_else(session::host_name),
+            node: self.node.clone().unwrap_or_else(session::host_name),
             timestamp,
         };
         if !batch {
-            let emitted = emit(&session.store, &policy.events, &context, &new)?;
+            let emitted = emit(&session.store, &rules, &context, &new)
+                .map_err(|error| naming_the_flag(error, self.node.is_none()))?;
             print(session, &emitted, format)?;
             return Ok(Exit::Done);
         }
@@ -117,7 +119,7 @@ impl Args {
         let stop = Stop::listen();
         let stats = emit_batch(
             &store,
-            &policy.events,
+            &rules,
             &context,
             BatchInput {
                 lines: InterruptibleStdin::new()?,
@@ -130,6 +132,7 @@ impl Args {
                     .and_then(|()| session.flush())
                     .or_else(keep_going),
                 Err(error) => {
+                    let error = naming_the_flag(error, self.node.is_none());
                     let exit = exit::code(&error);
                     let _ = session.flush();
                     let reason = match &error {
@@ -167,6 +170,24 @@ fn keep_going(failure: Failure) -> hlarchive::Result<()> {
     match failure {
         Failure::ClosedPipe => Ok(()),
         Failure::Library(error) => Err(error),
+    }
+}
+
+/// Adds the way out to an error about the node where the machine's own name is the trouble.
+fn naming_the_flag(error: Error, is_default: bool) -> Error {
+    let host = session::host_name();
+    match error {
+        Error::BadEvent { what, reason }
+            if is_default
+                && what == "node"
+                && NodeName::for_writing(&host).is_err_and(|error| error.0 == reason) =>
+        {
+            Error::BadEvent {
+                what,
+                reason: format!("{reason}; it is this machine's name: give another by --node"),
+            }
+        }
+        other => other,
     }
 }
 
@@ -217,6 +238,7 @@ fn read_payload(flag: String, most: u64) -> Result<String, Failure> {
         let reason = format!("{name} has more than {most} bytes (events.max_bytes)");
         return Err(Error::bad_event("payload", reason).into());
     }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
     String::from_utf8(bytes)
         .map_err(|_| Error::bad_event("payload", format!("{name} is not UTF-8 text")).into())
 }

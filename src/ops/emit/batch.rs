@@ -22,6 +22,9 @@ const GROUP: usize = 256;
 /// Bytes of lines that are held together.
 const GROUP_BYTES: usize = 8 << 20;
 
+/// What may stand before UTF-8 text, and means nothing.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What became of one line.
 #[derive(Debug)]
 pub struct BatchLine {
@@ -115,6 +118,12 @@ pub fn emit_batch<R: Read>(
             }
             Err(error) => return Err(error),
         };
+        if number == 1
+            && let Some(rest) = line.strip_prefix(BYTE_ORDER_MARK)
+        {
+            // Some editors and Windows put it before the first line.
+            line = rest.to_vec();
+        }
         if complete && line.trim_ascii().is_empty() {
             continue;
         }
