@@ -393,6 +393,14 @@ pub(super) fn now() -> Timestamp {
     std::time::SystemTime::now().into()
 }
 
+/// When this program was made, as far as whoever built it said so; else before when none was.
+pub(super) fn built() -> Timestamp {
+    const FIRST_MICROS: i64 = 1_777_593_600 * Timestamp::MICROS_PER_SECOND;
+    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse::<i64>().ok());
+    let micros = said.and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND));
+    Timestamp::from_micros(micros.unwrap_or(0).max(FIRST_MICROS))
+}
+
 /// This machine's name.
 pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

@@ -14,8 +14,8 @@ pub use batch::{BatchInput, BatchLine, BatchStats, emit_batch};
 
 use crate::event::{Event, EventName, EventPath, EventType, NodeName, Severity, Timestamp, shown};
 use crate::live::{LiveTree, PlaceOptions, Placed, place};
-use crate::ops::Context;
-use crate::policy::{EventRules, UnknownTypes};
+use crate::ops::{Context, is_future};
+use crate::policy::{EventRules, FutureRule, UnknownTypes};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -117,6 +117,10 @@ fn prepare(new: &NewEvent, rules: &EventRules, context: &Context) -> Result<Prep
     }
     let payload = check_payload(&new.payload)?;
     let timestamp = new.timestamp.unwrap_or(context.now);
+    let warning = match (warning, check_future(timestamp, rules, context.now)?) {
+        (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+        (one, other) => one.or(other),
+    };
     let mut random = [0; 10];
     random.copy_from_slice(&context.draw()[..10]);
     let millis = u64::try_from(timestamp.micros().div_euclid(1000)).unwrap_or(0);
@@ -164,6 +168,24 @@ fn check_type(event_type: &EventType, rules: &EventRules) -> Result<Option<Strin
         ));
     }
     Ok(Some(format!("type: {word} is not a known type{hint}")))
+}
+
+/// Looks whether an event claims to come from the future.
+fn check_future(
+    timestamp: Timestamp,
+    rules: &EventRules,
+    now: Timestamp,
+) -> Result<Option<String>> {
+    if !is_future(timestamp, now) {
+        return Ok(None);
+    }
+    let reason = format!("{timestamp} is later than now, {now}");
+    match rules.future {
+        FutureRule::Reject => Err(Error::bad_event("timestamp", reason)),
+        FutureRule::Warn => {
+            Ok(Some(format!("timestamp: {reason}; the event counts for nothing until then")))
+        }
+    }
 }
 
 fn check_field(what: &str, value: &str) -> Result<()> {

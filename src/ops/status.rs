@@ -14,10 +14,10 @@ use super::hold::Holds;
 use super::metrics::{self, LastEnd};
 use super::prune::{PruneOptions, PrunePlan};
 use super::rotate::{PlannedDay, RotateOptions};
-use super::{Context, Finding, prune, rotate};
+use super::{Context, Finding, is_future, prune, rotate};
 use crate::Result;
 use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName};
-use crate::event::{Date, Timestamp};
+use crate::event::{Date, EventPath, Timestamp};
 use crate::policy::Policy;
 use crate::segment::SegmentReader;
 use crate::store::Store;
@@ -152,7 +152,7 @@ pub struct Totals {
 /// Counts what a history holds: a listing of the live days and a look at the manifest.
 pub fn totals(store: &Store) -> Result<Totals> {
     let mut status = Status::default();
-    live(store, None, &mut status)?;
+    live(store, None, None, &mut status)?;
     let mut archived = ArchivedStatus::default();
     if let Some(archive) = store.archive()? {
         segments(&Manifest::load(&archive)?, &mut archived, &mut |_, _| {});
@@ -169,7 +169,7 @@ pub fn status(
 ) -> Result<Status> {
     let mut status = Status::default();
     // As readers do: what moves in between is seen twice and never not at all.
-    live(store, Some(options.calendar_from), &mut status)?;
+    live(store, Some(options.calendar_from), Some(context.now), &mut status)?;
     if let Some(archive) = store.archive()? {
         let manifest = Manifest::load(&archive)?;
         archived(&archive, &manifest, options, &mut status);
@@ -228,8 +228,14 @@ fn advice(operation: &str, failure: &LastEnd, record: Option<&LastRun>) -> &'sta
     }
 }
 
-fn live(store: &Store, calendar_from: Option<Date>, status: &mut Status) -> Result<()> {
+fn live(
+    store: &Store,
+    calendar_from: Option<Date>,
+    now: Option<Timestamp>,
+    status: &mut Status,
+) -> Result<()> {
     let Some(live) = store.live()? else { return Ok(()) };
+    let mut future: Option<(EventPath, u64)> = None;
     let mut days = BTreeSet::new();
     for date in live.dates()?.0 {
         let listing = live.list(date)?;
@@ -248,9 +254,24 @@ fn live(store: &Store, calendar_from: Option<Date>, status: &mut Status) -> Resu
             status.live.bytes += size.ok().flatten().unwrap_or(0);
         }
         status.live.files += listing.len() as u64;
+        if let Some(now) = now.filter(|now| date >= now.date()) {
+            for path in (0..listing.len()).map(|number| listing.path(number)) {
+                if is_future(path.sort_parts().1, now) {
+                    future.get_or_insert((path, 0)).1 += 1;
+                }
+            }
+        }
         if calendar_from.is_some_and(|from| date >= from) {
             status.calendar.entry(date).or_default().events = listing.len() as u64;
         }
+    }
+    if let Some((path, number)) = future {
+        let more = number - 1;
+        let others = if more > 0 { format!(", and {more} others") } else { String::new() };
+        let reason = format!(
+            "it is dated later than now{others}: whose clock was wrong? It counts for nothing until then"
+        );
+        status.findings.push(Finding::new(path.to_string(), reason));
     }
     status.live.days = days.len() as u64;
     status.live.first_day = days.first().map(ToString::to_string);

@@ -15,6 +15,7 @@ mod support;
 mod always;
 mod attempts;
 mod bad_input;
+mod clocks;
 mod compact;
 mod emit;
 mod emit_anyway;

@@ -1,10 +1,13 @@
 //! `hlarchive emit`.
 
 use std::io::Read;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use hlarchive::Error;
-use hlarchive::event::NodeName;
+use hlarchive::event::{Date, NodeName, Timestamp};
 use hlarchive::ops::emit::{BatchInput, BatchLine, Emitted, NewEvent, emit, emit_batch};
+use hlarchive::store::Store;
 
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{self, Exit, Failure};
@@ -90,6 +93,8 @@ impl Args {
             })?),
             None => None,
         };
+        // What stands in the clock's way of being right is looked for beside the work.
+        let clock = timestamp.is_none().then(|| Clock::look(&session.store));
         let batch = self.batch;
         let payload = if batch && self.payload == "-" {
             return Err(Failure::usage(
@@ -112,6 +117,8 @@ impl Args {
             let emitted = emit(&session.store, &rules, &context, &new)
                 .map_err(|error| naming_the_flag(error, self.node.is_none()))?;
             print(session, &emitted, format)?;
+            session.flush()?;
+            doubt(session, clock);
             return Ok(Exit::Done);
         }
         let store = session.store.clone();
@@ -147,6 +154,7 @@ impl Args {
                 }
             },
         )?;
+        doubt(session, clock);
         if stats.refused_lines > 0 {
             session.remark(&format!(
                 "hlarchive: {} of {} lines became no event",
@@ -170,6 +178,48 @@ fn keep_going(failure: Failure) -> hlarchive::Result<()> {
     match failure {
         Failure::ClosedPipe => Ok(()),
         Failure::Library(error) => Err(error),
+    }
+}
+
+/// What tells whether the machine's clock can be right, looked for by a thread of its own: an
+/// archive that does not answer keeps no event, and no script, waiting.
+struct Clock(mpsc::Receiver<Option<Date>>);
+
+impl Clock {
+    const PATIENCE: Duration = Duration::from_millis(500);
+
+    fn look(store: &Store) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        let store = store.clone();
+        let look = move || {
+            let archive = store.archive().ok().flatten();
+            // Nobody may be listening any more.
+            let _ = sender.send(archive.and_then(|archive| archive.newest_day().ok().flatten()));
+        };
+        // Without a thread nothing is sent, and nothing known.
+        let _ = std::thread::Builder::new().spawn(look);
+        Self(receiver)
+    }
+
+    /// Returns before what the time `now` cannot be.
+    fn doubt(&self, now: Timestamp) -> Option<String> {
+        let built = session::built();
+        if now < built {
+            return Some(format!("before this hlarchive was made, {}", built.date()));
+        }
+        let newest = self.0.recv_timeout(Self::PATIENCE).ok().flatten()?;
+        (now.date() < newest).then(|| format!("before the newest archived day, {newest}"))
+    }
+}
+
+/// Warns when an event got its time from a clock that cannot be right.
+fn doubt(session: &Session, clock: Option<Clock>) {
+    if let Some(reason) = clock.and_then(|clock| clock.doubt(session.now)) {
+        session.warn(&format!(
+            "the clock says {}, which is {reason}: is it set? The event is kept under that time; \
+             --timestamp gives another",
+            session.now
+        ));
     }
 }
 

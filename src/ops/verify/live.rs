@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use super::{VerifyOptions, VerifyReport};
 use crate::Result;
 use crate::archive::{ArchiveDir, Manifest};
-use crate::event::{EventHead, EventPath};
+use crate::event::{EventHead, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
-use crate::ops::Finding;
 use crate::ops::rotate::archived::{Archived, merge_join};
+use crate::ops::{Finding, is_future};
 use crate::progress::{Progress, Unit};
 use crate::segment::Sha256Hash;
 
@@ -19,6 +19,7 @@ pub(super) fn verify_live(
     live: &LiveTree,
     archived: Option<(&ArchiveDir, &Manifest)>,
     options: &VerifyOptions,
+    now: Timestamp,
     progress: &dyn Progress,
     report: &mut VerifyReport,
 ) -> Result<()> {
@@ -54,7 +55,8 @@ pub(super) fn verify_live(
                     let reason = match partition.read_into(&path.node, &path.name, buffer) {
                         Ok(FileState::Gone) => None,
                         Ok(FileState::Read(_)) => {
-                            judge(&path, buffer, twice.get(&number).map_or(&[], Vec::as_slice))
+                            let archived = twice.get(&number).map_or(&[][..], Vec::as_slice);
+                            judge(&path, buffer, archived, now)
                         }
                         Ok(FileState::NotRegular(kind)) => {
                             Some(format!("it is {kind}, not a file"))
@@ -80,7 +82,12 @@ pub(super) fn verify_live(
     Ok(())
 }
 
-fn judge(path: &EventPath, bytes: &[u8], archived: &[Sha256Hash]) -> Option<String> {
+fn judge(
+    path: &EventPath,
+    bytes: &[u8],
+    archived: &[Sha256Hash],
+    now: Timestamp,
+) -> Option<String> {
     if !archived.is_empty() && !archived.contains(&Sha256Hash::of(bytes)) {
         return Some(
             "another event of this name is archived; the next rotate keeps both".to_owned(),
@@ -92,6 +99,12 @@ fn judge(path: &EventPath, bytes: &[u8], archived: &[Sha256Hash]) -> Option<Stri
     };
     if head.timestamp.date() != path.date {
         return Some(format!("its timestamp {} is not of this day", head.timestamp));
+    }
+    if is_future(head.timestamp, now) {
+        return Some(format!(
+            "its timestamp {} is later than now: whose clock was wrong?",
+            head.timestamp
+        ));
     }
     if head.node != path.node.as_str() {
         return Some(format!(
