@@ -84,7 +84,7 @@ class Emitted(NamedTuple):
     """What became of an event. ``str()`` gives the path."""
 
     path: str
-    """The file that was written."""
+    """The file that was written; empty where the event is kept in a warning alone."""
     id: str
     """The event's own id."""
     correlation_id: str
@@ -130,7 +130,7 @@ def emit_event(
         _fail(_text(result.stderr), result.returncode)
     _warn(_text(result.stderr))
     written = json.loads(result.stdout)
-    return Emitted(written["path"], written["id"], written["correlation_id"])
+    return Emitted(written["path"] or "", written["id"], written["correlation_id"])
 
 
 def list_events(

@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use hlarchive::Error;
 use hlarchive::archive::By;
 use hlarchive::event::Timestamp;
+use hlarchive::ops::emit::{OnError, take_in};
 use hlarchive::ops::metrics::{Gauge, Scope};
 use hlarchive::ops::{Context, user_name};
 use hlarchive::policy::{EventRules, LenientRules, Policy};
@@ -106,6 +107,45 @@ impl Session {
             self.warn(&warning);
         }
         rules
+    }
+
+    /// What becomes of events that cannot be placed.
+    pub(super) fn on_error(&self, best_effort: bool) -> OnError {
+        let wanted = std::env::var("HLARCHIVE_ON_ERROR").unwrap_or_default();
+        let wanted = if best_effort { "spool" } else { wanted.as_str() };
+        match (wanted, spool()) {
+            ("spool", Some(spool)) => OnError::Spool(spool),
+            ("spool" | "warn", _) => OnError::Warn,
+            ("" | "fail", _) => OnError::Fail,
+            _ => {
+                self.warn("HLARCHIVE_ON_ERROR is none of spool, warn and fail, and counts as fail");
+                OnError::Fail
+            }
+        }
+    }
+
+    /// Takes in what waits in the spool, if there is one. That it cannot be taken in now keeps
+    /// nothing else from being done.
+    pub(super) fn take_in_spool(&self, most: usize) {
+        let Some(spool) = spool() else { return };
+        let taken = self.context().map(|context| take_in(&self.store, &context, &spool, most));
+        match taken {
+            Ok(Ok(report)) => {
+                if report.taken > 0 {
+                    let events = if report.taken == 1 { "event" } else { "events" };
+                    let from = spool.display();
+                    self.remark(&format!(
+                        "hlarchive: took in {} {events} from {from}",
+                        report.taken
+                    ));
+                }
+                for finding in report.findings.iter().take(10) {
+                    self.warn(&format!("{}: {finding}", spool.display()));
+                }
+            }
+            Ok(Err(error)) => self.warn(&error.to_string()),
+            Err(_) => {}
+        }
     }
 
     /// Who acts now, for actions that the policy may want to be told. A policy that is not
@@ -345,6 +385,11 @@ pub(super) fn policy(named: Option<&Path>) -> hlarchive::Result<Policy> {
         Err(error) if error.is_not_found() => Policy::built_in(),
         loaded => loaded,
     }
+}
+
+/// Where events wait that could not be placed.
+pub(super) fn spool() -> Option<PathBuf> {
+    std::env::var_os("HLARCHIVE_SPOOL").filter(|spool| !spool.is_empty()).map(PathBuf::from)
 }
 
 /// The rules of emitting, and what is wrong with the policy that should say them.

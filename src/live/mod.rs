@@ -16,6 +16,7 @@ pub use batch::{BatchItem, place_batch};
 pub use bulk::{BulkPlacer, BulkStats};
 pub use listing::Listing;
 pub use partition::{FileStamp, FileState, PartitionReader, Removal, StampDigest};
+pub(crate) use place::sync_placed;
 pub use place::{PlaceOptions, Placed, place};
 pub use tree::{LiveTree, Oddity};
 

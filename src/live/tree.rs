@@ -56,7 +56,12 @@ impl LiveTree {
         &self.root
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    /// A tree that was opened already.
+    pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
+        Self { root: root.to_owned(), dir }
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::emit::spooled;
 use super::hold::Holds;
 use super::metrics::{self, LastEnd};
 use super::prune::{PruneOptions, PrunePlan};
@@ -38,6 +39,8 @@ pub struct StatusOptions {
     pub calendar_from: Date,
     /// The caller vouches for [`Context::now`].
     pub trust_now: bool,
+    /// The directory in which events wait that could not be placed, if there is one.
+    pub spool: Option<PathBuf>,
     /// The file in which runs leave [`metrics`] of themselves, if there is one.
     pub metrics: Option<PathBuf>,
 }
@@ -133,11 +136,19 @@ pub struct Status {
     pub new_invalid: u64,
     /// Conflicts recorded since the options' time.
     pub new_conflicts: u64,
+    /// Events that wait in the spool.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub spooled: u64,
     /// What somebody should see to.
     pub findings: Vec<Finding>,
     /// The days of the calendar with anything to show.
     #[serde(skip)]
     pub calendar: BTreeMap<Date, CalendarDay>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How much a history holds.
@@ -177,7 +188,28 @@ pub fn status(
     }
     plans(store, policy, context, options, &mut status);
     runs(store, options.metrics.as_deref(), &mut status);
+    if let Some(spool) = &options.spool {
+        waiting(spool, &mut status);
+    }
     Ok(status)
+}
+
+/// What waits in the spool is not in the history yet.
+fn waiting(spool: &Path, status: &mut Status) {
+    let path = spool.display().to_string();
+    match spooled(spool) {
+        Ok(0) => {}
+        Ok(events) => {
+            status.spooled = events;
+            let verb = if events == 1 { "event waits" } else { "events wait" };
+            let reason = format!(
+                "{events} {verb} here that could not be placed; the next emit, rotate or sync \
+                 takes them in"
+            );
+            status.findings.push(Finding::new(path, reason));
+        }
+        Err(error) => status.findings.push(Finding::of(path, &error)),
+    }
 }
 
 /// Operations that nobody need have watched: that one of them failed is something to see to.

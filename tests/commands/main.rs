@@ -43,6 +43,7 @@ mod rotate_odd;
 mod shells;
 mod show;
 mod sign;
+mod spool;
 mod status;
 mod sync;
 mod trace;

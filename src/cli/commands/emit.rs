@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hlarchive::Error;
 use hlarchive::event::{Date, NodeName, Timestamp};
-use hlarchive::ops::emit::{BatchInput, BatchLine, Emitted, NewEvent, emit, emit_batch};
+use hlarchive::ops::emit::{BatchInput, BatchLine, Emitted, Kept, NewEvent, emit_batch, emit_or};
 use hlarchive::store::Store;
 
 use crate::cli::args::{Format, instant};
@@ -14,6 +14,9 @@ use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::session::{self, Session};
 use crate::cli::signals::Stop;
 use crate::cli::stdin::InterruptibleStdin;
+
+/// What an emitter takes in from the spool, at most: it has work of its own.
+const MAX_TAKEN_IN: usize = 256;
 
 /// Write an event; it is on the disk when this returns
 #[derive(Debug, clap::Args)]
@@ -64,6 +67,9 @@ pub(in crate::cli) struct Args {
     /// When it happened [default: now]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     timestamp: Option<String>,
+    /// Keep the event in $HLARCHIVE_SPOOL, or tell it in a warning, if it cannot be placed
+    #[arg(long)]
+    best_effort: bool,
     /// Read events from standard input, one JSON object a line
     #[arg(long)]
     batch: bool,
@@ -95,6 +101,7 @@ impl Args {
         };
         // What stands in the clock's way of being right is looked for beside the work.
         let clock = timestamp.is_none().then(|| Clock::look(&session.store));
+        let on_error = session.on_error(self.best_effort);
         let batch = self.batch;
         let payload = if batch && self.payload == "-" {
             return Err(Failure::usage(
@@ -114,11 +121,14 @@ impl Args {
             timestamp,
         };
         if !batch {
-            let emitted = emit(&session.store, &rules, &context, &new)
+            let emitted = emit_or(&session.store, &rules, &context, &new, &on_error)
                 .map_err(|error| naming_the_flag(error, self.node.is_none()))?;
             print(session, &emitted, format)?;
             session.flush()?;
             doubt(session, clock);
+            if emitted.kept == Kept::Placed {
+                session.take_in_spool(MAX_TAKEN_IN);
+            }
             return Ok(Exit::Done);
         }
         let store = session.store.clone();
@@ -132,6 +142,7 @@ impl Args {
                 lines: InterruptibleStdin::new()?,
                 defaults: &new,
                 clock: &session::now,
+                on_error: &on_error,
                 stop: &|| stop.asked(),
             },
             &mut |line: BatchLine| match line.outcome {
@@ -155,6 +166,7 @@ impl Args {
             },
         )?;
         doubt(session, clock);
+        session.take_in_spool(MAX_TAKEN_IN);
         if stats.refused_lines > 0 {
             session.remark(&format!(
                 "hlarchive: {} of {} lines became no event",
@@ -256,6 +268,19 @@ fn print(session: &mut Session, emitted: &Emitted, format: Format) -> Result<(),
         session.warn(warning);
     }
     let file = emitted.file.display().to_string();
+    match &emitted.kept {
+        Kept::Placed => {}
+        Kept::Spooled { cause } => session.warn(&format!(
+            "{cause}; the event waits in {file}, and the next emit, rotate or sync takes it in"
+        )),
+        Kept::Told { cause, event } => {
+            session.warn(&format!("{cause}; the event is kept nowhere but in this line: {event}"));
+            if format == Format::Path {
+                return Ok(());
+            }
+        }
+    }
+    let file = (!matches!(emitted.kept, Kept::Told { .. })).then_some(file);
     if matches!(format, Format::Json | Format::Ndjson) {
         let object = serde_json::json!({
             "path": file,
@@ -264,7 +289,7 @@ fn print(session: &mut Session, emitted: &Emitted, format: Format) -> Result<(),
         });
         session.line(&object.to_string())
     } else {
-        session.line(&file)
+        session.line(&file.unwrap_or_default())
     }
 }
 

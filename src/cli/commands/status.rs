@@ -14,7 +14,7 @@ use crate::cli::calendar::{calendar, first_day};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::{Measured, MetricsArgs, Place};
 use crate::cli::output::short_time;
-use crate::cli::session::Session;
+use crate::cli::session::{self, Session};
 use crate::cli::table::{fit, wrap};
 
 /// Show on one screen how the history stands and who is needed
@@ -102,6 +102,7 @@ impl Args {
             since,
             calendar_from: first_day(session.now.date()),
             trust_now: self.now.is_some(),
+            spool: session::spool(),
             metrics: place.map(|place| place.path),
         };
         let (mut report, cost) = look(&session.store, &policy, &context, &options)?;
