@@ -9,4 +9,5 @@
 mod common;
 mod support;
 
+mod emit_goes_on;
 mod layout;
