@@ -29,7 +29,7 @@ pub(super) struct Rules {
 }
 
 /// Understands the text as TOML.
-fn toml<'a>(source: Source<'a>) -> Result<Spanned<DeTable<'a>>, PolicyError> {
+fn toml(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, PolicyError> {
     DeTable::parse(source.text).map_err(|error| {
         let reason = error.message().trim().replace('\n', ", ");
         match error.span() {

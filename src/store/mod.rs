@@ -73,12 +73,11 @@ impl Store {
     pub fn default_archive(root: &Path) -> PathBuf {
         // "." and "/srv/.." have no name of their own.
         let settled;
-        let root = match root.file_name() {
-            Some(_) => root,
-            None => {
-                settled = fs::settled(root);
-                settled.as_path()
-            }
+        let root = if root.file_name().is_some() {
+            root
+        } else {
+            settled = fs::settled(root);
+            settled.as_path()
         };
         let mut name = root.file_name().unwrap_or_default().to_os_string();
         name.push("-archive");

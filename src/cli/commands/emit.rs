@@ -67,7 +67,7 @@ pub(in crate::cli) struct Args {
     /// When it happened [default: now]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     timestamp: Option<String>,
-    /// Keep the event in $HLARCHIVE_SPOOL, or tell it in a warning, if it cannot be placed
+    /// If the event cannot be placed, keep it in the spool, else in a warning
     #[arg(long)]
     best_effort: bool,
     /// Read events from standard input, one JSON object a line

@@ -49,15 +49,14 @@ pub(super) fn emit_event(call: &Call, wanted: EmitEvent) -> Answer {
             Trouble(format!("timestamp: \"{shown}\" is not ISO 8601, as 2026-05-16T10:11:12Z is"))
         })
     });
-    let node = match wanted.node {
-        Some(node) => node,
-        None => {
-            let host = host_name();
-            NodeName::for_writing(&host).map_err(|error| {
-                Trouble(format!("node: {error}; it is this machine's name: give another"))
-            })?;
-            host
-        }
+    let node = if let Some(node) = wanted.node {
+        node
+    } else {
+        let host = host_name();
+        NodeName::for_writing(&host).map_err(|error| {
+            Trouble(format!("node: {error}; it is this machine's name: give another"))
+        })?;
+        host
     };
     let severity = hlarchive::event::Severity::from(wanted.severity);
     let new = NewEvent {

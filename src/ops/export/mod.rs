@@ -159,6 +159,7 @@ pub fn export(
         return Err(part::not_built());
     }
     if let ExportTarget::Directory(directory) = &options.target {
+        // An export into what it reads would be taken for a part of that.
         store.check_outside(directory, "export")?;
     }
     let events = store.events(Query {
@@ -177,8 +178,6 @@ pub fn export(
     progress.end();
     outcome.map(|()| run.report)
 }
-
-/// An export into what it reads would be taken for a part of that.
 
 /// Events as bytes, in their order.
 struct Rows {
