@@ -99,7 +99,7 @@ impl Args {
             session.take_in_spool(usize::MAX);
         }
         let bar = Bar::new(session);
-        let report = sync(&source, &destination, &session.context()?, &options, &bar)?;
+        let report = sync(&source, &destination, &session.taking_in()?, &options, &bar)?;
         session.measured(|| of_sync(&report));
         print(session, &report, format)
     }
@@ -155,6 +155,13 @@ fn sentence(report: &SyncReport) -> String {
             "; {} of {} known by content",
             report.segments_known,
             count(report.segments, "segment")
+        ));
+    }
+    if report.outlived > 0 {
+        let are = verb(report.outlived, "is", "are");
+        line.push_str(&format!(
+            "; {} of the new ones {are} older than the policy keeps them",
+            report.outlived
         ));
     }
     line

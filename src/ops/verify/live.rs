@@ -8,6 +8,7 @@ use crate::archive::{ArchiveDir, Manifest};
 use crate::event::{EventHead, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::ops::rotate::archived::{Archived, merge_join};
+use crate::ops::rotate::files::misfiled;
 use crate::ops::{Finding, is_future};
 use crate::progress::{Progress, Unit};
 use crate::segment::Sha256Hash;
@@ -97,8 +98,8 @@ fn judge(
         Ok(head) => head,
         Err(error) => return Some(format!("not an event: {error}")),
     };
-    if head.timestamp.date() != path.date {
-        return Some(format!("its timestamp {} is not of this day", head.timestamp));
+    if let Some(reason) = misfiled(path, &head) {
+        return Some(reason);
     }
     if is_future(head.timestamp, now) {
         return Some(format!(
