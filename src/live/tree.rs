@@ -62,7 +62,12 @@ impl LiveTree {
         rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    /// A tree that was opened already; `root` names it in messages.
+    pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
+        Self { root: root.to_owned(), dir }
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
 
