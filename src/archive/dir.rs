@@ -16,7 +16,7 @@ use super::heads::HEADS;
 use super::overview::OVERVIEW;
 use super::stub;
 use super::{ArchiveLock, SegmentName};
-use crate::event::{NodeName, shown};
+use crate::event::{Date, NodeName, shown};
 use crate::fs;
 use crate::segment::{Fetch, Piece, SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
@@ -109,6 +109,29 @@ impl ArchiveDir {
             }
         }
         Ok(peers)
+    }
+
+    /// The newest day that has a segment here, from the names of the files alone.
+    pub fn newest_day(&self) -> Result<Option<Date>> {
+        let mut years = BTreeSet::new();
+        self.entries(self.fd(), Path::new(""), &mut |name, file_type| {
+            let is_year = name.len() == 4 && name.bytes().all(|byte| byte.is_ascii_digit());
+            if is_year && file_type == FileType::Directory {
+                years.insert(name.to_owned());
+            }
+        })?;
+        for year in years.iter().rev() {
+            let Some(folder) = self.folder(year)? else { continue };
+            let mut newest = None;
+            self.entries(folder.as_fd(), Path::new(year), &mut |name, _| {
+                let date = name.get(..10).and_then(|date| date.parse::<Date>().ok());
+                newest = newest.max(date);
+            })?;
+            if newest.is_some() {
+                return Ok(newest);
+            }
+        }
+        Ok(None)
     }
 
     /// Its directory.

@@ -97,8 +97,11 @@ impl<'de> Deserialize<'de> for Op {
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct By {
-    /// The user's name or number.
+    /// The name of the user who the process runs as, or the number where there is no name.
     pub user: String,
+    /// Who asked sudo for it, as sudo said it: a claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sudo_user: Option<String>,
     /// The host's name.
     pub host: String,
     /// The command line.

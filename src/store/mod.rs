@@ -35,9 +35,10 @@ pub use row::FoundEvent;
 pub(crate) use row::{bounds, clamp};
 pub use stream::EventStream;
 
-use crate::Result;
+use crate::fs;
 use crate::live::LiveTree;
 use crate::segment::Fetch;
+use crate::{Error, Result};
 
 /// A point at which the world may have changed under a reader; tests change it there.
 #[cfg(not(test))]
@@ -94,6 +95,14 @@ impl Store {
 
     /// The archive that belongs to an event root when none is named.
     pub fn default_archive(root: &Path) -> PathBuf {
+        // "." and "/srv/.." have no name of their own.
+        let settled;
+        let root = if root.file_name().is_some() {
+            root
+        } else {
+            settled = fs::settled(root);
+            settled.as_path()
+        };
         let mut name = root.file_name().unwrap_or_default().to_os_string();
         name.push("-archive");
         root.with_file_name(name)
@@ -107,6 +116,43 @@ impl Store {
     /// The archive's directory.
     pub fn archive_path(&self) -> &Path {
         &self.archive
+    }
+
+    /// Refuses a tree and an archive of which one lies in the other: what one of them takes
+    /// for a day or a segment would be in the way of the other.
+    pub fn check_apart(&self) -> Result<()> {
+        let (root, archive) = (fs::settled(&self.root), fs::settled(&self.archive));
+        let reason = if root == archive {
+            "is the event tree itself"
+        } else if archive.starts_with(&root) {
+            "lies inside the event tree"
+        } else if root.starts_with(&archive) {
+            "holds the event tree"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!(
+            "{}: the archive {reason}, {}; name a directory beside it with --archive",
+            self.archive.display(),
+            self.root.display()
+        )))
+    }
+
+    /// Refuses a directory to write to that is, or lies in, the tree or the archive, for an
+    /// operation that only reads these.
+    pub fn check_outside(&self, directory: &Path, operation: &str) -> Result<()> {
+        let settled = fs::settled(directory);
+        let what = if settled.starts_with(fs::settled(&self.root)) {
+            "the event tree"
+        } else if settled.starts_with(fs::settled(&self.archive)) {
+            "the archive"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!(
+            "{}: this is {what}, which {operation} only reads; choose another directory",
+            directory.display()
+        )))
     }
 
     /// The live tree, if its root exists.

@@ -10,6 +10,7 @@ mod common;
 mod support;
 
 mod burden;
+mod emit_goes_on;
 mod expiry;
 mod layout;
 mod note;

@@ -95,6 +95,7 @@ impl Args {
             let days = plan(&session.store, &policy, &context, &options)?;
             return print_plan(session, &days, format);
         }
+        session.take_in_spool(usize::MAX);
         let bar = Bar::new(session);
         let report = rotate(&session.store, &policy, &context, &options, &bar)?;
         session.measured(|| of_rotate(&report));

@@ -159,7 +159,7 @@ pub fn verify(
     if let (true, Some(live)) = (options.live, &live) {
         let manifest = archive.as_ref().map(Manifest::load).transpose().unwrap_or_default();
         let archived = archive.as_ref().zip(manifest.as_ref());
-        live::verify_live(live, archived, options, progress, &mut report)?;
+        live::verify_live(live, archived, options, context.now, progress, &mut report)?;
     }
     Ok(report)
 }
