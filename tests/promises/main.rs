@@ -24,6 +24,7 @@ mod hostile_tree;
 mod interop;
 mod layers;
 mod man;
+mod one_answer;
 mod opened;
 mod planted;
 mod protocol;
