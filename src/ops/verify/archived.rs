@@ -73,7 +73,7 @@ pub(super) fn verify_segments(
         }
         report.findings.extend(findings.into_iter().map(|reason| Finding::new(&label, reason)));
         if outcome.is_ok() {
-            remark_on_misfiled(archive, name, record, whole && eviction.is_none(), report);
+            name_misfiled(archive, name, record, whole && eviction.is_none(), report);
         }
         if let Err(error) = outcome {
             // Gone since the manifest was read: it expired, or another one took its place.
@@ -94,9 +94,9 @@ pub(super) fn verify_segments(
     progress.end();
 }
 
-/// Names archived events whose timestamps are not of the day that they are filed under. They are
-/// remarks: what is archived never changes, and a question about their time finds them.
-fn remark_on_misfiled(
+/// Names archived events whose timestamps are not of the day that they are filed under. That is
+/// no damage: what is archived never changes, and a question about their time finds them.
+fn name_misfiled(
     archive: &ArchiveDir,
     name: &SegmentName,
     record: &Record,
@@ -114,15 +114,15 @@ fn remark_on_misfiled(
     }
     if misfiled.is_empty() {
         let reason = format!("it holds events of other days than its own: {first} to {last}");
-        report.remarks.push(Finding::new(name.to_string(), reason));
+        report.misfiled.push(Finding::new(name.to_string(), reason));
         return;
     }
     let more = misfiled.len().saturating_sub(MAX_MISFILED);
     misfiled.truncate(MAX_MISFILED);
-    report.remarks.append(&mut misfiled);
+    report.misfiled.append(&mut misfiled);
     if more > 0 {
         let reason = format!("{more} more events of it have timestamps that are not of its day");
-        report.remarks.push(Finding::new(name.to_string(), reason));
+        report.misfiled.push(Finding::new(name.to_string(), reason));
     }
 }
 
