@@ -33,4 +33,5 @@ mod room;
 mod roundtrip;
 mod signals;
 mod units;
+mod vectors;
 mod years;
