@@ -77,12 +77,11 @@ fn whole_torn_and_damaged_manifests_are_told_apart_as_the_vectors_say() {
             .collect();
         fs::create_dir_all(lab.archive()).unwrap();
         fs::write(lab.archive().join("manifest.jsonl"), bytes).unwrap();
-        match text(&vector, "head") {
-            Some(head) => assert_eq!(lab.ok(["manifest", "head"]).trim(), head, "{vector}"),
-            None => {
-                let run = lab.fails(65, ["manifest", "head"]);
-                assert!(run.stderr.contains("line "), "{vector}: {run:?}");
-            }
+        if let Some(head) = text(&vector, "head") {
+            assert_eq!(lab.ok(["manifest", "head"]).trim(), head, "{vector}");
+        } else {
+            let run = lab.fails(65, ["manifest", "head"]);
+            assert!(run.stderr.contains("line "), "{vector}: {run:?}");
         }
     }
 }
