@@ -200,6 +200,7 @@ pub(super) fn path_of_notice(notice: &Notice) -> Option<String> {
     match notice {
         Notice::Invalid { path, .. }
         | Notice::Unreadable { path, .. }
+        | Notice::Misnamed { path, .. }
         | Notice::Conflict { path } => Some(path.to_string()),
         Notice::Oddity { path, .. } | Notice::Damaged { path, .. } => {
             Some(path.display().to_string())

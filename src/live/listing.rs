@@ -92,6 +92,15 @@ impl Listing {
         EventPath { date: self.date, node: self.node(number).clone(), name: self.name(number) }
     }
 
+    /// Returns the instant that a file's name claims; none where it has another form.
+    pub fn instant(&self, number: usize) -> Option<Timestamp> {
+        let entry = &self.entries[number];
+        if entry.kind & AS_TEXT == 0 {
+            return Some(Timestamp::from_micros(entry.time));
+        }
+        self.texts[text_number(entry)].parts().map(|parts| parts.timestamp)
+    }
+
     /// The node whose directory the file lies in.
     pub fn node(&self, number: usize) -> &NodeName {
         &self.nodes[self.entries[number].node as usize]

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::listing::{Builder, Listing};
 use super::note::NOTE;
 use super::partition::PartitionReader;
-use crate::event::{Date, FileName, NodeName};
+use crate::event::{Date, EventName, FileName, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
 
@@ -196,6 +196,45 @@ impl LiveTree {
         if let Err(errno) = read {
             builder.odd(unreadable(below, errno));
         }
+    }
+
+    /// Gives the instants that names in a day's directories claim and that are not of this day;
+    /// none for a name that claims no instant. Opens no file, and holds no name.
+    ///
+    /// What cannot be read is named when the day is listed.
+    pub fn stray_instants(
+        &self,
+        date: Date,
+        stray: &mut dyn FnMut(Option<Timestamp>),
+    ) -> Result<()> {
+        let day_name = date.to_string();
+        let Ok(day) = fs::open_dir(self.fd(), &day_name) else { return Ok(()) };
+        let mut nodes = Vec::new();
+        let failed = |errno| Error::io(self.root.join(&day_name), "read", errno);
+        fs::read_dir(day.as_fd(), &mut |name, file_type| {
+            let node = name.to_str().ok().and_then(|name| name.parse::<NodeName>().ok());
+            if let (Some(node), FileType::Directory) = (node, file_type) {
+                nodes.push(node);
+            }
+        })
+        .map_err(failed)?;
+        for node in nodes {
+            let Ok(directory) = fs::open_dir(day.as_fd(), node.as_str()) else { continue };
+            let _ = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
+                let Some(name) = name.to_str().ok().filter(|name| !name.starts_with('.')) else {
+                    return;
+                };
+                let is_file = file_type == FileType::RegularFile;
+                match EventName::parse(name) {
+                    Some(parts) if is_file && parts.timestamp.date() != date => {
+                        stray(Some(parts.timestamp));
+                    }
+                    None if is_file && name.parse::<FileName>().is_ok() => stray(None),
+                    _ => {}
+                }
+            });
+        }
+        Ok(())
     }
 
     /// When the directories of a day last changed, and which they are: as long as this stays

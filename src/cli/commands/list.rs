@@ -109,6 +109,7 @@ impl Args {
                 (_, true) => Scope::Archived,
                 _ => Scope::Everything,
             },
+            day_by_day: false,
             own_only: false,
         };
         let mut printer = Printer::new(format);

@@ -147,7 +147,7 @@ fn print(
             let line = session.paint.bad(&harmless(&finding.to_string()));
             session.line(&line)?;
         }
-        for remark in &report.remarks {
+        for remark in report.remarks.iter().chain(&report.misfiled) {
             session.line(&format!("(remark) {}", harmless(&remark.to_string())))?;
         }
         let mut parts = Vec::new();

@@ -7,10 +7,14 @@ use crate::archive::copies::only_copy_gone;
 use crate::archive::{
     ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, Stranger, catalogue,
 };
+use crate::event::{EventHead, Timestamp};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::segment::{SegmentReader, SegmentSummary, Sha256Hash, check};
 use crate::{Error, Result};
+
+/// Misfiled events of a segment that are named; of more, their number.
+const MAX_MISFILED: usize = 20;
 
 pub(super) fn verify_segments(
     archive: &ArchiveDir,
@@ -74,6 +78,9 @@ pub(super) fn verify_segments(
             report.segment_bytes = report.segment_bytes.saturating_add(record.bytes.unwrap_or(0));
         }
         report.findings.extend(findings.into_iter().map(|reason| Finding::new(&label, reason)));
+        if outcome.is_ok() {
+            name_misfiled(archive, name, record, whole && eviction.is_none(), report);
+        }
         if let Err(error) = outcome {
             // Gone since the manifest was read: it expired, or another one took its place.
             if error.is_not_found()
@@ -111,6 +118,64 @@ fn lost_copies(
             HashSet::new()
         }
     }
+}
+
+/// Names archived events whose timestamps are not of the day that they are filed under. That is
+/// no damage: what is archived never changes, and a question about their time finds them.
+fn name_misfiled(
+    archive: &ArchiveDir,
+    name: &SegmentName,
+    record: &Record,
+    whole: bool,
+    report: &mut VerifyReport,
+) {
+    let (Some(first), Some(last)) = (record.first, record.last) else { return };
+    if first.date() == name.date && last.date() == name.date {
+        return;
+    }
+    let mut misfiled = Vec::new();
+    if whole {
+        // What cannot be read was named when the segment was checked.
+        let _ = gather_misfiled(archive, name, &mut misfiled);
+    }
+    if misfiled.is_empty() {
+        let reason = format!("it holds events of other days than its own: {first} to {last}");
+        report.misfiled.push(Finding::new(name.to_string(), reason));
+        return;
+    }
+    let more = misfiled.len().saturating_sub(MAX_MISFILED);
+    misfiled.truncate(MAX_MISFILED);
+    report.misfiled.append(&mut misfiled);
+    if more > 0 {
+        let reason = format!("{more} more events of it have timestamps that are not of its day");
+        report.misfiled.push(Finding::new(name.to_string(), reason));
+    }
+}
+
+fn gather_misfiled(
+    archive: &ArchiveDir,
+    name: &SegmentName,
+    misfiled: &mut Vec<Finding>,
+) -> Result<()> {
+    let file = archive.open_segment(name)?;
+    let reader = SegmentReader::open_day(file, &archive.segment_path(name), name.date)?;
+    for number in 0..reader.frames().len() {
+        let stats = reader.index().map(|index| index.frame(number));
+        let is_of_day = |time: Option<Timestamp>| time.is_none_or(|time| time.date() == name.date);
+        if stats.is_some_and(|stats| is_of_day(stats.first) && is_of_day(stats.last)) {
+            continue;
+        }
+        for member in reader.read_frame(number)?.members() {
+            let member = member?;
+            if let Ok(head) = EventHead::parse(member.bytes)
+                && head.timestamp.date() != name.date
+            {
+                let reason = format!("its timestamp {} is not of this day", head.timestamp);
+                misfiled.push(Finding::new(member.path.to_path().to_string(), reason));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A number from 0 up to 1.

@@ -100,6 +100,8 @@ pub struct VerifyReport {
     pub findings: Vec<Finding>,
     /// What is remarkable, but not wrong.
     pub remarks: Vec<Finding>,
+    /// Archived events whose timestamps are not of the day that they are filed under.
+    pub misfiled: Vec<Finding>,
     /// Whether the caller asked to stop before all was checked.
     pub stopped: bool,
 }
