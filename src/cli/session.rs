@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hlarchive::Error;
 use hlarchive::archive::By;
-use hlarchive::event::Timestamp;
+use hlarchive::event::{Litter, SharedLitter, Timestamp};
 use hlarchive::ops::Context;
 use hlarchive::ops::metrics::{Gauge, Scope};
 use hlarchive::policy::Policy;
@@ -52,8 +52,10 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(global: Global, log: Log, words: &[OsString]) -> Self {
         let opens = global.clone();
+        let named = global.policy.clone();
         let store = Store::new(global.root.clone(), global.archive.clone())
-            .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))));
+            .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))))
+            .with_litter(SharedLitter::new(move || litter(named.as_deref())));
         let stdout = io::stdout();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let paint = match global.color {
@@ -350,6 +352,12 @@ pub(super) fn policy(named: Option<&Path>) -> hlarchive::Result<Policy> {
         Err(error) if error.is_not_found() => Policy::built_in(),
         loaded => loaded,
     }
+}
+
+/// What is passed over of other programs, by the policy. Of one that cannot be read, and that
+/// the commands which need it refuse, nothing is taken: then less is passed over, not more.
+fn litter(named: Option<&Path>) -> Litter {
+    policy(named).map(|policy| policy.events.ignore).unwrap_or_default()
 }
 
 /// Random bytes.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::archive::Manifest;
-use crate::event::MAX_EVENT_BYTES;
+use crate::event::{Litter, MAX_EVENT_BYTES};
 use crate::ops::emit::{NewEvent, emit};
 use crate::ops::{Context, Finding};
 use crate::policy::{EventRules, UnknownTypes};
@@ -70,6 +70,7 @@ pub(in crate::ops) fn tell(
         unknown_types: UnknownTypes::Allow,
         types: Vec::new(),
         max_bytes: MAX_EVENT_BYTES,
+        ignore: Litter::default(),
     };
     let new = NewEvent {
         event_type: event_type.to_owned(),

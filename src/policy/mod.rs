@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 pub use keep::Keep;
 pub use quantity::Span;
 
-use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Severity, closest_type};
+use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Litter, Severity, closest_type};
 use crate::{Error, Result};
 
 /// The policy that holds when none is given.
@@ -158,6 +158,8 @@ pub struct EventRules {
     pub types: Vec<String>,
     /// The largest event, in bytes.
     pub max_bytes: u64,
+    /// What is passed over of other programs, in the tree and wherever events are read from.
+    pub ignore: Litter,
 }
 
 /// What is told of the archive's own actions, beside the manifest.

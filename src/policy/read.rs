@@ -8,7 +8,7 @@ use super::{
     AuditRules, Class, EventRules, InvalidRule, Keep, MinFree, PolicyError, RemoteRules,
     RetainRules, RotateRules, UnknownTypes,
 };
-use crate::event::{EventType, MAX_EVENT_BYTES, NodeName, Severity};
+use crate::event::{EventType, Litter, MAX_EVENT_BYTES, NodeName, Pattern, Severity, shown};
 
 /// The longest that `keep_live` may be; more is surely a slip.
 const MAX_KEEP_LIVE: u64 = 10 * 365 * 86_400;
@@ -248,8 +248,12 @@ fn class(list: &Value<'_>, table: &Table<'_>, rotate: &RotateRules) -> Result<Cl
 }
 
 fn events(table: &Table<'_>) -> Result<EventRules, PolicyError> {
-    let mut rules =
-        EventRules { unknown_types: UnknownTypes::Warn, types: Vec::new(), max_bytes: 1 << 20 };
+    let mut rules = EventRules {
+        unknown_types: UnknownTypes::Warn,
+        types: Vec::new(),
+        max_bytes: 1 << 20,
+        ignore: Litter::default(),
+    };
     if let Some(value) = table.get("unknown_types") {
         let expected = "\"allow\", \"warn\" or \"reject\"";
         rules.unknown_types = match value.text(expected)? {
@@ -277,6 +281,14 @@ fn events(table: &Table<'_>) -> Result<EventRules, PolicyError> {
         rules.max_bytes = size(value.text(expected)?)
             .filter(|size| (1 << 10..=MAX_EVENT_BYTES).contains(size))
             .ok_or_else(|| value.wrong(expected))?;
+    }
+    if let Some(value) = table.get("ignore") {
+        let texts = value.texts("a list of patterns for names, such as [\"*.bak\"]")?;
+        let patterns = texts.into_iter().map(|text| {
+            Pattern::parse(text)
+                .map_err(|why| value.error(format!("ignore: \"{}\" {why}", shown(text))))
+        });
+        rules.ignore = Litter::with(patterns.collect::<Result<_, _>>()?);
     }
     table.finish()?;
     Ok(rules)

@@ -34,6 +34,7 @@ pub use stream::EventStream;
 
 use crate::Result;
 use crate::archive::ArchiveDir;
+use crate::event::SharedLitter;
 use crate::live::LiveTree;
 use crate::segment::Fetch;
 
@@ -49,6 +50,7 @@ pub struct Store {
     root: PathBuf,
     archive: PathBuf,
     elsewhere: Option<Arc<dyn Fetch>>,
+    litter: SharedLitter,
 }
 
 impl Store {
@@ -57,7 +59,7 @@ impl Store {
     pub fn new(root: impl Into<PathBuf>, archive: Option<PathBuf>) -> Self {
         let root = root.into();
         let archive = archive.unwrap_or_else(|| Self::default_archive(&root));
-        Self { root, archive, elsewhere: None }
+        Self { root, archive, elsewhere: None, litter: SharedLitter::default() }
     }
 
     /// The same, with somebody who fetches what of the archive lies elsewhere. Nothing is
@@ -66,6 +68,18 @@ impl Store {
     pub fn with_elsewhere(mut self, elsewhere: Arc<dyn Fetch>) -> Self {
         self.elsewhere = Some(elsewhere);
         self
+    }
+
+    /// The same, with another list of what is passed over.
+    #[must_use]
+    pub fn with_litter(mut self, litter: SharedLitter) -> Self {
+        self.litter = litter;
+        self
+    }
+
+    /// The names of other programs that are passed over.
+    pub fn litter(&self) -> &SharedLitter {
+        &self.litter
     }
 
     /// The archive that belongs to an event root when none is named.
@@ -87,23 +101,27 @@ impl Store {
 
     /// The live tree, if its root exists.
     pub fn live(&self) -> Result<Option<LiveTree>> {
-        LiveTree::open(&self.root)
+        Ok(LiveTree::open(&self.root)?.map(|live| live.with_litter(self.litter.clone())))
     }
 
     /// The live tree, made when missing.
     pub fn create_live(&self) -> Result<LiveTree> {
-        LiveTree::create(&self.root)
+        Ok(LiveTree::create(&self.root)?.with_litter(self.litter.clone()))
     }
 
     /// The archive, if it exists.
     pub fn archive(&self) -> Result<Option<ArchiveDir>> {
         let archive = ArchiveDir::open(&self.archive)?;
-        Ok(archive.map(|archive| archive.with_elsewhere(self.elsewhere.clone())))
+        Ok(archive.map(|archive| self.equipped(archive)))
     }
 
     /// The archive, made when missing.
     pub fn create_archive(&self) -> Result<ArchiveDir> {
-        Ok(ArchiveDir::create(&self.archive)?.with_elsewhere(self.elsewhere.clone()))
+        Ok(self.equipped(ArchiveDir::create(&self.archive)?))
+    }
+
+    fn equipped(&self, archive: ArchiveDir) -> ArchiveDir {
+        archive.with_elsewhere(self.elsewhere.clone()).with_litter(self.litter.clone())
     }
 
     /// The events that a query asks for, in its order.
