@@ -176,7 +176,11 @@ fn print(
             ));
         }
         if options.live {
-            parts.push(count(report.live_files, "live file"));
+            let mut live = count(report.live_files, "live file");
+            if session.global.verbose && report.passed_over > 0 {
+                live.push_str(&format!(" ({} of other programs passed over)", report.passed_over));
+            }
+            parts.push(live);
         }
         let verdict = if report.findings.is_empty() {
             session.paint.good("all is well")

@@ -298,6 +298,9 @@ fn restore_day<'a>(
             record,
             filter: &options.filter,
             work,
+            into_live: work
+                .filter(|_| matches!(options.target, Target::Live))
+                .map(|(live, _)| live),
             day: &mut *day,
             findings: &mut report.findings,
         };

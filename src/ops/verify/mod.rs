@@ -94,6 +94,8 @@ pub struct VerifyReport {
     pub expired_events: u64,
     /// Live files that were read.
     pub live_files: u64,
+    /// Files and directories of other programs that were passed over in the live tree.
+    pub passed_over: u64,
     /// Archived files that are no events, kept as they were: known, and not wrong.
     pub archived_invalid_files: u64,
     /// Each thing that is wrong.
