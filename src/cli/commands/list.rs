@@ -105,6 +105,7 @@ impl Args {
                 _ => Scope::Everything,
             },
             own_only: false,
+            by_manifest: false,
         };
         let mut printer = Printer::new(format);
         if self.follow || self.after.is_some() || self.cursor_file.is_some() {

@@ -155,6 +155,7 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         limit: Some((most + TWINS) as u64),
         scope,
         own_only: false,
+        by_manifest: false,
     })?;
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
     let (mut last, mut left) = (None::<Cursor>, Left::nothing());

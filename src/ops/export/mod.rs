@@ -167,6 +167,7 @@ pub fn export(
         dates: options.dates.clone(),
         order: Order::Forward,
         scope: options.scope,
+        by_manifest: true,
         ..Query::default()
     })?;
     let outlet = Outlet::open(&options.target, options.format)?;

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::Remote;
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName, derived};
 use crate::ops::clock::check_clock;
 use crate::ops::hold::Holds;
 use crate::ops::prune::is_over;
@@ -70,7 +70,7 @@ fn plan(
         if !is_over(policy.retain.local, name.date, context.now) || !archive.has_file(name)? {
             continue;
         }
-        if holds.holding(name, Some(sha256)).is_some() {
+        if holds.keeping(name).is_some() {
             report.held.push(name.to_string());
             continue;
         }
@@ -122,6 +122,7 @@ pub fn evict(
         progress.advance(1);
     }
     progress.end();
+    derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
     Ok(report)
 }
 
@@ -155,6 +156,7 @@ fn evict_one(
     let mut record = NewRecord::new(context.now, Op::Evict);
     record.by = Some(context.by.clone());
     record.describe_copy(name, segment.sha256, segment.bytes, Some(object));
+    record.tail = Some(stub.tail_sha256());
     writer.append(record)?;
     archive.remove_local(name, writer.lock())
 }

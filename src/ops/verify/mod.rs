@@ -204,6 +204,7 @@ fn verify_archive(
         witness.check(archive, &manifest, report)?;
     }
     archived::verify_segments(archive, &manifest, context, options, progress, report);
+    archived::verify_mirrors(archive, options, progress, report)?;
     archived::verify_unrecorded(archive, &manifest, &files, &strangers, options, report);
     Ok(())
 }
