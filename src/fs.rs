@@ -25,6 +25,19 @@ pub(crate) fn temp_name(token: u64) -> String {
     format!("{TEMP_PREFIX}{token:016x}")
 }
 
+/// Whether a name has the form of [`temp_name`], to the letter.
+pub(crate) fn is_temp_name(name: &str) -> bool {
+    name.strip_prefix(TEMP_PREFIX).is_some_and(|token| {
+        token.len() == 16 && token.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// Whether nobody but its owner can enter a directory.
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
+pub(crate) fn is_closed(stat: &rustix::fs::Stat) -> bool {
+    stat.st_mode as u32 & 0o777 == 0o700
+}
+
 /// Opens a directory by its path, which the operator chose: links in it are followed.
 pub(crate) fn open_root(path: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -103,13 +103,23 @@ impl Session {
     pub(super) fn acting(&self) -> Result<Context, Failure> {
         let context = self.context()?;
         match self.policy() {
-            Ok(policy) => Ok(context.with_audit(policy.audit)),
+            Ok(policy) => Ok(context.with_audit(policy.audit).with_retain(policy.retain)),
             Err(Failure::Library(error)) => {
                 self.warn(&format!("{error}; so no event tells of this action"));
                 Ok(context)
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// Who takes events in now, where the policy says how long they are kept. One that is not
+    /// acceptable keeps nobody from that.
+    pub(super) fn taking_in(&self) -> Result<Context, Failure> {
+        let context = self.context()?;
+        Ok(match self.policy() {
+            Ok(policy) => context.with_retain(policy.retain),
+            Err(_) => context,
+        })
     }
 
     /// Who acts now.
@@ -316,13 +326,18 @@ impl Session {
                 exit
             }
         };
-        // A command line that makes no sense is no run.
+        self.end_measured(exit);
+        exit.into()
+    }
+
+    /// Leaves the numbers of what was measured and ended so. A command line that makes no
+    /// sense is no run.
+    pub(super) fn end_measured(&mut self, exit: Exit) {
         if let Some(measured) = self.measured.take().filter(|_| exit != Exit::Usage)
             && let Err(sentence) = measured.end(exit.code(), &self.store)
         {
             self.warn(&sentence);
         }
-        exit.into()
     }
 }
 

@@ -1,10 +1,10 @@
 //! Very many files at once: written aside, synced together, then put in place.
 //!
-//! For restoring. All files are written below a directory that no reader looks into, laid
-//! out as the tree itself; one call brings all of them onto the disk; and only then does
-//! each node's directory move into its place, by one rename where that place is free, else
-//! file by file. A crash leaves the directory behind; whoever comes next removes it, since
-//! its lock is free. Nothing that exists is ever replaced.
+//! For restoring. All files are written below a directory that no reader looks into
+//! (`staging`), laid out as the tree itself; one call brings all of them onto the disk; and
+//! only then does each node's directory move into its place, by one rename where that place
+//! is free, else file by file. A crash leaves the directory behind; whoever comes next
+//! removes it, since its lock is free. Nothing that exists is ever replaced.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -12,13 +12,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, FileType, FlockOperation};
 use rustix::io::Errno;
 
 use super::LiveTree;
-use super::place::{
-    is_removed, is_young, node_directory, set_mtime, sync_directories, sync_root, write_all,
-};
+use super::place::{is_young, node_directory, set_mtime, sync_directories, sync_root, write_all};
+use super::staging::{Staging, remove_stale};
 use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
@@ -30,8 +28,7 @@ const TRIES: usize = 100;
 #[derive(Debug)]
 pub struct BulkPlacer<'a> {
     tree: &'a LiveTree,
-    staging_name: String,
-    staging: OwnedFd,
+    staging: Staging<'a>,
     nodes: Mutex<HashMap<(Date, NodeName), Arc<StagedNode>>>,
     now: Timestamp,
 }
@@ -57,26 +54,8 @@ impl<'a> BulkPlacer<'a> {
     /// Begins. `token` must be fresh and random; `now` tells young directories from old.
     pub fn begin(tree: &'a LiveTree, token: u64, now: Timestamp) -> Result<Self> {
         remove_stale(tree);
-        let staging_name = fs::temp_name(token);
-        let path = tree.root().join(&staging_name);
-        let failed = |errno: Errno| Error::io(&path, "create", errno);
-        for _ in 0..TRIES {
-            fs::make_dir(tree.fd(), &staging_name).map_err(failed)?;
-            let staging = match fs::open_dir(tree.fd(), &staging_name) {
-                Ok(staging) => staging,
-                Err(Errno::NOENT) => continue,
-                Err(errno) => return Err(failed(errno)),
-            };
-            match rustix::fs::flock(&staging, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) if !is_removed(&staging) => {
-                    return Ok(Self { tree, staging_name, staging, nodes: Mutex::default(), now });
-                }
-                // Before it was locked, another run took it for a leftover.
-                Ok(()) | Err(Errno::WOULDBLOCK) => {}
-                Err(errno) => return Err(failed(errno)),
-            }
-        }
-        Err(failed(Errno::BUSY))
+        let staging = Staging::begin(tree, token)?;
+        Ok(Self { tree, staging, nodes: Mutex::default(), now })
     }
 
     fn failed(&self, path: &EventPath, action: &'static str) -> impl Fn(Errno) -> Error + use<> {
@@ -109,8 +88,8 @@ impl<'a> BulkPlacer<'a> {
         }
         let make = || {
             let day_name = path.date.to_string();
-            fs::make_dir(self.staging.as_fd(), &day_name)?;
-            let day = fs::open_dir(self.staging.as_fd(), &day_name)?;
+            fs::make_dir(self.staging.fd(), &day_name)?;
+            let day = fs::open_dir(self.staging.fd(), &day_name)?;
             fs::make_dir(day.as_fd(), path.node.as_str())?;
             let directory = fs::open_dir(day.as_fd(), path.node.as_str())?;
             Ok(StagedNode { day, directory, files: AtomicU64::new(0) })
@@ -128,7 +107,7 @@ impl<'a> BulkPlacer<'a> {
         if nodes.is_empty() {
             return Ok(stats);
         }
-        rustix::fs::syncfs(&self.staging)
+        rustix::fs::syncfs(self.staging.fd())
             .map_err(|errno| Error::io(self.tree.root(), "sync", errno))?;
         for ((date, node), staged) in nodes {
             if self.move_directory(date, &node, &staged)? {
@@ -190,7 +169,7 @@ impl<'a> BulkPlacer<'a> {
         fs::read_dir(staged.directory.as_fd(), &mut |name, _| {
             names.extend(name.to_str().ok().and_then(|name| name.parse().ok()));
         })
-        .map_err(|errno| Error::io(self.tree.root().join(&self.staging_name), "read", errno))?;
+        .map_err(|errno| Error::io(self.tree.root().join(self.staging.name()), "read", errno))?;
         let mut last = None;
         for name in names {
             let path = EventPath { date, node: node.clone(), name };
@@ -243,12 +222,6 @@ impl LiveTree {
     }
 }
 
-impl Drop for BulkPlacer<'_> {
-    fn drop(&mut self) {
-        remove_tree(self.tree.fd(), &self.staging_name, 2);
-    }
-}
-
 /// Whether two regular files of one name have the same bytes.
 fn same_bytes(a: BorrowedFd<'_>, b: BorrowedFd<'_>, name: &str) -> std::io::Result<bool> {
     let (mut a, mut b) = (fs::open_regular(a, name)?, fs::open_regular(b, name)?);
@@ -260,41 +233,4 @@ fn same_bytes(a: BorrowedFd<'_>, b: BorrowedFd<'_>, name: &str) -> std::io::Resu
     // A file that grows meanwhile is another one.
     b.by_ref().take(of_a.len() as u64 + 1).read_to_end(&mut of_b)?;
     Ok(of_a == of_b)
-}
-
-/// Removes what earlier runs left that were stopped: directories whose lock is free.
-fn remove_stale(tree: &LiveTree) {
-    let mut names = Vec::new();
-    let _ = fs::read_dir(tree.fd(), &mut |name, file_type| {
-        if let (Ok(text), FileType::Directory) = (name.to_str(), file_type)
-            && text.starts_with(fs::TEMP_PREFIX)
-        {
-            names.push(text.to_owned());
-        }
-    });
-    for name in names {
-        let Ok(staging) = fs::open_dir(tree.fd(), &name) else { continue };
-        if rustix::fs::flock(&staging, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            remove_tree(tree.fd(), &name, 2);
-        }
-    }
-}
-
-/// Best effort: no reader looks into it, and the next run tries again. Directories are
-/// entered `depth` levels below the first and no deeper.
-fn remove_tree(at: BorrowedFd<'_>, name: &str, depth: usize) {
-    let Ok(directory) = fs::open_dir(at, name) else { return };
-    let mut entries = Vec::new();
-    let _ = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
-        entries.extend(name.to_str().map(|name| (name.to_owned(), file_type)));
-    });
-    for (entry, file_type) in entries {
-        match file_type {
-            FileType::Directory if depth > 0 => remove_tree(directory.as_fd(), &entry, depth - 1),
-            _ => {
-                let _ = fs::unlink(directory.as_fd(), &entry);
-            }
-        }
-    }
-    let _ = rustix::fs::unlinkat(at, name, AtFlags::REMOVEDIR);
 }

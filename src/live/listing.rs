@@ -1,7 +1,8 @@
 //! A day's files, in the order of a segment, in little memory.
 //!
 //! A name of the form that `emit` writes is kept as its parts, 32 bytes a file; any other
-//! as text. So a million names take 32 MB.
+//! as text. So a million names take 32 MB. A listing may be bounded: then it has a part of
+//! the day, and says in which node's directory it ends.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -13,6 +14,13 @@ use crate::event::{Date, EventName, EventPath, EventType, FileName, NodeName, Ti
 
 /// In [`Entry::kind`]: the name is kept as text, and `id` is its place among the texts.
 const AS_TEXT: u32 = 1 << 31;
+
+/// Things that are no event files and are named one by one, of those that hide events and of
+/// others each: a day may hold any number of them.
+const MAX_ODDITIES: usize = 1000;
+
+/// What a name takes that is kept as text, beside its own bytes.
+const TEXT_BYTES: u64 = (size_of::<FileName>() + size_of::<Entry>() + 16) as u64;
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -32,6 +40,8 @@ pub struct Listing {
     kinds: Vec<Kind>,
     texts: Vec<FileName>,
     oddities: Vec<Oddity>,
+    more_oddities: u64,
+    stopped_in: Option<NodeName>,
 }
 
 /// A type as names claim it. `written` is absent for words that `emit` would not write.
@@ -63,6 +73,17 @@ impl Listing {
     /// What else is in the day's directory.
     pub fn oddities(&self) -> &[Oddity] {
         &self.oddities
+    }
+
+    /// How many more such things there are, which are not named.
+    pub fn more_oddities(&self) -> u64 {
+        self.more_oddities
+    }
+
+    /// The last node of which files are listed, where there was no room for more; `None` when
+    /// the whole day is in it.
+    pub fn stopped_in(&self) -> Option<&NodeName> {
+        self.stopped_in.as_ref()
     }
 
     /// The file with this number, in member order. Panics when there is none, as an
@@ -105,10 +126,14 @@ fn text_number(entry: &Entry) -> usize {
 pub(super) struct Builder {
     listing: Listing,
     kind_numbers: HashMap<String, u32>,
+    /// What the names take that are in it, and may take at most.
+    bytes: u64,
+    max_bytes: u64,
+    hidden: usize,
 }
 
 impl Builder {
-    pub(super) fn new(date: Date) -> Self {
+    pub(super) fn new(date: Date, max_bytes: u64) -> Self {
         let listing = Listing {
             date,
             entries: Vec::new(),
@@ -116,8 +141,10 @@ impl Builder {
             kinds: Vec::new(),
             texts: Vec::new(),
             oddities: Vec::new(),
+            more_oddities: 0,
+            stopped_in: None,
         };
-        Self { listing, kind_numbers: HashMap::new() }
+        Self { listing, kind_numbers: HashMap::new(), bytes: 0, max_bytes, hidden: 0 }
     }
 
     /// What one file takes.
@@ -129,7 +156,22 @@ impl Builder {
     }
 
     pub(super) fn odd(&mut self, oddity: Oddity) {
+        let like_it = if oddity.hides_events {
+            self.hidden
+        } else {
+            self.listing.oddities.len() - self.hidden
+        };
+        if like_it >= MAX_ODDITIES {
+            self.listing.more_oddities += 1;
+            return;
+        }
+        self.hidden += usize::from(oddity.hides_events);
         self.listing.oddities.push(oddity);
+    }
+
+    /// Whether no further name has room.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= self.max_bytes
     }
 
     /// Adds a node; nodes come in the order of their names.
@@ -139,6 +181,12 @@ impl Builder {
     }
 
     pub(super) fn file(&mut self, node: u32, name: &str) {
+        if self.is_full() {
+            let last = self.listing.entries.last().map_or(node, |entry| entry.node);
+            let last = &self.listing.nodes[last as usize];
+            self.listing.stopped_in.get_or_insert_with(|| last.clone());
+            return;
+        }
         let parts = EventName::parse(name);
         let (word, time) = match &parts {
             Some(parts) => (parts.event_type, parts.timestamp),
@@ -151,11 +199,13 @@ impl Builder {
             entry.id = *parts.id.as_bytes();
             let canonical = name_of(&entry, &self.listing.kinds, &self.listing.texts);
             if canonical.as_str() == name {
+                self.bytes += Listing::BYTES as u64;
                 self.listing.entries.push(entry);
                 return;
             }
         }
         if let Ok(text) = name.parse() {
+            self.bytes += TEXT_BYTES + name.len() as u64;
             let number = self.listing.texts.len() as u32;
             entry.id = [0; 16];
             entry.id[..4].copy_from_slice(&number.to_le_bytes());
@@ -169,6 +219,7 @@ impl Builder {
         if let Some(number) = self.kind_numbers.get(word) {
             return *number;
         }
+        self.bytes += TEXT_BYTES + 2 * word.len() as u64;
         let number = self.listing.kinds.len() as u32;
         let written =
             EventType::normalize(word).ok().filter(|normalized| normalized.as_str() == word);

@@ -10,6 +10,7 @@ mod bulk;
 mod listing;
 mod partition;
 mod place;
+mod staging;
 mod tree;
 
 pub use batch::{BatchItem, place_batch};

@@ -248,7 +248,7 @@ fn remove_stale(day: std::os::fd::BorrowedFd<'_>, node: &NodeName, now: Timestam
     let mut stale = Vec::new();
     let _ = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
         if let (Ok(text), FileType::RegularFile) = (name.to_str(), file_type)
-            && text.starts_with(fs::TEMP_PREFIX)
+            && fs::is_temp_name(text)
         {
             stale.push(text.to_owned());
         }

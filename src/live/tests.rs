@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use super::*;
@@ -263,8 +263,10 @@ fn a_bulk_of_files_appears_whole_and_leaves_nothing_beside() {
     {
         // What a stopped run left.
         let staging = tree.root().join(crate::fs::temp_name(9));
-        std::fs::create_dir_all(staging.join("2026-05-16/pi4")).unwrap();
-        std::fs::write(staging.join("2026-05-16/pi4/0"), b"half").unwrap();
+        let waiting = staging.join(".hlarchive-staged/2026-05-16/pi4");
+        std::fs::create_dir_all(&waiting).unwrap();
+        std::fs::write(waiting.join("0"), b"half").unwrap();
+        std::fs::set_permissions(&staging, PermissionsExt::from_mode(0o700)).unwrap();
     }
     let paths = [path("pi4", 1), path("pi5", 2)];
     place(&tree, &paths[1], b"there", &options()).unwrap();
@@ -284,9 +286,38 @@ fn a_bulk_of_files_appears_whole_and_leaves_nothing_beside() {
     assert_eq!(std::os::unix::fs::MetadataExt::mtime(&file), 1_778_926_272);
 }
 
+/// Whoever may write to the root can give a day a name of ours, and chooses what is in it.
+#[test]
+fn what_only_bears_the_name_of_a_leftover_is_left_and_named() {
+    let (_keep, tree) = tree();
+    let make = |name: &str, below: &str, mode: u32| {
+        let directory = tree.root().join(name);
+        std::fs::create_dir_all(directory.join(below)).unwrap();
+        std::fs::write(directory.join(below).join("an-event.json"), b"evidence").unwrap();
+        std::fs::set_permissions(&directory, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    make(".hlarchive-tmp-0000000000000001", "pi4", 0o775);
+    make(".hlarchive-tmp-0000000000000002", ".hlarchive-staged/2026-05-16/pi4", 0o755);
+    make(".hlarchive-tmp-0000000000000003", "pi4", 0o700);
+    make(".hlarchive-tmp-x", ".hlarchive-staged/2026-05-16/pi4", 0o700);
+    make(".hlarchive-tmp-000000000000000A", ".hlarchive-staged/2026-05-16/pi4", 0o700);
+    drop(BulkPlacer::begin(&tree, 1, options().now).unwrap());
+    tree.remove_leftovers();
+    let found = std::fs::read_dir(tree.root()).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = 0;
+    for path in found {
+        files += usize::from(path.join("pi4/an-event.json").exists());
+        let staged = path.join(".hlarchive-staged/2026-05-16/pi4/an-event.json");
+        files += usize::from(staged.exists());
+    }
+    assert_eq!(files, 5);
+    let (dates, oddities) = tree.dates().unwrap();
+    assert_eq!((dates.len(), oddities.len()), (0, 4), "{oddities:?}");
+}
+
 #[test]
 fn a_million_names_take_little_memory() {
-    let mut builder = listing::Builder::new(day());
+    let mut builder = listing::Builder::new(day(), u64::MAX);
     let node = builder.node("pi4".parse().unwrap());
     for number in 0..1000 {
         builder.file(node, &format!("20260516T101112.{number:06}Z_node_online_{ID}.json"));

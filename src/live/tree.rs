@@ -66,9 +66,14 @@ impl LiveTree {
         let mut oddities = Vec::new();
         fs::read_dir(self.fd(), &mut |name, file_type| {
             let name = name.to_string_lossy();
-            let is_own = [fs::TEMP_PREFIX, fs::SYNC_PREFIX].iter().any(|own| name.starts_with(own));
             // File systems keep this for themselves.
-            if is_own || name == "lost+found" {
+            if name.starts_with(fs::SYNC_PREFIX) || name == "lost+found" {
+                return;
+            }
+            if name.starts_with(fs::TEMP_PREFIX) {
+                if !self.is_staging(&name, file_type) {
+                    oddities.push(disguised(&name, file_type));
+                }
                 return;
             }
             match name.parse::<Date>() {
@@ -82,10 +87,33 @@ impl LiveTree {
         Ok((dates, oddities))
     }
 
+    /// Whether this is where a restore, an import or a sync keeps what it has not put in place
+    /// yet. Whoever may write to the root can give such a name to a whole day.
+    fn is_staging(&self, name: &str, file_type: FileType) -> bool {
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        fs::is_temp_name(name)
+            && file_type == FileType::Directory
+            && match rustix::fs::statat(self.fd(), name, flags) {
+                Ok(stat) => fs::is_closed(&stat),
+                // Gone meanwhile: then it was one.
+                Err(errno) => errno == Errno::NOENT,
+            }
+    }
+
     /// The files of a day that may be events, without opening any. A day without a
     /// directory is empty.
     pub fn list(&self, date: Date) -> Result<Listing> {
-        let mut builder = Builder::new(date);
+        self.list_part(date, u64::MAX, None)
+    }
+
+    /// The same, of the nodes behind `after`, until the names take so many bytes.
+    pub fn list_part(
+        &self,
+        date: Date,
+        max_bytes: u64,
+        after: Option<&NodeName>,
+    ) -> Result<Listing> {
+        let mut builder = Builder::new(date, max_bytes);
         let day_name = date.to_string();
         let day_path = self.root.join(&day_name);
         let day = match fs::open_dir(self.fd(), &day_name) {
@@ -102,9 +130,6 @@ impl LiveTree {
             // Made into text first, a name could become that of another node.
             let node = name.to_str().ok().and_then(|name| name.parse::<NodeName>().ok());
             let name = name.to_string_lossy();
-            if name.starts_with(fs::TEMP_PREFIX) {
-                return;
-            }
             match node {
                 Some(node) if file_type == FileType::Directory => nodes.push(node),
                 _ => {
@@ -115,6 +140,7 @@ impl LiveTree {
             }
         })
         .map_err(|errno| Error::io(&day_path, "read", errno))?;
+        nodes.retain(|node| after.is_none_or(|after| node > after));
         nodes.sort_unstable();
         for node in nodes {
             Self::list_node(day.as_fd(), &day_name, node, &mut builder);
@@ -132,7 +158,13 @@ impl LiveTree {
         let number = builder.node(node);
         let read = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
             let text = match name.to_str() {
-                Ok(text) if text.starts_with(fs::TEMP_PREFIX) => return,
+                // What an emitter is writing. Anything else of such a name would keep the
+                // day's directory from ever going.
+                Ok(text)
+                    if text.starts_with(fs::TEMP_PREFIX) && file_type == FileType::RegularFile =>
+                {
+                    return;
+                }
                 Ok(text) => text,
                 Err(_) => {
                     let name = name.to_string_lossy();
@@ -186,6 +218,18 @@ fn odd(name: &str, file_type: FileType, rule: &str) -> Oddity {
     Oddity {
         path: PathBuf::from(name),
         reason: format!("not an event: {}; {rule}", fs::kind(file_type)),
+        hides_events: false,
+    }
+}
+
+/// What bears a name of ours and is none of ours.
+fn disguised(name: &str, file_type: FileType) -> Oddity {
+    Oddity {
+        path: PathBuf::from(name),
+        reason: format!(
+            "not of hlarchive: {} with the name of a temporary directory; events may be in it",
+            fs::kind(file_type)
+        ),
         hides_events: false,
     }
 }

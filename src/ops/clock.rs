@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::archive::Manifest;
+use crate::archive::{Manifest, Op};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::Context;
 use crate::{Error, Result};
 
-/// A "now" before the newest record, or years after the newest event, is more likely a
-/// wrong clock than the truth. Who gives the time (`trust_now`) vouches for it.
+/// A "now" before the newest record, or years after the newest event and record, is more
+/// likely a wrong clock than the truth. Who gives the time (`trust_now`) vouches for it.
 pub(in crate::ops) fn check_clock(
     context: &Context,
     trust_now: bool,
@@ -32,7 +32,12 @@ pub(in crate::ops) fn check_clock(
     }
     let newest_live = live_days(live)?.into_iter().filter(|date| date.end() <= context.now).max();
     let newest_archived = manifest.segments().map(|(name, _)| name.date).max();
-    if let Some(newest) = newest_live.max(newest_archived)
+    let newest_event = newest_live.max(newest_archived);
+    // Events of an old disk that was imported are years old when they come, and say nothing of
+    // the clock; the record of the import does.
+    let imported = manifest.records().iter().filter(|record| record.op == Op::Import);
+    let imported = imported.map(|record| record.time.date()).max();
+    if let Some(newest) = newest_event.max(newest_event.and(imported))
         && context.now.date().days_since(newest) > YEARS_DAYS
     {
         return Err(Error::Refused(format!(
@@ -54,6 +59,9 @@ fn live_days(live: Option<&LiveTree>) -> Result<Vec<Date>> {
 /// Why the clock may have jumped ahead, if it may: the history does not reach up to now
 /// without a gap. A rotation or an emitter that believed a wrong clock leaves a day or two
 /// at the wrong end of such a gap, so the last days are looked at, not only the newest.
+///
+/// A gap begins with a day on which something was recorded: which days events are filed under
+/// is for emitters to say, and one of them must not stop expiry by an event of long ago.
 pub(in crate::ops) fn jump(
     context: &Context,
     trust_now: bool,
@@ -66,13 +74,17 @@ pub(in crate::ops) fn jump(
         return Ok(None);
     }
     let today = context.now.date();
+    let recorded: BTreeSet<Date> =
+        manifest.records().iter().map(|record| record.time.date()).collect();
     let mut days: BTreeSet<Date> = live_days(live)?.into_iter().collect();
-    days.extend(manifest.records().iter().map(|record| record.time.date()));
+    days.extend(&recorded);
     days.extend(manifest.records().iter().filter_map(|record| record.date));
     days.retain(|day| *day < today);
     days.insert(today);
     let last: Vec<Date> = days.into_iter().rev().take(LAST_DAYS).collect();
-    let gap = last.windows(2).find(|pair| pair[0].days_since(pair[1]) > GAP_DAYS);
+    let is_gap =
+        |pair: &&[Date]| pair[0].days_since(pair[1]) > GAP_DAYS && recorded.contains(&pair[1]);
+    let gap = last.windows(2).find(is_gap);
     Ok(gap.map(|pair| {
         format!(
             "the clock says {}, but there is nothing in the history between {} and {}: it may \
@@ -86,10 +98,15 @@ pub(in crate::ops) fn jump(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::archive::{ArchiveDir, By, ManifestWriter, NewRecord, Op};
+    use crate::archive::{ArchiveDir, By, ManifestWriter, NewRecord};
     use crate::event::Timestamp;
 
     fn jumped(now: &str, records: &[&str]) -> bool {
+        jumped_with(now, records, &[])
+    }
+
+    /// With days that events were filed under, recorded by the first record.
+    fn jumped_with(now: &str, records: &[&str], filed: &[&str]) -> bool {
         let directory = tempfile::tempdir().unwrap();
         let archive = ArchiveDir::create(directory.path()).unwrap();
         let lock = archive.lock().unwrap();
@@ -98,6 +115,11 @@ mod tests {
         let (mut writer, _) = ManifestWriter::open(&archive, &lock, now, &by).unwrap();
         for time in records {
             writer.append(NewRecord::new(time.parse().unwrap(), Op::Rotate)).unwrap();
+        }
+        for day in filed {
+            let mut record = NewRecord::new(records[0].parse().unwrap(), Op::Rotate);
+            record.date = Some(day.parse().unwrap());
+            writer.append(record).unwrap();
         }
         let context = Context::new(now, by, [0; 32]);
         let manifest = Manifest::load(&archive).unwrap();
@@ -125,5 +147,13 @@ mod tests {
         };
         assert!(with(1) && with(5) && with(7));
         assert!(!with(8) && !with(9));
+    }
+
+    /// One emitter's events of long ago must not make every prune ask for a person.
+    #[test]
+    fn days_of_long_ago_that_events_were_filed_under_are_no_gap() {
+        let nights = ["2026-05-30T03:00:00Z", "2026-05-31T03:00:00Z"];
+        assert!(!jumped_with("2026-06-01T03:00:00Z", &nights, &["1970-01-01", "2001-01-01"]));
+        assert!(jumped_with("2026-08-01T03:00:00Z", &nights, &["1970-01-01"]));
     }
 }

@@ -10,6 +10,7 @@ mod clock;
 pub mod compact;
 pub mod emit;
 pub mod export;
+mod findings;
 pub mod hold;
 pub mod import;
 pub mod inspect;
@@ -32,8 +33,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::archive::By;
 use crate::event::Timestamp;
-use crate::policy::AuditRules;
+use crate::policy::{AuditRules, Keep, RetainRules};
 use crate::segment::Sha256Hash;
+
+pub(in crate::ops) use findings::Findings;
 
 /// Who acts, and when. All that an operation must not find out by itself.
 #[derive(Debug, Clone)]
@@ -44,6 +47,8 @@ pub struct Context {
     pub by: By,
     /// What is told of the action, beside its record.
     pub audit: AuditRules,
+    /// How long events are kept: what comes in may be older than that.
+    pub retain: RetainRules,
     seed: [u8; 32],
     /// Shared by all clones, so that none draws what another one drew.
     drawn: Arc<AtomicU64>,
@@ -53,13 +58,25 @@ impl Context {
     /// A context. `seed` must be random: ids of events and names of temporary files
     /// follow from it.
     pub fn new(now: Timestamp, by: By, seed: [u8; 32]) -> Self {
-        Self { now, by, audit: AuditRules::default(), seed, drawn: Arc::default() }
+        let (audit, retain) = (AuditRules::default(), RetainRules::default());
+        Self { now, by, audit, retain, seed, drawn: Arc::default() }
     }
 
     /// The same, for actions that are told as the policy says.
     #[must_use]
     pub fn with_audit(self, audit: AuditRules) -> Self {
         Self { audit, ..self }
+    }
+
+    /// The same, where events are kept as the policy says.
+    #[must_use]
+    pub fn with_retain(self, retain: RetainRules) -> Self {
+        Self { retain, ..self }
+    }
+
+    /// Whether something of this time is older than it is kept.
+    fn outlives(&self, time: Timestamp, keep: Keep) -> bool {
+        prune::is_over(keep, time, self.now)
     }
 
     /// Fresh random bytes.
@@ -109,4 +126,10 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.reason)
     }
+}
+
+/// For counts that reports leave out where there is nothing to count.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

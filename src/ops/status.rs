@@ -407,7 +407,7 @@ fn plans(
                     status.findings.push(Finding::new(day.date.clone(), lacks.clone()));
                 }
             }
-            overdue(policy, context, &days, status);
+            overdue(store, policy, context, &days, status);
             status.next_rotate = days;
         }
         Err(error) => status.findings.push(Finding::of("the next rotate", &error)),
@@ -425,12 +425,29 @@ fn plans(
     }
 }
 
-fn overdue(policy: &Policy, context: &Context, days: &[PlannedDay], status: &mut Status) {
+/// Names days that wait for longer than nights explain. Into which something came a short time
+/// ago (an import, a restore, the events of a clock that stood still), that waits for the next
+/// night only.
+fn overdue(
+    store: &Store,
+    policy: &Policy,
+    context: &Context,
+    days: &[PlannedDay],
+    status: &mut Status,
+) {
+    let live = store.live().ok().flatten();
+    let is_fresh = |date: Date| {
+        let changes = live.as_ref().and_then(|live| live.changes(date).ok()).unwrap_or_default();
+        changes.iter().any(|(_, changed)| {
+            let age = context.now.micros().saturating_sub(changed / 1000);
+            (0..OVERDUE_MICROS).contains(&age)
+        })
+    };
     let keep = i64::try_from(policy.rotate.keep_live.seconds()).unwrap_or(i64::MAX / 2_000_000);
     let is_overdue = |day: &&PlannedDay| {
         day.date.parse::<Date>().is_ok_and(|date| {
             let due = date.end().micros().saturating_add(keep.saturating_mul(1_000_000));
-            due.saturating_add(OVERDUE_MICROS) <= context.now.micros()
+            due.saturating_add(OVERDUE_MICROS) <= context.now.micros() && !is_fresh(date)
         })
     };
     let mut late = days.iter().filter(is_overdue);

@@ -96,6 +96,9 @@ pub enum MinFree {
 pub struct RetainRules {
     /// What belongs to no class.
     pub keep: Keep,
+    /// How long anything stays once it is in the archive, however old it is: no term is over
+    /// before, and for want of room it goes last.
+    pub grace: Span,
     /// The archive's largest size in bytes; then the oldest days go first.
     pub max_size: Option<u64>,
     /// Room that is to stay free; then the oldest days go first.
@@ -177,7 +180,30 @@ pub struct RemoteRules {
     pub timeout: Span,
 }
 
+impl Default for RetainRules {
+    fn default() -> Self {
+        Self {
+            keep: Keep::Forever,
+            grace: Span::from_seconds(30 * 86_400),
+            max_size: None,
+            min_free: None,
+            local: Keep::Forever,
+            classes: Vec::new(),
+        }
+    }
+}
+
 impl RetainRules {
+    /// The class that an event belongs to: the first that it matches.
+    pub fn class_of(&self, event: &EventHead<'_>) -> Option<&Class> {
+        self.classes.iter().find(|class| class.matches(event))
+    }
+
+    /// How long an event is kept.
+    pub fn keep_of_event(&self, event: &EventHead<'_>) -> Keep {
+        self.class_of(event).map_or(self.keep, |class| class.keep)
+    }
+
     /// How long segments of a class are kept. A class that the policy does not name is kept
     /// as long as anything that it names, at least as long as what belongs to none.
     pub fn keep_of(&self, class: Option<&str>) -> Keep {
@@ -191,6 +217,11 @@ impl RetainRules {
     /// Whether days may go for want of room.
     pub fn yields(&self) -> bool {
         self.max_size.is_some() || self.min_free.is_some()
+    }
+
+    /// The shortest term of all.
+    fn shortest(&self) -> Keep {
+        self.classes.iter().map(|class| class.keep).fold(self.keep, Keep::min)
     }
 
     /// `max_size = "20GiB"`, if it is set.
@@ -251,6 +282,21 @@ impl Policy {
     /// and so does one that has no `[retain]`; but nobody chose that, so they promise nothing.
     pub fn promise(&self, class: Option<&str>) -> Option<Keep> {
         self.chosen.then(|| self.retain.keep_of(class))
+    }
+
+    /// What is as it may be, and still not what somebody may have meant.
+    pub fn remarks(&self) -> Vec<String> {
+        let Keep::For(keep) = self.retain.shortest() else { return Vec::new() };
+        let (live, grace) = (self.rotate.keep_live, self.retain.grace);
+        let stays = Span::from_seconds(live.seconds().saturating_add(grace.seconds()));
+        if keep >= stays {
+            return Vec::new();
+        }
+        vec![format!(
+            "keep = \"{keep}\" is less than what every day is kept for: keep_live = \"{live}\" as \
+             files, and then grace = \"{grace}\" in the archive; make grace shorter if days are to \
+             go sooner"
+        )]
     }
 
     /// Reads a policy from a file.

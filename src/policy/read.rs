@@ -13,6 +13,9 @@ use crate::event::{EventType, MAX_EVENT_BYTES, NodeName, Severity};
 /// The longest that `keep_live` may be; more is surely a slip.
 const MAX_KEEP_LIVE: u64 = 10 * 365 * 86_400;
 
+/// The longest that `grace` may be.
+const MAX_GRACE: u64 = 10 * 365 * 86_400;
+
 /// The longest that anything may be kept without saying "forever".
 const MAX_KEEP: u64 = 1000 * 365 * 86_400;
 
@@ -140,15 +143,12 @@ fn rotate(table: &Table<'_>) -> Result<RotateRules, PolicyError> {
 }
 
 fn retain(table: &Table<'_>, rotate: &RotateRules) -> Result<RetainRules, PolicyError> {
-    let mut rules = RetainRules {
-        keep: Keep::Forever,
-        max_size: None,
-        min_free: None,
-        local: Keep::Forever,
-        classes: Vec::new(),
-    };
+    let mut rules = RetainRules::default();
     if let Some(value) = table.get("keep") {
         rules.keep = keep(&value, rotate)?;
+    }
+    if let Some(value) = table.get("grace") {
+        rules.grace = span(&value, MAX_GRACE, "at most 10y")?;
     }
     if let Some(value) = table.get("max_size") {
         let expected = "a size of at least \"1MiB\", such as \"20GiB\"";

@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{
     BackoffConfig, ClientOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload,
@@ -29,15 +29,20 @@ const PART_BYTES: u64 = 8 << 20;
 /// Requests that are on their way at once.
 const AT_ONCE: usize = 8;
 
+/// What keeps the objects.
+#[derive(Debug)]
+enum Backend {
+    Directory(Directory),
+    S3(Arc<dyn ObjectStore>),
+}
+
 /// Where objects lie.
 #[derive(Debug)]
 pub struct Bucket {
     url: String,
     prefix: String,
     runtime: tokio::runtime::Runtime,
-    store: Arc<dyn ObjectStore>,
-    /// The directory that it is, if it is one.
-    directory: Option<Directory>,
+    store: Backend,
     cache: Option<Cache>,
     /// Why it could not be reached, or did not let us in, once it did not.
     down: Mutex<Option<(io::ErrorKind, String)>>,
@@ -47,26 +52,22 @@ impl Bucket {
     /// Gets ready; nothing is sent yet. A directory must be there.
     pub fn open(place: &Place, cache: Option<Cache>) -> Result<Self> {
         let url = place.url.trim_end_matches('/').to_owned();
-        let (store, prefix): (Arc<dyn ObjectStore>, &str) = if let Some(path) =
-            url.strip_prefix("file://")
-        {
-            let store = LocalFileSystem::new_with_prefix(path)
-                .map_err(|error| Error::io(path, "open", as_io(&error)))?;
-            (Arc::new(store), "")
+        let (store, prefix) = if let Some(path) = url.strip_prefix("file://") {
+            (Backend::Directory(Directory::open(Path::new(path))?), "")
         } else if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            (Arc::new(s3(bucket, place).map_err(|e| Error::io(&url, "open", as_io(&e)))?), prefix)
+            let store = s3(bucket, place).map_err(|e| Error::io(&url, "open", as_io(&e)))?;
+            (Backend::S3(Arc::new(store)), prefix)
         } else {
             let reason = format!("{url}: expected s3://BUCKET/PREFIX, or file:///DIRECTORY");
             return Err(Error::Usage(reason));
         };
-        let directory = url.strip_prefix("file://").map(|path| Directory(path.into()));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Error::io(&url, "open", error))?;
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Ok(Self { prefix, url, runtime, store, directory, cache, down: Mutex::default() })
+        Ok(Self { prefix, url, runtime, store, cache, down: Mutex::default() })
     }
 
     /// Its address.
@@ -76,18 +77,18 @@ impl Bucket {
 
     /// The objects whose names begin with `below` and a slash, by name.
     pub fn list(&self, below: &str) -> Result<Vec<Object>> {
-        let mut objects = match &self.directory {
-            Some(directory) => directory.list(below)?,
-            None => self.ask_for_list(below)?,
+        let mut objects = match &self.store {
+            Backend::Directory(directory) => directory.list(below)?,
+            Backend::S3(store) => self.ask_for_list(store, below)?,
         };
         objects.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(objects)
     }
 
-    fn ask_for_list(&self, below: &str) -> Result<Vec<Object>> {
+    fn ask_for_list(&self, store: &Arc<dyn ObjectStore>, below: &str) -> Result<Vec<Object>> {
         let path = self.path(below);
         let listed = self.run(below, "list", async {
-            let objects: Vec<_> = self.store.list(Some(&path)).try_collect().await?;
+            let objects: Vec<_> = store.list(Some(&path)).try_collect().await?;
             Ok(objects)
         })?;
         let objects = listed.into_iter().filter_map(|object| {
@@ -100,11 +101,12 @@ impl Bucket {
 
     /// The first parts of all names.
     pub fn folders(&self) -> Result<Vec<String>> {
-        if let Some(directory) = &self.directory {
-            return directory.folders();
-        }
+        let store = match &self.store {
+            Backend::Directory(directory) => return directory.folders(),
+            Backend::S3(store) => store,
+        };
         let path = ObjectPath::from(self.prefix.trim_end_matches('/'));
-        let listed = self.run("", "list", self.store.list_with_delimiter(Some(&path)))?;
+        let listed = self.run("", "list", store.list_with_delimiter(Some(&path)))?;
         let prefixes = listed.common_prefixes.into_iter();
         let last = |path: ObjectPath| path.filename().map(str::to_owned);
         Ok(prefixes.filter_map(last).collect())
@@ -112,7 +114,11 @@ impl Bucket {
 
     /// An object's size; `None` when it does not exist.
     pub fn size(&self, name: &str) -> Result<Option<u64>> {
-        match self.run(name, "look up", self.store.head(&self.path(name))) {
+        let store = match &self.store {
+            Backend::Directory(directory) => return directory.size(name),
+            Backend::S3(store) => store,
+        };
+        match self.run(name, "look up", store.head(&self.path(name))) {
             Ok(found) => Ok(Some(found.size)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -134,24 +140,27 @@ impl Bucket {
                 .map_err(|error| Error::io(name, "read", error))?;
             Ok(part)
         };
-        if let Some(directory) = &self.directory {
-            return directory.put(name, &mut |out| {
-                for at in (0..bytes).step_by(PART_BYTES as usize) {
-                    let part = read(at..(at + PART_BYTES).min(bytes))?;
-                    out.write_all(&part)
-                        .map_err(|error| Error::io(self.full(name), "send", error))?;
-                    progress(part.len() as u64);
-                }
-                Ok(())
-            });
-        }
+        let store = match &self.store {
+            Backend::S3(store) => store,
+            Backend::Directory(directory) => {
+                return directory.put(name, &mut |out| {
+                    for at in (0..bytes).step_by(PART_BYTES as usize) {
+                        let part = read(at..(at + PART_BYTES).min(bytes))?;
+                        out.write_all(&part)
+                            .map_err(|error| Error::io(self.full(name), "send", error))?;
+                        progress(part.len() as u64);
+                    }
+                    Ok(())
+                });
+            }
+        };
         if bytes <= 2 * PART_BYTES {
             self.put_text(name, read(0..bytes)?)?;
             progress(bytes);
             return Ok(());
         }
         let path = self.path(name);
-        let mut upload = self.run(name, "send", self.store.put_multipart(&path))?;
+        let mut upload = self.run(name, "send", store.put_multipart(&path))?;
         let sent = self.send_parts(name, bytes, &read, upload.as_mut(), progress);
         if sent.is_err() {
             // What is left of it costs room, and no event.
@@ -181,13 +190,15 @@ impl Bucket {
 
     /// Puts a text under a name.
     pub fn put_text(&self, name: &str, text: Vec<u8>) -> Result<()> {
-        if let Some(directory) = &self.directory {
-            return directory.put(name, &mut |out| {
+        match &self.store {
+            Backend::Directory(directory) => directory.put(name, &mut |out| {
                 out.write_all(&text).map_err(|error| Error::io(self.full(name), "send", error))
-            });
+            }),
+            Backend::S3(store) => {
+                let payload = PutPayload::from(text);
+                self.run(name, "send", store.put(&self.path(name), payload)).map(drop)
+            }
         }
-        let payload = PutPayload::from(text);
-        self.run(name, "send", self.store.put(&self.path(name), payload)).map(drop)
     }
 
     /// Reads an object of so many bytes from its start to its end, part by part.
@@ -208,8 +219,15 @@ impl Bucket {
 
     /// Some of an object's bytes.
     pub fn get_range(&self, name: &str, range: Range<u64>) -> Result<Vec<u8>> {
+        let store = match &self.store {
+            Backend::S3(store) => store,
+            Backend::Directory(directory) => {
+                let read = directory.get_range(name, &range);
+                return read.map_err(|error| Error::io(self.full(name), "read", error));
+            }
+        };
         let wanted = range.end - range.start;
-        let bytes = self.run(name, "read", self.store.get_range(&self.path(name), range))?;
+        let bytes = self.run(name, "read", store.get_range(&self.path(name), range))?;
         if bytes.len() as u64 != wanted {
             let short = io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than that");
             return Err(Error::io(self.full(name), "read", short));
@@ -220,12 +238,19 @@ impl Bucket {
     /// Makes sure that an object that is there stays there: in a directory, a run that was
     /// stopped may have left it, or the folders above it, unsynced.
     pub fn settle(&self, name: &str) -> Result<()> {
-        self.directory.as_ref().map_or(Ok(()), |directory| directory.settle(name))
+        match &self.store {
+            Backend::Directory(directory) => directory.settle(name),
+            Backend::S3(_) => Ok(()),
+        }
     }
 
     /// Removes an object; one that is not there is no error.
     pub fn delete(&self, name: &str) -> Result<()> {
-        match self.run(name, "remove", self.store.delete(&self.path(name))) {
+        let store = match &self.store {
+            Backend::Directory(directory) => return directory.delete(name),
+            Backend::S3(store) => store,
+        };
+        match self.run(name, "remove", store.delete(&self.path(name))) {
             Err(error) if error.is_not_found() => Ok(()),
             outcome => outcome,
         }
@@ -300,11 +325,15 @@ impl Bucket {
         }
         let gets = requests.into_iter().map(|(range, numbers)| async move {
             let object = numbers.first().map_or("", |number| &*pieces[*number].object);
-            let got = match self.reachable() {
-                Ok(()) => self.store.get_range(&self.path(object), range.clone()).await,
-                Err(error) => return (numbers, range, Err(error)),
+            let got = match (&self.store, self.reachable()) {
+                (_, Err(error)) => Err(error),
+                (Backend::Directory(directory), _) => directory.get_range(object, &range),
+                (Backend::S3(store), _) => {
+                    let got = store.get_range(&self.path(object), range.clone()).await;
+                    got.map(Vec::from).map_err(|error| self.noted(as_io(&error)))
+                }
             };
-            (numbers, range, got.map_err(|error| self.noted(as_io(&error))))
+            (numbers, range, got)
         });
         let gets = futures_util::stream::iter(gets).buffer_unordered(AT_ONCE);
         for (numbers, range, got) in self.runtime.block_on(gets.collect::<Vec<_>>()) {

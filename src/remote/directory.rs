@@ -1,52 +1,110 @@
-//! A bucket that is a directory: what the `object_store` crate does not do carefully enough.
+//! A bucket that is a directory, reached by handle: others may write to it, too.
 //!
-//! Its lists leave out what they could not look at. Whoever takes a copy for missing that is
-//! there may make a shorter archive of the rest; so here whatever cannot be looked at is an
-//! error. And a sync that failed it tries again, after which nobody knows what is on the disk.
+//! Nothing below it is reached by path, and no symbolic link in it is followed, so whoever
+//! may write there can spoil copies and nothing else. Whatever cannot be looked at is an error,
+//! since a copy that is taken for missing would make a shorter archive of the rest; and a sync
+//! that failed is final, since nobody knows what is on the disk after a second one.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, FileType};
+use rustix::io::Errno;
+
 use super::Object;
+use crate::fs;
 use crate::{Error, Result};
 
 /// The directory.
 #[derive(Debug)]
-pub(super) struct Directory(pub(super) PathBuf);
+pub(super) struct Directory {
+    path: PathBuf,
+    handle: OwnedFd,
+}
 
 impl Directory {
-    /// The objects below a folder, in any order.
+    /// Opens it; links on the way to it are the operator's choice, and are followed.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let handle = fs::open_root(path).map_err(|errno| Error::io(path, "open", errno))?;
+        Ok(Self { path: path.to_owned(), handle })
+    }
+
+    fn failed(&self, name: &str, action: &'static str) -> impl Fn(Errno) -> Error + use<> {
+        let path = self.path.join(name);
+        move |errno| Error::io(&path, action, errno)
+    }
+
+    /// Opens a folder by its path below the directory, and makes what is missing of it if `make`.
+    fn folder(&self, path: &str, make: bool) -> Result<OwnedFd, Errno> {
+        let mut folder = rustix::io::fcntl_dupfd_cloexec(&self.handle, 0)?;
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            if matches!(part, "." | "..") {
+                return Err(Errno::INVAL);
+            }
+            if make {
+                fs::make_dir(folder.as_fd(), part)?;
+            }
+            folder = fs::open_dir(folder.as_fd(), part)?;
+        }
+        Ok(folder)
+    }
+
+    /// Opens the folder that an object lies in, and gives the object's name in it.
+    fn place<'n>(&self, name: &'n str, make: bool) -> Result<(OwnedFd, &'n str), Errno> {
+        let (folders, leaf) = name.rsplit_once('/').unwrap_or(("", name));
+        let folder = self.folder(folders, make)?;
+        if matches!(leaf, "" | "." | "..") { Err(Errno::INVAL) } else { Ok((folder, leaf)) }
+    }
+
+    /// Lists the objects below a folder, in any order.
     pub(super) fn list(&self, below: &str) -> Result<Vec<Object>> {
         let mut objects = Vec::new();
         let mut folders = vec![String::new()];
         while let Some(folder) = folders.pop() {
-            let path = self.0.join(below).join(&folder);
-            for (name, is_folder) in entries(&path)? {
-                let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-                if is_folder {
-                    folders.push(name);
-                    continue;
-                }
-                let path = self.0.join(below).join(&name);
-                match fs::symlink_metadata(&path) {
-                    Ok(found) if found.is_file() => {
-                        objects.push(Object { name, bytes: found.len() });
-                    }
-                    Ok(_) => {}
-                    // It went meanwhile.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(Error::io(path, "look up", error)),
+            let at = format!("{below}/{folder}");
+            let failed = self.failed(&at, "list");
+            let handle = match self.folder(&at, false) {
+                Ok(handle) => handle,
+                // It went meanwhile, or was never there.
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(failed(errno)),
+            };
+            for (name, file_type) in entries(handle.as_fd()).map_err(&failed)? {
+                let below =
+                    if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+                match file_type {
+                    FileType::Directory => folders.push(below),
+                    FileType::RegularFile => match size(handle.as_fd(), &name) {
+                        Ok(Some(bytes)) => objects.push(Object { name: below, bytes }),
+                        // It went meanwhile.
+                        Ok(None) => {}
+                        Err(errno) => return Err(self.failed(&below, "look up")(errno)),
+                    },
+                    _ => {}
                 }
             }
         }
         Ok(objects)
     }
 
-    /// The folders right below it.
+    /// Lists the folders right below it.
     pub(super) fn folders(&self) -> Result<Vec<String>> {
-        let entries = entries(&self.0)?.into_iter();
-        Ok(entries.filter_map(|(name, is_folder)| is_folder.then_some(name)).collect())
+        let entries = entries(self.handle.as_fd()).map_err(self.failed("", "list"))?.into_iter();
+        let is_folder = |file_type| file_type == FileType::Directory;
+        Ok(entries.filter_map(|(name, kind)| is_folder(kind).then_some(name)).collect())
+    }
+
+    /// Returns the size of an object; `None` when there is no regular file of its name.
+    pub(super) fn size(&self, name: &str) -> Result<Option<u64>> {
+        let found = self.place(name, false).and_then(|(folder, leaf)| size(folder.as_fd(), leaf));
+        match found {
+            Err(Errno::NOENT) => Ok(None),
+            found => found.map_err(self.failed(name, "look up")),
+        }
     }
 
     /// Puts an object that `write` writes in its place, whole and synced, or not at all.
@@ -55,25 +113,22 @@ impl Directory {
         name: &str,
         write: &mut dyn FnMut(&mut File) -> Result<()>,
     ) -> Result<()> {
-        let path = self.0.join(name);
-        let folders: Vec<&Path> =
-            path.ancestors().skip(1).take_while(|place| *place != self.0).collect();
-        for folder in folders.into_iter().rev() {
-            match fs::create_dir(folder) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(Error::io(folder, "create", error));
-                }
-                _ => {}
-            }
-        }
-        let aside = self.0.join(format!("{name}#{}", std::process::id()));
-        let mut file = File::create(&aside).map_err(|error| Error::io(&aside, "create", error))?;
-        let written = write(&mut file).and_then(|()| sync(&aside, &file)).and_then(|()| {
-            fs::rename(&aside, &path).map_err(|error| Error::io(&path, "create", error))
-        });
+        let failed = self.failed(name, "create");
+        let (folder, leaf) = self.place(name, true).map_err(&failed)?;
+        let aside = format!("{leaf}#{}", std::process::id());
+        let made = match fs::create_new(folder.as_fd(), &aside, 0o666) {
+            // Another process of this number was stopped here, or somebody put it there.
+            Err(Errno::EXIST) => fs::unlink(folder.as_fd(), &aside)
+                .and_then(|_| fs::create_new(folder.as_fd(), &aside, 0o666)),
+            made => made,
+        };
+        let mut file = File::from(made.map_err(&failed)?);
+        let written = write(&mut file)
+            .and_then(|()| rustix::fs::fsync(&file).map_err(self.failed(name, "sync")))
+            .and_then(|()| rustix::fs::renameat(&folder, &aside, &folder, leaf).map_err(&failed));
         if written.is_err() {
             // Lists pass over it.
-            let _ = fs::remove_file(&aside);
+            let _ = fs::unlink(folder.as_fd(), &aside);
         }
         written
     }
@@ -81,58 +136,93 @@ impl Directory {
     /// Makes sure that an object stays, which may have been put there by a run that was stopped:
     /// syncs it, and the folders above it.
     pub(super) fn settle(&self, name: &str) -> Result<()> {
-        let path = self.0.join(name);
-        for place in path.ancestors().take_while(|place| place.starts_with(&self.0)) {
-            let file = File::open(place).map_err(|error| Error::io(place, "open", error))?;
-            sync(place, &file)?;
+        let failed = self.failed(name, "sync");
+        let (folder, leaf) = self.place(name, false).map_err(&failed)?;
+        let file = fs::open_regular(folder.as_fd(), leaf)
+            .map_err(|error| Error::io(self.path.join(name), "open", error))?;
+        rustix::fs::fsync(&file).map_err(&failed)?;
+        drop(folder);
+        for (at, _) in name.rmatch_indices('/') {
+            let folder = self.folder(&name[..at], false).map_err(&failed)?;
+            rustix::fs::fsync(&folder).map_err(&failed)?;
         }
-        Ok(())
+        rustix::fs::fsync(&self.handle).map_err(failed)
+    }
+
+    /// Reads some bytes of an object.
+    pub(super) fn get_range(&self, name: &str, range: &Range<u64>) -> io::Result<Vec<u8>> {
+        let (folder, leaf) = self.place(name, false)?;
+        let file = fs::open_regular(folder.as_fd(), leaf)?;
+        // Asked first: what is promised of an object is no reason to make room for it.
+        if range.start > range.end || file.metadata()?.len() < range.end {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than that"));
+        }
+        let mut bytes = vec![0; (range.end - range.start) as usize];
+        file.read_exact_at(&mut bytes, range.start)?;
+        Ok(bytes)
+    }
+
+    /// Removes an object; one that is not there is not an error.
+    pub(super) fn delete(&self, name: &str) -> Result<()> {
+        let removed =
+            self.place(name, false).and_then(|(folder, leaf)| fs::unlink(folder.as_fd(), leaf));
+        match removed {
+            Err(Errno::NOENT) => Ok(()),
+            removed => removed.map(drop).map_err(self.failed(name, "remove")),
+        }
     }
 }
 
-/// Not the standard library's way, which tries again when it was interrupted: a sync that
-/// failed is final.
-fn sync(path: &Path, file: &File) -> Result<()> {
-    rustix::fs::fsync(file).map_err(|errno| Error::io(path, "sync", errno))
+/// Returns the size of a regular file; `None` when there is none of this name.
+fn size(folder: BorrowedFd<'_>, name: &str) -> Result<Option<u64>, Errno> {
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+            Ok(u64::try_from(stat.st_size).ok())
+        }
+        Ok(_) | Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
 }
 
-/// The names in a folder, and whether each is one of a folder; none when it is not there.
-fn entries(path: &Path) -> Result<Vec<(String, bool)>> {
-    let failed = |error| Error::io(path, "list", error);
-    let read = match fs::read_dir(path) {
-        Ok(read) => read,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
+/// Lists the names in a folder, and what each is.
+fn entries(folder: BorrowedFd<'_>) -> Result<Vec<(String, FileType)>, Errno> {
     let mut found = Vec::new();
-    for entry in read {
-        let entry = entry.map_err(failed)?;
-        let is_folder = entry.file_type().map_err(failed)?.is_dir();
+    fs::read_dir(folder, &mut |name, file_type| {
         // An object that is being written has a number behind this sign, until it is whole.
-        if let Ok(name) = entry.file_name().into_string()
+        if let Ok(name) = name.to_str()
             && !name.contains('#')
         {
-            found.push((name, is_folder));
+            found.push((name.to_owned(), file_type));
         }
-    }
+    })?;
     Ok(found)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    fn put(place: &Directory, name: &str, text: &str) -> Result<()> {
+        place.put(name, &mut |out| {
+            out.write_all(text.as_bytes()).map_err(|error| Error::io(name, "send", error))
+        })
+    }
 
     #[test]
     fn whole_objects_are_listed_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
-        let place = Directory(directory.path().to_owned());
+        let place = Directory::open(directory.path()).unwrap();
         fs::create_dir_all(directory.path().join("nas/2026")).unwrap();
         fs::create_dir_all(directory.path().join("pi4")).unwrap();
         for (name, text) in [("nas/2026/a", "123"), ("nas/2026/b#1", "x"), ("nas/c", "12345")] {
             fs::write(directory.path().join(name), text).unwrap();
         }
-        std::os::unix::fs::symlink("/etc/passwd", directory.path().join("nas/link")).unwrap();
+        symlink("/etc/passwd", directory.path().join("nas/link")).unwrap();
         let object = |name: &str, bytes| Object { name: name.to_owned(), bytes };
         let mut listed = place.list("nas").unwrap();
         listed.sort_by(|a, b| a.name.cmp(&b.name));
@@ -141,5 +231,47 @@ mod tests {
         let mut folders = place.folders().unwrap();
         folders.sort();
         assert_eq!(folders, ["nas", "pi4"]);
+    }
+
+    #[test]
+    fn an_object_comes_back_as_it_was_put_and_goes_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Directory::open(directory.path()).unwrap();
+        assert_eq!(place.size("nas/2026/a").unwrap(), None);
+        put(&place, "nas/2026/a", "hello").unwrap();
+        place.settle("nas/2026/a").unwrap();
+        assert_eq!(place.size("nas/2026/a").unwrap(), Some(5));
+        assert_eq!(place.get_range("nas/2026/a", &(1..4)).unwrap(), b"ell");
+        let short = place.get_range("nas/2026/a", &(1..6)).unwrap_err();
+        assert_eq!(short.kind(), io::ErrorKind::UnexpectedEof);
+        place.delete("nas/2026/a").unwrap();
+        place.delete("nas/2026/a").unwrap();
+        assert_eq!(place.list("").unwrap(), []);
+        for name in ["../a", "nas/../../a", "nas/", ".."] {
+            assert!(put(&place, name, "x").is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_link_in_it_leads_out() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("a"), "theirs").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let place = Directory::open(directory.path()).unwrap();
+        symlink(outside.path(), directory.path().join("nas")).unwrap();
+        fs::create_dir(directory.path().join("pi4")).unwrap();
+        symlink(outside.path().join("a"), directory.path().join("pi4/a")).unwrap();
+        let aside = format!("pi4/b#{}", std::process::id());
+        symlink(outside.path().join("b"), directory.path().join(aside)).unwrap();
+        assert!(put(&place, "nas/b", "ours").is_err());
+        assert!(place.list("nas").is_err() && place.delete("nas/a").is_err());
+        assert!(place.get_range("nas/a", &(0..1)).is_err());
+        assert!(place.get_range("pi4/a", &(0..1)).is_err());
+        assert_eq!(place.size("pi4/a").unwrap(), None);
+        put(&place, "pi4/b", "ours").unwrap();
+        put(&place, "pi4/a", "ours").unwrap();
+        assert_eq!(place.get_range("pi4/a", &(0..4)).unwrap(), b"ours");
+        assert_eq!(fs::read(outside.path().join("a")).unwrap(), b"theirs");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
     }
 }

@@ -41,6 +41,16 @@ pub fn check(
     path: &Path,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<CheckReport> {
+    check_until(file, path, progress, &|| false)
+}
+
+/// The same, given up with [`Error::Interrupted`] as soon as `stops` says so.
+pub fn check_until(
+    file: &SegmentBytes,
+    path: &Path,
+    progress: &(dyn Fn(u64) + Sync),
+    stops: &dyn Fn() -> bool,
+) -> Result<CheckReport> {
     let failed = |error| Error::io(path, "read", error);
     let file_bytes = file.len().map_err(failed)?;
     let tail_bytes = file_bytes.min(64 << 10).min(file.near_bytes().unwrap_or(u64::MAX));
@@ -51,6 +61,7 @@ pub fn check(
         file,
         path,
         progress,
+        stops,
         hasher: Sha256::new(),
         read_to: 0,
         facts: SegmentFacts::new(),
@@ -71,6 +82,7 @@ struct Checker<'a> {
     file: &'a SegmentBytes,
     path: &'a Path,
     progress: &'a (dyn Fn(u64) + Sync),
+    stops: &'a dyn Fn() -> bool,
     hasher: Sha256,
     /// Bytes that were hashed so far.
     read_to: u64,
@@ -105,6 +117,9 @@ impl Checker<'_> {
     fn frames(&mut self, frames: &[FrameInfo]) -> Result<()> {
         let mut number = 0;
         while number < frames.len() {
+            if (self.stops)() {
+                return Err(Error::Interrupted(self.path.display().to_string()));
+            }
             let infos = &frames[number..number + together(&frames[number..])];
             let mut compressed = Vec::with_capacity(infos.len());
             let all: u64 = infos.iter().map(|info| u64::from(info.compressed)).sum();

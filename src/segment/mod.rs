@@ -23,7 +23,7 @@ mod walk;
 mod writer;
 
 pub use bytes::{Away, Fetch, Piece, SegmentBytes};
-pub use check::{CheckReport, check};
+pub use check::{CheckReport, check, check_until};
 pub use frame::{Frame, Member, PackedFrame, are_frames};
 pub use hash::Sha256Hash;
 pub use index::{Field, FrameStats, Index, Posting};

@@ -157,6 +157,29 @@ fn a_file_cut_off_anywhere_is_named_and_what_is_left_is_read() {
 }
 
 #[test]
+fn a_small_segment_has_four_frames_at_least_and_a_larger_one_those_that_were_asked_for() {
+    let tar_bytes = |events: &BTreeMap<EventPath, Vec<u8>>| -> u64 {
+        events.iter().map(|(path, bytes)| tar::member_bytes(path, bytes.len()) as u64).sum()
+    };
+    let large = SegmentOptions { level: 3, frame_size: 64 << 20 };
+    for count in [4, 5, 120, 500, 2000] {
+        let events = events(count);
+        let (bytes, summary) = write(&events, large);
+        let frames = open(&bytes).unwrap().frames().to_vec();
+        let most = tar_bytes(&events).div_ceil(4);
+        assert!(summary.frames >= 4, "{count}: {}", summary.frames);
+        assert!(frames.iter().all(|frame| u64::from(frame.decompressed) <= most), "{count}");
+        assert_eq!(read(&bytes).unwrap(), events);
+    }
+    // Too few members to be spread, and none.
+    assert_eq!(write(&events(1), large).1.frames, 1);
+    assert_eq!(write(&events(0), large).1.frames, 0);
+    let many = events(2100);
+    assert!(tar_bytes(&many) > 2 << 20);
+    assert_eq!(write(&many, large).1.frames, 1);
+}
+
+#[test]
 fn a_damaged_frame_costs_only_the_events_inside_it() {
     let events = events(200);
     let (mut bytes, _) = write(&events, small());

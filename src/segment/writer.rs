@@ -21,12 +21,20 @@ use crate::{Error, Result};
 /// Bytes of tar that wait to be compressed at most, beside the frame that comes last.
 const MOST_FULL_BYTES: u64 = 16 << 20;
 
+/// A segment of at most this much tar is cut into at least [`MIN_SMALL_FRAMES`] frames, so that
+/// one changed bit costs a quarter of a quiet day at most, not all of it.
+const MAX_SMALL_BYTES: u64 = 2 << 20;
+
+/// Data frames of a small segment that has so many members, none of them larger than the rest.
+const MIN_SMALL_FRAMES: u64 = 4;
+
 /// How a segment is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentOptions {
     /// The zstd level, 1 to 22.
     pub level: i32,
-    /// Bytes of tar in a frame; a member that is larger gets a frame of its own.
+    /// Bytes of tar in a frame; a member that is larger gets a frame of its own. A segment of
+    /// at most 2 MiB of tar is cut into at least four frames, whatever this says.
     pub frame_size: u64,
 }
 
@@ -71,6 +79,18 @@ struct RawFrame {
     tar_bytes: u64,
 }
 
+impl RawFrame {
+    fn push(&mut self, path: EventPath, bytes: &[u8]) {
+        self.tar_bytes += tar_bytes(&path, bytes);
+        self.members.push((path, bytes.len()));
+        self.data.extend_from_slice(bytes);
+    }
+}
+
+fn tar_bytes(path: &EventPath, bytes: &[u8]) -> u64 {
+    tar::member_bytes(path, bytes.len()) as u64
+}
+
 /// Writes one segment.
 pub struct SegmentWriter<W: Write> {
     out: W,
@@ -82,6 +102,8 @@ pub struct SegmentWriter<W: Write> {
     bytes: u64,
     entries: Vec<Entry>,
     facts: SegmentFacts,
+    /// All members, for as long as the segment may turn out to be a small one.
+    small: Option<RawFrame>,
     frame: RawFrame,
     full: Vec<RawFrame>,
     full_bytes: u64,
@@ -100,6 +122,7 @@ impl<W: Write> SegmentWriter<W> {
             bytes: 0,
             entries: Vec::new(),
             facts: SegmentFacts::new(),
+            small: Some(RawFrame::default()),
             frame: RawFrame::default(),
             full: Vec::new(),
             full_bytes: 0,
@@ -119,18 +142,39 @@ impl<W: Write> SegmentWriter<W> {
         if self.last.as_ref().is_some_and(|last| last >= path) {
             return refused("it is out of order or twice");
         }
-        let tar_bytes = tar::member_bytes(path, bytes.len()) as u64;
-        if tar_bytes > MAX_FRAME_BYTES {
+        if tar_bytes(path, bytes) > MAX_FRAME_BYTES {
             return refused("it is larger than any event");
         }
-        let over = self.frame.tar_bytes + tar_bytes > self.options.frame_size;
+        self.last = Some(path.clone());
+        let Some(small) = &mut self.small else {
+            return self.place(path.clone(), bytes, self.options.frame_size);
+        };
+        small.push(path.clone(), bytes);
+        if small.tar_bytes > MAX_SMALL_BYTES {
+            self.cut_small(self.options.frame_size)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts the members that waited into frames of at most `frame_size` bytes of tar.
+    fn cut_small(&mut self, frame_size: u64) -> Result<()> {
+        let Some(small) = self.small.take() else { return Ok(()) };
+        let mut rest = small.data.as_slice();
+        for (path, size) in small.members {
+            let (bytes, after) = rest.split_at(size);
+            rest = after;
+            self.place(path, bytes, frame_size)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a member into the frame under construction, or begins the next one with it.
+    fn place(&mut self, path: EventPath, bytes: &[u8], frame_size: u64) -> Result<()> {
+        let over = self.frame.tar_bytes + tar_bytes(&path, bytes) > frame_size;
         if over && !self.frame.members.is_empty() {
             self.close_frame()?;
         }
-        self.frame.tar_bytes += tar_bytes;
-        self.frame.members.push((path.clone(), bytes.len()));
-        self.frame.data.extend_from_slice(bytes);
-        self.last = Some(path.clone());
+        self.frame.push(path, bytes);
         Ok(())
     }
 
@@ -177,6 +221,10 @@ impl<W: Write> SegmentWriter<W> {
 
     /// Writes what is left, the index and the seek table. Does not sync.
     pub fn finish(mut self) -> Result<(W, SegmentSummary)> {
+        if let Some(small) = &self.small {
+            let quarter = small.tar_bytes.div_ceil(MIN_SMALL_FRAMES);
+            self.cut_small(self.options.frame_size.min(quarter))?;
+        }
         if !self.frame.members.is_empty() {
             let frame = std::mem::take(&mut self.frame);
             self.full.push(frame);

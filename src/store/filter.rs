@@ -90,7 +90,11 @@ impl Filter {
                     self.since.is_none_or(|since| last >= since)
                         && self.until.is_none_or(|until| first < until)
                 }
-                _ => false,
+                // Files that are not events have no instant; their day says whether to name them.
+                _ => {
+                    self.since.is_none_or(|since| index.date().end() > since)
+                        && self.until.is_none_or(|until| index.date().start() < until)
+                }
             };
         }
         for (field, values) in self.fields() {

@@ -6,7 +6,7 @@ const LATER: &str = "2026-07-01T04:00:00Z";
 
 fn archived() -> Lab {
     let lab = Lab::new();
-    policy(&lab, "version = 1\n[retain]\nkeep = \"20d\"\n");
+    policy(&lab, "version = 1\n[retain]\ngrace = \"0d\"\nkeep = \"20d\"\n");
     lab.seed(6, 5);
     lab.rotate();
     lab
@@ -37,13 +37,13 @@ fn nothing_that_is_held_expires_whatever_the_policy_or_flag() {
     assert_eq!(days(&lab), ["12", "14", "15"]);
     policy(
         &lab,
-        "version = 1\n[retain]\nkeep = \"10d\"\nmax_size = \"1MiB\"\nmin_free = \"90%\"\n",
+        "version = 1\n[retain]\ngrace = \"0d\"\nkeep = \"10d\"\nmax_size = \"1MiB\"\nmin_free = \"90%\"\n",
     );
     let run = lab.run(["prune", "--now", LATER, "--yes-really", "--shorten"]);
     assert!(matches!(run.code, 0 | 1), "{run:?}");
     assert_eq!(days(&lab), ["12", "14", "15"]);
     lab.ok(["hold", "release", "7", "--reason", "over"]);
-    policy(&lab, "version = 1\n[retain]\nkeep = \"20d\"\n");
+    policy(&lab, "version = 1\n[retain]\ngrace = \"0d\"\nkeep = \"20d\"\n");
     prune(&lab);
     assert_eq!(days(&lab), ["14", "15"]);
     lab.ok(["verify"]);
@@ -145,7 +145,7 @@ fn what_is_no_hold_is_refused() {
 #[test]
 fn each_action_is_told_as_an_event_where_the_policy_says_so() {
     let lab = Lab::new();
-    policy(&lab, "version = 1\n[retain]\nkeep = \"20d\"\n[audit]\nemit = true\n");
+    policy(&lab, "version = 1\n[retain]\ngrace = \"0d\"\nkeep = \"20d\"\n[audit]\nemit = true\n");
     lab.seed(6, 5);
     let heads = |lab: &Lab| lab.ok(["manifest", "head"]).trim().to_owned();
     let mut expected = Vec::new();
@@ -188,7 +188,7 @@ fn each_action_is_told_as_an_event_where_the_policy_says_so() {
 #[test]
 fn an_action_that_cannot_be_told_is_done_and_named() {
     let lab = Lab::new();
-    policy(&lab, "version = 1\n[retain]\nkeep = \"20d\"\n[audit]\nemit = true\n");
+    policy(&lab, "version = 1\n[retain]\ngrace = \"0d\"\nkeep = \"20d\"\n[audit]\nemit = true\n");
     lab.seed(1, 5);
     // A file where the day's directory would be.
     std::fs::write(lab.root().join("2026-06-01"), "").unwrap();

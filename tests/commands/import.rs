@@ -248,3 +248,24 @@ fn what_is_not_there_or_locked_changes_nothing() {
     policy(&lab, "not even read");
     lab.ok(["import", &from]);
 }
+
+#[test]
+fn how_many_events_are_older_than_the_policy_keeps_them_is_said() {
+    let from = Lab::new();
+    from.seed(1, 2);
+    Event { time: "2019-05-16T10:11:12.000000Z", ..EVENT }.write(&from);
+    let lab = Lab::new();
+    policy(&lab, "version = 1\n[retain]\nkeep = \"6y\"\n");
+    let root = from.root().display().to_string();
+    let told = "; 1 of the new ones is older than the policy keeps them\n";
+    for words in [&["import", &root, "--dry-run"][..], &["import", &root]] {
+        let run = lab.run(words);
+        assert!(run.code == 0 && run.stdout.ends_with(told), "{run:?}");
+    }
+    assert!(!lab.ok(["import", &root]).contains("older"), "they are no new ones");
+    let other = Lab::new();
+    policy(&other, "version = 1\n[retain]\nkeep = \"6y\"\n");
+    let run = other.run(["sync", &root, "-ojson"]);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["outlived"], 1, "{run:?}");
+}

@@ -44,7 +44,7 @@ fn the_numbers_are_those_of_the_events_inside() {
         "invalid": 0,
         "first": lines[0]["timestamp"],
         "last": lines[119]["timestamp"],
-        "frames": 1,
+        "frames": 4,
         "content": record["content"],
         "correlation_ids": counts(&lines, "correlation_id").len(),
         "types": counts(&lines, "type"),

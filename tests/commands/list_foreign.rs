@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::Lab;
+use crate::common::{Lab, NOW};
 use crate::support::{EVENT, Event};
 
 const EVER: [&str; 3] = ["list", "--since=2000-01-01", "-opath"];
@@ -20,7 +20,9 @@ fn events_filed_under_a_neighbour_day_are_found_by_their_time_and_by_their_day()
         assert_eq!(list(&["--since=2026-05-17", "--until=2026-05-17"]), format!("{here}\n"));
         assert_eq!(list(&["--date=2026-05-17"]), format!("{path}\n{here}\n"));
         assert_eq!(list(&["--date=2026-05-16"]), "");
-        lab.rotate();
+        let run = lab.run(["rotate", "--now", NOW]);
+        let named = run.stderr.contains("23:59:59.000000Z is not of this day; archived as it is");
+        assert_eq!(named, run.code == 1, "{run:?}");
     }
 }
 

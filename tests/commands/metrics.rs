@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::{Lab, NOW, Run, python, tool};
-use crate::support::EVENT;
+use crate::support::{EVENT, Event};
 
 fn read(path: &Path) -> BTreeMap<String, f64> {
     let text = fs::read_to_string(path).unwrap();
@@ -36,8 +36,8 @@ fn a_rotation_leaves_its_numbers_and_those_of_the_history() {
     let (lab, file) = lab();
     lab.write("2026-05-11/pi4/broken.json", "{");
     run(&lab, 1, &["rotate", "--now", NOW, "--date", "2026-05-11"]);
-    let late = EVENT.write(&lab).replace("2026-05-16", "2026-05-11");
-    lab.write(&late, EVENT.line() + "\n");
+    EVENT.write(&lab);
+    Event { time: "2026-05-11T23:00:00.000000Z", ..EVENT }.write(&lab);
     run(&lab, 0, &["rotate", "--now", NOW]);
     let values = read(&file);
     let last = |name: &str| values[&format!("hlarchive_last_rotate_{name}")];

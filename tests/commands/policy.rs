@@ -105,3 +105,30 @@ fn a_mistake_is_refused_with_its_line_the_reason_and_a_way_out() {
     let run = lab.fails(66, ["policy", "check", "nowhere.toml"]);
     assert_eq!(sentence(&run), "nowhere.toml: cannot read: no such file or directory");
 }
+
+#[test]
+fn a_grace_that_outweighs_a_term_is_remarked_on_and_no_mistake() {
+    let lab = Lab::new();
+    let check = |retain: &str| {
+        policy(&lab, &format!("version = 1\n[retain]\n{retain}\n"));
+        let run = lab.run(["policy", "check"]);
+        assert_eq!(run.code, 0, "{run:?}");
+        run.stderr
+    };
+    let told = "keep = \"20d\" is less than what every day is kept for: keep_live = \"1w\" as files, \
+                and then grace = \"30d\" in the archive; make grace shorter if days are to go sooner\n";
+    assert_eq!(check("keep = \"20d\""), told);
+    for good in [
+        "keep = \"37d\"",
+        "keep = \"20d\"\ngrace = \"13d\"",
+        "keep = \"forever\"",
+        "grace = \"0d\"",
+    ] {
+        assert_eq!(check(good), "", "{good}");
+    }
+    for (bad, why) in [("grace = \"11y\"", "at most 10y"), ("grace = 30", "expected a duration")] {
+        policy(&lab, &format!("version = 1\n[retain]\n{bad}\n"));
+        let run = lab.fails(78, ["policy", "check"]);
+        assert!(run.stderr.contains(why), "{run:?}");
+    }
+}

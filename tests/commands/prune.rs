@@ -22,7 +22,7 @@ fn rules(lab: &Lab, retain: &str) {
     policy(
         lab,
         &format!(
-            "version = 1\n[retain]\n{retain}\n[[retain.class]]\nname = \"incidents\"\n\
+            "version = 1\n[retain]\ngrace = \"0d\"\n{retain}\n[[retain.class]]\nname = \"incidents\"\n\
              match = {{ severity = [\"error\", \"critical\"] }}\nkeep = \"forever\"\n"
         ),
     );
@@ -293,7 +293,7 @@ fn what_expired_is_told_by_all_who_could_have_found_it() {
 #[test]
 fn a_day_that_expired_whole_is_no_unknown_day() {
     let lab = Lab::new();
-    policy(&lab, "version = 1\n[retain]\nkeep = \"20d\"\n");
+    policy(&lab, "version = 1\n[retain]\ngrace = \"0d\"\nkeep = \"20d\"\n");
     lab.seed(4, 2);
     lab.rotate();
     lab.ok(["prune", "--now", LATER]);

@@ -265,3 +265,48 @@ fn days_that_lie_ahead_of_the_clock_are_left_alone() {
     lab.rotate();
     assert_eq!(tree(&lab.root()).into_keys().collect::<Vec<_>>(), [ahead]);
 }
+
+/// One archived day, which has expired two months later, and a live one.
+fn with_an_expired_day() -> Lab {
+    let lab = Lab::new();
+    policy(&lab, "version = 1\n[retain]\nkeep = \"40d\"\n");
+    lab.seed(4, 2);
+    lab.ok(["rotate", "--now", "2026-05-21T03:00:00Z"]);
+    Event { time: "2026-06-01T10:00:00.000000Z", ..EVENT }.write(&lab);
+    lab
+}
+
+#[test]
+fn pruning_follows_a_rotation_that_did_its_work_and_each_leaves_how_it_ended() {
+    let lab = with_an_expired_day();
+    lab.write("README", "x");
+    let words = ["rotate", "--prune", "--now", "2026-06-21T00:00:00Z", "--metrics-file=x.prom"];
+    let run = lab.fails(1, words);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert!(lines[0].starts_with("2026-06-01  1 event into "), "{run:?}");
+    assert!(lines[1].starts_with("2026/2026-05-10.tar.zst  6 events, "), "{run:?}");
+    assert!(lines[2].starts_with("2026/2026-05-11.tar.zst  6 events, "), "{run:?}");
+    let metrics = fs::read_to_string(lab.path("x.prom")).unwrap();
+    for ended in ["hlarchive_last_rotate_exit_code 1\n", "hlarchive_last_prune_exit_code 0\n"] {
+        assert!(metrics.contains(ended), "{ended} {metrics}");
+    }
+    // What needs a person outweighs what was named.
+    let run = lab.fails(77, ["rotate", "--prune", "--now", "2027-06-21T00:00:00Z"]);
+    assert!(run.stderr.contains("README"), "{run:?}");
+}
+
+#[test]
+fn pruning_does_not_follow_a_rotation_that_failed() {
+    let lab = with_an_expired_day();
+    let words = ["rotate", "--prune", "--now", "2026-06-21T00:00:00Z"];
+    let lock = fs::File::open(lab.archive().join("lock")).unwrap();
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+    assert_untouched(&lab, || lab.fails(75, words));
+    drop(lock);
+    fs::rename(lab.root(), lab.path("away")).unwrap();
+    assert_untouched(&lab, || lab.fails(66, words));
+    fs::rename(lab.path("away"), lab.root()).unwrap();
+    let dry = assert_untouched(&lab, || lab.run(words.iter().chain(&["--dry-run"])));
+    assert_eq!((dry.code, dry.stdout.lines().count()), (0, 3), "{dry:?}");
+    lab.ok(words);
+}

@@ -134,7 +134,8 @@ fn days_that_expired_unseen_are_told_of_once_and_the_rest_is_given() {
     late(&lab, 3, 1);
     late(&lab, 11, 40);
     lab.ok(["rotate", "--now", "2026-05-28T00:00:00Z"]);
-    fs::write(lab.path("policy.toml"), "version = 1\n[retain]\nkeep = \"10d\"\n").unwrap();
+    fs::write(lab.path("policy.toml"), "version = 1\n[retain]\ngrace = \"0d\"\nkeep = \"10d\"\n")
+        .unwrap();
     lab.ok(["prune", "--now", "2026-05-21T00:00:00Z", "--yes-really", "--shorten"]);
     let run = lab.run(["list", "-o", "path", FILE, ALL]);
     assert_eq!((run.code, run.stdout.lines().count()), (0, 1), "{run:?}");

@@ -9,4 +9,7 @@
 mod common;
 mod support;
 
+mod burden;
+mod expiry;
 mod layout;
+mod staging;

@@ -1,7 +1,7 @@
 //! A machine as the package sets it up: the tree belongs to the group of all who emit, the
 //! archive to the user who rotates, and the attacker is an ordinary member of the group.
 
-#![allow(dead_code, reason = "each promise uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each promise uses a part of it")]
 
 use std::ffi::OsStr;
 use std::fs;

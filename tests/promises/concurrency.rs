@@ -244,7 +244,9 @@ fn whoever_reads_sees_each_acknowledged_event_exactly_once_whatever_goes_on() {
     let policy = include_str!("../../policies/default.toml");
     let short = policy.replace("keep_live = \"7d\"", "keep_live = \"1h\"");
     assert_ne!(short, policy);
-    let finite = short.replace("keep = \"forever\"", "keep = \"60d\"");
+    let finite = short
+        .replace("keep = \"forever\"", "keep = \"60d\"")
+        .replace("grace = \"30d\"", "grace = \"0d\"");
     assert_ne!(finite, short);
     std::fs::write(lab.path("policy.toml"), finite).unwrap();
     lab.seed(1, 800);

@@ -259,6 +259,28 @@ fn a_damaged_frame_hides_no_event_of_another_from_show() {
 }
 
 #[test]
+fn a_changed_bit_costs_a_quarter_of_a_quiet_day_at_most() {
+    let lab = Lab::new();
+    for number in 0..500 {
+        let (below, bytes) = crate::common::event(10, 0, "nas", number);
+        lab.write(&below, bytes);
+    }
+    lab.rotate();
+    let path = lab.archive().join("2026/2026-05-10.tar.zst");
+    let sound = fs::read(&path).unwrap();
+    // The first three quarters are frames of events, whatever comes after them.
+    for place in (1..12).map(|part| sound.len() * part / 16) {
+        let mut changed = sound.clone();
+        changed[place] ^= 1;
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, changed).unwrap();
+        let run = lab.run(["list", "--since=2026-05-01", "-opath"]);
+        let listed = run.stdout.lines().count();
+        assert!((375..500).contains(&listed), "{place}: {listed} of 500 listed; {}", run.stderr);
+    }
+}
+
+#[test]
 fn a_segment_cut_off_anywhere_is_found_and_gives_the_frames_before_the_cut() {
     let archive = Archive::new(4);
     let name = "2026/2026-05-10.tar.zst";

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{CWD, RenameFlags};
 
-use crate::common::{Lab, NOW, Tree, tree};
+use crate::common::{Lab, NOW, Tree, event, tree};
 use crate::hostile::{SECRET, canary, guarded, holds};
 
 /// A directory of the tree, and what takes its place by turns.
@@ -52,6 +52,11 @@ impl Swap {
 
 /// Runs the work while the directories turn round and round.
 fn while_turning(swaps: &[Swap], work: impl FnOnce()) -> u64 {
+    while_counting(swaps, |_| work())
+}
+
+/// The same for work that goes on until there were enough turns.
+fn while_counting(swaps: &[Swap], work: impl FnOnce(&AtomicU64)) -> u64 {
     let stop = AtomicBool::new(false);
     let turns = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -63,7 +68,7 @@ fn while_turning(swaps: &[Swap], work: impl FnOnce()) -> u64 {
             }
         });
         // A failed assertion must not leave the thread turning.
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&turns)));
         stop.store(true, Ordering::Relaxed);
         if let Err(panic) = outcome {
             std::panic::resume_unwind(panic);
@@ -146,4 +151,48 @@ fn nothing_is_written_outside_while_directories_become_links() {
     // What was reported as emitted is there, wherever its directory stood at that moment.
     let listed = lab.list_all();
     assert_eq!(listed.len(), original.len() + emitted, "{emitted} were emitted");
+}
+
+/// Turns that the verbs which write and remove have to stand.
+const MANY: u64 = 2500;
+
+#[test]
+fn nothing_is_lost_or_touched_outside_while_days_go_and_come_back_and_others_expire() {
+    let lab = Lab::new();
+    let policy = "version = 1\n[retain]\ngrace = \"0d\"\nkeep = \"25d\"\n[audit]\nemit = true\n";
+    fs::write(lab.path("policy.toml"), policy).unwrap();
+    for day in [1, 2] {
+        let (below, bytes) = event(day, 0, "nas", 0);
+        lab.write(&below, bytes);
+    }
+    lab.ok(["rotate", "--now", "2026-05-20T03:00:00Z"]);
+    let original = lab.seed(3, 6);
+    let swaps =
+        ["2026-05-10/pi4", "2026-05-11", "2026-05-12/nas"].map(|b| Swap::new(&lab, b, &original));
+    let outside = canary(&lab.path("outside"));
+    let at = |words: &[&str], minute: u64| {
+        let now = format!("2026-06-01T{:02}:{:02}:00Z", 3 + minute / 60 % 20, minute % 60);
+        let words: Vec<&str> = words.iter().copied().chain(["--now", &now]).collect();
+        guarded(&lab, &words);
+    };
+    let mut minute = 0;
+    let turns = while_counting(&swaps, |turns| {
+        while turns.load(Ordering::Relaxed) < MANY || minute < 6 {
+            at(&["rotate"], minute);
+            guarded(&lab, &["restore", "2026-05-10", "2026-05-11", "2026-05-12", "--live"]);
+            at(&["prune"], minute);
+            at(&["rotate", "--prune"], minute);
+            minute += 1;
+        }
+    });
+    assert!(turns >= MANY, "{turns} turns are no test");
+    guarded(&lab, &["rotate", "--now", "2026-06-02T03:00:00Z"]);
+    guarded(&lab, &["prune", "--now", "2026-06-02T03:00:00Z"]);
+    assert_eq!(canary(&lab.path("outside")), outside);
+    let is_own = |line: &&String| !line.contains("\"source\":\"hlarchive\"");
+    let listed: Vec<String> = lab.list_all().iter().filter(is_own).cloned().collect();
+    assert_eq!(listed.len(), 3 * 3 * 6);
+    assert!(listed.iter().all(|line| !line.contains(SECRET)));
+    assert!(listed.iter().all(|line| !line.contains("_path\":\"2026-05-0")), "those expired");
+    lab.ok(["verify", "--archived"]);
 }

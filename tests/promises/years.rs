@@ -32,6 +32,7 @@ const POLICY: &str = "version = 1
 keep_live = \"7d\"
 level = 1
 [retain]
+grace = \"0d\"
 keep = \"365d\"
 [[retain.class]]
 name = \"incidents\"

@@ -65,7 +65,7 @@ fn what_expired_on_its_machine_is_gone_from_the_mirrors_after_a_pull() {
     pi4.ok(["rotate", "--now", NOW]);
     nas.ok(["remote", "pull"]);
     assert_eq!(nas.events().len(), 18);
-    pi4.policy("keep = \"5d\"");
+    pi4.policy("grace = \"0d\"\nkeep = \"5d\"");
     pi4.ok(["hold", "add", "2026-05-11", "--reason", "x"]);
     pi4.ok(["prune", "--now", NOW, "--shorten", "--yes-really"]);
     // Until then the mirror promises what is not there: that is no silence. What was fetched

@@ -126,7 +126,7 @@ fn what_is_held_stays_here_and_there() {
     let (site, directory) = with_directory();
     let expected = site.events();
     site.ok(["hold", "add", "2026-05-11", "--reason", "dispute"]);
-    site.policy("local = \"1d\"\nkeep = \"5d\"");
+    site.policy("local = \"1d\"\ngrace = \"0d\"\nkeep = \"5d\"");
     site.ok(["prune", "--now", NOW, "--shorten", "--yes-really"]);
     let here: Vec<String> = site.segments().into_keys().collect();
     assert_eq!(here, ["2026/2026-05-11.tar.zst"]);
@@ -142,7 +142,7 @@ fn what_expires_goes_from_the_bucket_too_though_it_was_evicted() {
     site.evicts();
     site.ok(["prune", "--now", NOW]);
     assert_eq!(objects(&directory).len(), 3);
-    site.policy("local = \"1d\"\nkeep = \"21d\"");
+    site.policy("local = \"1d\"\ngrace = \"0d\"\nkeep = \"21d\"");
     site.ok(["prune", "--now", NOW, "--shorten", "--yes-really"]);
     let left = objects(&directory);
     assert!(!left.is_empty() && left.len() < 3, "{left:?}");

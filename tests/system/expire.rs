@@ -12,7 +12,7 @@ use crate::disk::{Disk, can_mount, temporary_and_segments};
 const LATER: &str = "2026-06-01T04:00:00Z";
 
 fn rules(lab: &Lab) {
-    let policy = "version = 1\n[retain]\nkeep = \"20d\"\n";
+    let policy = "version = 1\n[retain]\ngrace = \"0d\"\nkeep = \"20d\"\n";
     fs::write(lab.path("policy.toml"), policy).unwrap();
 }
 

@@ -52,7 +52,7 @@ impl Args {
         }
         let options = ImportOptions { sources: self.sources, dry_run: self.dry_run };
         let bar = Bar::new(session);
-        let report = import(&session.store, &session.context()?, &options, &bar)?;
+        let report = import(&session.store, &session.taking_in()?, &options, &bar)?;
         session.measured(|| of_import(&report));
         print(session, &report, format)
     }
@@ -106,6 +106,13 @@ fn sentence(report: &ImportReport) -> String {
     }
     if report.unreadable > 0 {
         line.push_str(&format!("; {} could not be read", report.unreadable));
+    }
+    if report.outlived > 0 {
+        let are = verb(report.outlived, "is", "are");
+        line.push_str(&format!(
+            "; {} of the new ones {are} older than the policy keeps them",
+            report.outlived
+        ));
     }
     line
 }

@@ -68,14 +68,20 @@ impl Args {
                     Some(file) => Policy::load(&file)?,
                     None => session.policy()?,
                 };
+                let remarks = policy.remarks();
                 if format == Format::Json {
                     session.json(&serde_json::json!({
                         "origin": policy.origin(),
                         "digest": policy.digest(),
                         "ok": true,
+                        "remarks": remarks,
                     }))?;
                 } else {
                     session.line(&format!("{}: a good policy", policy.origin()))?;
+                    session.flush()?;
+                    for remark in remarks {
+                        session.remark(&remark);
+                    }
                 }
             }
         }

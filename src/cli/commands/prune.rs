@@ -22,7 +22,8 @@ Examples:
   hlarchive prune --dry-run --now 2030-01-01
 
 By retain.keep, then max_size, then min_free, oldest days first; what is held never goes. Each \
-segment is kept at least as long as the policy promised when it was rotated. A record says that \
+segment is kept at least as long as the policy promised when it was rotated, and retain.grace from \
+then on, however old its events are. A record says that \
 it expired, and only then it is removed. There is no way back but a backup.
 
 Exit codes:
@@ -30,8 +31,8 @@ Exit codes:
       named; with --dry-run also: it would need --yes-really
   75  another hlarchive is at work on this archive, or the clock looks
       wrong (set it right, or give --now)
-  77  everything, or more than half of the days, would go at once, or the
-      clock may have jumped: nothing was touched (--yes-really)")]
+  77  everything, or more than half of it, would go at once, or the clock
+      may have jumped: nothing was touched (--yes-really)")]
 pub(in crate::cli) struct Args {
     /// Show what would go and by which rule, and do nothing
     #[arg(short = 'n', long)]
@@ -50,6 +51,11 @@ pub(in crate::cli) struct Args {
 }
 
 impl Args {
+    /// What comes after a rotation.
+    pub(super) fn after_rotation(dry_run: bool, now: Option<String>, metrics: MetricsArgs) -> Self {
+        Self { dry_run, now, shorten: false, yes_really: false, metrics }
+    }
+
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         if !self.dry_run {

@@ -18,11 +18,16 @@ Examples:
   hlarchive rotate --dry-run
   hlarchive rotate
   hlarchive rotate --date 2026-05-16
+  hlarchive rotate --prune
 
 A day is read, written to a segment, synced, read back from the disk and compared; then it is \
 recorded, and only then are its files removed, exactly those that were read. A run that was \
 stopped is finished by the next one. Events that arrive late go into a further segment of their \
 day.
+
+With --prune, what \"hlarchive prune\" does comes after it, also where something was left as it was \
+and is named: only a rotation that failed, or was stopped, ends without it. The exit code is \
+prune's, or rotate's where that is 0; with -o json each prints an object.
 
 Exit codes:
   1   something was left as it was, or is no event, and is named
@@ -39,12 +44,35 @@ pub(in crate::cli) struct Args {
     /// Take this as the time, trusting it over the manifest
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
+    /// Prune afterwards, unless the rotation failed
+    #[arg(long)]
+    prune: bool,
     #[command(flatten)]
     metrics: MetricsArgs,
 }
 
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        if !self.prune {
+            return self.rotate(session);
+        }
+        let prune = super::prune::Args::after_rotation(
+            self.dry_run,
+            self.now.clone(),
+            self.metrics.clone(),
+        );
+        let rotated = self.rotate(session)?;
+        if rotated == Exit::Stopped {
+            return Ok(rotated);
+        }
+        // How each of the two ended is for others to know.
+        session.end_measured(rotated);
+        let pruned = prune.run(session)?;
+        session.end_measured(pruned);
+        Ok(if pruned == Exit::Done { rotated } else { pruned })
+    }
+
+    fn rotate(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         if !self.dry_run {
             session.measure("rotate", Scope::of(&self.date), self.metrics);
@@ -124,6 +152,13 @@ fn print(
             if day.invalid > 0 {
                 let are = verb(day.invalid, "is no event", "are no events");
                 line.push_str(&format!("; {} of them {are}", day.invalid));
+            }
+            if day.outlived > 0 {
+                let are = verb(day.outlived, "is", "are");
+                line.push_str(&format!(
+                    "; {} of them {are} older than the policy keeps them (retain.grace)",
+                    day.outlived
+                ));
             }
             if day.already_archived > 0 {
                 let were = verb(day.already_archived, "was", "were");

@@ -96,7 +96,7 @@ impl Args {
             scratch: std::env::temp_dir(),
         };
         let bar = Bar::new(session);
-        let report = sync(&source, &destination, &session.context()?, &options, &bar)?;
+        let report = sync(&source, &destination, &session.taking_in()?, &options, &bar)?;
         session.measured(|| of_sync(&report));
         print(session, &report, format)
     }
@@ -152,6 +152,13 @@ fn sentence(report: &SyncReport) -> String {
             "; {} of {} known by content",
             report.segments_known,
             count(report.segments, "segment")
+        ));
+    }
+    if report.outlived > 0 {
+        let are = verb(report.outlived, "is", "are");
+        line.push_str(&format!(
+            "; {} of the new ones {are} older than the policy keeps them",
+            report.outlived
         ));
     }
     line

@@ -51,6 +51,9 @@ pub struct ImportReport {
     pub already_archived: u64,
     /// Those whose name another event has here.
     pub conflicts: u64,
+    /// Those of the new ones that are older than the policy keeps them.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub outlived: u64,
     /// Files that are no events, or are damaged.
     pub bad: u64,
     /// Files and directories that could not be read.
@@ -156,6 +159,7 @@ impl Run {
             already_live: stats.known_live,
             already_archived: stats.known_archived,
             conflicts: stats.conflicts,
+            outlived: stats.outlived,
             bad: self.bad,
             unreadable: self.unreadable,
             recovered: Vec::new(),

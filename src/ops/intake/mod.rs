@@ -12,6 +12,7 @@ mod known;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+pub(in crate::ops) use super::Findings;
 pub(in crate::ops) use known::ArchivedDays;
 use known::{KeyedHash, key_of};
 
@@ -27,9 +28,6 @@ const BATCH_EVENTS: usize = 8192;
 
 /// Bytes of events that are placed together; a single event may be larger.
 const BATCH_BYTES: usize = 32 << 20;
-
-/// Findings that are named one by one. What comes from elsewhere may hold any number.
-const MOST_FINDINGS: usize = 1000;
 
 /// An event of elsewhere.
 #[derive(Debug)]
@@ -60,33 +58,8 @@ pub(in crate::ops) struct IntakeStats {
     pub(in crate::ops) nodes: BTreeMap<String, u64>,
     /// The earliest and the latest timestamp of new events.
     pub(in crate::ops) span: Option<(Timestamp, Timestamp)>,
-}
-
-/// What is wrong with what came, in bounded memory.
-#[derive(Debug, Default)]
-pub(in crate::ops) struct Findings {
-    pub(in crate::ops) named: Vec<Finding>,
-    pub(in crate::ops) unnamed: u64,
-}
-
-impl Findings {
-    pub(in crate::ops) fn add(&mut self, finding: Finding) {
-        if self.named.len() < MOST_FINDINGS {
-            self.named.push(finding);
-        } else {
-            self.unnamed += 1;
-        }
-    }
-
-    /// All that were named, and how many were not.
-    pub(in crate::ops) fn into_named(self) -> Vec<Finding> {
-        let mut named = self.named;
-        if self.unnamed > 0 {
-            let reason = format!("{} more of such are not named", self.unnamed);
-            named.push(Finding::new("and", reason));
-        }
-        named
-    }
+    /// New events that are older than the policy keeps them.
+    pub(in crate::ops) outlived: u64,
 }
 
 /// Where events go.
@@ -254,7 +227,7 @@ impl<'a> Intake<'a> {
             planned
                 .extend(new.iter().map(|(arrival, hash)| (key_of(arrival.path.borrowed()), *hash)));
             for (arrival, _) in new {
-                self.stats.count(arrival);
+                self.stats.count(arrival, self.context);
             }
             return Ok(());
         }
@@ -278,7 +251,7 @@ impl<'a> Intake<'a> {
             );
         }
         for (arrival, _) in new.iter().filter(|(arrival, _)| !in_the_way.contains(&arrival.path)) {
-            self.stats.count(arrival);
+            self.stats.count(arrival, self.context);
         }
         // Somebody else placed the same events a moment ago.
         self.stats.new = self.stats.new.saturating_sub(placed.same_files);
@@ -288,12 +261,15 @@ impl<'a> Intake<'a> {
 }
 
 impl IntakeStats {
-    fn count(&mut self, arrival: &Arrival) {
+    fn count(&mut self, arrival: &Arrival, context: &Context) {
         self.new += 1;
         self.new_bytes += arrival.bytes.len() as u64;
         *self.nodes.entry(arrival.path.node.to_string()).or_default() += 1;
         if let Ok(head) = EventHead::parse(&arrival.bytes) {
             let time = head.timestamp;
+            let filed = time.max(arrival.path.date.end());
+            self.outlived +=
+                u64::from(context.outlives(filed, context.retain.keep_of_event(&head)));
             let (first, last) = self.span.unwrap_or((time, time));
             self.span = Some((first.min(time), last.max(time)));
         }

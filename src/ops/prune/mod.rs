@@ -1,20 +1,23 @@
 //! Prune: archived days whose time is over go, by the policy and never otherwise.
 //!
 //! Of each segment the longer of two terms counts: what was promised when it was rotated,
-//! and what the policy says now. Then come `max_size` and `min_free`, oldest days first.
-//! What is held never goes. A record says that a segment expired, and only then it is
+//! and what the policy says now. Nothing goes by its term before it has been in the archive
+//! for a while (`term`). Then come `max_size` and `min_free`, oldest days first, and what
+//! just came last. What is held never goes. A record says that a segment expired, and only then it is
 //! removed; a run that was stopped in between is finished by the next one. Whatever would
 //! take everything, or most of it, at once needs somebody's word that it is meant.
 
 mod expire;
 mod plan;
+mod term;
 #[cfg(test)]
 mod tests;
 
 use serde::Serialize;
 
-pub(in crate::ops) use plan::is_over;
 pub use plan::{Difference, Expiring, Held, PrunePlan};
+use term::Arrivals;
+pub(in crate::ops) use term::{is_over, since};
 
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, derived};
 use crate::live::LiveTree;
@@ -85,6 +88,7 @@ fn make_plan(
     let holds = Holds::of(archive, manifest.holds());
     let mut plan = plan::plan(&plan::Input {
         segments: manifest.segments().collect(),
+        arrivals: Arrivals::of(manifest, context.now),
         rules: &policy.retain,
         now: context.now,
         space: archive.space()?,

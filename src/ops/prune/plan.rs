@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::term::{Arrivals, is_over, is_past, since};
 use crate::Result;
 use crate::archive::{Record, SegmentName, Space};
 use crate::event::{Date, Timestamp};
 use crate::ops::Finding;
 use crate::policy::{Keep, MinFree, RetainRules};
 
-/// Of more days than this, no run without consent takes more than half.
+/// Of more days than this, no run without consent takes more than half of what there is.
 const FEW_DAYS: usize = 3;
+
+/// The share of what there is that counts as more than half: days are not quite alike.
+const HALF: f64 = 0.55;
 
 /// A segment that expires.
 #[derive(Debug, Clone, Serialize)]
@@ -85,6 +89,7 @@ pub(super) type HeldBy<'a> = dyn Fn(&SegmentName, &Record) -> Option<(u64, Optio
 /// All that a plan follows from.
 pub(super) struct Input<'a> {
     pub(super) segments: Vec<(&'a SegmentName, &'a Record)>,
+    pub(super) arrivals: Arrivals,
     pub(super) rules: &'a RetainRules,
     pub(super) now: Timestamp,
     pub(super) space: Space,
@@ -99,6 +104,11 @@ struct Candidate<'a> {
     record: &'a Record,
     keep: Keep,
     yields: bool,
+    /// From when on its term counts.
+    since: Timestamp,
+    /// It has not been in the archive for long: no term is over yet, and for want of room it
+    /// goes last.
+    is_new: bool,
     /// The rule by which it goes, or would go.
     rule: Option<String>,
     held: bool,
@@ -112,6 +122,12 @@ impl Candidate<'_> {
     fn bytes(&self) -> u64 {
         self.record.bytes.unwrap_or(0)
     }
+
+    /// How much of the archive it is. Of a day with one event, however large, and of one with
+    /// many tiny ones, there is little: whoever may emit must not tip the scales cheaply.
+    fn weight(&self) -> f64 {
+        (self.bytes().max(1) as f64 * self.record.events.unwrap_or(0).max(1) as f64).sqrt()
+    }
 }
 
 /// Makes the plan.
@@ -121,11 +137,21 @@ pub(super) fn plan(input: &Input<'_>) -> PrunePlan {
     let mut candidates: Vec<Candidate<'_>> = Vec::with_capacity(input.segments.len());
     for (name, record) in &input.segments {
         let (keep, yields) = terms(input, name, record, &mut differences);
-        candidates.push(Candidate { name, record, keep, yields, rule: None, held: false });
+        let arrived = input.arrivals.time(name, record);
+        candidates.push(Candidate {
+            name,
+            record,
+            keep,
+            yields,
+            since: since(name, record, arrived),
+            is_new: !is_past(input.rules.grace, arrived, input.now),
+            rule: None,
+            held: false,
+        });
     }
     plan.differences = differences.into_values().collect();
     for candidate in &mut candidates {
-        if is_over(candidate.keep, candidate.name.date, input.now) {
+        if !candidate.is_new && is_over(candidate.keep, candidate.since, input.now) {
             let of = match &candidate.name.class {
                 Some(class) => format!("retain.class {class}: "),
                 None => "retain.".to_owned(),
@@ -133,8 +159,10 @@ pub(super) fn plan(input: &Input<'_>) -> PrunePlan {
             take(input, candidate, format!("{of}keep = \"{}\"", candidate.keep), &mut plan);
         }
     }
-    // Of one day, what is kept for the shortest time goes first.
-    candidates.sort_by(|a, b| (a.name.date, a.keep, a.name).cmp(&(b.name.date, b.keep, b.name)));
+    // Of one day, what is kept for the shortest time goes first; what just came, last of all.
+    candidates.sort_by(|a, b| {
+        (a.is_new, a.name.date, a.keep, a.name).cmp(&(b.is_new, b.name.date, b.keep, b.name))
+    });
     let there = |candidates: &[Candidate<'_>]| {
         let bytes = candidates.iter().filter(|candidate| !candidate.goes()).map(Candidate::bytes);
         bytes.fold(0, u64::saturating_add)
@@ -152,6 +180,7 @@ pub(super) fn plan(input: &Input<'_>) -> PrunePlan {
         make_room(input, &mut candidates, lacking, &rule, &mut plan);
     }
     plan.needs_consent = too_much(&candidates);
+    candidates.sort_by(|a, b| (a.name.date, a.keep, a.name).cmp(&(b.name.date, b.keep, b.name)));
     for candidate in &candidates {
         if let (Some(rule), false) = (&candidate.rule, candidate.held) {
             plan.expiring.push(Expiring {
@@ -198,13 +227,6 @@ fn terms(
         entry.last_day = date;
     }
     (keep, input.shorten || record.yields == Some(true))
-}
-
-/// Whether the term of a day's segments is over.
-pub(in crate::ops) fn is_over(keep: Keep, date: Date, now: Timestamp) -> bool {
-    let Keep::For(span) = keep else { return false };
-    let micros = i64::try_from(span.seconds()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
-    date.end().micros().saturating_add(micros) <= now.micros()
 }
 
 /// Lets a segment go, unless it is held.
@@ -264,7 +286,8 @@ fn least_free(wanted: MinFree, space: Space) -> u64 {
     }
 }
 
-/// Why so much at once is more likely a slip than meant.
+/// Why so much at once is more likely a slip than meant. What is kept for ever is no part of
+/// the scales: it neither goes nor says anything of the rest.
 fn too_much(candidates: &[Candidate<'_>]) -> Option<String> {
     let going = || candidates.iter().filter(|candidate| candidate.goes());
     let count = going().count();
@@ -276,8 +299,16 @@ fn too_much(candidates: &[Candidate<'_>]) -> Option<String> {
     if count == candidates.len() {
         return Some(format!("all that is archived would expire at once ({count} segments)"));
     }
-    (all.len() > FEW_DAYS && days.len() * 2 > all.len())
-        .then(|| format!("{} of the {} archived days would expire at once", days.len(), all.len()))
+    let may_go = |candidate: &&Candidate<'_>| candidate.goes() || candidate.keep != Keep::Forever;
+    let whole: f64 = candidates.iter().filter(may_go).map(Candidate::weight).sum();
+    let part: f64 = going().map(Candidate::weight).sum();
+    (all.len() > FEW_DAYS && part > whole * HALF).then(|| {
+        format!(
+            "{} of the {} archived days would expire at once, with most of what is archived",
+            days.len(),
+            all.len()
+        )
+    })
 }
 
 /// Refuses a plan that needs consent and has none.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::plan::{Input, PrunePlan, plan};
+use super::term::Arrivals;
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName, Space};
 use crate::event::Timestamp;
 use crate::policy::Policy;
@@ -33,6 +34,7 @@ fn manifest(segments: &[Made]) -> Manifest {
 }
 
 struct Case {
+    grace: &'static str,
     rules: &'static str,
     now: &'static str,
     free_mib: u64,
@@ -40,14 +42,23 @@ struct Case {
     shorten: bool,
 }
 
-const CASE: Case =
-    Case { rules: "", now: "2026-06-01T00:00:00Z", free_mib: 1000, held: &[], shorten: false };
+const CASE: Case = Case {
+    grace: "grace = \"0d\"\n",
+    rules: "",
+    now: "2026-06-01T00:00:00Z",
+    free_mib: 1000,
+    held: &[],
+    shorten: false,
+};
 
 fn plan_of(segments: &[Made], case: &Case) -> PrunePlan {
-    let policy = Policy::parse(&format!("version = 1\n[retain]\n{}", case.rules), "p").unwrap();
+    let policy =
+        Policy::parse(&format!("version = 1\n[retain]\n{}{}", case.grace, case.rules), "p")
+            .unwrap();
     let manifest = manifest(segments);
     plan(&Input {
         segments: manifest.segments().collect(),
+        arrivals: Arrivals::of(&manifest, case.now.parse().unwrap()),
         rules: &policy.retain,
         now: case.now.parse().unwrap(),
         space: Space { bytes: case.free_mib << 20, total_bytes: Some(10_000 << 20), files: None },
@@ -187,7 +198,10 @@ fn everything_or_most_of_it_at_once_needs_consent() {
     let rules = "keep = \"20d\"";
     assert_eq!(consent(&DAYS, rules, "2026-06-01T00:00:00Z"), None);
     let most = consent(&DAYS, rules, "2026-06-02T00:00:00Z").unwrap();
-    assert_eq!(most, "3 of the 5 archived days would expire at once");
+    assert_eq!(
+        most,
+        "3 of the 5 archived days would expire at once, with most of what is archived"
+    );
     let all = consent(&DAYS, rules, "2027-01-01T00:00:00Z").unwrap();
     assert_eq!(all, "all that is archived would expire at once (5 segments)");
     // Of a few days, most may go, but not all.

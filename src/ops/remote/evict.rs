@@ -9,7 +9,7 @@ use super::Remote;
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName, derived};
 use crate::ops::clock::check_clock;
 use crate::ops::hold::Holds;
-use crate::ops::prune::is_over;
+use crate::ops::prune::{is_over, since};
 use crate::ops::rotate::open_manifest;
 use crate::ops::{Context, Finding, unfinished};
 use crate::policy::Policy;
@@ -67,7 +67,8 @@ fn plan(
     let copies = manifest.copies();
     for (name, record) in manifest.segments() {
         let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
-        if !is_over(policy.retain.local, name.date, context.now) || !archive.has_file(name)? {
+        let since = since(name, record, record.time);
+        if !is_over(policy.retain.local, since, context.now) || !archive.has_file(name)? {
             continue;
         }
         if holds.keeping(name).is_some() {

@@ -1,23 +1,31 @@
 //! One day's way into the archive.
+//!
+//! In one go, and in one segment for each class, as far as its names fit into the memory that
+//! is allowed for them: a million and a half of the form that `emit` writes. What is beyond
+//! comes after, into further segments, so that nobody stops the nights by the number of files.
 
 use std::fs::File;
 use std::io::BufWriter;
 
 use super::RotatedDay;
 use super::archived::{Archived, merge_join};
-use super::files::{BLOCK, ReadFile, describe, read_block, remove_files};
+use super::files::{BLOCK, Judged, ReadFile, describe, read_block, remove_files};
 use super::residue::{Held, free_name, hold_all, hold_recorded};
 use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
-use crate::event::{Date, EventPath};
+use crate::event::{Date, EventPath, NodeName};
 use crate::live::{FileState, Listing, LiveTree, PartitionReader, StampDigest};
-use crate::ops::{Context, Finding};
+use crate::ops::prune::since;
+use crate::ops::{Context, Finding, Findings};
 use crate::policy::{InvalidRule, Policy};
 use crate::progress::Progress;
 use crate::segment::{
-    SegmentOptions, SegmentReader, SegmentSummary, SegmentWriter, Sha256Hash, check,
+    SegmentOptions, SegmentReader, SegmentSummary, SegmentWriter, Sha256Hash, check_until,
 };
 use crate::{Error, Result};
+
+/// What the names of a day may take that are listed together, in bytes.
+const MAX_LISTING_BYTES: u64 = 48 << 20;
 
 pub(super) struct DayRun<'a, 'm> {
     live: &'a LiveTree,
@@ -27,7 +35,11 @@ pub(super) struct DayRun<'a, 'm> {
     context: &'a Context,
     date: Date,
     pub(super) report: RotatedDay,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Findings,
+    /// What stays live, of the files that were listed last.
+    staying: Findings,
+    /// Whether the day was archived before.
+    is_late: bool,
 }
 
 /// A segment under construction: one for each retention class that the day has.
@@ -43,7 +55,7 @@ struct DayRead {
     buildings: Vec<Building>,
     /// Files that may go once the new segments are recorded.
     removable: Vec<(u32, StampDigest)>,
-    conflicts: Vec<EventPath>,
+    conflicts: Vec<u32>,
     /// The first invalid file, when the policy holds the day back for it.
     held_back_by: Option<EventPath>,
 }
@@ -56,48 +68,76 @@ impl<'a, 'm> DayRun<'a, 'm> {
         policy: &'a Policy,
         context: &'a Context,
         date: Date,
+        named: usize,
     ) -> Self {
         let report = RotatedDay { date: date.to_string(), ..RotatedDay::default() };
-        Self { live, archive, manifest, policy, context, date, report, findings: Vec::new() }
+        let findings = Findings::beside(named);
+        let staying = Findings::beside(named);
+        let is_late = manifest.manifest().segments_of(date).next().is_some();
+        Self { live, archive, manifest, policy, context, date, report, findings, staying, is_late }
     }
 
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
-        let listing = self.live.list(self.date)?;
+        let mut after: Option<NodeName> = None;
+        loop {
+            let listing = self.live.list_part(self.date, MAX_LISTING_BYTES, after.as_ref())?;
+            let before = (self.report.removed, self.report.left);
+            let passed = self.pass(&listing, progress);
+            let part = std::mem::take(&mut self.staying);
+            match listing.stopped_in() {
+                // What was in the way is gone, and the rest can be listed.
+                Some(_) if passed.is_ok() && self.report.removed > before.0 => {
+                    self.report.left = before.1;
+                    continue;
+                }
+                stopped_in => after = stopped_in.cloned(),
+            }
+            self.findings.extend(part);
+            if passed.is_err() || after.is_none() {
+                return passed;
+            }
+        }
+    }
+
+    /// Archives and removes what was listed.
+    fn pass(&mut self, listing: &Listing, progress: &dyn Progress) -> Result<()> {
         for oddity in listing.oddities() {
             self.left(
                 oddity.path.display().to_string(),
                 format!("{}; left as it is", oddity.reason),
             );
         }
+        self.report.left += listing.more_oddities();
+        self.staying.unnamed += listing.more_oddities();
         let partition = self.live.partition(self.date);
-        let archived = self.already_archived(&listing)?;
+        let archived = self.already_archived(listing)?;
         // Without room only what is archived already can go; that takes none.
-        let numbers = match self.lacks_room(&listing, &partition, &archived)? {
+        let numbers = match self.lacks_room(listing, &partition, &archived)? {
             None => (0..listing.len() as u32).collect(),
             Some(reason) => {
                 let mut known: Vec<u32> = archived.keys().map(|number| *number as u32).collect();
                 known.sort_unstable();
                 self.report.left += (listing.len() - known.len()) as u64;
                 let reason = format!("{reason}; its events stay live");
-                self.findings.push(Finding::new(self.date.to_string(), reason));
+                self.staying.add(Finding::new(self.date.to_string(), reason));
                 known
             }
         };
-        let read = self.read(&listing, &numbers, &partition, &archived, progress)?;
+        let read = self.read(listing, &numbers, &partition, &archived, progress)?;
         if let Some(path) = read.held_back_by {
-            self.report.left = listing.len() as u64;
-            self.findings.push(Finding::new(
+            self.report.left += listing.len() as u64;
+            self.staying.add(Finding::new(
                 path.to_string(),
                 "not an event, and the policy says to hold its day back (rotate.invalid = \"hold\")",
             ));
             return Ok(());
         }
-        let is_late = self.manifest.manifest().segments_of(self.date).next().is_some();
         for building in read.buildings {
-            self.archive_segment(building)?;
+            self.archive_segment(building, progress)?;
         }
-        self.report.late = if is_late { self.report.events } else { 0 };
-        for path in read.conflicts {
+        self.report.late = if self.is_late { self.report.events } else { 0 };
+        for number in read.conflicts {
+            let path = listing.path(number as usize);
             let mut record = NewRecord::new(self.context.now, Op::Conflict);
             record.by = Some(self.context.by.clone());
             record.date = Some(self.date);
@@ -105,12 +145,12 @@ impl<'a, 'm> DayRun<'a, 'm> {
             self.manifest.append(record)?;
             self.report.conflicts += 1;
         }
-        self.remove(&listing, &partition, &read.removable)
+        self.remove(listing, &partition, &read.removable)
     }
 
     fn left(&mut self, path: String, reason: String) {
         self.report.left += 1;
-        self.findings.push(Finding::new(path, reason));
+        self.staying.add(Finding::new(path, reason));
     }
 
     /// A damaged or missing segment is no reason to hold late arrivals back: what it does
@@ -127,7 +167,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             match merge_join(self.archive, &segment, listing, &mut archived) {
                 Ok(()) => {}
                 Err(error @ Error::Io { .. }) if !error.is_not_found() => return Err(error),
-                Err(error) => self.findings.push(Finding::of(segment.to_string(), &error)),
+                Err(error) => self.staying.add(Finding::of(segment.to_string(), &error)),
             }
         }
         Ok(archived)
@@ -164,17 +204,15 @@ impl<'a, 'm> DayRun<'a, 'm> {
         };
         let mut next = ahead(blocks.next());
         while let Some(files) = next {
-            if progress.stop_requested() {
-                return Err(Error::Interrupted("the day stays live as it was".to_owned()));
-            }
+            stop_if_asked(progress)?;
             let block = blocks.next();
             let taken;
             (next, taken) = rayon::join(
                 || ahead(block),
                 || {
-                    files
-                        .into_iter()
-                        .try_for_each(|file| self.take(file, partition, archived, &mut read))
+                    files.into_iter().try_for_each(|file| {
+                        self.take(file, partition, archived, progress, &mut read)
+                    })
                 },
             );
             taken?;
@@ -191,15 +229,18 @@ impl<'a, 'm> DayRun<'a, 'm> {
         mut file: ReadFile<'a>,
         partition: &PartitionReader<'_>,
         archived: &Archived,
+        progress: &dyn Progress,
         read: &mut DayRead,
     ) -> Result<()> {
         if read.held_back_by.is_some() {
             return Ok(());
         }
         if matches!(file.state, Ok(FileState::TooLarge(_))) {
+            // Of files of this size a block of them takes minutes.
+            stop_if_asked(progress)?;
             file.read_alone(partition, self.policy);
         }
-        let ReadFile { number, path, state, bytes, class } = file;
+        let ReadFile { number, path, state, bytes, judged } = file;
         let stamp = match state {
             Ok(FileState::Read(stamp)) => stamp,
             Ok(FileState::Gone) => return Ok(()),
@@ -208,8 +249,8 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 return Ok(());
             }
             Err(error) => {
-                self.findings.push(Finding::of(path.to_string(), &error));
                 self.report.left += 1;
+                self.staying.add(Finding::of(path.to_string(), &error));
                 return Ok(());
             }
         };
@@ -219,21 +260,29 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 read.removable.push((number, stamp.digest()));
                 return Ok(());
             }
-            self.findings.push(Finding::new(
+            self.findings.add(Finding::new(
                 path.to_string(),
                 "another event of this name is archived already; both are kept",
             ));
-            read.conflicts.push(path.clone());
+            read.conflicts.push(number);
         }
-        let class = match class {
-            Ok(class) => class,
+        let class = match judged {
+            Ok(Judged { class, misfiled }) => {
+                if let Some(reason) = misfiled {
+                    let reason = format!("{reason}; archived as it is");
+                    self.findings.add(Finding::new(path.to_string(), reason));
+                }
+                class
+            }
             Err(_) if self.policy.rotate.invalid == InvalidRule::Hold => {
                 read.held_back_by = Some(path);
                 return Ok(());
             }
             Err(invalid) => {
-                let reason = format!("not an event: {invalid}; archived as it is");
-                self.findings.push(Finding::new(path.to_string(), reason));
+                self.findings.add_with(|| {
+                    let reason = format!("not an event: {invalid}; archived as it is");
+                    Finding::new(path.to_string(), reason)
+                });
                 None
             }
         };
@@ -273,15 +322,17 @@ impl<'a, 'm> DayRun<'a, 'm> {
     }
 
     /// Write, sync, read back, put in place, record: from the record on, it is archived.
-    fn archive_segment(&mut self, building: Building) -> Result<()> {
+    fn archive_segment(&mut self, building: Building, progress: &dyn Progress) -> Result<()> {
         let Building { class, temp, writer } = building;
+        stop_if_asked(progress)?;
         let (out, summary) = writer.finish()?;
         drop(
             out.into_inner()
                 .map_err(|error| Error::io(temp.path(), "write", error.into_error()))?,
         );
         temp.sync()?;
-        let report = check(&temp.reopen()?, temp.path(), &|_| {})?;
+        let stops = || progress.stop_requested();
+        let report = check_until(&temp.reopen()?, temp.path(), &|_| {}, &stops)?;
         if let Some(finding) = report.findings.first() {
             return Err(Error::corrupt(
                 temp.path(),
@@ -315,7 +366,11 @@ impl<'a, 'm> DayRun<'a, 'm> {
     fn record_segment(&mut self, name: &SegmentName, summary: &SegmentSummary) -> Result<()> {
         let token = self.context.next_token();
         self.archive.write_checksum(name, &summary.sha256, token, self.manifest.lock())?;
-        self.manifest.append(self.record(name, summary))?;
+        let record = self.manifest.append(self.record(name, summary))?;
+        let keep = self.policy.retain.keep_of(name.class.as_deref());
+        if self.context.outlives(since(name, record, record.time), keep) {
+            self.report.outlived += summary.events;
+        }
         Ok(())
     }
 
@@ -343,7 +398,12 @@ impl<'a, 'm> DayRun<'a, 'm> {
             Ok(held)
         };
         let blocked = "it holds what the live day does not";
-        free_name(archive, manifest, &like, &held, blocked, &mut self.findings)
+        let mut findings = Vec::new();
+        let name = free_name(archive, manifest, &like, &held, blocked, &mut findings);
+        for finding in findings {
+            self.findings.add(finding);
+        }
+        name
     }
 
     fn remove(
@@ -354,8 +414,15 @@ impl<'a, 'm> DayRun<'a, 'm> {
     ) -> Result<()> {
         let done = remove_files(listing, partition, removable);
         self.report.removed += done.removed;
-        self.report.left += done.left.len() as u64;
-        self.findings.extend(done.left);
+        self.report.left += done.left.named.len() as u64 + done.left.unnamed;
+        self.staying.extend(done.left);
         partition.remove_empty_dirs(self.context.now)
     }
+}
+
+fn stop_if_asked(progress: &dyn Progress) -> Result<()> {
+    if progress.stop_requested() {
+        return Err(Error::Interrupted("the day stays live as it was".to_owned()));
+    }
+    Ok(())
 }

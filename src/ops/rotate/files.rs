@@ -1,13 +1,14 @@
 //! A day's files: read many at once, and removed by as many threads as there are nodes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
 use crate::Result;
 use crate::event::{EventHead, EventPath, InvalidEvent, NodeName};
 use crate::live::{FileState, Listing, PartitionReader, Removal, StampDigest};
-use crate::ops::Finding;
+use crate::ops::{Finding, Findings};
 use crate::policy::Policy;
 
 /// Files that are read together, ahead of the writer.
@@ -17,15 +18,25 @@ pub(super) const BLOCK: usize = 512;
 /// memory is bounded whatever lies in a day.
 const MOST_AHEAD: u64 = 64 << 10;
 
+/// Bytes that are read ahead together. What is beyond is read one by one, too.
+const MAX_BLOCK_BYTES: u64 = 8 << 20;
+
 /// A file as it was read.
 pub(super) struct ReadFile<'p> {
     pub(super) number: u32,
     pub(super) path: EventPath,
     pub(super) state: Result<FileState>,
     pub(super) bytes: Vec<u8>,
-    /// The retention class that its event belongs to, if any; an error says why the file is
-    /// no event.
-    pub(super) class: Result<Option<&'p str>, InvalidEvent>,
+    /// What its event says; an error says why the file is no event.
+    pub(super) judged: Result<Judged<'p>, InvalidEvent>,
+}
+
+/// What rotation wants to know of an event.
+pub(super) struct Judged<'p> {
+    /// The retention class that it belongs to, if any.
+    pub(super) class: Option<&'p str>,
+    /// What is wrong with the place where it was filed.
+    pub(super) misfiled: Option<String>,
 }
 
 impl<'p> ReadFile<'p> {
@@ -33,14 +44,24 @@ impl<'p> ReadFile<'p> {
     pub(super) fn read_alone(&mut self, partition: &PartitionReader<'_>, policy: &'p Policy) {
         let EventPath { node, name, .. } = &self.path;
         self.state = partition.read_into(node, name, &mut self.bytes);
-        self.class = class_of(policy, &self.bytes);
+        self.judged = judge(policy, &self.path, &self.bytes);
     }
 }
 
-fn class_of<'p>(policy: &'p Policy, bytes: &[u8]) -> Result<Option<&'p str>, InvalidEvent> {
+fn judge<'p>(
+    policy: &'p Policy,
+    path: &EventPath,
+    bytes: &[u8],
+) -> Result<Judged<'p>, InvalidEvent> {
     let head = EventHead::parse(bytes)?;
-    let class = policy.retain.classes.iter().find(|class| class.matches(&head));
-    Ok(class.map(|class| class.name.as_str()))
+    let class = policy.retain.class_of(&head).map(|class| class.name.as_str());
+    Ok(Judged { class, misfiled: misfiled(path, &head) })
+}
+
+/// What is wrong with the day that an event is filed under, if anything is.
+pub(in crate::ops) fn misfiled(path: &EventPath, head: &EventHead<'_>) -> Option<String> {
+    (head.timestamp.date() != path.date)
+        .then(|| format!("its timestamp {} is not of this day", head.timestamp))
 }
 
 /// Reads the files with these numbers.
@@ -50,14 +71,21 @@ pub(super) fn read_block<'p>(
     policy: &'p Policy,
     block: &[u32],
 ) -> Vec<ReadFile<'p>> {
+    let left = AtomicU64::new(MAX_BLOCK_BYTES);
     block
         .par_iter()
         .map(|number| {
             let path = listing.path(*number as usize);
             let mut bytes = Vec::new();
-            let state = partition.read_up_to(&path.node, &path.name, &mut bytes, MOST_AHEAD);
-            let class = class_of(policy, &bytes);
-            ReadFile { number: *number, path, state, bytes, class }
+            let most = MOST_AHEAD.min(left.load(Ordering::Relaxed));
+            let state = partition.read_up_to(&path.node, &path.name, &mut bytes, most);
+            // By several threads at once it is a little too much, by no more than they are.
+            let read = bytes.len() as u64;
+            let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                Some(left.saturating_sub(read))
+            });
+            let judged = judge(policy, &path, &bytes);
+            ReadFile { number: *number, path, state, bytes, judged }
         })
         .collect()
 }
@@ -67,7 +95,7 @@ pub(super) fn read_block<'p>(
 pub(super) struct Removals {
     pub(super) removed: u64,
     /// Those that stay, and why.
-    pub(super) left: Vec<Finding>,
+    pub(super) left: Findings,
 }
 
 /// Removes exactly the files that were read.
@@ -103,11 +131,11 @@ fn remove_of_node<'a>(
         match partition.remove(&path.node, &path.name, stamp) {
             Ok(Removal::Removed) => done.removed += 1,
             Ok(Removal::Gone) => {}
-            Ok(Removal::Changed) => done.left.push(Finding::new(
+            Ok(Removal::Changed) => done.left.add(Finding::new(
                 path.to_string(),
                 "it changed after it was archived; the changed file stays live",
             )),
-            Err(error) => done.left.push(Finding::of(path.to_string(), &error)),
+            Err(error) => done.left.add(Finding::of(path.to_string(), &error)),
         }
     }
     done

@@ -7,7 +7,7 @@
 
 pub(in crate::ops) mod archived;
 mod day;
-mod files;
+pub(in crate::ops) mod files;
 pub(in crate::ops) mod residue;
 mod room;
 
@@ -20,9 +20,10 @@ use room::Room;
 
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Space, derived};
 use crate::event::Date;
+use crate::fs::TEMP_PREFIX;
 use crate::live::LiveTree;
 use crate::ops::clock::check_clock;
-use crate::ops::{Context, Finding, audit, unfinished};
+use crate::ops::{Context, Finding, audit, is_zero, unfinished};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
@@ -68,6 +69,9 @@ pub struct RotatedDay {
     pub events: u64,
     /// Among them files that are no events, archived as they are.
     pub invalid: u64,
+    /// Among them those that are older than the policy keeps them, and stay for its grace.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub outlived: u64,
     /// How many of them came late: the day was archived before.
     pub late: u64,
     /// How many of them have the name of another event that is archived already.
@@ -179,10 +183,11 @@ pub fn rotate(
             report.left_days.push(date.to_string());
             continue;
         }
-        let mut run = day::DayRun::new(&live, &archive, &mut writer, policy, context, date);
+        let named = report.findings.len();
+        let mut run = day::DayRun::new(&live, &archive, &mut writer, policy, context, date, named);
         let outcome = run.run(progress);
         let day::DayRun { report: day_report, findings, .. } = run;
-        report.findings.extend(findings);
+        report.findings.extend(findings.into_named());
         if day_report.removed + day_report.events + day_report.left > 0 {
             report.days.push(day_report);
         }
@@ -218,12 +223,13 @@ pub fn rotate(
 }
 
 /// A day behind a symbolic link, or an event beside the days, would never be archived.
-/// What begins with a dot belongs to file systems and to programs that copy trees.
+/// What begins with a dot belongs to file systems and to programs that copy trees, except
+/// where it bears a name of ours.
 fn name_oddities(live: &LiveTree, report: &mut RotateReport) -> Result<()> {
     let (_, oddities) = live.dates()?;
     for oddity in oddities {
         let path = oddity.path.display().to_string();
-        if !path.starts_with('.') {
+        if !path.starts_with('.') || path.starts_with(TEMP_PREFIX) {
             report.findings.push(Finding::new(path, format!("{}; left as it is", oddity.reason)));
         }
     }

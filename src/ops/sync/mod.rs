@@ -65,6 +65,9 @@ pub struct SyncReport {
     pub already_archived: u64,
     /// Those whose name another event has at the destination.
     pub conflicts: u64,
+    /// Those of the new ones that are older than the policy here keeps them.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub outlived: u64,
     /// Files of the source that are no events; they stay where they are.
     pub invalid: u64,
     /// Segments that the source has.
@@ -104,6 +107,7 @@ impl SyncReport {
         self.already_live += stats.known_live;
         self.already_archived += stats.known_archived;
         self.conflicts += stats.conflicts;
+        self.outlived += stats.outlived;
         self.findings.extend(findings.into_named());
     }
 }

@@ -9,6 +9,7 @@ use crate::event::{EventHead, EventPath};
 use crate::live::{FileState, LiveTree};
 use crate::ops::Finding;
 use crate::ops::rotate::archived::{Archived, merge_join};
+use crate::ops::rotate::files::misfiled;
 use crate::progress::{Progress, Unit};
 use crate::segment::Sha256Hash;
 
@@ -90,8 +91,8 @@ fn judge(path: &EventPath, bytes: &[u8], archived: &[Sha256Hash]) -> Option<Stri
         Ok(head) => head,
         Err(error) => return Some(format!("not an event: {error}")),
     };
-    if head.timestamp.date() != path.date {
-        return Some(format!("its timestamp {} is not of this day", head.timestamp));
+    if let Some(reason) = misfiled(path, &head) {
+        return Some(reason);
     }
     if head.node != path.node.as_str() {
         return Some(format!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use super::{Node, Step, TOP};
@@ -100,10 +101,18 @@ impl Tree {
             if outcome.is_ok() {
                 outcome = match bytes {
                     Some(bytes) => fs::write(root.join(path), bytes),
-                    None => fs::create_dir(root.join(path)),
+                    None => make_directory(&root.join(path)),
                 };
             }
         });
         outcome
     }
+}
+
+/// A directory for what is not in place yet was closed to others when it was made; the
+/// program goes by that when it finds it again.
+fn make_directory(path: &Path) -> io::Result<()> {
+    let is_staging =
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".hlarchive-tmp-"));
+    fs::DirBuilder::new().mode(if is_staging { 0o700 } else { 0o777 }).create(path)
 }

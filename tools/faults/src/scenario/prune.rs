@@ -14,6 +14,7 @@ version = 1
 keep_live = \"1d\"
 level = 3
 [retain]
+grace = \"0d\"
 keep = \"20d\"
 [[retain.class]]
 name = \"incidents\"
