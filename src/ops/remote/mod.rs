@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 pub use evict::{EvictReport, Evicted, evict, evict_plan};
 pub use pull::{MirroredHost, PullReport, pull};
 pub use push::{Copied, PushReport, push};
-pub use rebuild::{RebuildReport, rebuild};
+pub use rebuild::{Believed, RebuildReport, rebuild};
 pub use status::{HostStatus, RemoteStatus, status};
 pub use verify::{RemoteVerifyOptions, RemoteVerifyReport, verify};
 
