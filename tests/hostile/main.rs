@@ -10,6 +10,8 @@ mod common;
 mod support;
 
 mod burden;
+mod derived;
 mod expiry;
 mod layout;
+mod lock;
 mod staging;
