@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use super::catalogue::CATALOGUE;
 use super::copies::PEERS;
 use super::heads::HEADS;
+use super::lock::{LOCK, NEXT_LOCK};
 use super::overview::OVERVIEW;
 use super::stub;
 use super::{ArchiveLock, SegmentName};
@@ -263,7 +264,7 @@ impl ArchiveDir {
                     if name == MANIFEST
                         || name == CATALOGUE
                         || name == OVERVIEW
-                        || name == "lock"
+                        || name == LOCK
                         || name.starts_with("manifest.jsonl.replaced-") => {}
                 FileType::RegularFile if name.starts_with(fs::TEMP_PREFIX) => {
                     strangers.push(stranger(leftover()));
@@ -385,6 +386,7 @@ impl ArchiveDir {
             fs::read_dir(folder, &mut |name, file_type| {
                 if let (Ok(name), FileType::RegularFile) = (name.to_str(), file_type)
                     && name.starts_with(fs::TEMP_PREFIX)
+                    && name != NEXT_LOCK
                 {
                     names.push(name.to_owned());
                 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use source::Item;
 
-use crate::archive::{Manifest, ManifestWriter, NewRecord, Op};
+use crate::archive::{Manifest, ManifestWriter, NewRecord, Op, derived};
 use crate::event::{EventPath, Litter, Timestamp, shown};
 use crate::ops::intake::{Arrival, Findings, Intake, IntakeStats};
 use crate::ops::{Context, Finding};
@@ -108,6 +108,7 @@ pub fn import(
     if stats.new > 0 {
         record(&mut writer, context, options, &stats)?;
     }
+    derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
     let mut report = run?.report_of(&stats, findings, options);
     report.recovered = recovered;
     Ok(report)

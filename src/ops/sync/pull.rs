@@ -73,7 +73,7 @@ impl Staging {
         let lock = fs::open_dir(std::os::fd::AsFd::as_fd(&root), &name).map_err(failed)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(Errno::WOULDBLOCK) => Err(Error::Busy { path }),
+            Err(Errno::WOULDBLOCK) => Err(Error::Busy { path, holder: None }),
             Err(errno) => Err(failed(errno)),
         }
     }
