@@ -1,7 +1,7 @@
 //! Where rows come from: days, frames of segments, blocks of live files.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use rayon::prelude::*;
@@ -10,7 +10,7 @@ use super::arena::{Row, Rows};
 use super::filter::Judged;
 use super::frames::{self, Ahead, FrameRows, OpenSegment};
 use super::notice::{Notice, Notices};
-use super::row::{bounds, clamp};
+use super::row::{EVER, bounds, clamp, is_misnamed, place_in_time};
 use super::searched::Searched;
 use super::{Order, Query, Store, step};
 use crate::Result;
@@ -46,6 +46,8 @@ impl Source {
 
 pub(super) struct LiveFiles {
     listing: Arc<Listing>,
+    /// Those that may hold an answer, and how many of them were read.
+    numbers: Vec<u32>,
     next: usize,
     /// The matching files so far: place in time, number in the listing.
     times: Vec<(i64, u32)>,
@@ -87,19 +89,20 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Opens both halves, live first, and finds the days that can hold an answer.
+    /// Opens both halves, live first, and finds the days that can hold an answer, and between
+    /// which places in time.
     pub(super) fn open(
         store: &Store,
         query: Query,
         block_files: usize,
         notices: &mut Notices,
-    ) -> Result<(Self, BTreeSet<Date>)> {
+    ) -> Result<(Self, Days)> {
         step();
         let live = if query.scope.live() { store.live()? } else { None };
-        let mut dates = BTreeSet::new();
+        let mut days = Days::new();
         if let Some(live) = &live {
-            let (live_dates, oddities) = live.dates()?;
-            dates.extend(live_dates);
+            let (dates, oddities) = live.dates()?;
+            add_live_days(live, &dates, &query, &mut days)?;
             for oddity in oddities {
                 notices.odd(&oddity);
             }
@@ -119,7 +122,9 @@ impl Reading {
             for (number, archive) in archives.iter().enumerate() {
                 // A day that is neither live nor has a segment that may hold an answer is done
                 // with: what comes into it from now on came after the question.
-                dates.extend(archive.dates(&query));
+                for (date, span) in archive.days(&query) {
+                    widen(&mut days, date, span);
+                }
                 away.extend(archive.away(&query).into_iter().map(|name| (name.date, number, name)));
             }
             if let Some(expired) = archives[0].expired(&query) {
@@ -130,7 +135,6 @@ impl Reading {
         if query.order == Order::Forward {
             away.reverse();
         }
-        dates.retain(|date| query.wants(*date));
         let reading = Self {
             store: store.clone(),
             query,
@@ -142,7 +146,7 @@ impl Reading {
             segments_opened: 0,
             listings: Vec::new(),
         };
-        Ok((reading, dates))
+        Ok((reading, days))
     }
 
     /// Reads a source, or a part of it; gives back what is left of it.
@@ -184,25 +188,32 @@ impl Reading {
     /// What the listings of live days take that were opened last, in bytes.
     pub(super) fn listed_bytes(&self) -> usize {
         let listings = self.listings.iter().filter_map(Weak::upgrade);
-        listings.map(|listing| listing.len() * (Listing::BYTES + size_of::<(i64, u32)>())).sum()
+        listings
+            .map(|listing| {
+                listing.len() * (Listing::BYTES + size_of::<u32>() + size_of::<(i64, u32)>())
+            })
+            .sum()
     }
 
     /// Lists the live day first, and only then asks the manifest for its segments: a file
     /// that rotation takes away in between is then in a segment that the manifest names.
     fn open_day(&mut self, date: Date, opened: &mut Opened, notices: &mut Notices) -> Result<()> {
-        let (least, greatest) = bounds(date);
         step();
         if let Some(live) = &self.live {
             let listing = live.list(date)?;
             for oddity in listing.oddities() {
                 notices.odd(oddity);
             }
+            notices.pass_over(live.passed_over());
             if !listing.is_empty() {
                 let listing = Arc::new(listing);
                 self.listings.retain(|other| other.strong_count() > 0);
                 self.listings.push(Arc::downgrade(&listing));
-                let files = LiveFiles { listing, next: 0, times: Vec::new() };
-                opened.sources.push((least, greatest, Source::Live(files)));
+                for ((least, greatest), numbers) in groups(&listing, &self.query) {
+                    let listing = Arc::clone(&listing);
+                    let files = LiveFiles { listing, numbers, next: 0, times: Vec::new() };
+                    opened.sources.push((least, greatest, Source::Live(files)));
+                }
             }
         }
         if self.query.scope.archived() {
@@ -256,11 +267,11 @@ impl Reading {
         opened: &mut Opened,
         notices: &mut Notices,
     ) -> Result<Option<Source>> {
-        let end = (files.next + self.block_files).min(files.listing.len());
-        let numbers: Vec<u32> = (files.next..end).map(|number| number as u32).collect();
-        self.read_files(&files.listing.clone(), &numbers, opened, notices, &mut files.times)?;
+        let end = (files.next + self.block_files).min(files.numbers.len());
+        let numbers = &files.numbers[files.next..end];
+        self.read_files(&files.listing, numbers, opened, notices, &mut files.times)?;
         files.next = end;
-        if end < files.listing.len() {
+        if end < files.numbers.len() {
             return Ok(Some(Source::Live(files)));
         }
         let mut times = files.times;
@@ -338,12 +349,21 @@ impl Reading {
             })
             .collect();
         drop(partition);
-        let mut rows = Rows::new(listing.date(), None);
+        let day_by_day = self.query.day_by_day;
+        let mut rows = Rows::new(listing.date(), None).day_by_day(day_by_day);
         for (number, path, outcome) in outcomes {
             match outcome {
                 Outcome::Match(bytes, timestamp) => {
-                    times.push((clamp(path.date, timestamp), number));
+                    let time = if day_by_day {
+                        clamp(path.date, timestamp)
+                    } else {
+                        place_in_time(path.borrowed(), timestamp)
+                    };
+                    times.push((time, number));
                     rows.add(path.borrowed(), &bytes, timestamp);
+                    if is_misnamed(path.borrowed(), timestamp) {
+                        notices.add(Notice::Misnamed { path, timestamp });
+                    }
                 }
                 Outcome::Invalid(reason) => {
                     notices.add(Notice::Invalid { path, segment: None, reason });
@@ -359,6 +379,90 @@ impl Reading {
         }
         Ok(())
     }
+}
+
+/// Days, and the places in time that what they hold can have.
+pub(super) type Days = BTreeMap<Date, (i64, i64)>;
+
+fn widen(days: &mut Days, date: Date, span: (i64, i64)) {
+    let known = days.entry(date).or_insert(span);
+    *known = (known.0.min(span.0), known.1.max(span.1));
+}
+
+/// Adds the live days that may hold an answer. An event may lie in the directory of any day, so
+/// the names in each are looked at; nothing is opened for that.
+fn add_live_days(live: &LiveTree, dates: &[Date], query: &Query, days: &mut Days) -> Result<()> {
+    let wanted = dates.iter().copied().filter(|date| query.wants_partition(*date));
+    // Where days come one after the other, and all of them, names decide nothing.
+    let by_name = !query.day_by_day || query.filter.since.is_some() || query.filter.until.is_some();
+    for date in wanted {
+        if query.wants(date) {
+            widen(days, date, bounds(date));
+        }
+        if !by_name {
+            continue;
+        }
+        live.stray_instants(date, &mut |instant| {
+            let stray = stray_span(date, instant);
+            let is_asked_for = query.wants(date) || stray_answers(query, instant);
+            if is_asked_for {
+                widen(days, date, if query.day_by_day { bounds(date) } else { stray });
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Returns the places in time of a live file whose name claims an instant of another day, or
+/// none at all.
+fn stray_span(date: Date, instant: Option<Timestamp>) -> (i64, i64) {
+    let Some(instant) = instant else { return EVER };
+    let (least, greatest) = bounds(date);
+    let (from, to) = around(instant);
+    (from.min(greatest), to.max(least))
+}
+
+/// Returns where the timestamp may lie of a file whose name claims this instant.
+fn around(instant: Timestamp) -> (i64, i64) {
+    let day = Timestamp::MICROS_PER_DAY;
+    (instant.micros() - day, instant.micros() + day)
+}
+
+/// Whether a live file can be asked for whose name claims this instant.
+fn stray_answers(query: &Query, instant: Option<Timestamp>) -> bool {
+    instant.is_none_or(|instant| {
+        let (from, to) = around(instant);
+        query.filter.meets(from, to)
+    })
+}
+
+/// The files of a live day that may hold an answer: those whose names are of the day, those
+/// that claim another one, and those whose names claim nothing, each with the places in time that
+/// they can have. So one file that was filed years late does not make its whole day come first.
+fn groups(listing: &Listing, query: &Query) -> Vec<((i64, i64), Vec<u32>)> {
+    let date = listing.date();
+    let is_wanted = query.wants(date);
+    let (mut own, mut strays, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let mut span: Option<(i64, i64)> = None;
+    for number in 0..listing.len() {
+        let instant = listing.instant(number);
+        let is_own = instant.is_some_and(|instant| instant.date() == date);
+        if !(is_wanted || !is_own && stray_answers(query, instant)) {
+            continue;
+        }
+        let number = number as u32;
+        if is_own || query.day_by_day {
+            own.push(number);
+        } else if instant.is_none() {
+            unknown.push(number);
+        } else {
+            let (from, to) = stray_span(date, instant);
+            span = Some(span.map_or((from, to), |span| (span.0.min(from), span.1.max(to))));
+            strays.push(number);
+        }
+    }
+    let groups = [(bounds(date), own), (span.unwrap_or(EVER), strays), (EVER, unknown)];
+    groups.into_iter().filter(|(_, numbers)| !numbers.is_empty()).collect()
 }
 
 enum Outcome {

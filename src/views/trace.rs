@@ -213,7 +213,8 @@ impl Tracer {
 
     /// Takes the next event of the chain, in time order.
     pub fn step(&mut self, event: &EventHead<'_>) -> Step {
-        let first = *self.first.get_or_insert(event.timestamp);
+        let first = self.first.map_or(event.timestamp, |first| first.min(event.timestamp));
+        self.first = Some(first);
         self.last = Some(self.last.map_or(event.timestamp, |last| last.max(event.timestamp)));
         self.events += 1;
         let telling = detail(event.payload.get());

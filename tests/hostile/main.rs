@@ -10,9 +10,11 @@ mod common;
 mod support;
 
 mod burden;
+mod derived;
 mod emit_goes_on;
 mod expiry;
 mod layout;
+mod lock;
 mod note;
 mod staging;
 mod sync;

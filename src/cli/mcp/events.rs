@@ -154,7 +154,9 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         // One more tells whether there are more; a few, whether they have the same name.
         limit: Some((most + TWINS) as u64),
         scope,
+        day_by_day: false,
         own_only: false,
+        by_manifest: false,
     })?;
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
     let (mut last, mut left) = (None::<Cursor>, Left::nothing());

@@ -167,6 +167,8 @@ pub fn export(
         dates: options.dates.clone(),
         order: Order::Forward,
         scope: options.scope,
+        day_by_day: true,
+        by_manifest: true,
         ..Query::default()
     })?;
     let outlet = Outlet::open(&options.target, options.format)?;

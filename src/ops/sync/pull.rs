@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use super::merge::{self, Target, known_contents, take_live, take_segments, wanted};
 use super::remote::RemoteRoot;
@@ -14,7 +15,7 @@ use super::rsync::{Ended, Kind, Listed, Rsync};
 use super::staging::{Staging, clear};
 use super::{SyncOptions, SyncReport, nothing_there};
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
-use crate::event::{EventPath, MAX_EVENT_BYTES};
+use crate::event::{EventPath, Litter, MAX_EVENT_BYTES};
 use crate::fs;
 use crate::live::{FileState, LiveTree};
 use crate::ops::{Context, Finding};
@@ -42,8 +43,21 @@ const MAX_MANIFEST_BYTES: u64 = 512 << 20;
 /// The manifest's name in an archive.
 pub(super) const MANIFEST: &str = "manifest.jsonl";
 
-/// What begins with a dot is nobody's event.
-pub(super) const NO_DOTS: &str = "--exclude=.*";
+/// What rsync does not look into there: directories of other programs, of which some may be read
+/// by root alone. Whatever else is passed over is left out of what it lists.
+pub(super) const NO_LITTER: [&str; 11] = [
+    "--exclude=.*",
+    "--exclude=lost+found/",
+    "--exclude=@eaDir/",
+    "--exclude=@tmp/",
+    "--exclude=@Recycle/",
+    "--exclude=@Recently-Snapshot/",
+    "--exclude=#recycle/",
+    "--exclude=#snapshot/",
+    "--exclude=$RECYCLE.BIN/",
+    "--exclude=$Recycle.Bin/",
+    "--exclude=System Volume Information/",
+];
 
 /// What of the source's live files is to be fetched.
 #[derive(Default)]
@@ -65,7 +79,7 @@ pub(super) fn pull(
     let rsync = Rsync { remote: source, transport: &options.transport, progress };
     rsync.check_here()?;
     // First contact: until here nothing is changed.
-    let listed = rsync.list(&source.root, &[NO_DOTS])?;
+    let listed = rsync.list(&source.root, &NO_LITTER)?;
     let archive = destination.archive()?;
     let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
     let there = listed.is_some();
@@ -143,9 +157,11 @@ fn choose(
 ) -> Result<Choice> {
     let mut choice = Choice::default();
     let mut intake = target.intake();
+    let built_in = Litter::default();
+    let litter = target.live.map_or(&built_in, LiveTree::litter);
     let mut files: Vec<(EventPath, Listed)> = listed
         .into_iter()
-        .filter(|listed| listed.kind == Kind::File)
+        .filter(|listed| listed.kind == Kind::File && !litter.covers_file(Path::new(&listed.path)))
         .filter_map(|listed| Some((listed.path.parse().ok()?, listed)))
         .collect();
     files.sort_by(|a, b| (a.0.date, &a.0.node).cmp(&(b.0.date, &b.0.node)));

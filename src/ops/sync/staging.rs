@@ -73,7 +73,7 @@ impl Staging {
         }
         match rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(Error::Busy { path }),
+            Err(Errno::WOULDBLOCK) => return Err(Error::Busy { path, holder: None }),
             Err(errno) => return Err(failed(errno)),
         }
         let parent = at.try_clone_to_owned().map_err(|error| Error::io(&path, "open", error))?;
