@@ -82,6 +82,10 @@ impl ArchiveDir {
         self
     }
 
+    pub(super) fn elsewhere(&self) -> Option<&dyn Fetch> {
+        self.elsewhere.as_deref()
+    }
+
     /// The archives of other hosts that are mirrored in this one, by host.
     pub fn peers(&self) -> Result<Vec<(Arc<str>, Self)>> {
         let Some(folder) = self.folder(PEERS)? else { return Ok(Vec::new()) };
@@ -132,6 +136,11 @@ impl ArchiveDir {
     /// Its directory.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The user to whom its directory belongs.
+    pub fn owner(&self) -> Option<u32> {
+        rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
     }
 
     /// Where its manifest lies.

@@ -32,7 +32,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use args::Global;
 use exit::Exit;
 use log::Log;
-use session::Session;
+use session::{Checked, Session};
 
 /// Keeps a homelab's event history: nothing is lost, everything stays readable.
 #[derive(Debug, Parser)]
@@ -104,6 +104,35 @@ enum Command {
     Demo(commands::demo::Args),
 }
 
+impl Command {
+    /// Which places must exist where they are named, of a command that works with what is there.
+    fn names_places(&self) -> Option<Checked> {
+        let reads = Checked { root: true, archive: true, hint: "--archive" };
+        match self {
+            // Who waits for events may wait for their tree, too.
+            Self::List(args) => Some(Checked { root: !args.follows(), ..reads }),
+            Self::Trace(_)
+            | Self::Attempts(_)
+            | Self::Status(_)
+            | Self::Show(_)
+            | Self::Verify(_)
+            | Self::Export(_)
+            | Self::Mcp(_) => Some(reads),
+            // A segment's file needs neither tree nor archive.
+            Self::Inspect(args) => (!args.is_of_file()).then_some(reads),
+            Self::Manifest(_) => Some(Checked { root: false, ..reads }),
+            Self::Hold(_) | Self::Compact(_) => {
+                Some(Checked { root: false, archive: false, ..reads })
+            }
+            Self::Restore(_) => {
+                let hint = "--archive or HLARCHIVE_ARCHIVE";
+                Some(Checked { root: false, archive: false, hint })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Parses, runs, reports.
 pub(crate) fn main() -> ExitCode {
     let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
@@ -161,6 +190,9 @@ impl Command {
 fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
     if command.changes_history() {
         session.store.check_apart()?;
+    }
+    if let Some(checked) = command.names_places() {
+        session.check_named(checked)?;
     }
     match command {
         Command::Emit(args) => args.run(session),

@@ -21,13 +21,26 @@ use super::color::Paint;
 use super::elsewhere;
 use super::exit::{self, Exit, Failure, stdout_failed};
 use super::log::{self, Level, Log};
-use super::metrics::{Measured, MetricsArgs};
+use super::metrics::{METRICS_VARIABLE, Measured, MetricsArgs, Place, State};
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
 
+/// The variable that names the event tree.
+const ROOT_VARIABLE: &str = "HLARCHIVE_ROOT";
+
 /// Remarks of one kind that are shown without `--verbose`.
 const FEW_NOTICES: u64 = 10;
+
+/// Which of the places that were named must exist.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checked {
+    pub(super) root: bool,
+    /// Also where the tree has no archive yet.
+    pub(super) archive: bool,
+    /// The way out, where there is no archive.
+    pub(super) hint: &'static str,
+}
 
 /// What the commands share.
 pub(super) struct Session {
@@ -55,6 +68,8 @@ impl Session {
         let opens = global.clone();
         let store = Store::new(global.root.clone(), global.archive.clone())
             .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))));
+        let place = Place::of(std::env::var_os(METRICS_VARIABLE), &store);
+        let store = with_state(store, place.as_ref());
         let stdout = io::stdout();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let paint = match global.color {
@@ -269,19 +284,48 @@ impl Session {
         self.log.say(Level::Warning, text, path);
     }
 
+    /// Refuses to work with a place that was named and does not exist: for who reads, it would
+    /// look like a history without events. An archive where it would be without a name may not
+    /// have begun yet; one that the tree remembers is away, and that is said with the answer.
+    pub(super) fn check_named(&self, checked: Checked) -> Result<(), Failure> {
+        let store = &self.store;
+        let nothing = |what: &Path, reason: String| {
+            Failure::Library(Error::NotFound { what: what.display().to_string(), reason })
+        };
+        let is_missing = store.any_archive()?.is_none();
+        let names_root = self.is_typed("--root")
+            || std::env::var_os(ROOT_VARIABLE).is_some_and(|root| !root.is_empty());
+        if checked.root && names_root && store.live()?.is_none() {
+            return Err(nothing(
+                store.root(),
+                if is_missing {
+                    nowhere(store)
+                } else {
+                    format!("there is no event tree here; name it with --root or {ROOT_VARIABLE}")
+                },
+            ));
+        }
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let default = absolute(&Store::default_archive(store.root()));
+        let named = self.global.archive.as_deref().filter(|_| is_missing);
+        if let Some(archive) = named.filter(|archive| absolute(archive) != default)
+            && !store.archive_left()?
+            && (checked.archive || store.archive().is_err())
+        {
+            let reason = format!("there is no archive here; name it with {}", checked.hint);
+            return Err(nothing(archive, reason));
+        }
+        Ok(())
+    }
+
     /// Warns when neither half of the history exists: more likely a slip in a path than a
     /// history that has not begun.
     pub(super) fn warn_of_nowhere(&self) -> Result<bool, Failure> {
-        let nowhere = self.store.live()?.is_none() && self.store.archive()?.is_none();
-        if nowhere && !self.global.quiet {
-            self.warn(&format!(
-                "{}: there is neither an event tree here nor an archive at {}; name them with \
-                 --root and --archive",
-                self.store.root().display(),
-                self.store.archive_path().display()
-            ));
+        let is_nowhere = self.store.live()?.is_none() && self.store.any_archive()?.is_none();
+        if is_nowhere && !self.global.quiet {
+            self.warn(&format!("{}: {}", self.store.root().display(), nowhere(&self.store)));
         }
-        Ok(nowhere)
+        Ok(is_nowhere)
     }
 
     /// Reports what a query passed over. Damage is always named; the rest unless quiet.
@@ -345,6 +389,7 @@ impl Session {
     /// Measures this run from here on, if anybody wants to know.
     pub(super) fn measure(&mut self, operation: &'static str, scope: Scope, args: MetricsArgs) {
         let place = args.place(&self.store);
+        self.store = with_state(self.store.clone(), place.as_ref());
         self.measured = place.map(|place| Measured::begin(operation, scope, place));
     }
 
@@ -388,6 +433,25 @@ impl Session {
         {
             self.warn(&sentence);
         }
+    }
+}
+
+fn nowhere(store: &Store) -> String {
+    format!(
+        "there is neither an event tree here nor an archive at {}; name them with --root and \
+         --archive",
+        store.archive_path().display()
+    )
+}
+
+/// The same store, which asks what the last runs left there.
+fn with_state(store: Store, place: Option<&Place>) -> Store {
+    match place {
+        Some(place) => {
+            let state = State::of(place, &store);
+            store.with_state(Arc::new(state))
+        }
+        None => store,
     }
 }
 

@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::listing::{Builder, Listing};
+use super::note::NOTE;
 use super::partition::PartitionReader;
 use crate::event::{Date, FileName, NodeName};
 use crate::fs;
@@ -61,6 +62,11 @@ impl LiveTree {
         Self { root: root.to_owned(), dir }
     }
 
+    /// The user to whom its directory belongs.
+    pub fn owner(&self) -> Option<u32> {
+        rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
@@ -72,7 +78,7 @@ impl LiveTree {
         fs::read_dir(self.fd(), &mut |name, file_type| {
             let name = name.to_string_lossy();
             // File systems keep this for themselves.
-            if name.starts_with(fs::SYNC_PREFIX) || name == "lost+found" {
+            if name.starts_with(fs::SYNC_PREFIX) || name == NOTE || name == "lost+found" {
                 return;
             }
             if name.starts_with(fs::TEMP_PREFIX) {

@@ -6,6 +6,7 @@
 //! report and never stops the rest.
 
 mod audit;
+mod bond;
 mod clock;
 pub mod compact;
 pub mod emit;

@@ -17,11 +17,13 @@ use super::prune::{PruneOptions, PrunePlan};
 use super::rotate::{PlannedDay, RotateOptions};
 use super::{Context, Finding, is_future, prune, rotate};
 use crate::Result;
+use crate::archive::copies::only_copy_gone;
 use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName};
 use crate::event::{Date, EventPath, Timestamp};
+use crate::live::{FoundNote, NOTE};
 use crate::policy::Policy;
 use crate::segment::SegmentReader;
-use crate::store::Store;
+use crate::store::{FoundArchive, Store, short_origin};
 
 /// Segments, the newest ones, that tell how much smaller the archive is than its events.
 const RATIO_SEGMENTS: usize = 16;
@@ -141,6 +143,9 @@ pub struct Status {
     pub spooled: u64,
     /// What somebody should see to.
     pub findings: Vec<Finding>,
+    /// Whether the tree's archive is not here.
+    #[serde(skip)]
+    pub is_away: bool,
     /// The days of the calendar with anything to show.
     #[serde(skip)]
     pub calendar: BTreeMap<Date, CalendarDay>,
@@ -158,6 +163,8 @@ pub struct Totals {
     pub live: LiveStatus,
     /// The archived half, as far as the manifest's records of segments tell.
     pub archived: ArchivedStatus,
+    /// The first 48 bits of the archive's origin.
+    pub origin: Option<u64>,
 }
 
 /// Counts what a history holds: a listing of the live days and a look at the manifest.
@@ -165,10 +172,13 @@ pub fn totals(store: &Store) -> Result<Totals> {
     let mut status = Status::default();
     live(store, None, None, &mut status)?;
     let mut archived = ArchivedStatus::default();
+    let mut origin = None;
     if let Some(archive) = store.archive()? {
-        segments(&Manifest::load(&archive)?, &mut archived, &mut |_, _| {});
+        let manifest = Manifest::load(&archive)?;
+        segments(&manifest, &mut archived, &mut |_, _| {});
+        origin = manifest.identity().map(short_origin);
     }
-    Ok(Totals { live: status.live, archived })
+    Ok(Totals { live: status.live, archived, origin })
 }
 
 /// Looks at a history.
@@ -181,16 +191,30 @@ pub fn status(
     let mut status = Status::default();
     // As readers do: what moves in between is seen twice and never not at all.
     live(store, Some(options.calendar_from), Some(context.now), &mut status)?;
-    if let Some(archive) = store.archive()? {
-        let manifest = Manifest::load(&archive)?;
-        archived(&archive, &manifest, options, &mut status);
-        copies(&manifest, policy, context, &mut status);
-    }
-    plans(store, policy, context, options, &mut status);
-    runs(store, options.metrics.as_deref(), &mut status);
     if let Some(spool) = &options.spool {
         waiting(spool, &mut status);
     }
+    let FoundArchive { dir, away, note } = store.found_archive()?;
+    if let FoundNote::Doubtful(reason) = note {
+        let reason = format!("{reason}, so it does not count as the tree's note");
+        status.findings.push(Finding::new(NOTE, reason));
+    }
+    status.is_away = away.is_some();
+    if let Some(reason) = away {
+        let path = store.archive_path().display().to_string();
+        let reason = reason.strip_prefix(&format!("{path}: ")).unwrap_or(&reason);
+        status.findings.push(Finding::new(path, reason));
+        // What the next runs will do is to refuse, for the same reason.
+        runs(store, options.metrics.as_deref(), &mut status);
+        return Ok(status);
+    }
+    if let Some(archive) = dir {
+        let manifest = Manifest::load(&archive)?;
+        archived(&archive, &manifest, options, &mut status);
+        copies(&archive, &manifest, policy, context, &mut status);
+    }
+    plans(store, policy, context, options, &mut status);
+    runs(store, options.metrics.as_deref(), &mut status);
     Ok(status)
 }
 
@@ -368,8 +392,24 @@ fn archived(
 }
 
 /// What the manifest knows of copies; whether they are still there, "remote status" asks.
-fn copies(manifest: &Manifest, policy: &Policy, context: &Context, status: &mut Status) {
-    status.archived.elsewhere = manifest.evicted().len() as u64;
+fn copies(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    policy: &Policy,
+    context: &Context,
+    status: &mut Status,
+) {
+    let evicted = manifest.evicted();
+    status.archived.elsewhere = evicted.len() as u64;
+    let objects: Vec<&str> =
+        evicted.values().filter_map(|record| record.object.as_deref()).collect();
+    // What cannot be reached is told by those who need it.
+    for lost in archive.lost_copies(&objects).unwrap_or_default() {
+        let of = |record: &&&Record| record.object.as_ref() == Some(&lost);
+        if let Some(name) = evicted.values().find(of).and_then(|record| record.segment.as_ref()) {
+            status.findings.push(Finding::new(name.to_string(), only_copy_gone(&lost)));
+        }
+    }
     if policy.remote.is_none() {
         return;
     }

@@ -53,6 +53,9 @@ impl Bucket {
     pub fn get_range(&self, _name: &str, _range: std::ops::Range<u64>) -> Result<Vec<u8>> {
         match *self {}
     }
+    pub fn device(&self) -> Result<Option<u64>> {
+        match *self {}
+    }
     pub fn settle(&self, _name: &str) -> Result<()> {
         match *self {}
     }

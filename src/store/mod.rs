@@ -6,6 +6,7 @@
 //! exactly once at every moment, also while days are being rotated or restored.
 
 mod arena;
+mod belongs;
 mod candidates;
 mod cursor;
 mod filter;
@@ -24,6 +25,8 @@ mod interleaved;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use belongs::{FoundArchive, resolved, short_origin};
+pub use belongs::{LastState, Remembers};
 pub use cursor::Cursor;
 pub use filter::{Filter, Order, Query, Scope};
 pub use find::Name;
@@ -32,7 +35,6 @@ pub use row::FoundEvent;
 pub(crate) use row::{bounds, clamp};
 pub use stream::EventStream;
 
-use crate::archive::ArchiveDir;
 use crate::fs;
 use crate::live::LiveTree;
 use crate::segment::Fetch;
@@ -50,6 +52,8 @@ pub struct Store {
     root: PathBuf,
     archive: PathBuf,
     elsewhere: Option<Arc<dyn Fetch>>,
+    state: Option<Arc<dyn Remembers>>,
+    takes_any: bool,
 }
 
 impl Store {
@@ -58,7 +62,7 @@ impl Store {
     pub fn new(root: impl Into<PathBuf>, archive: Option<PathBuf>) -> Self {
         let root = root.into();
         let archive = archive.unwrap_or_else(|| Self::default_archive(&root));
-        Self { root, archive, elsewhere: None }
+        Self { root, archive, elsewhere: None, state: None, takes_any: false }
     }
 
     /// The same, with somebody who fetches what of the archive lies elsewhere. Nothing is
@@ -67,6 +71,26 @@ impl Store {
     pub fn with_elsewhere(mut self, elsewhere: Arc<dyn Fetch>) -> Self {
         self.elsewhere = Some(elsewhere);
         self
+    }
+
+    /// The same, with somebody who knows what the last runs left.
+    #[must_use]
+    pub fn with_state(mut self, state: Arc<dyn Remembers>) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// The same, where somebody said that the archive that is there, or a new one, becomes the
+    /// tree's with the next rotation, whatever was before.
+    #[must_use]
+    pub fn with_any_archive(mut self) -> Self {
+        self.takes_any = true;
+        self
+    }
+
+    /// Whether the archive that is there is the tree's, whatever was before.
+    pub(crate) fn takes_any(&self) -> bool {
+        self.takes_any
     }
 
     /// The archive that belongs to an event root when none is named.
@@ -139,17 +163,6 @@ impl Store {
     /// The live tree, made when missing.
     pub fn create_live(&self) -> Result<LiveTree> {
         LiveTree::create(&self.root)
-    }
-
-    /// The archive, if it exists.
-    pub fn archive(&self) -> Result<Option<ArchiveDir>> {
-        let archive = ArchiveDir::open(&self.archive)?;
-        Ok(archive.map(|archive| archive.with_elsewhere(self.elsewhere.clone())))
-    }
-
-    /// The archive, made when missing.
-    pub fn create_archive(&self) -> Result<ArchiveDir> {
-        Ok(ArchiveDir::create(&self.archive)?.with_elsewhere(self.elsewhere.clone()))
     }
 
     /// The events that a query asks for, in its order.

@@ -14,6 +14,7 @@ mod support;
 
 mod always;
 mod attempts;
+mod away;
 mod bad_input;
 mod clocks;
 mod compact;

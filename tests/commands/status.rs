@@ -260,7 +260,7 @@ fn no_history_at_all_needs_somebody() {
     let lab = Lab::new();
     lab.ok(STATUS);
     fs::remove_dir(lab.root()).unwrap();
-    let run = lab.fails(1, STATUS);
+    let run = lab.fails(66, STATUS);
     assert!(run.stderr.contains("there is neither an event tree here nor an archive"), "{run:?}");
 }
 
@@ -386,9 +386,9 @@ fn nothing_but_a_better_run_makes_a_failure_forgotten() {
     // A disk that is not mounted holds nothing that is wrong.
     let (archive, aside) = (lab.archive(), lab.path("aside"));
     fs::rename(&archive, &aside).unwrap();
-    lab.ok(with(&["verify"]));
+    lab.fails(1, with(&["verify"]));
     fs::create_dir(&archive).unwrap();
-    lab.ok(with(&["verify"]));
+    lab.fails(1, with(&["verify"]));
     fs::remove_dir(&archive).unwrap();
     fs::rename(&aside, &archive).unwrap();
     told("an empty archive");

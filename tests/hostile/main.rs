@@ -13,4 +13,5 @@ mod burden;
 mod emit_goes_on;
 mod expiry;
 mod layout;
+mod note;
 mod staging;

@@ -50,7 +50,8 @@ next_prune (as with --dry-run), new_invalid, live_invalid, new_conflicts and, wi
 
 Exit codes:
   1   something needs attention, and is named
-  74  something could not be read, so a problem may be missing")]
+  74  something could not be read, so a problem may be missing
+  75  the tree's archive is not here, so a problem may be missing")]
 pub(in crate::cli) struct Args {
     /// How far back events are read [default: 7 days ago]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
@@ -80,6 +81,14 @@ pub(in crate::cli) struct Report {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     calendar: Option<serde_json::Value>,
+}
+
+impl Report {
+    /// Whether the tree's archive is not here, so that the report may lack something.
+    #[cfg_attr(not(feature = "mcp"), allow(dead_code))]
+    pub(in crate::cli) fn is_away(&self) -> bool {
+        self.status.is_away
+    }
 }
 
 impl Args {
@@ -131,6 +140,7 @@ impl Args {
         session.flush()?;
         Ok(match (cost, attention) {
             (true, _) => Exit::Io,
+            _ if report.status.is_away => Exit::Busy,
             (false, true) => Exit::Wrong,
             (false, false) => Exit::Done,
         })
@@ -163,6 +173,8 @@ pub(in crate::cli) fn look(
         let (path, reason) = match notice {
             Notice::Unreadable { path, reason } => (path.to_string(), reason),
             Notice::Damaged { path, reason } => (path.display().to_string(), reason),
+            // That the archive itself is away was found, too.
+            Notice::Away(_) if status.is_away => continue,
             Notice::Away(unreached) => ("elsewhere".to_owned(), &unreached.to_string()),
             _ => continue,
         };

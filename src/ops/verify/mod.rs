@@ -11,11 +11,12 @@ use serde::Serialize;
 
 use crate::archive::{ArchiveDir, Expired, Manifest};
 use crate::event::Date;
+use crate::live::{FoundNote, NOTE};
 use crate::ops::sign::Witness;
 use crate::ops::{Context, Finding};
 use crate::progress::Progress;
 use crate::segment::Sha256Hash;
-use crate::store::Store;
+use crate::store::{FoundArchive, Store};
 use crate::{Error, Result};
 
 /// How much of a segment is read.
@@ -118,8 +119,10 @@ pub fn verify(
 ) -> Result<VerifyReport> {
     let mut report = VerifyReport::default();
     let live = store.live()?;
-    let archive = store.archive()?;
-    if live.is_none() && archive.is_none() {
+    let FoundArchive { dir, away, note } = store.found_archive()?;
+    let is_away = away.is_some();
+    let archive = dir;
+    if live.is_none() && archive.is_none() && away.is_none() {
         return Err(Error::NotFound {
             what: store.root().display().to_string(),
             reason: format!(
@@ -129,7 +132,16 @@ pub fn verify(
             ),
         });
     }
+    if let FoundNote::Doubtful(reason) = &note {
+        report.wrong(NOTE, format!("{reason}, so it does not count as the tree's note"));
+    }
     if options.archive {
+        if let Some(reason) = away {
+            let path = store.archive_path().display().to_string();
+            let reason = reason.strip_prefix(&format!("{path}: ")).unwrap_or(&reason);
+            report.wrong(path, reason);
+        }
+        // What is there is looked at, whosever it is.
         if let Some(archive) = &archive {
             verify_archive(archive, context, options, progress, &mut report)?;
         } else {
@@ -139,7 +151,7 @@ pub fn verify(
                 report.wrong(path, reason);
             } else if options.witness.is_some() {
                 report.wrong(path, "there is no archive, so nothing in it is signed");
-            } else {
+            } else if !is_away {
                 report.remarks.push(Finding::new(path, "there is no archive here yet"));
             }
         }
