@@ -167,3 +167,24 @@ fn usage_line(mut command: clap::Command, words: &[OsString]) -> StyledStr {
     }
     command.render_usage()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_built_in_ends_with_69_and_names_the_feature() {
+        let error = Error::NotBuilt {
+            what: "s3://bucket".to_owned(),
+            part: "object storage",
+            feature: "remote",
+            otherwise: "",
+        };
+        assert_eq!(code(&error).code(), 69);
+        assert_eq!(
+            error.to_string(),
+            "s3://bucket: this hlarchive was built without object storage; build it with \"cargo \
+             build --release --features remote\""
+        );
+    }
+}

@@ -191,6 +191,9 @@ pub fn status(
     let mut status = Status::default();
     // As readers do: what moves in between is seen twice and never not at all.
     live(store, Some(options.calendar_from), Some(context.now), &mut status)?;
+    if let Some(spool) = &options.spool {
+        waiting(spool, &mut status);
+    }
     let FoundArchive { dir, away, note } = store.found_archive()?;
     if let FoundNote::Doubtful(reason) = note {
         let reason = format!("{reason}, so it does not count as the tree's note");
@@ -212,9 +215,6 @@ pub fn status(
     }
     plans(store, policy, context, options, &mut status);
     runs(store, options.metrics.as_deref(), &mut status);
-    if let Some(spool) = &options.spool {
-        waiting(spool, &mut status);
-    }
     Ok(status)
 }
 
