@@ -83,6 +83,21 @@ pub enum Error {
     /// was touched.
     #[error("{0}")]
     NeedsConsent(String),
+    /// This program was built without the part that is needed.
+    #[error(
+        "{what}: this hlarchive was built without {part}; build it with \"cargo build --release \
+         --features {feature}\"{otherwise}"
+    )]
+    NotBuilt {
+        /// What was wanted.
+        what: String,
+        /// The part, in words.
+        part: &'static str,
+        /// The cargo feature that has it.
+        feature: &'static str,
+        /// What can be done without it, as a clause; may be empty.
+        otherwise: &'static str,
+    },
     /// The caller asked to stop; the operation stopped at a safe point.
     #[error("stopped on request: {0}")]
     Interrupted(String),

@@ -12,8 +12,9 @@ use std::io::Read;
 
 use super::chain;
 use super::dir::MANIFEST;
+use super::identity::begins;
 use super::rebuild::Temp;
-use super::{ArchiveDir, ArchiveLock, Manifest, Op, Record, SegmentName};
+use super::{ArchiveDir, ArchiveLock, Manifest, Op, PlaceRecord, Record, SegmentName};
 use crate::event::Timestamp;
 use crate::fs;
 use crate::segment::Sha256Hash;
@@ -41,6 +42,11 @@ pub fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash)> {
     let (stem, digits) = file.strip_suffix(".tar.zst")?.rsplit_once('.')?;
     let name: SegmentName = format!("{folder}/{stem}.tar.zst").parse().ok()?;
     Some((name, digits.parse().ok()?))
+}
+
+/// What there is to say of a segment whose only copy is gone.
+pub fn only_copy_gone(object: &str) -> String {
+    format!("its copy {object} is gone, and its file is not here any more: look for a backup")
 }
 
 /// A piece of a manifest, as its name tells of it.
@@ -118,10 +124,7 @@ pub fn chosen(pieces: &[ManifestPiece], origin: u64) -> Vec<ManifestPiece> {
 impl Manifest {
     /// Which manifest it is, among those that a host may have had.
     pub fn origin(&self) -> Option<u64> {
-        let first = self.hashes().first()?;
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&first.0[..8]);
-        Some(u64::from_be_bytes(bytes))
+        self.hashes().first().map(|first| begins(&first.0))
     }
 
     /// Whether it was rebuilt, and so takes the place of another one.
@@ -138,6 +141,29 @@ impl Manifest {
     pub fn copies(&self) -> HashMap<Sha256Hash, &str> {
         let uploads = self.records().iter().filter(|record| record.op == Op::Upload);
         uploads.filter_map(|record| Some((record.sha256?, record.object.as_deref()?))).collect()
+    }
+
+    /// The records of copies below a host's name, oldest first.
+    pub fn uploads_of<'a>(&'a self, host: &'a str) -> impl DoubleEndedIterator<Item = &'a Record> {
+        let is_below = move |record: &&Record| {
+            let object = record.object.as_deref().unwrap_or_default();
+            object.strip_prefix(host).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let uploads = self.records().iter().filter(|record| record.op == Op::Upload);
+        uploads.filter(is_below)
+    }
+
+    /// The same as [`copies`](Self::copies), of those in one place alone. What was copied before
+    /// records told of places is in the first one that was recorded.
+    pub fn copies_at(&self, place: &PlaceRecord) -> HashMap<Sha256Hash, &str> {
+        let uploads = || self.records().iter().filter(|record| record.op == Op::Upload);
+        let first = uploads().find_map(|record| record.place.as_ref());
+        let is_there = |record: &&Record| match record.place.as_ref().or(first) {
+            Some(other) => other.is(place),
+            None => true,
+        };
+        let copies = uploads().filter(is_there);
+        copies.filter_map(|record| Some((record.sha256?, record.object.as_deref()?))).collect()
     }
 
     /// The segments of the archive whose files went elsewhere by intent.
@@ -167,6 +193,15 @@ impl Manifest {
 }
 
 impl ArchiveDir {
+    /// Those of these objects that are known to be gone, as far as that is known without a
+    /// request over a network.
+    pub fn lost_copies(&self, objects: &[&str]) -> std::io::Result<Vec<String>> {
+        match self.elsewhere() {
+            Some(elsewhere) if !objects.is_empty() => elsewhere.lost(objects),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// The lines of some records, each with its newline, as they stand in the file.
     pub fn manifest_lines(&self, piece: &ManifestPiece) -> Result<Vec<u8>> {
         let path = self.manifest_path();

@@ -16,7 +16,7 @@ use super::heads::HEADS;
 use super::overview::OVERVIEW;
 use super::stub;
 use super::{ArchiveLock, SegmentName};
-use crate::event::{NodeName, shown};
+use crate::event::{Date, NodeName, shown};
 use crate::fs;
 use crate::segment::{Fetch, Piece, SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
@@ -82,6 +82,10 @@ impl ArchiveDir {
         self
     }
 
+    pub(super) fn elsewhere(&self) -> Option<&dyn Fetch> {
+        self.elsewhere.as_deref()
+    }
+
     /// The archives of other hosts that are mirrored in this one, by host.
     pub fn peers(&self) -> Result<Vec<(Arc<str>, Self)>> {
         let Some(folder) = self.folder(PEERS)? else { return Ok(Vec::new()) };
@@ -106,9 +110,37 @@ impl ArchiveDir {
         Ok(peers)
     }
 
+    /// The newest day that has a segment here, from the names of the files alone.
+    pub fn newest_day(&self) -> Result<Option<Date>> {
+        let mut years = BTreeSet::new();
+        self.entries(self.fd(), Path::new(""), &mut |name, file_type| {
+            let is_year = name.len() == 4 && name.bytes().all(|byte| byte.is_ascii_digit());
+            if is_year && file_type == FileType::Directory {
+                years.insert(name.to_owned());
+            }
+        })?;
+        for year in years.iter().rev() {
+            let Some(folder) = self.folder(year)? else { continue };
+            let mut newest = None;
+            self.entries(folder.as_fd(), Path::new(year), &mut |name, _| {
+                let date = name.get(..10).and_then(|date| date.parse::<Date>().ok());
+                newest = newest.max(date);
+            })?;
+            if newest.is_some() {
+                return Ok(newest);
+            }
+        }
+        Ok(None)
+    }
+
     /// Its directory.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The user to whom its directory belongs.
+    pub fn owner(&self) -> Option<u32> {
+        rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
     }
 
     /// Where its manifest lies.

@@ -8,11 +8,20 @@ use rustix::io::Errno;
 
 use super::chain;
 use super::dir::MANIFEST;
-use super::{ArchiveDir, ArchiveLock, By, NewRecord, Op};
+use super::{ArchiveDir, ArchiveLock, By, NewRecord, Op, TreeRecord, origin_text};
 use crate::event::Timestamp;
 use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
+
+/// What a new manifest takes over from the one whose place it takes, beside its records.
+#[derive(Debug, Default)]
+pub struct Replaced {
+    /// Which archive it is.
+    pub origin: Option<u64>,
+    /// The tree whose days it takes.
+    pub tree: Option<TreeRecord>,
+}
 
 /// Writes a manifest that begins with a `rebuild` record and holds `records`. The old one
 /// is kept beside it as `manifest.jsonl.replaced-TIME`; at every moment there is one or
@@ -22,11 +31,14 @@ pub fn rebuild(
     _lock: &ArchiveLock,
     time: Timestamp,
     by: Option<By>,
+    was: Replaced,
     records: Vec<NewRecord>,
     token: u64,
 ) -> Result<()> {
     let mut first = NewRecord::new(time, Op::Rebuild);
     first.by = by;
+    first.origin = was.origin.map(origin_text);
+    first.tree = was.tree;
     first.note = Some(format!(
         "rebuilt from {} segments; what happened before is in the manifest that was replaced",
         records.iter().filter(|record| record.op == Op::Import).count()

@@ -38,6 +38,8 @@ pub enum Op {
     Upload,
     /// A segment's file went, since its copy elsewhere is safe; a stub stays.
     Evict,
+    /// The archive takes the days of another event tree from here on, as somebody asked for.
+    Adopt,
     /// Something that a newer version wrote.
     Other(String),
 }
@@ -58,6 +60,7 @@ impl Op {
             Self::Compact => "compact",
             Self::Upload => "upload",
             Self::Evict => "evict",
+            Self::Adopt => "adopt",
             Self::Other(word) => word,
         }
     }
@@ -85,6 +88,7 @@ impl<'de> Deserialize<'de> for Op {
             Self::Compact,
             Self::Upload,
             Self::Evict,
+            Self::Adopt,
         ];
         Ok(known.into_iter().find(|op| op.as_str() == word).unwrap_or(Self::Other(word)))
     }
@@ -93,12 +97,56 @@ impl<'de> Deserialize<'de> for Op {
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct By {
-    /// The user's name or number.
+    /// The name of the user who the process runs as, or the number where there is no name.
     pub user: String,
+    /// Who asked sudo for it, as sudo said it: a claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sudo_user: Option<String>,
     /// The host's name.
     pub host: String,
     /// The command line.
     pub command: String,
+}
+
+/// Which directory an event tree is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeRecord {
+    /// Its path, absolute and without links.
+    pub root: String,
+    /// The number of its file system.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+    /// Since when it is the archive's tree; none where that is the time of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The host on which it is; none where that is the host of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
+/// Where copies are made. Two with one mark are one place; without marks, those of one address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceRecord {
+    /// Its address.
+    pub url: String,
+    /// The number in the mark that lies there, as sixteen hexadecimal digits, where it is a
+    /// directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+    /// The number of its file system, where it is a directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<u64>,
+}
+
+impl PlaceRecord {
+    /// Whether it is the same place.
+    pub fn is(&self, other: &Self) -> bool {
+        match (&self.mark, &other.mark) {
+            (None, None) => self.url == other.url,
+            (mark, other) => mark == other,
+        }
+    }
 }
 
 /// A record as it stands in the manifest. Fields that do not apply are absent; fields
@@ -183,6 +231,15 @@ pub struct Record {
     /// What should be known about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The event tree whose days the archive takes, from here on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<TreeRecord>,
+    /// The origin of the archive, in a manifest that takes the place of another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The place where a copy was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceRecord>,
     /// SHA-256 of the line before, without its newline; zeros for the first.
     pub prev: Sha256Hash,
 }
@@ -216,6 +273,9 @@ pub struct NewRecord {
     pub path: Option<String>,
     pub reason: Option<String>,
     pub note: Option<String>,
+    pub tree: Option<TreeRecord>,
+    pub origin: Option<String>,
+    pub place: Option<PlaceRecord>,
 }
 
 impl NewRecord {
@@ -247,6 +307,9 @@ impl NewRecord {
             path: None,
             reason: None,
             note: None,
+            tree: None,
+            origin: None,
+            place: None,
         }
     }
 
@@ -325,6 +388,9 @@ impl NewRecord {
             path: self.path,
             reason: self.reason,
             note: self.note,
+            tree: self.tree,
+            origin: self.origin,
+            place: self.place,
             prev,
         }
     }

@@ -25,6 +25,8 @@ pub(super) enum Exit {
     Data = 65,
     /// What was named does not exist.
     NoInput = 66,
+    /// This program was built without what is needed.
+    NotBuilt = 69,
     /// An output file cannot be created.
     CannotCreate = 73,
     /// Reading or writing failed, or damage cost events.
@@ -98,6 +100,7 @@ pub(super) fn code(error: &Error) -> Exit {
         Error::BadEvent { .. } | Error::Corrupt { .. } => Exit::Data,
         Error::NotFound { .. } => Exit::NoInput,
         Error::Policy(_) => Exit::Policy,
+        Error::NotBuilt { .. } => Exit::NotBuilt,
         Error::Busy { .. } | Error::Refused(_) | Error::Away { .. } => Exit::Busy,
         Error::NeedsConsent(_) => Exit::NotPermitted,
         Error::Interrupted(_) => Exit::Stopped,

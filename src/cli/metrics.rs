@@ -6,13 +6,14 @@
 //! the exit code stays that of the work itself.
 
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hlarchive::Error;
-use hlarchive::ops::metrics::{Ended, Gauge, Scope, may_update, of_totals, update};
+use hlarchive::ops::metrics::{Ended, Gauge, Scope, may_update, of_totals, read, update};
 use hlarchive::ops::status::totals;
-use hlarchive::store::Store;
+use hlarchive::store::{LastState, Remembers, Store};
 
 use super::session;
 
@@ -21,6 +22,9 @@ use super::session;
 const MACHINE_ARCHIVE: &str = "/opt/homelab/events-archive";
 const MACHINE_FILE: &str = "/var/lib/hlarchive/hlarchive.prom";
 
+/// The variable that names the file.
+pub(super) const METRICS_VARIABLE: &str = "HLARCHIVE_METRICS_FILE";
+
 /// The flag of every command that can be measured.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct MetricsArgs {
@@ -28,7 +32,7 @@ pub(super) struct MetricsArgs {
         long,
         value_name = "FILE",
         value_hint = clap::ValueHint::FilePath,
-        env = "HLARCHIVE_METRICS_FILE",
+        env = METRICS_VARIABLE,
         hide_env_values = true,
         help = "Leave numbers of this run for Prometheus in this file (*.prom)"
     )]
@@ -120,5 +124,29 @@ impl Measured {
             Err(error) => Err(format!("{error}; the metrics of this run are lost")),
             Ok(()) => Ok(()),
         }
+    }
+}
+
+/// What the last runs left in their file, for a store that asks.
+#[derive(Debug)]
+pub(super) struct State {
+    path: PathBuf,
+    archive: PathBuf,
+}
+
+impl State {
+    /// The state in this file, of this store's archive.
+    pub(super) fn of(place: &Place, store: &Store) -> Self {
+        Self { path: place.path.clone(), archive: store.archive_path().to_owned() }
+    }
+}
+
+impl Remembers for State {
+    fn last_state(&self) -> Option<LastState> {
+        // What is wrong with the file, status tells.
+        let sheet = read(&self.path, &self.archive).ok()?;
+        let owner = std::fs::symlink_metadata(&self.path).ok()?.uid();
+        let (origin, archived) = sheet.archive_state();
+        Some(LastState { origin, archived, owner })
     }
 }

@@ -32,7 +32,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use args::Global;
 use exit::Exit;
 use log::Log;
-use session::Session;
+use session::{Checked, Session};
 
 /// Keeps a homelab's event history: nothing is lost, everything stays readable.
 #[derive(Debug, Parser)]
@@ -62,6 +62,7 @@ Exit codes:
   2    the command line makes no sense
   65   bad data: not an event, or a damaged file
   66   what was named does not exist
+  69   this hlarchive was built without that part
   73   an output file cannot be created
   74   reading or writing failed, or damage may have cost events
   75   busy or away, or the clock looks wrong: try again
@@ -103,11 +104,40 @@ enum Command {
     Demo(commands::demo::Args),
 }
 
+impl Command {
+    /// Which places must exist where they are named, of a command that works with what is there.
+    fn names_places(&self) -> Option<Checked> {
+        let reads = Checked { root: true, archive: true, hint: "--archive" };
+        match self {
+            // Who waits for events may wait for their tree, too.
+            Self::List(args) => Some(Checked { root: !args.follows(), ..reads }),
+            Self::Trace(_)
+            | Self::Attempts(_)
+            | Self::Status(_)
+            | Self::Show(_)
+            | Self::Verify(_)
+            | Self::Export(_)
+            | Self::Mcp(_) => Some(reads),
+            // A segment's file needs neither tree nor archive.
+            Self::Inspect(args) => (!args.is_of_file()).then_some(reads),
+            Self::Manifest(_) => Some(Checked { root: false, ..reads }),
+            Self::Hold(_) | Self::Compact(_) => {
+                Some(Checked { root: false, archive: false, ..reads })
+            }
+            Self::Restore(_) => {
+                let hint = "--archive or HLARCHIVE_ARCHIVE";
+                Some(Checked { root: false, archive: false, hint })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Parses, runs, reports.
 pub(crate) fn main() -> ExitCode {
     let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
     let log = Log::of(&words);
-    let matches = match command().try_get_matches_from(&words) {
+    let matches = match heeding_set_variables(command()).try_get_matches_from(&words) {
         Ok(matches) => matches,
         Err(error) => return exit::usage(&log, error, &words),
     };
@@ -125,7 +155,45 @@ fn command() -> clap::Command {
     Cli::command()
 }
 
+/// Makes a variable that is set to nothing count as one that is not set, as a unit's
+/// `Environment=HLARCHIVE_POLICY=` means it.
+fn heeding_set_variables(command: clap::Command) -> clap::Command {
+    let is_empty =
+        |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|set| set.is_empty());
+    command
+        .mut_args(|arg| match arg.get_env() {
+            Some(name) if is_empty(name) => arg.env(None::<&'static str>),
+            _ => arg,
+        })
+        .mut_subcommands(heeding_set_variables)
+}
+
+impl Command {
+    /// Returns whether the command may change the tree or the archive. Emitting is none of
+    /// them: an event is kept, however the places lie.
+    fn changes_history(&self) -> bool {
+        matches!(
+            self,
+            Self::Rotate(_)
+                | Self::Prune(_)
+                | Self::Hold(_)
+                | Self::Compact(_)
+                | Self::Restore(_)
+                | Self::Import(_)
+                | Self::Sync(_)
+                | Self::Remote(_)
+                | Self::Manifest(_)
+        )
+    }
+}
+
 fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
+    if command.changes_history() {
+        session.store.check_apart()?;
+    }
+    if let Some(checked) = command.names_places() {
+        session.check_named(checked)?;
+    }
     match command {
         Command::Emit(args) => args.run(session),
         Command::List(args) => args.run(session),

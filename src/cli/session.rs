@@ -2,16 +2,17 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use hlarchive::Error;
 use hlarchive::archive::By;
 use hlarchive::event::Timestamp;
-use hlarchive::ops::Context;
+use hlarchive::ops::emit::{OnError, take_in};
 use hlarchive::ops::metrics::{Gauge, Scope};
-use hlarchive::policy::Policy;
+use hlarchive::ops::{Context, user_name};
+use hlarchive::policy::{EventRules, LenientRules, Policy};
 use hlarchive::remote::Lazy;
 use hlarchive::store::{Notice, Notices, Store};
 
@@ -20,13 +21,26 @@ use super::color::Paint;
 use super::elsewhere;
 use super::exit::{self, Exit, Failure, stdout_failed};
 use super::log::{self, Level, Log};
-use super::metrics::{Measured, MetricsArgs};
+use super::metrics::{METRICS_VARIABLE, Measured, MetricsArgs, Place, State};
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
 
+/// The variable that names the event tree.
+const ROOT_VARIABLE: &str = "HLARCHIVE_ROOT";
+
 /// Remarks of one kind that are shown without `--verbose`.
 const FEW_NOTICES: u64 = 10;
+
+/// Which of the places that were named must exist.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checked {
+    pub(super) root: bool,
+    /// Also where the tree has no archive yet.
+    pub(super) archive: bool,
+    /// The way out, where there is no archive.
+    pub(super) hint: &'static str,
+}
 
 /// What the commands share.
 pub(super) struct Session {
@@ -54,6 +68,8 @@ impl Session {
         let opens = global.clone();
         let store = Store::new(global.root.clone(), global.archive.clone())
             .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))));
+        let place = Place::of(std::env::var_os(METRICS_VARIABLE), &store);
+        let store = with_state(store, place.as_ref());
         let stdout = io::stdout();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let paint = match global.color {
@@ -96,6 +112,55 @@ impl Session {
     /// The policy in force.
     pub(super) fn policy(&self) -> Result<Policy, Failure> {
         Ok(policy(self.global.policy.as_deref())?)
+    }
+
+    /// The rules of emitting, as far as the policy says them. Nothing that is wrong with it
+    /// keeps an event from being kept; it is named.
+    pub(super) fn event_rules(&self) -> EventRules {
+        let LenientRules { rules, warning } = event_rules(self.global.policy.as_deref());
+        if let Some(warning) = warning {
+            self.warn(&warning);
+        }
+        rules
+    }
+
+    /// What becomes of events that cannot be placed.
+    pub(super) fn on_error(&self, best_effort: bool) -> OnError {
+        let wanted = std::env::var("HLARCHIVE_ON_ERROR").unwrap_or_default();
+        let wanted = if best_effort { "spool" } else { wanted.as_str() };
+        match (wanted, spool()) {
+            ("spool", Some(spool)) => OnError::Spool(spool),
+            ("spool" | "warn", _) => OnError::Warn,
+            ("" | "fail", _) => OnError::Fail,
+            _ => {
+                self.warn("HLARCHIVE_ON_ERROR is none of spool, warn and fail, and counts as fail");
+                OnError::Fail
+            }
+        }
+    }
+
+    /// Takes in what waits in the spool, if there is one. That it cannot be taken in now keeps
+    /// nothing else from being done.
+    pub(super) fn take_in_spool(&self, most: usize) {
+        let Some(spool) = spool() else { return };
+        let taken = self.context().map(|context| take_in(&self.store, &context, &spool, most));
+        match taken {
+            Ok(Ok(report)) => {
+                if report.taken > 0 {
+                    let events = if report.taken == 1 { "event" } else { "events" };
+                    let from = spool.display();
+                    self.remark(&format!(
+                        "hlarchive: took in {} {events} from {from}",
+                        report.taken
+                    ));
+                }
+                for finding in report.findings.iter().take(10) {
+                    self.warn(&format!("{}: {finding}", spool.display()));
+                }
+            }
+            Ok(Err(error)) => self.warn(&error.to_string()),
+            Err(_) => {}
+        }
     }
 
     /// Who acts now, for actions that the policy may want to be told. A policy that is not
@@ -219,19 +284,48 @@ impl Session {
         self.log.say(Level::Warning, text, path);
     }
 
+    /// Refuses to work with a place that was named and does not exist: for who reads, it would
+    /// look like a history without events. An archive where it would be without a name may not
+    /// have begun yet; one that the tree remembers is away, and that is said with the answer.
+    pub(super) fn check_named(&self, checked: Checked) -> Result<(), Failure> {
+        let store = &self.store;
+        let nothing = |what: &Path, reason: String| {
+            Failure::Library(Error::NotFound { what: what.display().to_string(), reason })
+        };
+        let is_missing = store.any_archive()?.is_none();
+        let names_root = self.is_typed("--root")
+            || std::env::var_os(ROOT_VARIABLE).is_some_and(|root| !root.is_empty());
+        if checked.root && names_root && store.live()?.is_none() {
+            return Err(nothing(
+                store.root(),
+                if is_missing {
+                    nowhere(store)
+                } else {
+                    format!("there is no event tree here; name it with --root or {ROOT_VARIABLE}")
+                },
+            ));
+        }
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let default = absolute(&Store::default_archive(store.root()));
+        let named = self.global.archive.as_deref().filter(|_| is_missing);
+        if let Some(archive) = named.filter(|archive| absolute(archive) != default)
+            && !store.archive_left()?
+            && (checked.archive || store.archive().is_err())
+        {
+            let reason = format!("there is no archive here; name it with {}", checked.hint);
+            return Err(nothing(archive, reason));
+        }
+        Ok(())
+    }
+
     /// Warns when neither half of the history exists: more likely a slip in a path than a
     /// history that has not begun.
     pub(super) fn warn_of_nowhere(&self) -> Result<bool, Failure> {
-        let nowhere = self.store.live()?.is_none() && self.store.archive()?.is_none();
-        if nowhere && !self.global.quiet {
-            self.warn(&format!(
-                "{}: there is neither an event tree here nor an archive at {}; name them with \
-                 --root and --archive",
-                self.store.root().display(),
-                self.store.archive_path().display()
-            ));
+        let is_nowhere = self.store.live()?.is_none() && self.store.any_archive()?.is_none();
+        if is_nowhere && !self.global.quiet {
+            self.warn(&format!("{}: {}", self.store.root().display(), nowhere(&self.store)));
         }
-        Ok(nowhere)
+        Ok(is_nowhere)
     }
 
     /// Reports what a query passed over. Damage is always named; the rest unless quiet.
@@ -295,6 +389,7 @@ impl Session {
     /// Measures this run from here on, if anybody wants to know.
     pub(super) fn measure(&mut self, operation: &'static str, scope: Scope, args: MetricsArgs) {
         let place = args.place(&self.store);
+        self.store = with_state(self.store.clone(), place.as_ref());
         self.measured = place.map(|place| Measured::begin(operation, scope, place));
     }
 
@@ -341,6 +436,25 @@ impl Session {
     }
 }
 
+fn nowhere(store: &Store) -> String {
+    format!(
+        "there is neither an event tree here nor an archive at {}; name them with --root and \
+         --archive",
+        store.archive_path().display()
+    )
+}
+
+/// The same store, which asks what the last runs left there.
+fn with_state(store: Store, place: Option<&Place>) -> Store {
+    match place {
+        Some(place) => {
+            let state = State::of(place, &store);
+            store.with_state(Arc::new(state))
+        }
+        None => store,
+    }
+}
+
 /// The policy of this file, or of the machine, or the built-in one.
 pub(super) fn policy(named: Option<&Path>) -> hlarchive::Result<Policy> {
     if let Some(path) = named {
@@ -349,6 +463,20 @@ pub(super) fn policy(named: Option<&Path>) -> hlarchive::Result<Policy> {
     match Policy::load(Path::new(SYSTEM_POLICY)) {
         Err(error) if error.is_not_found() => Policy::built_in(),
         loaded => loaded,
+    }
+}
+
+/// Where events wait that could not be placed.
+pub(super) fn spool() -> Option<PathBuf> {
+    std::env::var_os("HLARCHIVE_SPOOL").filter(|spool| !spool.is_empty()).map(PathBuf::from)
+}
+
+/// The rules of emitting, and what is wrong with the policy that should say them.
+pub(super) fn event_rules(named: Option<&Path>) -> LenientRules {
+    match (named, std::fs::symlink_metadata(SYSTEM_POLICY)) {
+        (Some(path), _) => EventRules::load_lenient(path),
+        (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => LenientRules::default(),
+        (None, _) => EventRules::load_lenient(Path::new(SYSTEM_POLICY)),
     }
 }
 
@@ -366,16 +494,35 @@ pub(super) fn seed() -> hlarchive::Result<[u8; 32]> {
 
 /// Who acts at this time, by which command.
 pub(super) fn context(now: Timestamp, command: String) -> hlarchive::Result<Context> {
-    let user = ["USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-        .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
-    Ok(Context::new(now, By { user, host: host_name(), command }, seed()?))
+    // What $USER says is anybody's word.
+    let user = user_name(rustix::process::geteuid().as_raw());
+    let by = By { user, sudo_user: sudo_user(), host: host_name(), command };
+    Ok(Context::new(now, by, seed()?))
+}
+
+/// Who asked sudo for this process, by the number that sudo gives, else by the name.
+fn sudo_user() -> Option<String> {
+    const MAX_LEN: usize = 64;
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let name = match set("SUDO_UID").and_then(|uid| uid.parse().ok()) {
+        Some(uid) => user_name(uid),
+        None => set("SUDO_USER")?,
+    };
+    let is_plain = name.len() <= MAX_LEN && !name.chars().any(|c| c.is_control() || c == ' ');
+    is_plain.then_some(name)
 }
 
 /// The system's time.
 pub(super) fn now() -> Timestamp {
     std::time::SystemTime::now().into()
+}
+
+/// When this program was made, as far as whoever built it said so; else before when none was.
+pub(super) fn built() -> Timestamp {
+    const FIRST_MICROS: i64 = 1_777_593_600 * Timestamp::MICROS_PER_SECOND;
+    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse::<i64>().ok());
+    let micros = said.and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND));
+    Timestamp::from_micros(micros.unwrap_or(0).max(FIRST_MICROS))
 }
 
 /// This machine's name.

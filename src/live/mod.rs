@@ -8,6 +8,7 @@
 mod batch;
 mod bulk;
 mod listing;
+mod note;
 mod partition;
 mod place;
 mod staging;
@@ -16,7 +17,10 @@ mod tree;
 pub use batch::{BatchItem, place_batch};
 pub use bulk::{BulkPlacer, BulkStats};
 pub use listing::Listing;
+pub(crate) use note::NOTE;
+pub use note::{FoundNote, TreeIdentity, TreeNote};
 pub use partition::{FileStamp, FileState, PartitionReader, Removal, StampDigest};
+pub(crate) use place::sync_placed;
 pub use place::{PlaceOptions, Placed, place};
 pub use tree::{LiveTree, Oddity};
 

@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::listing::{Builder, Listing};
+use super::note::NOTE;
 use super::partition::PartitionReader;
 use crate::event::{Date, EventName, FileName, NodeName, Timestamp};
 use crate::fs;
@@ -56,7 +57,17 @@ impl LiveTree {
         &self.root
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    /// The user to whom its directory belongs.
+    pub fn owner(&self) -> Option<u32> {
+        rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
+    }
+
+    /// A tree that was opened already; `root` names it in messages.
+    pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
+        Self { root: root.to_owned(), dir }
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
 
@@ -67,7 +78,7 @@ impl LiveTree {
         fs::read_dir(self.fd(), &mut |name, file_type| {
             let name = name.to_string_lossy();
             // File systems keep this for themselves.
-            if name.starts_with(fs::SYNC_PREFIX) || name == "lost+found" {
+            if name.starts_with(fs::SYNC_PREFIX) || name == NOTE || name == "lost+found" {
                 return;
             }
             if name.starts_with(fs::TEMP_PREFIX) {

@@ -1,10 +1,14 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
-use crate::archive::{Manifest, NewRecord, Op, Record, SegmentName, derived, rebuild};
+use crate::archive::{
+    ArchiveIdentity, Manifest, NewRecord, Op, Record, Replaced, SegmentName, TreeRecord, derived,
+    rebuild,
+};
+use crate::live::FoundNote;
 use crate::ops::{Context, Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::segment::{SegmentSummary, check};
-use crate::store::Store;
+use crate::store::{FoundArchive, Store};
 use crate::{Error, Result};
 
 /// What a rebuild did.
@@ -24,10 +28,26 @@ pub fn rebuild_manifest(
     context: &Context,
     progress: &dyn Progress,
 ) -> Result<RebuildReport> {
-    let archive = store.archive()?.ok_or_else(|| Error::NotFound {
-        what: store.archive_path().display().to_string(),
-        reason: "there is no archive here; name it with --archive".to_owned(),
-    })?;
+    // Whichever it is: a manifest that is lost or damaged may be what keeps it from being known.
+    let FoundArchive { dir, away, note } = store.found_archive()?;
+    let (archive, away) = match (dir, away) {
+        (Some(archive), away) => (archive, away),
+        (None, Some(reason)) => return Err(Error::Refused(reason)),
+        (None, None) => {
+            return Err(Error::NotFound {
+                what: store.archive_path().display().to_string(),
+                reason: "there is no archive here; name it with --archive".to_owned(),
+            });
+        }
+    };
+    // An empty directory is not what is left of the tree's archive.
+    if let Some(reason) = away
+        && archive.identity()? == ArchiveIdentity::New
+        && archive.segment_files()?.0.is_empty()
+        && archive.stub_names()?.is_empty()
+    {
+        return Err(Error::Refused(reason));
+    }
     let lock = archive.lock()?;
     archive.remove_leftovers(&lock)?;
     let mut report = RebuildReport::default();
@@ -101,12 +121,29 @@ pub fn rebuild_manifest(
     let held = old.records().iter().filter(|record| held.contains(&record.seq));
     records.extend(held.map(|record| again(context, record)));
     let token = context.next_token();
-    rebuild(&archive, &lock, context.now, Some(context.by.clone()), records, token)?;
+    let by = Some(context.by.clone());
+    rebuild(&archive, &lock, context.now, by, replaced(&old, &note), records, token)?;
     let manifest = Manifest::load(&archive)?;
     derived::complete(&archive, &manifest, context.next_token(), &lock);
     let told = audit::Told::default();
     report.findings.extend(audit::tell(store, context, "archive_rebuilt", &manifest, 0, told));
     Ok(report)
+}
+
+/// What the new manifest takes over: which archive it is, by its first record or else by what
+/// the tree remembers, and the tree.
+fn replaced(old: &Manifest, note: &FoundNote) -> Replaced {
+    let noted = match note {
+        FoundNote::Believed(note) => note.origin.as_deref(),
+        _ => None,
+    };
+    let noted = noted.and_then(|origin| u64::from_str_radix(origin, 16).ok());
+    let tree = old.tree().map(|bound| TreeRecord {
+        since: Some(bound.since),
+        host: bound.host.map(str::to_owned),
+        ..bound.tree.clone()
+    });
+    Replaced { origin: old.identity().or(noted), tree }
 }
 
 /// That a segment has a copy elsewhere, or is nowhere but there.

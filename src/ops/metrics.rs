@@ -29,6 +29,9 @@ const OURS: &str = "hlarchive_";
 const ARCHIVE: &str = "hlarchive_archive_info";
 const ARCHIVE_HELP: &str = "The archive that this file tells of.";
 
+/// The end of the name of the family that tells which archive was there last.
+const ORIGIN: &str = "archive_origin";
+
 /// One number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gauge {
@@ -138,6 +141,12 @@ impl Sheet {
         })
     }
 
+    /// What it knows of the archive: the beginning of its origin, and whether it held anything.
+    pub fn archive_state(&self) -> (Option<u64>, bool) {
+        let archived = self.number("archived_segments").is_some_and(|segments| segments > 0.0);
+        (self.number(ORIGIN).map(|origin| origin as u64), archived)
+    }
+
     fn number(&self, name: &str) -> Option<f64> {
         let family = self.families.get(&format!("{OURS}{name}"))?;
         family.value.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)
@@ -155,7 +164,7 @@ impl Sheet {
             gauge.map(|gauge| gauge.value as u64)
         };
         let findings = counted("findings");
-        let archived = self.number("archived_segments").is_some_and(|segments| segments > 0.0);
+        let (_, archived) = self.archive_state();
         let stands = self.last(ended.operation).filter(LastEnd::failed);
         let stands = stands.filter(|before| {
             let stopped = ended.exit_code >= STOPPED;

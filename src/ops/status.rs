@@ -10,17 +10,20 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::emit::spooled;
 use super::hold::Holds;
 use super::metrics::{self, LastEnd};
 use super::prune::{PruneOptions, PrunePlan};
 use super::rotate::{PlannedDay, RotateOptions};
-use super::{Context, Finding, prune, rotate};
+use super::{Context, Finding, is_future, prune, rotate};
 use crate::Result;
+use crate::archive::copies::only_copy_gone;
 use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName};
-use crate::event::{Date, Timestamp};
+use crate::event::{Date, EventPath, Timestamp};
+use crate::live::{FoundNote, NOTE};
 use crate::policy::Policy;
 use crate::segment::SegmentReader;
-use crate::store::Store;
+use crate::store::{FoundArchive, Store, short_origin};
 
 /// Segments, the newest ones, that tell how much smaller the archive is than its events.
 const RATIO_SEGMENTS: usize = 16;
@@ -38,6 +41,8 @@ pub struct StatusOptions {
     pub calendar_from: Date,
     /// The caller vouches for [`Context::now`].
     pub trust_now: bool,
+    /// The directory in which events wait that could not be placed, if there is one.
+    pub spool: Option<PathBuf>,
     /// The file in which runs leave [`metrics`] of themselves, if there is one.
     pub metrics: Option<PathBuf>,
 }
@@ -133,11 +138,22 @@ pub struct Status {
     pub new_invalid: u64,
     /// Conflicts recorded since the options' time.
     pub new_conflicts: u64,
+    /// Events that wait in the spool.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub spooled: u64,
     /// What somebody should see to.
     pub findings: Vec<Finding>,
+    /// Whether the tree's archive is not here.
+    #[serde(skip)]
+    pub is_away: bool,
     /// The days of the calendar with anything to show.
     #[serde(skip)]
     pub calendar: BTreeMap<Date, CalendarDay>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How much a history holds.
@@ -147,17 +163,22 @@ pub struct Totals {
     pub live: LiveStatus,
     /// The archived half, as far as the manifest's records of segments tell.
     pub archived: ArchivedStatus,
+    /// The first 48 bits of the archive's origin.
+    pub origin: Option<u64>,
 }
 
 /// Counts what a history holds: a listing of the live days and a look at the manifest.
 pub fn totals(store: &Store) -> Result<Totals> {
     let mut status = Status::default();
-    live(store, None, &mut status)?;
+    live(store, None, None, &mut status)?;
     let mut archived = ArchivedStatus::default();
+    let mut origin = None;
     if let Some(archive) = store.archive()? {
-        segments(&Manifest::load(&archive)?, &mut archived, &mut |_, _| {});
+        let manifest = Manifest::load(&archive)?;
+        segments(&manifest, &mut archived, &mut |_, _| {});
+        origin = manifest.identity().map(short_origin);
     }
-    Ok(Totals { live: status.live, archived })
+    Ok(Totals { live: status.live, archived, origin })
 }
 
 /// Looks at a history.
@@ -169,15 +190,50 @@ pub fn status(
 ) -> Result<Status> {
     let mut status = Status::default();
     // As readers do: what moves in between is seen twice and never not at all.
-    live(store, Some(options.calendar_from), &mut status)?;
-    if let Some(archive) = store.archive()? {
+    live(store, Some(options.calendar_from), Some(context.now), &mut status)?;
+    let FoundArchive { dir, away, note } = store.found_archive()?;
+    if let FoundNote::Doubtful(reason) = note {
+        let reason = format!("{reason}, so it does not count as the tree's note");
+        status.findings.push(Finding::new(NOTE, reason));
+    }
+    status.is_away = away.is_some();
+    if let Some(reason) = away {
+        let path = store.archive_path().display().to_string();
+        let reason = reason.strip_prefix(&format!("{path}: ")).unwrap_or(&reason);
+        status.findings.push(Finding::new(path, reason));
+        // What the next runs will do is to refuse, for the same reason.
+        runs(store, options.metrics.as_deref(), &mut status);
+        return Ok(status);
+    }
+    if let Some(archive) = dir {
         let manifest = Manifest::load(&archive)?;
         archived(&archive, &manifest, options, &mut status);
-        copies(&manifest, policy, context, &mut status);
+        copies(&archive, &manifest, policy, context, &mut status);
     }
     plans(store, policy, context, options, &mut status);
     runs(store, options.metrics.as_deref(), &mut status);
+    if let Some(spool) = &options.spool {
+        waiting(spool, &mut status);
+    }
     Ok(status)
+}
+
+/// What waits in the spool is not in the history yet.
+fn waiting(spool: &Path, status: &mut Status) {
+    let path = spool.display().to_string();
+    match spooled(spool) {
+        Ok(0) => {}
+        Ok(events) => {
+            status.spooled = events;
+            let verb = if events == 1 { "event waits" } else { "events wait" };
+            let reason = format!(
+                "{events} {verb} here that could not be placed; the next emit, rotate or sync \
+                 takes them in"
+            );
+            status.findings.push(Finding::new(path, reason));
+        }
+        Err(error) => status.findings.push(Finding::of(path, &error)),
+    }
 }
 
 /// Operations that nobody need have watched: that one of them failed is something to see to.
@@ -228,8 +284,14 @@ fn advice(operation: &str, failure: &LastEnd, record: Option<&LastRun>) -> &'sta
     }
 }
 
-fn live(store: &Store, calendar_from: Option<Date>, status: &mut Status) -> Result<()> {
+fn live(
+    store: &Store,
+    calendar_from: Option<Date>,
+    now: Option<Timestamp>,
+    status: &mut Status,
+) -> Result<()> {
     let Some(live) = store.live()? else { return Ok(()) };
+    let mut future: Option<(EventPath, u64)> = None;
     let mut days = BTreeSet::new();
     for date in live.dates()?.0 {
         let listing = live.list(date)?;
@@ -248,9 +310,24 @@ fn live(store: &Store, calendar_from: Option<Date>, status: &mut Status) -> Resu
             status.live.bytes += size.ok().flatten().unwrap_or(0);
         }
         status.live.files += listing.len() as u64;
+        if let Some(now) = now.filter(|now| date >= now.date()) {
+            for path in (0..listing.len()).map(|number| listing.path(number)) {
+                if is_future(path.sort_parts().1, now) {
+                    future.get_or_insert((path, 0)).1 += 1;
+                }
+            }
+        }
         if calendar_from.is_some_and(|from| date >= from) {
             status.calendar.entry(date).or_default().events = listing.len() as u64;
         }
+    }
+    if let Some((path, number)) = future {
+        let more = number - 1;
+        let others = if more > 0 { format!(", and {more} others") } else { String::new() };
+        let reason = format!(
+            "it is dated later than now{others}: whose clock was wrong? It counts for nothing until then"
+        );
+        status.findings.push(Finding::new(path.to_string(), reason));
     }
     status.live.days = days.len() as u64;
     status.live.first_day = days.first().map(ToString::to_string);
@@ -315,8 +392,24 @@ fn archived(
 }
 
 /// What the manifest knows of copies; whether they are still there, "remote status" asks.
-fn copies(manifest: &Manifest, policy: &Policy, context: &Context, status: &mut Status) {
-    status.archived.elsewhere = manifest.evicted().len() as u64;
+fn copies(
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    policy: &Policy,
+    context: &Context,
+    status: &mut Status,
+) {
+    let evicted = manifest.evicted();
+    status.archived.elsewhere = evicted.len() as u64;
+    let objects: Vec<&str> =
+        evicted.values().filter_map(|record| record.object.as_deref()).collect();
+    // What cannot be reached is told by those who need it.
+    for lost in archive.lost_copies(&objects).unwrap_or_default() {
+        let of = |record: &&&Record| record.object.as_ref() == Some(&lost);
+        if let Some(name) = evicted.values().find(of).and_then(|record| record.segment.as_ref()) {
+            status.findings.push(Finding::new(name.to_string(), only_copy_gone(&lost)));
+        }
+    }
     if policy.remote.is_none() {
         return;
     }

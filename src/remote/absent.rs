@@ -13,11 +13,12 @@ pub enum Bucket {}
 impl Bucket {
     /// Says what is missing.
     pub fn open(place: &Place, _cache: Option<Cache>) -> Result<Self> {
-        Err(Error::Refused(format!(
-            "{}: this hlarchive was built without object storage; build it with \"cargo build \
-             --release --features remote\"",
-            place.url
-        )))
+        Err(Error::NotBuilt {
+            what: place.url.clone(),
+            part: "object storage",
+            feature: "remote",
+            otherwise: "",
+        })
     }
 }
 
@@ -50,6 +51,9 @@ impl Bucket {
         match *self {}
     }
     pub fn get_range(&self, _name: &str, _range: std::ops::Range<u64>) -> Result<Vec<u8>> {
+        match *self {}
+    }
+    pub fn device(&self) -> Result<Option<u64>> {
         match *self {}
     }
     pub fn settle(&self, _name: &str) -> Result<()> {

@@ -235,6 +235,26 @@ impl Bucket {
         Ok(bytes.to_vec())
     }
 
+    /// The number of the file system that it is on, where it is a directory.
+    pub fn device(&self) -> Result<Option<u64>> {
+        match &self.store {
+            Backend::Directory(directory) => directory.device().map(Some),
+            Backend::S3(_) => Ok(None),
+        }
+    }
+
+    /// What keeps an object from being read, where it is in a directory of which nothing is
+    /// there.
+    fn explained(&self, directory: &Directory, object: &str, error: io::Error) -> io::Error {
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        if is_missing && !directory.has_host_of(object) { self.nothing_here() } else { error }
+    }
+
+    fn nothing_here(&self) -> io::Error {
+        let reason = format!("nothing of this archive is at {}; is it mounted?", self.url);
+        io::Error::new(io::ErrorKind::HostUnreachable, reason)
+    }
+
     /// Makes sure that an object that is there stays there: in a directory, a run that was
     /// stopped may have left it, or the folders above it, unsynced.
     pub fn settle(&self, name: &str) -> Result<()> {
@@ -327,7 +347,9 @@ impl Bucket {
             let object = numbers.first().map_or("", |number| &*pieces[*number].object);
             let got = match (&self.store, self.reachable()) {
                 (_, Err(error)) => Err(error),
-                (Backend::Directory(directory), _) => directory.get_range(object, &range),
+                (Backend::Directory(directory), _) => directory
+                    .get_range(object, &range)
+                    .map_err(|error| self.explained(directory, object, error)),
                 (Backend::S3(store), _) => {
                     let got = store.get_range(&self.path(object), range.clone()).await;
                     got.map(Vec::from).map_err(|error| self.noted(as_io(&error)))
@@ -364,6 +386,21 @@ impl Bucket {
 }
 
 impl Fetch for Bucket {
+    fn lost(&self, objects: &[&str]) -> io::Result<Vec<String>> {
+        let Backend::Directory(directory) = &self.store else { return Ok(Vec::new()) };
+        if !objects.iter().any(|object| directory.has_host_of(object)) {
+            return Err(self.nothing_here());
+        }
+        let mut lost = Vec::new();
+        for object in objects {
+            let size = directory.size(object);
+            if size.map_err(|error| io::Error::other(error.to_string()))?.is_none() {
+                lost.push((*object).to_owned());
+            }
+        }
+        Ok(lost)
+    }
+
     fn fetch(&self, pieces: &[Piece]) -> Vec<io::Result<Vec<u8>>> {
         let kept = |piece: &Piece| self.cache.as_ref()?.get(piece).map(Ok);
         let mut fetched: Vec<Option<io::Result<Vec<u8>>>> = pieces.iter().map(kept).collect();

@@ -29,7 +29,15 @@ pub(super) struct Directory {
 impl Directory {
     /// Opens it; links on the way to it are the operator's choice, and are followed.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let handle = fs::open_root(path).map_err(|errno| Error::io(path, "open", errno))?;
+        let handle = fs::open_root(path).map_err(|errno| match errno {
+            // A place is there again when it is mounted.
+            Errno::NOENT => {
+                let reason = "there is no such directory; is it mounted?";
+                let away = io::Error::new(io::ErrorKind::HostUnreachable, reason);
+                Error::io(path, "open", away)
+            }
+            errno => Error::io(path, "open", errno),
+        })?;
         Ok(Self { path: path.to_owned(), handle })
     }
 
@@ -105,6 +113,21 @@ impl Directory {
             Err(Errno::NOENT) => Ok(None),
             found => found.map_err(self.failed(name, "look up")),
         }
+    }
+
+    /// The number of its file system.
+    pub(super) fn device(&self) -> Result<u64> {
+        let stat = rustix::fs::fstat(&self.handle).map_err(self.failed("", "look up"))?;
+        #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+        Ok(stat.st_dev as u64)
+    }
+
+    /// Whether anything is there of the host that an object is of.
+    pub(super) fn has_host_of(&self, object: &str) -> bool {
+        let host = object.split('/').next().unwrap_or_default();
+        // What cannot be looked at may be there.
+        let found = rustix::fs::statat(&self.handle, host, AtFlags::SYMLINK_NOFOLLOW);
+        !matches!(found, Err(Errno::NOENT))
     }
 
     /// Puts an object that `write` writes in its place, whole and synced, or not at all.

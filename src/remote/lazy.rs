@@ -30,11 +30,22 @@ impl fmt::Debug for Lazy {
     }
 }
 
+impl Lazy {
+    fn opened(&self) -> &Result<Bucket, String> {
+        self.opened.get_or_init(|| (self.opens)().map_err(|error: Error| error.to_string()))
+    }
+}
+
 impl Fetch for Lazy {
+    fn lost(&self, objects: &[&str]) -> io::Result<Vec<String>> {
+        match self.opened() {
+            Ok(bucket) => bucket.lost(objects),
+            Err(reason) => Err(io::Error::new(io::ErrorKind::HostUnreachable, reason.clone())),
+        }
+    }
+
     fn fetch(&self, pieces: &[Piece]) -> Vec<io::Result<Vec<u8>>> {
-        let opened =
-            self.opened.get_or_init(|| (self.opens)().map_err(|error: Error| error.to_string()));
-        match opened {
+        match self.opened() {
             Ok(bucket) => bucket.fetch(pieces),
             Err(reason) => {
                 let failed = || io::Error::new(io::ErrorKind::HostUnreachable, reason.clone());

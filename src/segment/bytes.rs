@@ -30,6 +30,12 @@ pub trait Fetch: fmt::Debug + Send + Sync {
     /// side by side as far as that helps. Of who cannot be reached the error's kind is
     /// [`HostUnreachable`](io::ErrorKind::HostUnreachable).
     fn fetch(&self, pieces: &[Piece]) -> Vec<io::Result<Vec<u8>>>;
+
+    /// Those of these objects that are gone, where that can be found out without a request over
+    /// a network; elsewhere none.
+    fn lost(&self, _objects: &[&str]) -> io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The bytes of a segment, by position; threads may share them.

@@ -80,7 +80,11 @@ impl Store {
             }
         }
         let mut expired = None;
-        if let Some(archive) = self.archive()? {
+        let (archive, away) = self.readable_archive()?;
+        if let Some(away) = away {
+            failed = failed.or(Some(Error::Refused(away.reason)));
+        }
+        if let Some(archive) = archive {
             step();
             let own = Look { archive: &archive, host: None, name, likely };
             let (found, overview) = own.until_settled(only_there, &mut failed)?;

@@ -6,6 +6,7 @@
 //! exactly once at every moment, also while days are being rotated or restored.
 
 mod arena;
+mod belongs;
 mod candidates;
 mod cursor;
 mod filter;
@@ -24,6 +25,8 @@ mod interleaved;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use belongs::{FoundArchive, resolved, short_origin};
+pub use belongs::{LastState, Remembers};
 pub use cursor::Cursor;
 pub use filter::{Filter, Order, Query, Scope};
 pub use find::Name;
@@ -32,10 +35,10 @@ pub use row::FoundEvent;
 pub(crate) use row::{bounds, clamp};
 pub use stream::EventStream;
 
-use crate::Result;
-use crate::archive::ArchiveDir;
+use crate::fs;
 use crate::live::LiveTree;
 use crate::segment::Fetch;
+use crate::{Error, Result};
 
 /// A point at which the world may have changed under a reader; tests change it there.
 #[cfg(not(test))]
@@ -49,6 +52,8 @@ pub struct Store {
     root: PathBuf,
     archive: PathBuf,
     elsewhere: Option<Arc<dyn Fetch>>,
+    state: Option<Arc<dyn Remembers>>,
+    takes_any: bool,
 }
 
 impl Store {
@@ -57,7 +62,7 @@ impl Store {
     pub fn new(root: impl Into<PathBuf>, archive: Option<PathBuf>) -> Self {
         let root = root.into();
         let archive = archive.unwrap_or_else(|| Self::default_archive(&root));
-        Self { root, archive, elsewhere: None }
+        Self { root, archive, elsewhere: None, state: None, takes_any: false }
     }
 
     /// The same, with somebody who fetches what of the archive lies elsewhere. Nothing is
@@ -68,8 +73,36 @@ impl Store {
         self
     }
 
+    /// The same, with somebody who knows what the last runs left.
+    #[must_use]
+    pub fn with_state(mut self, state: Arc<dyn Remembers>) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// The same, where somebody said that the archive that is there, or a new one, becomes the
+    /// tree's with the next rotation, whatever was before.
+    #[must_use]
+    pub fn with_any_archive(mut self) -> Self {
+        self.takes_any = true;
+        self
+    }
+
+    /// Whether the archive that is there is the tree's, whatever was before.
+    pub(crate) fn takes_any(&self) -> bool {
+        self.takes_any
+    }
+
     /// The archive that belongs to an event root when none is named.
     pub fn default_archive(root: &Path) -> PathBuf {
+        // "." and "/srv/.." have no name of their own.
+        let settled;
+        let root = if root.file_name().is_some() {
+            root
+        } else {
+            settled = fs::settled(root);
+            settled.as_path()
+        };
         let mut name = root.file_name().unwrap_or_default().to_os_string();
         name.push("-archive");
         root.with_file_name(name)
@@ -85,6 +118,43 @@ impl Store {
         &self.archive
     }
 
+    /// Refuses a tree and an archive of which one lies in the other: what one of them takes
+    /// for a day or a segment would be in the way of the other.
+    pub fn check_apart(&self) -> Result<()> {
+        let (root, archive) = (fs::settled(&self.root), fs::settled(&self.archive));
+        let reason = if root == archive {
+            "is the event tree itself"
+        } else if archive.starts_with(&root) {
+            "lies inside the event tree"
+        } else if root.starts_with(&archive) {
+            "holds the event tree"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!(
+            "{}: the archive {reason}, {}; name a directory beside it with --archive",
+            self.archive.display(),
+            self.root.display()
+        )))
+    }
+
+    /// Refuses a directory to write to that is, or lies in, the tree or the archive, for an
+    /// operation that only reads these.
+    pub fn check_outside(&self, directory: &Path, operation: &str) -> Result<()> {
+        let settled = fs::settled(directory);
+        let what = if settled.starts_with(fs::settled(&self.root)) {
+            "the event tree"
+        } else if settled.starts_with(fs::settled(&self.archive)) {
+            "the archive"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!(
+            "{}: this is {what}, which {operation} only reads; choose another directory",
+            directory.display()
+        )))
+    }
+
     /// The live tree, if its root exists.
     pub fn live(&self) -> Result<Option<LiveTree>> {
         LiveTree::open(&self.root)
@@ -93,17 +163,6 @@ impl Store {
     /// The live tree, made when missing.
     pub fn create_live(&self) -> Result<LiveTree> {
         LiveTree::create(&self.root)
-    }
-
-    /// The archive, if it exists.
-    pub fn archive(&self) -> Result<Option<ArchiveDir>> {
-        let archive = ArchiveDir::open(&self.archive)?;
-        Ok(archive.map(|archive| archive.with_elsewhere(self.elsewhere.clone())))
-    }
-
-    /// The archive, made when missing.
-    pub fn create_archive(&self) -> Result<ArchiveDir> {
-        Ok(ArchiveDir::create(&self.archive)?.with_elsewhere(self.elsewhere.clone()))
     }
 
     /// The events that a query asks for, in its order.

@@ -66,14 +66,15 @@ pub enum Notice {
         /// Whether something of the day expired, and so may they.
         expired: bool,
     },
-    /// Segments that may hold an answer lie elsewhere, and could not be reached.
+    /// Segments that may hold an answer lie elsewhere, and could not be reached; or the whole
+    /// archive is away.
     Away(Unreached),
 }
 
 /// Days of which not all could be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreached {
-    /// The days.
+    /// The days; none where it is not known which, since the archive itself is away.
     pub days: BTreeSet<Date>,
     /// Why the first of them could not be reached.
     pub reason: String,
@@ -81,6 +82,9 @@ pub struct Unreached {
 
 impl fmt::Display for Unreached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.days.is_empty() {
+            return f.write_str(&self.reason);
+        }
         let mut days = self.days.iter().copied().peekable();
         let mut comma = "";
         while let Some(first) = days.next() {
@@ -172,6 +176,8 @@ pub struct Notices {
     beyond: u64,
     costs_events: bool,
     away: Option<Unreached>,
+    /// What of it was told.
+    told: Option<Unreached>,
     damage: bool,
     invalid: u64,
     conflicts: u64,
@@ -195,6 +201,7 @@ impl Notices {
         self.conflicts += u64::from(matches!(notice, Notice::Conflict { .. }));
         if let Notice::Away(unreached) = notice {
             // However many segments it were, they are one thing to be told of.
+            self.lacking.any |= unreached.days.is_empty();
             match &mut self.away {
                 Some(away) => away.days.extend(unreached.days),
                 None => self.away = Some(unreached),
@@ -233,7 +240,10 @@ impl Notices {
     /// The notices since the last call, and how many more there were.
     pub fn take(&mut self) -> (Vec<Notice>, u64) {
         let mut kept = std::mem::take(&mut self.kept);
-        kept.extend(self.away.clone().map(Notice::Away));
+        if self.told != self.away {
+            self.told.clone_from(&self.away);
+            kept.extend(self.away.clone().map(Notice::Away));
+        }
         (kept, std::mem::take(&mut self.beyond))
     }
 

@@ -114,7 +114,11 @@ impl Searched {
     ) -> Result<u64> {
         step();
         if self.archive.is_none() {
-            self.archive = store.archive()?;
+            let (archive, away) = store.readable_archive()?;
+            self.archive = archive;
+            if let Some(away) = away.filter(|_| query.scope.archived()) {
+                notices.add(Notice::Away(away));
+            }
         }
         let Some(archive) = &self.archive else { return Ok(0) };
         self.overview.reload_if_changed(archive)?;

@@ -108,7 +108,11 @@ impl Reading {
             }
         }
         step();
-        let mut archives = vec![Searched::load(None, store.archive()?, &query)?];
+        let (archive, away) = store.readable_archive()?;
+        if let Some(away) = away.filter(|_| query.scope.archived()) {
+            notices.add(Notice::Away(away));
+        }
+        let mut archives = vec![Searched::load(None, archive, &query)?];
         let mut away = Vec::new();
         if query.scope.archived() {
             if !query.own_only {

@@ -137,13 +137,13 @@ fn many_invalid_files_are_counted_where_they_are_not_named() {
 }
 
 #[test]
-fn a_history_that_is_nowhere_is_a_warning_not_an_empty_answer() {
+fn a_history_that_is_nowhere_is_not_an_empty_answer() {
     let lab = Lab::new();
     let run = lab.run(["list", "--root=nowhere", "--archive=nowhere-archive"]);
-    assert_eq!((run.code, run.stdout.as_str()), (0, ""));
+    assert_eq!((run.code, run.stdout.as_str()), (66, ""));
     assert_eq!(
         run.stderr,
-        "hlarchive: warning: nowhere: there is neither an event tree here nor an archive at \
+        "hlarchive: nowhere: there is neither an event tree here nor an archive at \
          nowhere-archive; name them with --root and --archive\n"
     );
 }

@@ -223,11 +223,8 @@ fn nobody_at_the_other_end_is_told_in_one_sentence() {
 fn a_history_that_is_nowhere_is_no_empty_answer() {
     let lab = Lab::new();
     fs::remove_dir(lab.root()).unwrap();
-    let [first, second] = hello();
-    let answers = say(&lab, &[first, second, call(1, "list", &json!({}))]);
-    let result = &answers.iter().find(|answer| answer["id"] == 1).unwrap()["result"];
-    assert_eq!(result["isError"], true);
-    let text = result["content"][0]["text"].as_str().unwrap();
-    assert!(text.contains("neither an event tree here nor an archive"), "{text}");
+    let run = lab.fails(66, ["mcp"]);
+    assert!(run.stderr.contains("neither an event tree here nor an archive"), "{run:?}");
+    fs::create_dir(lab.root()).unwrap();
     lab.fails(2, ["mcp", "-o", "table"]);
 }

@@ -127,7 +127,8 @@ fn a_segment_without_a_record_that_holds_another_event_of_the_name_is_left() {
     let before = fs::read(&segment).unwrap();
     let other = Event { service: "other", ..EVENT };
     assert_eq!(other.write(&lab), path);
-    let run = lab.fails(1, ["rotate", "--now", NOW]);
+    lab.fails(75, ["rotate", "--now", NOW]);
+    let run = lab.fails(1, ["rotate", "--now", NOW, "--new-archive"]);
     assert!(run.stdout.contains("1 event into 2026/2026-05-16.1.tar.zst"), "{run:?}");
     assert!(run.stderr.contains("no record names this segment"), "{run:?}");
     assert!(fs::read(&segment).unwrap() == before);

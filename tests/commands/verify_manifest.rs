@@ -154,9 +154,17 @@ fn a_head_kept_elsewhere_proves_the_manifest() {
     fs::remove_dir_all(lab.archive()).unwrap();
     assert_eq!(
         findings(&lab, &["--head", &first]),
-        [format!(
-            "{}: there is no archive, so the given head is not in its manifest",
-            lab.archive().display()
-        )]
+        [
+            format!(
+                "{}: the archive of the events in {} is not here; is its disk mounted? (\"hlarchive \
+             rotate --new-archive\" begins another one)",
+                lab.archive().display(),
+                lab.root().display()
+            ),
+            format!(
+                "{}: there is no archive, so the given head is not in its manifest",
+                lab.archive().display()
+            )
+        ]
     );
 }

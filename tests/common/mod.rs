@@ -19,6 +19,9 @@ pub const HLARCHIVE: &str = env!("CARGO_BIN_EXE_hlarchive");
 /// The time that the tests' rotations take for now: well after every event of [`Lab::seed`].
 pub const NOW: &str = "2026-06-01T03:00:00Z";
 
+/// The note by which a tree remembers its archive.
+pub const NOTE: &str = ".hlarchive-archive";
+
 /// Files by path below some directory.
 pub type Tree = BTreeMap<String, Vec<u8>>;
 
@@ -155,6 +158,12 @@ impl Lab {
     }
 }
 
+/// The name of the user who runs the tests, as records have it. `$USER` says "tester".
+pub fn me() -> String {
+    let name = system(Command::new("id").arg("-un"));
+    String::from_utf8(name).unwrap().trim().to_owned()
+}
+
 /// An NDJSON line without the field that tells archived from live.
 pub fn without_segment(line: &str) -> String {
     match line.split_once(",\"_segment\":") {
@@ -208,13 +217,17 @@ impl Run {
     }
 }
 
-/// Every file below a directory with its bytes; symbolic links as what they point to.
+/// Every file below a directory with its bytes, but a tree's note; symbolic links as what they point to.
 pub fn tree(directory: &Path) -> Tree {
     fn walk(directory: &Path, below: &str, found: &mut Tree) {
         let Ok(entries) = fs::read_dir(directory) else { return };
         for entry in entries {
             let entry = entry.unwrap();
             let name = entry.file_name().to_string_lossy().into_owned();
+            // The tree's note of its archive differs from place to place, and is no event.
+            if below.is_empty() && name == NOTE {
+                continue;
+            }
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
             let kind = entry.file_type().unwrap();
             if kind.is_dir() {

@@ -10,6 +10,8 @@ mod common;
 mod support;
 
 mod burden;
+mod emit_goes_on;
 mod expiry;
 mod layout;
+mod note;
 mod staging;

@@ -29,6 +29,9 @@ impl Archive {
         let all = lab.list_all();
         let manifest = fs::read(lab.archive().join("manifest.jsonl")).unwrap();
         let head = lab.ok(["manifest", "head"]).trim().to_owned();
+        // With it a manifest that is forged as a whole would be that of another archive, and
+        // nobody would read on.
+        fs::remove_file(lab.root().join(crate::common::NOTE)).unwrap();
         Self { lab, all, manifest, head }
     }
 

@@ -43,7 +43,8 @@ fn a_segment_without_a_record_stays_when_it_alone_holds_an_event() {
     fs::write(folder.join("2026-05-10.tar.zst"), &segment).unwrap();
     let (late, bytes) = event(10, 0, "nas", 40);
     lab.write(&late, bytes);
-    let run = lab.fails(1, ["rotate", "--now", crate::common::NOW]);
+    lab.fails(75, ["rotate", "--now", crate::common::NOW]);
+    let run = lab.fails(1, ["rotate", "--now", crate::common::NOW, "--new-archive"]);
     assert!(run.stderr.contains("no record names this segment"), "{run:?}");
     assert_eq!(fs::read(folder.join("2026-05-10.tar.zst")).unwrap(), segment);
 }

@@ -20,6 +20,7 @@ mod export;
 mod faults;
 mod hosts;
 mod offline;
+mod place;
 mod push;
 mod rebuild;
 mod refused;

@@ -88,7 +88,7 @@ impl After {
         if let Some(trust_now) = evicts.filter(|_| policy.retain.local != Keep::Forever) {
             self.evicted = Some(evict(store, policy, context, trust_now, remote, progress)?);
         }
-        self.pushed = Some(push(store, context, remote, progress)?);
+        self.pushed = Some(push(store, context, remote, false, progress)?);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hlarchive::store::follow::{FollowOptions, Follower, Look, Watch};
 
 use super::list::Printer;
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::session::{Session, now};
 use crate::cli::signals::Stop;
 
@@ -59,7 +59,7 @@ pub(super) fn follow(
     session.notices(follower.end());
     session.end_notices();
     if follower.notices().any_cost() {
-        return Ok(Exit::Io);
+        return Ok(lacking(follower.notices()));
     }
     session.warn_of_nowhere()?;
     Ok(Exit::Done)

@@ -8,7 +8,7 @@ use hlarchive::ops::inspect::{SegmentPicture, Subject, expired, inspect};
 use super::{bytes, count, verb};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, now};
 use crate::cli::when;
 
 /// Values that are shown of each field without `--verbose`.
@@ -31,6 +31,11 @@ pub(in crate::cli) struct Args {
 }
 
 impl Args {
+    /// Whether a file is named, and not a day.
+    pub(in crate::cli) fn is_of_file(&self) -> bool {
+        when::parse_date(&self.subject, now()).is_err()
+    }
+
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         let subject = match when::parse_date(&self.subject, session.now) {

@@ -81,6 +81,11 @@ fn after(text: &str) -> Result<After, String> {
 }
 
 impl Args {
+    /// Whether it goes on with what comes.
+    pub(in crate::cli) fn follows(&self) -> bool {
+        self.follow
+    }
+
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let formats = [Format::Table, Format::Json, Format::Ndjson, Format::Path];
         let format = session.format(&formats)?;

@@ -45,15 +45,21 @@ Exit codes:
     #[command(after_help = "\
 Examples:
   hlarchive remote push
+  hlarchive remote push --anew
 
 Each segment is sent, read back, compared and then recorded; what is there already is not sent \
 again. Then the manifest follows, and what expired here goes there, too.
 
 Exit codes:
   1   a segment could not be copied, and is named
-  75  the bucket cannot be reached, or another machine writes under this name
+  75  the bucket cannot be reached, nothing of this archive is there (mount
+      it, or give --anew), or another machine writes under this name
   77  the credentials are not accepted")]
-    Push,
+    Push {
+        /// Begin again in a place that is empty, or in another one
+        #[arg(long)]
+        anew: bool,
+    },
     /// Learn of the segments of other machines, to read them
     #[command(after_help = "\
 Examples:
@@ -122,8 +128,8 @@ impl Args {
                 let status = status(&session.store, remote)?;
                 print_status(session, &status, format)
             }
-            Action::Push => {
-                let report = push(&session.store, &context, remote, &bar)?;
+            Action::Push { anew } => {
+                let report = push(&session.store, &context, remote, anew, &bar)?;
                 if format == Format::Json {
                     session.json(&report)?;
                 } else {
@@ -235,6 +241,9 @@ fn host_line(host: &HostStatus) -> String {
         parts.push(format!("{} of {} here", host.local, count(host.segments, "segment")));
         if let Some(not_copied) = host.not_copied.filter(|number| *number > 0) {
             parts.push(format!("{not_copied} not copied yet"));
+        }
+        if let Some(lost) = host.lost.filter(|number| *number > 0) {
+            parts.push(format!("{lost} neither here nor there: look for a backup"));
         }
     } else {
         parts.push(format!("{} mirrored", count(host.segments, "segment")));

@@ -32,8 +32,9 @@ prune's, or rotate's where that is 0; with -o json each prints an object.
 Exit codes:
   1   something was left as it was, or is no event, and is named
   66  there is no event tree
-  75  another hlarchive is at work on this archive, or the clock looks
-      wrong (set it right, or give --now)")]
+  75  another hlarchive is at work on this archive, the tree's archive is
+      not here (mount it, or give --new-archive), or the clock looks wrong
+      (set it right, or give --now)")]
 pub(in crate::cli) struct Args {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
@@ -47,6 +48,9 @@ pub(in crate::cli) struct Args {
     /// Prune afterwards, unless the rotation failed
     #[arg(long)]
     prune: bool,
+    /// Go on with the archive that is there, or begin one, though the tree has another
+    #[arg(long)]
+    new_archive: bool,
     #[command(flatten)]
     metrics: MetricsArgs,
 }
@@ -82,12 +86,16 @@ impl Args {
         }
         let options =
             RotateOptions { dates: dates(&self.date, session.now)?, trust_now: self.now.is_some() };
+        if self.new_archive {
+            session.store = session.store.clone().with_any_archive();
+        }
         let policy = session.policy()?;
         let context = session.context()?.with_audit(policy.audit);
         if self.dry_run {
             let days = plan(&session.store, &policy, &context, &options)?;
             return print_plan(session, &days, format);
         }
+        session.take_in_spool(usize::MAX);
         let bar = Bar::new(session);
         let report = rotate(&session.store, &policy, &context, &options, &bar)?;
         session.measured(|| of_rotate(&report));

@@ -6,7 +6,7 @@ use hlarchive::ops::status::{LastRun, Status, StatusOptions, status};
 use hlarchive::ops::{Context, Finding};
 use hlarchive::policy::Policy;
 use hlarchive::store::{Filter, Notice, Query, Store};
-use hlarchive::views::problems::{Finder, Problem, types};
+use hlarchive::views::problems::{Finder, Found, Problem, types};
 
 use super::{bytes, count, verb};
 use crate::cli::args::{Format, instant};
@@ -14,7 +14,7 @@ use crate::cli::calendar::{calendar, first_day};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::{Measured, MetricsArgs, Place};
 use crate::cli::output::short_time;
-use crate::cli::session::Session;
+use crate::cli::session::{self, Session};
 use crate::cli::table::{fit, wrap};
 
 /// Show on one screen how the history stands and who is needed
@@ -50,7 +50,8 @@ next_prune (as with --dry-run), new_invalid, live_invalid, new_conflicts and, wi
 
 Exit codes:
   1   something needs attention, and is named
-  74  something could not be read, so a problem may be missing")]
+  74  something could not be read, so a problem may be missing
+  75  the tree's archive is not here, so a problem may be missing")]
 pub(in crate::cli) struct Args {
     /// How far back events are read [default: 7 days ago]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
@@ -73,10 +74,21 @@ pub(in crate::cli) struct Report {
     attention: bool,
     problems: Vec<Problem>,
     live_invalid: u64,
+    /// Runs whose end is dated before their start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_stepped: Option<u64>,
     #[serde(flatten)]
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     calendar: Option<serde_json::Value>,
+}
+
+impl Report {
+    /// Whether the tree's archive is not here, so that the report may lack something.
+    #[cfg_attr(not(feature = "mcp"), allow(dead_code))]
+    pub(in crate::cli) fn is_away(&self) -> bool {
+        self.status.is_away
+    }
 }
 
 impl Args {
@@ -99,6 +111,7 @@ impl Args {
             since,
             calendar_from: first_day(session.now.date()),
             trust_now: self.now.is_some(),
+            spool: session::spool(),
             metrics: place.map(|place| place.path),
         };
         let (mut report, cost) = look(&session.store, &policy, &context, &options)?;
@@ -127,6 +140,7 @@ impl Args {
         session.flush()?;
         Ok(match (cost, attention) {
             (true, _) => Exit::Io,
+            _ if report.status.is_away => Exit::Busy,
             (false, true) => Exit::Wrong,
             (false, false) => Exit::Done,
         })
@@ -143,11 +157,11 @@ pub(in crate::cli) fn look(
     // Events first: what is rotated in between is only counted, and counted as archived.
     let filter = Filter { types: types(), since: Some(options.since), ..Filter::default() };
     let mut events = store.events(Query { filter, ..Query::default() })?;
-    let mut finder = Finder::default();
+    let mut finder = Finder::at(context.now);
     for event in &mut events {
         finder.take(&event?);
     }
-    let problems = finder.finish(context.now);
+    let Found { problems, clock_stepped } = finder.finish();
     // What is away waits for somebody, and costs no event.
     let cost = events.notices().any_cost() && !events.notices().only_away();
     let (notices, beyond) = events.notices().take();
@@ -159,6 +173,8 @@ pub(in crate::cli) fn look(
         let (path, reason) = match notice {
             Notice::Unreadable { path, reason } => (path.to_string(), reason),
             Notice::Damaged { path, reason } => (path.display().to_string(), reason),
+            // That the archive itself is away was found, too.
+            Notice::Away(_) if status.is_away => continue,
             Notice::Away(unreached) => ("elsewhere".to_owned(), &unreached.to_string()),
             _ => continue,
         };
@@ -174,6 +190,7 @@ pub(in crate::cli) fn look(
         attention: !problems.is_empty() || !status.findings.is_empty(),
         problems,
         live_invalid,
+        clock_stepped: Some(clock_stepped).filter(|runs| *runs > 0),
         status,
         calendar: None,
     };
@@ -232,6 +249,12 @@ fn screen(session: &mut Session, report: &Report, since: Timestamp) -> Result<()
     let problems = problems.map(|line| if verbose { line } else { fit(&line, room) });
     few(session, "problem", problems.collect())?;
     few(session, "see to", status.findings.iter().map(ToString::to_string).collect())?;
+    if let Some(runs) = report.clock_stepped {
+        let they = if runs == 1 { "it" } else { "they" };
+        let runs = count(runs, "run");
+        let text = format!("{runs} ended before {they} began: a clock was set back");
+        value(session, "clock", &text)?;
+    }
     let live = &status.live;
     let range = |first: &Option<String>, last: &Option<String>| match (first, last) {
         (Some(first), Some(last)) if first == last => format!(", {first}"),

@@ -95,6 +95,9 @@ impl Args {
             },
             scratch: std::env::temp_dir(),
         };
+        if !self.dry_run && self.destination.is_none() {
+            session.take_in_spool(usize::MAX);
+        }
         let bar = Bar::new(session);
         let report = sync(&source, &destination, &session.taking_in()?, &options, &bar)?;
         session.measured(|| of_sync(&report));

@@ -118,7 +118,8 @@ impl Args {
             head: self.head,
             witness,
         };
-        if self.archived && session.store.archive()?.is_none() {
+        let store = &session.store;
+        if self.archived && store.any_archive()?.is_none() && !store.archive_left()? {
             // With nothing else to check, "all is well" would be true and mislead.
             return Err(Failure::Library(Error::NotFound {
                 what: session.store.archive_path().display().to_string(),

@@ -14,6 +14,7 @@ use super::call::{Answer, Call, Trouble, answer};
 use super::page::{BYTES, Left, clipped, numbers};
 use crate::cli::args::{dates, instant};
 use crate::cli::commands::status::look;
+use crate::cli::session;
 
 /// Entries of each list in one answer.
 const ENTRIES: usize = 100;
@@ -36,11 +37,12 @@ pub(super) fn status(call: &Call, wanted: &Status) -> Answer {
         since,
         calendar_from: call.now.date(),
         trust_now: false,
+        spool: session::spool(),
         metrics: call.metrics(),
     };
     let (report, cost) = look(call.store(), &call.policy()?, &call.context()?, &options)?;
     let mut value = to_value(&report)?;
-    value["complete"] = json!(!cost);
+    value["complete"] = json!(!cost && !report.is_away());
     windowed("status", &value, skip)
 }
 
@@ -100,7 +102,10 @@ pub(super) fn verify(call: &Call, wanted: &Verify) -> Answer {
             "head: with part live the manifest is not checked; leave one of them out".to_owned(),
         ));
     }
-    if wanted.part == Part::Archived && call.store().archive()?.is_none() {
+    if wanted.part == Part::Archived
+        && call.store().any_archive()?.is_none()
+        && !call.store().archive_left()?
+    {
         let path = call.store().archive_path().display().to_string();
         return Err(Trouble(format!("{path}: there is no archive; ask for part all or live")));
     }

@@ -1,7 +1,7 @@
 //! What each report comes to in numbers. Names end in what is counted, or in its unit; days are
 //! partitions here, since Prometheus takes "days" for a unit of time and wants seconds.
 
-use super::Gauge;
+use super::{Gauge, ORIGIN};
 use crate::ops::Finding;
 use crate::ops::compact::CompactReport;
 use crate::ops::import::ImportReport;
@@ -139,7 +139,10 @@ pub fn of_status(status: &Status, problems: u64, attention: bool) -> Vec<Gauge> 
 pub fn of_totals(totals: &Totals) -> Vec<Gauge> {
     let gauge = Gauge::new;
     let (live, archived) = (&totals.live, &totals.archived);
-    vec![
+    let origin = totals.origin.map(|origin| {
+        gauge(ORIGIN, "Which archive it is: the first 48 bits of its origin, as a number.", origin)
+    });
+    let mut gauges = vec![
         gauge("live_partitions", "Days with live files.", live.days),
         gauge("live_files", "Live files that may be events.", live.files),
         gauge("live_bytes", "Size of the live files.", live.bytes),
@@ -147,5 +150,7 @@ pub fn of_totals(totals: &Totals) -> Vec<Gauge> {
         gauge("archived_segments", "Segments, by the manifest.", archived.segments),
         gauge("archived_events", "Events in the segments, by the manifest.", archived.events),
         gauge("archived_bytes", "Size of the segments, by the manifest.", archived.bytes),
-    ]
+    ];
+    gauges.extend(origin);
+    gauges
 }

@@ -3,9 +3,12 @@
 //! Stub, record, removal, in this order. The copy was read back whole when it was made;
 //! before its file goes here, it is asked once more whether it is there.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
-use super::Remote;
+use super::place::Place;
+use super::{Listing, Remote, hash_of};
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
 use crate::ops::clock::check_clock;
 use crate::ops::hold::Holds;
@@ -53,18 +56,19 @@ pub struct EvictReport {
 /// What [`evict`] would do, as far as can be told without asking elsewhere.
 pub fn evict_plan(store: &Store, policy: &Policy, context: &Context) -> Result<EvictReport> {
     let Some(archive) = store.archive()? else { return Ok(EvictReport::default()) };
-    plan(&archive, &Manifest::load(&archive)?, policy, context)
+    let manifest = Manifest::load(&archive)?;
+    plan(&archive, &manifest, &manifest.copies(), policy, context)
 }
 
 fn plan(
     archive: &ArchiveDir,
     manifest: &Manifest,
+    copies: &HashMap<Sha256Hash, &str>,
     policy: &Policy,
     context: &Context,
 ) -> Result<EvictReport> {
     let mut report = EvictReport::default();
     let holds = Holds::of(archive, manifest.holds());
-    let copies = manifest.copies();
     for (name, record) in manifest.segments() {
         let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
         let since = since(name, record, record.time);
@@ -106,7 +110,17 @@ pub fn evict(
     let mut writer = open_manifest(&archive, &lock, context, &accept, &mut recovered)?;
     unfinished::remove_leftovers(&archive, &lock, &mut recovered)?;
     finish_last(&archive, &writer)?;
-    let mut report = plan(&archive, writer.manifest(), policy, context)?;
+    let manifest = writer.manifest();
+    let mut report = plan(&archive, manifest, &manifest.copies(), policy, context)?;
+    if report.evicted.is_empty() {
+        report.recovered = recovered;
+        return Ok(report);
+    }
+    // Only what was copied to this very place may go.
+    let listing = Listing::of(remote.bucket, remote.host)?;
+    let place = Place::of(remote, &listing, manifest, false, context.next_token())?;
+    let copies = manifest.copies_at(&place.record);
+    report = plan(&archive, manifest, &copies, policy, context)?;
     report.recovered = recovered;
     let planned = std::mem::take(&mut report.evicted);
     progress.begin("evicting", Some(planned.len() as u64), Unit::Files);
@@ -115,7 +129,7 @@ pub fn evict(
         if report.stopped {
             break;
         }
-        match evict_one(&archive, &mut writer, context, remote, &segment) {
+        match evict_one(&archive, &mut writer, context, remote, &place, &segment) {
             Ok(()) => report.evicted.push(segment),
             Err(error) if writer.is_poisoned() || error.is_away() => return Err(error),
             Err(error) => report.findings.push(Finding::of(segment.segment, &error)),
@@ -141,10 +155,17 @@ fn evict_one(
     writer: &mut ManifestWriter<'_>,
     context: &Context,
     remote: Remote<'_>,
+    place: &Place,
     segment: &Evicted,
 ) -> Result<()> {
     let Evicted { name, object, .. } = segment;
-    if remote.bucket.size(object)? != Some(segment.bytes) {
+    let mut is_there = remote.bucket.size(object)? == Some(segment.bytes);
+    if is_there && place.is_renumbered {
+        // Mounted again, or what somebody copied: so more than a size is to be seen.
+        let sha256 = hash_of(remote.bucket, object, segment.bytes, &|_| {})?;
+        is_there = sha256 == segment.sha256;
+    }
+    if !is_there {
         return Err(Error::corrupt(
             format!("{}/{object}", remote.bucket.url()),
             "the copy is not there as it was recorded, so the file stays here; the next push \

@@ -6,6 +6,7 @@
 //! next one some work, and no event.
 
 mod evict;
+mod place;
 mod pull;
 mod push;
 mod rebuild;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::place::nothing_at;
 use super::{Listing, Remote, manifest_text, whole};
 use crate::archive::copies::{PEERS, segment_object};
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, SegmentName, Stub, derived};
@@ -65,6 +66,11 @@ pub fn pull(
     let mut report = PullReport::default();
     let folders: BTreeSet<String> = remote.bucket.folders()?.into_iter().collect();
     let archive = store.create_archive()?;
+    if !folders.contains(remote.host)
+        && Manifest::load(&archive)?.uploads_of(remote.host).next().is_some()
+    {
+        return Err(nothing_at(remote.bucket.url()));
+    }
     mend_own(&archive, context, remote, &mut report)?;
     let hosts: Vec<String> = folders
         .into_iter()

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
+use super::place::Place;
 use super::{Listing, Remote, hash_of, whole};
 use crate::archive::copies::{ManifestPiece, chosen, segment_object, segment_of_object};
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
@@ -52,11 +53,13 @@ pub struct PushReport {
 }
 
 /// Sends what is not elsewhere yet. A segment that cannot be sent costs itself; a bucket that
-/// cannot be reached ends the run.
+/// cannot be reached ends the run. `anew` begins in a place that was never copied to, or that
+/// lost all that was there.
 pub fn push(
     store: &Store,
     context: &Context,
     remote: Remote<'_>,
+    anew: bool,
     progress: &dyn Progress,
 ) -> Result<PushReport> {
     let mut report = PushReport { host: remote.host.to_owned(), ..PushReport::default() };
@@ -67,7 +70,9 @@ pub fn push(
     }
     let listing = Listing::of(remote.bucket, remote.host)?;
     check_lineage(remote, &listing, &manifest)?;
-    let wanted = wanted(&archive, &manifest, remote, &listing, &mut report)?;
+    let place = Place::of(remote, &listing, &manifest, anew, context.next_token())?;
+    place.mark(remote)?;
+    let wanted = wanted(&archive, &manifest, remote, &place, &listing, &mut report)?;
     let bytes = wanted.iter().map(|wanted| wanted.bytes).fold(0, u64::saturating_add);
     progress.begin("copying segments", Some(bytes), Unit::Bytes);
     for wanted in wanted {
@@ -87,7 +92,7 @@ pub fn push(
                 continue;
             }
         }
-        match record(&archive, context, &wanted) {
+        match record(&archive, context, &wanted, &place) {
             Ok(true) => report.copied.push(Copied {
                 segment: wanted.name.to_string(),
                 object: wanted.object,
@@ -139,10 +144,11 @@ fn wanted(
     archive: &ArchiveDir,
     manifest: &Manifest,
     remote: Remote<'_>,
+    place: &Place,
     listing: &Listing,
     report: &mut PushReport,
 ) -> Result<Vec<Wanted>> {
-    let copies = manifest.copies();
+    let copies = manifest.copies_at(&place.record);
     let mut wanted = Vec::new();
     for (name, record) in manifest.segments() {
         let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
@@ -153,7 +159,7 @@ fn wanted(
             report.already_there += 1;
         } else if archive.has_file(name)? {
             wanted.push(Wanted { name: name.clone(), object, sha256, bytes, is_there });
-        } else if !is_there && !is_elsewhere(remote, &copies, sha256, bytes)? {
+        } else if !is_there && !is_elsewhere(remote, &manifest.copies(), sha256, bytes)? {
             report.findings.push(Finding::new(
                 name.to_string(),
                 format!(
@@ -222,7 +228,7 @@ fn is_whole(remote: Remote<'_>, wanted: &Wanted) -> Result<bool> {
 }
 
 /// Records that a copy was made, unless the segment is gone by now.
-fn record(archive: &ArchiveDir, context: &Context, wanted: &Wanted) -> Result<bool> {
+fn record(archive: &ArchiveDir, context: &Context, wanted: &Wanted, place: &Place) -> Result<bool> {
     let lock = archive.lock()?;
     let (mut writer, _) = ManifestWriter::open(archive, &lock, context.now, &context.by)?;
     let there = writer.manifest().record_of(&wanted.name).and_then(|record| record.sha256);
@@ -232,6 +238,7 @@ fn record(archive: &ArchiveDir, context: &Context, wanted: &Wanted) -> Result<bo
     let mut record = NewRecord::new(context.now, Op::Upload);
     record.by = Some(context.by.clone());
     record.describe_copy(&wanted.name, wanted.sha256, wanted.bytes, Some(&wanted.object));
+    record.place = Some(place.record.clone());
     writer.append(record)?;
     Ok(true)
 }

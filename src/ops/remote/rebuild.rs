@@ -18,6 +18,7 @@ use crate::archive::copies::{MANIFEST_FOLDER, segment_object, segment_of_object}
 use crate::archive::{
     ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName, derived,
 };
+use crate::ops::bond::Bond;
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::remote::Object;
@@ -63,7 +64,8 @@ pub fn rebuild(
                 .to_owned(),
         });
     }
-    let archive = store.create_archive()?;
+    // Whichever is there: that the tree's own is lost is why this is done.
+    let archive = store.create_any_archive()?;
     let lock = archive.lock()?;
     let here = Manifest::load(&archive)?;
     let is_lost = here.records().is_empty();
@@ -99,6 +101,13 @@ pub fn rebuild(
     let events = manifest.segments().filter_map(|(_, record)| record.events);
     report.events = events.fold(0, u64::saturating_add);
     derived::complete(&archive, &manifest, context.next_token(), &lock);
+    // On another machine under another name the next rotation would take it for another's.
+    if let Some(live) = store.live()?
+        && store.found_archive()?.away.is_none()
+    {
+        let mut bond = Bond::of(store, &live, &archive, &manifest, context, true)?;
+        report.findings.extend(bond.tie_as_recorded(&manifest, context));
+    }
     Ok(report)
 }
 

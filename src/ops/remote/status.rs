@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::place::Place;
 use super::{Listing, Remote};
 use crate::archive::copies::{chosen, segment_object, segment_of_object};
 use crate::archive::{Manifest, Op};
@@ -25,6 +26,8 @@ pub struct HostStatus {
     pub local: u64,
     /// Of them, those that are not copied yet.
     pub not_copied: Option<u64>,
+    /// Of them, those that are nowhere any more: neither file nor copy is there.
+    pub lost: Option<u64>,
     /// Records of the manifest that are not copied yet; of a mirror, those that are not here.
     pub records_behind: Option<u64>,
     /// When something was copied or mirrored last.
@@ -73,6 +76,19 @@ pub fn status(store: &Store, remote: Remote<'_>) -> Result<RemoteStatus> {
             Err(error) if error.is_away() => None,
             Err(error) => return Err(error),
         };
+        let listing = match listing {
+            Some(listing) if own => {
+                match Place::of(remote, &listing, &manifest, false, 0) {
+                    Ok(_) => Some(listing),
+                    // There is nothing to compare with.
+                    Err(error) => {
+                        status.unreachable.get_or_insert(error.to_string());
+                        None
+                    }
+                }
+            }
+            listing => listing,
+        };
         status.hosts.push(of_host(&host, own, &manifest, here, listing.as_ref())?);
     }
     Ok(status)
@@ -86,15 +102,19 @@ fn of_host(
     listing: Option<&Listing>,
 ) -> Result<HostStatus, Error> {
     let mut status = HostStatus { host: host.to_owned(), own, ..HostStatus::default() };
-    let mut not_copied = 0;
+    let (mut not_copied, mut lost) = (0, 0);
+    let copies = manifest.copies();
     for (name, record) in manifest.segments() {
         status.segments += 1;
-        if let Some(here) = here {
-            status.local += u64::from(here.has_file(name)?);
-        }
+        let is_here = here.map(|here| here.has_file(name)).transpose()?.unwrap_or(false);
+        status.local += u64::from(is_here);
+        // Copied before the machine got its name, it has another one.
+        let other = record.sha256.and_then(|sha256| copies.get(&sha256));
         let object = record.sha256.map(|sha256| segment_object(host, name, sha256));
         let there = listing.zip(object).and_then(|(listing, object)| listing.size(host, &object));
-        not_copied += u64::from(there != record.bytes);
+        not_copied += u64::from(there != record.bytes && is_here);
+        let is_other = other.is_some_and(|other| !other.starts_with(&format!("{host}/")));
+        lost += u64::from(there != record.bytes && !is_here && !is_other);
     }
     if let Some(listing) = listing {
         let copies = listing.objects.iter().filter(|o| segment_of_object(&o.name).is_some());
@@ -102,6 +122,7 @@ fn of_host(
             copies.fold((0, 0_u64), |(n, b), o| (n + 1, b.saturating_add(o.bytes)));
         (status.objects, status.object_bytes) = (Some(count), Some(bytes));
         status.not_copied = Some(not_copied).filter(|_| own);
+        status.lost = Some(lost).filter(|_| own);
         let pieces = listing.pieces();
         let here = manifest.records().len() as u64;
         let there = manifest.origin().map(|origin| chosen(&pieces, origin));

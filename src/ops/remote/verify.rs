@@ -4,8 +4,11 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::place::Place;
 use super::{Listing, Remote, hash_of, manifest_text};
-use crate::archive::copies::{MANIFEST_FOLDER, PEERS, segment_object, segment_of_object};
+use crate::archive::copies::{
+    MANIFEST_FOLDER, PEERS, only_copy_gone, segment_object, segment_of_object,
+};
 use crate::archive::{ArchiveDir, Manifest};
 use crate::ops::Finding;
 use crate::progress::{Progress, Unit};
@@ -67,8 +70,11 @@ fn verify_host(
     progress: &dyn Progress,
 ) -> Result<()> {
     let manifest = Manifest::load(archive)?;
-    let copies = manifest.copies();
     let listing = Listing::of(remote.bucket, remote.host)?;
+    if peer.is_none() {
+        Place::of(remote, &listing, &manifest, false, 0)?;
+    }
+    let copies = manifest.copies();
     let label = |name: &dyn std::fmt::Display| match peer {
         Some(host) => format!("{PEERS}/{host}/{name}"),
         None => name.to_string(),
@@ -90,7 +96,15 @@ fn verify_host(
             size => size,
         };
         let Some(size) = size else {
-            if copies.contains_key(&sha256) || peer.is_some() {
+            if peer.is_some() {
+                let reason = format!(
+                    "its copy {object} is gone; the next push of its machine \
+                                      makes it again, if it has the file"
+                );
+                report.findings.push(Finding::new(label(name), reason));
+            } else if !archive.has_file(name)? {
+                report.findings.push(Finding::new(label(name), only_copy_gone(object)));
+            } else if copies.contains_key(&sha256) {
                 let reason = format!("its copy {object} is gone; the next push makes it again");
                 report.findings.push(Finding::new(label(name), reason));
             } else {
@@ -105,7 +119,10 @@ fn verify_host(
                 || hash_of(remote.bucket, object, bytes, &|bytes| progress.advance(bytes))?
                     == sha256);
         if !is_sound {
-            let reason = format!("its copy {object} is not what was recorded");
+            let mut reason = format!("its copy {object} is not what was recorded");
+            if peer.is_none() && !archive.has_file(name)? {
+                reason.push_str(", and its file is not here any more: look for a backup");
+            }
             report.findings.push(Finding::new(label(name), reason));
         }
     }

@@ -90,12 +90,25 @@ pub struct RestoredDay {
     pub already_there: u64,
 }
 
+/// Refuses to restore into the tree or the archive under another name: only `--live` knows
+/// what it does there.
+fn check_target(store: &Store, options: &RestoreOptions) -> Result<()> {
+    match &options.target {
+        Target::Directory(directory) if same_place(directory, store.root()) => Err(Error::Usage(
+            format!("{}: this is the live tree; restore into it with --live", directory.display()),
+        )),
+        Target::Directory(directory) => store.check_outside(directory, "restore --to"),
+        Target::Live => Ok(()),
+    }
+}
+
 /// What [`restore`] would do, without writing anything.
 pub fn plan(
     store: &Store,
     options: &RestoreOptions,
     progress: &dyn Progress,
 ) -> Result<RestoreReport> {
+    check_target(store, options)?;
     let archive = open_archive(store)?;
     let manifest = Manifest::load(&archive)?;
     run(store, &archive, &manifest, options, None, progress)
@@ -108,15 +121,10 @@ pub fn restore(
     options: &RestoreOptions,
     progress: &dyn Progress,
 ) -> Result<RestoreReport> {
+    check_target(store, options)?;
     let archive = open_archive(store)?;
     match &options.target {
         Target::Directory(directory) => {
-            if same_place(directory, store.root()) {
-                return Err(Error::Usage(format!(
-                    "{}: this is the live tree; restore into it with --live",
-                    directory.display()
-                )));
-            }
             let manifest = Manifest::load(&archive)?;
             days_of(&manifest, options)?;
             let tree = LiveTree::create(directory)?;

@@ -15,6 +15,7 @@ use super::room::{Room, is_plenty};
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
 use crate::event::{Date, EventPath, NodeName};
 use crate::live::{FileState, Listing, LiveTree, PartitionReader, StampDigest};
+use crate::ops::bond::Bond;
 use crate::ops::prune::since;
 use crate::ops::{Context, Finding, Findings};
 use crate::policy::{InvalidRule, Policy};
@@ -31,6 +32,7 @@ pub(super) struct DayRun<'a, 'm> {
     live: &'a LiveTree,
     archive: &'a ArchiveDir,
     manifest: &'a mut ManifestWriter<'m>,
+    bond: &'a mut Bond<'m>,
     policy: &'a Policy,
     context: &'a Context,
     date: Date,
@@ -65,16 +67,34 @@ impl<'a, 'm> DayRun<'a, 'm> {
         live: &'a LiveTree,
         archive: &'a ArchiveDir,
         manifest: &'a mut ManifestWriter<'m>,
+        bond: &'a mut Bond<'m>,
         policy: &'a Policy,
         context: &'a Context,
         date: Date,
-        named: usize,
     ) -> Self {
         let report = RotatedDay { date: date.to_string(), ..RotatedDay::default() };
-        let findings = Findings::beside(named);
-        let staying = Findings::beside(named);
+        let (findings, staying) = (Findings::default(), Findings::default());
         let is_late = manifest.manifest().segments_of(date).next().is_some();
-        Self { live, archive, manifest, policy, context, date, report, findings, staying, is_late }
+        Self {
+            live,
+            archive,
+            manifest,
+            bond,
+            policy,
+            context,
+            date,
+            report,
+            findings,
+            staying,
+            is_late,
+        }
+    }
+
+    /// Names fewer findings, since the report has so many already.
+    pub(super) fn beside(mut self, named: usize) -> Self {
+        self.findings = Findings::beside(named);
+        self.staying = Findings::beside(named);
+        self
     }
 
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
@@ -371,6 +391,10 @@ impl<'a, 'm> DayRun<'a, 'm> {
         if self.context.outlives(since(name, record, record.time), keep) {
             self.report.outlived += summary.events;
         }
+        // From here on the tree has events in this archive; none of them is removed before
+        // the tree knows in which one.
+        self.bond.recorded();
+        self.bond.tie(self.manifest.manifest(), self.context);
         Ok(())
     }
 
@@ -378,6 +402,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let mut record = NewRecord::new(self.context.now, Op::Rotate);
         record.by = Some(self.context.by.clone());
         record.policy = Some(self.policy.digest().to_owned());
+        record.tree = self.bond.to_record();
         record.describe(name, summary);
         if let Some(keep) = self.policy.promise(name.class.as_deref()) {
             record.keep = Some(keep.to_string());

@@ -18,10 +18,13 @@ use serde::Serialize;
 use archived::{Archived, merge_join};
 use room::Room;
 
-use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Space, derived};
+use crate::archive::{
+    ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, Space, derived,
+};
 use crate::event::Date;
 use crate::fs::TEMP_PREFIX;
 use crate::live::LiveTree;
+use crate::ops::bond::Bond;
 use crate::ops::clock::check_clock;
 use crate::ops::{Context, Finding, audit, is_zero, unfinished};
 use crate::policy::Policy;
@@ -114,6 +117,9 @@ pub fn plan(
     let archive = store.archive()?;
     let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
     check_clock(context, options.trust_now, &manifest, Some(&live))?;
+    if let Some(archive) = &archive {
+        Bond::of(store, &live, archive, &manifest, context, store.takes_any())?;
+    }
     let space = match &archive {
         Some(archive) => archive.space()?,
         None => Space::above(store.archive_path())?,
@@ -162,14 +168,21 @@ pub fn rotate(
     if options.dates.is_empty() {
         name_oddities(&live, &mut report)?;
     }
-    if dates.is_empty() && store.archive()?.is_none() {
+    let is_meant = store.takes_any();
+    if dates.is_empty() && !is_meant && store.archive()?.is_none() {
         return Ok(report);
     }
     let archive = store.create_archive()?;
     let lock = archive.lock()?;
     let accept =
         |manifest: &Manifest| check_clock(context, options.trust_now, manifest, Some(&live));
+    let accept = |manifest: &Manifest| {
+        accept(manifest)?;
+        Bond::of(store, &live, &archive, manifest, context, is_meant).map(drop)
+    };
     let mut writer = open_manifest(&archive, &lock, context, &accept, &mut report.recovered)?;
+    let mut bond = Bond::of(store, &live, &archive, writer.manifest(), context, is_meant)?;
+    bond.tie(writer.manifest(), context);
     unfinished::remove_leftovers(&archive, &lock, &mut report.recovered)?;
     let left = archive.unfinished(writer.manifest())?;
     let (recovered, findings) = (&mut report.recovered, &mut report.findings);
@@ -183,8 +196,9 @@ pub fn rotate(
             report.left_days.push(date.to_string());
             continue;
         }
-        let named = report.findings.len();
-        let mut run = day::DayRun::new(&live, &archive, &mut writer, policy, context, date, named);
+        let mut run =
+            day::DayRun::new(&live, &archive, &mut writer, &mut bond, policy, context, date)
+                .beside(report.findings.len());
         let outcome = run.run(progress);
         let day::DayRun { report: day_report, findings, .. } = run;
         report.findings.extend(findings.into_named());
@@ -205,6 +219,15 @@ pub fn rotate(
         progress.advance(1);
     }
     progress.end();
+    if let Some(tree) = bond.to_record().filter(|_| is_meant && records > 0) {
+        let mut record = NewRecord::new(context.now, Op::Adopt);
+        record.by = Some(context.by.clone());
+        record.tree = Some(tree);
+        writer.append(record)?;
+        bond.recorded();
+    }
+    report.findings.extend(bond.finish(writer.manifest(), context));
+    report.recovered.append(&mut bond.recovered);
     if !report.stopped {
         derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
     }

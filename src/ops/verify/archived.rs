@@ -1,12 +1,14 @@
 //! Segments against their records, their checksum files and themselves.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Depth, VerifyOptions, VerifyReport};
+use crate::archive::copies::only_copy_gone;
 use crate::archive::{
     ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, Stranger, catalogue,
 };
 use crate::event::{EventHead, Timestamp};
+use crate::ops::rotate::files;
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::segment::{SegmentReader, SegmentSummary, Sha256Hash, check};
@@ -30,6 +32,7 @@ pub(super) fn verify_segments(
     progress.begin("checking segments", Some(bytes), Unit::Bytes);
     let catalogued = catalogue::checksums(archive);
     let evicted = manifest.evicted();
+    let lost = lost_copies(archive, &evicted, report);
     for (name, record) in wanted {
         if progress.stop_requested() {
             report.stopped = true;
@@ -49,7 +52,11 @@ pub(super) fn verify_segments(
         let mut findings = Vec::new();
         let eviction = evicted.get(name).filter(|_| archive.has_file(name).is_ok_and(|has| !has));
         let outcome = match eviction {
-            Some(eviction) => verify_stub(archive, name, record, eviction, &mut findings),
+            Some(eviction) => {
+                let lost = eviction.object.as_ref().filter(|object| lost.contains(*object));
+                findings.extend(lost.map(|object| only_copy_gone(object)));
+                verify_stub(archive, name, record, eviction, &mut findings)
+            }
             None if whole => verify_checksum_file(archive, name, record, &mut findings)
                 .and_then(|()| verify_whole(archive, name, record, progress, &mut findings)),
             None => verify_checksum_file(archive, name, record, &mut findings)
@@ -141,15 +148,35 @@ fn gather_misfiled(
         }
         for member in reader.read_frame(number)?.members() {
             let member = member?;
+            let path = member.path.to_path();
             if let Ok(head) = EventHead::parse(member.bytes)
-                && head.timestamp.date() != name.date
+                && let Some(reason) = files::misfiled(&path, &head)
             {
-                let reason = format!("its timestamp {} is not of this day", head.timestamp);
-                misfiled.push(Finding::new(member.path.to_path().to_string(), reason));
+                misfiled.push(Finding::new(path.to_string(), reason));
             }
         }
     }
     Ok(())
+}
+
+/// The copies of segments without a file that are gone, as far as that can be seen without a
+/// request over a network.
+fn lost_copies(
+    archive: &ArchiveDir,
+    evicted: &BTreeMap<&SegmentName, &Record>,
+    report: &mut VerifyReport,
+) -> HashSet<String> {
+    let objects: Vec<&str> =
+        evicted.values().filter_map(|record| record.object.as_deref()).collect();
+    match archive.lost_copies(&objects) {
+        Ok(lost) => lost.into_iter().collect(),
+        Err(error) => {
+            let reason = format!("the copies were not looked for: {}", crate::error::plain(&error));
+            let path = archive.manifest_path().display().to_string();
+            report.remarks.push(Finding::new(path, reason));
+            HashSet::new()
+        }
+    }
 }
 
 /// A number from 0 up to 1.

@@ -5,11 +5,11 @@ use rayon::prelude::*;
 use super::{VerifyOptions, VerifyReport};
 use crate::Result;
 use crate::archive::{ArchiveDir, Manifest};
-use crate::event::{EventHead, EventPath};
+use crate::event::{EventHead, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
-use crate::ops::Finding;
 use crate::ops::rotate::archived::{Archived, merge_join};
 use crate::ops::rotate::files::misfiled;
+use crate::ops::{Finding, is_future};
 use crate::progress::{Progress, Unit};
 use crate::segment::Sha256Hash;
 
@@ -20,6 +20,7 @@ pub(super) fn verify_live(
     live: &LiveTree,
     archived: Option<(&ArchiveDir, &Manifest)>,
     options: &VerifyOptions,
+    now: Timestamp,
     progress: &dyn Progress,
     report: &mut VerifyReport,
 ) -> Result<()> {
@@ -55,7 +56,8 @@ pub(super) fn verify_live(
                     let reason = match partition.read_into(&path.node, &path.name, buffer) {
                         Ok(FileState::Gone) => None,
                         Ok(FileState::Read(_)) => {
-                            judge(&path, buffer, twice.get(&number).map_or(&[], Vec::as_slice))
+                            let archived = twice.get(&number).map_or(&[][..], Vec::as_slice);
+                            judge(&path, buffer, archived, now)
                         }
                         Ok(FileState::NotRegular(kind)) => {
                             Some(format!("it is {kind}, not a file"))
@@ -81,7 +83,12 @@ pub(super) fn verify_live(
     Ok(())
 }
 
-fn judge(path: &EventPath, bytes: &[u8], archived: &[Sha256Hash]) -> Option<String> {
+fn judge(
+    path: &EventPath,
+    bytes: &[u8],
+    archived: &[Sha256Hash],
+    now: Timestamp,
+) -> Option<String> {
     if !archived.is_empty() && !archived.contains(&Sha256Hash::of(bytes)) {
         return Some(
             "another event of this name is archived; the next rotate keeps both".to_owned(),
@@ -93,6 +100,12 @@ fn judge(path: &EventPath, bytes: &[u8], archived: &[Sha256Hash]) -> Option<Stri
     };
     if let Some(reason) = misfiled(path, &head) {
         return Some(reason);
+    }
+    if is_future(head.timestamp, now) {
+        return Some(format!(
+            "its timestamp {} is later than now: whose clock was wrong?",
+            head.timestamp
+        ));
     }
     if head.node != path.node.as_str() {
         return Some(format!(

@@ -11,11 +11,12 @@ use serde::Serialize;
 
 use crate::archive::{ArchiveDir, Expired, Manifest};
 use crate::event::Date;
+use crate::live::{FoundNote, NOTE};
 use crate::ops::sign::Witness;
 use crate::ops::{Context, Finding};
 use crate::progress::Progress;
 use crate::segment::Sha256Hash;
-use crate::store::Store;
+use crate::store::{FoundArchive, Store};
 use crate::{Error, Result};
 
 /// How much of a segment is read.
@@ -120,8 +121,10 @@ pub fn verify(
 ) -> Result<VerifyReport> {
     let mut report = VerifyReport::default();
     let live = store.live()?;
-    let archive = store.archive()?;
-    if live.is_none() && archive.is_none() {
+    let FoundArchive { dir, away, note } = store.found_archive()?;
+    let is_away = away.is_some();
+    let archive = dir;
+    if live.is_none() && archive.is_none() && away.is_none() {
         return Err(Error::NotFound {
             what: store.root().display().to_string(),
             reason: format!(
@@ -131,7 +134,16 @@ pub fn verify(
             ),
         });
     }
+    if let FoundNote::Doubtful(reason) = &note {
+        report.wrong(NOTE, format!("{reason}, so it does not count as the tree's note"));
+    }
     if options.archive {
+        if let Some(reason) = away {
+            let path = store.archive_path().display().to_string();
+            let reason = reason.strip_prefix(&format!("{path}: ")).unwrap_or(&reason);
+            report.wrong(path, reason);
+        }
+        // What is there is looked at, whosever it is.
         if let Some(archive) = &archive {
             verify_archive(archive, context, options, progress, &mut report)?;
         } else {
@@ -141,7 +153,7 @@ pub fn verify(
                 report.wrong(path, reason);
             } else if options.witness.is_some() {
                 report.wrong(path, "there is no archive, so nothing in it is signed");
-            } else {
+            } else if !is_away {
                 report.remarks.push(Finding::new(path, "there is no archive here yet"));
             }
         }
@@ -149,7 +161,7 @@ pub fn verify(
     if let (true, Some(live)) = (options.live, &live) {
         let manifest = archive.as_ref().map(Manifest::load).transpose().unwrap_or_default();
         let archived = archive.as_ref().zip(manifest.as_ref());
-        live::verify_live(live, archived, options, progress, &mut report)?;
+        live::verify_live(live, archived, options, context.now, progress, &mut report)?;
     }
     Ok(report)
 }

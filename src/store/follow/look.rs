@@ -147,7 +147,11 @@ impl Follower {
         if !self.query.scope.archived() {
             return Ok(());
         }
-        let Some(archive) = self.store.archive()? else {
+        let (archive, away) = self.store.readable_archive()?;
+        if let Some(away) = away {
+            self.notices.add(Notice::Away(away));
+        }
+        let Some(archive) = archive else {
             self.manifest = Manifest::default();
             return Ok(());
         };
@@ -272,7 +276,7 @@ impl Follower {
         let cut = stream.notices().any_cost();
         self.take_notices(stream.notices());
         // A segment that was replaced or expired while it was to be read is not done with.
-        if let Some(archive) = self.store.archive()? {
+        if let (Some(archive), _) = self.store.readable_archive()? {
             self.manifest.reload_if_changed(&archive)?;
         }
         let still_there: Vec<Mark> = self

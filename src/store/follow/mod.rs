@@ -372,7 +372,7 @@ impl Base<'_> {
                 }
             }
         }
-        if let Some(archive) = self.store.archive()? {
+        if let (Some(archive), _) = self.store.readable_archive()? {
             let manifest = Manifest::load(&archive)?;
             for (name, record) in manifest.segments() {
                 if self.first.wants(name.date) {

@@ -140,7 +140,7 @@ impl Follower {
             }
         }
         self.take_notices(stream.notices());
-        if let Some(archive) = self.store.archive()? {
+        if let (Some(archive), _) = self.store.readable_archive()? {
             self.manifest.reload_if_changed(&archive)?;
         }
         Ok(())

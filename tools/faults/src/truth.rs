@@ -13,6 +13,9 @@ use crate::lab::{Lab, Verdict};
 /// Temporary files begin with this.
 const TEMPORARY: &str = ".hlarchive-tmp-";
 
+/// The note by which a tree remembers its archive.
+const NOTE: &str = ".hlarchive-archive";
+
 /// A state of the disk.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
@@ -39,7 +42,7 @@ impl Truth {
         for (path, bytes) in files(&events)? {
             if path.contains(TEMPORARY) {
                 truth.leftovers.push(format!("events/{path}"));
-            } else {
+            } else if path != NOTE {
                 truth.live.insert(path, bytes);
             }
         }
