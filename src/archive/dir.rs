@@ -13,10 +13,11 @@ use rustix::io::Errno;
 use super::catalogue::CATALOGUE;
 use super::copies::PEERS;
 use super::heads::HEADS;
+use super::lock::{LOCK, NEXT_LOCK};
 use super::overview::OVERVIEW;
 use super::stub;
 use super::{ArchiveLock, SegmentName};
-use crate::event::{Date, NodeName, shown};
+use crate::event::{Date, NodeName, Place, SharedLitter, shown};
 use crate::fs;
 use crate::segment::{Fetch, Piece, SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
@@ -33,6 +34,7 @@ pub struct ArchiveDir {
     pub(super) synced_year: AtomicI32,
     /// Who fetches what lies elsewhere.
     elsewhere: Option<Arc<dyn Fetch>>,
+    litter: SharedLitter,
 }
 
 /// A segment's file.
@@ -72,7 +74,20 @@ impl ArchiveDir {
 
     fn at(root: &Path, dir: OwnedFd) -> Self {
         let synced_year = AtomicI32::new(i32::MIN);
-        Self { root: root.to_owned(), dir, synced_year, elsewhere: None }
+        let litter = SharedLitter::default();
+        Self { root: root.to_owned(), dir, synced_year, elsewhere: None, litter }
+    }
+
+    /// The same, with another list of what is passed over.
+    #[must_use]
+    pub fn with_litter(mut self, litter: SharedLitter) -> Self {
+        self.litter = litter;
+        self
+    }
+
+    /// Whether something in it is of other programs.
+    fn passes_over(&self, name: &str) -> bool {
+        self.litter.get().covers(Place::Other, name)
     }
 
     /// The same, with somebody who fetches what lies elsewhere.
@@ -91,7 +106,10 @@ impl ArchiveDir {
         let Some(folder) = self.folder(PEERS)? else { return Ok(Vec::new()) };
         let mut hosts = BTreeSet::new();
         self.entries(folder.as_fd(), Path::new(PEERS), &mut |name, file_type| {
-            if file_type == FileType::Directory && name.parse::<NodeName>().is_ok() {
+            if file_type == FileType::Directory
+                && !self.litter.get().covers(Place::Node, name)
+                && name.parse::<NodeName>().is_ok()
+            {
                 hosts.insert(name.to_owned());
             }
         })?;
@@ -100,7 +118,9 @@ impl ArchiveDir {
             let root = self.root.join(PEERS).join(&host);
             match fs::open_dir(folder.as_fd(), &host) {
                 Ok(dir) => {
-                    let peer = Self::at(&root, dir).with_elsewhere(self.elsewhere.clone());
+                    let peer = Self::at(&root, dir)
+                        .with_elsewhere(self.elsewhere.clone())
+                        .with_litter(self.litter.clone());
                     peers.push((host.into(), peer));
                 }
                 Err(Errno::NOENT) => {}
@@ -244,11 +264,12 @@ impl ArchiveDir {
                     if name == MANIFEST
                         || name == CATALOGUE
                         || name == OVERVIEW
-                        || name == "lock"
+                        || name == LOCK
                         || name.starts_with("manifest.jsonl.replaced-") => {}
                 FileType::RegularFile if name.starts_with(fs::TEMP_PREFIX) => {
                     strangers.push(stranger(leftover()));
                 }
+                _ if self.passes_over(name) => {}
                 other => strangers.push(stranger(unknown(other))),
             }
         })?;
@@ -271,7 +292,9 @@ impl ArchiveDir {
                 SegmentName::from_file_name(file_name).filter(|name| name.folder() == folder)
             };
             if file_type != FileType::RegularFile {
-                strangers.push(stranger(unknown(file_type)));
+                if !self.passes_over(name) {
+                    strangers.push(stranger(unknown(file_type)));
+                }
             } else if name.starts_with(fs::TEMP_PREFIX) {
                 strangers.push(stranger(leftover()));
             } else if let Some(name) = name.strip_suffix(".sha256").and_then(segment) {
@@ -281,7 +304,7 @@ impl ArchiveDir {
                 stubs.insert(name);
             } else if let Some(name) = segment(name) {
                 segments.insert(name);
-            } else {
+            } else if !self.passes_over(name) {
                 strangers.push(stranger(unknown(file_type)));
             }
         })?;
@@ -363,6 +386,7 @@ impl ArchiveDir {
             fs::read_dir(folder, &mut |name, file_type| {
                 if let (Ok(name), FileType::RegularFile) = (name.to_str(), file_type)
                     && name.starts_with(fs::TEMP_PREFIX)
+                    && name != NEXT_LOCK
                 {
                     names.push(name.to_owned());
                 }

@@ -210,6 +210,9 @@ pub struct Record {
     /// The name of the object that the segment is elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
+    /// SHA-256 of the segment's own last bytes, as they stand in its stub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Sha256Hash>,
     /// The segments that this one takes the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Vec<SegmentName>>,
@@ -266,6 +269,7 @@ pub struct NewRecord {
     pub keep: Option<String>,
     pub yields: Option<bool>,
     pub object: Option<String>,
+    pub tail: Option<Sha256Hash>,
     pub supersedes: Option<Vec<SegmentName>>,
     pub to: Option<Date>,
     pub correlation_id: Option<String>,
@@ -300,6 +304,7 @@ impl NewRecord {
             keep: None,
             yields: None,
             object: None,
+            tail: None,
             supersedes: None,
             to: None,
             correlation_id: None,
@@ -381,6 +386,7 @@ impl NewRecord {
             keep: self.keep,
             yields: self.yields,
             object: self.object,
+            tail: self.tail,
             supersedes: self.supersedes,
             to: self.to,
             correlation_id: self.correlation_id,

@@ -187,7 +187,7 @@ fn is_journal() -> bool {
 /// The file that an error is about.
 pub(super) fn path_of(error: &Error) -> Option<String> {
     match error {
-        Error::Io { path, .. } | Error::Corrupt { path, .. } | Error::Busy { path } => {
+        Error::Io { path, .. } | Error::Corrupt { path, .. } | Error::Busy { path, .. } => {
             Some(path.display().to_string())
         }
         Error::NotFound { what, .. } => Some(what.clone()),

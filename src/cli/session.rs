@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hlarchive::Error;
 use hlarchive::archive::By;
-use hlarchive::event::Timestamp;
+use hlarchive::event::{Litter, SharedLitter, Timestamp};
 use hlarchive::ops::emit::{OnError, take_in};
 use hlarchive::ops::metrics::{Gauge, Scope};
 use hlarchive::ops::{Context, user_name};
@@ -66,8 +66,10 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(global: Global, log: Log, words: &[OsString]) -> Self {
         let opens = global.clone();
+        let named = global.policy.clone();
         let store = Store::new(global.root.clone(), global.archive.clone())
-            .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))));
+            .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))))
+            .with_litter(SharedLitter::new(move || litter(named.as_deref())));
         let place = Place::of(std::env::var_os(METRICS_VARIABLE), &store);
         let store = with_state(store, place.as_ref());
         let stdout = io::stdout();
@@ -478,6 +480,12 @@ pub(super) fn event_rules(named: Option<&Path>) -> LenientRules {
         (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => LenientRules::default(),
         (None, _) => EventRules::load_lenient(Path::new(SYSTEM_POLICY)),
     }
+}
+
+/// What is passed over of other programs, by the policy. Of one that cannot be read, and that
+/// the commands which need it refuse, nothing is taken: then less is passed over, not more.
+fn litter(named: Option<&Path>) -> Litter {
+    policy(named).map(|policy| policy.events.ignore).unwrap_or_default()
 }
 
 /// Random bytes.

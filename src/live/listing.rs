@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
@@ -42,6 +43,7 @@ pub struct Listing {
     oddities: Vec<Oddity>,
     more_oddities: u64,
     stopped_in: Option<NodeName>,
+    passed_over: Option<PathBuf>,
 }
 
 /// A type as names claim it. `written` is absent for words that `emit` would not write.
@@ -78,6 +80,11 @@ impl Listing {
     /// How many more such things there are, which are not named.
     pub fn more_oddities(&self) -> u64 {
         self.more_oddities
+    }
+
+    /// The first thing of other programs that was passed over in the day's directory.
+    pub fn passed_over(&self) -> Option<&Path> {
+        self.passed_over.as_deref()
     }
 
     /// The last node of which files are listed, where there was no room for more; `None` when
@@ -152,6 +159,7 @@ impl Builder {
             oddities: Vec::new(),
             more_oddities: 0,
             stopped_in: None,
+            passed_over: None,
         };
         Self { listing, kind_numbers: HashMap::new(), bytes: 0, max_bytes, hidden: 0 }
     }
@@ -176,6 +184,11 @@ impl Builder {
         }
         self.hidden += usize::from(oddity.hides_events);
         self.listing.oddities.push(oddity);
+    }
+
+    /// Notes what is passed over: one of it is enough to say why a directory stays.
+    pub(super) fn passed_over(&mut self, path: impl FnOnce() -> PathBuf) {
+        self.listing.passed_over.get_or_insert_with(path);
     }
 
     /// Whether no further name has room.

@@ -5,7 +5,7 @@
 //! ended is in no record, so that comes from the metrics that they left. What cannot be found
 //! out is a finding, and the rest is told all the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -18,7 +18,7 @@ use super::rotate::{PlannedDay, RotateOptions};
 use super::{Context, Finding, is_future, prune, rotate};
 use crate::Result;
 use crate::archive::copies::only_copy_gone;
-use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName};
+use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName, catalogue};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FoundNote, NOTE};
 use crate::policy::Policy;
@@ -343,11 +343,14 @@ fn archived(
 ) {
     let holds = manifest.holds();
     status.archived.holds = holds.len() as u64;
-    let (any_hold, holds) = (!holds.is_empty(), Holds::of(archive, holds));
+    let holds = Holds::of(archive, holds);
+    let ids = holds.ids();
+    let without = if ids.is_empty() { HashSet::new() } else { catalogue::without(archive, &ids) };
     let mut held_days = BTreeSet::new();
     let mut calendar: BTreeMap<Date, CalendarDay> = BTreeMap::new();
     segments(manifest, &mut status.archived, &mut |name, record| {
-        let held = any_hold && holds.holding(name, record.sha256).is_some();
+        let is_without = record.sha256.is_some_and(|sha256| without.contains(&sha256));
+        let held = holds.seems_to_hold(name, is_without);
         if held {
             held_days.insert(name.date);
         }

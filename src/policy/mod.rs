@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 pub use keep::Keep;
 pub use quantity::{Span, SpanError};
 
-use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Severity, closest_type};
+use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Litter, Severity, closest_type};
 use crate::{Error, Result};
 
 /// The policy that holds when none is given.
@@ -160,6 +160,8 @@ pub struct EventRules {
     pub future: FutureRule,
     /// The largest event, in bytes.
     pub max_bytes: u64,
+    /// What is passed over of other programs, in the tree and wherever events are read from.
+    pub ignore: Litter,
 }
 
 /// What is done about events whose time is not here yet.
@@ -179,6 +181,7 @@ impl Default for EventRules {
             types: Vec::new(),
             future: FutureRule::Warn,
             max_bytes: 1 << 20,
+            ignore: Litter::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     AuditRules, Class, EventRules, FutureRule, InvalidRule, Keep, MinFree, PolicyError,
     RemoteRules, RetainRules, RotateRules, UnknownTypes,
 };
-use crate::event::{EventType, MAX_EVENT_BYTES, NodeName, Severity};
+use crate::event::{EventType, Litter, MAX_EVENT_BYTES, NodeName, Pattern, Severity, shown};
 
 /// The longest that `keep_live` may be; more is surely a slip.
 const MAX_KEEP_LIVE: u64 = 10 * 365 * 86_400;
@@ -306,6 +306,14 @@ fn events(table: &Table<'_>) -> Result<EventRules, PolicyError> {
         rules.max_bytes = size(value.text(expected)?)
             .filter(|size| (1 << 10..=MAX_EVENT_BYTES).contains(size))
             .ok_or_else(|| value.wrong(expected))?;
+    }
+    if let Some(value) = table.get("ignore") {
+        let texts = value.texts("a list of patterns for names, such as [\"*.bak\"]")?;
+        let patterns = texts.into_iter().map(|text| {
+            Pattern::parse(text)
+                .map_err(|why| value.error(format!("ignore: \"{}\" {why}", shown(text))))
+        });
+        rules.ignore = Litter::with(patterns.collect::<Result<_, _>>()?);
     }
     table.finish()?;
     Ok(rules)

@@ -196,6 +196,9 @@ pub struct Query {
     pub day_by_day: bool,
     /// Only this machine's own archive, and not those of other hosts that are mirrored in it.
     pub own_only: bool,
+    /// Reads the manifest itself, and none of the files that only spare time: for what must
+    /// miss nothing, also while one of them is damaged or forged.
+    pub by_manifest: bool,
 }
 
 impl Query {

@@ -35,6 +35,8 @@ pub use row::FoundEvent;
 pub(crate) use row::{bounds, clamp};
 pub use stream::EventStream;
 
+use crate::archive::ArchiveDir;
+use crate::event::SharedLitter;
 use crate::fs;
 use crate::live::LiveTree;
 use crate::segment::Fetch;
@@ -54,6 +56,7 @@ pub struct Store {
     elsewhere: Option<Arc<dyn Fetch>>,
     state: Option<Arc<dyn Remembers>>,
     takes_any: bool,
+    litter: SharedLitter,
 }
 
 impl Store {
@@ -62,7 +65,14 @@ impl Store {
     pub fn new(root: impl Into<PathBuf>, archive: Option<PathBuf>) -> Self {
         let root = root.into();
         let archive = archive.unwrap_or_else(|| Self::default_archive(&root));
-        Self { root, archive, elsewhere: None, state: None, takes_any: false }
+        Self {
+            root,
+            archive,
+            elsewhere: None,
+            state: None,
+            takes_any: false,
+            litter: SharedLitter::default(),
+        }
     }
 
     /// The same, with somebody who fetches what of the archive lies elsewhere. Nothing is
@@ -91,6 +101,18 @@ impl Store {
     /// Whether the archive that is there is the tree's, whatever was before.
     pub(crate) fn takes_any(&self) -> bool {
         self.takes_any
+    }
+
+    /// The same, with another list of what is passed over.
+    #[must_use]
+    pub fn with_litter(mut self, litter: SharedLitter) -> Self {
+        self.litter = litter;
+        self
+    }
+
+    /// The names of other programs that are passed over.
+    pub fn litter(&self) -> &SharedLitter {
+        &self.litter
     }
 
     /// The archive that belongs to an event root when none is named.
@@ -157,12 +179,16 @@ impl Store {
 
     /// The live tree, if its root exists.
     pub fn live(&self) -> Result<Option<LiveTree>> {
-        LiveTree::open(&self.root)
+        Ok(LiveTree::open(&self.root)?.map(|live| live.with_litter(self.litter.clone())))
     }
 
     /// The live tree, made when missing.
     pub fn create_live(&self) -> Result<LiveTree> {
-        LiveTree::create(&self.root)
+        Ok(LiveTree::create(&self.root)?.with_litter(self.litter.clone()))
+    }
+
+    fn equipped(&self, archive: ArchiveDir) -> ArchiveDir {
+        archive.with_elsewhere(self.elsewhere.clone()).with_litter(self.litter.clone())
     }
 
     /// The events that a query asks for, in its order.

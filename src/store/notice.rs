@@ -182,6 +182,7 @@ pub struct Notices {
     invalid: u64,
     conflicts: u64,
     lacking: Lacking,
+    passed_over: u64,
 }
 
 /// The days of an answer that may lack events.
@@ -271,6 +272,16 @@ impl Notices {
         self.lacking.any
             || self.lacking.days.contains(&date)
             || self.away.as_ref().is_some_and(|away| away.days.contains(&date))
+    }
+
+    /// Counts what was passed over of other programs.
+    pub(super) fn pass_over(&mut self, number: u64) {
+        self.passed_over = self.passed_over.max(number);
+    }
+
+    /// Files and directories of other programs that were passed over so far.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
     }
 
     /// Files so far that are no events, shown or not.

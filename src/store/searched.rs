@@ -35,11 +35,12 @@ impl Searched {
         query: &Query,
     ) -> Result<Self> {
         let overview = match &archive {
+            Some(archive) if query.by_manifest => Overview::of_archive(archive)?,
             Some(archive) => Overview::load(archive)?,
             None => Overview::default(),
         };
         let without = match &archive {
-            Some(archive) if !query.filter.correlation_ids.is_empty() => {
+            Some(archive) if !query.by_manifest && !query.filter.correlation_ids.is_empty() => {
                 catalogue::without(archive, &query.filter.correlation_ids)
             }
             _ => HashSet::new(),

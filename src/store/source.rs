@@ -204,6 +204,7 @@ impl Reading {
             for oddity in listing.oddities() {
                 notices.odd(oddity);
             }
+            notices.pass_over(live.passed_over());
             if !listing.is_empty() {
                 let listing = Arc::new(listing);
                 self.listings.retain(|other| other.strong_count() > 0);

@@ -30,6 +30,7 @@ mod inspect;
 mod list;
 mod list_foreign;
 mod list_output;
+mod litter;
 mod log;
 mod manifest;
 #[cfg(feature = "mcp")]

@@ -10,8 +10,10 @@ mod common;
 mod support;
 
 mod burden;
+mod derived;
 mod emit_goes_on;
 mod expiry;
 mod layout;
+mod lock;
 mod note;
 mod staging;

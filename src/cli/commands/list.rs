@@ -111,6 +111,7 @@ impl Args {
             },
             day_by_day: false,
             own_only: false,
+            by_manifest: false,
         };
         let mut printer = Printer::new(format);
         if self.follow || self.after.is_some() || self.cursor_file.is_some() {

@@ -184,5 +184,8 @@ fn print(
     session.flush()?;
     name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
+    for remark in &report.remarks {
+        session.remark_of(Some(&remark.path), &remark.to_string());
+    }
     Ok(end_of_days(session, &report.findings, report.stopped, &report.left_days))
 }

@@ -156,6 +156,7 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         scope,
         day_by_day: false,
         own_only: false,
+        by_manifest: false,
     })?;
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
     let (mut last, mut left) = (None::<Cursor>, Left::nothing());

@@ -168,6 +168,7 @@ pub fn export(
         order: Order::Forward,
         scope: options.scope,
         day_by_day: true,
+        by_manifest: true,
         ..Query::default()
     })?;
     let outlet = Outlet::open(&options.target, options.format)?;

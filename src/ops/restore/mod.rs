@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName};
+use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName, derived};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::{Context, Finding, audit};
@@ -155,6 +155,7 @@ pub fn restore(
                 writer.append(record)?;
             }
             report.recovered = recovered;
+            derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
             let days = report.days.iter().filter(|day| day.restored > 0);
             let told = audit::Told {
                 events: days.clone().map(|day| day.restored).sum(),
@@ -298,6 +299,9 @@ fn restore_day<'a>(
             record,
             filter: &options.filter,
             work,
+            into_live: work
+                .filter(|_| matches!(options.target, Target::Live))
+                .map(|(live, _)| live),
             day: &mut *day,
             findings: &mut report.findings,
         };

@@ -306,7 +306,7 @@ fn append(target: &Target<'_>, records: Vec<NewRecord>, report: &mut SyncReport)
         return Ok(());
     };
     let lock = match archive.lock() {
-        Err(Error::Busy { path }) => {
+        Err(Error::Busy { path, .. }) => {
             report.remarks.push(Finding::new(
                 path.display().to_string(),
                 "another hlarchive is at work here, so the manifest was not told of this sync; \

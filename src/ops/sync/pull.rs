@@ -16,7 +16,7 @@ use super::remote::RemoteRoot;
 use super::rsync::{Ended, Listed, Rsync};
 use super::{SyncOptions, SyncReport, nothing_there};
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
-use crate::event::{EventPath, MAX_EVENT_BYTES};
+use crate::event::{EventPath, Litter, MAX_EVENT_BYTES};
 use crate::fs;
 use crate::live::LiveTree;
 use crate::ops::{Context, Finding};
@@ -34,8 +34,21 @@ const BYTES_TOGETHER: u64 = 256 << 20;
 /// The manifest's name in an archive.
 pub(super) const MANIFEST: &str = "manifest.jsonl";
 
-/// What begins with a dot is nobody's event.
-pub(super) const NO_DOTS: &str = "--exclude=.*";
+/// What rsync does not look into there: directories of other programs, of which some may be read
+/// by root alone. Whatever else is passed over is left out of what it lists.
+pub(super) const NO_LITTER: [&str; 11] = [
+    "--exclude=.*",
+    "--exclude=lost+found/",
+    "--exclude=@eaDir/",
+    "--exclude=@tmp/",
+    "--exclude=@Recycle/",
+    "--exclude=@Recently-Snapshot/",
+    "--exclude=#recycle/",
+    "--exclude=#snapshot/",
+    "--exclude=$RECYCLE.BIN/",
+    "--exclude=$Recycle.Bin/",
+    "--exclude=System Volume Information/",
+];
 
 /// Where fetched files wait.
 pub(super) struct Staging {
@@ -60,7 +73,7 @@ impl Staging {
         let lock = fs::open_dir(std::os::fd::AsFd::as_fd(&root), &name).map_err(failed)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(Errno::WOULDBLOCK) => Err(Error::Busy { path }),
+            Err(Errno::WOULDBLOCK) => Err(Error::Busy { path, holder: None }),
             Err(errno) => Err(failed(errno)),
         }
     }
@@ -104,7 +117,7 @@ pub(super) fn pull(
 ) -> Result<()> {
     let rsync = Rsync { remote: source, transport: &options.transport, progress };
     // First contact: until here nothing is changed.
-    let listed = rsync.list(&source.root, &[NO_DOTS])?;
+    let listed = rsync.list(&source.root, &NO_LITTER)?;
     let archive = destination.archive()?;
     let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
     let there = listed.is_some();
@@ -172,9 +185,11 @@ fn choose(
 ) -> Result<Choice> {
     let mut choice = Choice::default();
     let mut intake = target.intake();
+    let built_in = Litter::default();
+    let litter = target.live.map_or(&built_in, LiveTree::litter);
     let mut files: Vec<(EventPath, Listed)> = listed
         .into_iter()
-        .filter(|listed| listed.is_file)
+        .filter(|listed| listed.is_file && !litter.covers_file(Path::new(&listed.path)))
         .filter_map(|listed| Some((listed.path.parse().ok()?, listed)))
         .collect();
     files.sort_by(|a, b| (a.0.date, &a.0.node).cmp(&(b.0.date, &b.0.node)));

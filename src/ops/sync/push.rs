@@ -6,7 +6,7 @@
 
 use super::merge::{Offered, known_contents, offer_live, stop_if_asked};
 use super::outlet::Outlet;
-use super::pull::{NO_DOTS, fetch_manifest};
+use super::pull::{NO_LITTER, fetch_manifest};
 use super::remote::RemoteRoot;
 use super::rsync::Rsync;
 use super::{SyncOptions, SyncReport, nothing_there};
@@ -31,7 +31,7 @@ pub(super) fn push(
     }
     let rsync = Rsync { remote: destination, transport: &options.transport, progress };
     // Listed live first, and then the manifest, as all readers do.
-    let listed = rsync.list(&destination.root, &[NO_DOTS])?.unwrap_or_default();
+    let listed = rsync.list(&destination.root, &NO_LITTER)?.unwrap_or_default();
     let scratch = tempfile::Builder::new()
         .prefix("hlarchive-sync-")
         .tempdir_in(&options.scratch)

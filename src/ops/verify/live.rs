@@ -80,6 +80,7 @@ pub(super) fn verify_live(
         progress.advance(1);
     }
     progress.end();
+    report.passed_over = live.passed_over();
     Ok(())
 }
 
