@@ -263,7 +263,9 @@ impl LiveTree {
         let failed = |errno| Error::io(self.root.join(&day_name), "read", errno);
         fs::read_dir(day.as_fd(), &mut |name, file_type| {
             let node = name.to_str().ok().and_then(|name| name.parse::<NodeName>().ok());
-            if let (Some(node), FileType::Directory) = (node, file_type) {
+            if let (Some(node), FileType::Directory) = (node, file_type)
+                && !self.litter().covers(Place::Node, node.as_str())
+            {
                 nodes.push(node);
             }
         })
@@ -274,7 +276,8 @@ impl LiveTree {
                 let Some(name) = name.to_str().ok().filter(|name| !name.starts_with('.')) else {
                     return;
                 };
-                let is_file = file_type == FileType::RegularFile;
+                let is_file =
+                    file_type == FileType::RegularFile && !self.litter().covers(Place::Event, name);
                 match EventName::parse(name) {
                     Some(parts) if is_file && parts.timestamp.date() != date => {
                         stray(Some(parts.timestamp));

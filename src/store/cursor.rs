@@ -88,10 +88,12 @@ mod tests {
             let node = if number % 2 == 0 { "nas" } else { "pi4" };
             let folder = root.join(format!("2026-05-{day}")).join(node);
             fs::create_dir_all(&folder).unwrap();
+            // Some names claim another day than that of the event and of its directory.
+            let claimed = if number % 11 == 0 { 1 + number % 28 } else { day };
             let second = number / 4 % 60;
             fs::write(
                 folder.join(format!(
-                    "202605{day}T0000{second:02}Z_node_online_0196d8a2-0000-7000-8000-0000000000\
+                    "202605{claimed:02}T0000{second:02}Z_node_online_0196d8a2-0000-7000-8000-0000000000\
                      {number:02}.json"
                 )),
                 format!(

@@ -414,12 +414,12 @@ fn add_live_days(live: &LiveTree, dates: &[Date], query: &Query, days: &mut Days
 }
 
 /// Returns the places in time of a live file whose name claims an instant of another day, or
-/// none at all.
+/// none at all: near that instant or near its day, whichever its timestamp says.
 fn stray_span(date: Date, instant: Option<Timestamp>) -> (i64, i64) {
     let Some(instant) = instant else { return EVER };
     let (least, greatest) = bounds(date);
     let (from, to) = around(instant);
-    (from.min(greatest), to.max(least))
+    (from.min(least), to.max(greatest))
 }
 
 /// Returns where the timestamp may lie of a file whose name claims this instant.

@@ -9,6 +9,7 @@ use crate::archive::{
     ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, Stranger, overview,
 };
 use crate::event::{EventHead, Timestamp};
+use crate::ops::rotate::files;
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::segment::{SegmentReader, SegmentSummary, check};
@@ -179,11 +180,11 @@ fn gather_misfiled(
         }
         for member in reader.read_frame(number)?.members() {
             let member = member?;
+            let path = member.path.to_path();
             if let Ok(head) = EventHead::parse(member.bytes)
-                && head.timestamp.date() != name.date
+                && let Some(reason) = files::misfiled(&path, &head)
             {
-                let reason = format!("its timestamp {} is not of this day", head.timestamp);
-                misfiled.push(Finding::new(member.path.to_path().to_string(), reason));
+                misfiled.push(Finding::new(path.to_string(), reason));
             }
         }
     }
