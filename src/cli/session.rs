@@ -1,7 +1,7 @@
 //! One run of the command: its flags, its streams, its clock.
 
 use std::ffi::OsString;
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use super::elsewhere;
 use super::exit::{self, Exit, Failure, stdout_failed};
 use super::log::{self, Level, Log};
 use super::metrics::{METRICS_VARIABLE, Measured, MetricsArgs, Place, State};
+use super::out::Out;
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
@@ -50,7 +51,7 @@ pub(super) struct Session {
     /// Colours for standard output.
     pub(super) paint: Paint,
     /// Standard output. Results only.
-    pub(super) out: BufWriter<Stdout>,
+    pub(super) out: Out,
     /// Standard error.
     pub(super) log: Log,
     /// The measuring of this run, if it is asked for.
@@ -77,12 +78,13 @@ impl Session {
             ColorWhen::Auto => Paint::new(stdout.is_terminal() && !no_color),
         };
         let log_format = global.log_format;
+        let out = Out::new(stdout, global.output);
         Self {
             global,
             store,
             now: now(),
             paint,
-            out: BufWriter::with_capacity(1 << 16, stdout),
+            out,
             log: log.with_format(log_format),
             words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
             is_unheard: false,
@@ -178,7 +180,12 @@ impl Session {
 
     /// Writes one line of results.
     pub(super) fn line(&mut self, text: &str) -> Result<(), Failure> {
-        self.tell(|out| out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")))
+        self.tell(|out| out.lines(text))
+    }
+
+    /// Writes one line that is the name of a file, for other programs.
+    pub(super) fn name(&mut self, name: &str) -> Result<(), Failure> {
+        self.tell(|out| out.exact(name.as_bytes()).and_then(|()| out.write_all(b"\n")))
     }
 
     /// Writes a report as one JSON object.
@@ -196,10 +203,7 @@ impl Session {
 
     /// Writes to standard output. A reader that went away ends the command, but no run that is
     /// measured: how that ended is for others to know.
-    fn tell(
-        &mut self,
-        write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>,
-    ) -> Result<(), Failure> {
+    fn tell(&mut self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<(), Failure> {
         if self.is_unheard {
             return Ok(());
         }

@@ -193,7 +193,7 @@ fn print(session: &mut Session, emitted: &Emitted, format: Format) -> Result<(),
         });
         session.line(&object.to_string())
     } else {
-        session.line(&file)
+        session.name(&file)
     }
 }
 

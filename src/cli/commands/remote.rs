@@ -294,7 +294,7 @@ fn print_verify(
     } else {
         let how = if report.read_whole { "read whole" } else { "by name and size" };
         for finding in &report.findings {
-            let line = session.paint.bad(&crate::cli::table::harmless(&finding.to_string()));
+            let line = session.paint.bad(&hlarchive::text::visible(&finding.to_string()));
             session.line(&line)?;
         }
         session.line(&format!(

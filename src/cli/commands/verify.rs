@@ -7,6 +7,7 @@ use hlarchive::ops::metrics::{Scope, of_verify};
 use hlarchive::ops::sign::Witness;
 use hlarchive::ops::verify::{Depth, VerifyOptions, VerifyReport, verify};
 use hlarchive::segment::Sha256Hash;
+use hlarchive::text::visible;
 
 use super::{bytes, count};
 use crate::cli::args::{Format, dates};
@@ -14,7 +15,6 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
-use crate::cli::table::harmless;
 
 /// Prove that nothing was lost or altered, or name what was
 #[derive(Debug, clap::Args)]
@@ -144,11 +144,11 @@ fn print(
         session.json(report)?;
     } else {
         for finding in &report.findings {
-            let line = session.paint.bad(&harmless(&finding.to_string()));
+            let line = session.paint.bad(&visible(&finding.to_string()));
             session.line(&line)?;
         }
         for remark in &report.remarks {
-            session.line(&format!("(remark) {}", harmless(&remark.to_string())))?;
+            session.line(&format!("(remark) {}", visible(&remark.to_string())))?;
         }
         let mut parts = Vec::new();
         if options.archive {
