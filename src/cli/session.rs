@@ -1,5 +1,6 @@
 //! One run of the command: its flags, its streams, its clock.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -14,6 +15,7 @@ use hlarchive::ops::metrics::{Gauge, Scope};
 use hlarchive::policy::Policy;
 use hlarchive::remote::Lazy;
 use hlarchive::store::{Notice, Notices, Store};
+use hlarchive::text::without_secrets;
 
 use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
@@ -28,6 +30,9 @@ const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
 
 /// The variable that names the event tree.
 const ROOT_VARIABLE: &str = "HLARCHIVE_ROOT";
+
+/// Flags whose values may carry secrets: the environment of a remote shell, an event's payload.
+const SECRETIVE: [&str; 2] = ["--ssh", "--payload"];
 
 /// Remarks of one kind that are shown without `--verbose`.
 const FEW_NOTICES: u64 = 10;
@@ -158,7 +163,8 @@ impl Session {
         archive.map(|archive| archive.to_string_lossy().into_owned())
     }
 
-    /// The command line as it was typed, cut to a length that fits a record.
+    /// The command line as it was typed, without what may be a secret, cut to a length that
+    /// fits a record.
     pub(super) fn command(&self) -> String {
         const MOST: usize = 500;
         let mut words = self.words.iter();
@@ -167,9 +173,9 @@ impl Session {
             .and_then(|path| Path::new(path).file_name())
             .map_or_else(|| "hlarchive".to_owned(), |name| name.to_string_lossy().into_owned());
         let mut command = program;
-        for word in words {
+        for word in without_values(words) {
             command.push(' ');
-            command.push_str(word);
+            command.push_str(&without_secrets(&word));
         }
         if let Some((at, _)) = command.char_indices().nth(MOST) {
             command.truncate(at);
@@ -388,6 +394,25 @@ impl Session {
             self.warn(&sentence);
         }
     }
+}
+
+/// The words without the values of flags that may carry secrets: records stay for ever.
+fn without_values<'a>(mut words: impl Iterator<Item = &'a String>) -> Vec<Cow<'a, str>> {
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        let flag = SECRETIVE.iter().find(|flag| {
+            word.strip_prefix(**flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        });
+        match flag {
+            Some(flag) if word == flag => {
+                kept.push(Cow::Borrowed(word.as_str()));
+                kept.extend(words.next().map(|_| Cow::Borrowed("…")));
+            }
+            Some(flag) => kept.push(Cow::Owned(format!("{flag}=…"))),
+            None => kept.push(Cow::Borrowed(word.as_str())),
+        }
+    }
+    kept
 }
 
 fn nowhere(store: &Store) -> String {

@@ -16,7 +16,7 @@ impl Bucket {
         Err(Error::Refused(format!(
             "{}: this hlarchive was built without object storage; build it with \"cargo build \
              --release --features remote\"",
-            place.url
+            crate::text::without_secrets(&place.url)
         )))
     }
 }
