@@ -475,3 +475,20 @@ pub(super) fn now() -> Timestamp {
 pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values_that_may_be_secret_are_left_out() {
+        for (typed, kept) in [
+            ("sync a --ssh X b", "sync a --ssh … b"),
+            ("sync --ssh=X a", "sync --ssh=… a"),
+            ("emit t --payload X --payload=X", "emit t --payload … --payload=…"),
+            ("sync --ssh", "sync --ssh"),
+            ("verify --sshx X --ssl", "verify --sshx X --ssl"),
+        ] {
+            let words: Vec<String> = typed.split(' ').map(str::to_owned).collect();
+            assert_eq!(super::without_values(words.iter()).join(" "), kept);
+        }
+    }
+}

@@ -13,4 +13,5 @@ mod burden;
 mod expiry;
 mod layout;
 mod note;
+mod output;
 mod staging;
