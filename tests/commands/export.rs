@@ -319,8 +319,7 @@ fn a_bucket_needs_a_program_that_was_built_with_object_storage() {
 #[test]
 fn formulas_stay_in_csv_and_get_an_apostrophe_where_that_is_asked_for() {
     let lab = Lab::new();
-    let line = EVENT.line().replace("mosquitto", "=HYPERLINK(1)");
-    lab.write(&EVENT.path(), line);
+    Event { service: "=HYPERLINK(1)", ..EVENT }.write(&lab);
     let file = |to: &str, flags: &[&str]| {
         let words = ["export", "--format", "csv", "--to", to];
         lab.ok(words.iter().chain(flags));
