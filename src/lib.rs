@@ -54,6 +54,7 @@ pub mod progress;
 pub mod remote;
 pub mod segment;
 pub mod store;
+pub mod text;
 pub mod views;
 
 pub use error::{Error, Result};

@@ -10,11 +10,11 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use hlarchive::Error;
 use hlarchive::store::Notice;
+use hlarchive::text::{json, visible, without_priority};
 use serde::Serialize;
 
 use super::exit::Exit;
 use super::session;
-use super::table::harmless;
 
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -131,7 +131,7 @@ impl Log {
                 self.object(level, message, path, None);
             }
             LogFormat::Text => {
-                self.lines(level, &format!("{}{}", level.introduction(), harmless(message)));
+                self.lines(level, &format!("{}{}", level.introduction(), visible(message)));
             }
         }
     }
@@ -144,7 +144,7 @@ impl Log {
         } else if as_object {
             let object =
                 serde_json::json!({ "error": { "code": exit.code(), "message": message } });
-            self.lines(Level::Error, &object.to_string());
+            self.lines(Level::Error, &json(&object.to_string()));
         } else {
             self.say(Level::Error, message, path);
         }
@@ -156,7 +156,7 @@ impl Log {
         let time = session::now().to_string();
         let line = Line { time, level, message, command, path, exit_code };
         // Texts and numbers always become JSON.
-        self.lines(level, &serde_json::to_string(&line).unwrap_or_default());
+        self.lines(level, &json(&serde_json::to_string(&line).unwrap_or_default()));
     }
 
     /// Writes text of one or several lines, each with its priority where that is wanted, in
@@ -167,7 +167,7 @@ impl Log {
             if self.is_journal {
                 out.push_str(level.priority());
             }
-            out.push_str(line);
+            out.push_str(&without_priority(&visible(line)));
             out.push('\n');
         }
         // Nothing can be done when even this fails.

@@ -14,6 +14,7 @@ mod manual;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod metrics;
+mod out;
 mod output;
 mod progress;
 mod roff;

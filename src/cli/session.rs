@@ -1,7 +1,8 @@
 //! One run of the command: its flags, its streams, its clock.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use hlarchive::ops::{Context, user_name};
 use hlarchive::policy::{EventRules, LenientRules, Policy};
 use hlarchive::remote::Lazy;
 use hlarchive::store::{Notice, Notices, Store};
+use hlarchive::text::without_secrets;
 
 use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
@@ -22,12 +24,16 @@ use super::elsewhere;
 use super::exit::{self, Exit, Failure, stdout_failed};
 use super::log::{self, Level, Log};
 use super::metrics::{METRICS_VARIABLE, Measured, MetricsArgs, Place, State};
+use super::out::Out;
 
 /// Where the policy of a machine lies.
 const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
 
 /// The variable that names the event tree.
 const ROOT_VARIABLE: &str = "HLARCHIVE_ROOT";
+
+/// Flags whose values may carry secrets: the environment of a remote shell, an event's payload.
+const SECRETIVE: [&str; 2] = ["--ssh", "--payload"];
 
 /// Remarks of one kind that are shown without `--verbose`.
 const FEW_NOTICES: u64 = 10;
@@ -51,7 +57,7 @@ pub(super) struct Session {
     /// Colours for standard output.
     pub(super) paint: Paint,
     /// Standard output. Results only.
-    pub(super) out: BufWriter<Stdout>,
+    pub(super) out: Out,
     /// Standard error.
     pub(super) log: Log,
     /// The measuring of this run, if it is asked for.
@@ -80,12 +86,13 @@ impl Session {
             ColorWhen::Auto => Paint::new(stdout.is_terminal() && !no_color),
         };
         let log_format = global.log_format;
+        let out = Out::new(stdout, global.output);
         Self {
             global,
             store,
             now: now(),
             paint,
-            out: BufWriter::with_capacity(1 << 16, stdout),
+            out,
             log: log.with_format(log_format),
             words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
             is_unheard: false,
@@ -208,7 +215,8 @@ impl Session {
         archive.map(|archive| archive.to_string_lossy().into_owned())
     }
 
-    /// The command line as it was typed, cut to a length that fits a record.
+    /// The command line as it was typed, without what may be a secret, cut to a length that
+    /// fits a record.
     pub(super) fn command(&self) -> String {
         const MOST: usize = 500;
         let mut words = self.words.iter();
@@ -217,9 +225,9 @@ impl Session {
             .and_then(|path| Path::new(path).file_name())
             .map_or_else(|| "hlarchive".to_owned(), |name| name.to_string_lossy().into_owned());
         let mut command = program;
-        for word in words {
+        for word in without_values(words) {
             command.push(' ');
-            command.push_str(word);
+            command.push_str(&without_secrets(&word));
         }
         if let Some((at, _)) = command.char_indices().nth(MOST) {
             command.truncate(at);
@@ -230,7 +238,12 @@ impl Session {
 
     /// Writes one line of results.
     pub(super) fn line(&mut self, text: &str) -> Result<(), Failure> {
-        self.tell(|out| out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")))
+        self.tell(|out| out.lines(text))
+    }
+
+    /// Writes one line that is the name of a file, for other programs.
+    pub(super) fn name(&mut self, name: &str) -> Result<(), Failure> {
+        self.tell(|out| out.exact(name.as_bytes()).and_then(|()| out.write_all(b"\n")))
     }
 
     /// Writes a report as one JSON object.
@@ -248,10 +261,7 @@ impl Session {
 
     /// Writes to standard output. A reader that went away ends the command, but no run that is
     /// measured: how that ended is for others to know.
-    fn tell(
-        &mut self,
-        write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>,
-    ) -> Result<(), Failure> {
+    fn tell(&mut self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<(), Failure> {
         if self.is_unheard {
             return Ok(());
         }
@@ -438,6 +448,25 @@ impl Session {
     }
 }
 
+/// The words without the values of flags that may carry secrets: records stay for ever.
+fn without_values<'a>(mut words: impl Iterator<Item = &'a String>) -> Vec<Cow<'a, str>> {
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        let flag = SECRETIVE.iter().find(|flag| {
+            word.strip_prefix(**flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        });
+        match flag {
+            Some(flag) if word == flag => {
+                kept.push(Cow::Borrowed(word.as_str()));
+                kept.extend(words.next().map(|_| Cow::Borrowed("…")));
+            }
+            Some(flag) => kept.push(Cow::Owned(format!("{flag}=…"))),
+            None => kept.push(Cow::Borrowed(word.as_str())),
+        }
+    }
+    kept
+}
+
 fn nowhere(store: &Store) -> String {
     format!(
         "there is neither an event tree here nor an archive at {}; name them with --root and \
@@ -536,4 +565,21 @@ pub(super) fn built() -> Timestamp {
 /// This machine's name.
 pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values_that_may_be_secret_are_left_out() {
+        for (typed, kept) in [
+            ("sync a --ssh X b", "sync a --ssh … b"),
+            ("sync --ssh=X a", "sync --ssh=… a"),
+            ("emit t --payload X --payload=X", "emit t --payload … --payload=…"),
+            ("sync --ssh", "sync --ssh"),
+            ("verify --sshx X --ssl", "verify --sshx X --ssl"),
+        ] {
+            let words: Vec<String> = typed.split(' ').map(str::to_owned).collect();
+            assert_eq!(super::without_values(words.iter()).join(" "), kept);
+        }
+    }
 }

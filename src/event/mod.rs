@@ -26,6 +26,8 @@ pub use node::NodeName;
 pub use severity::Severity;
 pub use timestamp::Timestamp;
 
+pub use crate::text::shown;
+
 /// The largest event file that is read or written, in bytes. A larger file is never
 /// an event of this format: it stays where it is and is named.
 pub const MAX_EVENT_BYTES: u64 = 64 << 20;
@@ -43,13 +45,3 @@ impl Malformed {
 }
 
 serde_as_text!(Date: "a day", Timestamp: "a timestamp");
-
-/// Text as it may be shown in a message: control characters escaped, long ones cut.
-pub fn shown(text: &str) -> String {
-    const MOST: usize = 80;
-    let mut out: String = text.chars().take(MOST).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MOST).is_some() {
-        out.push('…');
-    }
-    out
-}

@@ -9,7 +9,8 @@ use super::{
     AuditRules, Class, EventRules, FutureRule, InvalidRule, Keep, MinFree, PolicyError,
     RemoteRules, RetainRules, RotateRules, UnknownTypes,
 };
-use crate::event::{EventType, Litter, MAX_EVENT_BYTES, NodeName, Pattern, Severity, shown};
+use crate::event::{EventType, Litter, MAX_EVENT_BYTES, NodeName, Pattern, Severity};
+use crate::text::without_secrets;
 
 /// The longest that `keep_live` may be; more is surely a slip.
 const MAX_KEEP_LIVE: u64 = 10 * 365 * 86_400;
@@ -94,6 +95,15 @@ fn remote(table: &Table<'_>) -> Result<Option<RemoteRules>, PolicyError> {
     if let Some(value) = table.get("url") {
         let expected = "s3://BUCKET/PREFIX, or file:///DIRECTORY";
         let url = value.text(expected)?;
+        // What may be a secret is not shown either.
+        let is_file = url.starts_with("file:///");
+        if !is_file && (url.contains('@') || without_secrets(url) != url) {
+            return Err(value.error(
+                "the url has a user, a password or a query; a policy is no place for secrets: \
+                 credentials come from the AWS variables and files, and the url is \
+                 s3://BUCKET/PREFIX",
+            ));
+        }
         let place = url.strip_prefix("s3://").or(url.strip_prefix("file:///"));
         if !place.is_some_and(|place| place.starts_with(|c: char| c.is_ascii_alphanumeric())) {
             return Err(value.wrong(expected));
@@ -310,8 +320,9 @@ fn events(table: &Table<'_>) -> Result<EventRules, PolicyError> {
     if let Some(value) = table.get("ignore") {
         let texts = value.texts("a list of patterns for names, such as [\"*.bak\"]")?;
         let patterns = texts.into_iter().map(|text| {
-            Pattern::parse(text)
-                .map_err(|why| value.error(format!("ignore: \"{}\" {why}", shown(text))))
+            Pattern::parse(text).map_err(|why| {
+                value.error(format!("ignore: \"{}\" {why}", crate::event::shown(text)))
+            })
         });
         rules.ignore = Litter::with(patterns.collect::<Result<_, _>>()?);
     }

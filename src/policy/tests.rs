@@ -54,6 +54,26 @@ fn what_nobody_said_of_keeping_is_no_promise() {
 }
 
 #[test]
+fn an_address_with_a_secret_is_refused_and_the_secret_is_not_named() {
+    for url in [
+        "s3://key:geheim@bucket/events",
+        "s3://geheim@bucket",
+        "s3://bucket/events?X-Amz-Signature=geheim",
+        "https://key:geheim@nas:9000/bucket",
+        "key:geheim@bucket",
+        "s3://key:ge/heim@bucket",
+    ] {
+        let text = format!("version = 1\n[remote]\nurl = \"{url}\"");
+        let error = Policy::parse(&text, "p.toml").unwrap_err().to_string();
+        assert!(error.starts_with("p.toml:3: the url has a user, a password"), "{error}");
+        assert!(!error.contains("heim"), "{error}");
+    }
+    for url in ["s3://bucket/events", "file:///mnt/nas@home/a?b"] {
+        Policy::parse(&format!("version = 1\n[remote]\nurl = \"{url}\""), "p.toml").unwrap();
+    }
+}
+
+#[test]
 fn each_mistake_is_named_with_its_line_and_a_way_out() {
     let class = "version = 1\n[[retain.class]]\n";
     let cases = [

@@ -14,7 +14,7 @@ impl Bucket {
     /// Says what is missing.
     pub fn open(place: &Place, _cache: Option<Cache>) -> Result<Self> {
         Err(Error::NotBuilt {
-            what: place.url.clone(),
+            what: crate::text::without_secrets(&place.url).into_owned(),
             part: "object storage",
             feature: "remote",
             otherwise: "",

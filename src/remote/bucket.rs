@@ -21,6 +21,7 @@ use super::directory::Directory;
 use super::failure::as_io;
 use super::{Cache, Object, Place};
 use crate::segment::{Fetch, Piece, SegmentBytes, are_frames};
+use crate::text::without_secrets;
 use crate::{Error, Result};
 
 /// Objects above this size are sent in parts, and read in parts.
@@ -52,6 +53,13 @@ impl Bucket {
     /// Gets ready; nothing is sent yet. A directory must be there.
     pub fn open(place: &Place, cache: Option<Cache>) -> Result<Self> {
         let url = place.url.trim_end_matches('/').to_owned();
+        if without_secrets(&url) != url {
+            return Err(Error::Usage(
+                "the address has a user, a password or a query; credentials come from the AWS \
+                 variables and files, and the address is s3://BUCKET/PREFIX"
+                    .to_owned(),
+            ));
+        }
         let (store, prefix) = if let Some(path) = url.strip_prefix("file://") {
             (Backend::Directory(Directory::open(Path::new(path))?), "")
         } else if let Some(rest) = url.strip_prefix("s3://") {

@@ -84,8 +84,11 @@ fn reason(error: &object_store::Error) -> String {
     {
         words = message.to_owned();
     }
-    let mut line: String =
-        words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
+    let mut line: String = crate::text::without_secrets(&words)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MOST)
+        .collect();
     line.truncate(line.trim_end().len());
     line
 }

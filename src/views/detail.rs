@@ -66,16 +66,8 @@ fn part(key: &str, raw: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars().take(LONGEST + 1) {
-        if c.is_control()
-            || matches!(u32::from(c), 0x200e | 0x200f | 0x202a..=0x202e | 0x2066..=0x2069)
-        {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
+    let mut out = String::with_capacity(text.len().min(4 * LONGEST));
+    text.chars().take(LONGEST + 1).for_each(|c| crate::text::push(c, &mut out));
     out
 }
 

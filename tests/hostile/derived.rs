@@ -25,7 +25,7 @@ fn lab() -> Lab {
     let archive = ArchiveDir::open(&lab.archive()).unwrap().unwrap();
     let lock = archive.lock().unwrap();
     let now = NOW.parse().unwrap();
-    let by = By { user: "u".into(), host: "h".into(), command: "c".into() };
+    let by = By { user: "u".into(), host: "h".into(), command: "c".into(), sudo_user: None };
     let (mut writer, _) = ManifestWriter::open(&archive, &lock, now, &by).unwrap();
     for _ in 0..260 {
         writer.append(NewRecord::new(now, Op::Conflict)).unwrap();

@@ -16,5 +16,6 @@ mod expiry;
 mod layout;
 mod lock;
 mod note;
+mod output;
 mod staging;
 mod sync;

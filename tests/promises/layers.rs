@@ -8,34 +8,41 @@ use std::fs;
 use std::path::Path;
 
 /// Each room and those that it may use, itself left out. What is not listed is no room.
-const ROOMS: [(&str, &[&str]); 13] = [
-    ("event", &["error"]),
-    ("segment", &["event", "fs", "error", "progress"]),
-    ("live", &["event", "fs", "error", "progress"]),
-    ("archive", &["segment", "event", "fs", "error", "progress"]),
-    ("policy", &["event", "fs", "error", "progress"]),
-    ("store", &["live", "archive", "policy", "segment", "event", "fs", "error", "progress"]),
-    ("remote", &["segment", "fs", "error"]),
+const ROOMS: [(&str, &[&str]); 14] = [
+    ("event", &["error", "text"]),
+    ("segment", &["event", "fs", "error", "progress", "text"]),
+    ("live", &["event", "fs", "error", "progress", "text"]),
+    ("archive", &["segment", "event", "fs", "error", "progress", "text"]),
+    ("policy", &["event", "fs", "error", "progress", "text"]),
+    (
+        "store",
+        &["live", "archive", "policy", "segment", "event", "fs", "error", "progress", "text"],
+    ),
+    ("remote", &["segment", "fs", "error", "text"]),
     (
         "ops",
         &[
             "store", "live", "archive", "policy", "remote", "segment", "event", "fs", "error",
-            "progress",
+            "progress", "text",
         ],
     ),
     (
         "views",
-        &["store", "live", "archive", "policy", "segment", "event", "fs", "error", "progress"],
+        &[
+            "store", "live", "archive", "policy", "segment", "event", "fs", "error", "progress",
+            "text",
+        ],
     ),
     ("fs", &["error"]),
     ("error", &[]),
+    ("text", &[]),
     ("progress", &["error"]),
     // The command is a crate of its own and sees what is public: everything may be used.
     (
         "cli",
         &[
             "ops", "views", "store", "live", "archive", "policy", "remote", "segment", "event",
-            "error", "progress",
+            "error", "progress", "text",
         ],
     ),
 ];

@@ -289,7 +289,7 @@ fn print(session: &mut Session, emitted: &Emitted, format: Format) -> Result<(),
         });
         session.line(&object.to_string())
     } else {
-        session.line(&file.unwrap_or_default())
+        session.name(&file.unwrap_or_default())
     }
 }
 

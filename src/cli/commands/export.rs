@@ -24,7 +24,8 @@ Examples:
 
 Without filters it is the whole history, live and archived. Each day and node becomes one file, \
 DIR/date=2026-05-16/node=pi4/part-0.parquet, as DuckDB, DataFusion and PyArrow read it. \
-Nothing that exists is overwritten. Endpoint and credentials of a bucket come from the usual AWS \
+Nothing that exists is overwritten. CSV has values as they are: a spreadsheet may run what begins \
+with =, +, - or @, so give it files made with --escape-formulas. Endpoint and credentials of a bucket come from the usual AWS \
 variables and files.
 
 Exit codes:
@@ -50,6 +51,9 @@ pub(in crate::cli) struct Args {
     /// Also export days of which not all events can be read
     #[arg(long)]
     partial: bool,
+    /// Put ' before CSV values that begin as a formula: = + - @
+    #[arg(long)]
+    escape_formulas: bool,
     /// Plain files alone
     #[arg(long)]
     live_only: bool,
@@ -74,6 +78,9 @@ enum Shape {
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
+        if self.escape_formulas && !matches!(self.format, Shape::Csv) {
+            return Err(Failure::usage("--escape-formulas is for --format csv"));
+        }
         let url = self.to.to_str().filter(|to| to.contains("://"));
         let bucket;
         let target = match (url, url.and_then(|url| url.strip_prefix("file://"))) {
@@ -95,7 +102,7 @@ impl Args {
             format: match self.format {
                 Shape::Parquet => ExportFormat::Parquet,
                 Shape::Ndjson => ExportFormat::Ndjson,
-                Shape::Csv => ExportFormat::Csv,
+                Shape::Csv => ExportFormat::Csv { escape_formulas: self.escape_formulas },
                 Shape::Cloudevents => ExportFormat::CloudEvents,
             },
             target,

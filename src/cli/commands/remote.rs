@@ -12,7 +12,6 @@ use crate::cli::elsewhere;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
-use crate::cli::table::harmless;
 
 /// Keep copies in object storage or on a NAS, and read them
 #[derive(Debug, clap::Args)]
@@ -295,7 +294,7 @@ fn print_verify(
     } else {
         let how = if report.read_whole { "read whole" } else { "by name and size" };
         for finding in &report.findings {
-            let line = session.paint.bad(&harmless(&finding.to_string()));
+            let line = session.paint.bad(&hlarchive::text::visible(&finding.to_string()));
             session.line(&line)?;
         }
         session.line(&format!(
@@ -364,7 +363,7 @@ fn print_rebuild(
             session.line(&format!("{segment}  taken up: no record named it"))?;
         }
         for line in believed(report) {
-            session.line(&harmless(&line))?;
+            session.line(&visible(&line))?;
         }
     }
     session.flush()?;

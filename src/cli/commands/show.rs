@@ -15,7 +15,7 @@ Examples:
   hlarchive show 0196d8a2-7c1a-7000-8000-0123456789ab
   hlarchive list --limit 1 -o path | xargs -n 1 hlarchive show
 
-The bytes are those of the file as it was written. With -o json the event is one line with _path \
+The bytes are those of the file as it was written; on a terminal \\uXXXX stands for what cannot be seen. With -o json the event is one line with _path \
 and, when it is archived, _segment.
 
 Exit codes:
@@ -33,8 +33,8 @@ impl Args {
         let format = session.format(&possible)?;
         let found = session.store.find(&Name::parse(&self.name)?)?;
         match format {
-            Format::Table => session.out.write_all(&found.bytes).map_err(stdout_failed)?,
-            Format::Path => session.line(&found.path.to_string())?,
+            Format::Table => session.out.exact(&found.bytes).map_err(stdout_failed)?,
+            Format::Path => session.name(&found.path.to_string())?,
             _ => {
                 if let Err(error) = found.head() {
                     return Err(hlarchive::Error::bad_event(

@@ -386,7 +386,7 @@ fn few(session: &mut Session, label: &str, lines: Vec<String>) -> Result<(), Fai
     let most = if session.global.verbose { usize::MAX } else { FEW };
     let beyond = lines.len().saturating_sub(most);
     for line in lines.into_iter().take(most) {
-        value(session, label, &crate::cli::table::harmless(&line))?;
+        value(session, label, &hlarchive::text::visible(&line))?;
     }
     if beyond > 0 {
         value(session, label, &format!("and {beyond} more (--verbose)"))?;

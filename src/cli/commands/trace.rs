@@ -150,7 +150,7 @@ impl<'a> Timeline<'a> {
                 }
                 Ok(())
             }
-            Format::Path => session.line(&event.path.to_string()),
+            Format::Path => session.name(&event.path.to_string()),
             Format::Ndjson => {
                 let mut line = Vec::new();
                 event.write_json(&mut line);

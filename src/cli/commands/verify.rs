@@ -8,6 +8,7 @@ use hlarchive::ops::metrics::{Scope, of_verify};
 use hlarchive::ops::sign::Witness;
 use hlarchive::ops::verify::{AfterHead, Depth, VerifyOptions, VerifyReport, verify};
 use hlarchive::segment::Sha256Hash;
+use hlarchive::text::visible;
 
 use super::{bytes, count};
 use crate::cli::args::{Format, dates};
@@ -15,7 +16,6 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
-use crate::cli::table::harmless;
 
 /// Prove that nothing was lost or altered, or name what was
 #[derive(Debug, clap::Args)]
@@ -165,7 +165,7 @@ fn later(records: &[AfterHead]) -> String {
         "; {} came after the head, and nobody vouches for {}: {}",
         count(records.len() as u64, "record"),
         if records.len() == 1 { "it" } else { "them" },
-        harmless(&ops.join(", "))
+        visible(&ops.join(", "))
     )
 }
 
@@ -179,14 +179,14 @@ fn print(
         session.json(report)?;
     } else {
         for finding in &report.findings {
-            let line = session.paint.bad(&harmless(&finding.to_string()));
+            let line = session.paint.bad(&visible(&finding.to_string()));
             session.line(&line)?;
         }
         for remark in report.remarks.iter().chain(&report.misfiled) {
-            session.line(&format!("(remark) {}", harmless(&remark.to_string())))?;
+            session.line(&format!("(remark) {}", visible(&remark.to_string())))?;
         }
         for record in report.after_head.iter().flatten().filter(|record| record.takes_away) {
-            session.line(&format!("(after the head) {}", harmless(&told(record))))?;
+            session.line(&format!("(after the head) {}", visible(&told(record))))?;
         }
         let mut parts = Vec::new();
         if options.archive {

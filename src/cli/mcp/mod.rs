@@ -9,6 +9,7 @@ mod attempts;
 mod call;
 mod emit;
 mod events;
+mod out;
 mod page;
 mod state;
 mod tools;
@@ -82,7 +83,8 @@ pub(super) fn serve(
 
 async fn run(server: Server) -> Result<Exit, Failure> {
     let broken = |text: String| Error::io("standard input", "read", std::io::Error::other(text));
-    match server.serve(rmcp::transport::stdio_pipes()).await {
+    let (input, output) = rmcp::transport::stdio_pipes();
+    match server.serve((input, out::Out::new(output))).await {
         // Nobody ever asked anything.
         Err(ServerInitializeError::ConnectionClosed(_)) => Ok(Exit::Done),
         Err(ServerInitializeError::TransportError { error, .. }) => {
@@ -166,5 +168,5 @@ fn told(text: String) -> CallToolResult {
 }
 
 fn failed(sentence: &str) -> CallToolResult {
-    CallToolResult::error(vec![ContentBlock::text(super::table::harmless(sentence))])
+    CallToolResult::error(vec![ContentBlock::text(hlarchive::text::visible(sentence))])
 }

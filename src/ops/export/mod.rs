@@ -45,7 +45,10 @@ pub enum ExportFormat {
     /// The lines that `list -o ndjson` prints.
     Ndjson,
     /// Comma-separated values, RFC 4180.
-    Csv,
+    Csv {
+        /// Puts an apostrophe before a value that a spreadsheet would take for a formula.
+        escape_formulas: bool,
+    },
     /// `CloudEvents` 1.0 in their JSON format, one a line.
     CloudEvents,
 }
@@ -56,7 +59,7 @@ impl ExportFormat {
         match self {
             Self::Parquet => "parquet",
             Self::Ndjson => "ndjson",
-            Self::Csv => "csv",
+            Self::Csv { .. } => "csv",
             Self::CloudEvents => "cloudevents.jsonl",
         }
     }
@@ -228,7 +231,7 @@ impl Rows {
         }
         let fields = Fields::of(event)?;
         match format {
-            ExportFormat::Csv => csv::row(&fields, out),
+            ExportFormat::Csv { escape_formulas } => csv::row(&fields, escape_formulas, out),
             ExportFormat::CloudEvents => cloudevents::line(event, &fields, out),
             ExportFormat::Ndjson | ExportFormat::Parquet => {
                 #[cfg(feature = "parquet")]

@@ -81,7 +81,7 @@ impl<'a> Parts<'a> {
         Ok(match self.format {
             ExportFormat::Parquet => parquet(file(), file())?,
             ExportFormat::Ndjson | ExportFormat::CloudEvents => Box::new(Lines::new(file())),
-            ExportFormat::Csv => {
+            ExportFormat::Csv { .. } => {
                 let mut lines = Lines::new(file());
                 csv::header(&mut lines.lines);
                 Box::new(lines)

@@ -4,8 +4,9 @@
 //! Laying out very many boxes takes Graphviz very long, so a long chain is shown by its
 //! beginning and its end.
 
-use super::{Chain, ChainEvent, offset, seen, span, verdict};
+use super::{Chain, ChainEvent, offset, span, verdict};
 use crate::event::Severity;
+use crate::text::visible;
 
 /// Events that are shown.
 const MOST: usize = 400;
@@ -93,7 +94,7 @@ fn quoted(lines: &[&str]) -> String {
         if number > 0 {
             out.push_str("\\n");
         }
-        for c in seen(line).chars() {
+        for c in visible(line).chars() {
             match c {
                 '"' => out.push_str("&quot;"),
                 '&' => out.push_str("&amp;"),

@@ -4,8 +4,9 @@
 //! end says that something failed. Mermaid itself limits a diagram's text to 50,000
 //! characters, so a long chain is shown by its beginning and its end.
 
-use super::{Chain, offset, seen, verdict};
+use super::{Chain, offset, verdict};
 use crate::event::Severity;
+use crate::text::visible;
 
 /// Events that are shown.
 const MOST: usize = 120;
@@ -65,7 +66,7 @@ pub fn mermaid(chain: &Chain) -> String {
 /// A text that is nothing but text to Mermaid: what is not plain stands as its number.
 fn label(text: &str) -> String {
     let mut out = String::new();
-    for c in seen(text).chars() {
+    for c in visible(text).chars() {
         let is_plain = c.is_alphanumeric()
             || matches!(c, ' ' | '.' | ',' | '_' | '-' | '+' | '=' | '/' | '(' | ')');
         let part = if is_plain { c.to_string() } else { format!("#{};", u32::from(c)) };

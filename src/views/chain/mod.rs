@@ -152,23 +152,6 @@ fn cut(text: &mut String, most: usize) {
     }
 }
 
-/// Whether a character could drive a terminal or turn the text around it: control
-/// characters, marks of direction, and what has no shape at all.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(u32::from(c), 0x61c | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f
-            | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe007f)
-}
-
-/// A text in which such characters stand as what they are.
-fn seen(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unseen(c) { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
-}
-
 /// Time in words: `1.250s`, `3m05s`, `2h07m`, `1d02h`.
 pub fn span(micros: i64) -> String {
     let seconds = micros / 1_000_000;

@@ -1,11 +1,11 @@
 //! Text that is nothing but text to a browser.
 
-use super::{is_unseen, seen};
+use crate::text::{is_unseen, visible};
 
 /// A text in the page: what could end it, begin something or turn it round stands escaped.
 pub(super) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in seen(text).chars() {
+    for c in visible(text).chars() {
         push(c, &mut out);
     }
     out

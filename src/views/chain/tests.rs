@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::text::is_unseen;
 
 fn chain(fields: &[(&str, &str)], payload: &str) -> Chain {
     let mut builder = ChainBuilder::new("run-1");
