@@ -100,7 +100,7 @@ fn what_came_after_a_signed_head_is_named_in_text_and_json() {
     assert_eq!(json(&lab.ok(VERIFY.iter().chain(&["-o", "json"])))["after_head"], json("[]"));
     assert!(json(&lab.ok(["verify", "-o", "json"]))["after_head"].is_null());
     lab.ok(["hold", "release", "3", "--reason", "nobody looks"]);
-    lab.ok(["prune", "--now", "2026-07-01T00:00:00Z", "--yes-really"]);
+    lab.ok(["prune", "--now", "2026-07-01T00:00:00Z", "--yes-really", "--shorten"]);
     lab.ok(["hold", "add", "2026-05-11", "--reason", "too late"]);
     for words in
         [&VERIFY[..], &["verify", "--head", &head], &["verify", "--quick", "--head", &head]]
