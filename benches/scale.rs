@@ -19,8 +19,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 
 use hlarchive::archive::{
-    ArchiveDir, By, Manifest, ManifestWriter, NewRecord, Op, SegmentName, catalogue, overview,
-    rebuild,
+    ArchiveDir, By, Manifest, ManifestWriter, NewRecord, Op, Replaced, SegmentName, catalogue,
+    overview, rebuild,
 };
 use hlarchive::segment::{SegmentOptions, SegmentWriter, Sha256Hash};
 use hlarchive::{Context, Date, Store, Timestamp};
@@ -123,7 +123,8 @@ fn make(store: &Store, segments: u64, ids: u64) {
         entries.write_all(&entry(sha256, ids, &mut random)).unwrap();
     }
     entries.flush().unwrap();
-    rebuild(&archive, &lock, now, Some(context.by.clone()), records, 1 << 50).unwrap();
+    let was = Replaced { origin: None, tree: None };
+    rebuild(&archive, &lock, now, Some(context.by.clone()), was, records, 1 << 50).unwrap();
     for file in std::fs::read_dir(archive.root()).unwrap().flatten() {
         if file.file_name().to_string_lossy().contains("replaced") {
             std::fs::remove_file(file.path()).unwrap();

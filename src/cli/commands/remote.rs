@@ -363,7 +363,7 @@ fn print_rebuild(
             session.line(&format!("{segment}  taken up: no record named it"))?;
         }
         for line in believed(report) {
-            session.line(&visible(&line))?;
+            session.line(&hlarchive::text::visible(&line))?;
         }
     }
     session.flush()?;
