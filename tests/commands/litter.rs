@@ -20,7 +20,7 @@ const FILES: [&str; 11] = [
     "notes~",
     "x.json~",
     "#x.json#",
-    ".hlarchive-archive",
+    ".hlarchive-noise",
     ".~lock.x.json#",
 ];
 

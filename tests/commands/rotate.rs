@@ -223,7 +223,7 @@ fn the_report_has_one_shape() {
                 "invalid": 0, "late": 0, "conflicts": 0, "event_bytes": bytes, "segment_bytes": size,
                 "already_archived": 0, "removed": 6, "left": 0,
             }],
-            "recovered": [], "findings": [], "stopped": false, "left_days": [],
+            "recovered": [], "findings": [], "remarks": [], "stopped": false, "left_days": [],
         })
     );
 }

@@ -105,13 +105,13 @@ fn what_came_after_a_signed_head_is_named_in_text_and_json() {
     for words in
         [&VERIFY[..], &["verify", "--head", &head], &["verify", "--quick", "--head", &head]]
     {
-        let told = lab.ok(words);
+        let (told, me) = (lab.ok(words), crate::common::me());
         for wanted in [
             "(after the head) record 4 of ",
-            ": release hold 3 on 2026-05-11, by tester@",
+            &format!(": release hold 3 on 2026-05-11, by {me}@"),
             " (nobody looks)\n",
-            ": prune 2026/2026-05-10.tar.zst, by tester@",
-            ": prune 2026/2026-05-11.tar.zst, by tester@",
+            &format!(": prune 2026/2026-05-10.tar.zst, by {me}@"),
+            &format!(": prune 2026/2026-05-11.tar.zst, by {me}@"),
             ": all is well; 4 records came after the head, and nobody vouches for them: 1 hold, \
              2 prune, 1 release\n",
         ] {

@@ -351,9 +351,16 @@ fn a_file_that_grows_while_it_is_sent_ends_the_transfer() {
     // The second connection fetches it; by then it is a large one, whatever was listed.
     let file = pair.peer.root().join(&path).display().to_string();
     let count = pair.machine.lab.path("scratch/count").display().to_string();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    // Made before: whatever the transfer starts may not write a file of that size itself.
+    let large = pair.machine.lab.path("scratch/large").display().to_string();
+    fs::File::create(&large).unwrap().set_len(1 << 30).unwrap();
+    for opened in [Path::new(&large), Path::new(&file).parent().unwrap()] {
+        fs::set_permissions(opened, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    fs::set_permissions(pair.machine.lab.path("scratch"), fs::Permissions::from_mode(0o777))
+        .unwrap();
     pair.shell(&format!(
-        "echo x >>{count}; if [ $(wc -l <{count}) -eq 2 ]; then truncate -s 1G {file}; fi\n\
+        "echo x >>{count}; if [ $(wc -l <{count}) -eq 2 ]; then mv {large} {file}; fi\n\
          exec sh -c \"$*\""
     ));
     let run = pair.pull();

@@ -248,7 +248,8 @@ impl Rsync<'_> {
         if paths.is_empty() {
             return Ok(Ended::Done);
         }
-        let mut arguments = vec!["--files-from=-", "--from0", "--times"];
+        // Directories there may belong to others, who alone can set their times.
+        let mut arguments = vec!["--files-from=-", "--from0", "--times", "--omit-dir-times"];
         arguments.extend(options);
         let to = self.inside(directory);
         let work = Work {
