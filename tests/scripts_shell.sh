@@ -200,6 +200,7 @@ test_listing_gives_one_json_object_a_line() {
 }
 
 test_a_wrong_day_is_a_usage_error() {
+    emit_event node_online info s all run-1 >/dev/null
     code list_events 2026-02-30 2>message
     same "the exit code" "$status" 2
     has "the message" "$(cat message)" 2026-02-30

@@ -232,8 +232,9 @@ class List(EventsTest):
         self.assertEqual(list(list_events("2026-05-16", reverse=True)), events[::-1])
         self.assertEqual(list(list_events("2026-05-16", limit=2)), events[:2])
         self.assertEqual(len(list(list_events(["2026-05-16", "2026-05-17"]))), 4)
-        with self.assertWarnsRegex(EventsWarning, "neither an event tree"):
-            self.assertEqual(list(list_events("2026-05-16", root=self.scratch / "none")), [])
+        with self.assertRaisesRegex(EventsError, "neither an event tree") as caught:
+            list(list_events("2026-05-16", root=self.scratch / "none"))
+        self.assertEqual(caught.exception.returncode, 66)
 
     def test_today_is_the_default(self) -> None:
         emit_event("node_online", payload={"n": "line\nbreak"})
@@ -266,6 +267,7 @@ class List(EventsTest):
             self.assertEqual(len(list(wanted)), count)
 
     def test_wrong_filters_are_raised(self) -> None:
+        emit_event("node_online")
         with self.assertRaisesRegex(EventsError, "fatal") as caught:
             list(list_events(severity="fatal"))
         self.assertEqual(caught.exception.returncode, 2)
@@ -356,8 +358,9 @@ class Trace(EventsTest):
     def test_an_unknown_id_gives_none(self) -> None:
         emit_event("node_online", correlation_id="run-1")
         self.assertIsNone(trace_events("no-such-run"))
-        with self.assertWarnsRegex(EventsWarning, "neither an event tree"):
-            self.assertIsNone(trace_events("run-1", root=self.scratch / "none"))
+        with self.assertRaisesRegex(EventsError, "neither an event tree") as caught:
+            trace_events("run-1", root=self.scratch / "none")
+        self.assertEqual(caught.exception.returncode, 66)
 
     def test_a_failure_is_raised(self) -> None:
         self.stand_in(

@@ -62,11 +62,12 @@ pub struct SegmentRow {
 
 impl SegmentRow {
     fn of(name: &SegmentName, record: &Record) -> Self {
+        let (first, last) = record.span();
         Self {
             name: name.clone(),
             sha256: record.sha256,
-            first: record.first,
-            last: record.last,
+            first,
+            last,
             events: record.events.unwrap_or(0),
             evicted: false,
             supersedes: record.supersedes.clone().unwrap_or_default(),

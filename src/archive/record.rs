@@ -250,6 +250,17 @@ pub struct Record {
     pub prev: Sha256Hash,
 }
 
+impl Record {
+    /// The earliest and the latest timestamp; neither where they contradict each other, so that
+    /// a forged record does not hide its segment from a range.
+    pub(crate) fn span(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        match (self.first, self.last) {
+            (Some(first), Some(last)) if first > last => (None, None),
+            span => span,
+        }
+    }
+}
+
 /// A record that is to be written. The writer adds its number and its link.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the fields are those of Record")]

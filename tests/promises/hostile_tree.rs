@@ -225,6 +225,15 @@ fn socket_path(target: &Path) -> PathBuf {
     root.with_file_name("s")
 }
 
+/// Whether this is what other programs leave, which is passed over without a word.
+fn is_litter(odd: &str) -> bool {
+    odd.split('/').any(|part| {
+        part.starts_with('.')
+            || part.ends_with('~')
+            || (part.starts_with('#') && part.ends_with('#'))
+    })
+}
+
 #[test]
 fn readers_name_everything_odd_and_give_every_event_once() {
     let jungle = Jungle::new();
@@ -234,7 +243,7 @@ fn readers_name_everything_odd_and_give_every_event_once() {
     let verbose = guarded(lab, &["-v", "list", "--since", "2000-01-01", "-o", "ndjson"]);
     let verify = guarded(lab, &["verify", "--live"]);
     assert_eq!(verify.code, 1);
-    for odd in &jungle.odd {
+    for odd in jungle.odd.iter().filter(|odd| !is_litter(odd)) {
         assert!(verify.stdout.lines().any(|line| line.starts_with(&format!("{odd}: "))), "{odd}");
         assert!(verbose.stderr.contains(&format!("warning: {odd}: ")), "{odd}");
     }
@@ -291,7 +300,7 @@ fn rotate_archives_events_removes_only_those_and_restore_gives_them_back() {
     for odd in jungle.odd.iter().filter(|odd| odd.starts_with("2026-05-1") && !odd.contains('~')) {
         let archived_as_it_is = odd.starts_with("2026-05-10/nas/");
         let named = rotated.stderr.contains(&format!("warning: {odd}: "));
-        assert!(named || odd.ends_with("300.json"), "{odd}: {}", rotated.stderr);
+        assert!(named || is_litter(odd) || odd.ends_with("300.json"), "{odd}: {}", rotated.stderr);
         assert_eq!(
             after.contains_key(odd),
             !archived_as_it_is && before.contains_key(odd),

@@ -36,13 +36,18 @@ fn forge(path: &Path) {
     let table = footer - frames * 8 - 8;
     let mut index = zstd::decode_all(&tail[8..table]).unwrap();
     let at = index.windows(ID.len()).position(|part| part == ID.as_bytes()).unwrap();
-    index[at + ID.len() - 1] = b'/';
-    let forged = (1..20).find_map(|level| {
-        let mut compressor = zstd::bulk::Compressor::new(level).unwrap();
-        compressor.include_checksum(true).unwrap();
-        let forged = compressor.compress(&index).unwrap();
-        (forged.len() == table - 8).then_some(forged)
-    });
+    // Another last letter, by a level at which the index takes as much room as before.
+    let last = at + ID.len() - 1;
+    let letters = (b'!'..=b'~').filter(|letter| *letter != ID.as_bytes()[ID.len() - 1]);
+    let forged = letters.flat_map(|letter| (1..20).map(move |level| (letter, level))).find_map(
+        |(letter, level)| {
+            index[last] = letter;
+            let mut compressor = zstd::bulk::Compressor::new(level).unwrap();
+            compressor.include_checksum(true).unwrap();
+            let forged = compressor.compress(&index).unwrap();
+            (forged.len() == table - 8).then_some(forged)
+        },
+    );
     let body = [&stub[..line], &tail[..8], &forged.unwrap(), &tail[table..]].concat();
     fs::remove_file(path).unwrap();
     fs::write(path, [&body[..], &Sha256Hash::of(&body).0].concat()).unwrap();

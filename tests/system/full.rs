@@ -62,6 +62,12 @@ fn the_days_that_fit_are_rotated_and_the_others_are_named_beforehand() {
     assert_eq!(lab.list_all(), listed);
 }
 
+/// A disk for an archive that begins: the tree does not remember the one of the disk before.
+fn another_disk(lab: &Lab, bytes: u64) -> Disk {
+    let _ = fs::remove_file(lab.root().join(".hlarchive-archive"));
+    Disk::small(&lab.archive(), bytes)
+}
+
 #[test]
 fn a_rotation_that_runs_out_of_room_at_any_step_leaves_nothing_and_loses_nothing() {
     if !can_mount() {
@@ -82,7 +88,7 @@ fn a_rotation_that_runs_out_of_room_at_any_step_leaves_nothing_and_loses_nothing
     // Room for half the segment; for all but its last page; for it alone; for its checksum
     // file, too, but not for the record.
     for room in [pages / 2, pages - 1, pages, pages + 1] {
-        let disk = Disk::small(&lab.archive(), room * PAGE);
+        let disk = another_disk(&lab, room * PAGE);
         let run = lab.fails(1, ["rotate", "--now", NOW, "--date", "2026-05-10"]);
         assert!(run.stderr.contains("2026-05-10: "), "{room}: {run:?}");
         assert!(run.stderr.contains("no space left on device"), "{room}: {run:?}");
@@ -101,7 +107,7 @@ fn a_rotation_that_runs_out_of_room_at_any_step_leaves_nothing_and_loses_nothing
         lab.ok(["restore", "2026-05-12", "--live"]);
         drop(disk);
     }
-    let disk = Disk::small(&lab.archive(), (pages + 2) * PAGE);
+    let disk = another_disk(&lab, (pages + 2) * PAGE);
     lab.ok(["rotate", "--now", NOW, "--date", "2026-05-10"]);
     assert_eq!(tree(&lab.root()).len(), 1);
     lab.ok(["verify", "--archived"]);

@@ -49,8 +49,9 @@ impl RestoreOptions {
             return self.dates.contains(&date);
         }
         let (since, until) = (self.filter.since, self.filter.until);
-        since.is_none_or(|since| record.last.is_none_or(|last| last >= since))
-            && until.is_none_or(|until| record.first.is_none_or(|first| first < until))
+        let (first, last) = record.span();
+        since.is_none_or(|since| last.is_none_or(|last| last >= since))
+            && until.is_none_or(|until| first.is_none_or(|first| first < until))
     }
 }
 
