@@ -86,9 +86,9 @@ impl ArchiveDir {
         self
     }
 
-    /// Whether something in it is of other programs.
+    /// Whether something in it is of other programs, and not made to look like ours.
     fn passes_over(&self, name: &str) -> bool {
-        self.litter.get().covers(Place::Other, name)
+        !name.starts_with(fs::TEMP_PREFIX) && self.litter.get().covers(Place::Other, name)
     }
 
     /// The same, with somebody who fetches what lies elsewhere.

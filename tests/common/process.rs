@@ -75,7 +75,9 @@ pub fn has_open(process: u32, path: &Path) -> bool {
 pub fn has_temporary(directory: &Path) -> bool {
     let Ok(entries) = fs::read_dir(directory) else { return false };
     entries.flatten().any(|entry| {
-        entry.file_name().to_string_lossy().starts_with(".hlarchive-tmp-")
+        let name = entry.file_name();
+        // A lock in the making is there before anybody holds it.
+        (name.to_string_lossy().starts_with(".hlarchive-tmp-") && name != ".hlarchive-tmp-lock")
             || (entry.file_type().is_ok_and(|kind| kind.is_dir()) && has_temporary(&entry.path()))
     })
 }
