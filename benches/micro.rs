@@ -168,7 +168,8 @@ fn look_up(bencher: Bencher<'_, '_>) {
 fn load_manifest(bencher: Bencher<'_, '_>, days: u32) {
     let lab = tempfile::tempdir().unwrap();
     let store = Store::new(lab.path().join("events"), None);
-    let by = By { user: "bench".into(), host: "bench".into(), command: "bench".into() };
+    let by =
+        By { user: "bench".into(), host: "bench".into(), command: "bench".into(), sudo_user: None };
     let context = Context::new("2036-01-08T00:00:00Z".parse().unwrap(), by, [7; 32]);
     generate::archive(&store, &context, Shape { days, per_day: 4, nodes: 4 });
     let archive = store.archive().unwrap().unwrap();

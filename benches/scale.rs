@@ -85,7 +85,8 @@ fn date(number: u64) -> Date {
 }
 
 fn make(store: &Store, segments: u64, ids: u64) {
-    let by = By { user: "bench".into(), host: "bench".into(), command: "bench".into() };
+    let by =
+        By { user: "bench".into(), host: "bench".into(), command: "bench".into(), sudo_user: None };
     let now: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
     let context = Context::new(now, by, [7; 32]);
     let archive = store.create_archive().unwrap();

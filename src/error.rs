@@ -50,12 +50,14 @@ pub enum Error {
     Policy(#[from] crate::policy::PolicyError),
     /// Another process holds the archive's lock.
     #[error(
-        "{}: another hlarchive is at work on this archive; try again when it has finished",
-        path.display()
+        "{}: another hlarchive is at work on this archive{}; try again when it has finished",
+        path.display(), named(holder.as_deref())
     )]
     Busy {
         /// The lock file.
         path: PathBuf,
+        /// The process that holds it, as far as that is known.
+        holder: Option<String>,
     },
     /// Another machine cannot be reached, or went away.
     #[error(
@@ -83,6 +85,21 @@ pub enum Error {
     /// was touched.
     #[error("{0}")]
     NeedsConsent(String),
+    /// This program was built without the part that is needed.
+    #[error(
+        "{what}: this hlarchive was built without {part}; build it with \"cargo build --release \
+         --features {feature}\"{otherwise}"
+    )]
+    NotBuilt {
+        /// What was wanted.
+        what: String,
+        /// The part, in words.
+        part: &'static str,
+        /// The cargo feature that has it.
+        feature: &'static str,
+        /// What can be done without it, as a clause; may be empty.
+        otherwise: &'static str,
+    },
     /// The caller asked to stop; the operation stopped at a safe point.
     #[error("stopped on request: {0}")]
     Interrupted(String),
@@ -140,6 +157,11 @@ impl Error {
     pub fn is_not_found(&self) -> bool {
         self.io_kind() == Some(io::ErrorKind::NotFound)
     }
+}
+
+/// A name in parentheses, if there is one.
+fn named(name: Option<&str>) -> String {
+    name.map(|name| format!(" ({name})")).unwrap_or_default()
 }
 
 /// The operating system's words without Rust's "(os error N)".

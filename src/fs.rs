@@ -5,10 +5,10 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags};
 use rustix::io::Errno;
@@ -109,6 +109,48 @@ pub(crate) fn make_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
     }
 }
 
+/// Makes a directory that nobody but its owner may enter; whether it is new.
+pub(crate) fn make_private_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
+    match rustix::fs::mkdirat(at, name, Mode::RWXU) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether a directory belongs to this process's user, and is closed to all others.
+pub(crate) fn is_own(stat: &rustix::fs::Stat) -> bool {
+    stat.st_uid == rustix::process::geteuid().as_raw() && is_closed(stat)
+}
+
+/// Where this process reaches an open directory by path, whatever became of its names.
+pub(crate) fn path_of_handle(directory: BorrowedFd<'_>) -> std::path::PathBuf {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", directory.as_raw_fd()).into()
+}
+
+/// Removes what has a name in a directory, with all that is in it. Links are removed, not
+/// followed. Of a directory that is deeper than `depth` levels nothing is removed.
+pub(crate) fn remove_all(at: BorrowedFd<'_>, name: &str, depth: usize) -> Result<(), Errno> {
+    let directory = match open_dir(at, name) {
+        Ok(directory) => directory,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::NOTDIR | Errno::LOOP) => return unlink(at, name).map(drop),
+        Err(errno) => return Err(errno),
+    };
+    let depth = depth.checked_sub(1).ok_or(Errno::NAMETOOLONG)?;
+    let mut names = Vec::new();
+    read_dir(directory.as_fd(), &mut |name, _| names.push(name.to_owned()))?;
+    for name in names {
+        let name = name.to_str().map_err(|_| Errno::ILSEQ)?;
+        remove_all(directory.as_fd(), name, depth)?;
+    }
+    match rustix::fs::unlinkat(at, name, AtFlags::REMOVEDIR) {
+        Err(Errno::NOENT) => Ok(()),
+        removed => removed,
+    }
+}
+
 /// The directory that a path lies in, also where it is a name alone; a root lies in none.
 pub(crate) fn folder_of(path: &Path) -> Option<&Path> {
     let parent = path.parent()?;
@@ -159,6 +201,53 @@ pub(crate) fn sync_above(
         }
         rustix::fs::fsync(&above)?;
         here = Some(above);
+    }
+}
+
+/// The name of a user in `/etc/passwd`. Users of other sources have none here.
+pub(crate) fn user_name(uid: u32) -> Option<String> {
+    const MAX_BYTES: u64 = 4 << 20;
+    let mut text = String::new();
+    File::open("/etc/passwd").ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+    let name = name_in(&text, uid)?;
+    Some(name.to_owned())
+}
+
+fn name_in(passwd: &str, uid: u32) -> Option<&str> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        let is_plain = !name.is_empty() && !name.chars().any(char::is_control);
+        (is_plain && number.parse() == Ok(uid)).then_some(name)
+    })
+}
+
+/// Resolves a path as far as it exists; what is missing of it is added as it is written.
+pub(crate) fn settled(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (mut here, mut rest, mut ups) = (path.as_path(), Vec::new(), 0_usize);
+    let mut went_up = false;
+    loop {
+        if let Ok(found) = here.canonicalize() {
+            let found = found.ancestors().nth(ups).unwrap_or(Path::new("/")).to_owned();
+            let whole = rest.iter().rev().fold(found, |path, name| path.join(name));
+            // What is left after a missing directory and its ".." may exist.
+            return if went_up { settled(&whole) } else { whole };
+        }
+        match (here.components().next_back(), here.parent()) {
+            (Some(Component::ParentDir), Some(parent)) => {
+                (ups, here, went_up) = (ups + 1, parent, true);
+            }
+            (Some(_), Some(parent)) => {
+                if ups > 0 {
+                    ups -= 1;
+                } else {
+                    rest.extend(here.file_name());
+                }
+                here = parent;
+            }
+            _ => return path,
+        }
     }
 }
 
@@ -238,6 +327,34 @@ mod tests {
         let mut entries = 0;
         assert_eq!(read_dir(day.as_fd(), &mut |_, _| entries += 1), Ok(()));
         assert_eq!(entries, 0);
+    }
+
+    #[test]
+    fn a_user_is_named_by_number_and_by_nothing_else() {
+        let passwd = "root:x:0:0::/root:/bin/sh\n\n#no\nalice:x:1000:0::/:/bin/sh\n:x:7:0::/:\n";
+        assert_eq!(name_in(passwd, 0), Some("root"));
+        assert_eq!(name_in(passwd, 1000), Some("alice"));
+        assert_eq!(name_in(passwd, 7), None);
+        assert_eq!(name_in(passwd, 100), None);
+    }
+
+    #[test]
+    fn a_path_is_settled_through_links_and_beyond_what_exists() {
+        let parent = tempfile::tempdir().unwrap();
+        let base = parent.path().canonicalize().unwrap();
+        std::fs::create_dir_all(base.join("events/2026-05-16")).unwrap();
+        std::os::unix::fs::symlink("events", base.join("link")).unwrap();
+        for (path, wanted) in [
+            ("events", "events"),
+            ("link/new", "events/new"),
+            ("events/../link/a/b", "events/a/b"),
+            ("missing/../events/x", "events/x"),
+            ("missing/more/../../link", "events"),
+            ("events/2026-05-16/../..", ""),
+        ] {
+            let wanted = if wanted.is_empty() { base.clone() } else { base.join(wanted) };
+            assert_eq!(settled(&base.join(path)), wanted, "{path}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@
 //! let store = Store::new(directory.path().join("events"), None);
 //! let policy = Policy::built_in()?;
 //! let now = std::time::SystemTime::now().into();
-//! let by = By { user: "me".into(), host: "pi4".into(), command: "example".into() };
+//! let by = By { user: "me".into(), host: "pi4".into(), command: "example".into(), sudo_user: None };
 //! let context = Context::new(now, by, [7; 32]); // random bytes in real life
 //!
 //! let new = NewEvent {

@@ -257,6 +257,25 @@ test_the_command_is_found_in_the_path_and_in_the_repository() {
     fi
 }
 
+test_the_command_is_found_where_it_is_installed_though_the_path_of_cron_lacks_it() {
+    local bin place
+    for bin in /usr/local/bin /usr/bin; do
+        [[ ! -e $bin/hlarchive ]] || return 0 # that one would be found
+    done
+    mkdir -p elsewhere/scripts/lib
+    cp "$repository/scripts/lib/events.sh" elsewhere/scripts/lib/
+    for place in .cargo/bin .local/bin; do
+        mkdir -p "home/$place"
+        ln -s "$HLARCHIVE_BIN" "home/$place/hlarchive"
+        line_of "$(env -u HLARCHIVE_BIN PATH=/usr/bin:/bin HOME="$PWD/home" "$BASH" -euo pipefail -c \
+            '. elsewhere/scripts/lib/events.sh && emit_event node_online')" >/dev/null
+        rm "home/$place/hlarchive"
+    done
+    code env -u HLARCHIVE_BIN -u HOME PATH=/usr/bin:/bin "$BASH" -euo pipefail -c \
+        '. elsewhere/scripts/lib/events.sh && emit_event node_online' 2>message
+    same "the exit code without a command and a home" "$status" 127
+}
+
 test_functions_and_settings_of_the_caller_do_not_disturb() {
     # shellcheck disable=SC2329,SC2317  # called by nobody is what is tested
     hlarchive() { fail "the command, not a function of its name"; }

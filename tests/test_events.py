@@ -384,6 +384,15 @@ class Command(EventsTest):
         os.environ["PATH"] = f"{directory}:{os.environ['PATH']}"
         self.assertTrue(os.path.isfile(emit_event("node_online").path))
 
+    def test_the_command_is_found_where_cargo_installs_it(self) -> None:
+        if any(os.path.exists(f"{folder}/hlarchive") for folder in ("/usr/local/bin", "/usr/bin")):
+            self.skipTest("this machine has one installed, which would be found")
+        directory = self.scratch / "home" / ".cargo" / "bin"
+        directory.mkdir(parents=True)
+        (directory / "hlarchive").symlink_to(os.environ.pop("HLARCHIVE_BIN"))
+        os.environ.update(PATH="/usr/bin:/bin", HOME=str(self.scratch / "home"))
+        self.assertTrue(os.path.isfile(emit_event("node_online").path))
+
     def test_errors_survive_pickling(self) -> None:
         error = pickle.loads(pickle.dumps(EventsError("no", 65)))
         self.assertEqual((str(error), error.returncode), ("no", 65))

@@ -61,7 +61,8 @@ fn shape(days: &str, per_day: &str) -> Shape {
 }
 
 fn context() -> Context {
-    let by = By { user: "bench".into(), host: "bench".into(), command: "bench".into() };
+    let by =
+        By { user: "bench".into(), host: "bench".into(), command: "bench".into(), sudo_user: None };
     Context::new("2026-01-08T00:00:00Z".parse().unwrap(), by, [7; 32])
 }
 

@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 
     let lock = archive.lock().expect("a lock");
-    let by = By { user: "u".into(), host: "h".into(), command: "c".into() };
+    let by = By { user: "u".into(), host: "h".into(), command: "c".into(), sudo_user: None };
     let now = Timestamp::from_micros(0);
     let Ok((mut writer, torn)) = ManifestWriter::open(&archive, &lock, now, &by) else {
         assert!(!damages.is_empty(), "only damage keeps from writing");

@@ -11,8 +11,9 @@
 Where "pip install ./scripts" put it, it is ``from hlarchive_events import emit_event``.
 
 Everything is done by the ``hlarchive`` command; nothing is written from here. The
-command is, in this order: ``$HLARCHIVE_BIN``, the ``hlarchive`` of the PATH, the one
-built in the repository that this file belongs to. ``HLARCHIVE_ROOT``,
+command is, in this order: ``$HLARCHIVE_BIN``, the ``hlarchive`` of the PATH, the one in
+``/usr/local/bin``, ``/usr/bin``, ``~/.cargo/bin`` or ``~/.local/bin`` (cron's PATH lacks most
+of them), the one built in the repository that this file belongs to. ``HLARCHIVE_ROOT``,
 ``HLARCHIVE_ARCHIVE`` and ``HLARCHIVE_POLICY`` work as for the command.
 
 What the command refuses is raised as :class:`EventsError`; what it warns of (a type
@@ -83,7 +84,7 @@ class Emitted(NamedTuple):
     """What became of an event. ``str()`` gives the path."""
 
     path: str
-    """The file that was written."""
+    """The file that was written; empty where the event is kept in a warning alone."""
     id: str
     """The event's own id."""
     correlation_id: str
@@ -129,7 +130,7 @@ def emit_event(
         _fail(_text(result.stderr), result.returncode)
     _warn(_text(result.stderr))
     written = json.loads(result.stdout)
-    return Emitted(written["path"], written["id"], written["correlation_id"])
+    return Emitted(written["path"] or "", written["id"], written["correlation_id"])
 
 
 def list_events(
@@ -310,6 +311,10 @@ def _program() -> str:
     found = shutil.which("hlarchive")
     if found:
         return found
+    for folder in ("/usr/local/bin", "/usr/bin", "~/.cargo/bin", "~/.local/bin"):
+        installed = os.path.join(os.path.expanduser(folder), "hlarchive")
+        if os.path.isfile(installed) and os.access(installed, os.X_OK):
+            return installed
     repository = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     for profile in ("release", "debug"):
         built = os.path.join(repository, "target", profile, "hlarchive")

@@ -10,8 +10,9 @@
 # functions return its exit code, so under "set -e" a script stops when an event could
 # not be kept. Write "emit_event ... || true" where the script matters more.
 #
-# The command is, in this order: $HLARCHIVE_BIN, the hlarchive of the PATH, the one
-# built in the repository that this file belongs to. Without any: exit code 127.
+# The command is, in this order: $HLARCHIVE_BIN, the hlarchive of the PATH, the one in
+# /usr/local/bin, /usr/bin, ~/.cargo/bin or ~/.local/bin (cron's PATH lacks most of them), the
+# one built in the repository that this file belongs to. Without any: exit code 127.
 # HLARCHIVE_ROOT, HLARCHIVE_ARCHIVE and HLARCHIVE_POLICY work as for the command.
 #
 # Needs bash 3.2 or later. Safe under "set -euo pipefail".
@@ -49,7 +50,9 @@ _hlarchive_find() {
     if type -P hlarchive >/dev/null; then
         return 0
     fi
-    for hlarchive_bin in "$_hlarchive_repository/target/release/hlarchive" \
+    for hlarchive_bin in /usr/local/bin/hlarchive /usr/bin/hlarchive \
+        ${HOME:+"$HOME/.cargo/bin/hlarchive"} ${HOME:+"$HOME/.local/bin/hlarchive"} \
+        "$_hlarchive_repository/target/release/hlarchive" \
         "$_hlarchive_repository/target/debug/hlarchive"; do
         if [[ -f $hlarchive_bin && -x $hlarchive_bin ]]; then
             return 0

@@ -7,8 +7,12 @@
 //!
 //! It is derived and never trusted over a segment. An entry stands for one file's exact
 //! bytes (its SHA-256) and has a checksum; whatever has no sound entry is looked into. It
-//! can be removed at any time: the next rotation makes it anew. Nobody waits for it to
+//! can be removed at any time: the next rotation makes it again. Nobody waits for it to
 //! reach the disk, since its loss costs nothing but time.
+//!
+//! An entry that is sound and false would hide events. So the last writer leaves the SHA-256
+//! of the whole file in the lock, where nobody else can write, and the next one makes a file
+//! that has another again, from the segments; `verify` compares each entry with its segment.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -17,6 +21,7 @@ use std::io::{Read, Write};
 use rayon::prelude::*;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use sha2::{Digest, Sha256};
 
 use super::{ArchiveDir, ArchiveLock, Manifest};
 use crate::fs;
@@ -49,6 +54,9 @@ const MAX_ENTRY: usize = 16 << 20;
 /// is full it is removed to make room, and some file systems keep smaller files where their
 /// removal gives room to nothing else.
 const LEAST_BYTES: u64 = 8192;
+
+/// A larger file is none: a million segments with a thousand ids each have about as much.
+const MAX_BYTES: u64 = 2 << 30;
 
 /// What is read at once, in bytes.
 const CHUNK: u64 = 1 << 20;
@@ -201,11 +209,17 @@ pub fn without(archive: &ArchiveDir, ids: &[String]) -> HashSet<Sha256Hash> {
     without
 }
 
-/// The checksum of each segment's entry, to be compared with [`is_entry_of`].
-pub(crate) fn checksums(archive: &ArchiveDir) -> HashMap<Sha256Hash, [u8; CHECKSUM]> {
-    let mut checksums = HashMap::new();
+/// The checksums of each segment's entries, of which there should be one, to be compared with
+/// [`is_entry_of`].
+pub(crate) type Checksums = HashMap<Sha256Hash, Vec<[u8; CHECKSUM]>>;
+
+/// The checksums of all entries.
+pub(crate) fn checksums(archive: &ArchiveDir) -> Checksums {
+    let mut checksums = Checksums::new();
     let _ = walk(archive, &mut |entries| {
-        checksums.extend(entries.iter().map(|entry| (entry.segment, entry.checksum)));
+        for entry in entries {
+            checksums.entry(entry.segment).or_default().push(entry.checksum);
+        }
     });
     checksums
 }
@@ -219,24 +233,51 @@ pub(crate) fn is_entry_of(
     Ok(Entry::make(segment, index)?.ends_with(&checksum))
 }
 
-/// Adds the segments that have no entry yet. What is not sound in the file is dropped.
-pub fn complete(archive: &ArchiveDir, manifest: &Manifest, _lock: &ArchiveLock) -> Result<()> {
+/// The SHA-256 of the file; `None` when there is none, or one that no archive needs.
+fn hash_of(archive: &ArchiveDir) -> Option<Sha256Hash> {
+    let mut file = fs::open_regular(archive.fd(), CATALOGUE).ok()?;
+    if file.metadata().ok()?.len() > MAX_BYTES {
+        return None;
+    }
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; CHUNK as usize];
+    loop {
+        match file.read(&mut buffer).ok()? {
+            0 => return Some(Sha256Hash::finish(hasher)),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}
+
+/// Whether the file is as the last writer left it.
+fn is_as_left(archive: &ArchiveDir, lock: &ArchiveLock) -> bool {
+    hash_of(archive).is_some_and(|sha256| lock.catalogue() == Some(sha256))
+}
+
+/// Adds the segments that have no entry yet. What is not sound in the file is dropped, and all
+/// of it if it is not as the last writer left it.
+pub fn complete(archive: &ArchiveDir, manifest: &Manifest, lock: &ArchiveLock) -> Result<()> {
     let path = archive.root().join(CATALOGUE);
     let failed = |action| {
         let path = path.clone();
         move |error: std::io::Error| Error::io(path, action, error)
     };
     let mut known = HashSet::new();
-    let sound = walk(archive, &mut |entries| {
-        known.extend(entries.iter().map(|entry| entry.segment));
-    })
-    .map_err(failed("read"))?;
+    let is_as_left = is_as_left(archive, lock);
+    let sound = if is_as_left {
+        walk(archive, &mut |entries| {
+            known.extend(entries.iter().map(|entry| entry.segment));
+        })
+        .map_err(failed("read"))?
+    } else {
+        0
+    };
     let missing: Vec<_> = manifest
         .segments()
         .filter_map(|(name, record)| Some((name, record.sha256?)))
         .filter(|(_, sha256)| !known.contains(sha256))
         .collect();
-    if missing.is_empty() {
+    if missing.is_empty() && (is_as_left || !archive.has_catalogue()) {
         return Ok(());
     }
     let mut file = open(archive).map_err(|errno| failed("open")(errno.into()))?;
@@ -257,7 +298,11 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, _lock: &ArchiveLock) 
             file.write_all(&entry).map_err(failed("write"))?;
         }
     }
-    pad(&file).map_err(failed("write"))
+    pad(&file).map_err(failed("write"))?;
+    if let Some(sha256) = hash_of(archive) {
+        lock.note_catalogue(sha256);
+    }
+    Ok(())
 }
 
 /// Writes zeros up to the least size. No entry begins with one, so readers end there.
@@ -292,6 +337,9 @@ pub(crate) fn drop_gone(
     let there: HashSet<Sha256Hash> =
         manifest.segments().filter_map(|(_, record)| record.sha256).collect();
     let mut text = HEADER.to_vec();
+    if !is_as_left(archive, lock) {
+        return complete(archive, manifest, lock);
+    }
     walk(archive, &mut |entries| {
         for entry in entries.iter().filter(|entry| there.contains(&entry.segment)) {
             let size = ENTRY_HEADER + entry.filter.len() + CHECKSUM;
@@ -314,6 +362,7 @@ pub(crate) fn drop_gone(
         let _ = fs::unlink(archive.fd(), &name);
         return Err(failed(error));
     }
+    lock.note_catalogue(Sha256Hash::of(&text));
     complete(archive, manifest, lock)
 }
 

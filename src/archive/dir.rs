@@ -13,10 +13,11 @@ use rustix::io::Errno;
 use super::catalogue::CATALOGUE;
 use super::copies::PEERS;
 use super::heads::HEADS;
+use super::lock::{LOCK, NEXT_LOCK};
 use super::overview::OVERVIEW;
 use super::stub;
 use super::{ArchiveLock, SegmentName};
-use crate::event::{NodeName, shown};
+use crate::event::{Date, NodeName, Place, SharedLitter, shown};
 use crate::fs;
 use crate::segment::{Fetch, Piece, SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
@@ -33,6 +34,7 @@ pub struct ArchiveDir {
     pub(super) synced_year: AtomicI32,
     /// Who fetches what lies elsewhere.
     elsewhere: Option<Arc<dyn Fetch>>,
+    litter: SharedLitter,
 }
 
 /// A segment's file.
@@ -70,9 +72,23 @@ impl ArchiveDir {
         Ok(Self::at(root, dir))
     }
 
-    fn at(root: &Path, dir: OwnedFd) -> Self {
+    /// An archive whose directory is open already; `root` names it in messages.
+    pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
         let synced_year = AtomicI32::new(i32::MIN);
-        Self { root: root.to_owned(), dir, synced_year, elsewhere: None }
+        let litter = SharedLitter::default();
+        Self { root: root.to_owned(), dir, synced_year, elsewhere: None, litter }
+    }
+
+    /// The same, with another list of what is passed over.
+    #[must_use]
+    pub fn with_litter(mut self, litter: SharedLitter) -> Self {
+        self.litter = litter;
+        self
+    }
+
+    /// Whether something in it is of other programs.
+    fn passes_over(&self, name: &str) -> bool {
+        self.litter.get().covers(Place::Other, name)
     }
 
     /// The same, with somebody who fetches what lies elsewhere.
@@ -91,7 +107,10 @@ impl ArchiveDir {
         let Some(folder) = self.folder(PEERS)? else { return Ok(Vec::new()) };
         let mut hosts = BTreeSet::new();
         self.entries(folder.as_fd(), Path::new(PEERS), &mut |name, file_type| {
-            if file_type == FileType::Directory && name.parse::<NodeName>().is_ok() {
+            if file_type == FileType::Directory
+                && !self.litter.get().covers(Place::Node, name)
+                && name.parse::<NodeName>().is_ok()
+            {
                 hosts.insert(name.to_owned());
             }
         })?;
@@ -100,7 +119,9 @@ impl ArchiveDir {
             let root = self.root.join(PEERS).join(&host);
             match fs::open_dir(folder.as_fd(), &host) {
                 Ok(dir) => {
-                    let peer = Self::at(&root, dir).with_elsewhere(self.elsewhere.clone());
+                    let peer = Self::at(&root, dir)
+                        .with_elsewhere(self.elsewhere.clone())
+                        .with_litter(self.litter.clone());
                     peers.push((host.into(), peer));
                 }
                 Err(Errno::NOENT) => {}
@@ -108,6 +129,29 @@ impl ArchiveDir {
             }
         }
         Ok(peers)
+    }
+
+    /// The newest day that has a segment here, from the names of the files alone.
+    pub fn newest_day(&self) -> Result<Option<Date>> {
+        let mut years = BTreeSet::new();
+        self.entries(self.fd(), Path::new(""), &mut |name, file_type| {
+            let is_year = name.len() == 4 && name.bytes().all(|byte| byte.is_ascii_digit());
+            if is_year && file_type == FileType::Directory {
+                years.insert(name.to_owned());
+            }
+        })?;
+        for year in years.iter().rev() {
+            let Some(folder) = self.folder(year)? else { continue };
+            let mut newest = None;
+            self.entries(folder.as_fd(), Path::new(year), &mut |name, _| {
+                let date = name.get(..10).and_then(|date| date.parse::<Date>().ok());
+                newest = newest.max(date);
+            })?;
+            if newest.is_some() {
+                return Ok(newest);
+            }
+        }
+        Ok(None)
     }
 
     /// Its directory.
@@ -130,7 +174,7 @@ impl ArchiveDir {
         self.root.join(name.folder()).join(name.file_name())
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
 
@@ -221,11 +265,12 @@ impl ArchiveDir {
                     if name == MANIFEST
                         || name == CATALOGUE
                         || name == OVERVIEW
-                        || name == "lock"
+                        || name == LOCK
                         || name.starts_with("manifest.jsonl.replaced-") => {}
                 FileType::RegularFile if name.starts_with(fs::TEMP_PREFIX) => {
                     strangers.push(stranger(leftover()));
                 }
+                _ if self.passes_over(name) => {}
                 other => strangers.push(stranger(unknown(other))),
             }
         })?;
@@ -248,7 +293,9 @@ impl ArchiveDir {
                 SegmentName::from_file_name(file_name).filter(|name| name.folder() == folder)
             };
             if file_type != FileType::RegularFile {
-                strangers.push(stranger(unknown(file_type)));
+                if !self.passes_over(name) {
+                    strangers.push(stranger(unknown(file_type)));
+                }
             } else if name.starts_with(fs::TEMP_PREFIX) {
                 strangers.push(stranger(leftover()));
             } else if let Some(name) = name.strip_suffix(".sha256").and_then(segment) {
@@ -258,7 +305,7 @@ impl ArchiveDir {
                 stubs.insert(name);
             } else if let Some(name) = segment(name) {
                 segments.insert(name);
-            } else {
+            } else if !self.passes_over(name) {
                 strangers.push(stranger(unknown(file_type)));
             }
         })?;
@@ -340,6 +387,7 @@ impl ArchiveDir {
             fs::read_dir(folder, &mut |name, file_type| {
                 if let (Ok(name), FileType::RegularFile) = (name.to_str(), file_type)
                     && name.starts_with(fs::TEMP_PREFIX)
+                    && name != NEXT_LOCK
                 {
                     names.push(name.to_owned());
                 }

@@ -65,19 +65,26 @@ pub struct Hold {
     pub reason: Option<String>,
 }
 
+impl Hold {
+    /// The hold that a record puts on something.
+    pub(crate) fn of(record: &Record) -> Self {
+        Self {
+            id: record.seq,
+            scope: HoldScope::of(record),
+            time: record.time,
+            by: record.by.clone(),
+            reason: record.reason.clone(),
+        }
+    }
+}
+
 impl Manifest {
     /// The holds that were not lifted, oldest first.
     pub fn holds(&self) -> Vec<Hold> {
         let mut holds: Vec<Hold> = Vec::new();
         for record in self.records() {
             match record.op {
-                Op::Hold => holds.push(Hold {
-                    id: record.seq,
-                    scope: HoldScope::of(record),
-                    time: record.time,
-                    by: record.by.clone(),
-                    reason: record.reason.clone(),
-                }),
+                Op::Hold => holds.push(Hold::of(record)),
                 Op::Release => holds.retain(|hold| Some(hold.id) != record.hold),
                 _ => {}
             }

@@ -1,58 +1,305 @@
 //! The lock that whoever changes an archive holds.
+//!
+//! It excludes by a file that only those can open who may write in the archive's directory:
+//! a reader who could open it could lock it, too, and keep everybody from working. Archives
+//! of earlier versions have a lock that readers can open; it is replaced by a new file, and
+//! a reader who holds the old one keeps nobody out any more.
+//!
+//! The file also has one line, the SHA-256 of the catalogue as the last run left it. Nobody
+//! else can write it, so a catalogue that somebody else changed is recognised.
 
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType};
 
 use super::ArchiveDir;
+use crate::event::shown;
 use crate::fs::{self, kind};
+use crate::segment::Sha256Hash;
 use crate::{Error, Result};
+
+/// The file's name.
+pub(super) const LOCK: &str = "lock";
+
+/// The name of a lock that has not got its own yet. Whoever makes one holds it, so that only
+/// one takes the place of another at a time.
+pub(super) const NEXT_LOCK: &str = ".hlarchive-tmp-lock";
+
+/// How often the lock is opened again when another run has put a new one in its place.
+const MAX_TRIES: usize = 10;
+
+/// The line that tells of the catalogue begins with this.
+const NOTE: &str = "catalogue ";
 
 /// Proof that this process, and no other, may change the archive. Given up on drop, and
 /// by the kernel when the process ends in whatever way.
 #[derive(Debug)]
 pub struct ArchiveLock {
-    _file: OwnedFd,
+    file: File,
+    /// The lock that it took the place of: older programs know that one.
+    _old: Option<OwnedFd>,
+}
+
+impl ArchiveLock {
+    /// The SHA-256 of the catalogue as the last run left it, if it said so.
+    pub(super) fn catalogue(&self) -> Option<Sha256Hash> {
+        let mut text = [0; NOTE.len() + 65];
+        self.file.read_exact_at(&mut text, 0).ok()?;
+        let text = std::str::from_utf8(&text).ok()?;
+        text.strip_prefix(NOTE)?.strip_suffix('\n')?.parse().ok()
+    }
+
+    /// Notes the SHA-256 of the catalogue. Where that fails, the next run makes the catalogue
+    /// again.
+    pub(super) fn note_catalogue(&self, sha256: Sha256Hash) {
+        if self.catalogue() != Some(sha256) {
+            let _ = self.file.write_all_at(format!("{NOTE}{sha256}\n").as_bytes(), 0);
+        }
+    }
+}
+
+/// Who may write in the archive's directory, and so may open the lock.
+struct Rights {
+    owner: u32,
+    group: u32,
+    mode: u32,
+}
+
+impl Rights {
+    fn of(archive: &ArchiveDir) -> Result<Self> {
+        let stat = rustix::fs::fstat(archive.fd())
+            .map_err(|errno| Error::io(archive.root(), "look up", errno))?;
+        let mut mode = 0o600;
+        for (is_writable, bits) in [(0o020, 0o060), (0o002, 0o006)] {
+            mode |= if stat.st_mode & is_writable == 0 { 0 } else { bits };
+        }
+        Ok(Self { owner: stat.st_uid, group: stat.st_gid, mode })
+    }
+
+    /// Whether others than those can open a file.
+    fn is_wide(&self, stat: &Stat) -> bool {
+        stat.st_mode & 0o077 & !self.mode != 0
+    }
+
+    /// Gives a lock to whom the directory belongs. Where that is not allowed, it stays as it is:
+    /// then the caller owns it.
+    fn apply(&self, file: &OwnedFd, stat: &Stat) {
+        if rustix::process::geteuid().is_root()
+            && (stat.st_uid, stat.st_gid) != (self.owner, self.group)
+        {
+            let (owner, group) = (Uid::from_raw(self.owner), Gid::from_raw(self.group));
+            let _ = rustix::fs::fchown(file, Some(owner), Some(group));
+        } else if self.mode & 0o060 != 0 && stat.st_gid != self.group {
+            let _ = rustix::fs::fchown(file, None, Some(Gid::from_raw(self.group)));
+        }
+        if stat.st_mode & 0o777 != self.mode {
+            let _ = rustix::fs::fchmod(file, Mode::from_raw_mode(self.mode));
+        }
+    }
+
+    /// Whether somebody who holds the lock is known to be one who could only read it.
+    fn is_reader(&self, holder: &Holder) -> bool {
+        let among_writers = |uid| uid == 0 || uid == self.owner;
+        let is_shared = self.mode & 0o077 != 0;
+        // This program lives as long as its lock does.
+        !is_shared && (holder.is_gone || holder.uid.is_some_and(|uid| !among_writers(uid)))
+    }
 }
 
 impl ArchiveDir {
     /// Takes the lock, or fails at once with [`Error::Busy`].
     pub fn lock(&self) -> Result<ArchiveLock> {
-        let path = self.root().join("lock");
-        let flags = OFlags::RDWR
-            | OFlags::CREATE
-            | OFlags::NOFOLLOW
-            | OFlags::CLOEXEC
-            | OFlags::NONBLOCK
-            | OFlags::NOCTTY;
-        let file = rustix::fs::openat(self.fd(), "lock", flags, Mode::from_raw_mode(0o644))
-            .map_err(|errno| Error::io(&path, "open", errno))?;
-        let stat = rustix::fs::fstat(&file).map_err(|errno| Error::io(&path, "look up", errno))?;
-        let file_type = FileType::from_raw_mode(stat.st_mode);
-        if file_type != FileType::RegularFile {
-            let reason = format!("the lock is {}, not a file", kind(file_type));
-            return Err(Error::corrupt(path, reason));
-        }
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
-                // Beside it a lock of the other kind, for `is_locked` to see. It keeps
-                // nobody out, so it does not matter where it cannot be had, or that the
-                // kernel drops it when this process closes the file by another handle.
-                let _ = rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive);
-                Ok(ArchiveLock { _file: file })
+        let path = self.root().join(LOCK);
+        let failed = |errno| Error::io(&path, "open", errno);
+        let busy = |holder: Option<Holder>| Error::Busy {
+            path: path.clone(),
+            holder: holder.map(|holder| holder.to_string()),
+        };
+        let rights = Rights::of(self)?;
+        for _ in 0..MAX_TRIES {
+            let flags = OFlags::RDWR | OPEN;
+            let file = match rustix::fs::openat(self.fd(), LOCK, flags, Mode::empty()) {
+                Ok(file) => file,
+                Err(Errno::NOENT) => match self.next_lock(&rights, None).map_err(failed)? {
+                    Next::Ours(file) => return Ok(locked(file, None)),
+                    Next::Another => continue,
+                    Next::Busy(holder) => return Err(busy(holder)),
+                },
+                Err(errno) => return Err(failed(errno)),
+            };
+            let stat = rustix::fs::fstat(&file).map_err(failed)?;
+            let file_type = FileType::from_raw_mode(stat.st_mode);
+            if file_type != FileType::RegularFile {
+                let reason = format!("the lock is {}, not a file", kind(file_type));
+                return Err(Error::corrupt(path, reason));
             }
-            Err(Errno::WOULDBLOCK) => Err(Error::Busy { path }),
-            Err(errno) => Err(Error::io(&path, "lock", errno)),
+            let is_wide = rights.is_wide(&stat);
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) if !self.leads_to(LOCK, &stat) => {}
+                Ok(()) if !is_wide => {
+                    rights.apply(&file, &stat);
+                    return Ok(locked(file, None));
+                }
+                Ok(()) => match self.next_lock(&rights, Some(&stat)) {
+                    Ok(Next::Ours(next)) => return Ok(locked(next, Some(file))),
+                    Ok(Next::Another) => {}
+                    Ok(Next::Busy(holder)) => return Err(busy(holder)),
+                    // A file system that has no such thing: the lock is as good as it was.
+                    Err(_) => return Ok(locked(file, None)),
+                },
+                Err(Errno::WOULDBLOCK) => {
+                    let holder = Holder::of(&file, &stat);
+                    if !is_wide || !holder.as_ref().is_some_and(|it| rights.is_reader(it)) {
+                        return Err(busy(holder));
+                    }
+                    match self.next_lock(&rights, Some(&stat)) {
+                        Ok(Next::Ours(next)) => return Ok(locked(next, Some(file))),
+                        Ok(Next::Another) => {}
+                        Ok(Next::Busy(other)) => return Err(busy(other)),
+                        Err(_) => return Err(busy(holder)),
+                    }
+                }
+                Err(errno) => return Err(Error::io(&path, "lock", errno)),
+            }
         }
+        Err(busy(None))
+    }
+
+    /// Makes a new lock, held, and puts it in the place of an old one, or of none.
+    fn next_lock(&self, rights: &Rights, old: Option<&Stat>) -> Result<Next, Errno> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OPEN;
+        let mode = Mode::from_raw_mode(0o600);
+        let file = rustix::fs::openat(self.fd(), NEXT_LOCK, flags, mode)?;
+        let stat = rustix::fs::fstat(&file)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Ok(Next::Busy(Holder::of(&file, &stat))),
+            flocked => flocked?,
+        }
+        if !self.leads_to(NEXT_LOCK, &stat) {
+            return Ok(Next::Another);
+        }
+        rights.apply(&file, &stat);
+        let named = match old {
+            None => fs::rename_new(self.fd(), NEXT_LOCK, self.fd(), LOCK),
+            Some(old) if self.leads_to(LOCK, old) => {
+                rustix::fs::renameat(self.fd(), NEXT_LOCK, self.fd(), LOCK)
+            }
+            Some(_) => Err(Errno::EXIST),
+        };
+        match named {
+            Ok(()) if self.leads_to(LOCK, &stat) => Ok(Next::Ours(file)),
+            Ok(()) => Ok(Next::Another),
+            Err(errno) => {
+                fs::unlink(self.fd(), NEXT_LOCK)?;
+                if errno == Errno::EXIST { Ok(Next::Another) } else { Err(errno) }
+            }
+        }
+    }
+
+    /// Whether a name leads to a file that was opened.
+    fn leads_to(&self, name: &str, file: &Stat) -> bool {
+        rustix::fs::statat(self.fd(), name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|there| (there.st_dev, there.st_ino) == (file.st_dev, file.st_ino))
     }
 
     /// Whether another process holds the lock now. This takes no lock, not even for a
     /// moment, and writes nothing: whoever wants to work is not kept from it by readers.
     pub fn is_locked(&self) -> bool {
-        let Ok(file) = fs::open_regular(self.fd(), "lock") else { return false };
-        let wanted = Flock::from(FlockType::WriteLock);
-        matches!(rustix::process::fcntl_getlk(&file, &wanted), Ok(Some(_)))
+        if let Ok(file) = fs::open_regular(self.fd(), LOCK) {
+            let wanted = Flock::from(FlockType::WriteLock);
+            return matches!(rustix::process::fcntl_getlk(&file, &wanted), Ok(Some(_)));
+        }
+        // Who cannot open it asks the kernel's list of locks.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(file) = rustix::fs::openat(self.fd(), LOCK, flags, Mode::empty()) else {
+            return false;
+        };
+        rustix::fs::fstat(&file).is_ok_and(|stat| Holder::of(&file, &stat).is_some())
     }
+}
+
+/// How a lock is opened, whoever may have put something else in its place.
+const OPEN: OFlags =
+    OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+fn locked(file: OwnedFd, old: Option<OwnedFd>) -> ArchiveLock {
+    // Beside it a lock of the other kind, for `is_locked` to see. It keeps nobody out, so it
+    // does not matter where it cannot be had, or that the kernel drops it when this process
+    // closes the file by another handle.
+    let _ = rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive);
+    ArchiveLock { file: file.into(), _old: old }
+}
+
+/// What came of making a new lock.
+enum Next {
+    /// It is in its place, and held.
+    Ours(OwnedFd),
+    /// Another run was there first.
+    Another,
+    /// Another run is at it.
+    Busy(Option<Holder>),
+}
+
+/// A process that holds a lock, as far as the kernel tells of it.
+struct Holder {
+    pid: u32,
+    uid: Option<u32>,
+    command: Option<String>,
+    /// Whether there is no such process: then one that it started holds the lock.
+    is_gone: bool,
+}
+
+impl Holder {
+    /// Who holds an exclusive `flock` on a file.
+    fn of(file: &OwnedFd, stat: &Stat) -> Option<Self> {
+        let (major, minor) = device_of(file)
+            .unwrap_or((rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev)));
+        let place = format!("{major:02x}:{minor:02x}:{}", stat.st_ino);
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        let pid: u32 = locks.lines().find_map(|line| {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            match words.as_slice() {
+                [_, "FLOCK", _, "WRITE", pid, at, ..] if *at == place => pid.parse().ok(),
+                _ => None,
+            }
+        })?;
+        let about = |what: &str| std::fs::read_to_string(format!("/proc/{pid}/{what}")).ok();
+        // Not the owner of its directory there: that is root for whoever hides its memory.
+        let uid = about("status").and_then(|status| {
+            let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+            line.split_ascii_whitespace().nth(1)?.parse().ok()
+        });
+        let command = about("comm").map(|name| name.trim_end().to_owned());
+        // A process of another namespace has the number 0 here.
+        let is_gone = pid != 0
+            && rustix::process::Pid::from_raw(pid as i32)
+                .is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(Errno::SRCH));
+        Some(Self { pid, uid, command, is_gone })
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "pid {}", self.pid)?;
+        if let Some(command) = &self.command {
+            write!(f, ", \"{}\"", shown(command))?;
+        }
+        self.uid.map_or(Ok(()), |uid| write!(f, ", uid {uid}"))
+    }
+}
+
+/// The device that the kernel's list of locks names for a file. On file systems with parts,
+/// such as btrfs, it is another one than `stat` gives.
+fn device_of(file: &OwnedFd) -> Option<(u32, u32)> {
+    let number = file.as_fd().as_raw_fd();
+    let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
+    let mount = about.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let line = mounts.lines().find(|line| line.split(' ').next() == Some(mount))?;
+    let (major, minor) = line.split(' ').nth(2)?.split_once(':')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }

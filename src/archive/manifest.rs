@@ -322,6 +322,15 @@ impl Manifest {
         head == Sha256Hash::ZERO || self.hashes.contains(&head)
     }
 
+    /// How many records there were when the manifest ended with this head; `None` if it never
+    /// did.
+    pub fn records_at(&self, head: Sha256Hash) -> Option<u64> {
+        if head == Sha256Hash::ZERO {
+            return Some(0);
+        }
+        self.hashes.iter().rposition(|hash| *hash == head).map(|at| at as u64 + 1)
+    }
+
     /// Which state of the file was read.
     pub(super) fn stamp(&self) -> Option<Stamp> {
         self.stamp

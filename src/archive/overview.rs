@@ -6,8 +6,9 @@
 //! of the lines up to one of them: a row for each segment. It names that line by its place and
 //! its hash, so a reader can tell that it belongs to this manifest, and goes on from there
 //! with the lines that came later. It is derived and may be removed at any time: what is not
-//! sound, or does not belong, is as good as none, and the whole manifest is read. Writers and
-//! `verify` never use it.
+//! sound, or does not belong, is as good as none, and the whole manifest is read. Writers never
+//! use it: they make it again from the manifest and replace one that differs; `verify` names
+//! such a one.
 
 use std::fs::File;
 use std::io::Read;
@@ -27,8 +28,8 @@ pub(super) const OVERVIEW: &str = "overview";
 /// "HLOV" and the version.
 const MAGIC: [u8; 8] = *b"HLOV\x01\0\0\0";
 
-/// A manifest with fewer records is read whole.
-const LEAST_RECORDS: usize = 256;
+/// A manifest with fewer records is read in full.
+const MIN_RECORDS: usize = 256;
 
 /// A larger file is none: three million segments have fewer bytes.
 const MAX_BYTES: u64 = 256 << 20;
@@ -81,6 +82,8 @@ pub struct Overview {
     /// In the order in which they expired; some may be in the archive again.
     expired: Vec<SegmentRow>,
     stamp: Option<Stamp>,
+    /// Whether it was read from the manifest alone, and is to be so again.
+    by_manifest: bool,
 }
 
 /// What the file says of the manifest that it belongs to.
@@ -109,8 +112,17 @@ impl Overview {
 
     /// The same, from a manifest.
     pub fn of(manifest: &Manifest) -> Self {
-        let mut overview = Self { stamp: manifest.stamp(), ..Self::default() };
-        for record in manifest.records() {
+        Self { stamp: manifest.stamp(), ..Self::of_records(manifest.records()) }
+    }
+
+    /// Reads the manifest itself and nothing that is derived from it.
+    pub fn of_archive(archive: &ArchiveDir) -> Result<Self> {
+        Ok(Self { by_manifest: true, ..Self::of(&Manifest::load(archive)?) })
+    }
+
+    fn of_records(records: &[Record]) -> Self {
+        let mut overview = Self::default();
+        for record in records {
             overview.add(record);
         }
         overview
@@ -180,25 +192,15 @@ impl Overview {
         if Manifest::stamp_now(archive)? == self.stamp {
             return Ok(false);
         }
-        *self = Self::load(archive)?;
+        *self = if self.by_manifest { Self::of_archive(archive)? } else { Self::load(archive)? };
         Ok(true)
     }
 
     /// The rows of the file, and what the manifest's newer lines add to them; `None` unless
     /// both are sound and belong together.
     fn read(archive: &ArchiveDir) -> Option<Self> {
-        let file = fs::open_regular(archive.fd(), OVERVIEW).ok()?;
-        let mut text = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut text).ok()?;
-        let (header, mut overview) = decode(&text)?;
-        drop(text);
-        let manifest = Manifest::load_after(
-            archive,
-            header.last_line,
-            header.bytes,
-            header.records,
-            header.head,
-        )?;
+        let (header, mut overview) = decode(&text_of(archive)?)?;
+        let manifest = newer(archive, &header)?;
         overview.stamp = manifest.stamp();
         for record in manifest.records() {
             overview.add(record);
@@ -214,45 +216,102 @@ impl Expired {
     }
 }
 
-/// Writes the file anew, if the manifest is long enough and has newer lines.
+/// Makes the file what the manifest says that it is, if it is not. A manifest that is short
+/// needs none, and so has none.
 pub fn refresh(
     archive: &ArchiveDir,
     manifest: &Manifest,
     token: u64,
     _lock: &ArchiveLock,
 ) -> Result<()> {
-    write(archive, manifest, token, LEAST_RECORDS)
+    write(archive, manifest, token, MIN_RECORDS)
 }
 
 fn write(archive: &ArchiveDir, manifest: &Manifest, token: u64, least: usize) -> Result<()> {
-    let records = manifest.records().len();
-    if records < least || manifest.torn().is_some() || covers(archive, records as u64) {
+    let path = || archive.root().join(OVERVIEW);
+    if manifest.torn().is_some() {
         return Ok(());
     }
-    let Some((last_line, bytes)) = last_line(archive, manifest)? else { return Ok(()) };
-    let overview = Overview::of(manifest);
-    let header = Header {
-        records: records as u64,
-        last_line,
-        bytes,
-        head: manifest.head(),
-        segments: overview.segments.len() as u64,
-        expired: overview.expired.len() as u64,
-    };
-    let path = || archive.root().join(OVERVIEW);
-    let Some(text) = encode(&header, &overview) else { return Ok(()) };
+    if manifest.records().len() < least {
+        return fs::unlink(archive.fd(), OVERVIEW)
+            .map(drop)
+            .map_err(|errno| Error::io(path(), "remove", errno));
+    }
+    let Some(line) = last_line(archive, manifest)? else { return Ok(()) };
+    let records = manifest.records();
+    let Some(text) = made_of(records, line, manifest.head()) else { return Ok(()) };
+    if text_of(archive).is_some_and(|there| there == text) {
+        return Ok(());
+    }
     let temp = Temp::write(archive, token, &mut &text[..])?;
     rustix::fs::renameat(archive.fd(), &temp.name, archive.fd(), OVERVIEW)
         .map_err(|errno| Error::io(path(), "replace", errno))
 }
 
-/// Whether the file that is there covers so many records.
-fn covers(archive: &ArchiveDir, records: u64) -> bool {
-    let mut header = [0; HEADER_BYTES];
-    let file = fs::open_regular(archive.fd(), OVERVIEW);
-    file.is_ok_and(|mut file| file.read_exact(&mut header).is_ok())
-        && header.starts_with(&MAGIC)
-        && header[8..16] == records.to_le_bytes()
+/// Whether readers are told something by the file that the manifest does not say.
+pub(crate) fn is_false(archive: &ArchiveDir, manifest: &Manifest) -> Result<bool> {
+    let Some(text) = text_of(archive) else { return Ok(false) };
+    // One that is not sound, or not of this manifest, tells nobody anything.
+    let Some((header, _)) = decode(&text) else { return Ok(false) };
+    if newer(archive, &header).is_none() {
+        return Ok(false);
+    }
+    let now;
+    let mut manifest = manifest;
+    if (manifest.records().len() as u64) < header.records {
+        // It may have grown since.
+        now = Manifest::load(archive)?;
+        manifest = &now;
+    }
+    let Some(head) = manifest.hash_at(header.records) else { return Ok(true) };
+    let records = &manifest.records()[..header.records as usize];
+    Ok(made_of(records, (header.last_line, header.bytes), head) != Some(text)
+        || !is_line(archive, &header)?)
+}
+
+/// What the file is that covers these records. The last of them stands between these places,
+/// and has this hash.
+fn made_of(records: &[Record], line: (u64, u64), head: Sha256Hash) -> Option<Vec<u8>> {
+    let overview = Overview::of_records(records);
+    let header = Header {
+        records: records.len() as u64,
+        last_line: line.0,
+        bytes: line.1,
+        head,
+        segments: overview.segments.len() as u64,
+        expired: overview.expired.len() as u64,
+    };
+    encode(&header, &overview)
+}
+
+/// The file's text, if there is one.
+fn text_of(archive: &ArchiveDir) -> Option<Vec<u8>> {
+    let file = fs::open_regular(archive.fd(), OVERVIEW).ok()?;
+    let mut text = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
+/// The manifest's lines that came later; `None` unless file and manifest belong together.
+fn newer(archive: &ArchiveDir, header: &Header) -> Option<Manifest> {
+    let Header { records, last_line, bytes, head, .. } = *header;
+    Manifest::load_after(archive, last_line, bytes, records, head)
+}
+
+/// Whether the manifest has as many lines as are covered up to the place where the last of
+/// them ends.
+fn is_line(archive: &ArchiveDir, header: &Header) -> Result<bool> {
+    let path = archive.manifest_path();
+    let failed = |error| Error::io(&path, "read", error);
+    let file = fs::open_regular(archive.fd(), MANIFEST).map_err(failed)?;
+    let (mut rest, mut lines) = (file.take(header.bytes), 0);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match rest.read(&mut buffer).map_err(failed)? {
+            0 => return Ok(lines == header.records),
+            read => lines += memchr::memchr_iter(b'\n', &buffer[..read]).count() as u64,
+        }
+    }
 }
 
 /// Where the manifest's last line begins and ends; `None` if the file is not the one that was
@@ -368,7 +427,7 @@ fn decode(text: &[u8]) -> Option<(Header, Overview)> {
     }
     let expired = rows.split_off(usize::try_from(segments).ok()?);
     let is_sorted = rows.windows(2).all(|pair| pair[0].name < pair[1].name);
-    is_sorted.then_some((header, Overview { segments: rows, expired, stamp: None }))
+    is_sorted.then_some((header, Overview { segments: rows, expired, ..Overview::default() }))
 }
 
 fn decode_row(row: &mut Bytes<'_>, classes: &[String]) -> Option<SegmentRow> {

@@ -97,8 +97,11 @@ impl<'de> Deserialize<'de> for Op {
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct By {
-    /// The user's name or number.
+    /// The name of the user who the process runs as, or the number where there is no name.
     pub user: String,
+    /// Who asked sudo for it, as sudo said it: a claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sudo_user: Option<String>,
     /// The host's name.
     pub host: String,
     /// The command line.
@@ -191,6 +194,9 @@ pub struct Record {
     /// The content digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Sha256Hash>,
+    /// Whether the content digest of events of elsewhere was computed from what was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computed: Option<bool>,
     /// SHA-256 of the policy in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
@@ -207,6 +213,9 @@ pub struct Record {
     /// The name of the object that the segment is elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
+    /// SHA-256 of the segment's own last bytes, as they stand in its stub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Sha256Hash>,
     /// The segments that this one takes the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Vec<SegmentName>>,
@@ -258,11 +267,13 @@ pub struct NewRecord {
     pub first: Option<Timestamp>,
     pub last: Option<Timestamp>,
     pub content: Option<Sha256Hash>,
+    pub computed: Option<bool>,
     pub policy: Option<String>,
     pub class: Option<String>,
     pub keep: Option<String>,
     pub yields: Option<bool>,
     pub object: Option<String>,
+    pub tail: Option<Sha256Hash>,
     pub supersedes: Option<Vec<SegmentName>>,
     pub to: Option<Date>,
     pub correlation_id: Option<String>,
@@ -292,11 +303,13 @@ impl NewRecord {
             first: None,
             last: None,
             content: None,
+            computed: None,
             policy: None,
             class: None,
             keep: None,
             yields: None,
             object: None,
+            tail: None,
             supersedes: None,
             to: None,
             correlation_id: None,
@@ -373,11 +386,13 @@ impl NewRecord {
             first: self.first,
             last: self.last,
             content: self.content,
+            computed: self.computed,
             policy: self.policy,
             class: self.class,
             keep: self.keep,
             yields: self.yields,
             object: self.object,
+            tail: self.tail,
             supersedes: self.supersedes,
             to: self.to,
             correlation_id: self.correlation_id,

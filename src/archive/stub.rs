@@ -67,6 +67,22 @@ impl Stub {
         (stub.v == 1 && stub.tail.len() as u64 <= stub.bytes).then_some(stub)
     }
 
+    /// SHA-256 of the segment's last bytes that it holds.
+    pub fn tail_sha256(&self) -> Sha256Hash {
+        Sha256Hash::of(&self.tail)
+    }
+
+    /// Whether the segment's last bytes are those that it holds, as far as they are given.
+    pub fn ends_like(&self, end: &[u8]) -> bool {
+        let both = end.len().min(self.tail.len());
+        end[end.len() - both..] == self.tail[self.tail.len() - both..]
+    }
+
+    /// How many of the segment's last bytes it holds.
+    pub fn tail_bytes(&self) -> u64 {
+        self.tail.len() as u64
+    }
+
     /// The segment, read by way of `source`.
     pub fn open(self, source: Arc<dyn Fetch>) -> SegmentBytes {
         let object = self.object.into();
@@ -97,7 +113,7 @@ impl ArchiveDir {
             Some(stub) => Ok(Some(stub)),
             None => Err(Error::corrupt(
                 path,
-                "this stub is damaged; \"hlarchive remote pull\" makes it anew",
+                "this stub is damaged; \"hlarchive remote pull\" makes it again",
             )),
         }
     }

@@ -22,7 +22,7 @@ fn now() -> Timestamp {
 }
 
 fn by() -> By {
-    By { user: "u".to_owned(), host: "h".to_owned(), command: "c".to_owned() }
+    By { user: "u".to_owned(), host: "h".to_owned(), command: "c".to_owned(), sudo_user: None }
 }
 
 fn name(text: &str) -> SegmentName {

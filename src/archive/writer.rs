@@ -80,7 +80,7 @@ impl<'a> ManifestWriter<'a> {
             // Synced by itself, or a second power cut could mix old bytes with new ones.
             rustix::fs::ftruncate(&file, writer.bytes)
                 .and_then(|()| rustix::fs::fsync(&file))
-                .map_err(|errno| Error::io(&writer.path, "mend", errno))?;
+                .map_err(|errno| writer.cannot_mend(errno))?;
             if let Some((at, byte)) = lost_byte {
                 // Synced with the record that follows; until then it can be found again.
                 rustix::io::pwrite(&file, &[byte], at)
@@ -160,6 +160,18 @@ impl<'a> ManifestWriter<'a> {
         })
     }
 
+    /// Says why a torn last line could not be dropped.
+    fn cannot_mend(&self, errno: Errno) -> Error {
+        if errno != Errno::PERM {
+            return Error::io(&self.path, "mend", errno);
+        }
+        Error::NeedsConsent(format!(
+            "{}: its last line was torn by a crash, and the file may only be appended to; take \
+             that off for one run (chattr -a)",
+            self.path.display()
+        ))
+    }
+
     /// Opens the file; a new one is synced into the archive's directory.
     fn open_file(&self) -> Result<File> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -175,6 +187,12 @@ impl<'a> ManifestWriter<'a> {
                 rustix::fs::fsync(self.archive.fd())
                     .map_err(|errno| Error::io(self.archive.root(), "sync", errno))?;
                 Ok(file.into())
+            }
+            // Append-only (chattr +a): it can be written to at its end, and nowhere else.
+            Err(Errno::PERM) => {
+                rustix::fs::openat(self.archive.fd(), MANIFEST, flags | OFlags::APPEND, mode)
+                    .map(File::from)
+                    .map_err(|errno| Error::io(&self.path, "open", errno))
             }
             opened => opened.map(File::from).map_err(|errno| Error::io(&self.path, "open", errno)),
         }
@@ -194,7 +212,12 @@ mod tests {
         let archive = ArchiveDir::create(directory.path()).unwrap();
         let lock = archive.lock().unwrap();
         let now: Timestamp = "2026-06-01T03:00:00Z".parse().unwrap();
-        let by = By { user: "u".to_owned(), host: "h".to_owned(), command: "c".to_owned() };
+        let by = By {
+            user: "u".to_owned(),
+            host: "h".to_owned(),
+            command: "c".to_owned(),
+            sudo_user: None,
+        };
         let (mut writer, _) = ManifestWriter::open(&archive, &lock, now, &by).unwrap();
         writer.append(NewRecord::new(now, Op::Hold)).unwrap();
         assert!(!writer.is_poisoned());

@@ -257,7 +257,8 @@ fn time_range(
         .transpose()
     };
     let since = bound(since, "--since", when::Bound::Since)?;
-    let until = bound(until, "--until", when::Bound::Until)?;
+    // There is no instant after the last day of all: that end is as good as none.
+    let until = bound(until, "--until", when::Bound::Until)?.filter(|end| *end != Timestamp::MAX);
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {

@@ -25,6 +25,8 @@ pub(super) enum Exit {
     Data = 65,
     /// What was named does not exist.
     NoInput = 66,
+    /// This program was built without what is needed.
+    NotBuilt = 69,
     /// An output file cannot be created.
     CannotCreate = 73,
     /// Reading or writing failed, or damage cost events.
@@ -98,6 +100,7 @@ pub(super) fn code(error: &Error) -> Exit {
         Error::BadEvent { .. } | Error::Corrupt { .. } => Exit::Data,
         Error::NotFound { .. } => Exit::NoInput,
         Error::Policy(_) => Exit::Policy,
+        Error::NotBuilt { .. } => Exit::NotBuilt,
         Error::Busy { .. } | Error::Refused(_) | Error::Away { .. } => Exit::Busy,
         Error::NeedsConsent(_) => Exit::NotPermitted,
         Error::Interrupted(_) => Exit::Stopped,
@@ -163,4 +166,25 @@ fn usage_line(mut command: clap::Command, words: &[OsString]) -> StyledStr {
         }
     }
     command.render_usage()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_built_in_ends_with_69_and_names_the_feature() {
+        let error = Error::NotBuilt {
+            what: "s3://bucket".to_owned(),
+            part: "object storage",
+            feature: "remote",
+            otherwise: "",
+        };
+        assert_eq!(code(&error).code(), 69);
+        assert_eq!(
+            error.to_string(),
+            "s3://bucket: this hlarchive was built without object storage; build it with \"cargo \
+             build --release --features remote\""
+        );
+    }
 }

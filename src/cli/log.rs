@@ -187,7 +187,7 @@ fn is_journal() -> bool {
 /// The file that an error is about.
 pub(super) fn path_of(error: &Error) -> Option<String> {
     match error {
-        Error::Io { path, .. } | Error::Corrupt { path, .. } | Error::Busy { path } => {
+        Error::Io { path, .. } | Error::Corrupt { path, .. } | Error::Busy { path, .. } => {
             Some(path.display().to_string())
         }
         Error::NotFound { what, .. } => Some(what.clone()),
@@ -200,6 +200,7 @@ pub(super) fn path_of_notice(notice: &Notice) -> Option<String> {
     match notice {
         Notice::Invalid { path, .. }
         | Notice::Unreadable { path, .. }
+        | Notice::Misnamed { path, .. }
         | Notice::Conflict { path } => Some(path.to_string()),
         Notice::Oddity { path, .. } | Notice::Damaged { path, .. } => {
             Some(path.display().to_string())

@@ -63,6 +63,7 @@ Exit codes:
   2    the command line makes no sense
   65   bad data: not an event, or a damaged file
   66   what was named does not exist
+  69   this hlarchive was built without that part
   73   an output file cannot be created
   74   reading or writing failed, or damage may have cost events
   75   busy or away, or the clock looks wrong: try again
@@ -137,7 +138,7 @@ impl Command {
 pub(crate) fn main() -> ExitCode {
     let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
     let log = Log::of(&words);
-    let matches = match command().try_get_matches_from(&words) {
+    let matches = match heeding_set_variables(command()).try_get_matches_from(&words) {
         Ok(matches) => matches,
         Err(error) => return exit::usage(&log, error, &words),
     };
@@ -155,7 +156,42 @@ fn command() -> clap::Command {
     Cli::command()
 }
 
+/// Makes a variable that is set to nothing count as one that is not set, as a unit's
+/// `Environment=HLARCHIVE_POLICY=` means it.
+fn heeding_set_variables(command: clap::Command) -> clap::Command {
+    let is_empty =
+        |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|set| set.is_empty());
+    command
+        .mut_args(|arg| match arg.get_env() {
+            Some(name) if is_empty(name) => arg.env(None::<&'static str>),
+            _ => arg,
+        })
+        .mut_subcommands(heeding_set_variables)
+}
+
+impl Command {
+    /// Returns whether the command may change the tree or the archive. Emitting is none of
+    /// them: an event is kept, however the places lie.
+    fn changes_history(&self) -> bool {
+        matches!(
+            self,
+            Self::Rotate(_)
+                | Self::Prune(_)
+                | Self::Hold(_)
+                | Self::Compact(_)
+                | Self::Restore(_)
+                | Self::Import(_)
+                | Self::Sync(_)
+                | Self::Remote(_)
+                | Self::Manifest(_)
+        )
+    }
+}
+
 fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
+    if command.changes_history() {
+        session.store.check_apart()?;
+    }
     if let Some(checked) = command.names_places() {
         session.check_named(checked)?;
     }

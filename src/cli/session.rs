@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use hlarchive::Error;
 use hlarchive::archive::By;
-use hlarchive::event::Timestamp;
-use hlarchive::ops::Context;
+use hlarchive::event::{Litter, SharedLitter, Timestamp};
+use hlarchive::ops::emit::{OnError, take_in};
 use hlarchive::ops::metrics::{Gauge, Scope};
-use hlarchive::policy::Policy;
+use hlarchive::ops::{Context, user_name};
+use hlarchive::policy::{EventRules, LenientRules, Policy};
 use hlarchive::remote::Lazy;
 use hlarchive::store::{Notice, Notices, Store};
 use hlarchive::text::without_secrets;
@@ -71,8 +72,10 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(global: Global, log: Log, words: &[OsString]) -> Self {
         let opens = global.clone();
+        let named = global.policy.clone();
         let store = Store::new(global.root.clone(), global.archive.clone())
-            .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))));
+            .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))))
+            .with_litter(SharedLitter::new(move || litter(named.as_deref())));
         let place = Place::of(std::env::var_os(METRICS_VARIABLE), &store);
         let store = with_state(store, place.as_ref());
         let stdout = io::stdout();
@@ -118,6 +121,55 @@ impl Session {
     /// The policy in force.
     pub(super) fn policy(&self) -> Result<Policy, Failure> {
         Ok(policy(self.global.policy.as_deref())?)
+    }
+
+    /// The rules of emitting, as far as the policy says them. Nothing that is wrong with it
+    /// keeps an event from being kept; it is named.
+    pub(super) fn event_rules(&self) -> EventRules {
+        let LenientRules { rules, warning } = event_rules(self.global.policy.as_deref());
+        if let Some(warning) = warning {
+            self.warn(&warning);
+        }
+        rules
+    }
+
+    /// What becomes of events that cannot be placed.
+    pub(super) fn on_error(&self, best_effort: bool) -> OnError {
+        let wanted = std::env::var("HLARCHIVE_ON_ERROR").unwrap_or_default();
+        let wanted = if best_effort { "spool" } else { wanted.as_str() };
+        match (wanted, spool()) {
+            ("spool", Some(spool)) => OnError::Spool(spool),
+            ("spool" | "warn", _) => OnError::Warn,
+            ("" | "fail", _) => OnError::Fail,
+            _ => {
+                self.warn("HLARCHIVE_ON_ERROR is none of spool, warn and fail, and counts as fail");
+                OnError::Fail
+            }
+        }
+    }
+
+    /// Takes in what waits in the spool, if there is one. That it cannot be taken in now keeps
+    /// nothing else from being done.
+    pub(super) fn take_in_spool(&self, most: usize) {
+        let Some(spool) = spool() else { return };
+        let taken = self.context().map(|context| take_in(&self.store, &context, &spool, most));
+        match taken {
+            Ok(Ok(report)) => {
+                if report.taken > 0 {
+                    let events = if report.taken == 1 { "event" } else { "events" };
+                    let from = spool.display();
+                    self.remark(&format!(
+                        "hlarchive: took in {} {events} from {from}",
+                        report.taken
+                    ));
+                }
+                for finding in report.findings.iter().take(10) {
+                    self.warn(&format!("{}: {finding}", spool.display()));
+                }
+            }
+            Ok(Err(error)) => self.warn(&error.to_string()),
+            Err(_) => {}
+        }
     }
 
     /// Who acts now, for actions that the policy may want to be told. A policy that is not
@@ -445,6 +497,26 @@ pub(super) fn policy(named: Option<&Path>) -> hlarchive::Result<Policy> {
     }
 }
 
+/// Where events wait that could not be placed.
+pub(super) fn spool() -> Option<PathBuf> {
+    std::env::var_os("HLARCHIVE_SPOOL").filter(|spool| !spool.is_empty()).map(PathBuf::from)
+}
+
+/// The rules of emitting, and what is wrong with the policy that should say them.
+pub(super) fn event_rules(named: Option<&Path>) -> LenientRules {
+    match (named, std::fs::symlink_metadata(SYSTEM_POLICY)) {
+        (Some(path), _) => EventRules::load_lenient(path),
+        (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => LenientRules::default(),
+        (None, _) => EventRules::load_lenient(Path::new(SYSTEM_POLICY)),
+    }
+}
+
+/// What is passed over of other programs, by the policy. Of one that cannot be read, and that
+/// the commands which need it refuse, nothing is taken: then less is passed over, not more.
+fn litter(named: Option<&Path>) -> Litter {
+    policy(named).map(|policy| policy.events.ignore).unwrap_or_default()
+}
+
 /// Random bytes.
 pub(super) fn seed() -> hlarchive::Result<[u8; 32]> {
     let mut seed = [0; 32];
@@ -459,11 +531,22 @@ pub(super) fn seed() -> hlarchive::Result<[u8; 32]> {
 
 /// Who acts at this time, by which command.
 pub(super) fn context(now: Timestamp, command: String) -> hlarchive::Result<Context> {
-    let user = ["USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-        .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
-    Ok(Context::new(now, By { user, host: host_name(), command }, seed()?))
+    // What $USER says is anybody's word.
+    let user = user_name(rustix::process::geteuid().as_raw());
+    let by = By { user, sudo_user: sudo_user(), host: host_name(), command };
+    Ok(Context::new(now, by, seed()?))
+}
+
+/// Who asked sudo for this process, by the number that sudo gives, else by the name.
+fn sudo_user() -> Option<String> {
+    const MAX_LEN: usize = 64;
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let name = match set("SUDO_UID").and_then(|uid| uid.parse().ok()) {
+        Some(uid) => user_name(uid),
+        None => set("SUDO_USER")?,
+    };
+    let is_plain = name.len() <= MAX_LEN && !name.chars().any(|c| c.is_control() || c == ' ');
+    is_plain.then_some(name)
 }
 
 /// The system's time.
@@ -471,7 +554,32 @@ pub(super) fn now() -> Timestamp {
     std::time::SystemTime::now().into()
 }
 
+/// When this program was made, as far as whoever built it said so; else before when none was.
+pub(super) fn built() -> Timestamp {
+    const FIRST_MICROS: i64 = 1_777_593_600 * Timestamp::MICROS_PER_SECOND;
+    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse::<i64>().ok());
+    let micros = said.and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND));
+    Timestamp::from_micros(micros.unwrap_or(0).max(FIRST_MICROS))
+}
+
 /// This machine's name.
 pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values_that_may_be_secret_are_left_out() {
+        for (typed, kept) in [
+            ("sync a --ssh X b", "sync a --ssh … b"),
+            ("sync --ssh=X a", "sync --ssh=… a"),
+            ("emit t --payload X --payload=X", "emit t --payload … --payload=…"),
+            ("sync --ssh", "sync --ssh"),
+            ("verify --sshx X --ssl", "verify --sshx X --ssl"),
+        ] {
+            let words: Vec<String> = typed.split(' ').map(str::to_owned).collect();
+            assert_eq!(super::without_values(words.iter()).join(" "), kept);
+        }
+    }
 }

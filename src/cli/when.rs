@@ -1,6 +1,7 @@
 //! Times as people type them, relative to a given now. All in UTC, as events are.
 
 use hlarchive::event::{Date, Timestamp, shown};
+use hlarchive::policy::{Span, SpanError};
 
 /// Which end of a stretch of time is meant; it matters for a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +28,15 @@ pub(super) fn parse(text: &str, now: Timestamp, bound: Bound) -> Result<Timestam
     if text.eq_ignore_ascii_case("now") {
         return Ok(now);
     }
-    ago(text, now).ok_or_else(|| {
+    ago(text, now).map_err(|hint| {
         format!(
-            "\"{}\" is not a time: expected a date (2026-05-16), a timestamp \
-             (2026-05-16T10:11:12Z), now, today, yesterday, or an age (\"2h ago\")",
-            shown(text)
+            "\"{}\" is not a time: {}",
+            shown(text),
+            hint.unwrap_or_else(|| {
+                "expected a date (2026-05-16), a timestamp (2026-05-16T10:11:12Z), now, today, \
+                 yesterday, or an age (\"2h ago\")"
+                    .to_owned()
+            })
         )
     })
 }
@@ -48,26 +53,25 @@ pub(super) fn parse_date(text: &str, now: Timestamp) -> Result<Date, String> {
     }
 }
 
-/// `2h ago`, `90 minutes ago`, `-2h`; a bare `2h` means the same.
-fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let text = text.to_ascii_lowercase();
-    let text = text.strip_suffix("ago").unwrap_or(&text).trim();
-    let text = text.strip_prefix('-').unwrap_or(text);
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number: i64 = number.parse().ok()?;
-    let seconds = match unit.trim() {
-        "s" | "sec" | "secs" | "second" | "seconds" => 1,
-        "m" | "min" | "mins" | "minute" | "minutes" => 60,
-        "h" | "hour" | "hours" => 3600,
-        "d" | "day" | "days" => 86_400,
-        "w" | "week" | "weeks" => 7 * 86_400,
-        "month" | "months" => 30 * 86_400,
-        "y" | "year" | "years" => 365 * 86_400,
-        _ => return None,
+/// Understands `2h ago`, `90 minutes ago`, `-2h`; a bare `2h` means the same. The error has
+/// a hint where one can be given.
+fn ago(text: &str, now: Timestamp) -> Result<Timestamp, Option<String>> {
+    let cut = text.len().saturating_sub("ago".len());
+    let text = match text.get(cut..) {
+        Some(end) if end.eq_ignore_ascii_case("ago") => text.get(..cut).unwrap_or_default(),
+        _ => text,
     };
-    let micros = number.checked_mul(seconds)?.checked_mul(Timestamp::MICROS_PER_SECOND)?;
-    Some(Timestamp::from_micros(now.micros().saturating_sub(micros)))
+    let text = text.trim();
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let span: Span = text.parse().map_err(|error| match error {
+        SpanError::Malformed => None,
+        ambiguous @ SpanError::CapitalM(_) => Some(ambiguous.to_string()),
+    })?;
+    let micros = i64::try_from(span.seconds())
+        .ok()
+        .and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND))
+        .ok_or(None)?;
+    Ok(Timestamp::from_micros(now.micros().saturating_sub(micros)))
 }
 
 #[cfg(test)]
@@ -91,6 +95,9 @@ mod tests {
             ("90 minutes ago", "2026-05-16T08:30:00.000000Z"),
             ("-1d", "2026-05-15T10:00:00.000000Z"),
             ("1w", "2026-05-09T10:00:00.000000Z"),
+            ("1h30m ago", "2026-05-16T08:30:00.000000Z"),
+            ("1 month ago", "2026-04-16T10:00:00.000000Z"),
+            ("2 Weeks Ago", "2026-05-02T10:00:00.000000Z"),
             ("2026-05-16T12:00:00+02:00", "2026-05-16T10:00:00.000000Z"),
         ] {
             assert_eq!(at(text, Bound::Since), wanted, "{text}");
@@ -109,6 +116,10 @@ mod tests {
         for bad in ["", "soon", "2 fortnights ago", "2026-13-01", "h ago", "99999999999999999y"] {
             let reason = parse(bad, now, Bound::Since).unwrap_err();
             assert!(reason.contains("is not a time"), "{reason}");
+        }
+        for month_or_minute in ["1M", "1M ago", "-1 M"] {
+            let reason = parse(month_or_minute, now, Bound::Since).unwrap_err();
+            assert!(reason.contains("did you mean 1m (minute) or \"1 month\"?"), "{reason}");
         }
     }
 }

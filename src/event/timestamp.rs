@@ -21,6 +21,10 @@ impl Timestamp {
     pub const MICROS_PER_DAY: i64 = 86_400_000_000;
     /// Microseconds in a second.
     pub const MICROS_PER_SECOND: i64 = 1_000_000;
+    /// The first instant of the year 1.
+    pub const MIN: Self = Self(Self::LEAST);
+    /// The last instant of the year 9999.
+    pub const MAX: Self = Self(Self::GREATEST);
     const LEAST: i64 = -62_135_596_800_000_000;
     const GREATEST: i64 = 253_402_300_799_999_999;
 
@@ -31,7 +35,7 @@ impl Timestamp {
     }
 
     /// Microseconds since 1970 began; negative before.
-    pub fn micros(self) -> i64 {
+    pub const fn micros(self) -> i64 {
         self.0
     }
 

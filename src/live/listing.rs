@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
@@ -42,6 +43,7 @@ pub struct Listing {
     oddities: Vec<Oddity>,
     more_oddities: u64,
     stopped_in: Option<NodeName>,
+    passed_over: Option<PathBuf>,
 }
 
 /// A type as names claim it. `written` is absent for words that `emit` would not write.
@@ -80,6 +82,11 @@ impl Listing {
         self.more_oddities
     }
 
+    /// The first thing of other programs that was passed over in the day's directory.
+    pub fn passed_over(&self) -> Option<&Path> {
+        self.passed_over.as_deref()
+    }
+
     /// The last node of which files are listed, where there was no room for more; `None` when
     /// the whole day is in it.
     pub fn stopped_in(&self) -> Option<&NodeName> {
@@ -90,6 +97,15 @@ impl Listing {
     /// index does.
     pub fn path(&self, number: usize) -> EventPath {
         EventPath { date: self.date, node: self.node(number).clone(), name: self.name(number) }
+    }
+
+    /// Returns the instant that a file's name claims; none where it has another form.
+    pub fn instant(&self, number: usize) -> Option<Timestamp> {
+        let entry = &self.entries[number];
+        if entry.kind & AS_TEXT == 0 {
+            return Some(Timestamp::from_micros(entry.time));
+        }
+        self.texts[text_number(entry)].parts().map(|parts| parts.timestamp)
     }
 
     /// The node whose directory the file lies in.
@@ -143,6 +159,7 @@ impl Builder {
             oddities: Vec::new(),
             more_oddities: 0,
             stopped_in: None,
+            passed_over: None,
         };
         Self { listing, kind_numbers: HashMap::new(), bytes: 0, max_bytes, hidden: 0 }
     }
@@ -167,6 +184,11 @@ impl Builder {
         }
         self.hidden += usize::from(oddity.hides_events);
         self.listing.oddities.push(oddity);
+    }
+
+    /// Notes what is passed over: one of it is enough to say why a directory stays.
+    pub(super) fn passed_over(&mut self, path: impl FnOnce() -> PathBuf) {
+        self.listing.passed_over.get_or_insert_with(path);
     }
 
     /// Whether no further name has room.

@@ -20,6 +20,7 @@ pub use listing::Listing;
 pub(crate) use note::NOTE;
 pub use note::{FoundNote, TreeIdentity, TreeNote};
 pub use partition::{FileStamp, FileState, PartitionReader, Removal, StampDigest};
+pub(crate) use place::sync_placed;
 pub use place::{PlaceOptions, Placed, place};
 pub use tree::{LiveTree, Oddity};
 

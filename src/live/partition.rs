@@ -28,6 +28,8 @@ pub struct FileStamp {
     pub dev: u64,
     /// The inode.
     pub inode: u64,
+    /// The user it belongs to.
+    pub owner: u32,
     /// Its size in bytes.
     pub size: u64,
     /// When its content changed, in nanoseconds since 1970.
@@ -39,7 +41,7 @@ pub struct FileStamp {
 impl FileStamp {
     /// The same in less room: for who keeps one of each of a million files.
     pub fn digest(&self) -> StampDigest {
-        let Self { dev, inode, size, mtime_ns, ctime_ns } = self;
+        let Self { dev, inode, owner: _, size, mtime_ns, ctime_ns } = self;
         let mut hasher = Sha256::new();
         for number in [*dev, *inode, *size, mtime_ns.cast_unsigned(), ctime_ns.cast_unsigned()] {
             hasher.update(number.to_le_bytes());
@@ -280,6 +282,7 @@ fn stamp(stat: &Stat) -> FileStamp {
     FileStamp {
         dev: stat.st_dev as u64,
         inode: stat.st_ino as u64,
+        owner: stat.st_uid,
         size: u64::try_from(stat.st_size).unwrap_or(0),
         mtime_ns: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
         ctime_ns: nanoseconds(stat.st_ctime as i64, stat.st_ctime_nsec as i64),

@@ -3,7 +3,9 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags, Timespec, Timestamps};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxFlags, Timespec, Timestamps,
+};
 use rustix::io::Errno;
 
 use super::LiveTree;
@@ -85,16 +87,46 @@ pub(super) fn node_directory(tree: &LiveTree, path: &EventPath) -> Result<OwnedF
         Ok(directory) => return Ok(directory),
         // Old kernels and sandboxes do not have the call; then it is done step by step.
         Err(Errno::NOENT | Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
-        Err(errno) => return Err(Error::io(tree.root().join(below), "open", errno)),
+        Err(errno) => return Err(in_the_way(tree, path, errno)),
     }
     let failed = |name: &str, action| {
         let path = tree.root().join(name);
         move |errno: Errno| Error::io(path, action, errno)
     };
     fs::make_dir(tree.fd(), &day).map_err(failed(&day, "create"))?;
-    let day_directory = fs::open_dir(tree.fd(), &day).map_err(failed(&day, "open"))?;
+    let day_directory =
+        fs::open_dir(tree.fd(), &day).map_err(|errno| in_the_way(tree, path, errno))?;
     fs::make_dir(day_directory.as_fd(), path.node.as_str()).map_err(failed(&below, "create"))?;
-    fs::open_dir(day_directory.as_fd(), path.node.as_str()).map_err(failed(&below, "open"))
+    fs::open_dir(day_directory.as_fd(), path.node.as_str())
+        .map_err(|errno| in_the_way(tree, path, errno))
+}
+
+/// Says what is wrong with a day's directory; of what stands in its place, whose it is.
+fn in_the_way(tree: &LiveTree, path: &EventPath, errno: Errno) -> Error {
+    let day = path.date.to_string();
+    let below = format!("{day}/{}", path.node);
+    for name in [&day, &below] {
+        let Ok(stat) = rustix::fs::statat(tree.fd(), name, AtFlags::SYMLINK_NOFOLLOW) else {
+            break;
+        };
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if !matches!(kind, FileType::Directory | FileType::Symlink) {
+            let owner = fs::user_name(stat.st_uid).unwrap_or_else(|| stat.st_uid.to_string());
+            let reason = format!(
+                "{} of the user {owner} is in the place of this directory; it must be moved away \
+                 before events can be kept here",
+                fs::kind(kind)
+            );
+            let error = std::io::Error::new(std::io::Error::from(errno).kind(), reason);
+            return Error::io(tree.root().join(name), "open", error);
+        }
+    }
+    Error::io(tree.root().join(below), "open", errno)
+}
+
+/// Makes sure that a file which was placed by another run is durable under its name.
+pub(crate) fn sync_placed(tree: &LiveTree, path: &EventPath, now: Timestamp) -> Result<()> {
+    sync_directories(tree, &node_directory(tree, path)?, path, now)
 }
 
 /// Writes and syncs the file, and then gives it its name. The directory is not synced yet.

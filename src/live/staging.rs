@@ -145,7 +145,5 @@ fn owner(directory: BorrowedFd<'_>) -> Option<u32> {
 
 /// Whether a directory is this user's, and closed to everybody else.
 fn is_ours(directory: BorrowedFd<'_>) -> bool {
-    rustix::fs::fstat(directory).is_ok_and(|stat| {
-        stat.st_uid == rustix::process::geteuid().as_raw() && fs::is_closed(&stat)
-    })
+    rustix::fs::fstat(directory).is_ok_and(|stat| fs::is_own(&stat))
 }

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -9,7 +10,7 @@ use rustix::io::Errno;
 use super::listing::{Builder, Listing};
 use super::note::NOTE;
 use super::partition::PartitionReader;
-use crate::event::{Date, FileName, NodeName};
+use crate::event::{Date, EventName, FileName, Litter, NodeName, Place, SharedLitter, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
 
@@ -29,6 +30,8 @@ pub struct Oddity {
 pub struct LiveTree {
     root: PathBuf,
     dir: OwnedFd,
+    litter: SharedLitter,
+    passed_over: AtomicU64,
 }
 
 impl LiveTree {
@@ -36,7 +39,7 @@ impl LiveTree {
     /// through symbolic links; nothing below it is.
     pub fn open(root: &Path) -> Result<Option<Self>> {
         match fs::open_root(root) {
-            Ok(dir) => Ok(Some(Self { root: root.to_owned(), dir })),
+            Ok(dir) => Ok(Some(Self::at(root, dir))),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(Error::io(root, "open", errno)),
         }
@@ -49,7 +52,42 @@ impl LiveTree {
         }
         fs::create_dir_all(root).map_err(|error| Error::io(root, "create", error))?;
         let dir = fs::open_root(root).map_err(|errno| Error::io(root, "open", errno))?;
-        Ok(Self { root: root.to_owned(), dir })
+        Ok(Self::at(root, dir))
+    }
+
+    /// A tree that was opened already; `root` names it in messages.
+    pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
+        let litter = SharedLitter::default();
+        Self { root: root.to_owned(), dir, litter, passed_over: AtomicU64::new(0) }
+    }
+
+    /// The same, with another list of what is passed over.
+    #[must_use]
+    pub fn with_litter(mut self, litter: SharedLitter) -> Self {
+        self.litter = litter;
+        self
+    }
+
+    /// What is passed over in it.
+    pub fn litter(&self) -> &Litter {
+        self.litter.get()
+    }
+
+    /// How many names of other programs were passed over in it so far.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over.load(Ordering::Relaxed)
+    }
+
+    /// Whether this entry is of other programs; then it is counted.
+    fn passes_over(&self, of_directories: Place, name: &str, file_type: FileType) -> bool {
+        let place = match file_type {
+            FileType::Directory => of_directories,
+            FileType::RegularFile if of_directories == Place::Other => Place::Event,
+            _ => Place::Other,
+        };
+        let passes = self.litter().covers(place, name);
+        self.passed_over.fetch_add(u64::from(passes), Ordering::Relaxed);
+        passes
     }
 
     /// The root.
@@ -62,7 +100,7 @@ impl LiveTree {
         rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
 
@@ -72,14 +110,16 @@ impl LiveTree {
         let mut oddities = Vec::new();
         fs::read_dir(self.fd(), &mut |name, file_type| {
             let name = name.to_string_lossy();
-            // File systems keep this for themselves.
-            if name.starts_with(fs::SYNC_PREFIX) || name == NOTE || name == "lost+found" {
+            if name.starts_with(fs::SYNC_PREFIX) || name == NOTE {
                 return;
             }
             if name.starts_with(fs::TEMP_PREFIX) {
                 if !self.is_staging(&name, file_type) {
                     oddities.push(disguised(&name, file_type));
                 }
+                return;
+            }
+            if self.passes_over(Place::Day, &name, file_type) {
                 return;
             }
             match name.parse::<Date>() {
@@ -136,6 +176,10 @@ impl LiveTree {
             // Made into text first, a name could become that of another node.
             let node = name.to_str().ok().and_then(|name| name.parse::<NodeName>().ok());
             let name = name.to_string_lossy();
+            if !name.starts_with(fs::TEMP_PREFIX) && self.passes_over(Place::Node, &name, file_type)
+            {
+                return builder.passed_over(|| Path::new(&day_name).join(&*name));
+            }
             match node {
                 Some(node) if file_type == FileType::Directory => nodes.push(node),
                 _ => {
@@ -149,12 +193,18 @@ impl LiveTree {
         nodes.retain(|node| after.is_none_or(|after| node > after));
         nodes.sort_unstable();
         for node in nodes {
-            Self::list_node(day.as_fd(), &day_name, node, &mut builder);
+            self.list_node(day.as_fd(), &day_name, node, &mut builder);
         }
         Ok(builder.finish())
     }
 
-    fn list_node(day: BorrowedFd<'_>, day_name: &str, node: NodeName, builder: &mut Builder) {
+    fn list_node(
+        &self,
+        day: BorrowedFd<'_>,
+        day_name: &str,
+        node: NodeName,
+        builder: &mut Builder,
+    ) {
         let below = Path::new(day_name).join(node.as_str());
         let directory = match fs::open_dir(day, node.as_str()) {
             Ok(directory) => directory,
@@ -164,16 +214,21 @@ impl LiveTree {
         let number = builder.node(node);
         let read = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
             let text = match name.to_str() {
-                // What an emitter is writing. Anything else of such a name would keep the
+                // What an emitter or rsync is writing. Anything else of such a name would keep the
                 // day's directory from ever going.
+                Ok(text) if text.starts_with('.') && file_type == FileType::RegularFile => return,
                 Ok(text)
-                    if text.starts_with(fs::TEMP_PREFIX) && file_type == FileType::RegularFile =>
+                    if !text.starts_with(fs::TEMP_PREFIX)
+                        && self.passes_over(Place::Other, text, file_type) =>
                 {
-                    return;
+                    return builder.passed_over(|| below.join(text));
                 }
                 Ok(text) => text,
                 Err(_) => {
                     let name = name.to_string_lossy();
+                    if self.passes_over(Place::Other, &name, file_type) {
+                        return builder.passed_over(|| below.join(&*name));
+                    }
                     let mut oddity = odd(&name, file_type, "names of events are text");
                     oddity.path = below.join(&*name);
                     return builder.odd(oddity);
@@ -191,6 +246,48 @@ impl LiveTree {
         if let Err(errno) = read {
             builder.odd(unreadable(below, errno));
         }
+    }
+
+    /// Gives the instants that names in a day's directories claim and that are not of this day;
+    /// none for a name that claims no instant. Opens no file, and holds no name.
+    ///
+    /// What cannot be read is named when the day is listed.
+    pub fn stray_instants(
+        &self,
+        date: Date,
+        stray: &mut dyn FnMut(Option<Timestamp>),
+    ) -> Result<()> {
+        let day_name = date.to_string();
+        let Ok(day) = fs::open_dir(self.fd(), &day_name) else { return Ok(()) };
+        let mut nodes = Vec::new();
+        let failed = |errno| Error::io(self.root.join(&day_name), "read", errno);
+        fs::read_dir(day.as_fd(), &mut |name, file_type| {
+            let node = name.to_str().ok().and_then(|name| name.parse::<NodeName>().ok());
+            if let (Some(node), FileType::Directory) = (node, file_type)
+                && !self.litter().covers(Place::Node, node.as_str())
+            {
+                nodes.push(node);
+            }
+        })
+        .map_err(failed)?;
+        for node in nodes {
+            let Ok(directory) = fs::open_dir(day.as_fd(), node.as_str()) else { continue };
+            let _ = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
+                let Some(name) = name.to_str().ok().filter(|name| !name.starts_with('.')) else {
+                    return;
+                };
+                let is_file =
+                    file_type == FileType::RegularFile && !self.litter().covers(Place::Event, name);
+                match EventName::parse(name) {
+                    Some(parts) if is_file && parts.timestamp.date() != date => {
+                        stray(Some(parts.timestamp));
+                    }
+                    None if is_file && name.parse::<FileName>().is_ok() => stray(None),
+                    _ => {}
+                }
+            });
+        }
+        Ok(())
     }
 
     /// When the directories of a day last changed, and which they are: as long as this stays

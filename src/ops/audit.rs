@@ -68,8 +68,8 @@ pub(in crate::ops) fn tell(
     // Its types are known, whatever the policy lists.
     let rules = EventRules {
         unknown_types: UnknownTypes::Allow,
-        types: Vec::new(),
         max_bytes: MAX_EVENT_BYTES,
+        ..EventRules::default()
     };
     let new = NewEvent {
         event_type: event_type.to_owned(),

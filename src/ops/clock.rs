@@ -110,7 +110,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let archive = ArchiveDir::create(directory.path()).unwrap();
         let lock = archive.lock().unwrap();
-        let by = By { user: "u".into(), host: "h".into(), command: "c".into() };
+        let by = By { user: "u".into(), host: "h".into(), command: "c".into(), sudo_user: None };
         let now: Timestamp = now.parse().unwrap();
         let (mut writer, _) = ManifestWriter::open(&archive, &lock, now, &by).unwrap();
         for time in records {

@@ -4,6 +4,7 @@
 //! wrong. When the call returns, the event is on the disk, whole and under its name.
 
 mod batch;
+mod spool;
 
 use std::path::PathBuf;
 
@@ -11,11 +12,12 @@ use serde_json::value::RawValue;
 use uuid::Builder;
 
 pub use batch::{BatchInput, BatchLine, BatchStats, emit_batch};
+pub use spool::{OnError, SpoolReport, spooled, take_in};
 
 use crate::event::{Event, EventName, EventPath, EventType, NodeName, Severity, Timestamp, shown};
 use crate::live::{LiveTree, PlaceOptions, Placed, place};
-use crate::ops::Context;
-use crate::policy::{EventRules, UnknownTypes};
+use crate::ops::{Context, is_future};
+use crate::policy::{EventRules, FutureRule, UnknownTypes};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -56,6 +58,27 @@ pub struct Emitted {
     pub correlation_id: String,
     /// What the emitter should know, though the event was accepted.
     pub warning: Option<String>,
+    /// Where it is.
+    pub kept: Kept,
+}
+
+/// Where an emitted event is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// In the tree.
+    Placed,
+    /// In the spool, since it could not be placed.
+    Spooled {
+        /// Why not.
+        cause: String,
+    },
+    /// Nowhere but here: whoever emits it must tell it.
+    Told {
+        /// Why it could not be placed.
+        cause: String,
+        /// The event.
+        event: String,
+    },
 }
 
 /// An event that passed every check and has its name and bytes.
@@ -76,7 +99,35 @@ impl Prepared {
             id: self.id,
             correlation_id: self.correlation_id,
             warning: self.warning,
+            kept: Kept::Placed,
         }
+    }
+
+    /// Keeps an event that could not be placed in another way, if one is asked for.
+    fn keep_anyway(
+        self,
+        error: Error,
+        store: &Store,
+        context: &Context,
+        on_error: &OnError,
+    ) -> Result<Emitted> {
+        let mut cause = error.to_string();
+        match on_error {
+            _ if !matches!(error, Error::Io { .. }) => return Err(error),
+            OnError::Fail => return Err(error),
+            OnError::Warn => {}
+            OnError::Spool(spool) => {
+                match spool::keep(spool, store, &self.path, &self.bytes, context) {
+                    Ok(file) => {
+                        let kept = Kept::Spooled { cause };
+                        return Ok(Emitted { file, kept, ..self.emitted(store) });
+                    }
+                    Err(error) => cause = format!("{cause}; {error}"),
+                }
+            }
+        }
+        let event = String::from_utf8_lossy(self.bytes.trim_ascii_end()).into_owned();
+        Ok(Emitted { kept: Kept::Told { cause, event }, ..self.emitted(store) })
     }
 }
 
@@ -87,14 +138,28 @@ pub fn emit(
     context: &Context,
     new: &NewEvent,
 ) -> Result<Emitted> {
+    emit_or(store, rules, context, new, &OnError::Fail)
+}
+
+/// Emits one event; where it cannot be placed in the tree, it is kept as `on_error` says.
+pub fn emit_or(
+    store: &Store,
+    rules: &EventRules,
+    context: &Context,
+    new: &NewEvent,
+    on_error: &OnError,
+) -> Result<Emitted> {
     // An id is taken only if 74 random bits repeat; a second try then settles it.
     for _ in 0..3 {
         let prepared = prepare(new, rules, context)?;
-        let live: LiveTree = store.create_live()?;
         let options = PlaceOptions { token: context.next_token(), now: context.now, mtime: None };
-        match place(&live, &prepared.path, &prepared.bytes, &options)? {
-            Placed::Created => return Ok(prepared.emitted(store)),
-            Placed::Exists => {}
+        let placed = store
+            .create_live()
+            .and_then(|live: LiveTree| place(&live, &prepared.path, &prepared.bytes, &options));
+        match placed {
+            Ok(Placed::Created) => return Ok(prepared.emitted(store)),
+            Ok(Placed::Exists) => {}
+            Err(error) => return prepared.keep_anyway(error, store, context, on_error),
         }
     }
     Err(Error::Refused("every id that was tried is taken; nothing was written".to_owned()))
@@ -117,6 +182,10 @@ fn prepare(new: &NewEvent, rules: &EventRules, context: &Context) -> Result<Prep
     }
     let payload = check_payload(&new.payload)?;
     let timestamp = new.timestamp.unwrap_or(context.now);
+    let warning = match (warning, check_future(timestamp, rules, context.now)?) {
+        (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+        (one, other) => one.or(other),
+    };
     let mut random = [0; 10];
     random.copy_from_slice(&context.draw()[..10]);
     let millis = u64::try_from(timestamp.micros().div_euclid(1000)).unwrap_or(0);
@@ -164,6 +233,24 @@ fn check_type(event_type: &EventType, rules: &EventRules) -> Result<Option<Strin
         ));
     }
     Ok(Some(format!("type: {word} is not a known type{hint}")))
+}
+
+/// Looks whether an event claims to come from the future.
+fn check_future(
+    timestamp: Timestamp,
+    rules: &EventRules,
+    now: Timestamp,
+) -> Result<Option<String>> {
+    if !is_future(timestamp, now) {
+        return Ok(None);
+    }
+    let reason = format!("{timestamp} is later than now, {now}");
+    match rules.future {
+        FutureRule::Reject => Err(Error::bad_event("timestamp", reason)),
+        FutureRule::Warn => {
+            Ok(Some(format!("timestamp: {reason}; the event counts for nothing until then")))
+        }
+    }
 }
 
 fn check_field(what: &str, value: &str) -> Result<()> {

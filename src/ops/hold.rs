@@ -1,19 +1,18 @@
 //! Holds: days or chains that must not expire, whatever the policy says.
 //!
 //! A hold is a record of the manifest and nothing else; the segments do not know of it. What
-//! it is on is asked anew whenever something would expire, so a hold on a correlation id
-//! holds also the segments that are rotated later.
-
-use std::collections::HashSet;
+//! it is on is asked again whenever something would expire, so a hold on a correlation id
+//! holds also the segments that are rotated later. Before a segment goes for ever, its own
+//! events are read, not just its index.
 
 use serde::Serialize;
 
 use crate::archive::{
-    ArchiveDir, Expired, Hold, HoldScope, Manifest, NewRecord, Op, SegmentName, catalogue,
+    ArchiveDir, Expired, Hold, HoldScope, Manifest, NewRecord, Op, SegmentName, derived,
 };
 use crate::event::{Date, EventHead};
 use crate::ops::{Context, Finding, audit, rotate::open_manifest};
-use crate::segment::{Field, SegmentReader, Sha256Hash};
+use crate::segment::{Field, SegmentReader};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -87,6 +86,7 @@ pub fn add(store: &Store, context: &Context, on: &Subject, reason: &str) -> Resu
     let manifest = writer.manifest();
     let hold = manifest.holds().into_iter().filter(|hold| hold.id == id);
     report.holds = hold.map(|hold| picture(&archive, manifest, &hold)).collect();
+    derived::complete(&archive, manifest, context.next_token(), &lock);
     let what = report.holds.first().map(|hold| hold.on.clone());
     let told = audit::Told { what, reason: Some(reason.to_owned()), ..audit::Told::default() };
     report.findings.extend(audit::tell(store, context, "archive_held", manifest, before, told));
@@ -118,6 +118,7 @@ pub fn release(
     record.reason = reason.map(str::to_owned);
     writer.append(record)?;
     report.holds = vec![picture(&archive, writer.manifest(), &hold)];
+    derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
     let told = audit::Told {
         what: Some(format!("hold {id} on {}", hold.scope)),
         reason: reason.map(str::to_owned),
@@ -146,7 +147,7 @@ fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold) -> HoldPictur
     let holds = Holds::of(archive, vec![hold.clone()]);
     let segments = manifest
         .segments()
-        .filter(|(name, record)| holds.holding(name, record.sha256).is_some())
+        .filter(|(name, _)| holds.holding(name).is_some())
         .map(|(name, _)| name.to_string())
         .collect();
     let expired = Expired::of(manifest.expired().filter(|record| {
@@ -163,55 +164,76 @@ fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold) -> HoldPictur
     }
 }
 
-/// Tells of segments whether a hold keeps them.
+/// Tells of segments whether a hold keeps them. What they hold is asked of themselves, never
+/// of the catalogue.
 pub(in crate::ops) struct Holds<'a> {
     archive: &'a ArchiveDir,
-    /// Each with the segments that are known not to have its correlation id.
-    holds: Vec<(Hold, HashSet<Sha256Hash>)>,
+    holds: Vec<Hold>,
 }
 
 impl<'a> Holds<'a> {
     pub(in crate::ops) fn of(archive: &'a ArchiveDir, holds: Vec<Hold>) -> Self {
-        let holds = holds.into_iter().map(|hold| {
-            let without = match &hold.scope {
-                HoldScope::CorrelationId(id) => {
-                    catalogue::without(archive, std::slice::from_ref(id))
-                }
-                _ => HashSet::new(),
-            };
-            (hold, without)
-        });
-        Self { archive, holds: holds.collect() }
+        Self { archive, holds }
     }
 
-    /// The first hold that keeps a segment.
-    pub(in crate::ops) fn holding(
-        &self,
-        segment: &SegmentName,
-        sha256: Option<Sha256Hash>,
-    ) -> Option<&Hold> {
-        let keeps = |(hold, without): &&(Hold, HashSet<Sha256Hash>)| match &hold.scope {
-            HoldScope::CorrelationId(id) => {
-                !sha256.is_some_and(|sha256| without.contains(&sha256))
-                    && may_hold(self.archive, segment, id).unwrap_or(true)
-            }
+    /// The first hold that keeps a segment, as far as its index tells.
+    pub(in crate::ops) fn holding(&self, segment: &SegmentName) -> Option<&Hold> {
+        self.first(segment, &|id| indexed(self.archive, segment, id))
+    }
+
+    /// The correlation ids that are held.
+    pub(in crate::ops) fn ids(&self) -> Vec<String> {
+        let ids = self.holds.iter().filter_map(|hold| match &hold.scope {
+            HoldScope::CorrelationId(id) => Some(id.clone()),
+            _ => None,
+        });
+        ids.collect()
+    }
+
+    /// Whether a hold keeps a segment, for a picture alone: one that the catalogue says is
+    /// `without` all held ids is not opened.
+    pub(in crate::ops) fn seems_to_hold(&self, segment: &SegmentName, without: bool) -> bool {
+        let has = |id: &str| Ok(!without && indexed(self.archive, segment, id)?);
+        self.first(segment, &has).is_some()
+    }
+
+    /// The first hold that keeps a segment that is about to go. An index that lacks the id is
+    /// not believed: every event of the segment is read.
+    pub(in crate::ops) fn keeping(&self, segment: &SegmentName) -> Option<&Hold> {
+        self.first(segment, &|id| {
+            Ok(indexed(self.archive, segment, id)? || has_event(self.archive, segment, id)?)
+        })
+    }
+
+    fn first(&self, segment: &SegmentName, has: &dyn Fn(&str) -> Result<bool>) -> Option<&Hold> {
+        self.holds.iter().find(|hold| match &hold.scope {
+            // What cannot be read may have it.
+            HoldScope::CorrelationId(id) => has(id).unwrap_or(true),
             scope => scope.holds_day(segment),
-        };
-        self.holds.iter().find(keeps).map(|(hold, _)| hold)
+        })
     }
 }
 
-/// Whether a segment has an event with this correlation id. What cannot be read may.
-fn may_hold(archive: &ArchiveDir, segment: &SegmentName, id: &str) -> Result<bool> {
-    let path = archive.segment_path(segment);
-    let reader = SegmentReader::open_day(archive.open_segment(segment)?, &path, segment.date)?;
-    if let Some(index) = reader.index() {
-        return Ok(!index.lookup(Field::CorrelationId, id)?.is_empty());
+/// Whether a segment has an event with this correlation id, by its index; without one, by
+/// its events.
+fn indexed(archive: &ArchiveDir, segment: &SegmentName, id: &str) -> Result<bool> {
+    match open(archive, segment)?.index() {
+        Some(index) => Ok(!index.lookup(Field::CorrelationId, id)?.is_empty()),
+        None => has_event(archive, segment, id),
     }
+}
+
+/// Whether one of a segment's events has this correlation id.
+fn has_event(archive: &ArchiveDir, segment: &SegmentName, id: &str) -> Result<bool> {
     let mut found = false;
-    reader.for_each_member(&mut |member| {
+    open(archive, segment)?.for_each_member(&mut |member| {
         found |= EventHead::parse(member.bytes).is_ok_and(|head| head.correlation_id == id);
         Ok(())
     })?;
     Ok(found)
+}
+
+fn open(archive: &ArchiveDir, segment: &SegmentName) -> Result<SegmentReader> {
+    let path = archive.segment_path(segment);
+    SegmentReader::open_day(archive.open_segment(segment)?, &path, segment.date)
 }

@@ -1,8 +1,8 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
 use crate::archive::{
-    ArchiveIdentity, Manifest, NewRecord, Op, Record, Replaced, SegmentName, TreeRecord, derived,
-    rebuild,
+    ArchiveIdentity, Manifest, NewRecord, Op, Record, Replaced, SegmentName, Stub, TreeRecord,
+    derived, rebuild,
 };
 use crate::live::FoundNote;
 use crate::ops::{Context, Finding, audit};
@@ -87,13 +87,12 @@ pub fn rebuild_manifest(
                     records.push(record);
                     report.segments += 1;
                     if !archive.has_file(&name)? {
-                        let object = archive.read_stub(&name)?.map(|stub| stub.object);
-                        let ops = [Op::Upload, Op::Evict];
-                        records.extend(
-                            ops.map(|op| {
-                                elsewhere(context, op, &name, &summary, object.as_deref())
-                            }),
-                        );
+                        let stub = archive.read_stub(&name)?;
+                        let object = stub.as_ref().map(|stub| stub.object.as_str());
+                        let copy = |op| elsewhere(context, op, &name, &summary, object);
+                        let mut eviction = copy(Op::Evict);
+                        eviction.tail = stub.as_ref().map(Stub::tail_sha256);
+                        records.extend([copy(Op::Upload), eviction]);
                         continue;
                     }
                     if let Some(object) = copies.get(&summary.sha256) {

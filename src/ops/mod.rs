@@ -39,6 +39,20 @@ use crate::segment::Sha256Hash;
 
 pub(in crate::ops) use findings::Findings;
 
+/// How far ahead of the clock an event may be dated before that is worth a word: the clocks
+/// of two machines are never quite the same.
+pub const FUTURE_MICROS: i64 = 600 * crate::event::Timestamp::MICROS_PER_SECOND;
+
+/// Returns whether a time is so far ahead of `now` that a clock must be wrong.
+pub(crate) fn is_future(time: Timestamp, now: Timestamp) -> bool {
+    time.micros() > now.micros().saturating_add(FUTURE_MICROS)
+}
+
+/// Gives the name of a user, as `/etc/passwd` has it; the number of one whom it does not name.
+pub fn user_name(uid: u32) -> String {
+    crate::fs::user_name(uid).unwrap_or_else(|| uid.to_string())
+}
+
 /// Who acts, and when. All that an operation must not find out by itself.
 #[derive(Debug, Clone)]
 pub struct Context {

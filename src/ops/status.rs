@@ -5,20 +5,21 @@
 //! ended is in no record, so that comes from the metrics that they left. What cannot be found
 //! out is a finding, and the rest is told all the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::emit::spooled;
 use super::hold::Holds;
 use super::metrics::{self, LastEnd};
 use super::prune::{PruneOptions, PrunePlan};
 use super::rotate::{PlannedDay, RotateOptions};
-use super::{Context, Finding, prune, rotate};
+use super::{Context, Finding, is_future, prune, rotate};
 use crate::Result;
 use crate::archive::copies::only_copy_gone;
-use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName};
-use crate::event::{Date, Timestamp};
+use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName, catalogue};
+use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FoundNote, NOTE};
 use crate::policy::Policy;
 use crate::segment::SegmentReader;
@@ -40,6 +41,8 @@ pub struct StatusOptions {
     pub calendar_from: Date,
     /// The caller vouches for [`Context::now`].
     pub trust_now: bool,
+    /// The directory in which events wait that could not be placed, if there is one.
+    pub spool: Option<PathBuf>,
     /// The file in which runs leave [`metrics`] of themselves, if there is one.
     pub metrics: Option<PathBuf>,
 }
@@ -135,6 +138,9 @@ pub struct Status {
     pub new_invalid: u64,
     /// Conflicts recorded since the options' time.
     pub new_conflicts: u64,
+    /// Events that wait in the spool.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub spooled: u64,
     /// What somebody should see to.
     pub findings: Vec<Finding>,
     /// Whether the tree's archive is not here.
@@ -143,6 +149,11 @@ pub struct Status {
     /// The days of the calendar with anything to show.
     #[serde(skip)]
     pub calendar: BTreeMap<Date, CalendarDay>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How much a history holds.
@@ -159,7 +170,7 @@ pub struct Totals {
 /// Counts what a history holds: a listing of the live days and a look at the manifest.
 pub fn totals(store: &Store) -> Result<Totals> {
     let mut status = Status::default();
-    live(store, None, &mut status)?;
+    live(store, None, None, &mut status)?;
     let mut archived = ArchivedStatus::default();
     let mut origin = None;
     if let Some(archive) = store.archive()? {
@@ -179,7 +190,10 @@ pub fn status(
 ) -> Result<Status> {
     let mut status = Status::default();
     // As readers do: what moves in between is seen twice and never not at all.
-    live(store, Some(options.calendar_from), &mut status)?;
+    live(store, Some(options.calendar_from), Some(context.now), &mut status)?;
+    if let Some(spool) = &options.spool {
+        waiting(spool, &mut status);
+    }
     let FoundArchive { dir, away, note } = store.found_archive()?;
     if let FoundNote::Doubtful(reason) = note {
         let reason = format!("{reason}, so it does not count as the tree's note");
@@ -202,6 +216,24 @@ pub fn status(
     plans(store, policy, context, options, &mut status);
     runs(store, options.metrics.as_deref(), &mut status);
     Ok(status)
+}
+
+/// What waits in the spool is not in the history yet.
+fn waiting(spool: &Path, status: &mut Status) {
+    let path = spool.display().to_string();
+    match spooled(spool) {
+        Ok(0) => {}
+        Ok(events) => {
+            status.spooled = events;
+            let verb = if events == 1 { "event waits" } else { "events wait" };
+            let reason = format!(
+                "{events} {verb} here that could not be placed; the next emit, rotate or sync \
+                 takes them in"
+            );
+            status.findings.push(Finding::new(path, reason));
+        }
+        Err(error) => status.findings.push(Finding::of(path, &error)),
+    }
 }
 
 /// Operations that nobody need have watched: that one of them failed is something to see to.
@@ -252,8 +284,14 @@ fn advice(operation: &str, failure: &LastEnd, record: Option<&LastRun>) -> &'sta
     }
 }
 
-fn live(store: &Store, calendar_from: Option<Date>, status: &mut Status) -> Result<()> {
+fn live(
+    store: &Store,
+    calendar_from: Option<Date>,
+    now: Option<Timestamp>,
+    status: &mut Status,
+) -> Result<()> {
     let Some(live) = store.live()? else { return Ok(()) };
+    let mut future: Option<(EventPath, u64)> = None;
     let mut days = BTreeSet::new();
     for date in live.dates()?.0 {
         let listing = live.list(date)?;
@@ -272,9 +310,24 @@ fn live(store: &Store, calendar_from: Option<Date>, status: &mut Status) -> Resu
             status.live.bytes += size.ok().flatten().unwrap_or(0);
         }
         status.live.files += listing.len() as u64;
+        if let Some(now) = now.filter(|now| date >= now.date()) {
+            for path in (0..listing.len()).map(|number| listing.path(number)) {
+                if is_future(path.sort_parts().1, now) {
+                    future.get_or_insert((path, 0)).1 += 1;
+                }
+            }
+        }
         if calendar_from.is_some_and(|from| date >= from) {
             status.calendar.entry(date).or_default().events = listing.len() as u64;
         }
+    }
+    if let Some((path, number)) = future {
+        let more = number - 1;
+        let others = if more > 0 { format!(", and {more} others") } else { String::new() };
+        let reason = format!(
+            "it is dated later than now{others}: whose clock was wrong? It counts for nothing until then"
+        );
+        status.findings.push(Finding::new(path.to_string(), reason));
     }
     status.live.days = days.len() as u64;
     status.live.first_day = days.first().map(ToString::to_string);
@@ -290,11 +343,14 @@ fn archived(
 ) {
     let holds = manifest.holds();
     status.archived.holds = holds.len() as u64;
-    let (any_hold, holds) = (!holds.is_empty(), Holds::of(archive, holds));
+    let holds = Holds::of(archive, holds);
+    let ids = holds.ids();
+    let without = if ids.is_empty() { HashSet::new() } else { catalogue::without(archive, &ids) };
     let mut held_days = BTreeSet::new();
     let mut calendar: BTreeMap<Date, CalendarDay> = BTreeMap::new();
     segments(manifest, &mut status.archived, &mut |name, record| {
-        let held = any_hold && holds.holding(name, record.sha256).is_some();
+        let is_without = record.sha256.is_some_and(|sha256| without.contains(&sha256));
+        let held = holds.seems_to_hold(name, is_without);
         if held {
             held_days.insert(name.date);
         }

@@ -16,7 +16,7 @@ pub enum Keep {
 impl Keep {
     /// Understands `2y`, `400d` or `forever`, as policies and records say it.
     pub fn parse(text: &str) -> Option<Self> {
-        if text == "forever" { Some(Self::Forever) } else { Span::parse(text).map(Self::For) }
+        if text == "forever" { Some(Self::Forever) } else { text.parse().ok().map(Self::For) }
     }
 }
 

@@ -17,9 +17,9 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 pub use keep::Keep;
-pub use quantity::Span;
+pub use quantity::{Span, SpanError};
 
-use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Severity, closest_type};
+use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Litter, Severity, closest_type};
 use crate::{Error, Result};
 
 /// The policy that holds when none is given.
@@ -156,8 +156,34 @@ pub struct EventRules {
     pub unknown_types: UnknownTypes,
     /// Types beside the built-in ones, normalized.
     pub types: Vec<String>,
+    /// What is done about events that claim to come from the future.
+    pub future: FutureRule,
     /// The largest event, in bytes.
     pub max_bytes: u64,
+    /// What is passed over of other programs, in the tree and wherever events are read from.
+    pub ignore: Litter,
+}
+
+/// What is done about events whose time is not here yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FutureRule {
+    /// They are accepted with a warning.
+    Warn,
+    /// They are refused.
+    Reject,
+}
+
+impl Default for EventRules {
+    /// Gives the rules that hold where a policy says nothing.
+    fn default() -> Self {
+        Self {
+            unknown_types: UnknownTypes::Warn,
+            types: Vec::new(),
+            future: FutureRule::Warn,
+            max_bytes: 1 << 20,
+            ignore: Litter::default(),
+        }
+    }
 }
 
 /// What is told of the archive's own actions, beside the manifest.
@@ -239,7 +265,41 @@ impl fmt::Display for MinFree {
     }
 }
 
+/// The rules of emitting, and what they could not be taken from.
+#[derive(Debug, Default)]
+pub struct LenientRules {
+    /// The rules: those of the policy as far as its `[events]` can be read.
+    pub rules: EventRules,
+    /// What is wrong with the policy, and which rules hold instead.
+    pub warning: Option<String>,
+}
+
 impl EventRules {
+    /// Reads the rules from a policy of which nothing but `[events]` needs to be right. Where
+    /// even that cannot be read, the built-in rules hold: an event is worth more than a rule.
+    pub fn load_lenient(path: &Path) -> LenientRules {
+        let refused = |error: &dyn fmt::Display| LenientRules {
+            rules: Self::default(),
+            warning: Some(format!("{error}; events are kept by the built-in rules")),
+        };
+        let text = match Policy::read(path) {
+            Ok(text) => text,
+            Err(error) => return refused(&error),
+        };
+        let origin = path.display().to_string();
+        let whole = match Policy::parse(&text, &origin) {
+            Ok(policy) => return LenientRules { rules: policy.events, warning: None },
+            Err(error) => error,
+        };
+        match read::events_alone(&text, &origin) {
+            Ok(rules) => LenientRules {
+                rules,
+                warning: Some(format!("{whole}; events are kept by what [events] says")),
+            },
+            Err(_) => refused(&whole),
+        }
+    }
+
     /// Whether the type is built in, one of hlarchive's own, or declared.
     pub fn knows(&self, event_type: &str) -> bool {
         KNOWN_TYPES.contains(&event_type)
@@ -301,11 +361,16 @@ impl Policy {
 
     /// Reads a policy from a file.
     pub fn load(path: &Path) -> Result<Self> {
+        let text = Self::read(path)?;
+        Ok(Self::parse(&text, &path.display().to_string())?)
+    }
+
+    /// Reads the text of a policy, without the mark that some editors put before it.
+    fn read(path: &Path) -> Result<String> {
         let failed = |error| Error::io(path, "read", error);
         let file = std::fs::File::open(path).map_err(failed)?;
-        let origin = path.display().to_string();
         let refuse = |reason: &str| PolicyError {
-            origin: origin.clone(),
+            origin: path.display().to_string(),
             line: None,
             reason: reason.to_owned(),
         };
@@ -315,7 +380,7 @@ impl Policy {
             return Err(refuse("it is larger than 1 MiB; a policy is a short text").into());
         }
         let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text"))?;
-        Ok(Self::parse(&text, &origin)?)
+        Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
     }
 
     /// SHA-256 of the policy's text, in hexadecimal.

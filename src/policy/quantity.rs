@@ -1,12 +1,43 @@
 //! Durations, sizes and percentages, as people write them.
 
 use std::fmt;
+use std::str::FromStr;
 
-/// A stretch of time, in whole seconds, written `7d`, `12h` or `2y`.
+/// A stretch of time, in whole seconds, written `7d`, `12h`, `2y`, `6 months` or `1h30m`.
+///
+/// A month has 30 days and a year 365, whatever the calendar says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(u64);
 
-const SECOND_UNITS: [(&str, u64); 6] =
+/// Why a text is not a span.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpanError {
+    /// It makes no sense as a length of time.
+    #[error("that is not a length of time, such as \"7d\", \"12h\", \"6 months\" or \"1h30m\"")]
+    Malformed,
+    /// `M` is a month to some and a minute to others.
+    #[error(
+        "M is ambiguous; did you mean {0}m ({minute}) or \"{0} {month}\"?",
+        minute = if *.0 == 1 { "minute" } else { "minutes" },
+        month = if *.0 == 1 { "month" } else { "months" }
+    )]
+    CapitalM(u64),
+}
+
+/// What each unit may be called, and its seconds; the longest first.
+const UNITS: [(&[&str], u64); 7] = [
+    (&["y", "yr", "yrs", "year", "years"], 365 * 86_400),
+    (&["mo", "month", "months"], 30 * 86_400),
+    (&["w", "wk", "wks", "week", "weeks"], 7 * 86_400),
+    (&["d", "day", "days"], 86_400),
+    (&["h", "hr", "hrs", "hour", "hours"], 3600),
+    (&["m", "min", "mins", "minute", "minutes"], 60),
+    (&["s", "sec", "secs", "second", "seconds"], 1),
+];
+
+/// The units in which a span is shown. The month is none of them: older programs read what
+/// is recorded of a policy, and do not know it.
+const SHOWN_UNITS: [(&str, u64); 6] =
     [("y", 365 * 86_400), ("w", 7 * 86_400), ("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
 
 impl Span {
@@ -19,18 +50,45 @@ impl Span {
     pub fn seconds(self) -> u64 {
         self.0
     }
+}
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let (number, unit) = split(text)?;
-        let (_, seconds) = SECOND_UNITS.into_iter().find(|(name, _)| *name == unit)?;
-        number.checked_mul(seconds).map(Self)
+impl FromStr for Span {
+    type Err = SpanError;
+
+    /// Understands numbers with their units, each unit smaller than the one before it.
+    fn from_str(text: &str) -> Result<Self, SpanError> {
+        let mut rest = text.trim();
+        let mut before = u64::MAX;
+        let mut total: u64 = 0;
+        loop {
+            let (number, after) = split(rest).ok_or(SpanError::Malformed)?;
+            let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
+            let (unit, after) = after.split_at(letters);
+            if unit == "M" {
+                return Err(SpanError::CapitalM(number));
+            }
+            let unit = unit.to_ascii_lowercase();
+            let (_, seconds) = UNITS
+                .into_iter()
+                .find(|(names, seconds)| names.contains(&unit.as_str()) && *seconds < before)
+                .ok_or(SpanError::Malformed)?;
+            total = number
+                .checked_mul(seconds)
+                .and_then(|part| total.checked_add(part))
+                .ok_or(SpanError::Malformed)?;
+            before = seconds;
+            rest = after.trim_start();
+            if rest.is_empty() {
+                return Ok(Self(total));
+            }
+        }
     }
 }
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |unit: u64| self.0 >= unit && self.0.is_multiple_of(unit);
-        match SECOND_UNITS.into_iter().find(|(_, unit)| fits(*unit)) {
+        match SHOWN_UNITS.into_iter().find(|(_, unit)| fits(*unit)) {
             Some((name, unit)) => write!(f, "{}{name}", self.0 / unit),
             None => write!(f, "{}s", self.0),
         }
@@ -94,14 +152,59 @@ mod tests {
             ("90s", 90),
             ("0s", 0),
         ] {
-            let span = Span::parse(text).unwrap();
+            let span: Span = text.parse().unwrap();
             assert_eq!((span.seconds(), span.to_string().as_str()), (seconds, text));
         }
         assert_eq!(Span::from_seconds(7 * 86_400).to_string(), "1w");
-        assert_eq!(Span::parse("5 d").unwrap(), Span::from_seconds(432_000));
-        for bad in ["", "7", "d", "-1d", "1.5d", "1m", "1month", "99999999999999999y"] {
-            assert_eq!(Span::parse(bad), None, "{bad}");
+    }
+
+    #[test]
+    fn durations_are_understood_as_people_write_them() {
+        const DAY: u64 = 86_400;
+        for (text, seconds) in [
+            ("5 d", 5 * DAY),
+            ("90 days", 90 * DAY),
+            ("6 months", 180 * DAY),
+            ("1 Month", 30 * DAY),
+            ("6mo", 180 * DAY),
+            ("2 years", 730 * DAY),
+            ("3 weeks", 21 * DAY),
+            ("1m", 60),
+            ("1h30m", 5400),
+            ("1h 30 min", 5400),
+            ("1 year 6 months", 545 * DAY),
+            ("2H", 7200),
+            ("45 seconds", 45),
+        ] {
+            assert_eq!(text.parse::<Span>(), Ok(Span::from_seconds(seconds)), "{text}");
         }
+        for bad in [
+            "",
+            "7",
+            "d",
+            "-1d",
+            "1.5d",
+            "99999999999999999y",
+            "30m1h",
+            "1h1h",
+            "1h30",
+            "h30m",
+            "two days",
+            "1 fortnight",
+            "1y, 2d",
+            "99999999999999999999s",
+        ] {
+            assert_eq!(bad.parse::<Span>(), Err(SpanError::Malformed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_capital_m_is_asked_about_and_never_guessed() {
+        for text in ["1M", "1 M", "1y1M"] {
+            assert_eq!(text.parse::<Span>(), Err(SpanError::CapitalM(1)), "{text}");
+        }
+        let told = SpanError::CapitalM(6).to_string();
+        assert_eq!(told, "M is ambiguous; did you mean 6m (minutes) or \"6 months\"?");
     }
 
     #[test]

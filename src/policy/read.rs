@@ -1,14 +1,15 @@
 //! From TOML to rules, with every check.
 
+use toml::Spanned;
 use toml::de::DeTable;
 
-use super::quantity::{Span, percent, size};
+use super::quantity::{Span, SpanError, percent, size};
 use super::table::{Source, Table, Value};
 use super::{
-    AuditRules, Class, EventRules, InvalidRule, Keep, MinFree, PolicyError, RemoteRules,
-    RetainRules, RotateRules, UnknownTypes,
+    AuditRules, Class, EventRules, FutureRule, InvalidRule, Keep, MinFree, PolicyError,
+    RemoteRules, RetainRules, RotateRules, UnknownTypes,
 };
-use crate::event::{EventType, MAX_EVENT_BYTES, NodeName, Severity};
+use crate::event::{EventType, Litter, MAX_EVENT_BYTES, NodeName, Pattern, Severity};
 use crate::text::without_secrets;
 
 /// The longest that `keep_live` may be; more is surely a slip.
@@ -31,22 +32,43 @@ pub(super) struct Rules {
     pub(super) remote: Option<RemoteRules>,
 }
 
-pub(super) fn policy(text: &str, origin: &str) -> Result<Rules, PolicyError> {
-    let source = Source { text, origin };
-    let parsed = DeTable::parse(text).map_err(|error| {
+/// Understands the text as TOML.
+fn toml(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, PolicyError> {
+    DeTable::parse(source.text).map_err(|error| {
         let reason = error.message().trim().replace('\n', ", ");
         match error.span() {
             Some(span) => source.error(span.start, format!("this is not TOML: {reason}")),
             None => source.error_without_line(format!("this is not TOML: {reason}")),
         }
-    })?;
-    let top = Table::top(source, parsed.get_ref());
+    })
+}
+
+/// Refuses versions of which this program does not know what they mean.
+fn check_version(source: Source<'_>, top: &Table<'_>) -> Result<(), PolicyError> {
     let version = top.get("version").ok_or_else(|| {
         source.error_without_line("the version is missing; begin the policy with \"version = 1\"")
     })?;
     if version.integer("1")? != 1 {
         return Err(version.wrong("1, the version that this program understands"));
     }
+    Ok(())
+}
+
+/// Understands `[events]` and looks at nothing else but the version.
+pub(super) fn events_alone(text: &str, origin: &str) -> Result<EventRules, PolicyError> {
+    let source = Source { text, origin };
+    let parsed = toml(source)?;
+    let top = Table::top(source, parsed.get_ref());
+    check_version(source, &top)?;
+    events(&top.table("events", "[events]")?)
+}
+
+/// Understands the whole policy.
+pub(super) fn policy(text: &str, origin: &str) -> Result<Rules, PolicyError> {
+    let source = Source { text, origin };
+    let parsed = toml(source)?;
+    let top = Table::top(source, parsed.get_ref());
+    check_version(source, &top)?;
     let rotate = rotate(&top.table("rotate", "[rotate]")?)?;
     let retains = top.get("retain").is_some();
     let retain = retain(&top.table("retain", "[retain]")?, &rotate)?;
@@ -258,14 +280,21 @@ fn class(list: &Value<'_>, table: &Table<'_>, rotate: &RotateRules) -> Result<Cl
 }
 
 fn events(table: &Table<'_>) -> Result<EventRules, PolicyError> {
-    let mut rules =
-        EventRules { unknown_types: UnknownTypes::Warn, types: Vec::new(), max_bytes: 1 << 20 };
+    let mut rules = EventRules::default();
     if let Some(value) = table.get("unknown_types") {
         let expected = "\"allow\", \"warn\" or \"reject\"";
         rules.unknown_types = match value.text(expected)? {
             "allow" => UnknownTypes::Allow,
             "warn" => UnknownTypes::Warn,
             "reject" => UnknownTypes::Reject,
+            _ => return Err(value.wrong(expected)),
+        };
+    }
+    if let Some(value) = table.get("future") {
+        let expected = "\"warn\" or \"reject\"";
+        rules.future = match value.text(expected)? {
+            "warn" => FutureRule::Warn,
+            "reject" => FutureRule::Reject,
             _ => return Err(value.wrong(expected)),
         };
     }
@@ -288,6 +317,15 @@ fn events(table: &Table<'_>) -> Result<EventRules, PolicyError> {
             .filter(|size| (1 << 10..=MAX_EVENT_BYTES).contains(size))
             .ok_or_else(|| value.wrong(expected))?;
     }
+    if let Some(value) = table.get("ignore") {
+        let texts = value.texts("a list of patterns for names, such as [\"*.bak\"]")?;
+        let patterns = texts.into_iter().map(|text| {
+            Pattern::parse(text).map_err(|why| {
+                value.error(format!("ignore: \"{}\" {why}", crate::event::shown(text)))
+            })
+        });
+        rules.ignore = Litter::with(patterns.collect::<Result<_, _>>()?);
+    }
     table.finish()?;
     Ok(rules)
 }
@@ -299,7 +337,9 @@ fn keep(value: &Value<'_>, rotate: &RotateRules) -> Result<Keep, PolicyError> {
     }
     let span = span(value, MAX_KEEP, "at most 1000y, or \"forever\"")?;
     if span.seconds() < 86_400 {
-        return Err(value.wrong("at least one day, \"1d\""));
+        let text = value.text(expected)?;
+        let hint = if text.contains('m') { "; m are minutes, write \"6 months\"" } else { "" };
+        return Err(value.wrong(&format!("at least one day, \"1d\"{hint}")));
     }
     if span < rotate.keep_live {
         return Err(value.error(format!(
@@ -313,7 +353,10 @@ fn keep(value: &Value<'_>, rotate: &RotateRules) -> Result<Keep, PolicyError> {
 
 fn span(value: &Value<'_>, most: u64, limit: &str) -> Result<Span, PolicyError> {
     let expected = "a duration such as \"7d\", \"12h\" or \"2y\"";
-    let span = Span::parse(value.text(expected)?).ok_or_else(|| value.wrong(expected))?;
+    let span: Span = value.text(expected)?.parse().map_err(|error| match error {
+        SpanError::Malformed => value.wrong(expected),
+        ambiguous @ SpanError::CapitalM(_) => value.wrong(&format!("{expected}: {ambiguous}")),
+    })?;
     if span.seconds() > most {
         return Err(value.wrong(&format!("a duration of {limit}")));
     }

@@ -13,11 +13,12 @@ pub enum Bucket {}
 impl Bucket {
     /// Says what is missing.
     pub fn open(place: &Place, _cache: Option<Cache>) -> Result<Self> {
-        Err(Error::Refused(format!(
-            "{}: this hlarchive was built without object storage; build it with \"cargo build \
-             --release --features remote\"",
-            crate::text::without_secrets(&place.url)
-        )))
+        Err(Error::NotBuilt {
+            what: crate::text::without_secrets(&place.url).into_owned(),
+            part: "object storage",
+            feature: "remote",
+            otherwise: "",
+        })
     }
 }
 

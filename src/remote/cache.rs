@@ -1,16 +1,19 @@
 //! Frames that were fetched before, kept in a directory of bounded size.
 //!
-//! Objects never change, so what is kept never grows stale. Nothing in it is trusted: its
-//! SHA-256 stands before each piece, and one that does not fit is fetched again. What was
+//! Objects never change, so what is kept never grows stale. Its SHA-256 stands before each
+//! piece, and one that does not fit is fetched again. So is one that another user could have
+//! put there: a file that is not ours, or that others may write to. Nothing that proves
+//! anything (verify, `remote verify`) reads it. What was
 //! used longest ago goes first. Whatever goes wrong with it costs a request, and no answer.
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 
 use crate::segment::{Piece, Sha256Hash};
 
@@ -42,7 +45,16 @@ impl Cache {
     #[cfg_attr(not(feature = "remote"), allow(dead_code))]
     pub(super) fn get(&self, piece: &Piece) -> Option<Vec<u8>> {
         let wanted = piece.range.end.checked_sub(piece.range.start)?;
-        let mut file = fs::File::open(self.path(piece)).ok()?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = rustix::fs::open(self.path(piece), flags, Mode::empty()).ok()?;
+        let stat = rustix::fs::fstat(&file).ok()?;
+        let is_ours = stat.st_uid == rustix::process::geteuid().as_raw()
+            && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            && stat.st_mode & 0o022 == 0;
+        if !is_ours {
+            return None;
+        }
+        let mut file = fs::File::from(file);
         let mut own = [0; 32];
         file.read_exact(&mut own).ok()?;
         let mut bytes = Vec::new();
@@ -65,7 +77,9 @@ impl Cache {
             return;
         }
         let mut size = self.size.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if size.is_none() && fs::create_dir_all(&self.directory).is_err() {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        if size.is_none() && builder.create(&self.directory).is_err() {
             return;
         }
         let count = || files(&self.directory).iter().map(|(_, bytes, _)| bytes).sum();

@@ -39,10 +39,7 @@ impl FrameFacts {
                 self.nodes.insert(path.node().to_owned(), 1);
             }
         }
-        for part in [path.date().text().as_str(), "/", path.node(), "/", path.name(), "\0"] {
-            self.content.extend_from_slice(part.as_bytes());
-        }
-        self.content.extend_from_slice(&Sha256Hash::of(bytes).0);
+        feed(path, bytes, &mut |part| self.content.extend_from_slice(part));
         let Ok(head) = EventHead::parse(bytes) else {
             self.stats.invalid += 1;
             return None;
@@ -62,6 +59,30 @@ impl FrameFacts {
             count(&mut self.values, field, value);
         }
         Some(time)
+    }
+}
+
+/// Gives out what a member adds to a content digest.
+fn feed(path: PathRef<'_>, bytes: &[u8], take: &mut dyn FnMut(&[u8])) {
+    for part in [path.date().text().as_str(), "/", path.node(), "/", path.name(), "\0"] {
+        take(part.as_bytes());
+    }
+    take(&Sha256Hash::of(bytes).0);
+}
+
+/// The content digest of members that were read, in the order of their segment.
+#[derive(Debug, Default)]
+pub(crate) struct ContentDigest(Sha256);
+
+impl ContentDigest {
+    /// Adds the next member.
+    pub(crate) fn add(&mut self, path: PathRef<'_>, bytes: &[u8]) {
+        feed(path, bytes, &mut |part| self.0.update(part));
+    }
+
+    /// Returns the digest of all that was added.
+    pub(crate) fn finish(self) -> Sha256Hash {
+        Sha256Hash::finish(self.0)
     }
 }
 

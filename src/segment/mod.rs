@@ -24,6 +24,7 @@ mod writer;
 
 pub use bytes::{Away, Fetch, Piece, SegmentBytes};
 pub use check::{CheckReport, check, check_until};
+pub(crate) use facts::ContentDigest;
 pub use frame::{Frame, Member, PackedFrame, are_frames};
 pub use hash::Sha256Hash;
 pub use index::{Field, FrameStats, Index, Posting};

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::row::{FoundEvent, Place, clamp};
+use super::row::{FoundEvent, Place, clamp, place_in_time};
 use crate::archive::SegmentPlace;
 use crate::event::{Date, PathRef, Timestamp};
 
@@ -20,8 +20,9 @@ struct Arena {
 /// One event of an answer that is not final yet.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// The place in time that orders it: its timestamp, held within a day of its partition.
+    /// The place in time that orders it.
     pub(super) time: i64,
+    tie: i64,
     arena: Arc<Arena>,
     at: usize,
     len: u32,
@@ -56,7 +57,7 @@ impl Row {
     pub(super) fn place(&self) -> Place<'_> {
         let (node, rest) = self.text().split_at(usize::from(self.node_len));
         let name = &rest[..usize::from(self.name_len)];
-        Place { time: self.time, date: self.arena.date, node, name }
+        Place { time: self.time, tie: self.tie, date: self.arena.date, node, name }
     }
 
     /// What it takes in memory.
@@ -77,11 +78,13 @@ pub(super) struct Rows {
     segment: Option<Arc<SegmentPlace>>,
     text: Vec<u8>,
     places: Vec<Found>,
+    day_by_day: bool,
 }
 
 /// A row whose text is not settled yet.
 struct Found {
     time: i64,
+    tie: i64,
     at: usize,
     len: u32,
     node_len: u8,
@@ -91,19 +94,31 @@ struct Found {
 impl Rows {
     /// Rows of a day's live files, or of one of its segments.
     pub(super) fn new(date: Date, segment: Option<Arc<SegmentPlace>>) -> Self {
-        Self { date, segment, text: Vec::new(), places: Vec::new() }
+        Self { date, segment, text: Vec::new(), places: Vec::new(), day_by_day: false }
+    }
+
+    /// The same, in an order in which days come one after the other.
+    pub(super) fn day_by_day(mut self, is: bool) -> Self {
+        self.day_by_day = is;
+        self
     }
 
     /// Adds an event of the day.
     pub(super) fn add(&mut self, path: PathRef<'_>, bytes: &[u8], timestamp: Timestamp) {
-        self.add_at(path, bytes, clamp(self.date, timestamp));
+        let (time, tie) = if self.day_by_day {
+            (clamp(self.date, timestamp), timestamp.micros())
+        } else {
+            (place_in_time(path, timestamp), 0)
+        };
+        self.add_at(path, bytes, (time, tie));
     }
 
-    fn add_at(&mut self, path: PathRef<'_>, bytes: &[u8], time: i64) {
+    fn add_at(&mut self, path: PathRef<'_>, bytes: &[u8], (time, tie): (i64, i64)) {
         // No name has more than 255 bytes, and no event more than MAX_EVENT_BYTES.
         let short = |text: &str| u8::try_from(text.len()).unwrap_or(u8::MAX);
         self.places.push(Found {
             time,
+            tie,
             at: self.text.len(),
             len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
             node_len: short(path.node()),
@@ -121,6 +136,7 @@ impl Rows {
         let arena = Arc::new(arena);
         let row = |found: Found| Row {
             time: found.time,
+            tie: found.tie,
             arena: Arc::clone(&arena),
             at: found.at,
             len: found.len,
@@ -145,7 +161,7 @@ pub(super) fn settle(rows: &mut [Row]) {
         let mut settled = Rows::new(arena.date, arena.segment.clone());
         settled.text.reserve_exact(used);
         for row in &*rows {
-            settled.add_at(row.path(), row.bytes(), row.time);
+            settled.add_at(row.path(), row.bytes(), (row.time, row.tie));
         }
         for (row, settled) in rows.iter_mut().zip(settled.finish()) {
             *row = settled;

@@ -171,12 +171,12 @@ impl Store {
     /// were told to take it as it is.
     pub fn any_archive(&self) -> Result<Option<ArchiveDir>> {
         let archive = ArchiveDir::open(&self.archive)?;
-        Ok(archive.map(|archive| archive.with_elsewhere(self.elsewhere.clone())))
+        Ok(archive.map(|archive| self.equipped(archive)))
     }
 
     /// The same, made when missing.
     pub(crate) fn create_any_archive(&self) -> Result<ArchiveDir> {
-        Ok(ArchiveDir::create(&self.archive)?.with_elsewhere(self.elsewhere.clone()))
+        Ok(self.equipped(ArchiveDir::create(&self.archive)?))
     }
 
     /// The archive, if it exists.

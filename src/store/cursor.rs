@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::row::{Place, clamp};
+use super::row::{Place, place_in_time};
 use super::{FoundEvent, Order};
 use crate::event::{EventPath, Malformed, Timestamp, shown};
 
@@ -21,7 +21,8 @@ impl Cursor {
     /// The place of this event; none when it is no event.
     pub fn of(event: &FoundEvent) -> Option<Self> {
         let timestamp = event.head().ok()?.timestamp;
-        Some(Self { time: clamp(event.path.date, timestamp), path: event.path.clone() })
+        let time = place_in_time(event.path.borrowed(), timestamp);
+        Some(Self { time, path: event.path.clone() })
     }
 
     /// Whether an event stands after this place in an answer of this order.
@@ -37,6 +38,7 @@ impl Cursor {
     pub(super) fn place(&self) -> Place<'_> {
         Place {
             time: self.time,
+            tie: 0,
             date: self.path.date,
             node: self.path.node.as_str().as_bytes(),
             name: self.path.name.as_str().as_bytes(),
@@ -58,8 +60,8 @@ impl FromStr for Cursor {
         let (time, path) = text.split_once(':').ok_or_else(malformed)?;
         let path: EventPath = path.parse()?;
         let time: i64 = time.parse().map_err(|_| malformed())?;
-        // A time that the event's day cannot have was not written here.
-        if clamp(path.date, Timestamp::from_micros(time)) != time {
+        // A time that the event cannot have was not written here.
+        if place_in_time(path.borrowed(), Timestamp::from_micros(time)) != time {
             return Err(malformed());
         }
         Ok(Self { time, path })
@@ -86,10 +88,12 @@ mod tests {
             let node = if number % 2 == 0 { "nas" } else { "pi4" };
             let folder = root.join(format!("2026-05-{day}")).join(node);
             fs::create_dir_all(&folder).unwrap();
+            // Some names claim another day than that of the event and of its directory.
+            let claimed = if number % 11 == 0 { 1 + number % 28 } else { day };
             let second = number / 4 % 60;
             fs::write(
                 folder.join(format!(
-                    "202605{day}T0000{second:02}Z_node_online_0196d8a2-0000-7000-8000-0000000000\
+                    "202605{claimed:02}T0000{second:02}Z_node_online_0196d8a2-0000-7000-8000-0000000000\
                      {number:02}.json"
                 )),
                 format!(

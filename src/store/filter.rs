@@ -48,6 +48,12 @@ impl Filter {
             && among(&self.sources, &event.source)
     }
 
+    /// Whether an instant between these two can be asked for.
+    pub(super) fn meets(&self, least: i64, greatest: i64) -> bool {
+        self.since.is_none_or(|since| greatest >= since.micros())
+            && self.until.is_none_or(|until| least < until.micros())
+    }
+
     /// What must stand in the bytes of every match that has no backslash: without one, JSON
     /// holds such a text as it is. So most files need not be parsed to see that they are
     /// not asked for. `None` when there is no such text.
@@ -174,8 +180,8 @@ pub enum Scope {
 pub struct Query {
     /// Conditions on the events.
     pub filter: Filter,
-    /// Only events filed under these days; empty for all. `filter.since` and `until`
-    /// narrow the days further, with a day's tolerance for events filed under a neighbour.
+    /// Only events filed under these days; empty for all. `filter.since` and `until` speak of
+    /// timestamps, whatever day their events are filed under.
     pub dates: Vec<Date>,
     /// Earliest or latest first.
     pub order: Order,
@@ -185,16 +191,27 @@ pub struct Query {
     pub limit: Option<u64>,
     /// Live, archived or both.
     pub scope: Scope,
+    /// Days one after the other: an event is given within a day of the day that it is filed
+    /// under, and those of one day in the order of their timestamps.
+    pub day_by_day: bool,
     /// Only this machine's own archive, and not those of other hosts that are mirrored in it.
     pub own_only: bool,
+    /// Reads the manifest itself, and none of the files that only spare time: for what must
+    /// miss nothing, also while one of them is damaged or forged.
+    pub by_manifest: bool,
 }
 
 impl Query {
-    /// Whether the partition can hold an answer.
+    /// Whether events filed under this day are asked for.
+    pub(super) fn wants_partition(&self, date: Date) -> bool {
+        self.dates.is_empty() || self.dates.contains(&date)
+    }
+
+    /// Whether the day, or one beside it, is asked for.
     pub(super) fn wants(&self, date: Date) -> bool {
         let since = self.filter.since.map(|since| since.date().plus_days(-1));
         let until = self.filter.until.map(|until| until.date().plus_days(1));
-        (self.dates.is_empty() || self.dates.contains(&date))
+        self.wants_partition(date)
             && since.is_none_or(|since| date >= since)
             && until.is_none_or(|until| date <= until)
     }

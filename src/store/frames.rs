@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::arena::{Row, Rows};
 use super::filter::Judged;
 use super::notice::{Notice, Notices, Unreached};
-use super::row::bounds;
+use super::row::{archived_bounds, bounds};
 use super::source::{Opened, Source};
 use super::{Filter, Query, step};
 use crate::archive::SegmentPlace;
@@ -31,6 +31,10 @@ pub(super) struct OpenSegment {
     pub(super) path: PathBuf,
     pub(super) date: Date,
     pub(super) reader: SegmentReader,
+    /// The places in time that its events can have, as its record says.
+    pub(super) span: (i64, i64),
+    /// Whether days come one after the other.
+    pub(super) day_by_day: bool,
 }
 
 /// What one frame brought.
@@ -65,7 +69,8 @@ impl OpenSegment {
 
     /// Queues the frames that can hold a match, each with the times it spans.
     pub(super) fn queue(self, query: &Query, opened: &mut Opened, notices: &mut Notices) {
-        let whole_day = bounds(self.date);
+        let (date, span, day_by_day) = (self.date, self.span, self.day_by_day);
+        let whole_day = bounds(date);
         if let Some(damage) = self.reader.damage() {
             let reason = format!("{damage}; reading goes on without it");
             notices.add(Notice::Damaged { path: self.path.clone(), reason });
@@ -86,11 +91,13 @@ impl OpenSegment {
         for frame in chosen {
             let stats = segment.reader.index().map(|index| index.frame(frame));
             let (least, greatest) = match stats.map(|stats| (stats.first, stats.last)) {
-                Some((Some(first), Some(last))) => {
+                Some((Some(first), Some(last))) if day_by_day => {
                     let at = |time: Timestamp| time.micros().clamp(whole_day.0, whole_day.1);
                     (at(first), at(last))
                 }
-                _ => whole_day,
+                _ if day_by_day => whole_day,
+                Some((Some(first), Some(last))) => archived_bounds(date, first, last),
+                _ => span,
             };
             opened.sources.push((least, greatest, Source::Frame(Arc::clone(&segment), frame)));
         }
@@ -186,7 +193,8 @@ impl Ahead {
 }
 
 fn matches(segment: &OpenSegment, frame: &Frame, filter: &Filter) -> FrameRows {
-    let mut rows = Rows::new(segment.date, Some(Arc::clone(&segment.place)));
+    let place = Some(Arc::clone(&segment.place));
+    let mut rows = Rows::new(segment.date, place).day_by_day(segment.day_by_day);
     let mut notices = Vec::new();
     let (mut all, mut some);
     let members: &mut dyn Iterator<Item = _> = if let Some(texts) = filter.texts() {

@@ -141,7 +141,12 @@ impl World {
 
     fn append(&self, op: Op, number: u32, summary: Option<SegmentSummary>, old: &[u32]) {
         let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
-        let by = By { user: String::new(), host: String::new(), command: String::new() };
+        let by = By {
+            user: String::new(),
+            host: String::new(),
+            command: String::new(),
+            sudo_user: None,
+        };
         let (mut writer, _) = ManifestWriter::open(&self.archive, &self.lock, now, &by).unwrap();
         let mut record = NewRecord::new(now, op);
         record.date = Some(date());

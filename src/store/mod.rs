@@ -35,9 +35,12 @@ pub use row::FoundEvent;
 pub(crate) use row::{bounds, clamp};
 pub use stream::EventStream;
 
-use crate::Result;
+use crate::archive::ArchiveDir;
+use crate::event::SharedLitter;
+use crate::fs;
 use crate::live::LiveTree;
 use crate::segment::Fetch;
+use crate::{Error, Result};
 
 /// A point at which the world may have changed under a reader; tests change it there.
 #[cfg(not(test))]
@@ -53,6 +56,7 @@ pub struct Store {
     elsewhere: Option<Arc<dyn Fetch>>,
     state: Option<Arc<dyn Remembers>>,
     takes_any: bool,
+    litter: SharedLitter,
 }
 
 impl Store {
@@ -61,7 +65,14 @@ impl Store {
     pub fn new(root: impl Into<PathBuf>, archive: Option<PathBuf>) -> Self {
         let root = root.into();
         let archive = archive.unwrap_or_else(|| Self::default_archive(&root));
-        Self { root, archive, elsewhere: None, state: None, takes_any: false }
+        Self {
+            root,
+            archive,
+            elsewhere: None,
+            state: None,
+            takes_any: false,
+            litter: SharedLitter::default(),
+        }
     }
 
     /// The same, with somebody who fetches what of the archive lies elsewhere. Nothing is
@@ -92,8 +103,28 @@ impl Store {
         self.takes_any
     }
 
+    /// The same, with another list of what is passed over.
+    #[must_use]
+    pub fn with_litter(mut self, litter: SharedLitter) -> Self {
+        self.litter = litter;
+        self
+    }
+
+    /// The names of other programs that are passed over.
+    pub fn litter(&self) -> &SharedLitter {
+        &self.litter
+    }
+
     /// The archive that belongs to an event root when none is named.
     pub fn default_archive(root: &Path) -> PathBuf {
+        // "." and "/srv/.." have no name of their own.
+        let settled;
+        let root = if root.file_name().is_some() {
+            root
+        } else {
+            settled = fs::settled(root);
+            settled.as_path()
+        };
         let mut name = root.file_name().unwrap_or_default().to_os_string();
         name.push("-archive");
         root.with_file_name(name)
@@ -109,14 +140,55 @@ impl Store {
         &self.archive
     }
 
+    /// Refuses a tree and an archive of which one lies in the other: what one of them takes
+    /// for a day or a segment would be in the way of the other.
+    pub fn check_apart(&self) -> Result<()> {
+        let (root, archive) = (fs::settled(&self.root), fs::settled(&self.archive));
+        let reason = if root == archive {
+            "is the event tree itself"
+        } else if archive.starts_with(&root) {
+            "lies inside the event tree"
+        } else if root.starts_with(&archive) {
+            "holds the event tree"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!(
+            "{}: the archive {reason}, {}; name a directory beside it with --archive",
+            self.archive.display(),
+            self.root.display()
+        )))
+    }
+
+    /// Refuses a directory to write to that is, or lies in, the tree or the archive, for an
+    /// operation that only reads these.
+    pub fn check_outside(&self, directory: &Path, operation: &str) -> Result<()> {
+        let settled = fs::settled(directory);
+        let what = if settled.starts_with(fs::settled(&self.root)) {
+            "the event tree"
+        } else if settled.starts_with(fs::settled(&self.archive)) {
+            "the archive"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!(
+            "{}: this is {what}, which {operation} only reads; choose another directory",
+            directory.display()
+        )))
+    }
+
     /// The live tree, if its root exists.
     pub fn live(&self) -> Result<Option<LiveTree>> {
-        LiveTree::open(&self.root)
+        Ok(LiveTree::open(&self.root)?.map(|live| live.with_litter(self.litter.clone())))
     }
 
     /// The live tree, made when missing.
     pub fn create_live(&self) -> Result<LiveTree> {
-        LiveTree::create(&self.root)
+        Ok(LiveTree::create(&self.root)?.with_litter(self.litter.clone()))
+    }
+
+    fn equipped(&self, archive: ArchiveDir) -> ArchiveDir {
+        archive.with_elsewhere(self.elsewhere.clone()).with_litter(self.litter.clone())
     }
 
     /// The events that a query asks for, in its order.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::archive::{Expired, SegmentPlace};
-use crate::event::{Date, EventPath};
+use crate::event::{Date, EventPath, Timestamp};
 use crate::live::Oddity;
 
 /// Something that was passed over, or that the reader should know.
@@ -47,6 +47,13 @@ pub enum Notice {
     Conflict {
         /// Their identity.
         path: EventPath,
+    },
+    /// A live event whose name claims an instant far from its timestamp.
+    Misnamed {
+        /// Its identity.
+        path: EventPath,
+        /// When it happened.
+        timestamp: Timestamp,
     },
     /// Days that could have held an answer have expired, or parts of them.
     Expired(Expired),
@@ -142,6 +149,11 @@ impl fmt::Display for Notice {
             Self::Conflict { path } => {
                 write!(f, "{path}: two different events have this name; both are shown")
             }
+            Self::Misnamed { path, timestamp } => write!(
+                f,
+                "{path}: its timestamp is {timestamp}, far from what its name and its day say; \
+                 while it is live, a narrow time range around its timestamp does not find it"
+            ),
             Self::Vanished { date, events, expired } => {
                 let be = if *events == 1 {
                     "event of this day that came after the cursor is"
@@ -170,6 +182,7 @@ pub struct Notices {
     invalid: u64,
     conflicts: u64,
     lacking: Lacking,
+    passed_over: u64,
 }
 
 /// The days of an answer that may lack events.
@@ -259,6 +272,16 @@ impl Notices {
         self.lacking.any
             || self.lacking.days.contains(&date)
             || self.away.as_ref().is_some_and(|away| away.days.contains(&date))
+    }
+
+    /// Counts what was passed over of other programs.
+    pub(super) fn pass_over(&mut self, number: u64) {
+        self.passed_over = self.passed_over.max(number);
+    }
+
+    /// Files and directories of other programs that were passed over so far.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
     }
 
     /// Files so far that are no events, shown or not.

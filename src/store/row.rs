@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::archive::SegmentPlace;
 use crate::event::{
-    Date, Event, EventHead, EventPath, InvalidEvent, Timestamp, write_with_location,
+    Date, Event, EventHead, EventName, EventPath, InvalidEvent, PathRef, Timestamp,
+    write_with_location,
 };
 
 use super::Order;
@@ -44,8 +45,37 @@ impl FoundEvent {
     }
 }
 
-/// An event filed more than a day away from its own timestamp is ordered at the edge of
-/// its partition's neighbours: so days can be read one after the other.
+/// The earliest and the latest place in time.
+pub(super) const EVER: (i64, i64) = (Timestamp::MIN.micros(), Timestamp::MAX.micros());
+
+/// Returns an event's place in time: its timestamp, whatever day it is filed under.
+///
+/// Live files are chosen by the instants in their names, before they are read. Where a name
+/// claims an instant that is more than a day from the timestamp, nobody expected the event
+/// there: it is then held within a day of the day that it is filed under.
+pub(super) fn place_in_time(path: PathRef<'_>, timestamp: Timestamp) -> i64 {
+    if is_misnamed(path, timestamp) { clamp(path.date(), timestamp) } else { timestamp.micros() }
+}
+
+/// Whether neither the day that an event is filed under nor its name lead to its timestamp.
+pub(super) fn is_misnamed(path: PathRef<'_>, timestamp: Timestamp) -> bool {
+    let (least, greatest) = bounds(path.date());
+    let time = timestamp.micros();
+    !(least..=greatest).contains(&time)
+        && EventName::parse(path.name())
+            .is_some_and(|name| (name.timestamp.micros() - time).abs() > Timestamp::MICROS_PER_DAY)
+}
+
+/// Returns the places in time that archived events of a day can have whose timestamps lie
+/// between these two.
+pub(super) fn archived_bounds(date: Date, first: Timestamp, last: Timestamp) -> (i64, i64) {
+    let (least, greatest) = bounds(date);
+    // One whose name leads nowhere is held within a day of its day.
+    (first.micros().min(greatest), last.micros().max(least))
+}
+
+/// Holds a time within a day of the day that its event is filed under: so days can be read
+/// one after the other.
 pub(crate) fn clamp(date: Date, timestamp: Timestamp) -> i64 {
     let (least, greatest) = bounds(date);
     timestamp.micros().clamp(least, greatest)
@@ -63,6 +93,8 @@ pub(crate) fn bounds(date: Date) -> (i64, i64) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place<'a> {
     pub(super) time: i64,
+    /// The timestamp where days come one after the other, and `time` is held near the day's.
+    pub(super) tie: i64,
     pub(super) date: Date,
     pub(super) node: &'a [u8],
     pub(super) name: &'a [u8],
@@ -81,6 +113,7 @@ impl Place<'_> {
 #[derive(Debug, Clone)]
 pub(super) struct OwnedPlace {
     pub(super) time: i64,
+    tie: i64,
     date: Date,
     node: Box<[u8]>,
     name: Box<[u8]>,
@@ -88,11 +121,17 @@ pub(super) struct OwnedPlace {
 
 impl OwnedPlace {
     pub(super) fn of(place: Place<'_>) -> Self {
-        let Place { time, date, node, name } = place;
-        Self { time, date, node: node.into(), name: name.into() }
+        let Place { time, tie, date, node, name } = place;
+        Self { time, tie, date, node: node.into(), name: name.into() }
     }
 
     pub(super) fn place(&self) -> Place<'_> {
-        Place { time: self.time, date: self.date, node: &self.node, name: &self.name }
+        Place {
+            time: self.time,
+            tie: self.tie,
+            date: self.date,
+            node: &self.node,
+            name: &self.name,
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::candidates::{is_open_already, may_answer};
+use super::candidates::{is_open_already, may_answer, span};
 use super::frames::{self, OpenSegment};
 use super::notice::{Notice, Notices};
 use super::source::Opened;
@@ -35,11 +35,12 @@ impl Searched {
         query: &Query,
     ) -> Result<Self> {
         let overview = match &archive {
+            Some(archive) if query.by_manifest => Overview::of_archive(archive)?,
             Some(archive) => Overview::load(archive)?,
             None => Overview::default(),
         };
         let without = match &archive {
-            Some(archive) if !query.filter.correlation_ids.is_empty() => {
+            Some(archive) if !query.by_manifest && !query.filter.correlation_ids.is_empty() => {
                 catalogue::without(archive, &query.filter.correlation_ids)
             }
             _ => HashSet::new(),
@@ -66,21 +67,19 @@ impl Searched {
 
     /// The segments that may hold an answer.
     fn candidates<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a SegmentRow> {
-        self.overview.segments().iter().filter(move |row| {
-            query.wants(row.name.date) && may_answer(&query.filter, &self.without, row)
-        })
+        self.overview.segments().iter().filter(move |row| may_answer(query, &self.without, row))
     }
 
-    /// The days of segments that may hold an answer.
-    pub(super) fn dates<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = Date> {
-        self.candidates(query).map(|row| row.name.date)
+    /// Returns the days of segments that may hold an answer, and the places in time that
+    /// their events can have.
+    pub(super) fn days<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = (Date, (i64, i64))> {
+        self.candidates(query).map(|row| (row.name.date, span(row)))
     }
 
     /// What expired and could have held an answer.
     pub(super) fn expired(&self, query: &Query) -> Option<Expired> {
-        Expired::of_rows(self.overview.expired().filter(|row| {
-            query.wants(row.name.date) && may_answer(&query.filter, &self.without, row)
-        }))
+        let rows = self.overview.expired();
+        Expired::of_rows(rows.filter(|row| may_answer(query, &self.without, row)))
     }
 
     /// The segments that may hold an answer and lie elsewhere.
@@ -142,19 +141,19 @@ impl Searched {
     ) -> Result<bool> {
         let Some(archive) = &self.archive else { return Ok(false) };
         let known = self.known.entry(date).or_default();
-        let names: Vec<SegmentName> = self
+        let names: Vec<(SegmentName, (i64, i64))> = self
             .overview
             .segments_of(date)
             .iter()
             .filter(|row| {
                 !known.contains_key(&row.name)
                     && !is_open_already(known, row)
-                    && may_answer(&query.filter, &self.without, row)
+                    && may_answer(query, &self.without, row)
             })
-            .map(|row| row.name.clone())
+            .map(|row| (row.name.clone(), span(row)))
             .collect();
         let mut look_again = false;
-        for name in names {
+        for (name, span) in names {
             step();
             let path = archive.segment_path(&name);
             let reader = match archive
@@ -181,7 +180,9 @@ impl Searched {
             known.insert(name.clone(), true);
             *count += 1;
             let place = Arc::new(SegmentPlace { host: self.host.clone(), name });
-            OpenSegment { place, path, date, reader }.queue(query, opened, notices);
+            let day_by_day = query.day_by_day;
+            OpenSegment { place, path, date, reader, span, day_by_day }
+                .queue(query, opened, notices);
         }
         Ok(look_again)
     }

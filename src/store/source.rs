@@ -1,7 +1,7 @@
 //! Where rows come from: days, frames of segments, blocks of live files.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use rayon::prelude::*;
@@ -10,7 +10,7 @@ use super::arena::{Row, Rows};
 use super::filter::Judged;
 use super::frames::{self, Ahead, FrameRows, OpenSegment};
 use super::notice::{Notice, Notices};
-use super::row::{bounds, clamp};
+use super::row::{EVER, bounds, clamp, is_misnamed, place_in_time};
 use super::searched::Searched;
 use super::{Order, Query, Store, step};
 use crate::Result;
@@ -53,6 +53,8 @@ impl Source {
 
 pub(super) struct LiveFiles {
     listing: Arc<Listing>,
+    /// Those that may hold an answer, and how many of them were read.
+    numbers: Vec<u32>,
     next: usize,
     /// Files of the last block that are still to be read, since they are not small.
     large: Vec<Measured>,
@@ -111,19 +113,20 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Opens both halves, live first, and finds the days that can hold an answer.
+    /// Opens both halves, live first, and finds the days that can hold an answer, and between
+    /// which places in time.
     pub(super) fn open(
         store: &Store,
         query: Query,
         block_files: usize,
         notices: &mut Notices,
-    ) -> Result<(Self, BTreeSet<Date>)> {
+    ) -> Result<(Self, Days)> {
         step();
         let live = if query.scope.live() { store.live()? } else { None };
-        let mut dates = BTreeSet::new();
+        let mut days = Days::new();
         if let Some(live) = &live {
-            let (live_dates, oddities) = live.dates()?;
-            dates.extend(live_dates);
+            let (dates, oddities) = live.dates()?;
+            add_live_days(live, &dates, &query, &mut days)?;
             for oddity in oddities {
                 notices.odd(&oddity);
             }
@@ -143,7 +146,9 @@ impl Reading {
             for (number, archive) in archives.iter().enumerate() {
                 // A day that is neither live nor has a segment that may hold an answer is done
                 // with: what comes into it from now on came after the question.
-                dates.extend(archive.dates(&query));
+                for (date, span) in archive.days(&query) {
+                    widen(&mut days, date, span);
+                }
                 away.extend(archive.away(&query).into_iter().map(|name| (name.date, number, name)));
             }
             if let Some(expired) = archives[0].expired(&query) {
@@ -154,7 +159,6 @@ impl Reading {
         if query.order == Order::Forward {
             away.reverse();
         }
-        dates.retain(|date| query.wants(*date));
         let reading = Self {
             store: store.clone(),
             query,
@@ -166,7 +170,7 @@ impl Reading {
             segments_opened: 0,
             listings: Vec::new(),
         };
-        Ok((reading, dates))
+        Ok((reading, days))
     }
 
     /// Reads a source, or a part of it; gives back what is left of it.
@@ -208,25 +212,31 @@ impl Reading {
     /// What the listings of live days take that were opened last, in bytes.
     pub(super) fn listed_bytes(&self) -> usize {
         let listings = self.listings.iter().filter_map(Weak::upgrade);
-        listings.map(|listing| listing.len() * (Listing::BYTES + size_of::<Known>())).sum()
+        listings
+            .map(|listing| listing.len() * (Listing::BYTES + size_of::<u32>() + size_of::<Known>()))
+            .sum()
     }
 
     /// Lists the live day first, and only then asks the manifest for its segments: a file
     /// that rotation takes away in between is then in a segment that the manifest names.
     fn open_day(&mut self, date: Date, opened: &mut Opened, notices: &mut Notices) -> Result<()> {
-        let (least, greatest) = bounds(date);
         step();
         if let Some(live) = &self.live {
             let listing = live.list(date)?;
             for oddity in listing.oddities() {
                 notices.odd(oddity);
             }
+            notices.pass_over(live.passed_over());
             if !listing.is_empty() {
                 let listing = Arc::new(listing);
                 self.listings.retain(|other| other.strong_count() > 0);
                 self.listings.push(Arc::downgrade(&listing));
-                let files = LiveFiles { listing, next: 0, large: Vec::new(), times: Vec::new() };
-                opened.sources.push((least, greatest, Source::Live(files)));
+                for ((least, greatest), numbers) in groups(&listing, &self.query) {
+                    let listing = Arc::clone(&listing);
+                    let (large, times) = (Vec::new(), Vec::new());
+                    let files = LiveFiles { listing, numbers, next: 0, large, times };
+                    opened.sources.push((least, greatest, Source::Live(files)));
+                }
             }
         }
         if self.query.scope.archived() {
@@ -282,10 +292,11 @@ impl Reading {
     ) -> Result<Option<Source>> {
         let listing = Arc::clone(&files.listing);
         if files.large.is_empty() {
-            let end = (files.next + self.block_files).min(listing.len());
+            let end = (files.next + self.block_files).min(files.numbers.len());
             let bytes = MAX_SMALL as u32;
+            let numbers = files.numbers[files.next..end].iter();
             let wanted: Vec<Measured> =
-                (files.next..end).map(|number| Measured { number: number as u32, bytes }).collect();
+                numbers.map(|number| Measured { number: *number, bytes }).collect();
             files.large = self.read_files(&listing, &wanted, opened, notices, &mut files.times)?;
             files.next = end;
         } else {
@@ -295,7 +306,7 @@ impl Reading {
             let grown = self.read_files(&listing, &wanted, opened, notices, &mut files.times)?;
             name_changed(&listing, &grown, notices);
         }
-        if files.next < listing.len() || !files.large.is_empty() {
+        if files.next < files.numbers.len() || !files.large.is_empty() {
             return Ok(Some(Source::Live(files)));
         }
         let mut times = files.times;
@@ -378,14 +389,22 @@ impl Reading {
             })
             .collect();
         drop(partition);
-        let mut rows = Rows::new(listing.date(), None);
+        let day_by_day = self.query.day_by_day;
+        let mut rows = Rows::new(listing.date(), None).day_by_day(day_by_day);
         let mut large = Vec::new();
         for (number, path, outcome) in outcomes {
             match outcome {
                 Outcome::Match(text, timestamp) => {
-                    let time = clamp(path.date, timestamp);
+                    let time = if day_by_day {
+                        clamp(path.date, timestamp)
+                    } else {
+                        place_in_time(path.borrowed(), timestamp)
+                    };
                     times.push(Known { time, number, bytes: text.len() as u32 });
                     rows.add(path.borrowed(), &text, timestamp);
+                    if is_misnamed(path.borrowed(), timestamp) {
+                        notices.add(Notice::Misnamed { path, timestamp });
+                    }
                 }
                 Outcome::Large(bytes) => large.push(Measured { number, bytes }),
                 Outcome::Invalid(reason) => {
@@ -432,6 +451,90 @@ fn taken(buffer: &mut Vec<u8>) -> Box<[u8]> {
     } else {
         buffer.as_slice().into()
     }
+}
+
+/// Days, and the places in time that what they hold can have.
+pub(super) type Days = BTreeMap<Date, (i64, i64)>;
+
+fn widen(days: &mut Days, date: Date, span: (i64, i64)) {
+    let known = days.entry(date).or_insert(span);
+    *known = (known.0.min(span.0), known.1.max(span.1));
+}
+
+/// Adds the live days that may hold an answer. An event may lie in the directory of any day, so
+/// the names in each are looked at; nothing is opened for that.
+fn add_live_days(live: &LiveTree, dates: &[Date], query: &Query, days: &mut Days) -> Result<()> {
+    let wanted = dates.iter().copied().filter(|date| query.wants_partition(*date));
+    // Where days come one after the other, and all of them, names decide nothing.
+    let by_name = !query.day_by_day || query.filter.since.is_some() || query.filter.until.is_some();
+    for date in wanted {
+        if query.wants(date) {
+            widen(days, date, bounds(date));
+        }
+        if !by_name {
+            continue;
+        }
+        live.stray_instants(date, &mut |instant| {
+            let stray = stray_span(date, instant);
+            let is_asked_for = query.wants(date) || stray_answers(query, instant);
+            if is_asked_for {
+                widen(days, date, if query.day_by_day { bounds(date) } else { stray });
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Returns the places in time of a live file whose name claims an instant of another day, or
+/// none at all: near that instant or near its day, whichever its timestamp says.
+fn stray_span(date: Date, instant: Option<Timestamp>) -> (i64, i64) {
+    let Some(instant) = instant else { return EVER };
+    let (least, greatest) = bounds(date);
+    let (from, to) = around(instant);
+    (from.min(least), to.max(greatest))
+}
+
+/// Returns where the timestamp may lie of a file whose name claims this instant.
+fn around(instant: Timestamp) -> (i64, i64) {
+    let day = Timestamp::MICROS_PER_DAY;
+    (instant.micros() - day, instant.micros() + day)
+}
+
+/// Whether a live file can be asked for whose name claims this instant.
+fn stray_answers(query: &Query, instant: Option<Timestamp>) -> bool {
+    instant.is_none_or(|instant| {
+        let (from, to) = around(instant);
+        query.filter.meets(from, to)
+    })
+}
+
+/// The files of a live day that may hold an answer: those whose names are of the day, those
+/// that claim another one, and those whose names claim nothing, each with the places in time that
+/// they can have. So one file that was filed years late does not make its whole day come first.
+fn groups(listing: &Listing, query: &Query) -> Vec<((i64, i64), Vec<u32>)> {
+    let date = listing.date();
+    let is_wanted = query.wants(date);
+    let (mut own, mut strays, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let mut span: Option<(i64, i64)> = None;
+    for number in 0..listing.len() {
+        let instant = listing.instant(number);
+        let is_own = instant.is_some_and(|instant| instant.date() == date);
+        if !(is_wanted || !is_own && stray_answers(query, instant)) {
+            continue;
+        }
+        let number = number as u32;
+        if is_own || query.day_by_day {
+            own.push(number);
+        } else if instant.is_none() {
+            unknown.push(number);
+        } else {
+            let (from, to) = stray_span(date, instant);
+            span = Some(span.map_or((from, to), |span| (span.0.min(from), span.1.max(to))));
+            strays.push(number);
+        }
+    }
+    let groups = [(bounds(date), own), (span.unwrap_or(EVER), strays), (EVER, unknown)];
+    groups.into_iter().filter(|(_, numbers)| !numbers.is_empty()).collect()
 }
 
 enum Outcome {

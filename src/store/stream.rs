@@ -15,7 +15,7 @@ use super::arena::{self, Row};
 use rayon::prelude::*;
 
 use super::notice::{Notice, Notices};
-use super::row::{FoundEvent, OwnedPlace, Place, bounds};
+use super::row::{FoundEvent, OwnedPlace, Place};
 use super::source::{Opened, Reading, Source};
 use super::{Cursor, Order, Query, Scope, Store};
 use crate::Result;
@@ -120,7 +120,7 @@ impl EventStream {
         let remaining = query.limit.unwrap_or(u64::MAX);
         let after = query.after.clone();
         let mut notices = Notices::default();
-        let (reading, dates) = Reading::open(store, query, amounts.block_files, &mut notices)?;
+        let (reading, days) = Reading::open(store, query, amounts.block_files, &mut notices)?;
         let mut stream = Self {
             reading,
             amounts,
@@ -138,8 +138,7 @@ impl EventStream {
             ready: Vec::new().into_iter(),
             notices,
         };
-        for date in dates {
-            let (least, greatest) = bounds(date);
+        for (date, (least, greatest)) in days {
             stream.queue(least, greatest, Source::Day(date));
         }
         Ok(stream)

@@ -10,9 +10,13 @@
 //!   the one with which it agrees in most of these members, and of these the oldest: so
 //!   without such members the k-th end is that of the k-th open start, and with them a lost
 //!   end leaves its own start open and no other.
+//!   Of an attempt that no end was found for, one that is dated up to [`MAX_STEP_MICROS`]
+//!   before its start is the end after all: the clock was set back in between.
 //! * **How the service was.** The next `service_recovered` or `service_unhealthy` of the
 //!   same service and node decides, whatever correlation id it has. Of the very instant of
 //!   the start only a recovery counts: being unhealthy is why somebody began.
+//!
+//! What is dated later than now has not happened: it counts when its time is here.
 //!
 //! What is remembered grows with the number of attempts, not with that of events.
 
@@ -32,6 +36,10 @@ const COMPLETED: &str = "remediation_completed";
 const FAILED: &str = "remediation_failed";
 const RECOVERED: &str = "service_recovered";
 const UNHEALTHY: &str = "service_unhealthy";
+
+/// How long before its start an end may be dated and still be taken for its end: as far as
+/// a clock is set back by the first answer of a time server.
+pub const MAX_STEP_MICROS: i64 = 120 * Timestamp::MICROS_PER_SECOND;
 
 /// How a service was after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -71,8 +79,11 @@ pub struct Attempt {
     pub completed: bool,
     /// Whether the end that was reported says that it failed.
     pub failed: bool,
-    /// Microseconds from its start to its end.
+    /// Microseconds from its start to its end; none where the clock was set back in between.
     pub duration_us: Option<i64>,
+    /// Whether its end is dated before its start, so that a clock must have been set back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub clock_stepped: bool,
     /// How the service was afterwards.
     pub afterwards: Afterwards,
     /// Microseconds from its start until that was reported.
@@ -144,13 +155,18 @@ struct End {
 /// Makes attempts of events.
 pub struct Collector {
     range: Range,
+    /// What is later has not happened.
+    now: Timestamp,
     attempts: Vec<Attempt>,
     /// By correlation id, service and node: those without an end, oldest first.
     open: BTreeMap<[String; 3], Vec<usize>>,
     /// By service and node: those after which nothing was heard of the service.
     undecided: BTreeMap<[String; 2], Vec<usize>>,
-    /// Ends of the latest instant without a start.
+    /// Ends of the last two minutes without a start.
     early: Vec<End>,
+    /// Such ends that have found a start which is later than they are: theirs, if it gets no
+    /// other.
+    stepped: Vec<(usize, End)>,
     stray_ends: u64,
 }
 
@@ -159,20 +175,29 @@ impl Collector {
     pub fn new(range: Range) -> Self {
         Self {
             range,
+            now: Timestamp::from_micros(i64::MAX),
             attempts: Vec::new(),
             open: BTreeMap::new(),
             undecided: BTreeMap::new(),
             early: Vec::new(),
+            stepped: Vec::new(),
             stray_ends: 0,
         }
+    }
+
+    /// The same, as things stand at `now`.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { now, ..self }
     }
 
     /// Takes the next event, in time order. Whether later ones can still tell anything.
     pub fn take(&mut self, event: &FoundEvent) -> bool {
         let Ok(head) = event.head() else { return true };
-        if self.early.first().is_some_and(|end| end.time != head.timestamp) {
-            self.settle_early();
+        if head.timestamp > self.now {
+            return true;
         }
+        self.settle_early(Some(head.timestamp));
         match head.event_type.as_ref() {
             STARTED if self.range.until.is_none_or(|until| head.timestamp < until) => {
                 self.start(event, &head);
@@ -217,6 +242,7 @@ impl Collector {
             completed: false,
             failed: false,
             duration_us: None,
+            clock_stepped: false,
             afterwards: Afterwards::Unknown,
             afterwards_us: None,
             path: event.path.to_string(),
@@ -232,9 +258,25 @@ impl Collector {
             early.into_iter().partition(|end| end.key == key(head));
         self.early = other;
         for end in same {
-            if !self.end(&end) {
+            if end.time != head.timestamp {
+                self.stepped.push((number, end));
+            } else if !self.end(&end) {
                 self.early.push(end);
             }
+        }
+    }
+
+    /// Gives the attempts that have no end one that is dated before their start, if one was
+    /// found.
+    fn settle_stepped(&mut self) {
+        // The latest is the nearest to its start.
+        for (number, end) in std::mem::take(&mut self.stepped).into_iter().rev() {
+            let attempt = &mut self.attempts[number];
+            if attempt.completed || contradicts(attempt, &end) {
+                self.stray_ends += u64::from(self.range.holds(end.time));
+                continue;
+            }
+            (attempt.completed, attempt.failed, attempt.clock_stepped) = (true, end.failed, true);
         }
     }
 
@@ -286,14 +328,24 @@ impl Collector {
         }
     }
 
-    fn settle_early(&mut self) {
+    /// Counts the ends that have no start: those before what could still be theirs at `time`.
+    fn settle_early(&mut self, time: Option<Timestamp>) {
+        let oldest = time.map_or(i64::MAX, |time| time.micros().saturating_sub(MAX_STEP_MICROS));
         let range = self.range;
-        self.stray_ends += self.early.drain(..).filter(|end| range.holds(end.time)).count() as u64;
+        let before = self.early.len();
+        let mut outside = 0;
+        self.early.retain(|end| {
+            let stays = end.time.micros() >= oldest;
+            outside += usize::from(!stays && !range.holds(end.time));
+            stays
+        });
+        self.stray_ends += (before - self.early.len() - outside) as u64;
     }
 
     /// The attempts of the range, earliest first, and how many ends within it have no start.
     pub fn finish(mut self) -> (Vec<Attempt>, u64) {
-        self.settle_early();
+        self.settle_early(None);
+        self.settle_stepped();
         let range = self.range;
         let mut attempts = self.attempts;
         attempts.retain(|attempt| range.holds(attempt.started));
@@ -308,6 +360,12 @@ impl Collector {
         }
         (attempts, self.stray_ends)
     }
+}
+
+/// Whether the payloads of an attempt and of an end name different things.
+fn contradicts(attempt: &Attempt, end: &End) -> bool {
+    let members = [&attempt.action, &attempt.attempt];
+    members.iter().zip(&end.told).any(|(a, b)| a.is_some() && b.is_some() && **a != *b)
 }
 
 fn key(head: &EventHead<'_>) -> [String; 3] {

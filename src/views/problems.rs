@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::attempts::{self, Collector, Range};
+use super::attempts::{self, Collector, MAX_STEP_MICROS, Range};
 use crate::event::{EventHead, Timestamp};
 use crate::store::FoundEvent;
 
@@ -82,27 +82,43 @@ pub struct Finder {
     services: BTreeMap<[String; 2], Timestamp>,
     nodes: BTreeMap<String, Timestamp>,
     deployments: BTreeMap<Run, Vec<(Timestamp, String)>>,
-    /// Ends of the latest instant that have no start yet.
+    /// Ends of the last two minutes that have no start.
     early: Vec<(Timestamp, Run)>,
+    /// Starts that found such an end before them: theirs, if there is no other.
+    stepped: Vec<(Timestamp, Run)>,
     remediations: Collector,
+    now: Timestamp,
 }
 
-impl Default for Finder {
-    fn default() -> Self {
+/// What is open, and what was learned on the way.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The problems that are open, the oldest first.
+    pub problems: Vec<Problem>,
+    /// Runs whose end is dated before their start, so that a clock must have been set back.
+    pub clock_stepped: u64,
+}
+
+impl Finder {
+    /// Begins, as things stand at `now`: what is dated later has not happened.
+    pub fn at(now: Timestamp) -> Self {
         Self {
+            now,
             services: BTreeMap::new(),
             nodes: BTreeMap::new(),
             deployments: BTreeMap::new(),
             early: Vec::new(),
-            remediations: Collector::new(Range::default()),
+            stepped: Vec::new(),
+            remediations: Collector::new(Range::default()).at(now),
         }
     }
-}
 
-impl Finder {
     /// Takes the next event, in time order.
     pub fn take(&mut self, event: &FoundEvent) {
         let Ok(head) = event.head() else { return };
+        if head.timestamp > self.now {
+            return;
+        }
         self.remediations.take(event);
         let service = || [head.node.to_string(), head.service.to_string()];
         match head.event_type.as_ref() {
@@ -122,18 +138,20 @@ impl Finder {
 
     fn begin(&mut self, head: &EventHead<'_>) {
         let run = [head.correlation_id.to_string(), head.service.to_string()];
-        // By name, an end comes before its start where both have the same time.
-        self.early.retain(|(time, _)| *time == head.timestamp);
-        if let Some(place) = self.early.iter().position(|(_, ended)| *ended == run) {
-            self.early.swap_remove(place);
-            return;
+        self.forget_early(head.timestamp);
+        if let Some(place) = self.early.iter().rposition(|(_, ended)| *ended == run) {
+            // By name, an end comes before its start where both have the same time.
+            if self.early.remove(place).0 == head.timestamp {
+                return;
+            }
+            self.stepped.push((head.timestamp, run.clone()));
         }
         self.deployments.entry(run).or_default().push((head.timestamp, head.node.to_string()));
     }
 
     fn end(&mut self, head: &EventHead<'_>) {
         let run = [head.correlation_id.to_string(), head.service.to_string()];
-        self.early.retain(|(time, _)| *time == head.timestamp);
+        self.forget_early(head.timestamp);
         match self.deployments.get_mut(&run) {
             Some(open) => {
                 open.remove(0);
@@ -145,9 +163,23 @@ impl Finder {
         }
     }
 
-    /// The problems that are open at `now`, the oldest first.
-    pub fn finish(self, now: Timestamp) -> Vec<Problem> {
+    /// Forgets the ends that can be nobody's any more.
+    fn forget_early(&mut self, time: Timestamp) {
+        let oldest = time.micros().saturating_sub(MAX_STEP_MICROS);
+        self.early.retain(|(time, _)| time.micros() >= oldest);
+    }
+
+    /// The problems that are open.
+    pub fn finish(mut self) -> Found {
+        let now = self.now;
         let mut problems = Vec::new();
+        let mut clock_stepped = 0;
+        for (time, run) in self.stepped {
+            let Some(open) = self.deployments.get_mut(&run) else { continue };
+            let before = open.len();
+            open.retain(|(since, _)| *since != time);
+            clock_stepped += (before - open.len()) as u64;
+        }
         for (node, since) in self.nodes {
             let kind = Kind::NodeOffline;
             problems.push(Problem { kind, since, node, service: None, correlation_id: None });
@@ -169,6 +201,7 @@ impl Finder {
             }
         }
         let (attempts, _) = self.remediations.finish();
+        clock_stepped += attempts.iter().filter(|attempt| attempt.clock_stepped).count() as u64;
         for attempt in attempts.into_iter().filter(|a| !a.completed && is_late(a.started)) {
             problems.push(Problem {
                 kind: Kind::RemediationWithoutEnd,
@@ -179,7 +212,7 @@ impl Finder {
             });
         }
         problems.sort_by(|a, b| (a.since, a.kind, &a.node).cmp(&(b.since, b.kind, &b.node)));
-        problems
+        Found { problems, clock_stepped }
     }
 }
 
@@ -190,7 +223,7 @@ mod tests {
 
     /// The problems that are open at noon, of events as `MINUTE TYPE ID`.
     fn problems(events: &[&str]) -> Vec<Kind> {
-        let mut finder = Finder::default();
+        let mut finder = Finder::at("2026-05-16T12:00:00Z".parse().unwrap());
         for event in events {
             let mut words = event.split(' ');
             let (minute, kind) = (words.next().unwrap(), words.next().unwrap());
@@ -201,8 +234,7 @@ mod tests {
             let path = format!("2026-05-16/pi4/{minute}-{kind}.json").parse().unwrap();
             finder.take(&FoundEvent::new(path, None, text.into_bytes().into_boxed_slice()));
         }
-        let now = "2026-05-16T12:00:00Z".parse().unwrap();
-        finder.finish(now).into_iter().map(|problem| problem.kind).collect()
+        finder.finish().problems.into_iter().map(|problem| problem.kind).collect()
     }
 
     #[test]
@@ -220,6 +252,9 @@ mod tests {
             ),
             (&["00 deployment_completed", "00 deployment_started"], &[]),
             (&["00 remediation_started", "01 remediation_completed"], &[]),
+            (&["00 remediation_completed", "01 remediation_started"], &[]),
+            (&["00 deployment_failed", "01 deployment_started"], &[]),
+            (&["00 deployment_failed", "05 deployment_started"], &[Kind::DeploymentWithoutEnd]),
             (&["00 remediation_started"], &[Kind::RemediationWithoutEnd]),
         ] {
             assert_eq!(problems(events), wanted, "{events:?}");
@@ -228,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_run_is_given_an_hour_and_a_service_none() {
-        let mut finder = Finder::default();
+        let mut finder = Finder::at("2026-05-16T12:00:00Z".parse().unwrap());
         for kind in ["deployment_started", "remediation_started", "service_unhealthy"] {
             let text = format!(
                 r#"{{"timestamp":"2026-05-16T11:30:00Z","node":"pi4","type":"{kind}","severity":"info","source":"s","service":"mqtt","correlation_id":"a","payload":{{}}}}"#
@@ -236,7 +271,7 @@ mod tests {
             let path = format!("2026-05-16/pi4/{kind}.json").parse().unwrap();
             finder.take(&FoundEvent::new(path, None, text.into_bytes().into_boxed_slice()));
         }
-        let found = finder.finish("2026-05-16T12:00:00Z".parse().unwrap());
+        let found = finder.finish().problems;
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].kind, Kind::ServiceUnhealthy);
     }

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use super::attempts::MAX_STEP_MICROS;
 use super::detail::detail;
 use crate::event::{EventHead, Timestamp};
 
@@ -121,6 +122,9 @@ pub struct Step {
     pub source: String,
     /// The telling part of its payload.
     pub detail: Option<String>,
+    /// Whether it is dated later than now, and so tells nothing yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub future: bool,
 }
 
 /// The chain as a whole.
@@ -138,15 +142,52 @@ pub struct Summary {
     pub outcome: Outcome,
     /// The telling part of the latest failure, if anything failed.
     pub failure: Option<String>,
+    /// Events that are dated later than now, and decide nothing.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub future: u64,
+    /// Whether an end is dated before its start, so that a clock must have been set back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub clock_stepped: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A run as far as its start and its end name it alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    what: String,
+    service: String,
+    node: String,
+}
+
+impl Run {
+    fn of(event: &EventHead<'_>) -> Self {
+        let what = event.event_type.rsplit_once('_').map_or("", |(what, _)| what);
+        Self {
+            what: what.to_owned(),
+            service: event.service.to_string(),
+            node: event.node.to_string(),
+        }
+    }
 }
 
 /// Tells a chain.
 #[derive(Debug, Default)]
 pub struct Tracer {
+    /// What is later has not happened; without one, everything has.
+    now: Option<Timestamp>,
+    future: u64,
+    clock_stepped: bool,
+    /// The run that began last and has not ended.
+    begun: Option<Run>,
+    /// The end that came last, if its start had not been told.
+    early_end: Option<(Timestamp, Run)>,
     events: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
-    began: bool,
     failed: bool,
     state: State,
     failure: Option<String>,
@@ -165,25 +206,47 @@ enum State {
 }
 
 impl Tracer {
+    /// Begins, as things stand at `now`: what is dated later is told, and decides nothing.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now: Some(now), ..Self::default() }
+    }
+
     /// Takes the next event of the chain, in time order.
     pub fn step(&mut self, event: &EventHead<'_>) -> Step {
-        let first = *self.first.get_or_insert(event.timestamp);
+        let first = self.first.map_or(event.timestamp, |first| first.min(event.timestamp));
+        self.first = Some(first);
         self.last = Some(self.last.map_or(event.timestamp, |last| last.max(event.timestamp)));
         self.events += 1;
         let telling = detail(event.payload.get());
-        match Sign::of(event) {
+        let future = self.now.is_some_and(|now| event.timestamp > now);
+        self.future += u64::from(future);
+        let sign = if future { Sign::None } else { Sign::of(event) };
+        match sign {
+            Sign::Began | Sign::RemediationBegan if self.ended_before(event) => {
+                self.clock_stepped = true;
+            }
             Sign::Began => {
-                self.began = true;
+                self.begun = Some(Run::of(event));
                 self.state = State::Running;
             }
-            Sign::Completed => self.state = State::Completed,
+            Sign::Completed => {
+                self.end(event);
+                self.state = State::Completed;
+            }
             Sign::Failed => {
+                self.end(event);
                 self.failed = true;
                 self.state = State::Failed;
                 self.failure.clone_from(&telling);
             }
-            Sign::RemediationBegan => self.state = State::Remediating,
-            Sign::RemediationCompleted => self.state = State::Remediated,
+            Sign::RemediationBegan => {
+                self.begun = Some(Run::of(event));
+                self.state = State::Remediating;
+            }
+            Sign::RemediationCompleted => {
+                self.end(event);
+                self.state = State::Remediated;
+            }
             Sign::Well => self.state = State::Well,
             Sign::None => {}
         }
@@ -196,7 +259,31 @@ impl Tracer {
             service: event.service.to_string(),
             source: event.source.to_string(),
             detail: telling,
+            future,
         }
+    }
+
+    /// Remembers an end whose start was not told: it may be dated later.
+    fn end(&mut self, event: &EventHead<'_>) {
+        let is_end =
+            event.event_type.ends_with("_completed") || event.event_type.ends_with("_failed");
+        let run = Run::of(event);
+        if !is_end {
+            return;
+        }
+        if self.begun.as_ref() == Some(&run) {
+            (self.begun, self.early_end) = (None, None);
+        } else {
+            self.early_end = Some((event.timestamp, run));
+        }
+    }
+
+    /// Whether the end of what begins here was told already, as of a moment ago.
+    fn ended_before(&mut self, event: &EventHead<'_>) -> bool {
+        let oldest = event.timestamp.micros().saturating_sub(MAX_STEP_MICROS);
+        let run = Run::of(event);
+        let is_its = |(time, ended): &(Timestamp, Run)| time.micros() >= oldest && *ended == run;
+        self.early_end.take_if(|end| is_its(end)).is_some()
     }
 
     /// How the chain stands; `None` when it has no event.
@@ -218,6 +305,8 @@ impl Tracer {
             duration_us: last.micros() - first.micros(),
             outcome,
             failure: self.failure,
+            future: self.future,
+            clock_stepped: self.clock_stepped,
         })
     }
 }
@@ -257,6 +346,12 @@ mod tests {
             (&["remediation_completed {\"success\":false}"], Outcome::Failed),
             (&["config_reloaded"], Outcome::Unknown),
             (&["backup_started", "backup_completed"], Outcome::Completed),
+            // Of the minute before: the clock was set back.
+            (&["backup_completed", "backup_started"], Outcome::Completed),
+            (&["backup_failed", "backup_started"], Outcome::Failed),
+            (&["backup_completed", "deployment_started"], Outcome::Running),
+            (&["backup_started", "backup_completed", "backup_started"], Outcome::Running),
+            (&["backup_completed", "x", "x", "backup_started"], Outcome::Running),
         ] {
             assert_eq!(outcome(types), wanted, "{types:?}");
         }

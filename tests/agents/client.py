@@ -259,10 +259,16 @@ async def emitting():
         told = await ask(session, "emit_event", **{**start, "type": "remediation_begun"})
         assert "remediation_" in told["warning"]
         for wrong in [{"node": "../x"}, {"type": "a/b"}, {"timestamp": "noon"}, {"payload": [1]},
-                      {"severity": "awful"}, {"source": "x" * 300}]:
+                      {"severity": "awful"}, {"source": "x" * 300},
+                      {"timestamp": "2999-01-01T00:00:00Z"}]:
             await refused(session, "emit_event", **{**start, **wrong})
         events = listed("--source", "agent-7")
         assert len(events) == 3, events
+        # A slip in the policy keeps no event from being kept, and is told.
+        with open(os.environ["HLARCHIVE_POLICY"], "w", encoding="utf-8") as policy:
+            policy.write('version = 1\n[retain]\nkeep = "soon"\n')
+        told = await ask(session, "emit_event", **start)
+        assert "events are kept by what [events] says" in told["warning"], told
 
 
 async def damaged():

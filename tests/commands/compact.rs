@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::common::{Lab, NOW, tree};
+use crate::common::{Lab, NOW, me, tree};
 use crate::support::{EVENT, Event, assert_untouched, json, policy, sentence};
 
 /// A day with three segments, and one of a class with two; another day with one.
@@ -86,7 +86,7 @@ fn a_record_says_what_was_superseded_and_keeps_the_longest_promise() {
     let names =
         ["2026/2026-05-16.tar.zst", "2026/2026-05-16.1.tar.zst", "2026/2026-05-16.2.tar.zst"];
     assert_eq!(last["supersedes"], serde_json::json!(names));
-    assert_eq!((&last["events"], &last["by"]["user"]), (&3.into(), &"tester".into()));
+    assert_eq!((&last["events"], &last["by"]["user"]), (&3.into(), &me().into()));
     // Numbers of superseded segments are not used again.
     Event { number: 7, ..EVENT }.write(&lab);
     lab.rotate();

@@ -6,6 +6,19 @@ use crate::common::{HLARCHIVE, Lab, system, tool, tree};
 use crate::support::{assert_untouched, json, sentence};
 
 #[test]
+fn a_byte_order_mark_before_the_first_line_means_nothing() {
+    let lab = Lab::new();
+    let input = b"\xef\xbb\xbf{\"type\":\"node_online\"}\r\n{\"type\":\"node_offline\"}\n";
+    let run = lab.pipe(input, ["emit", "--batch"]);
+    assert_eq!((run.code, run.stdout.lines().count(), run.stderr.as_str()), (0, 2, ""));
+    // Only there: elsewhere it is no JSON.
+    let run = lab.pipe(b"{\"type\":\"node_online\"}\n\xef\xbb\xbf{}\n", ["emit", "--batch"]);
+    assert_eq!((run.code, run.stdout.lines().count()), (65, 1), "{run:?}");
+    let payload = b"\xef\xbb\xbf{\"a\":1}";
+    assert_eq!(lab.pipe(payload, ["emit", "node_online", "--payload=-"]).code, 0);
+}
+
+#[test]
 fn good_lines_are_kept_and_bad_ones_named_with_their_numbers() {
     let lab = Lab::new();
     let input = concat!(

@@ -314,3 +314,20 @@ fn a_bucket_needs_a_program_that_was_built_with_object_storage() {
     let run = lab.fails(75, ["export", "--format", "csv", "--to", "s3://lake/events"]);
     assert!(sentence(&run).contains("--features remote"), "{run:?}");
 }
+
+/// As they are, unless that is asked for: then a spreadsheet takes them for text.
+#[test]
+fn formulas_stay_in_csv_and_get_an_apostrophe_where_that_is_asked_for() {
+    let lab = Lab::new();
+    Event { service: "=HYPERLINK(1)", ..EVENT }.write(&lab);
+    let file = |to: &str, flags: &[&str]| {
+        let words = ["export", "--format", "csv", "--to", to];
+        lab.ok(words.iter().chain(flags));
+        let path = format!("{to}/date=2026-05-16/node=pi4/part-0.csv");
+        fs::read_to_string(lab.path(&path)).unwrap()
+    };
+    let (plain, escaped) = (file("plain", &[]), file("escaped", &["--escape-formulas"]));
+    assert!(plain.contains(",=HYPERLINK(1),"), "{plain}");
+    assert_eq!(plain.replace(",=HYPERLINK", ",'=HYPERLINK"), escaped);
+    lab.fails(2, ["export", "--format", "ndjson", "--to", "x", "--escape-formulas"]);
+}

@@ -1,4 +1,4 @@
-use crate::common::{Lab, tree};
+use crate::common::{Lab, me, tree};
 use crate::support::{EVENT, Event, assert_untouched, json, policy, sentence};
 
 /// When with `keep = "20d"` all of six days are over.
@@ -28,8 +28,8 @@ fn prune(lab: &Lab) {
 fn nothing_that_is_held_expires_whatever_the_policy_or_flag() {
     let lab = archived();
     let told = lab.ok(["hold", "add", "2026-05-12", "--reason", "the outage"]);
-    let start = "hold 7 on 2026-05-12 holds 1 segment: the outage (tester@";
-    assert!(told.starts_with(start), "{told}");
+    let start = format!("hold 7 on 2026-05-12 holds 1 segment: the outage ({}@", me());
+    assert!(told.starts_with(&start), "{told}");
     lab.ok(["hold", "add", "2026-05-14..2026-05-15", "--reason", "audit"]);
     let run = lab.run(["prune", "-n", "--now", LATER]);
     assert!(run.stderr.contains("2026/2026-05-12.tar.zst stays: hold 7 keeps it (the outage)"));
@@ -106,8 +106,11 @@ fn holds_are_listed_with_what_they_keep_and_lifted_by_number() {
     }
     assert_eq!(lab.ok(["hold", "list"]).lines().count(), 1);
     let shown = lab.ok(["manifest", "show"]);
-    assert!(shown.contains("hold      2026-05-01..2026-05-11  two  (tester@"), "{shown}");
-    assert!(shown.contains("release   hold 7  (tester@"), "{shown}");
+    assert!(
+        shown.contains(&format!("hold      2026-05-01..2026-05-11  two  ({}@", me())),
+        "{shown}"
+    );
+    assert!(shown.contains(&format!("release   hold 7  ({}@", me())), "{shown}");
     lab.ok(["verify"]);
 }
 
@@ -215,7 +218,10 @@ fn a_rebuilt_manifest_takes_over_holds_promises_and_what_expired() {
     lab.ok(["verify"]);
     let text = lab.ok(["hold", "list"]);
     assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(text.contains(" on 2026-05-12 holds 1 segment: the outage (tester@"), "{text}");
+    assert!(
+        text.contains(&format!(" on 2026-05-12 holds 1 segment: the outage ({}@", me())),
+        "{text}"
+    );
     let records = json(&lab.ok(["manifest", "show", "-o", "json"]));
     let of = |op: &str| {
         let all = records.as_array().unwrap().iter().filter(|record| record["op"] == op);

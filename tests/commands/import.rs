@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{Lab, NOW, system, tool, tree};
+use crate::common::{Lab, NOW, me, system, tool, tree};
 use crate::support::{EVENT, Event, assert_untouched, json, policy};
 
 /// A tree of events that lies beside the lab's own, with its archive if it is rotated.
@@ -125,7 +125,7 @@ fn the_manifest_tells_who_imported_what_and_from_where() {
     let record = &records.as_array().unwrap()[1];
     assert_eq!((record["op"].as_str(), record["events"].as_u64()), (Some("import"), Some(4)));
     assert_eq!(record["nodes"], serde_json::json!({ "nas": 2, "pi4": 1, "pi5": 1 }));
-    assert_eq!(record["by"]["user"], "tester");
+    assert_eq!(record["by"]["user"], me());
     assert_eq!(record["note"], format!("imported into the live tree from {from}"));
     assert!(record["first"].is_string() && record["last"] == "2026-05-16T10:11:12.000000Z");
     // What brought nothing is not worth a record.

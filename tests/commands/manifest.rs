@@ -1,6 +1,6 @@
 use std::fs;
 
-use crate::common::{Lab, NOW, tree};
+use crate::common::{Lab, NOW, me, tree};
 use crate::support::{assert_untouched, json, sentence};
 
 fn lab() -> Lab {
@@ -53,7 +53,7 @@ fn a_record_says_all_that_the_format_promises_in_its_order() {
     ] {
         assert_eq!(record[field], wanted, "{field}");
     }
-    assert_eq!(record["by"]["user"], "tester");
+    assert_eq!(record["by"]["user"], me());
     assert_eq!(record["by"]["command"], format!("hlarchive rotate --now {NOW}"));
     assert_eq!(lab.ok(["manifest", "head"]), format!("{}\n", sha256(line.as_bytes())));
 }
@@ -72,7 +72,7 @@ fn show_prints_every_record_in_each_format() {
     let start =
         "    1  2026-06-01T03:00:00.000000Z  rotate    2026/2026-05-10.tar.zst  6 events in ";
     assert!(lines[0].starts_with(start), "{shown}");
-    assert!(lines[0].contains("  (tester@"), "{shown}");
+    assert!(lines[0].contains(&format!("  ({}@", me())), "{shown}");
     assert!(
         lines[2].contains("  restore   2026-05-10  6 events  restored into the live tree  ("),
         "{shown}"

@@ -3,7 +3,7 @@ use std::fs;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 
-use crate::common::{Lab, NOW, tree};
+use crate::common::{Lab, NOW, me, tree};
 use crate::support::{EVENT, Event, assert_untouched, json, policy, sentence};
 
 /// Later than [`NOW`], when with `keep = "20d"` the first two of six days are over.
@@ -80,7 +80,7 @@ fn a_record_says_of_each_segment_what_it_was_and_by_which_rule_it_went() {
             assert_eq!(record[same], was[same], "{same}");
         }
         assert_eq!(record["reason"], "retain.keep = \"20d\"");
-        assert_eq!(record["by"]["user"], "tester");
+        assert_eq!(record["by"]["user"], me());
         assert_eq!(record["time"], "2026-06-01T04:00:00.000000Z");
     }
 }

@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use crate::common::{Lab, NOW, Tree, tree};
+use crate::common::{Lab, NOW, Tree, me, tree};
 use crate::support::{EVENT, Event, assert_untouched, json, sentence};
 
 /// Three archived days, nothing live; and the tree as it was.
@@ -180,7 +180,7 @@ fn a_day_goes_back_into_the_live_tree_and_away_again() {
     let last = records.last().unwrap();
     assert_eq!(
         (&last["op"], &last["date"], &last["events"], &last["by"]["user"]),
-        (&"restore".into(), &"2026-05-11".into(), &12.into(), &"tester".into())
+        (&"restore".into(), &"2026-05-11".into(), &12.into(), &me().into())
     );
     assert_eq!(lab.ok(["verify"]).lines().count(), 1);
     lab.rotate();

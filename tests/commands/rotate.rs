@@ -188,8 +188,12 @@ fn a_second_rotation_is_turned_away_at_once() {
     flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
     let run = assert_untouched(&lab, || lab.fails(75, ["rotate", "--now", NOW]));
     let wanted = format!(
-        "{}/lock: another hlarchive is at work on this archive; try again when it has finished",
-        lab.archive().display()
+        "{}/lock: another hlarchive is at work on this archive (pid {}, \"{}\", uid {}); try again \
+         when it has finished",
+        lab.archive().display(),
+        std::process::id(),
+        fs::read_to_string("/proc/self/comm").unwrap().trim_end(),
+        rustix::process::geteuid().as_raw(),
     );
     assert_eq!(sentence(&run), wanted);
     for command in [&["restore", "2026-05-10", "--live"][..], &["manifest", "rebuild"]] {

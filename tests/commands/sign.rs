@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::{Lab, NOW, Run, tool, tree};
-use crate::support::{EVENT, Event, assert_untouched, json};
+use crate::support::{EVENT, Event, assert_untouched, json, policy};
 
 /// A lab with an archived day, and keys of minisign without a password, made by the crate
 /// that signs: what the real tool makes of them is for the tests to see.
@@ -85,6 +85,51 @@ fn a_signed_head_is_checked_with_the_public_key_alone() {
     lab.ok(VERIFY);
     assert_eq!(tree(&lab.archive().join("heads")).len(), 4);
     assert!(json(&lab.ok(["verify", "-o", "json"]))["signed_records"].is_null());
+}
+
+/// What took something away after the head is told by name, and is no damage.
+#[test]
+fn what_came_after_a_signed_head_is_named_in_text_and_json() {
+    let lab = lab();
+    policy(&lab, "version = 1\n[retain]\nkeep = \"20d\"\ngrace = \"0d\"\n");
+    lab.ok(["hold", "add", "2026-05-11", "--reason", "evidence"]);
+    let head = lab.ok(["manifest", "head"]).trim().to_owned();
+    lab.ok(SIGN);
+    let quiet = lab.ok(VERIFY);
+    assert!(quiet.ends_with(": all is well\n") && !quiet.contains("after the head"), "{quiet}");
+    assert_eq!(json(&lab.ok(VERIFY.iter().chain(&["-o", "json"])))["after_head"], json("[]"));
+    assert!(json(&lab.ok(["verify", "-o", "json"]))["after_head"].is_null());
+    lab.ok(["hold", "release", "3", "--reason", "nobody looks"]);
+    lab.ok(["prune", "--now", "2026-07-01T00:00:00Z", "--yes-really", "--shorten"]);
+    lab.ok(["hold", "add", "2026-05-11", "--reason", "too late"]);
+    for words in
+        [&VERIFY[..], &["verify", "--head", &head], &["verify", "--quick", "--head", &head]]
+    {
+        let told = lab.ok(words);
+        for wanted in [
+            "(after the head) record 4 of ",
+            ": release hold 3 on 2026-05-11, by tester@",
+            " (nobody looks)\n",
+            ": prune 2026/2026-05-10.tar.zst, by tester@",
+            ": prune 2026/2026-05-11.tar.zst, by tester@",
+            ": all is well; 4 records came after the head, and nobody vouches for them: 1 hold, \
+             2 prune, 1 release\n",
+        ] {
+            assert!(told.contains(wanted), "{wanted}: {told}");
+        }
+        assert_eq!(told.matches("(after the head)").count(), 3, "{told}");
+        let told = json(&lab.ok(words.iter().chain(&["-o", "json"])));
+        let after = told["after_head"].as_array().unwrap();
+        let of = |member: &str| after.iter().map(|record| record[member].clone()).collect();
+        let ops: serde_json::Value = of("op");
+        assert_eq!(ops, json(r#"["release", "prune", "prune", "hold"]"#));
+        let numbers: serde_json::Value = of("record");
+        assert_eq!(numbers, json("[4, 5, 6, 7]"));
+        let takes: serde_json::Value = of("takes_away");
+        assert_eq!(takes, json("[true, true, true, false]"));
+        assert_eq!(after[0]["what"], "hold 3 on 2026-05-11");
+        assert!(after[0]["time"].is_string() && after[0]["by"].is_string(), "{told}");
+    }
 }
 
 #[test]

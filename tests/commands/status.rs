@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::common::{Lab, NOW};
+use crate::common::{Lab, NOW, me};
 use crate::support::{EVENT, Event, assert_untouched, json, policy};
 
 /// A history that nobody has to see to: two archived days, the newest long enough ago that
@@ -41,7 +41,10 @@ fn a_calm_history_is_told_on_one_screen_and_nothing_is_touched() {
         text.contains("2026-05-10 to\n") || text.contains("2026-05-10 to 2026-05-11"),
         "{text}"
     );
-    assert!(text.contains("rotate     last: 20") && text.contains(" by tester@"), "{text}");
+    assert!(
+        text.contains("rotate     last: 20") && text.contains(&format!(" by {}@", me())),
+        "{text}"
+    );
     assert!(text.ends_with("next: nothing\n"), "{text}");
     assert!(text.contains("prune      last: nothing yet\n"), "{text}");
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
@@ -159,7 +162,10 @@ fn holds_and_what_prune_will_do_are_told() {
     lab.ok(["prune", "--now", "2027-06-20T00:00:00Z"]);
     let run = lab.run(flags);
     assert!(run.stdout.contains("expired    1 day, 1 event, 2026-05-11\n"), "{run:?}");
-    assert!(run.stdout.contains("prune      last: 2027-06-20 00:00:00 by tester@"), "{run:?}");
+    assert!(
+        run.stdout.contains(&format!("prune      last: 2027-06-20 00:00:00 by {}@", me())),
+        "{run:?}"
+    );
     policy(&lab, "version = 2\n");
     lab.fails(78, STATUS);
 }
@@ -293,7 +299,7 @@ fn how_the_last_rotate_verify_and_prune_ended_is_told_once_they_say_so() {
     // Nobody said anything yet.
     let before = lab.ok(&status);
     assert_eq!(line_of(&before, "verify"), "verify     last: not known (see --metrics-file)");
-    assert!(line_of(&before, "rotate").contains(" by tester@"), "{before}");
+    assert!(line_of(&before, "rotate").contains(&format!(" by {}@", me())), "{before}");
     for words in [&["rotate", "--now", NOW][..], &["verify"], &["prune", "--now", NOW]] {
         lab.ok(with(words));
     }

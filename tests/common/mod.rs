@@ -158,6 +158,12 @@ impl Lab {
     }
 }
 
+/// The name of the user who runs the tests, as records have it. `$USER` says "tester".
+pub fn me() -> String {
+    let name = system(Command::new("id").arg("-un"));
+    String::from_utf8(name).unwrap().trim().to_owned()
+}
+
 /// An NDJSON line without the field that tells archived from live.
 pub fn without_segment(line: &str) -> String {
     match line.split_once(",\"_segment\":") {

@@ -48,7 +48,8 @@ def instant(text: str) -> int | None:
     if second == 60:
         second, micros = 59, 999_999
     try:
-        local = datetime.datetime(year, month, day, hour, minute, second, micros)
+        # Python has no year 0; years repeat after 400.
+        local = datetime.datetime(year or 400, month, day, hour, minute, second, micros)
     except ValueError:
         return None
     sign, east, more = group[14:17]
@@ -62,7 +63,9 @@ def instant(text: str) -> int | None:
         utc = local - datetime.timedelta(minutes=offset)
     except OverflowError:
         return None
-    return (utc - EPOCH) // datetime.timedelta(microseconds=1)
+    micros = (utc - EPOCH) // datetime.timedelta(microseconds=1)
+    micros -= 0 if year else 146_097 * 86_400_000_000
+    return micros if micros >= -62_135_596_800_000_000 else None
 
 
 def shown(micros: int) -> str:

@@ -10,7 +10,12 @@ mod common;
 mod support;
 
 mod burden;
+mod derived;
+mod emit_goes_on;
 mod expiry;
 mod layout;
+mod lock;
 mod note;
+mod output;
 mod staging;
+mod sync;

@@ -64,7 +64,7 @@ impl Archive {
         let events = lab.seed(2, per_node);
         lab.rotate();
         let store = Store::new(lab.root(), Some(lab.archive()));
-        let by = By { user: "u".into(), host: "h".into(), command: "test".into() };
+        let by = By { user: "u".into(), host: "h".into(), command: "test".into(), sudo_user: None };
         let now: Timestamp = NOW.parse().unwrap();
         let context = Context::new(now, by, [3; 32]);
         let mut frames = BTreeMap::new();

@@ -144,7 +144,7 @@ pub(crate) fn plant(lab: &Lab, planted: &[(Date, Vec<u8>)]) {
     let archive = ArchiveDir::create(&lab.archive()).unwrap();
     let lock = archive.lock().unwrap();
     let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
-    let by = By { user: "mallory".into(), host: "h".into(), command: "c".into() };
+    let by = By { user: "mallory".into(), host: "h".into(), command: "c".into(), sudo_user: None };
     let (mut writer, _) = ManifestWriter::open(&archive, &lock, now, &by).unwrap();
     for (day, bytes) in planted {
         let name = SegmentName { date: *day, number: 0, class: None };

@@ -16,7 +16,7 @@ const PER_DAY: u32 = 40;
 fn years(at: &Path) -> Store {
     std::fs::create_dir(at.join("events")).unwrap();
     let store = Store::new(at.join("events"), None);
-    let by = By { user: "t".into(), host: "t".into(), command: "t".into() };
+    let by = By { user: "t".into(), host: "t".into(), command: "t".into(), sudo_user: None };
     let context = Context::new("2027-01-01T00:00:00Z".parse().unwrap(), by, [7; 32]);
     let archive = store.create_archive().unwrap();
     let lock = archive.lock().unwrap();

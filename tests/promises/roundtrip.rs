@@ -94,7 +94,7 @@ proptest! {
         // What has no name that can be archived stays where it is.
         let (archived, left): (Tree, Tree) =
             written.clone().into_iter().partition(|(path, _)| path.parse::<EventPath>().is_ok());
-        let by = By { user: "u".into(), host: "h".into(), command: "c".into() };
+        let by = By { user: "u".into(), host: "h".into(), command: "c".into(), sudo_user: None };
         let context = Context::new(NOW.parse().unwrap(), by, [3; 32]);
         let class = "[[retain.class]]\nname = \"own\"\nmatch = { severity = [\"error\"] }\nkeep = \"7y\"\n";
         let class = if classes { class } else { "" };

@@ -150,7 +150,7 @@ struct World {
 
 impl World {
     fn new(at: &Path) -> Self {
-        let by = By { user: "t".into(), host: "t".into(), command: "t".into() };
+        let by = By { user: "t".into(), host: "t".into(), command: "t".into(), sudo_user: None };
         let world = Self {
             stores: ["hub", "pi4", "nas"].map(|name| Store::new(at.join(name), None)).to_vec(),
             models: (0..3).map(|_| Model::default()).collect(),

@@ -18,6 +18,7 @@ mod cluster;
 mod counting;
 mod export;
 mod faults;
+mod forged;
 mod hosts;
 mod offline;
 mod place;

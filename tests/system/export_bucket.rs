@@ -31,7 +31,7 @@ fn a_bucket_gets_the_files_that_a_directory_gets() {
     fs::create_dir(&scratch).unwrap();
     let bucket = bucket(&there);
     let store = Store::new(lab.root(), Some(lab.archive()));
-    let by = By { user: "me".into(), host: "here".into(), command: "test".into() };
+    let by = By { user: "me".into(), host: "here".into(), command: "test".into(), sudo_user: None };
     let context = Context::new(NOW.parse().unwrap(), by, [7; 32]);
     let mut options = ExportOptions {
         dates: Vec::new(),

@@ -1,7 +1,7 @@
 //! `hlarchive attempts`.
 
 use hlarchive::archive::Expired;
-use hlarchive::event::{Severity, shown};
+use hlarchive::event::{Severity, Timestamp, shown};
 use hlarchive::store::{Filter, Notices, Query, Store, Unreached};
 use hlarchive::views::attempts::{Afterwards, Attempt, Collector, Range, TYPES};
 
@@ -103,7 +103,7 @@ impl Args {
             sources: self.source,
             correlation_ids: self.correlation_id,
         };
-        let (report, mut notices) = look(&session.store, &wanted, &|| false)?;
+        let (report, mut notices) = look(&session.store, &wanted, session.now, &|| false)?;
         if format == Format::Json {
             session.json(&report)?;
         } else if !report.attempts.is_empty() {
@@ -130,6 +130,7 @@ impl Args {
 pub(in crate::cli) fn look(
     store: &Store,
     wanted: &Wanted,
+    now: Timestamp,
     stop: &dyn Fn() -> bool,
 ) -> hlarchive::Result<(Report, Notices)> {
     let filter = Filter {
@@ -140,7 +141,7 @@ pub(in crate::cli) fn look(
         ..Filter::default()
     };
     let mut events = store.events(Query { filter, ..Query::default() })?;
-    let mut collector = Collector::new(wanted.range);
+    let mut collector = Collector::new(wanted.range).at(now);
     for event in &mut events {
         if !collector.take(&event?) || stop() {
             break;
@@ -184,6 +185,8 @@ fn row(attempt: &Attempt) -> [String; 8] {
     let ended = match (attempt.duration_us, attempt.failed) {
         (Some(duration), true) => format!("failed {}", span(duration)),
         (Some(duration), false) => span(duration),
+        (None, true) if attempt.clock_stepped => "failed, clock stepped".to_owned(),
+        (None, false) if attempt.clock_stepped => "yes, clock stepped".to_owned(),
         (None, _) => "no".to_owned(),
     };
     let afterwards = match attempt.afterwards {

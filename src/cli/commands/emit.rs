@@ -1,15 +1,22 @@
 //! `hlarchive emit`.
 
 use std::io::Read;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use hlarchive::Error;
-use hlarchive::ops::emit::{BatchInput, BatchLine, Emitted, NewEvent, emit, emit_batch};
+use hlarchive::event::{Date, NodeName, Timestamp};
+use hlarchive::ops::emit::{BatchInput, BatchLine, Emitted, Kept, NewEvent, emit_batch, emit_or};
+use hlarchive::store::Store;
 
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::session::{self, Session};
 use crate::cli::signals::Stop;
 use crate::cli::stdin::InterruptibleStdin;
+
+/// What an emitter takes in from the spool, at most: it has work of its own.
+const MAX_TAKEN_IN: usize = 256;
 
 /// Write an event; it is on the disk when this returns
 #[derive(Debug, clap::Args)]
@@ -60,6 +67,9 @@ pub(in crate::cli) struct Args {
     /// When it happened [default: now]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     timestamp: Option<String>,
+    /// If the event cannot be placed, keep it in the spool, else in a warning
+    #[arg(long)]
+    best_effort: bool,
     /// Read events from standard input, one JSON object a line
     #[arg(long)]
     batch: bool,
@@ -72,7 +82,7 @@ impl Args {
         } else {
             &[Format::Path, Format::Json, Format::Ndjson]
         })?;
-        let policy = session.policy()?;
+        let rules = session.event_rules();
         let context = session.context()?;
         let timestamp = match &self.timestamp {
             Some(text) => Some(text.parse().or_else(|_| {
@@ -89,13 +99,16 @@ impl Args {
             })?),
             None => None,
         };
+        // What stands in the clock's way of being right is looked for beside the work.
+        let clock = timestamp.is_none().then(|| Clock::look(&session.store));
+        let on_error = session.on_error(self.best_effort);
         let batch = self.batch;
         let payload = if batch && self.payload == "-" {
             return Err(Failure::usage(
                 "--payload -: standard input holds the batch; give the payload in its lines",
             ));
         } else {
-            read_payload(self.payload, policy.events.max_bytes)?
+            read_payload(self.payload, rules.max_bytes)?
         };
         let new = NewEvent {
             event_type: self.event_type.unwrap_or_default(),
@@ -104,12 +117,18 @@ impl Args {
             service: self.service,
             correlation_id: self.correlation_id,
             payload,
-            node: self.node.unwrap_or_else(session::host_name),
+            node: self.node.clone().unwrap_or_else(session::host_name),
             timestamp,
         };
         if !batch {
-            let emitted = emit(&session.store, &policy.events, &context, &new)?;
+            let emitted = emit_or(&session.store, &rules, &context, &new, &on_error)
+                .map_err(|error| naming_the_flag(error, self.node.is_none()))?;
             print(session, &emitted, format)?;
+            session.flush()?;
+            doubt(session, clock);
+            if emitted.kept == Kept::Placed {
+                session.take_in_spool(MAX_TAKEN_IN);
+            }
             return Ok(Exit::Done);
         }
         let store = session.store.clone();
@@ -117,12 +136,13 @@ impl Args {
         let stop = Stop::listen();
         let stats = emit_batch(
             &store,
-            &policy.events,
+            &rules,
             &context,
             BatchInput {
                 lines: InterruptibleStdin::new()?,
                 defaults: &new,
                 clock: &session::now,
+                on_error: &on_error,
                 stop: &|| stop.asked(),
             },
             &mut |line: BatchLine| match line.outcome {
@@ -130,6 +150,7 @@ impl Args {
                     .and_then(|()| session.flush())
                     .or_else(keep_going),
                 Err(error) => {
+                    let error = naming_the_flag(error, self.node.is_none());
                     let exit = exit::code(&error);
                     let _ = session.flush();
                     let reason = match &error {
@@ -144,6 +165,8 @@ impl Args {
                 }
             },
         )?;
+        doubt(session, clock);
+        session.take_in_spool(MAX_TAKEN_IN);
         if stats.refused_lines > 0 {
             session.remark(&format!(
                 "hlarchive: {} of {} lines became no event",
@@ -170,6 +193,66 @@ fn keep_going(failure: Failure) -> hlarchive::Result<()> {
     }
 }
 
+/// What tells whether the machine's clock can be right, looked for by a thread of its own: an
+/// archive that does not answer keeps no event, and no script, waiting.
+struct Clock(mpsc::Receiver<Option<Date>>);
+
+impl Clock {
+    const PATIENCE: Duration = Duration::from_millis(500);
+
+    fn look(store: &Store) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        let store = store.clone();
+        let look = move || {
+            let archive = store.archive().ok().flatten();
+            // Nobody may be listening any more.
+            let _ = sender.send(archive.and_then(|archive| archive.newest_day().ok().flatten()));
+        };
+        // Without a thread nothing is sent, and nothing known.
+        let _ = std::thread::Builder::new().spawn(look);
+        Self(receiver)
+    }
+
+    /// Returns before what the time `now` cannot be.
+    fn doubt(&self, now: Timestamp) -> Option<String> {
+        let built = session::built();
+        if now < built {
+            return Some(format!("before this hlarchive was made, {}", built.date()));
+        }
+        let newest = self.0.recv_timeout(Self::PATIENCE).ok().flatten()?;
+        (now.date() < newest).then(|| format!("before the newest archived day, {newest}"))
+    }
+}
+
+/// Warns when an event got its time from a clock that cannot be right.
+fn doubt(session: &Session, clock: Option<Clock>) {
+    if let Some(reason) = clock.and_then(|clock| clock.doubt(session.now)) {
+        session.warn(&format!(
+            "the clock says {}, which is {reason}: is it set? The event is kept under that time; \
+             --timestamp gives another",
+            session.now
+        ));
+    }
+}
+
+/// Adds the way out to an error about the node where the machine's own name is the trouble.
+fn naming_the_flag(error: Error, is_default: bool) -> Error {
+    let host = session::host_name();
+    match error {
+        Error::BadEvent { what, reason }
+            if is_default
+                && what == "node"
+                && NodeName::for_writing(&host).is_err_and(|error| error.0 == reason) =>
+        {
+            Error::BadEvent {
+                what,
+                reason: format!("{reason}; it is this machine's name: give another by --node"),
+            }
+        }
+        other => other,
+    }
+}
+
 /// Bad data gives 65; trouble with the disk outweighs it.
 fn worse(before: Option<Exit>, now: Exit) -> Exit {
     match before {
@@ -185,6 +268,19 @@ fn print(session: &mut Session, emitted: &Emitted, format: Format) -> Result<(),
         session.warn(warning);
     }
     let file = emitted.file.display().to_string();
+    match &emitted.kept {
+        Kept::Placed => {}
+        Kept::Spooled { cause } => session.warn(&format!(
+            "{cause}; the event waits in {file}, and the next emit, rotate or sync takes it in"
+        )),
+        Kept::Told { cause, event } => {
+            session.warn(&format!("{cause}; the event is kept nowhere but in this line: {event}"));
+            if format == Format::Path {
+                return Ok(());
+            }
+        }
+    }
+    let file = (!matches!(emitted.kept, Kept::Told { .. })).then_some(file);
     if matches!(format, Format::Json | Format::Ndjson) {
         let object = serde_json::json!({
             "path": file,
@@ -193,7 +289,7 @@ fn print(session: &mut Session, emitted: &Emitted, format: Format) -> Result<(),
         });
         session.line(&object.to_string())
     } else {
-        session.name(&file)
+        session.name(&file.unwrap_or_default())
     }
 }
 
@@ -217,6 +313,7 @@ fn read_payload(flag: String, most: u64) -> Result<String, Failure> {
         let reason = format!("{name} has more than {most} bytes (events.max_bytes)");
         return Err(Error::bad_event("payload", reason).into());
     }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
     String::from_utf8(bytes)
         .map_err(|_| Error::bad_event("payload", format!("{name} is not UTF-8 text")).into())
 }

@@ -65,6 +65,10 @@ fn print(session: &mut Session, report: &ImportReport, format: Format) -> Result
         session.line(&sentence(report))?;
     }
     session.flush()?;
+    if session.global.verbose && report.passed_over > 0 {
+        let were = verb(report.passed_over, "thing", "things");
+        session.remark(&format!("{} {were} of other programs passed over", report.passed_over));
+    }
     name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
     if report.dry_run {

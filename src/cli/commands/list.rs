@@ -109,7 +109,9 @@ impl Args {
                 (_, true) => Scope::Archived,
                 _ => Scope::Everything,
             },
+            day_by_day: false,
             own_only: false,
+            by_manifest: false,
         };
         let mut printer = Printer::new(format);
         if self.follow || self.after.is_some() || self.cursor_file.is_some() {

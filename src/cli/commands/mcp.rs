@@ -24,7 +24,7 @@ What stands in events was written by other programs: the server tells its client
 and no instruction. It is part of builds with \"cargo build --features mcp\"; others say so.
 
 Exit codes:
-  2   this hlarchive was built without the server
+  69  this hlarchive was built without the server
   74  the client cannot be talked to")]
 pub(in crate::cli) struct Args {
     /// Let the agent write events
@@ -53,9 +53,11 @@ impl Args {
     #[cfg(not(feature = "mcp"))]
     pub(in crate::cli) fn run(self, _session: &mut Session) -> Result<Exit, Failure> {
         let _ = (self.allow_emit, self.metrics_file);
-        Err(Failure::usage(
-            "this hlarchive was built without the server for agents; build it with \"cargo build \
-             --release --features mcp\"",
-        ))
+        Err(Failure::Library(hlarchive::Error::NotBuilt {
+            what: "mcp".to_owned(),
+            part: "the server for agents",
+            feature: "mcp",
+            otherwise: "",
+        }))
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use hlarchive::ops::remote::{
-    EvictReport, HostStatus, PullReport, PushReport, RebuildReport, Remote, RemoteStatus,
+    Believed, EvictReport, HostStatus, PullReport, PushReport, RebuildReport, Remote, RemoteStatus,
     RemoteVerifyOptions, RemoteVerifyReport, pull, push, rebuild, status, verify,
 };
 
@@ -316,6 +316,32 @@ fn print_verify(
     Ok(end(report.stopped, report.findings.is_empty()))
 }
 
+/// Whose objects were believed, and that nobody vouches for them.
+fn believed(report: &RebuildReport) -> Vec<String> {
+    let Believed { place, origin, other_origins, pieces, head } = &report.believed;
+    let mut lines = Vec::new();
+    match (origin, head) {
+        (Some(origin), Some(head)) => {
+            lines.push(format!(
+                "believed {place}: {} from {} of the manifest with origin {origin}, head {head}",
+                count(report.records, "record"),
+                count(pieces.len() as u64, "piece"),
+            ));
+            lines.extend(pieces.iter().map(|piece| format!("believed {place}/{piece}")));
+        }
+        _ => lines.push(format!("believed {place}: there is no manifest, only segments")),
+    }
+    for other in other_origins {
+        lines.push(format!("not believed: the older manifest with origin {other}"));
+    }
+    lines.push(
+        "whoever may write there could have written all of this; a head or signature that was \
+         kept elsewhere tells: \"hlarchive verify --head\" or \"--public-key\""
+            .to_owned(),
+    );
+    lines
+}
+
 fn print_rebuild(
     session: &mut Session,
     report: &RebuildReport,
@@ -335,6 +361,9 @@ fn print_rebuild(
         ))?;
         for segment in &report.taken_up {
             session.line(&format!("{segment}  taken up: no record named it"))?;
+        }
+        for line in believed(report) {
+            session.line(&visible(&line))?;
         }
     }
     session.flush()?;

@@ -95,6 +95,7 @@ impl Args {
             let days = plan(&session.store, &policy, &context, &options)?;
             return print_plan(session, &days, format);
         }
+        session.take_in_spool(usize::MAX);
         let bar = Bar::new(session);
         let report = rotate(&session.store, &policy, &context, &options, &bar)?;
         session.measured(|| of_rotate(&report));
@@ -183,5 +184,8 @@ fn print(
     session.flush()?;
     name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
+    for remark in &report.remarks {
+        session.remark_of(Some(&remark.path), &remark.to_string());
+    }
     Ok(end_of_days(session, &report.findings, report.stopped, &report.left_days))
 }

@@ -6,7 +6,7 @@ use hlarchive::ops::status::{LastRun, Status, StatusOptions, status};
 use hlarchive::ops::{Context, Finding};
 use hlarchive::policy::Policy;
 use hlarchive::store::{Filter, Notice, Query, Store};
-use hlarchive::views::problems::{Finder, Problem, types};
+use hlarchive::views::problems::{Finder, Found, Problem, types};
 
 use super::{bytes, count, verb};
 use crate::cli::args::{Format, instant};
@@ -14,7 +14,7 @@ use crate::cli::calendar::{calendar, first_day};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::{Measured, MetricsArgs, Place};
 use crate::cli::output::short_time;
-use crate::cli::session::Session;
+use crate::cli::session::{self, Session};
 use crate::cli::table::{fit, wrap};
 
 /// Show on one screen how the history stands and who is needed
@@ -74,6 +74,9 @@ pub(in crate::cli) struct Report {
     attention: bool,
     problems: Vec<Problem>,
     live_invalid: u64,
+    /// Runs whose end is dated before their start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_stepped: Option<u64>,
     #[serde(flatten)]
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +111,7 @@ impl Args {
             since,
             calendar_from: first_day(session.now.date()),
             trust_now: self.now.is_some(),
+            spool: session::spool(),
             metrics: place.map(|place| place.path),
         };
         let (mut report, cost) = look(&session.store, &policy, &context, &options)?;
@@ -153,11 +157,11 @@ pub(in crate::cli) fn look(
     // Events first: what is rotated in between is only counted, and counted as archived.
     let filter = Filter { types: types(), since: Some(options.since), ..Filter::default() };
     let mut events = store.events(Query { filter, ..Query::default() })?;
-    let mut finder = Finder::default();
+    let mut finder = Finder::at(context.now);
     for event in &mut events {
         finder.take(&event?);
     }
-    let problems = finder.finish(context.now);
+    let Found { problems, clock_stepped } = finder.finish();
     // What is away waits for somebody, and costs no event.
     let cost = events.notices().any_cost() && !events.notices().only_away();
     let (notices, beyond) = events.notices().take();
@@ -186,6 +190,7 @@ pub(in crate::cli) fn look(
         attention: !problems.is_empty() || !status.findings.is_empty(),
         problems,
         live_invalid,
+        clock_stepped: Some(clock_stepped).filter(|runs| *runs > 0),
         status,
         calendar: None,
     };
@@ -244,6 +249,12 @@ fn screen(session: &mut Session, report: &Report, since: Timestamp) -> Result<()
     let problems = problems.map(|line| if verbose { line } else { fit(&line, room) });
     few(session, "problem", problems.collect())?;
     few(session, "see to", status.findings.iter().map(ToString::to_string).collect())?;
+    if let Some(runs) = report.clock_stepped {
+        let they = if runs == 1 { "it" } else { "they" };
+        let runs = count(runs, "run");
+        let text = format!("{runs} ended before {they} began: a clock was set back");
+        value(session, "clock", &text)?;
+    }
     let live = &status.live;
     let range = |first: &Option<String>, last: &Option<String>| match (first, last) {
         (Some(first), Some(last)) if first == last => format!(", {first}"),

@@ -20,7 +20,8 @@ Examples:
   hlarchive sync pi4:events --ssh 'ssh -p 2222 -i ~/.ssh/events'
 
 SRC and DST are event roots, each with its archive beside it (ROOT-archive); one of them may be \
-on another machine, as host:path, where nothing but rsync (3.2.4 or later) and ssh is needed. \
+on another machine, as host:path, where nothing but rsync and ssh is needed: any rsync to fetch \
+from, 3.5.0 or later to send to; here, 3.2.5 or later. \
 Without DST the root is this one (--root). Afterwards DST holds every event that SRC holds, live \
 or archived; what it lacked is live there, and its next rotate archives it. SRC is not changed, \
 and nothing is overwritten. Run it both ways, or round about, and all hold the same.
@@ -95,6 +96,9 @@ impl Args {
             },
             scratch: std::env::temp_dir(),
         };
+        if !self.dry_run && self.destination.is_none() {
+            session.take_in_spool(usize::MAX);
+        }
         let bar = Bar::new(session);
         let report = sync(&source, &destination, &session.taking_in()?, &options, &bar)?;
         session.measured(|| of_sync(&report));

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use hlarchive::archive::Expired;
-use hlarchive::event::Severity;
+use hlarchive::event::{Severity, Timestamp};
 use hlarchive::store::{EventStream, Filter, FoundEvent, Query, Unreached};
 use hlarchive::views::chain::{ChainBuilder, dot, html, mermaid, span};
 use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
@@ -61,7 +61,7 @@ impl Args {
         let found = if matches!(format, Format::Mermaid | Format::Dot | Format::Html) {
             draw(session, &id, format, &mut events)?
         } else {
-            let mut timeline = Timeline::new(&id, format);
+            let mut timeline = Timeline::new(&id, format, session.now);
             for event in &mut events {
                 timeline.tell(session, &event?)?;
             }
@@ -96,7 +96,7 @@ fn draw(
     format: Format,
     events: &mut EventStream,
 ) -> Result<bool, Failure> {
-    let mut chain = ChainBuilder::new(id);
+    let mut chain = ChainBuilder::new(id).at(session.now);
     for event in &mut *events {
         chain.add(&event?);
     }
@@ -135,8 +135,8 @@ const SAMPLE: usize = 200;
 const BEFORE: usize = 33;
 
 impl<'a> Timeline<'a> {
-    fn new(id: &'a str, format: Format) -> Self {
-        Self { id, format, tracer: Tracer::default(), begun: false, held: Vec::new(), widths: None }
+    fn new(id: &'a str, format: Format, now: Timestamp) -> Self {
+        Self { id, format, tracer: Tracer::at(now), begun: false, held: Vec::new(), widths: None }
     }
 
     fn tell(&mut self, session: &mut Session, event: &FoundEvent) -> Result<(), Failure> {
@@ -303,7 +303,14 @@ fn widths(held: &[(Severity, String, Step)], most: Option<usize>) -> [usize; 4] 
 /// The verdict: in one line, or with the failure below it where that would be too wide.
 fn closing(summary: &Summary, cut: bool, most: Option<usize>) -> Vec<String> {
     let as_far = if cut { "as far as it could be read: " } else { "" };
-    let verdict = format!("{as_far}{}", summary.outcome.describe());
+    let mut verdict = format!("{as_far}{}", summary.outcome.describe());
+    if summary.clock_stepped {
+        verdict.push_str(" (its end is dated before its start: a clock was set back)");
+    }
+    if summary.future > 0 {
+        let events = super::count(summary.future, "event");
+        verdict.push_str(&format!("; {events} of the future left out of account"));
+    }
     let rest =
         format!("; {} in {}", super::count(summary.events, "event"), span(summary.duration_us));
     let failure = summary.failure.as_ref().filter(|_| {

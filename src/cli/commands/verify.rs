@@ -1,11 +1,12 @@
 //! `hlarchive verify`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use hlarchive::Error;
 use hlarchive::ops::metrics::{Scope, of_verify};
 use hlarchive::ops::sign::Witness;
-use hlarchive::ops::verify::{Depth, VerifyOptions, VerifyReport, verify};
+use hlarchive::ops::verify::{AfterHead, Depth, VerifyOptions, VerifyReport, verify};
 use hlarchive::segment::Sha256Hash;
 use hlarchive::text::visible;
 
@@ -27,7 +28,8 @@ Examples:
   hlarchive verify --public-key /mnt/elsewhere/minisign.pub
 
 Reads everything and changes nothing. A head is what \"hlarchive manifest head\" printed earlier \
-and was kept elsewhere; a signature is what \"hlarchive manifest sign\" wrote.
+and was kept elsewhere; a signature is what \"hlarchive manifest sign\" wrote. Records that came \
+after the head are not damage, and are named if they take something away.
 
 Exit codes:
   1   something is wrong, and each thing is named
@@ -134,6 +136,39 @@ impl Args {
     }
 }
 
+/// A record after the head, in a line.
+fn told(record: &AfterHead) -> String {
+    let mut line = format!("record {} of {}: {}", record.record, record.time, record.op);
+    if let Some(what) = &record.what {
+        line.push_str(&format!(" {what}"));
+    }
+    if let Some(by) = &record.by {
+        line.push_str(&format!(", by {by}"));
+    }
+    if let Some(reason) = &record.reason {
+        line.push_str(&format!(" ({reason})"));
+    }
+    line
+}
+
+/// What came after the head, for the end of the verdict.
+fn later(records: &[AfterHead]) -> String {
+    if records.is_empty() {
+        return String::new();
+    }
+    let mut ops: BTreeMap<&str, u64> = BTreeMap::new();
+    for record in records {
+        *ops.entry(&record.op).or_default() += 1;
+    }
+    let ops: Vec<String> = ops.iter().map(|(op, number)| format!("{number} {op}")).collect();
+    format!(
+        "; {} came after the head, and nobody vouches for {}: {}",
+        count(records.len() as u64, "record"),
+        if records.len() == 1 { "it" } else { "them" },
+        visible(&ops.join(", "))
+    )
+}
+
 fn print(
     session: &mut Session,
     report: &VerifyReport,
@@ -147,8 +182,11 @@ fn print(
             let line = session.paint.bad(&visible(&finding.to_string()));
             session.line(&line)?;
         }
-        for remark in &report.remarks {
+        for remark in report.remarks.iter().chain(&report.misfiled) {
             session.line(&format!("(remark) {}", visible(&remark.to_string())))?;
+        }
+        for record in report.after_head.iter().flatten().filter(|record| record.takes_away) {
+            session.line(&format!("(after the head) {}", visible(&told(record))))?;
         }
         let mut parts = Vec::new();
         if options.archive {
@@ -176,14 +214,19 @@ fn print(
             ));
         }
         if options.live {
-            parts.push(count(report.live_files, "live file"));
+            let mut live = count(report.live_files, "live file");
+            if session.global.verbose && report.passed_over > 0 {
+                live.push_str(&format!(" ({} of other programs passed over)", report.passed_over));
+            }
+            parts.push(live);
         }
         let verdict = if report.findings.is_empty() {
             session.paint.good("all is well")
         } else {
             session.paint.bad(&count(report.findings.len() as u64, "finding"))
         };
-        session.line(&format!("checked {}: {verdict}", parts.join(", and ")))?;
+        let later = report.after_head.as_deref().map(later).unwrap_or_default();
+        session.line(&format!("checked {}: {verdict}{later}", parts.join(", and ")))?;
     }
     if report.stopped {
         session.warn("stopped on request before all was checked");

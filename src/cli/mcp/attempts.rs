@@ -65,7 +65,7 @@ pub(super) fn attempts(call: &Call, asked: Attempts) -> Answer {
         correlation_ids: asked.correlation_id,
     };
     let stop = || call.go_on().is_err();
-    let (mut report, mut notices) = look(call.store(), &wanted, &stop)?;
+    let (mut report, mut notices) = look(call.store(), &wanted, now, &stop)?;
     call.go_on()?;
     let all = std::mem::take(&mut report.attempts);
     let begin = begin(&all, after.as_ref())?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hlarchive::ops::Context;
-use hlarchive::policy::Policy;
+use hlarchive::policy::{LenientRules, Policy};
 use hlarchive::progress::Progress;
 use hlarchive::store::{Notice, Notices, Store};
 use hlarchive::{Error, Timestamp};
@@ -56,6 +56,11 @@ impl Call {
     /// Read anew for each call: it may be edited while the server runs.
     pub(super) fn policy(&self) -> Result<Policy, Trouble> {
         Ok(session::policy(self.desk.policy.as_deref())?)
+    }
+
+    /// The rules of emitting, whatever else is wrong with the policy.
+    pub(super) fn event_rules(&self) -> LenientRules {
+        session::event_rules(self.desk.policy.as_deref())
     }
 
     pub(super) fn context(&self) -> Result<Context, Trouble> {

@@ -1,8 +1,9 @@
 //! The one tool that writes: an event of the agent's own. It exists only when whoever starts
 //! the server asks for it.
 
-use hlarchive::event::Timestamp;
+use hlarchive::event::{NodeName, Timestamp};
 use hlarchive::ops::emit::{NewEvent, emit};
+use hlarchive::policy::{FutureRule, LenientRules};
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -39,13 +40,24 @@ pub(super) struct EmitEvent {
 }
 
 pub(super) fn emit_event(call: &Call, wanted: EmitEvent) -> Answer {
-    let policy = call.policy()?;
+    let LenientRules { mut rules, warning } = call.event_rules();
+    // An agent has no clock of its own to be wrong about.
+    rules.future = FutureRule::Reject;
     let timestamp = wanted.timestamp.map(|text| {
         text.parse::<Timestamp>().map_err(|_| {
             let shown = hlarchive::event::shown(&text);
             Trouble(format!("timestamp: \"{shown}\" is not ISO 8601, as 2026-05-16T10:11:12Z is"))
         })
     });
+    let node = if let Some(node) = wanted.node {
+        node
+    } else {
+        let host = host_name();
+        NodeName::for_writing(&host).map_err(|error| {
+            Trouble(format!("node: {error}; it is this machine's name: give another"))
+        })?;
+        host
+    };
     let severity = hlarchive::event::Severity::from(wanted.severity);
     let new = NewEvent {
         event_type: wanted.event_type,
@@ -54,15 +66,18 @@ pub(super) fn emit_event(call: &Call, wanted: EmitEvent) -> Answer {
         service: wanted.service,
         correlation_id: wanted.correlation_id,
         payload: Value::Object(wanted.payload.unwrap_or_default()).to_string(),
-        node: wanted.node.unwrap_or_else(host_name),
+        node,
         timestamp: timestamp.transpose()?,
     };
     call.go_on()?;
-    let emitted = emit(call.store(), &policy.events, &call.context()?, &new)?;
+    let emitted = emit(call.store(), &rules, &call.context()?, &new)?;
     answer(&serde_json::json!({
         "path": emitted.file.display().to_string(),
         "id": emitted.id,
         "correlation_id": emitted.correlation_id,
-        "warning": emitted.warning,
+        "warning": match (emitted.warning, warning) {
+            (Some(of_event), Some(of_policy)) => Some(format!("{of_event}; {of_policy}")),
+            (one, other) => one.or(other),
+        },
     }))
 }

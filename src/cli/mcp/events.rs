@@ -154,7 +154,9 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         // One more tells whether there are more; a few, whether they have the same name.
         limit: Some((most + TWINS) as u64),
         scope,
+        day_by_day: false,
         own_only: false,
+        by_manifest: false,
     })?;
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
     let (mut last, mut left) = (None::<Cursor>, Left::nothing());
@@ -240,7 +242,7 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
     let filter = Filter { correlation_ids: vec![id.clone()], ..Filter::default() };
     let mut events = call.store().events(Query { filter, ..Query::default() })?;
     // The outcome follows from the whole chain, whichever part of it is shown.
-    let mut tracer = Tracer::default();
+    let mut tracer = Tracer::at(now);
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
     let (mut last, mut beyond) = (None::<Cursor>, 0_u64);
     for event in &mut events {

@@ -14,6 +14,7 @@ use super::call::{Answer, Call, Trouble, answer};
 use super::page::{BYTES, Left, clipped, numbers};
 use crate::cli::args::{dates, instant};
 use crate::cli::commands::status::look;
+use crate::cli::session;
 
 /// Entries of each list in one answer.
 const ENTRIES: usize = 100;
@@ -36,6 +37,7 @@ pub(super) fn status(call: &Call, wanted: &Status) -> Answer {
         since,
         calendar_from: call.now.date(),
         trust_now: false,
+        spool: session::spool(),
         metrics: call.metrics(),
     };
     let (report, cost) = look(call.store(), &call.policy()?, &call.context()?, &options)?;

@@ -140,10 +140,8 @@ fn groups(
         if group.iter().any(|name| evicted.contains_key(name)) {
             continue;
         }
-        let held = group.iter().find_map(|name| {
-            let sha256 = manifest.record_of(name).and_then(|record| record.sha256);
-            holds.holding(name, sha256).map(|hold| (name, hold.id))
-        });
+        // That its index is that of its events is checked before it goes.
+        let held = group.iter().find_map(|name| holds.holding(name).map(|hold| (name, hold.id)));
         match held {
             None => free.push(group),
             Some((name, id)) => remarks.push(Finding::new(
@@ -205,8 +203,10 @@ pub fn compact(
     }
     progress.end();
     report.left_days.dedup();
-    if !report.days.is_empty() {
-        let tokens = [context.next_token(), context.next_token()];
+    let tokens = [context.next_token(), context.next_token()];
+    if report.days.is_empty() {
+        derived::complete(&archive, writer.manifest(), tokens[0], &lock);
+    } else {
         derived::drop_gone(&archive, writer.manifest(), tokens, &lock);
     }
     let told = audit::Told {

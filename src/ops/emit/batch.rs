@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Emitted, NewEvent, Prepared, prepare};
+use super::{Emitted, NewEvent, OnError, Prepared, prepare};
 use crate::event::{MAX_EVENT_BYTES, Timestamp};
 use crate::live::{BatchItem, Placed, place_batch};
 use crate::ops::Context;
@@ -21,6 +21,9 @@ const GROUP: usize = 256;
 
 /// Bytes of lines that are held together.
 const GROUP_BYTES: usize = 8 << 20;
+
+/// What may stand before UTF-8 text, and means nothing.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What became of one line.
 #[derive(Debug)]
@@ -51,6 +54,8 @@ pub struct BatchInput<'a, R> {
     pub defaults: &'a NewEvent,
     /// The time, for lines without a timestamp.
     pub clock: &'a dyn Fn() -> Timestamp,
+    /// What becomes of events that cannot be placed.
+    pub on_error: &'a OnError,
     /// Whether the batch should end before its input does. What was taken from it by then
     /// is made durable and reported; the line that was not complete is not.
     pub stop: &'a dyn Fn() -> bool,
@@ -81,8 +86,11 @@ pub fn emit_batch<R: Read>(
     input: BatchInput<'_, R>,
     done: &mut dyn FnMut(BatchLine) -> Result<()>,
 ) -> Result<BatchStats> {
-    let live = store.create_live()?;
-    let BatchInput { lines, defaults, clock, stop } = input;
+    let BatchInput { lines, defaults, clock, on_error, stop } = input;
+    let mut live = match (store.create_live(), on_error) {
+        (Err(error), OnError::Fail) => return Err(error),
+        (live, _) => live,
+    };
     let mut input = BufReader::with_capacity(1 << 18, lines);
     let mut context = context.clone();
     let mut stats = BatchStats::default();
@@ -96,8 +104,14 @@ pub fn emit_batch<R: Read>(
         let is_full = group.len() >= GROUP || group_bytes > GROUP_BYTES;
         stats.stopped = stop();
         if !group.is_empty() && (!more_is_here || is_full || stats.stopped) {
-            let place = |items: &[BatchItem<'_>]| place_batch(&live, items, context.now);
-            finish(store, &context, &mut group, &place, &mut stats, done)?;
+            if live.is_err() {
+                live = store.create_live();
+            }
+            let place = |items: &[BatchItem<'_>]| match &live {
+                Ok(live) => place_batch(live, items, context.now),
+                Err(error) => items.iter().map(|_| Err(again(error))).collect(),
+            };
+            finish(store, &context, &mut group, &place, on_error, &mut stats, done)?;
             group_bytes = 0;
         }
         if stats.stopped {
@@ -115,6 +129,12 @@ pub fn emit_batch<R: Read>(
             }
             Err(error) => return Err(error),
         };
+        if number == 1
+            && let Some(rest) = line.strip_prefix(BYTE_ORDER_MARK)
+        {
+            // Some editors and Windows put it before the first line.
+            line = rest.to_vec();
+        }
         if complete && line.trim_ascii().is_empty() {
             continue;
         }
@@ -130,11 +150,23 @@ pub fn emit_batch<R: Read>(
     Ok(stats)
 }
 
+/// The same error once more, for another event.
+fn again(error: &Error) -> Error {
+    match error {
+        Error::Io { path, action, source } => {
+            let source = std::io::Error::new(source.kind(), crate::error::plain(source));
+            Error::io(path, action, source)
+        }
+        other => Error::Refused(other.to_string()),
+    }
+}
+
 fn finish(
     store: &Store,
     context: &Context,
     group: &mut Vec<(u64, Result<Prepared>)>,
     place: &dyn Fn(&[BatchItem<'_>]) -> Vec<Result<Placed>>,
+    on_error: &OnError,
     stats: &mut BatchStats,
     done: &mut dyn FnMut(BatchLine) -> Result<()>,
 ) -> Result<()> {
@@ -151,7 +183,7 @@ fn finish(
     for (number, prepared) in group.drain(..) {
         let outcome = prepared.and_then(|prepared| match placed.next() {
             Some(Ok(Placed::Created)) => Ok(prepared.emitted(store)),
-            Some(Err(error)) => Err(error),
+            Some(Err(error)) => prepared.keep_anyway(error, store, context, on_error),
             Some(Ok(Placed::Exists)) | None => Err(Error::Refused(format!(
                 "{}: the name is taken; nothing was written",
                 prepared.path

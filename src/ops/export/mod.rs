@@ -17,10 +17,11 @@ mod part;
 mod spill;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::Result;
 use crate::event::{Date, Timestamp};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
@@ -28,7 +29,6 @@ use crate::remote::Bucket;
 use crate::store::{
     EventStream, Filter, FoundEvent, Notices, Order, Query, Scope, Store, bounds, clamp,
 };
-use crate::{Error, Result};
 use fields::Fields;
 use layout::Partition;
 use outlet::Outlet;
@@ -162,14 +162,16 @@ pub fn export(
         return Err(part::not_built());
     }
     if let ExportTarget::Directory(directory) = &options.target {
-        refuse_inside(directory, store.root(), "the event tree")?;
-        refuse_inside(directory, store.archive_path(), "the archive")?;
+        // An export into what it reads would be taken for a part of that.
+        store.check_outside(directory, "export")?;
     }
     let events = store.events(Query {
         filter: options.filter.clone(),
         dates: options.dates.clone(),
         order: Order::Forward,
         scope: options.scope,
+        day_by_day: true,
+        by_manifest: true,
         ..Query::default()
     })?;
     let outlet = Outlet::open(&options.target, options.format)?;
@@ -180,22 +182,6 @@ pub fn export(
     let outcome = run.all(events);
     progress.end();
     outcome.map(|()| run.report)
-}
-
-/// An export into what it reads would be taken for a part of that.
-fn refuse_inside(directory: &Path, other: &Path, what: &str) -> Result<()> {
-    let Ok(other) = other.canonicalize() else { return Ok(()) };
-    let there = directory.ancestors().find_map(|above| {
-        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-        above.canonicalize().ok()
-    });
-    if there.is_some_and(|there| there.starts_with(&other)) {
-        return Err(Error::Usage(format!(
-            "{}: this is {what}, which export only reads; choose another directory",
-            directory.display()
-        )));
-    }
-    Ok(())
 }
 
 /// Events as bytes, in their order.

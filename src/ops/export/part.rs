@@ -153,11 +153,12 @@ fn parquet(_file: PartFile, _spill: PartFile) -> Result<Box<dyn Part>> {
 
 /// Why there is no Parquet in a program that was built without it.
 pub(super) fn not_built() -> Error {
-    Error::Refused(
-        "this hlarchive was built without Parquet; build it with \"cargo build --release \
-         --features parquet\", or export another format"
-            .to_owned(),
-    )
+    Error::NotBuilt {
+        what: "--format parquet".to_owned(),
+        part: "Parquet",
+        feature: "parquet",
+        otherwise: ", or export another format",
+    }
 }
 
 /// A file of lines.

@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use source::Item;
 
-use crate::archive::{Manifest, ManifestWriter, NewRecord, Op};
-use crate::event::{EventPath, Timestamp, shown};
+use crate::archive::{Manifest, ManifestWriter, NewRecord, Op, derived};
+use crate::event::{EventPath, Litter, Timestamp, shown};
 use crate::ops::intake::{Arrival, Findings, Intake, IntakeStats};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
@@ -58,6 +58,8 @@ pub struct ImportReport {
     pub bad: u64,
     /// Files and directories that could not be read.
     pub unreadable: u64,
+    /// Files and directories of other programs that were passed over.
+    pub passed_over: u64,
     /// What an earlier, interrupted run left, and what was done about it.
     pub recovered: Vec<Finding>,
     /// Each conflict, each bad file, and damage that was met in the archive here.
@@ -83,14 +85,14 @@ pub fn import(
         let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
         let archived = archive.as_ref().map(|archive| (archive, &manifest));
         let mut intake = Intake::new(live.as_ref(), archived, context, true);
-        let run = run(&mut intake, options, progress)?;
+        let run = run(&mut intake, store.litter().get(), options, progress)?;
         return Ok(run.report(intake, options));
     }
     let Some(archive) = archive else {
         let live = store.create_live()?;
         live.remove_leftovers();
         let mut intake = Intake::new(Some(&live), None, context, false);
-        let run = run(&mut intake, options, progress)?;
+        let run = run(&mut intake, store.litter().get(), options, progress)?;
         return Ok(run.report(intake, options));
     };
     let lock = archive.lock()?;
@@ -100,12 +102,13 @@ pub fn import(
     let live = store.create_live()?;
     live.remove_leftovers();
     let mut intake = Intake::new(Some(&live), Some((&archive, writer.manifest())), context, false);
-    let run = run(&mut intake, options, progress);
+    let run = run(&mut intake, store.litter().get(), options, progress);
     let Intake { stats, findings, .. } = intake;
     // Also of a run that failed half way: what is live by now came from there.
     if stats.new > 0 {
         record(&mut writer, context, options, &stats)?;
     }
+    derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
     let mut report = run?.report_of(&stats, findings, options);
     report.recovered = recovered;
     Ok(report)
@@ -134,6 +137,7 @@ fn record(
 struct Run {
     bad: u64,
     unreadable: u64,
+    passed_over: u64,
     stopped: bool,
 }
 
@@ -161,6 +165,7 @@ impl Run {
             outlived: stats.outlived,
             bad: self.bad,
             unreadable: self.unreadable,
+            passed_over: self.passed_over,
             recovered: Vec::new(),
             findings: findings.into_named(),
             stopped: self.stopped,
@@ -169,11 +174,16 @@ impl Run {
 }
 
 /// Takes in all that the sources hold. What was taken in before an error or a stop is kept.
-fn run(intake: &mut Intake<'_>, options: &ImportOptions, progress: &dyn Progress) -> Result<Run> {
+fn run(
+    intake: &mut Intake<'_>,
+    litter: &Litter,
+    options: &ImportOptions,
+    progress: &dyn Progress,
+) -> Result<Run> {
     let mut run = Run::default();
     progress.begin("importing", None, Unit::Events);
     for source in &options.sources {
-        let outcome = source::visit(source, &mut |item| {
+        let outcome = source::visit(source, litter, &mut |item| {
             if progress.stop_requested() {
                 return Err(Error::Interrupted(String::new()));
             }
@@ -195,6 +205,10 @@ fn run(intake: &mut Intake<'_>, options: &ImportOptions, progress: &dyn Progress
 
 fn take(intake: &mut Intake<'_>, source: &Path, item: Item, run: &mut Run) -> Result<()> {
     let (path, reason, counted) = match item {
+        Item::PassedOver => {
+            run.passed_over += 1;
+            return Ok(());
+        }
         Item::File { path, bytes, mtime } => match identity::identity(&path, &bytes) {
             Ok(identity) => return intake.add(arrival(identity, bytes, mtime)),
             Err(reason) => (path, reason, &mut run.bad),

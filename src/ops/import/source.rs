@@ -3,6 +3,7 @@
 //! What a file is, its first bytes tell, and not its name. Directories are walked by
 //! handle; nothing in them is followed, and only regular files are opened.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,7 +13,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::tarball::{Broken, Member, TarReader};
-use crate::event::MAX_EVENT_BYTES;
+use crate::event::{Litter, MAX_EVENT_BYTES};
 use crate::fs;
 use crate::{Error, Result};
 
@@ -32,6 +33,8 @@ pub(super) enum Item {
     File { path: PathBuf, bytes: Vec<u8>, mtime: Option<i64> },
     /// What is no event for sure, and why.
     Bad { path: PathBuf, reason: String },
+    /// Something of other programs, on the list of what is passed over.
+    PassedOver,
     /// What could not be looked at, and why.
     Unreadable { path: PathBuf, reason: String },
 }
@@ -40,7 +43,7 @@ pub(super) enum Item {
 pub(super) type Visit<'a> = &'a mut dyn FnMut(Item) -> Result<()>;
 
 /// Visits everything in a file or directory that the operator named.
-pub(super) fn visit(path: &Path, visit: Visit<'_>) -> Result<()> {
+pub(super) fn visit(path: &Path, litter: &Litter, visit: Visit<'_>) -> Result<()> {
     let failed = |action| move |errno: Errno| Error::io(path, action, errno);
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(failed("open"))?;
@@ -48,12 +51,12 @@ pub(super) fn visit(path: &Path, visit: Visit<'_>) -> Result<()> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => {
             let above = names_above(path, 2);
-            Walk { root: path, above, visit }.directory(&opened, Path::new(""), 0)
+            Walk { root: path, above, litter, visit }.directory(&opened, Path::new(""), 0)
         }
         FileType::RegularFile => {
             let file = File::from(opened);
             if let Some(kind) = kind_of(&file, path)? {
-                return tar(kind, &file, path, visit);
+                return tar(kind, &file, path, litter, visit);
             }
             let mut bytes = Vec::new();
             read_event(file, path, &mut bytes)?;
@@ -131,7 +134,7 @@ fn is_tar_header(block: &[u8]) -> bool {
     header.cksum().is_ok_and(|told| told == sum - own + 8 * 32)
 }
 
-fn tar(kind: Kind, file: &File, path: &Path, visit: Visit<'_>) -> Result<()> {
+fn tar(kind: Kind, file: &File, path: &Path, litter: &Litter, visit: Visit<'_>) -> Result<()> {
     let failed = |action| move |error: std::io::Error| Error::io(path, action, error);
     let most = file.metadata().map_err(failed("look up"))?.len().saturating_mul(MOST_GROWTH);
     let most = most.max(MOST_GROWN_BYTES);
@@ -146,6 +149,14 @@ fn tar(kind: Kind, file: &File, path: &Path, visit: Visit<'_>) -> Result<()> {
     loop {
         match reader.next() {
             Ok(None) => return Ok(()),
+            // What a walk through the directory that it was made of would not see either.
+            Ok(Some(Member::File { path, .. } | Member::Other { path, .. }))
+                if litter.covers_file(&path) =>
+            {
+                visit(Item::PassedOver)?;
+            }
+            Ok(Some(Member::File { path, .. }))
+                if path.file_name().and_then(OsStr::to_str).is_some_and(belongs_to_an_archive) => {}
             Ok(Some(Member::File { path, bytes, mtime })) => {
                 visit(Item::File { path, bytes, mtime })?;
             }
@@ -202,6 +213,7 @@ struct Walk<'a, 'v> {
     root: &'a Path,
     /// The names that lead to the root, which belong to the paths of its files.
     above: PathBuf,
+    litter: &'a Litter,
     visit: Visit<'v>,
 }
 
@@ -220,11 +232,14 @@ impl Walk<'_, '_> {
                 self.bad(&below.join(&*name.to_string_lossy()), "its name is not UTF-8")?;
                 continue;
             };
-            // What begins with a dot belongs to file systems and to programs at work.
-            if name.starts_with('.') || name == "lost+found" {
+            let path = below.join(name);
+            let above = self.above.join(below);
+            let above = above.file_name().and_then(OsStr::to_str);
+            let place = Litter::place(above, file_type == FileType::Directory);
+            if self.litter.covers(place, name) {
+                (self.visit)(Item::PassedOver)?;
                 continue;
             }
-            let path = below.join(name);
             match file_type {
                 FileType::Directory if depth >= MAX_DEPTH => {
                     self.bad(&path, "it lies too deep; name it by itself")?;
@@ -280,7 +295,7 @@ impl Walk<'_, '_> {
     fn tar(&mut self, kind: Kind, file: &File, path: &Path) -> Result<()> {
         let visit = &mut *self.visit;
         let full = self.root.join(path);
-        tar(kind, file, &full, &mut |item| match item {
+        tar(kind, file, &full, self.litter, &mut |item| match item {
             Item::Bad { path: member, reason } => {
                 visit(Item::Bad { path: path.join(member), reason })
             }

@@ -152,6 +152,14 @@ impl<'a> Intake<'a> {
         let mut buffer = Vec::new();
         for arrival in arrivals {
             self.stats.events += 1;
+            if self.live.is_some_and(|live| live.litter().covers_event(&arrival.path)) {
+                self.findings.add(Finding::new(
+                    arrival.path.to_string(),
+                    "readers would pass over it here, as over what other programs put there; it \
+                     was not taken",
+                ));
+                continue;
+            }
             let hash = Sha256Hash::of(&arrival.bytes);
             if let Some(first) = came.get(&arrival.path) {
                 if *first == hash {

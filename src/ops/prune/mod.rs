@@ -93,8 +93,8 @@ fn make_plan(
         now: context.now,
         space: archive.space()?,
         shorten: options.shorten,
-        held: &|segment, record| {
-            let hold = holds.holding(segment, record.sha256)?;
+        held: &|segment, _| {
+            let hold = holds.keeping(segment)?;
             Some((hold.id, hold.reason.clone()))
         },
     });
@@ -175,8 +175,10 @@ pub fn prune(
     let findings = &mut report.findings;
     unfinished::write_checksums(&archive, &writer, &left, context, &mut recovered, findings);
     report.recovered = recovered;
-    if !report.expired.is_empty() {
-        let tokens = [context.next_token(), context.next_token()];
+    let tokens = [context.next_token(), context.next_token()];
+    if report.expired.is_empty() {
+        derived::complete(&archive, writer.manifest(), tokens[0], &lock);
+    } else {
         derived::drop_gone(&archive, writer.manifest(), tokens, &lock);
     }
     let told = audit::Told {

@@ -17,7 +17,12 @@ fn manifest(segments: &[Made]) -> Manifest {
     let archive = ArchiveDir::create(directory.path()).unwrap();
     let lock = archive.lock().unwrap();
     let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
-    let by = crate::archive::By { user: "u".into(), host: "h".into(), command: "c".into() };
+    let by = crate::archive::By {
+        user: "u".into(),
+        host: "h".into(),
+        command: "c".into(),
+        sudo_user: None,
+    };
     let (mut writer, _) = ManifestWriter::open(&archive, &lock, now, &by).unwrap();
     for (name, mib, promise) in segments {
         let mut record = NewRecord::new(now, Op::Rotate);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::place::Place;
 use super::{Listing, Remote, hash_of};
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName, derived};
 use crate::ops::clock::check_clock;
 use crate::ops::hold::Holds;
 use crate::ops::prune::{is_over, since};
@@ -75,7 +75,7 @@ fn plan(
         if !is_over(policy.retain.local, since, context.now) || !archive.has_file(name)? {
             continue;
         }
-        if holds.holding(name, Some(sha256)).is_some() {
+        if holds.keeping(name).is_some() {
             report.held.push(name.to_string());
             continue;
         }
@@ -137,6 +137,7 @@ pub fn evict(
         progress.advance(1);
     }
     progress.end();
+    derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
     Ok(report)
 }
 
@@ -162,7 +163,7 @@ fn evict_one(
     let mut is_there = remote.bucket.size(object)? == Some(segment.bytes);
     if is_there && place.is_renumbered {
         // Mounted again, or what somebody copied: so more than a size is to be seen.
-        let sha256 = hash_of(remote.bucket, object, segment.bytes, &|_| {})?;
+        let sha256 = hash_of(remote.bucket, object, segment.bytes, 0, &mut Vec::new(), &|_| {})?;
         is_there = sha256 == segment.sha256;
     }
     if !is_there {
@@ -177,6 +178,7 @@ fn evict_one(
     let mut record = NewRecord::new(context.now, Op::Evict);
     record.by = Some(context.by.clone());
     record.describe_copy(name, segment.sha256, segment.bytes, Some(object));
+    record.tail = Some(stub.tail_sha256());
     writer.append(record)?;
     archive.remove_local(name, writer.lock())
 }

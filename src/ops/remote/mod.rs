@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 pub use evict::{EvictReport, Evicted, evict, evict_plan};
 pub use pull::{MirroredHost, PullReport, pull};
 pub use push::{Copied, PushReport, push};
-pub use rebuild::{RebuildReport, rebuild};
+pub use rebuild::{Believed, RebuildReport, rebuild};
 pub use status::{HostStatus, RemoteStatus, status};
 pub use verify::{RemoteVerifyOptions, RemoteVerifyReport, verify};
 
@@ -78,16 +78,23 @@ impl Listing {
     }
 }
 
-/// Reads an object whole, and gives the SHA-256 of what came.
+/// Reads an object in full, and gives the SHA-256 of what came; `end` gets its last bytes, so
+/// many as are `kept`.
 fn hash_of(
     bucket: &Bucket,
     object: &str,
     bytes: u64,
+    kept: u64,
+    end: &mut Vec<u8>,
     progress: &dyn Fn(u64),
 ) -> Result<Sha256Hash> {
     let mut hasher = Sha256::new();
+    let mut left = bytes;
     bucket.get(object, bytes, &mut |part| {
         hasher.update(part);
+        let here = left.saturating_sub(kept).min(part.len() as u64) as usize;
+        end.extend_from_slice(&part[here..]);
+        left = left.saturating_sub(part.len() as u64);
         progress(part.len() as u64);
         Ok(())
     })?;

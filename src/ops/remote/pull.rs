@@ -119,10 +119,17 @@ fn mirror(
     let is_new = there.transpose()?.as_ref() != Some(&text);
     let manifest = Manifest::of_text(&text, &format!("{}/{host}", bucket.url()))?;
     let mut wanted = Vec::new();
+    let evicted = manifest.evicted();
     for (name, record) in manifest.segments() {
         let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
         let object = segment_object(host, name, sha256);
-        let has = |stub: &Stub| stub.sha256 == sha256 && stub.object == object;
+        let tail = evicted.get(name).and_then(|eviction| eviction.tail);
+        let has = |stub: &Stub| {
+            stub.sha256 == sha256
+                && stub.bytes == bytes
+                && stub.object == object
+                && tail.is_none_or(|tail| tail == stub.tail_sha256())
+        };
         if mirror.read_stub(name).ok().flatten().as_ref().is_some_and(has) {
             continue;
         }
@@ -171,7 +178,13 @@ fn mend_own(
         else {
             continue;
         };
-        let is_sound = archive.read_stub(name).is_ok_and(|stub| stub.is_some());
+        let is_of = |stub: &Stub| {
+            stub.sha256 == sha256
+                && stub.bytes == bytes
+                && stub.object == object
+                && record.tail.is_none_or(|tail| tail == stub.tail_sha256())
+        };
+        let is_sound = archive.read_stub(name).is_ok_and(|stub| stub.as_ref().is_some_and(is_of));
         if !is_sound && !archive.has_file(name)? {
             wanted.push(Wanted { name: name.clone(), object, sha256, bytes });
         }

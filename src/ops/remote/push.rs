@@ -220,7 +220,7 @@ fn send(
 
 /// Whether what comes back is what was recorded.
 fn is_whole(remote: Remote<'_>, wanted: &Wanted) -> Result<bool> {
-    match hash_of(remote.bucket, &wanted.object, wanted.bytes, &|_| {}) {
+    match hash_of(remote.bucket, &wanted.object, wanted.bytes, 0, &mut Vec::new(), &|_| {}) {
         Ok(sha256) => Ok(sha256 == wanted.sha256),
         Err(error) if error.io_kind() == Some(std::io::ErrorKind::UnexpectedEof) => Ok(false),
         Err(error) => Err(error),

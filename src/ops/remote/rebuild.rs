@@ -6,7 +6,7 @@
 //! tell of them; they are taken up with a record of their own, before the manifest is put in
 //! its place: after it, nobody would look for them again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 
 use serde::Serialize;
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::pull::{Wanted, make_stubs};
 use super::{Listing, Remote, manifest_text};
-use crate::archive::copies::{MANIFEST_FOLDER, segment_object, segment_of_object};
+use crate::archive::copies::{MANIFEST_FOLDER, chosen, segment_object, segment_of_object};
 use crate::archive::{
     ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName, derived,
 };
@@ -26,11 +26,48 @@ use crate::segment::{Sha256Hash, check};
 use crate::store::Store;
 use crate::{Error, Result};
 
+/// Whose objects a rebuild believed. Who may write there could have written all of them.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Believed {
+    /// Where they lie: the bucket's address and the host's name.
+    pub place: String,
+    /// The first digits of the hash of the manifest's first record, which tell it from
+    /// any other manifest of this host; absent where there is no manifest.
+    pub origin: Option<String>,
+    /// The manifest's other origins there, which were not believed.
+    pub other_origins: Vec<String>,
+    /// The pieces that the manifest was made of.
+    pub pieces: Vec<String>,
+    /// The hash of the last record that came from there, to be compared with a head that was
+    /// kept elsewhere.
+    pub head: Option<Sha256Hash>,
+}
+
+impl Believed {
+    fn of(remote: Remote<'_>, listing: &Listing, manifest: &Manifest) -> Self {
+        let place = format!("{}/{}", remote.bucket.url(), remote.host);
+        let pieces = listing.pieces();
+        let digits = |origin: u64| format!("{origin:016x}");
+        let others: BTreeSet<u64> = pieces.iter().map(|piece| piece.origin).collect();
+        let others = others.into_iter().filter(|other| Some(*other) != manifest.origin());
+        let chosen = manifest.origin().map(|origin| chosen(&pieces, origin)).unwrap_or_default();
+        Self {
+            place,
+            origin: manifest.origin().map(digits),
+            other_origins: others.map(digits).collect(),
+            pieces: chosen.iter().map(ToString::to_string).collect(),
+            head: manifest.origin().map(|_| manifest.head()),
+        }
+    }
+}
+
 /// What a rebuild did.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RebuildReport {
     /// The host whose archive it is.
     pub host: String,
+    /// Whose objects were believed.
+    pub believed: Believed,
     /// The records of the manifest that was copied.
     pub records: u64,
     /// Segments that were fetched.
@@ -76,6 +113,7 @@ pub fn rebuild(
     let mut text = manifest_text(remote.bucket, remote.host, &listing, None)?;
     let mut there = Manifest::of_text(&text, &format!("{}/{}", remote.bucket.url(), remote.host))?;
     report.records = there.records().len() as u64;
+    report.believed = Believed::of(remote, &listing, &there);
     let run = Run { archive: &archive, lock: &lock, context, remote, listing: &listing };
     if is_lost {
         run.segments(&there, &mut report, progress)?;

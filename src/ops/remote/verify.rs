@@ -9,7 +9,7 @@ use super::{Listing, Remote, hash_of, manifest_text};
 use crate::archive::copies::{
     MANIFEST_FOLDER, PEERS, only_copy_gone, segment_object, segment_of_object,
 };
-use crate::archive::{ArchiveDir, Manifest};
+use crate::archive::{ArchiveDir, Manifest, Stub};
 use crate::ops::Finding;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
@@ -114,15 +114,26 @@ fn verify_host(
         };
         report.objects += 1;
         report.bytes = report.bytes.saturating_add(size);
-        let is_sound = size == bytes
-            && (options.quick
-                || hash_of(remote.bucket, object, bytes, &|bytes| progress.advance(bytes))?
-                    == sha256);
+        let (mut end, mut is_sound) = (Vec::new(), size == bytes);
+        // Its index and seek table are read from the stub, if there is one here.
+        let stub = archive.read_stub(name).ok().flatten();
+        if is_sound && !options.quick {
+            let wanted = stub.as_ref().map_or(0, Stub::tail_bytes);
+            let advance = |bytes| progress.advance(bytes);
+            let read = hash_of(remote.bucket, object, bytes, wanted, &mut end, &advance)?;
+            is_sound = read == sha256;
+        }
         if !is_sound {
             let mut reason = format!("its copy {object} is not what was recorded");
             if peer.is_none() && !archive.has_file(name)? {
                 reason.push_str(", and its file is not here any more: look for a backup");
             }
+            report.findings.push(Finding::new(label(name), reason));
+        } else if stub.is_some_and(|stub| !stub.ends_like(&end)) {
+            let reason = format!(
+                "its stub here does not say what its copy {object} says, so events in it may be \
+                 passed over; remove the stub, and \"hlarchive remote pull\" makes it again"
+            );
             report.findings.push(Finding::new(label(name), reason));
         }
     }

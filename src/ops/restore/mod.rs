@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName};
+use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName, derived};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::{Context, Finding, audit};
@@ -42,14 +42,15 @@ pub struct RestoreOptions {
 }
 
 impl RestoreOptions {
-    /// Whether events of a day are asked for.
-    fn wants(&self, date: Date) -> bool {
-        let since = self.filter.since.map(|since| since.date().plus_days(-1));
-        let until = self.filter.until.map(|until| until.date().plus_days(1));
+    /// Whether a segment can hold what is asked for: the times of its events decide, whatever
+    /// day they are filed under.
+    fn wants(&self, date: Date, record: &Record) -> bool {
         if !self.dates.is_empty() {
             return self.dates.contains(&date);
         }
-        since.is_none_or(|since| date >= since) && until.is_none_or(|until| date <= until)
+        let (since, until) = (self.filter.since, self.filter.until);
+        since.is_none_or(|since| record.last.is_none_or(|last| last >= since))
+            && until.is_none_or(|until| record.first.is_none_or(|first| first < until))
     }
 }
 
@@ -89,12 +90,25 @@ pub struct RestoredDay {
     pub already_there: u64,
 }
 
+/// Refuses to restore into the tree or the archive under another name: only `--live` knows
+/// what it does there.
+fn check_target(store: &Store, options: &RestoreOptions) -> Result<()> {
+    match &options.target {
+        Target::Directory(directory) if same_place(directory, store.root()) => Err(Error::Usage(
+            format!("{}: this is the live tree; restore into it with --live", directory.display()),
+        )),
+        Target::Directory(directory) => store.check_outside(directory, "restore --to"),
+        Target::Live => Ok(()),
+    }
+}
+
 /// What [`restore`] would do, without writing anything.
 pub fn plan(
     store: &Store,
     options: &RestoreOptions,
     progress: &dyn Progress,
 ) -> Result<RestoreReport> {
+    check_target(store, options)?;
     let archive = open_archive(store)?;
     let manifest = Manifest::load(&archive)?;
     run(store, &archive, &manifest, options, None, progress)
@@ -107,15 +121,10 @@ pub fn restore(
     options: &RestoreOptions,
     progress: &dyn Progress,
 ) -> Result<RestoreReport> {
+    check_target(store, options)?;
     let archive = open_archive(store)?;
     match &options.target {
         Target::Directory(directory) => {
-            if same_place(directory, store.root()) {
-                return Err(Error::Usage(format!(
-                    "{}: this is the live tree; restore into it with --live",
-                    directory.display()
-                )));
-            }
             let manifest = Manifest::load(&archive)?;
             days_of(&manifest, options)?;
             let tree = LiveTree::create(directory)?;
@@ -146,6 +155,7 @@ pub fn restore(
                 writer.append(record)?;
             }
             report.recovered = recovered;
+            derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
             let days = report.days.iter().filter(|day| day.restored > 0);
             let told = audit::Told {
                 events: days.clone().map(|day| day.restored).sum(),
@@ -177,8 +187,9 @@ fn same_place(a: &std::path::Path, b: &std::path::Path) -> bool {
 /// The days to read; an error when a day that was asked for has no segment.
 fn days_of(manifest: &Manifest, options: &RestoreOptions) -> Result<BTreeSet<Date>> {
     if options.dates.is_empty() {
-        let dates = manifest.segments().map(|(name, _)| name.date);
-        return Ok(dates.filter(|date| options.wants(*date)).collect());
+        let segments = manifest.segments();
+        let wanted = segments.filter(|(name, record)| options.wants(name.date, record));
+        return Ok(wanted.map(|(name, _)| name.date).collect());
     }
     for date in &options.dates {
         if manifest.segments_of(*date).next().is_some() {
@@ -220,7 +231,7 @@ fn run(
     let dates = days_of(manifest, options)?;
     report.expired = Expired::of(manifest.expired().filter(|record| {
         let date = record.segment.as_ref().map(|segment| segment.date);
-        date.is_some_and(|date| options.wants(date))
+        date.is_some_and(|date| options.wants(date, record))
     }));
     let bytes: u64 = dates
         .iter()
@@ -288,6 +299,9 @@ fn restore_day<'a>(
             record,
             filter: &options.filter,
             work,
+            into_live: work
+                .filter(|_| matches!(options.target, Target::Live))
+                .map(|(live, _)| live),
             day: &mut *day,
             findings: &mut report.findings,
         };

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::RestoredDay;
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
-use crate::event::{EventHead, Timestamp};
+use crate::event::{EventHead, EventPath, Timestamp};
 use crate::live::{BulkPlacer, LiveTree};
 use crate::ops::{Context, Finding};
 use crate::progress::Progress;
@@ -21,6 +21,8 @@ pub(super) struct SegmentRestore<'a> {
     pub(super) record: &'a Record,
     pub(super) filter: &'a Filter,
     pub(super) work: Option<(&'a LiveTree, &'a Context)>,
+    /// The live tree, where that is what is restored into.
+    pub(super) into_live: Option<&'a LiveTree>,
     pub(super) day: &'a mut RestoredDay,
     pub(super) findings: &'a mut Vec<Finding>,
 }
@@ -31,6 +33,8 @@ struct FrameRestored {
     events: u64,
     event_bytes: u64,
     damage: Option<Error>,
+    /// Events that readers of the live tree would pass over.
+    passed_over: Vec<EventPath>,
 }
 
 impl SegmentRestore<'_> {
@@ -67,6 +71,13 @@ impl SegmentRestore<'_> {
             for outcome in outcomes {
                 if let Some(error) = outcome.damage {
                     self.finding(&error);
+                }
+                for path in outcome.passed_over {
+                    self.findings.push(Finding::new(
+                        path.to_string(),
+                        "readers would pass over it in the live tree, as over what other programs \
+                         put there; it stays archived (restore --to DIR gives it)",
+                    ));
                 }
                 self.day.events += outcome.events;
                 self.day.event_bytes += outcome.event_bytes;
@@ -139,9 +150,14 @@ impl SegmentRestore<'_> {
             if !fits {
                 continue;
             }
+            let path = member.path.to_path();
+            if self.into_live.is_some_and(|live| live.litter().covers_event(&path)) {
+                restored.passed_over.push(path);
+                continue;
+            }
             if let Some(bulk) = bulk {
                 let mtime = Timestamp::from_micros(member.mtime.saturating_mul(1_000_000));
-                if !bulk.stage(&member.path.to_path(), member.bytes, Some(mtime))? {
+                if !bulk.stage(&path, member.bytes, Some(mtime))? {
                     restored.damage.get_or_insert_with(|| {
                         let reason = format!("frame {number}: {} is in it twice", member.path);
                         Error::corrupt(self.archive.segment_path(self.name), reason)

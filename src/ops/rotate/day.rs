@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::path::{Path, PathBuf};
 
 use super::RotatedDay;
 use super::archived::{Archived, merge_join};
@@ -42,6 +43,8 @@ pub(super) struct DayRun<'a, 'm> {
     staying: Findings,
     /// Whether the day was archived before.
     is_late: bool,
+    /// Something of other programs in the day's directory, which keeps it from going.
+    pub(super) passed_over: Option<PathBuf>,
 }
 
 /// A segment under construction: one for each retention class that the day has.
@@ -87,6 +90,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             findings,
             staying,
             is_late,
+            passed_over: None,
         }
     }
 
@@ -101,6 +105,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let mut after: Option<NodeName> = None;
         loop {
             let listing = self.live.list_part(self.date, MAX_LISTING_BYTES, after.as_ref())?;
+            self.passed_over = listing.passed_over().map(Path::to_owned);
             let before = (self.report.removed, self.report.left);
             let passed = self.pass(&listing, progress);
             let part = std::mem::take(&mut self.staying);
@@ -130,6 +135,9 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self.report.left += listing.more_oddities();
         self.staying.unnamed += listing.more_oddities();
         let partition = self.live.partition(self.date);
+        if listing.is_empty() {
+            return partition.remove_empty_dirs(self.context.now);
+        }
         let archived = self.already_archived(listing)?;
         // Without room only what is archived already can go; that takes none.
         let numbers = match self.lacks_room(listing, &partition, &archived)? {

@@ -12,6 +12,7 @@ pub(in crate::ops) mod residue;
 mod room;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -22,7 +23,6 @@ use crate::archive::{
     ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, Space, derived,
 };
 use crate::event::Date;
-use crate::fs::TEMP_PREFIX;
 use crate::live::LiveTree;
 use crate::ops::bond::Bond;
 use crate::ops::clock::check_clock;
@@ -100,6 +100,8 @@ pub struct RotateReport {
     pub recovered: Vec<Finding>,
     /// What is wrong: each thing that was left as it is.
     pub findings: Vec<Finding>,
+    /// What is remarkable, but not wrong.
+    pub remarks: Vec<Finding>,
     /// Whether the caller asked to stop before all was done.
     pub stopped: bool,
     /// The days that stay as they are because of it.
@@ -133,6 +135,9 @@ pub fn plan(
                 // What cannot be read counts as not archived, as it does in the end.
                 let _ = merge_join(archive, segment, &listing, &mut archived);
             }
+        }
+        if listing.is_empty() && listing.passed_over().is_some() {
+            continue;
         }
         let wanted = |number: usize| !archived.contains_key(&number);
         let room = Room::of(&listing, &live.partition(date), &wanted, policy, space)?;
@@ -189,6 +194,7 @@ pub fn rotate(
     unfinished::remove_gone(&archive, &writer, &left, recovered, findings);
     unfinished::write_checksums(&archive, &writer, &left, context, recovered, findings);
     let records = writer.manifest().records().len();
+    let mut littered = Littered::default();
     progress.begin("rotating", Some(dates.len() as u64), Unit::Days);
     for date in dates {
         report.stopped |= progress.stop_requested();
@@ -200,7 +206,8 @@ pub fn rotate(
             day::DayRun::new(&live, &archive, &mut writer, &mut bond, policy, context, date)
                 .beside(report.findings.len());
         let outcome = run.run(progress);
-        let day::DayRun { report: day_report, findings, .. } = run;
+        let day::DayRun { report: day_report, findings, passed_over, .. } = run;
+        littered.add(&day_report, passed_over);
         report.findings.extend(findings.into_named());
         if day_report.removed + day_report.events + day_report.left > 0 {
             report.days.push(day_report);
@@ -228,6 +235,7 @@ pub fn rotate(
     }
     report.findings.extend(bond.finish(writer.manifest(), context));
     report.recovered.append(&mut bond.recovered);
+    report.remarks.extend(littered.remark());
     if !report.stopped {
         derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
     }
@@ -245,16 +253,42 @@ pub fn rotate(
     Ok(report)
 }
 
+/// Days whose directories stay for nothing but what other programs left in them.
+#[derive(Default)]
+struct Littered {
+    days: u64,
+    first: Option<PathBuf>,
+}
+
+impl Littered {
+    fn add(&mut self, day: &RotatedDay, passed_over: Option<PathBuf>) {
+        if let Some(path) = passed_over.filter(|_| day.left == 0) {
+            self.days += 1;
+            self.first.get_or_insert(path);
+        }
+    }
+
+    /// One sentence, however many they are: they stay night after night.
+    fn remark(self) -> Option<Finding> {
+        let first = self.first?;
+        let where_ = match self.days {
+            1 => "its day's directory".to_owned(),
+            days => format!("the directories of {days} days, its own and others like it,"),
+        };
+        let stay = if self.days == 1 { "stays" } else { "stay" };
+        Some(Finding::new(
+            first.display().to_string(),
+            format!("another program left it; {where_} {stay}, with no event in it"),
+        ))
+    }
+}
+
 /// A day behind a symbolic link, or an event beside the days, would never be archived.
-/// What begins with a dot belongs to file systems and to programs that copy trees, except
-/// where it bears a name of ours.
 fn name_oddities(live: &LiveTree, report: &mut RotateReport) -> Result<()> {
     let (_, oddities) = live.dates()?;
     for oddity in oddities {
         let path = oddity.path.display().to_string();
-        if !path.starts_with('.') || path.starts_with(TEMP_PREFIX) {
-            report.findings.push(Finding::new(path, format!("{}; left as it is", oddity.reason)));
-        }
+        report.findings.push(Finding::new(path, format!("{}; left as it is", oddity.reason)));
     }
     Ok(())
 }

@@ -12,16 +12,18 @@ use crate::live::{FileState, LiveTree};
 use crate::ops::intake::{Arrival, Intake};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
-use crate::segment::{SegmentReader, Sha256Hash};
+use crate::segment::{ContentDigest, SegmentReader, Sha256Hash};
 use crate::store::Store;
 use crate::{Error, Result};
 
 /// Segments whose events are recorded together.
 const SEGMENTS_TOGETHER: usize = 32;
 
-/// The contents that an archive ever had, or was told of.
+/// The contents that an archive ever had, or that an earlier sync read. A digest that was only
+/// claimed by another machine, as older versions recorded it, counts for nothing.
 pub(super) fn known_contents(manifest: &Manifest) -> HashSet<Sha256Hash> {
-    manifest.records().iter().filter_map(|record| record.content).collect()
+    let is_ours = |record: &&Record| record.segment.is_some() || record.computed == Some(true);
+    manifest.records().iter().filter(is_ours).filter_map(|record| record.content).collect()
 }
 
 /// Where merged events go.
@@ -190,16 +192,20 @@ pub(super) fn take_segments(
         let mut outcome = Ok(());
         for (name, record) in together {
             let mut intake = target.intake();
-            let mut sound = true;
-            outcome = stop_if_asked(progress)
+            let read = stop_if_asked(progress)
                 .and_then(|()| {
                     let segment = Offered { from, name, record, label: &target.from_archive };
-                    segment.offer(report, &mut sound, &mut |arrival| intake.add(arrival))
+                    segment.offer(report, &mut |arrival| intake.add(arrival))
                 })
-                .and_then(|()| intake.flush());
-            if outcome.is_ok() && sound && intake.stats.conflicts == 0 {
-                records.extend(seen(target, name, record, intake.stats.new));
-            }
+                .and_then(|content| intake.flush().map(|()| content));
+            outcome = match read {
+                Ok(content) => {
+                    let taken = content.filter(|_| intake.stats.conflicts == 0);
+                    records.extend(taken.map(|it| seen(target, name, it, intake.stats.new)));
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
             report.take(intake);
             progress.advance(1);
             if outcome.is_err() {
@@ -223,13 +229,15 @@ pub(super) struct Offered<'a> {
 }
 
 impl Offered<'_> {
-    /// Offers every event. `sound` becomes false when not all of it can be had.
+    /// Offers every event. Returns the content digest of what was read; `None` when not all
+    /// of the segment can be had.
     pub(super) fn offer(
         &self,
         report: &mut SyncReport,
-        sound: &mut bool,
         take: &mut dyn FnMut(Arrival) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Option<Sha256Hash>> {
+        let mut sound = true;
+        let mut content = ContentDigest::default();
         let Self { from, name, record, .. } = *self;
         let path = from.segment_path(name);
         let label = format!("{}/{name}", self.label);
@@ -243,7 +251,7 @@ impl Offered<'_> {
         let reader = match opened {
             Ok((as_recorded, reader)) => {
                 if !as_recorded {
-                    *sound = false;
+                    sound = false;
                     report.findings.push(Finding::new(
                     label.clone(),
                     "its bytes are not those that its manifest recorded; what can still be read \
@@ -253,9 +261,8 @@ impl Offered<'_> {
                 reader
             }
             Err(error) => {
-                *sound = false;
                 report.findings.push(Finding::of(label, &error));
-                return Ok(());
+                return Ok(None);
             }
         };
         for number in 0..reader.frames().len() {
@@ -263,7 +270,7 @@ impl Offered<'_> {
             let frame = match reader.read_frame(number) {
                 Ok(frame) => frame,
                 Err(error) => {
-                    *sound = false;
+                    sound = false;
                     report.findings.push(Finding::of(label.clone(), &error));
                     continue;
                 }
@@ -272,11 +279,12 @@ impl Offered<'_> {
                 let member = match member {
                     Ok(member) => member,
                     Err(error) => {
-                        *sound = false;
+                        sound = false;
                         report.findings.push(Finding::of(label.clone(), &error));
                         break;
                     }
                 };
+                content.add(member.path, member.bytes);
                 if EventHead::parse(member.bytes).is_err() {
                     report.invalid += 1;
                     continue;
@@ -285,18 +293,25 @@ impl Offered<'_> {
                 take(Arrival { path: member.path.to_path(), bytes: member.bytes.to_vec(), mtime })?;
             }
         }
-        Ok(())
+        let content = content.finish();
+        if sound && record.content.is_some_and(|claimed| claimed != content) {
+            let reason = "its events are not those that its manifest claims; what is in it was \
+                          taken";
+            report.findings.push(Finding::new(label, reason));
+        }
+        Ok(sound.then_some(content))
     }
 }
 
 /// That all events of a segment are here now; by its content the next sync knows it.
-fn seen(target: &Target<'_>, name: &SegmentName, record: &Record, new: u64) -> Option<NewRecord> {
+fn seen(target: &Target<'_>, name: &SegmentName, content: Sha256Hash, new: u64) -> NewRecord {
     let mut told = NewRecord::new(target.context.now, Op::Import);
     told.date = Some(name.date);
     told.events = Some(new);
-    told.content = Some(record.content?);
+    told.content = Some(content);
+    told.computed = Some(true);
     told.note = Some(format!("events of {name} synced from {}", target.from));
-    Some(told)
+    told
 }
 
 /// Appends records, if there is an archive. While another run holds its lock they are left
@@ -306,7 +321,7 @@ fn append(target: &Target<'_>, records: Vec<NewRecord>, report: &mut SyncReport)
         return Ok(());
     };
     let lock = match archive.lock() {
-        Err(Error::Busy { path }) => {
+        Err(Error::Busy { path, .. }) => {
             report.remarks.push(Finding::new(
                 path.display().to_string(),
                 "another hlarchive is at work here, so the manifest was not told of this sync; \

@@ -8,7 +8,8 @@
 //!
 //! The manifests tell which segments need not be read: those whose content digest the
 //! destination knows, from a segment of its own or from an `import` record of an earlier
-//! sync. A segment that expired at the destination is known in this way, too, and does not
+//! sync. What is recorded there was computed from the events that were read, never taken
+//! over from what another machine claims. A segment that expired at the destination is known in this way, too, and does not
 //! come back.
 
 mod merge;
@@ -17,6 +18,7 @@ mod pull;
 mod push;
 mod remote;
 mod rsync;
+mod staging;
 
 use std::path::PathBuf;
 

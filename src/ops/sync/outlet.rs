@@ -3,13 +3,20 @@
 //! Events come one by one and are sent in batches: each is compared with the listing of
 //! the live files there, then with the archive there, of which only those segments are
 //! fetched that hold events of the same day and node and that no segment here equals. rsync
-//! writes into a directory that no reader looks into, syncs, and renames without replacing;
-//! afterwards all that was sent, and all that might differ, is compared by checksum.
+//! writes under a name that no reader takes for an event's, syncs, and renames without
+//! replacing; afterwards all that was sent, and all that might differ, is compared by checksum.
+//!
+//! Others may write to the tree there. What is not a directory where a day's or a node's should
+//! be is left out by name, and the rest goes; the rsync there follows no link in a path
+//! ([`Rsync::check_there`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::os::fd::AsFd;
 
-use super::rsync::{Ended, Listed, Rsync};
+use super::pull::{SMALL_BYTES, claimed, fetch_files};
+use super::rsync::{Ended, Kind, Listed, Rsync};
+use super::staging::Staging;
 use super::{SyncOptions, SyncReport};
 use crate::archive::{ArchiveDir, Manifest, SegmentName};
 use crate::event::{Date, EventPath, Timestamp};
@@ -17,7 +24,7 @@ use crate::fs;
 use crate::live::{BulkPlacer, LiveTree};
 use crate::ops::intake::{ArchivedDays, Arrival, Findings};
 use crate::ops::{Context, Finding};
-use crate::segment::Sha256Hash;
+use crate::segment::{SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
 
 /// Events that are sent together.
@@ -30,17 +37,17 @@ pub(super) struct Outlet<'a> {
     rsync: &'a Rsync<'a>,
     /// Live files there: size and time.
     listed: HashMap<String, (u64, i64)>,
+    /// What is there where a day's or a node's directory should be, and how many events were
+    /// left out for it.
+    blocked: BTreeMap<String, (Kind, u64)>,
     archive: Option<(ArchiveDir, Manifest)>,
     /// Segments there whose content a segment here has, and where that lies.
-    lent: HashMap<Sha256Hash, PathBuf>,
+    lent: HashMap<Sha256Hash, (&'a ArchiveDir, SegmentName)>,
     fetched: BTreeSet<SegmentName>,
-    scratch: PathBuf,
+    staging: &'a Staging,
     context: &'a Context,
     dry_run: bool,
     checksum: bool,
-    /// The directory there in which rsync makes its files.
-    temporary: String,
-    has_temporary: bool,
     batch: Vec<Arrival>,
     batch_bytes: usize,
     pub(super) report: SyncReport,
@@ -52,29 +59,32 @@ impl<'a> Outlet<'a> {
         rsync: &'a Rsync<'a>,
         listed: Vec<Listed>,
         archive: Option<(ArchiveDir, Manifest)>,
-        scratch: &Path,
+        staging: &'a Staging,
         context: &'a Context,
         options: &SyncOptions,
-        source: &str,
     ) -> Self {
-        let from = format!("{}:{source}", context.by.host);
-        let digest = Sha256Hash::of(from.as_bytes()).to_string();
+        let mut blocked = BTreeMap::new();
+        let mut files = HashMap::new();
+        for Listed { path, bytes, mtime, kind } in listed {
+            match (path.matches('/').count(), kind) {
+                (2.., Kind::File) => drop(files.insert(path, (bytes, mtime))),
+                (0 | 1, Kind::File | Kind::Link | Kind::Other) => {
+                    blocked.insert(path, (kind, 0));
+                }
+                _ => {}
+            }
+        }
         Self {
             rsync,
-            listed: listed
-                .into_iter()
-                .filter(|listed| listed.is_file)
-                .map(|listed| (listed.path, (listed.bytes, listed.mtime)))
-                .collect(),
+            listed: files,
+            blocked,
             archive,
             lent: HashMap::new(),
             fetched: BTreeSet::new(),
-            scratch: scratch.to_owned(),
+            staging,
             context,
             dry_run: options.dry_run,
             checksum: options.checksum,
-            temporary: format!("{}{}", fs::SYNC_PREFIX, &digest[..16]),
-            has_temporary: false,
             batch: Vec::new(),
             batch_bytes: 0,
             report: SyncReport::default(),
@@ -83,10 +93,10 @@ impl<'a> Outlet<'a> {
     }
 
     /// Names the segments here, which stand in for those of the same content there.
-    pub(super) fn lend(&mut self, archive: &ArchiveDir, manifest: &Manifest) {
+    pub(super) fn lend(&mut self, archive: &'a ArchiveDir, manifest: &Manifest) {
         for (name, record) in manifest.segments() {
             if let Some(content) = record.content {
-                self.lent.insert(content, archive.segment_path(name));
+                self.lent.insert(content, (archive, name.clone()));
             }
         }
     }
@@ -100,24 +110,45 @@ impl<'a> Outlet<'a> {
         Ok(())
     }
 
-    /// Sends what is left, and removes what rsync needed there.
+    /// Sends what is left, and names what stood in the way.
     pub(super) fn finish(&mut self) -> Result<()> {
         self.flush()?;
-        if self.has_temporary {
-            let empty = self.directory("empty")?;
-            let to = self.rsync.inside(&self.rsync.remote.root);
-            let only = format!("--include=/{}/***", self.temporary);
-            let arguments = ["--recursive", "--delete", "--force", &only, "--exclude=*"];
-            let operands = [empty.join("").into_os_string(), to.into()];
-            let operands: Vec<_> = operands.iter().map(std::ffi::OsString::as_os_str).collect();
-            self.rsync.run(&arguments, &operands, &[], &mut |_| {})?;
+        for (path, (kind, events)) in &self.blocked {
+            if *events > 0 {
+                let what = match kind {
+                    Kind::Link => "a symbolic link",
+                    Kind::File => "a file",
+                    _ => "something else",
+                };
+                self.findings.add(Finding::new(
+                    format!("{}:{}/{path}", self.rsync.remote.host, self.rsync.remote.root),
+                    format!("it is {what} there, not a directory; {events} events were left out"),
+                ));
+            }
         }
         Ok(())
     }
 
+    /// Whether something there stands in the way of an event, which is counted.
+    fn is_blocked(&mut self, path: &EventPath) -> bool {
+        if self.blocked.is_empty() {
+            return false;
+        }
+        let day = path.date.to_string();
+        let node = format!("{day}/{}", path.node);
+        for place in [day, node] {
+            if let Some((_, events)) = self.blocked.get_mut(&place) {
+                *events += 1;
+                return true;
+            }
+        }
+        false
+    }
+
     fn flush(&mut self) -> Result<()> {
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
         self.batch_bytes = 0;
+        batch.retain(|arrival| !self.is_blocked(&arrival.path));
         if batch.is_empty() {
             return Ok(());
         }
@@ -127,7 +158,10 @@ impl<'a> Outlet<'a> {
             let mtime = seconds(arrival.mtime);
             match self.listed.get(&arrival.path.to_string()) {
                 Some((bytes, time))
-                    if *bytes == arrival.bytes.len() as u64 && *time == mtime && !self.checksum =>
+                    if *bytes == arrival.bytes.len() as u64
+                        && *time == mtime
+                        && (*bytes > SMALL_BYTES || self.dry_run)
+                        && !self.checksum =>
                 {
                     self.report.already_live += 1;
                 }
@@ -137,12 +171,13 @@ impl<'a> Outlet<'a> {
         }
         self.fetch_segments(&unlisted)?;
         let new = self.sort_out(unlisted)?;
-        if self.dry_run {
+        let sent = if self.dry_run {
             self.count(&new);
+            None
         } else {
-            self.send(&new)?;
-        }
-        self.compare(&new, &suspects)
+            self.send(&new)?
+        };
+        self.compare(&new, &suspects, sent)
     }
 
     /// Fetches the segments there that may hold these events.
@@ -152,7 +187,7 @@ impl<'a> Outlet<'a> {
         for event in events {
             days.entry(event.path.date).or_default().insert(event.path.node.as_str());
         }
-        let mut names = Vec::new();
+        let (mut names, mut sizes) = (Vec::new(), Vec::new());
         for (date, nodes) in &days {
             for (name, record) in manifest.segments_of(*date) {
                 let concerns = record
@@ -163,19 +198,19 @@ impl<'a> Outlet<'a> {
                     continue;
                 }
                 let lent = record.content.and_then(|content| self.lent.get(&content));
-                let folder = archive.root().join(name.folder());
-                std::fs::create_dir_all(&folder)
-                    .map_err(|error| Error::io(&folder, "create", error))?;
                 // What cannot be lent after all is fetched.
-                if lent.is_none_or(|lent| std::fs::copy(lent, archive.segment_path(name)).is_err())
-                {
+                if lent.is_none_or(|(ours, like)| lend_file(ours, like, archive, name).is_err()) {
                     names.push(name.to_string());
+                    sizes.push(claimed(record));
                 }
                 self.fetched.insert(name.clone());
             }
         }
         self.report.segments_fetched += names.len() as u64;
-        let ended = self.rsync.fetch(&self.rsync.remote.archive, &names, archive.root(), &[])?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let ended = fetch_files(self.rsync, archive, &names, sizes.into_iter())?;
         if ended == Ended::Missing {
             self.findings.add(Finding::new(
                 format!("{}:{}", self.rsync.remote.host, self.rsync.remote.archive),
@@ -233,56 +268,49 @@ impl<'a> Outlet<'a> {
             events.iter().map(|event| event.bytes.len() as u64).sum::<u64>();
     }
 
-    fn directory(&self, name: &str) -> Result<PathBuf> {
-        let path = self.scratch.join(name);
-        std::fs::create_dir_all(&path).map_err(|error| Error::io(&path, "create", error))?;
-        Ok(path)
-    }
-
     /// Lays events out as files, for rsync to read.
-    fn lay_out(&self, name: &str, events: &[Arrival]) -> Result<PathBuf> {
-        let path = self.directory(name)?;
-        let tree = LiveTree::create(&path)?;
+    fn lay_out(&self, name: &str, events: &[Arrival]) -> Result<LiveTree> {
+        let (folder, path) = self.staging.empty_folder(name)?;
+        let tree = LiveTree::at(&path, folder);
         let bulk = BulkPlacer::begin(&tree, self.context.next_token(), self.context.now)?;
         for event in events {
             bulk.stage(&event.path, &event.bytes, event.mtime)?;
         }
         bulk.finish(&mut |_| {})?;
-        Ok(path)
+        Ok(tree)
     }
 
-    fn send(&mut self, new: &[Arrival]) -> Result<()> {
+    /// Sends events; gives where they are laid out.
+    fn send(&mut self, new: &[Arrival]) -> Result<Option<LiveTree>> {
         if new.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let from = self.lay_out("out", new)?;
         let root = self.rsync.remote.root.clone();
-        if !self.has_temporary {
-            self.directory(&format!("out/{}", self.temporary))?;
-            let temporary = [self.temporary.clone()];
-            self.rsync.send(&from, &temporary, &root, &["--dirs", "--mkpath"], &mut |_| {})?;
-            self.has_temporary = true;
-        }
-        let temporary = format!("--temp-dir={}", self.temporary);
-        let options = ["--ignore-existing", "--compress", "--fsync", "--times", &temporary];
-        self.rsync.send(&from, &paths(new), &root, &options, &mut |_| {})?;
+        let options = ["--ignore-existing", "--compress", "--fsync", "--mkpath"];
+        self.rsync.send(from.fd(), &paths(new), &root, &options, &mut |_| {})?;
         self.count(new);
-        Ok(())
+        Ok(Some(from))
     }
 
     /// Reads back what was sent, and what has the same name and may be something else.
-    fn compare(&mut self, new: &[Arrival], suspects: &[Arrival]) -> Result<()> {
+    fn compare(
+        &mut self,
+        new: &[Arrival],
+        suspects: &[Arrival],
+        sent: Option<LiveTree>,
+    ) -> Result<()> {
         let mut differ = HashSet::new();
         let mut lacking = HashSet::new();
-        for (name, events) in [("out", new), ("suspects", suspects)] {
-            if events.is_empty() || (self.dry_run && name == "out") {
-                continue;
-            }
-            let from =
-                if name == "out" { self.scratch.join(name) } else { self.lay_out(name, events)? };
+        let suspected = match suspects {
+            [] => None,
+            suspects => Some(self.lay_out("suspects", suspects)?),
+        };
+        for (name, events, from) in [("out", new, sent), ("suspects", suspects, suspected)] {
+            let Some(from) = from else { continue };
             let options = ["--checksum", "--dry-run", "--out-format=%i %n", "--8-bit-output"];
             let root = self.rsync.remote.root.clone();
-            self.rsync.send(&from, &paths(events), &root, &options, &mut |line| match line
+            self.rsync.send(from.fd(), &paths(events), &root, &options, &mut |line| match line
                 .split_once(' ')
             {
                 Some((what, path)) if what.starts_with("<f+++") => {
@@ -293,7 +321,7 @@ impl<'a> Outlet<'a> {
                 }
                 _ => {}
             })?;
-            std::fs::remove_dir_all(&from).map_err(|error| Error::io(&from, "remove", error))?;
+            self.staging.clear(name)?;
         }
         if let Some(path) =
             new.iter().map(|event| event.path.to_string()).find(|path| lacking.contains(path))
@@ -314,6 +342,40 @@ impl<'a> Outlet<'a> {
         self.report.already_live += same.count() as u64;
         Ok(())
     }
+}
+
+/// Copies a segment of ours to where it stands in for one of the same content.
+fn lend_file(
+    ours: &ArchiveDir,
+    like: &SegmentName,
+    to: &ArchiveDir,
+    name: &SegmentName,
+) -> Result<()> {
+    let path = to.segment_path(name);
+    let failed = |errno: rustix::io::Errno| Error::io(&path, "create", errno);
+    let bytes = ours.open_segment(like)?;
+    let length = bytes.len().map_err(|error| Error::io(&path, "read", error))?;
+    fs::make_private_dir(to.fd(), &name.folder()).map_err(failed)?;
+    let folder = fs::open_dir(to.fd(), &name.folder()).map_err(failed)?;
+    let file = name.file_name();
+    let out = fs::create_new(folder.as_fd(), &file, 0o600).map_err(failed)?;
+    let copied = copy_all(&bytes, length, &mut File::from(out));
+    if copied.is_err() {
+        let _ = fs::unlink(folder.as_fd(), &file);
+    }
+    copied.map_err(|error| Error::io(&path, "write", error))
+}
+
+fn copy_all(from: &SegmentBytes, length: u64, out: &mut File) -> std::io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = 0;
+    while at < length {
+        let part = &mut buffer[..(length - at).min(1 << 20) as usize];
+        from.read_exact_at(part, at)?;
+        std::io::Write::write_all(out, part)?;
+        at += part.len() as u64;
+    }
+    Ok(())
 }
 
 fn conflict(report: &mut SyncReport, findings: &mut Findings, path: &EventPath, reason: &str) {

@@ -1,97 +1,71 @@
 //! Fetching from another machine.
 //!
-//! What the destination lacks is fetched into a directory of its root that no reader looks
-//! into, looked at there as if it were a store of this machine, and placed from there. The
-//! directory stays when a run is stopped: rsync goes on with what is in it.
+//! What the destination lacks is fetched into a directory that nobody else can enter
+//! (`staging`), looked at there as if it were a store of this machine, and placed from there.
+//! Segments stay in it when a run is stopped: rsync goes on with what is there. Nothing that
+//! the other machine says of its files is believed; what arrives is bounded by it.
 
-use std::collections::HashSet;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
+use std::collections::{BTreeSet, HashSet};
+use std::os::fd::AsFd;
+use std::path::Path;
 
 use super::merge::{self, Target, known_contents, take_live, take_segments, wanted};
 use super::remote::RemoteRoot;
-use super::rsync::{Ended, Listed, Rsync};
+use super::rsync::{Ended, Kind, Listed, Rsync};
+use super::staging::{Staging, clear};
 use super::{SyncOptions, SyncReport, nothing_there};
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
-use crate::event::{EventPath, MAX_EVENT_BYTES};
+use crate::event::{EventPath, Litter, MAX_EVENT_BYTES};
 use crate::fs;
-use crate::live::LiveTree;
+use crate::live::{FileState, LiveTree};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
-use crate::segment::Sha256Hash;
 use crate::store::Store;
 use crate::{Error, Result};
 
 /// Live files that are fetched together.
 const FILES_TOGETHER: usize = 8192;
 
+/// Files above this size are fetched a few at a time, so that a batch of files that are larger
+/// than they were said to be fills no disk. Up to it, two of one name, size and time are still
+/// compared by content: whoever may emit here can put another event in an event's place.
+pub(super) const SMALL_BYTES: u64 = 64 << 10;
+
+/// Larger files that are fetched together.
+const LARGE_FILES_TOGETHER: usize = 4;
+
 /// Bytes of segments that are fetched together; a single one may be larger.
 const BYTES_TOGETHER: u64 = 256 << 20;
+
+/// The largest manifest that is fetched: that of some hundred thousand segments.
+const MAX_MANIFEST_BYTES: u64 = 512 << 20;
 
 /// The manifest's name in an archive.
 pub(super) const MANIFEST: &str = "manifest.jsonl";
 
-/// What begins with a dot is nobody's event.
-pub(super) const NO_DOTS: &str = "--exclude=.*";
-
-/// Where fetched files wait.
-pub(super) struct Staging {
-    path: PathBuf,
-    _lock: OwnedFd,
-}
-
-impl Staging {
-    /// Takes the directory of this source, which an earlier run may have left.
-    fn open(root: &Path, source: &str) -> Result<Self> {
-        let digest = Sha256Hash::of(source.as_bytes()).to_string();
-        let path = root.join(format!("{}{}", fs::SYNC_PREFIX, &digest[..16]));
-        let failed = |errno: Errno| Error::io(&path, "create", errno);
-        match std::fs::create_dir(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(Error::io(&path, "create", error));
-            }
-            _ => {}
-        }
-        let root = fs::open_root(root).map_err(failed)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let lock = fs::open_dir(std::os::fd::AsFd::as_fd(&root), &name).map_err(failed)?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(Errno::WOULDBLOCK) => Err(Error::Busy { path }),
-            Err(errno) => Err(failed(errno)),
-        }
-    }
-
-    fn below(&self, name: &str) -> Result<PathBuf> {
-        let path = self.path.join(name);
-        std::fs::create_dir_all(&path).map_err(|error| Error::io(&path, "create", error))?;
-        Ok(path)
-    }
-
-    fn remove(self) -> Result<()> {
-        remove_all(&self.path)
-    }
-}
-
-fn remove_all(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io(path, "remove", error))
-        }
-        _ => Ok(()),
-    }
-}
+/// What rsync does not look into there: directories of other programs, of which some may be read
+/// by root alone. Whatever else is passed over is left out of what it lists.
+pub(super) const NO_LITTER: [&str; 11] = [
+    "--exclude=.*",
+    "--exclude=lost+found/",
+    "--exclude=@eaDir/",
+    "--exclude=@tmp/",
+    "--exclude=@Recycle/",
+    "--exclude=@Recently-Snapshot/",
+    "--exclude=#recycle/",
+    "--exclude=#snapshot/",
+    "--exclude=$RECYCLE.BIN/",
+    "--exclude=$Recycle.Bin/",
+    "--exclude=System Volume Information/",
+];
 
 /// What of the source's live files is to be fetched.
 #[derive(Default)]
 struct Choice {
     /// What the destination lacks.
-    missing: Vec<(String, u64)>,
+    missing: Vec<(EventPath, u64)>,
     /// What it has under the same name, and perhaps with other bytes.
-    suspects: Vec<String>,
+    suspects: Vec<(EventPath, u64)>,
 }
 
 pub(super) fn pull(
@@ -103,16 +77,14 @@ pub(super) fn pull(
     report: &mut SyncReport,
 ) -> Result<()> {
     let rsync = Rsync { remote: source, transport: &options.transport, progress };
+    rsync.check_here()?;
     // First contact: until here nothing is changed.
-    let listed = rsync.list(&source.root, &[NO_DOTS])?;
+    let listed = rsync.list(&source.root, &NO_LITTER)?;
     let archive = destination.archive()?;
     let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
     let there = listed.is_some();
     if options.dry_run {
-        let scratch = tempfile::Builder::new()
-            .prefix("hlarchive-sync-")
-            .tempdir_in(&options.scratch)
-            .map_err(|error| Error::io(&options.scratch, "write to", error))?;
+        let staging = Staging::fresh(&options.scratch, context.next_token())?;
         let live = destination.live()?;
         let target =
             target(source, live.as_ref(), archive.as_ref(), &manifest, context, options, report);
@@ -121,7 +93,7 @@ pub(super) fn pull(
         report.copied_bytes += choice.missing.iter().map(|(_, bytes)| bytes).sum::<u64>();
         report.events += report.copied + report.already_live + report.already_archived;
         report.undecided += choice.suspects.len() as u64;
-        let from = fetch_manifest(&rsync, source, scratch.path(), there)?;
+        let from = fetch_manifest(&rsync, source, &staging, there)?;
         let Some((_, from)) = from else { return Ok(()) };
         for (_, record) in wanted(&from, &known_contents(&manifest), report) {
             report.segments_read += 1;
@@ -131,16 +103,29 @@ pub(super) fn pull(
     }
     let live = destination.create_live()?;
     live.remove_leftovers();
-    let staging = Staging::open(destination.root(), &report.source)?;
+    let mut staging = match &archive {
+        Some(archive) => Staging::resume(archive, &report.source)?,
+        None => Staging::fresh(&options.scratch, context.next_token())?,
+    };
     let target = target(source, Some(&live), archive.as_ref(), &manifest, context, options, report);
     let choice = choose(listed.unwrap_or_default(), &target, options, report)?;
-    fetch_live(&rsync, source, &staging, &choice, &target, progress, report)?;
-    let archive_here = staging.below("archive")?;
-    if let Some((from, from_manifest)) = fetch_manifest(&rsync, source, &archive_here, there)? {
-        let wanted = wanted(&from_manifest, &known_contents(&manifest), report);
-        fetch_segments(&rsync, &from, &wanted, &target, progress, report)?;
+    let fetched = (|| {
+        fetch_live(&rsync, &staging, &choice, &target, progress, report)?;
+        if let Some((from, from_manifest)) = fetch_manifest(&rsync, source, &staging, there)? {
+            let wanted = wanted(&from_manifest, &known_contents(&manifest), report);
+            fetch_segments(&rsync, &from, &wanted, &target, progress, report)?;
+        }
+        Ok(())
+    })();
+    match fetched {
+        Ok(()) => staging.remove(),
+        // The next run goes on with what is there.
+        Err(error @ (Error::Away { .. } | Error::Interrupted(_))) => Err(error),
+        Err(error) => {
+            staging.discard();
+            Err(error)
+        }
     }
-    staging.remove()
 }
 
 fn target<'a>(
@@ -172,9 +157,11 @@ fn choose(
 ) -> Result<Choice> {
     let mut choice = Choice::default();
     let mut intake = target.intake();
+    let built_in = Litter::default();
+    let litter = target.live.map_or(&built_in, LiveTree::litter);
     let mut files: Vec<(EventPath, Listed)> = listed
         .into_iter()
-        .filter(|listed| listed.is_file)
+        .filter(|listed| listed.kind == Kind::File && !litter.covers_file(Path::new(&listed.path)))
         .filter_map(|listed| Some((listed.path.parse().ok()?, listed)))
         .collect();
     files.sort_by(|a, b| (a.0.date, &a.0.node).cmp(&(b.0.date, &b.0.node)));
@@ -197,16 +184,17 @@ fn choose(
         if let Some(here) = here {
             let same = here.size == file.bytes
                 && here.mtime_ns.div_euclid(1_000_000_000) == file.mtime
+                && (file.bytes > SMALL_BYTES || options.dry_run)
                 && !options.checksum;
             if same {
                 report.already_live += 1;
             } else {
-                choice.suspects.push(file.path);
+                choice.suspects.push((path, file.bytes));
             }
         } else if intake.archived_sizes(&path)?.contains(&file.bytes) && !options.checksum {
             report.already_archived += 1;
         } else {
-            choice.missing.push((file.path, file.bytes));
+            choice.missing.push((path, file.bytes));
         }
     }
     report.events += report.already_live + report.already_archived;
@@ -216,60 +204,91 @@ fn choose(
 
 fn fetch_live(
     rsync: &Rsync<'_>,
-    source: &RemoteRoot,
     staging: &Staging,
     choice: &Choice,
     target: &Target<'_>,
     progress: &dyn Progress,
     report: &mut SyncReport,
 ) -> Result<()> {
-    let missing: Vec<String> = choice.missing.iter().map(|(path, _)| path.clone()).collect();
-    for paths in missing.chunks(FILES_TOGETHER) {
-        progress.begin("fetching live events", Some(paths.len() as u64), Unit::Events);
-        let events = staging.below("events")?;
-        rsync.fetch(&source.root, paths, &events, &["--compress"])?;
-        progress.advance(paths.len() as u64);
+    for batch in batches(&choice.missing) {
+        progress.begin("fetching live events", Some(batch.len() as u64), Unit::Events);
+        let (events, path) = staging.empty_folder("events")?;
+        fetch_events(rsync, &batch, events.as_fd(), &["--compress"])?;
+        progress.advance(batch.len() as u64);
         progress.end();
-        take_staged(&events, target, progress, report)?;
+        take_live(&LiveTree::at(&path, events), target, progress, report)?;
+        staging.clear("events")?;
     }
-    if let Some(live) = target.live {
-        // Only what differs in bytes comes, or is copied from here.
-        let here = live.root().canonicalize().unwrap_or_else(|_| live.root().to_owned());
-        let compare = format!("--compare-dest={}", here.display());
-        for paths in choice.suspects.chunks(FILES_TOGETHER) {
-            let before = report.events;
-            let events = staging.below("suspects")?;
-            rsync.fetch(&source.root, paths, &events, &["--checksum", "--compress", &compare])?;
-            take_staged(&events, target, progress, report)?;
-            let same = (paths.len() as u64).saturating_sub(report.events - before);
-            report.events += same;
-            report.already_live += same;
+    let Some(live) = target.live else { return Ok(()) };
+    for batch in batches(&choice.suspects) {
+        merge::stop_if_asked(progress)?;
+        let (events, path) = staging.empty_folder("suspects")?;
+        let events = LiveTree::at(&path, events);
+        // Beside copies of those that are here only what differs from them need come.
+        for (path, _) in &batch {
+            copy(live, path, &events)?;
         }
+        fetch_events(rsync, &batch, events.fd(), &["--checksum", "--compress"])?;
+        take_live(&events, target, progress, report)?;
+        staging.clear("suspects")?;
     }
     Ok(())
 }
 
-fn take_staged(
-    events: &Path,
-    target: &Target<'_>,
-    progress: &dyn Progress,
-    report: &mut SyncReport,
+/// Files that are fetched together: many small ones, or a few large ones.
+fn batches(files: &[(EventPath, u64)]) -> Vec<Vec<&(EventPath, u64)>> {
+    let (small, large): (Vec<_>, Vec<_>) =
+        files.iter().partition(|(_, bytes)| *bytes <= SMALL_BYTES);
+    let small = small.chunks(FILES_TOGETHER).map(<[_]>::to_vec);
+    small.chain(large.chunks(LARGE_FILES_TOGETHER).map(<[_]>::to_vec)).collect()
+}
+
+fn fetch_events(
+    rsync: &Rsync<'_>,
+    batch: &[&(EventPath, u64)],
+    to: std::os::fd::BorrowedFd<'_>,
+    options: &[&str],
 ) -> Result<()> {
-    if let Some(tree) = LiveTree::open(events)? {
-        take_live(&tree, target, progress, report)?;
+    let paths: Vec<String> = batch.iter().map(|(path, _)| path.to_string()).collect();
+    let largest = batch.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+    rsync.fetch(&rsync.remote.root, &paths, to, largest, options).map(drop)
+}
+
+/// Copies a live event, as far as it can be read.
+fn copy(live: &LiveTree, path: &EventPath, to: &LiveTree) -> Result<()> {
+    let mut bytes = Vec::new();
+    if !matches!(
+        live.partition(path.date).read_into(&path.node, &path.name, &mut bytes),
+        Ok(FileState::Read(_))
+    ) {
+        return Ok(());
     }
-    remove_all(events)
+    let failed = |errno| Error::io(to.root().join(path.to_string()), "create", errno);
+    let day = path.date.to_string();
+    fs::make_dir(to.fd(), &day).map_err(failed)?;
+    let day = fs::open_dir(to.fd(), &day).map_err(failed)?;
+    fs::make_dir(day.as_fd(), path.node.as_str()).map_err(failed)?;
+    let node = fs::open_dir(day.as_fd(), path.node.as_str()).map_err(failed)?;
+    let file = fs::create_new(node.as_fd(), path.name.as_str(), 0o600).map_err(failed)?;
+    std::io::Write::write_all(&mut std::fs::File::from(file), &bytes)
+        .map_err(|error| Error::io(to.root().join(path.to_string()), "write", error))
 }
 
 /// Fetches the manifest; `None` where there is no archive.
 pub(super) fn fetch_manifest(
     rsync: &Rsync<'_>,
     remote: &RemoteRoot,
-    to: &Path,
+    staging: &Staging,
     there: bool,
 ) -> Result<Option<(ArchiveDir, Manifest)>> {
-    let ended =
-        rsync.fetch(&remote.archive, &[MANIFEST.to_owned()], to, &["--compress", "--checksum"])?;
+    let (folder, path) = staging.folder("archive")?;
+    let ended = rsync.fetch(
+        &remote.archive,
+        &[MANIFEST.to_owned()],
+        folder.as_fd(),
+        MAX_MANIFEST_BYTES,
+        &["--compress", "--checksum"],
+    )?;
     if ended == Ended::Missing {
         return if there {
             Ok(None)
@@ -278,7 +297,14 @@ pub(super) fn fetch_manifest(
             Err(nothing_there(&name, &remote.archive))
         };
     }
-    let Some(archive) = ArchiveDir::open(to)? else { return Ok(None) };
+    // What is too large is left out without a word.
+    if fs::open_regular(folder.as_fd(), MANIFEST).is_err() {
+        return Err(rsync.failed(&format!(
+            "{}/{MANIFEST} is not a file of at most {MAX_MANIFEST_BYTES} bytes",
+            remote.archive
+        )));
+    }
+    let archive = ArchiveDir::at(&path, folder);
     let manifest = Manifest::load(&archive)?;
     Ok(Some((archive, manifest)))
 }
@@ -296,27 +322,62 @@ fn fetch_segments(
         merge::stop_if_asked(progress)?;
         let (together, later) = rest.split_at(together(rest));
         rest = later;
-        let bytes = together.iter().filter_map(|(_, record)| record.bytes);
-        let bytes = bytes.fold(0, u64::saturating_add);
+        let bytes = together.iter().map(|(_, record)| claimed(record)).fold(0, u64::saturating_add);
         progress.begin("fetching segments", Some(bytes), Unit::Bytes);
         let names: Vec<String> = together.iter().map(|(name, _)| name.to_string()).collect();
-        rsync.fetch(&rsync.remote.archive, &names, from.root(), &[])?;
+        fetch_files(rsync, from, &names, together.iter().map(|(_, record)| claimed(record)))?;
         progress.advance(bytes);
         progress.end();
         report.segments_fetched += together.len() as u64;
         take_segments(from, together, target, progress, report)?;
         for folder in together.iter().map(|(name, _)| name.folder()).collect::<HashSet<_>>() {
-            remove_all(&from.root().join(folder))?;
+            clear(from.fd(), &folder, from.root())?;
         }
     }
     Ok(())
+}
+
+/// Fetches segments that are said to have so many bytes into an archive of ours, if there is
+/// room for them.
+pub(super) fn fetch_files(
+    rsync: &Rsync<'_>,
+    to: &ArchiveDir,
+    names: &[String],
+    sizes: impl Iterator<Item = u64>,
+) -> Result<Ended> {
+    let (mut all, mut largest) = (0_u64, 0);
+    for bytes in sizes {
+        all = all.saturating_add(bytes);
+        largest = largest.max(bytes);
+    }
+    let free = to.space()?.bytes;
+    if all > free {
+        return Err(rsync.failed(&format!(
+            "{} and others have {all} bytes, and {free} are free in {}",
+            names.first().map_or("", String::as_str),
+            to.root().display()
+        )));
+    }
+    // Made here, since rsync would make them as wide as the umask lets it.
+    for folder in
+        names.iter().filter_map(|name| Some(name.rsplit_once('/')?.0)).collect::<BTreeSet<_>>()
+    {
+        fs::make_private_dir(to.fd(), folder)
+            .map_err(|errno| Error::io(to.root().join(folder), "create", errno))?;
+    }
+    rsync.fetch(&rsync.remote.archive, names, to.fd(), largest, &["--partial"])
+}
+
+/// The size that the other machine's manifest claims.
+pub(super) fn claimed(record: &Record) -> u64 {
+    record.bytes.unwrap_or(BYTES_TOGETHER)
 }
 
 /// How many of the next segments are fetched together.
 fn together(segments: &[(&SegmentName, &Record)]) -> usize {
     let mut bytes = 0_u64;
     let fits = segments.iter().take_while(|(_, record)| {
-        bytes = bytes.saturating_add(record.bytes.unwrap_or(0));
+        bytes = bytes.saturating_add(claimed(record));
         bytes <= BYTES_TOGETHER
     });
     fits.count().max(1)

@@ -6,15 +6,16 @@
 
 use super::merge::{Offered, known_contents, offer_live, stop_if_asked};
 use super::outlet::Outlet;
-use super::pull::{NO_DOTS, fetch_manifest};
+use super::pull::{NO_LITTER, fetch_manifest};
 use super::remote::RemoteRoot;
 use super::rsync::Rsync;
+use super::staging::Staging;
 use super::{SyncOptions, SyncReport, nothing_there};
+use crate::Result;
 use crate::archive::Manifest;
-use crate::ops::Context;
+use crate::ops::{Context, Finding};
 use crate::progress::Progress;
 use crate::store::Store;
-use crate::{Error, Result};
 
 pub(super) fn push(
     source: &Store,
@@ -30,16 +31,21 @@ pub(super) fn push(
         return Err(nothing_there(&source.root().display().to_string(), &archive));
     }
     let rsync = Rsync { remote: destination, transport: &options.transport, progress };
+    rsync.check_here()?;
     // Listed live first, and then the manifest, as all readers do.
-    let listed = rsync.list(&destination.root, &[NO_DOTS])?.unwrap_or_default();
-    let scratch = tempfile::Builder::new()
-        .prefix("hlarchive-sync-")
-        .tempdir_in(&options.scratch)
-        .map_err(|error| Error::io(&options.scratch, "write to", error))?;
-    let there = fetch_manifest(&rsync, destination, scratch.path(), true)?;
+    let listed = rsync.list(&destination.root, &NO_LITTER)?.unwrap_or_default();
+    if !rsync.check_there()? {
+        report.remarks.push(Finding::new(
+            &destination.host,
+            "it does not say which rsync is installed there; one before 3.5.0 writes through \
+             links that whoever may emit there can plant",
+        ));
+    }
+    let staging = Staging::fresh(&options.scratch, context.next_token())?;
+    let there = fetch_manifest(&rsync, destination, &staging, true)?;
     let known = there.as_ref().map(|(_, manifest)| known_contents(manifest)).unwrap_or_default();
     let name = report.source.clone();
-    let mut outlet = Outlet::new(&rsync, listed, there, scratch.path(), context, options, &name);
+    let mut outlet = Outlet::new(&rsync, listed, there, &staging, context, options);
     if let Some(archive) = &archive {
         // What both archives hold need not be fetched to be known.
         outlet.lend(archive, &Manifest::load(archive)?);
@@ -54,7 +60,7 @@ pub(super) fn push(
         for (name, record) in super::merge::wanted(&manifest, &known, report) {
             stop_if_asked(progress)?;
             let segment = Offered { from: archive, name, record, label: &label };
-            segment.offer(report, &mut true, &mut |arrival| outlet.add(arrival))?;
+            segment.offer(report, &mut |arrival| outlet.add(arrival))?;
         }
         Ok(())
     })();

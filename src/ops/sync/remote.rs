@@ -69,6 +69,9 @@ impl FromStr for RemoteRoot {
         if host.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(wrong("a host has no white space"));
         }
+        if root.starts_with("//") {
+            return Err(wrong("URLs such as rsync:// are not supported, ssh is"));
+        }
         if root.starts_with(':') {
             return Err(wrong("daemons of rsync (host::module) are not supported, ssh is"));
         }
@@ -133,7 +136,15 @@ mod tests {
 
     #[test]
     fn what_ssh_would_take_for_something_else_is_refused() {
-        for bad in ["-oProxyCommand=x:/e", "me@-oX:/e", ":/e", "pi4:", "pi4::module", "p i:/e"] {
+        for bad in [
+            "-oProxyCommand=x:/e",
+            "me@-oX:/e",
+            ":/e",
+            "pi4:",
+            "pi4::module",
+            "p i:/e",
+            "rsync://pi4/e",
+        ] {
             assert!(End::parse(bad, None).is_err(), "{bad}");
         }
     }

@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::os::fd::BorrowedFd;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -24,6 +24,40 @@ const MAX_LINE_BYTES: u64 = 64 << 10;
 /// The part of what rsync and ssh complain of that is kept, in bytes.
 const MOST_COMPLAINTS: u64 = 64 << 10;
 
+/// More entries than any root has; a listing of more is refused before it fills the memory.
+const MAX_LISTED: usize = 2_000_000;
+
+/// What a file may be larger than it was said to be before the transfer is ended, in bytes.
+const SLACK_BYTES: u64 = 64 << 10;
+
+/// The first version that takes nothing it was not asked for (CVE-2022-29154).
+const MIN_HERE: Version = Version([3, 2, 5]);
+
+/// The first version that follows no link in the path of a file that it writes.
+const MIN_THERE: Version = Version([3, 5, 0]);
+
+/// A version of rsync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Version([u32; 3]);
+
+impl Version {
+    /// Understands the first line of `rsync --version`.
+    fn parse(line: &str) -> Option<Self> {
+        let rest = line.strip_prefix("rsync")?.trim_start().strip_prefix("version")?;
+        let mut numbers =
+            rest.trim_start().trim_start_matches('v').split(|c: char| !c.is_ascii_digit());
+        let mut next = || numbers.next()?.parse().ok();
+        Some(Self([next()?, next()?, next().unwrap_or(0)]))
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [major, minor, patch] = self.0;
+        write!(f, "{major}.{minor}.{patch}")
+    }
+}
+
 /// A file as rsync lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listed {
@@ -32,8 +66,16 @@ pub(super) struct Listed {
     pub(super) bytes: u64,
     /// Its modification time, in seconds since 1970.
     pub(super) mtime: i64,
-    /// Whether it is a regular file.
-    pub(super) is_file: bool,
+    pub(super) kind: Kind,
+}
+
+/// What something is that rsync lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Directory,
+    Link,
+    Other,
 }
 
 /// What came of a run that did not fail as a whole.
@@ -43,6 +85,19 @@ pub(super) enum Ended {
     Done,
     /// Some files were not there, or vanished meanwhile.
     Missing,
+}
+
+/// One run of rsync.
+#[derive(Default)]
+struct Work<'a> {
+    /// The directory that it works in.
+    place: Option<BorrowedFd<'a>>,
+    arguments: &'a [&'a str],
+    operands: &'a [&'a OsStr],
+    /// What it reads from its standard input, each with a zero behind it.
+    paths: &'a [String],
+    /// No file that it writes becomes larger.
+    max_file_bytes: Option<u64>,
 }
 
 /// Runs rsync against one host.
@@ -58,6 +113,71 @@ impl Rsync<'_> {
         format!("{}:{}/", self.remote.host, path.trim_end_matches('/'))
     }
 
+    /// Makes sure that rsync is here, and not one that takes files it was not asked for.
+    pub(super) fn check_here(&self) -> Result<()> {
+        let mut command = Command::new("rsync");
+        command.arg("--version").env("LC_ALL", "C").stdin(Stdio::null());
+        let (_, version) = self.ask_version(command)?;
+        match version {
+            Some(version) if version < MIN_HERE => Err(Error::Refused(format!(
+                "rsync {version} is installed here, and it takes files from the other machine \
+                 that were not asked for; {MIN_HERE} or later is needed"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes sure that the rsync there writes through no link. Where it does not say which
+    /// version it is (a restricted shell), `false`.
+    pub(super) fn check_there(&self) -> Result<bool> {
+        let mut command = Command::new("sh");
+        // As rsync does it, the remote shell is a command with its options.
+        command
+            .arg("-c")
+            .arg(format!("exec {} \"$@\"", self.shell()))
+            .args(["sh", &self.remote.host, "rsync", "--version"])
+            .stdin(Stdio::null());
+        let (ended, version) = self.ask_version(command)?;
+        match (ended, version) {
+            (_, Some(version)) if version < MIN_THERE => Err(Error::Refused(format!(
+                "{}: rsync {version} is installed there, and it writes through links that \
+                 whoever may emit there can plant; {MIN_THERE} or later is needed to send. Or \
+                 let that machine fetch: \"hlarchive sync\" there, from here",
+                self.remote.host
+            ))),
+            (_, Some(_)) => Ok(true),
+            // Nobody answered.
+            ((Some(255) | None, complaints), None) => {
+                self.ended(Some(255), &complaints).map(|_| false)
+            }
+            (_, None) => Ok(false),
+        }
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn ask_version(
+        &self,
+        mut command: Command,
+    ) -> Result<((Option<i32>, String), Option<Version>)> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut version = None;
+        let ended = self.converse(command, &[], &mut |line| {
+            version = version.or_else(|| Version::parse(line));
+        })?;
+        Ok((ended, version))
+    }
+
+    /// The remote shell with its options.
+    fn shell(&self) -> String {
+        let seconds = self.transport.connect_seconds.max(1);
+        // A connection that is dead must not keep ssh longer than rsync waits for it.
+        format!(
+            "{} -o ConnectTimeout={seconds} -o ServerAliveInterval={} -o ServerAliveCountMax=3",
+            self.transport.ssh,
+            self.transport.silence_seconds.div_ceil(3).max(1)
+        )
+    }
+
     /// Everything below a directory there; `None` when there is no such directory.
     pub(super) fn list(&self, directory: &str, filters: &[&str]) -> Result<Option<Vec<Listed>>> {
         let mut listed = Vec::new();
@@ -65,16 +185,19 @@ impl Rsync<'_> {
         arguments.extend(filters);
         let from = self.inside(directory);
         let mut unread = None;
-        let ended = self.run(
-            &arguments,
-            &[OsStr::new(&from)],
-            &[],
-            &mut |line| match parse_listed(line) {
-                Some(Line::Entry(file)) => listed.push(file),
-                Some(Line::Remark) => {}
-                None => unread = unread.take().or_else(|| Some(line.to_owned())),
-            },
-        )?;
+        let mut beyond = 0_u64;
+        let operands = [OsStr::new(&from)];
+        let work = Work { arguments: &arguments, operands: &operands, ..Work::default() };
+        let ended = self.run(&work, &mut |line| match parse_listed(line) {
+            Some(Line::Entry(_)) if listed.len() >= MAX_LISTED => beyond += 1,
+            Some(Line::Entry(file)) => listed.push(file),
+            Some(Line::Remark) => {}
+            None => unread = unread.take().or_else(|| Some(line.to_owned())),
+        })?;
+        if beyond > 0 {
+            return Err(self
+                .failed(&format!("{directory} has more than {MAX_LISTED} files and directories")));
+        }
         if let Some(line) = unread {
             return Err(self.failed(&format!(
                 "rsync listed what cannot be understood: {}",
@@ -84,29 +207,39 @@ impl Rsync<'_> {
         Ok(if ended == Ended::Missing && listed.is_empty() { None } else { Some(listed) })
     }
 
-    /// Fetches the files with these paths below a directory there into one here.
+    /// Fetches the files with these paths below a directory there into one here. One that is
+    /// said to have more than `max_bytes` is left out without a word, and one that has more
+    /// than it was said to have ends the transfer.
     pub(super) fn fetch(
         &self,
         directory: &str,
         paths: &[String],
-        to: &Path,
+        to: BorrowedFd<'_>,
+        max_bytes: u64,
         options: &[&str],
     ) -> Result<Ended> {
         if paths.is_empty() {
             return Ok(Ended::Done);
         }
-        let mut arguments = vec!["--files-from=-", "--from0", "--times", "--partial"];
+        let bound = format!("--max-size={max_bytes}");
+        let mut arguments = vec!["--files-from=-", "--from0", "--times", &bound];
         arguments.extend(options);
         let from = self.inside(directory);
-        let to = inside(to);
-        self.run(&arguments, &[OsStr::new(&from), to.as_os_str()], paths, &mut |_| {})
+        let work = Work {
+            place: Some(to),
+            arguments: &arguments,
+            operands: &[OsStr::new(&from), OsStr::new("./")],
+            paths,
+            max_file_bytes: Some(max_bytes.saturating_add(SLACK_BYTES)),
+        };
+        self.run(&work, &mut |_| {})
     }
 
     /// Sends the files with these paths below a directory here into one there. `line` gets
     /// what rsync prints.
     pub(super) fn send(
         &self,
-        from: &Path,
+        from: BorrowedFd<'_>,
         paths: &[String],
         directory: &str,
         options: &[&str],
@@ -118,45 +251,63 @@ impl Rsync<'_> {
         let mut arguments = vec!["--files-from=-", "--from0", "--times"];
         arguments.extend(options);
         let to = self.inside(directory);
-        let from = inside(from);
-        self.run(&arguments, &[from.as_os_str(), OsStr::new(&to)], paths, line)
+        let work = Work {
+            place: Some(from),
+            arguments: &arguments,
+            operands: &[OsStr::new("./"), OsStr::new(&to)],
+            paths,
+            max_file_bytes: None,
+        };
+        self.run(&work, line)
     }
 
     /// Runs rsync with something on its standard input, and gives out its lines.
-    pub(super) fn run(
-        &self,
-        arguments: &[&str],
-        operands: &[&OsStr],
-        paths: &[String],
-        line: &mut dyn FnMut(&str),
-    ) -> Result<Ended> {
-        let seconds = self.transport.connect_seconds.max(1);
-        // A connection that is dead must not keep ssh longer than rsync waits for it.
-        let ssh = format!(
-            "{} -o ConnectTimeout={seconds} -o ServerAliveInterval={} -o ServerAliveCountMax=3",
-            self.transport.ssh,
-            self.transport.silence_seconds.div_ceil(3).max(1)
-        );
-        let mut command = Command::new("rsync");
+    fn run(&self, work: &Work<'_>, line: &mut dyn FnMut(&str)) -> Result<Ended> {
+        let mut command = match work.max_file_bytes {
+            None => Command::new("rsync"),
+            Some(bytes) => {
+                // The shell sets the limit in the process that becomes rsync; a write beyond it
+                // is then an error of that write.
+                let mut command = Command::new("sh");
+                command
+                    .args(["-c", "trap '' XFSZ; ulimit -f \"$0\" && exec rsync \"$@\""])
+                    .arg(bytes.div_ceil(512).to_string());
+                command
+            }
+        };
         command
             .arg("--protect-args")
             .arg("--no-human-readable")
-            .arg(format!("--rsh={ssh}"))
+            .arg(format!("--rsh={}", self.shell()))
             .arg(format!("--timeout={}", self.transport.silence_seconds))
-            .args(arguments)
+            .args(work.arguments)
             .arg("--")
-            .args(operands)
+            .args(work.operands)
             // What it says is read, and the times that it lists are.
             .env("LC_ALL", "C")
             .env("TZ", "UTC")
             .env_remove("RSYNC_RSH")
-            .stdin(if paths.is_empty() { Stdio::null() } else { Stdio::piped() })
+            .stdin(if work.paths.is_empty() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some(place) = work.place {
+            // By its handle: the name may lead elsewhere by now.
+            command.current_dir(crate::fs::path_of_handle(place));
+        }
+        let (code, complaints) = self.converse(command, work.paths, line)?;
+        self.ended(code, &complaints)
+    }
+
+    /// Runs a command that speaks with the other machine: how it ended, and what it complained
+    /// of.
+    fn converse(
+        &self,
+        mut command: Command,
+        paths: &[String],
+        line: &mut dyn FnMut(&str),
+    ) -> Result<(Option<i32>, String)> {
         let mut child = command.spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::Usage("rsync is not installed here; it is needed for host:path".to_owned())
-            }
+            std::io::ErrorKind::NotFound => missing_here(),
             _ => Error::io("rsync", "start", error),
         })?;
         let outcome = self.attend(&mut child, paths, line);
@@ -166,8 +317,7 @@ impl Rsync<'_> {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
         let status = child.wait().map_err(|error| Error::io("rsync", "wait for", error))?;
-        let complaints = outcome?;
-        self.ended(status.code(), &complaints)
+        Ok((status.code(), outcome?))
     }
 
     /// Feeds the child and listens to it until it closes its output; what it complained of.
@@ -241,6 +391,13 @@ impl Rsync<'_> {
             Some(_) if refused.iter().any(|refused| complaints.contains(refused)) => {
                 Err(Error::io(&self.remote.host, "log in to", refusal(&last())))
             }
+            Some(127) if complaints.contains("exec: rsync: not found") => Err(missing_here()),
+            Some(11) if complaints.contains("File too large") => {
+                Err(self.failed("a file there is larger than it was said to be; it was not taken"))
+            }
+            Some(1 | 2) if complaints.contains("unknown option") => {
+                Err(self.failed("the rsync there is too old to receive; 3.2.4 or later is needed"))
+            }
             Some(127 | 12) if complaints.contains("not found") => Err(Error::NotFound {
                 what: self.remote.host.clone(),
                 reason: "rsync is not installed there".to_owned(),
@@ -262,11 +419,8 @@ fn refusal(reason: &str) -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::PermissionDenied, reason.to_owned())
 }
 
-/// A local directory with the slash that means "what is in it".
-fn inside(path: &Path) -> PathBuf {
-    // A name with a colon in it is not a host when it begins with a slash or a dot.
-    let path = if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) };
-    path.join("")
+fn missing_here() -> Error {
+    Error::Usage("rsync is not installed here; it is needed for host:path".to_owned())
 }
 
 /// Whether the directory itself that was to be read is not there.
@@ -336,11 +490,20 @@ fn parse_listed(line: &str) -> Option<Line> {
     if path == "." {
         return Some(Line::Remark);
     }
+    let path = match path.split_once(" -> ") {
+        Some((name, _)) if mode.starts_with('l') => name,
+        _ => path,
+    };
     Some(Line::Entry(Listed {
         path: path.to_owned(),
         bytes: size.replace(',', "").parse().ok()?,
         mtime: instant.seconds(),
-        is_file: mode.starts_with('-'),
+        kind: match mode.as_bytes()[0] {
+            b'-' => Kind::File,
+            b'd' => Kind::Directory,
+            b'l' => Kind::Link,
+            _ => Kind::Other,
+        },
     }))
 }
 
@@ -360,14 +523,27 @@ mod tests {
     fn a_listing_is_taken_apart() {
         let file = listed("-r--r--r--            199 2026/05/16 10:11:12 2026-05-16/a b.json");
         let path = "2026-05-16/a b.json";
-        assert_eq!((file.path.as_str(), file.bytes, file.is_file), (path, 199, true));
+        assert_eq!((file.path.as_str(), file.bytes, file.kind), (path, 199, Kind::File));
         let time: crate::Timestamp = "2026-05-16T10:11:12Z".parse().unwrap();
         assert_eq!(file.mtime, time.seconds());
-        assert!(!listed("drwxr-xr-x          4,096 2026/05/16 10:11:12 2026-05-16").is_file);
+        let directory = listed("drwxr-xr-x          4,096 2026/05/16 10:11:12 2026-05-16");
+        assert_eq!(directory.kind, Kind::Directory);
+        let link = listed("lrwxrwxrwx             14 2026/05/16 10:11:12 2026-05-17 -> /etc/x");
+        assert_eq!((link.path.as_str(), link.kind), ("2026-05-17", Kind::Link));
         let itself = "drwxr-xr-x          4,096 2026/05/16 10:11:12 .";
         assert_eq!(parse_listed(itself), Some(Line::Remark));
         assert_eq!(parse_listed("Welcome to pi4"), Some(Line::Remark));
         assert_eq!(parse_listed("-r--r--r-- many 2026/05/16 10:11:12 x"), None);
+    }
+
+    #[test]
+    fn a_version_is_compared_number_by_number() {
+        let version = |line: &str| Version::parse(line);
+        assert_eq!(version("rsync  version 3.2.7  protocol version 31"), Some(Version([3, 2, 7])));
+        assert_eq!(version("rsync  version v3.5.0-rc1  protocol"), Some(Version([3, 5, 0])));
+        assert_eq!(version("openrsync: protocol version 29"), None);
+        assert!(version("rsync  version 3.10.0").unwrap() > MIN_THERE);
+        assert!(version("rsync  version 3.2.7").unwrap() < MIN_THERE);
     }
 
     #[test]

@@ -1,16 +1,34 @@
 //! Segments against their records, their checksum files and themselves.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Depth, VerifyOptions, VerifyReport};
-use crate::archive::copies::only_copy_gone;
+use crate::archive::catalogue::{self, Checksums};
+use crate::archive::copies::{PEERS, only_copy_gone};
 use crate::archive::{
-    ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, Stranger, catalogue,
+    ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, Stranger, overview,
 };
+use crate::event::{EventHead, Timestamp};
+use crate::ops::rotate::files;
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
-use crate::segment::{SegmentReader, SegmentSummary, Sha256Hash, check};
+use crate::segment::{SegmentReader, SegmentSummary, check};
 use crate::{Error, Result};
+
+/// Misfiled events of a segment that are named; of more, their number.
+const MAX_MISFILED: usize = 20;
+const OTHER_OVERVIEW: &str = "it does not say what the manifest says, so list, trace and show may \
+                              pass segments over; the next rotate makes it again";
+
+const OTHER_MIRROR: &str = "it does not say what that host's manifest says, so list, trace and \
+                            show may pass segments over; the next \"hlarchive remote pull\" makes \
+                            it again";
+
+const OTHER_ENTRY: &str = "the catalogue does not say what its index says, so a trace may pass it \
+                           over; the next rotate makes the catalogue again";
+
+const OTHER_STUB: &str = "its stub is not the one that was recorded, so events in it may be passed \
+                          over; \"hlarchive remote pull\" makes it again";
 
 pub(super) fn verify_segments(
     archive: &ArchiveDir,
@@ -25,6 +43,9 @@ pub(super) fn verify_segments(
     let sizes = wanted.iter().filter_map(|(_, record)| record.bytes);
     let bytes = sizes.fold(0, u64::saturating_add);
     progress.begin("checking segments", Some(bytes), Unit::Bytes);
+    if overview::is_false(archive, manifest).unwrap_or(false) {
+        report.wrong("overview", OTHER_OVERVIEW);
+    }
     let catalogued = catalogue::checksums(archive);
     let evicted = manifest.evicted();
     let lost = lost_copies(archive, &evicted, report);
@@ -57,12 +78,8 @@ pub(super) fn verify_segments(
             None => verify_checksum_file(archive, name, record, &mut findings)
                 .and_then(|()| verify_quick(archive, name, record, &mut findings)),
         };
-        let outcome = outcome.and_then(|()| {
-            if whole || eviction.is_some() {
-                verify_entry(archive, name, record, &catalogued, &mut findings)?;
-            }
-            Ok(())
-        });
+        let outcome =
+            outcome.and_then(|()| verify_entry(archive, name, record, &catalogued, &mut findings));
         if eviction.is_some() {
             report.segments_elsewhere += 1;
         }
@@ -74,6 +91,9 @@ pub(super) fn verify_segments(
             report.segment_bytes = report.segment_bytes.saturating_add(record.bytes.unwrap_or(0));
         }
         report.findings.extend(findings.into_iter().map(|reason| Finding::new(&label, reason)));
+        if outcome.is_ok() {
+            name_misfiled(archive, name, record, whole && eviction.is_none(), report);
+        }
         if let Err(error) = outcome {
             // Gone since the manifest was read: it expired, or another one took its place.
             if error.is_not_found()
@@ -111,6 +131,64 @@ fn lost_copies(
             HashSet::new()
         }
     }
+}
+
+/// Names archived events whose timestamps are not of the day that they are filed under. That is
+/// no damage: what is archived never changes, and a question about their time finds them.
+fn name_misfiled(
+    archive: &ArchiveDir,
+    name: &SegmentName,
+    record: &Record,
+    whole: bool,
+    report: &mut VerifyReport,
+) {
+    let (Some(first), Some(last)) = (record.first, record.last) else { return };
+    if first.date() == name.date && last.date() == name.date {
+        return;
+    }
+    let mut misfiled = Vec::new();
+    if whole {
+        // What cannot be read was named when the segment was checked.
+        let _ = gather_misfiled(archive, name, &mut misfiled);
+    }
+    if misfiled.is_empty() {
+        let reason = format!("it holds events of other days than its own: {first} to {last}");
+        report.misfiled.push(Finding::new(name.to_string(), reason));
+        return;
+    }
+    let more = misfiled.len().saturating_sub(MAX_MISFILED);
+    misfiled.truncate(MAX_MISFILED);
+    report.misfiled.append(&mut misfiled);
+    if more > 0 {
+        let reason = format!("{more} more events of it have timestamps that are not of its day");
+        report.misfiled.push(Finding::new(name.to_string(), reason));
+    }
+}
+
+fn gather_misfiled(
+    archive: &ArchiveDir,
+    name: &SegmentName,
+    misfiled: &mut Vec<Finding>,
+) -> Result<()> {
+    let file = archive.open_segment(name)?;
+    let reader = SegmentReader::open_day(file, &archive.segment_path(name), name.date)?;
+    for number in 0..reader.frames().len() {
+        let stats = reader.index().map(|index| index.frame(number));
+        let is_of_day = |time: Option<Timestamp>| time.is_none_or(|time| time.date() == name.date);
+        if stats.is_some_and(|stats| is_of_day(stats.first) && is_of_day(stats.last)) {
+            continue;
+        }
+        for member in reader.read_frame(number)?.members() {
+            let member = member?;
+            let path = member.path.to_path();
+            if let Ok(head) = EventHead::parse(member.bytes)
+                && let Some(reason) = files::misfiled(&path, &head)
+            {
+                misfiled.push(Finding::new(path.to_string(), reason));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A number from 0 up to 1.
@@ -159,8 +237,9 @@ fn verify_stub(
     if Some(stub.bytes) != record.bytes
         || Some(stub.sha256) != record.sha256
         || Some(&stub.object) != eviction.object.as_ref()
+        || eviction.tail.is_some_and(|tail| tail != stub.tail_sha256())
     {
-        findings.push("its stub is of another segment".to_owned());
+        findings.push(OTHER_STUB.to_owned());
     }
     verify_quick(archive, name, record, findings)
 }
@@ -198,11 +277,11 @@ fn verify_entry(
     archive: &ArchiveDir,
     name: &SegmentName,
     record: &Record,
-    catalogued: &HashMap<Sha256Hash, [u8; 8]>,
+    catalogued: &Checksums,
     findings: &mut Vec<String>,
 ) -> Result<()> {
     let Some(sha256) = record.sha256 else { return Ok(()) };
-    let Some(checksum) = catalogued.get(&sha256) else { return Ok(()) };
+    let Some(checksums) = catalogued.get(&sha256) else { return Ok(()) };
     let reader = SegmentReader::open_day(
         archive.open_segment(name)?,
         &archive.segment_path(name),
@@ -210,14 +289,76 @@ fn verify_entry(
     )?;
     // Without its index the segment was named already.
     let Some(index) = reader.index() else { return Ok(()) };
-    if !catalogue::is_entry_of(*checksum, sha256, index)? {
-        findings.push(
-            "the catalogue does not say what its index says, so a trace may pass it over; \
-             remove the file \"catalogue\", and the next rotate makes it anew"
-                .to_owned(),
-        );
+    // Any of several entries would do to pass the segment over.
+    for checksum in checksums {
+        if !catalogue::is_entry_of(*checksum, sha256, index)? {
+            findings.push(OTHER_ENTRY.to_owned());
+            break;
+        }
     }
     Ok(())
+}
+
+/// The mirrors of other hosts' archives: what is derived must say what their manifests say.
+/// Their segments lie elsewhere, and "remote verify" reads those.
+pub(super) fn verify_mirrors(
+    archive: &ArchiveDir,
+    options: &VerifyOptions,
+    progress: &dyn Progress,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    for (host, mirror) in archive.peers()? {
+        let label = |what: &dyn std::fmt::Display| format!("{PEERS}/{host}/{what}");
+        let (manifest, damages) = Manifest::load_checked(&mirror)?;
+        for damage in &damages {
+            report.wrong(label(&"manifest.jsonl"), damage.clone());
+        }
+        if !damages.is_empty() {
+            continue;
+        }
+        if overview::is_false(&mirror, &manifest).unwrap_or(false) {
+            report.wrong(label(&"overview"), OTHER_MIRROR);
+        }
+        let catalogued = catalogue::checksums(&mirror);
+        let evicted = manifest.evicted();
+        for (name, record) in manifest.segments().filter(|(name, _)| options.wants(name.date)) {
+            if progress.stop_requested() {
+                report.stopped = true;
+                return Ok(());
+            }
+            let mut findings = Vec::new();
+            let outcome = verify_mirrored(&mirror, name, record, &evicted, &mut findings)
+                .and_then(|()| verify_entry(&mirror, name, record, &catalogued, &mut findings));
+            let wrong = findings.into_iter().map(|reason| Finding::new(label(name), reason));
+            report.findings.extend(wrong);
+            if let Err(error) = outcome
+                && !error.is_not_found()
+            {
+                let reason = Finding::of(name.to_string(), &error).reason;
+                report.wrong(label(name), reason);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn verify_mirrored(
+    mirror: &ArchiveDir,
+    name: &SegmentName,
+    record: &Record,
+    evicted: &BTreeMap<&SegmentName, &Record>,
+    findings: &mut Vec<String>,
+) -> Result<()> {
+    // A pull may not have come to it yet; readers name it.
+    let Some(stub) = mirror.read_stub(name)? else { return Ok(()) };
+    let tail = evicted.get(name).and_then(|eviction| eviction.tail);
+    if Some(stub.bytes) != record.bytes
+        || Some(stub.sha256) != record.sha256
+        || tail.is_some_and(|tail| tail != stub.tail_sha256())
+    {
+        findings.push(OTHER_STUB.to_owned());
+    }
+    verify_quick(mirror, name, record, findings)
 }
 
 /// What the record says against what the segment holds.

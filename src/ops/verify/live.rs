@@ -5,11 +5,11 @@ use rayon::prelude::*;
 use super::{VerifyOptions, VerifyReport};
 use crate::Result;
 use crate::archive::{ArchiveDir, Manifest};
-use crate::event::{EventHead, EventPath};
+use crate::event::{EventHead, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
-use crate::ops::Finding;
 use crate::ops::rotate::archived::{Archived, merge_join};
 use crate::ops::rotate::files::misfiled;
+use crate::ops::{Finding, is_future};
 use crate::progress::{Progress, Unit};
 use crate::segment::Sha256Hash;
 
@@ -20,6 +20,7 @@ pub(super) fn verify_live(
     live: &LiveTree,
     archived: Option<(&ArchiveDir, &Manifest)>,
     options: &VerifyOptions,
+    now: Timestamp,
     progress: &dyn Progress,
     report: &mut VerifyReport,
 ) -> Result<()> {
@@ -55,7 +56,8 @@ pub(super) fn verify_live(
                     let reason = match partition.read_into(&path.node, &path.name, buffer) {
                         Ok(FileState::Gone) => None,
                         Ok(FileState::Read(_)) => {
-                            judge(&path, buffer, twice.get(&number).map_or(&[], Vec::as_slice))
+                            let archived = twice.get(&number).map_or(&[][..], Vec::as_slice);
+                            judge(&path, buffer, archived)
                         }
                         Ok(FileState::NotRegular(kind)) => {
                             Some(format!("it is {kind}, not a file"))
@@ -74,10 +76,20 @@ pub(super) fn verify_live(
                 .collect();
             report.live_files += (to - from) as u64;
             report.findings.extend(findings);
+            // No damage: it will be as it should in its time.
+            for path in (from..to).map(|number| listing.path(number)) {
+                let (_, time) = path.sort_parts();
+                if is_future(time, now) {
+                    let reason =
+                        format!("its timestamp {time} is later than now: whose clock was wrong?");
+                    report.remarks.push(Finding::new(path.to_string(), reason));
+                }
+            }
         }
         progress.advance(1);
     }
     progress.end();
+    report.passed_over = live.passed_over();
     Ok(())
 }
 

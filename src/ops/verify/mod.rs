@@ -4,10 +4,13 @@
 //! segment it names against its record, its checksum file and its own index, then what
 //! lies in the archive without a record, then the live files.
 
+mod after;
 mod archived;
 mod live;
 
 use serde::Serialize;
+
+pub use after::AfterHead;
 
 use crate::archive::{ArchiveDir, Expired, Manifest};
 use crate::event::Date;
@@ -78,6 +81,10 @@ pub struct VerifyReport {
     /// Of how many of them a signature vouches, where signatures were checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_records: Option<u64>,
+    /// The records after the newest one that the given head or a signature vouches for, where
+    /// there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_head: Option<Vec<AfterHead>>,
     /// Segments that were looked at.
     pub segments: u64,
     /// Among them those that were read whole.
@@ -94,12 +101,16 @@ pub struct VerifyReport {
     pub expired_events: u64,
     /// Live files that were read.
     pub live_files: u64,
+    /// Files and directories of other programs that were passed over in the live tree.
+    pub passed_over: u64,
     /// Archived files that are no events, kept as they were: known, and not wrong.
     pub archived_invalid_files: u64,
     /// Each thing that is wrong.
     pub findings: Vec<Finding>,
     /// What is remarkable, but not wrong.
     pub remarks: Vec<Finding>,
+    /// Archived events whose timestamps are not of the day that they are filed under.
+    pub misfiled: Vec<Finding>,
     /// Whether the caller asked to stop before all was checked.
     pub stopped: bool,
 }
@@ -159,7 +170,7 @@ pub fn verify(
     if let (true, Some(live)) = (options.live, &live) {
         let manifest = archive.as_ref().map(Manifest::load).transpose().unwrap_or_default();
         let archived = archive.as_ref().zip(manifest.as_ref());
-        live::verify_live(live, archived, options, progress, &mut report)?;
+        live::verify_live(live, archived, options, context.now, progress, &mut report)?;
     }
     Ok(report)
 }
@@ -215,7 +226,11 @@ fn verify_archive(
     if let Some(witness) = &options.witness {
         witness.check(archive, &manifest, report)?;
     }
+    let given = options.head.and_then(|head| manifest.records_at(head));
+    let proven = given.max(report.signed_records);
+    report.after_head = proven.map(|proven| after::records_after(&manifest, proven));
     archived::verify_segments(archive, &manifest, context, options, progress, report);
+    archived::verify_mirrors(archive, options, progress, report)?;
     archived::verify_unrecorded(archive, &manifest, &files, &strangers, options, report);
     Ok(())
 }

@@ -102,6 +102,12 @@ impl ChainBuilder {
         Self { id: id.into(), ..Self::default() }
     }
 
+    /// The same, as things stand at `now`: what is dated later decides nothing.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { tracer: Tracer::at(now), ..self }
+    }
+
     /// Takes the next event, in time order.
     pub fn add(&mut self, event: &FoundEvent) {
         if let Ok(head) = event.head() {

@@ -1,0 +1,243 @@
+//! The spool: where an event waits whose place in the tree cannot be had.
+//!
+//! It is an event tree of the same shape, on another file system, and a note of the root that
+//! its events are for. What is taken in from it keeps its identity and its bytes, and leaves the
+//! spool only when it is durable in the tree. It is reached by handle, and not trusted: only
+//! regular files that are valid events of their place are taken.
+
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::event::{EventHead, EventPath};
+use crate::fs;
+use crate::live::{
+    BatchItem, FileStamp, FileState, LiveTree, PlaceOptions, Placed, place, place_batch,
+    sync_placed,
+};
+use crate::ops::{Context, Finding};
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// What is taken in together.
+const GROUP: usize = 256;
+
+/// The note of the root that a spool is for. Readers pass over it.
+const NOTE: &str = ".hlarchive-spool";
+
+/// What becomes of an event that cannot be placed in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnError {
+    /// Nothing: the error is the answer.
+    Fail,
+    /// It is handed back, to be told.
+    Warn,
+    /// It waits in this directory, until a later run takes it in.
+    Spool(PathBuf),
+}
+
+/// What taking in from a spool came to.
+#[derive(Debug, Clone, Default)]
+pub struct SpoolReport {
+    /// Events that are in the tree now.
+    pub taken: u64,
+    /// What stays in the spool, and why.
+    pub findings: Vec<Finding>,
+}
+
+/// Opens a spool that is there, if its user can vouch for it: it belongs to this user or to
+/// root, and nobody else can exchange what is in it.
+fn open(path: &Path) -> Result<Option<LiveTree>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(directory) => directory,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(Error::io(path, "open", errno)),
+    };
+    let stat = rustix::fs::fstat(&directory).map_err(|errno| Error::io(path, "look up", errno))?;
+    let is_ours = [0, rustix::process::geteuid().as_raw()].contains(&stat.st_uid);
+    let is_open = stat.st_mode & 0o022 != 0 && stat.st_mode & 0o1000 == 0;
+    if !is_ours || is_open {
+        let reason = if is_ours {
+            "others can write to it; take that away (chmod go-w), or set the sticky bit".to_owned()
+        } else {
+            format!(
+                "it belongs to {}; a spool belongs to who uses it",
+                super::super::user_name(stat.st_uid)
+            )
+        };
+        return Err(Error::NeedsConsent(format!(
+            "{}: not used as a spool: {reason}",
+            path.display()
+        )));
+    }
+    Ok(Some(LiveTree::at(path, directory)))
+}
+
+/// The root as a spool's note has it.
+fn root_of(store: &Store) -> Vec<u8> {
+    fs::settled(store.root()).as_os_str().as_bytes().to_vec()
+}
+
+/// Refuses a spool that is for another root; one that is for none yet becomes this root's when
+/// `begins`.
+fn check_note(spool: &LiveTree, store: &Store, begins: bool) -> Result<()> {
+    let path = spool.root().join(NOTE);
+    let wanted = root_of(store);
+    if begins {
+        match fs::create_new(spool.fd(), NOTE, 0o644) {
+            Ok(file) => std::fs::File::from(file)
+                .write_all(&wanted)
+                .map_err(|error| Error::io(&path, "write", error))?,
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(Error::io(&path, "create", errno)),
+        }
+    }
+    let mut found = Vec::new();
+    fs::open_regular(spool.fd(), NOTE)
+        .and_then(|file| file.take(1 << 16).read_to_end(&mut found))
+        .map_err(|error| Error::io(&path, "read", error))?;
+    if found != wanted {
+        return Err(Error::Refused(format!(
+            "{}: this spool is for the events of {}; give this root one of its own",
+            spool.root().display(),
+            crate::event::shown(&String::from_utf8_lossy(&found))
+        )));
+    }
+    Ok(())
+}
+
+/// Keeps an event in the spool; where.
+pub(super) fn keep(
+    spool: &Path,
+    store: &Store,
+    path: &EventPath,
+    bytes: &[u8],
+    context: &Context,
+) -> Result<PathBuf> {
+    if let Some(above) = fs::folder_of(spool) {
+        fs::create_dir_all(above).map_err(|error| Error::io(above, "create", error))?;
+    }
+    match rustix::fs::mkdir(spool, Mode::from_raw_mode(0o700)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(Error::io(spool, "create", errno)),
+    }
+    let tree = open(spool)?.ok_or_else(|| Error::io(spool, "open", Errno::NOENT))?;
+    check_note(&tree, store, true)?;
+    let options = PlaceOptions { token: context.next_token(), now: context.now, mtime: None };
+    match place(&tree, path, bytes, &options)? {
+        Placed::Created => Ok(spool.join(path.to_string())),
+        Placed::Exists => Err(Error::Refused(format!("{path}: the name is taken in the spool"))),
+    }
+}
+
+/// Counts what waits in a spool.
+pub fn spooled(spool: &Path) -> Result<u64> {
+    let Some(tree) = open(spool)? else { return Ok(0) };
+    let mut files = 0;
+    for date in tree.dates()?.0 {
+        files += tree.list(date)?.len() as u64;
+    }
+    Ok(files)
+}
+
+/// Takes in up to `most` events that wait in a spool for this tree.
+pub fn take_in(store: &Store, context: &Context, spool: &Path, most: usize) -> Result<SpoolReport> {
+    let mut report = SpoolReport::default();
+    let Some(from) = open(spool)? else { return Ok(report) };
+    let (dates, _) = from.dates()?;
+    let Some(live) = store.live()?.filter(|_| !dates.is_empty()) else { return Ok(report) };
+    check_note(&from, store, false)?;
+    // Who shares a spool takes in what is his own; root, or whom it belongs to, takes in all.
+    let us = rustix::process::geteuid().as_raw();
+    let owner = rustix::fs::fstat(from.fd()).map_err(|errno| Error::io(spool, "look up", errno))?;
+    let only_of = Some(us).filter(|us| *us != 0 && owner.st_uid != *us);
+    let mut left = most;
+    for date in dates {
+        let listing = from.list(date)?;
+        let end = listing.len().min(left);
+        left -= end;
+        for begin in (0..end).step_by(GROUP) {
+            let paths = (begin..(begin + GROUP).min(end)).map(|number| listing.path(number));
+            take_group(&live, &from, paths.collect(), only_of, context, &mut report);
+        }
+        // What is not empty stays, and so does what belongs to somebody else.
+        let _ = from.partition(date).remove_empty_dirs(context.now);
+    }
+    Ok(report)
+}
+
+fn take_group(
+    live: &LiveTree,
+    from: &LiveTree,
+    paths: Vec<EventPath>,
+    only_of: Option<u32>,
+    context: &Context,
+    report: &mut SpoolReport,
+) {
+    let mut waiting: Vec<(EventPath, Vec<u8>, FileStamp)> = Vec::new();
+    for path in paths {
+        let mut bytes = Vec::new();
+        let reason = match from.partition(path.date).read_into(&path.node, &path.name, &mut bytes) {
+            Ok(FileState::Gone) => continue,
+            Ok(FileState::Read(stamp)) if only_of.is_some_and(|us| us != stamp.owner) => continue,
+            Ok(FileState::Read(stamp)) => match judge(&path, &bytes) {
+                None => {
+                    waiting.push((path, bytes, stamp));
+                    continue;
+                }
+                Some(reason) => reason,
+            },
+            Ok(_) => "it is no file that an emitter wrote".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        report
+            .findings
+            .push(Finding::new(path.to_string(), format!("it stays in the spool: {reason}")));
+    }
+    let items: Vec<BatchItem<'_>> = waiting
+        .iter()
+        .map(|(path, bytes, _)| BatchItem { path, bytes, token: context.next_token() })
+        .collect();
+    let placed = place_batch(live, &items, context.now);
+    for ((path, bytes, stamp), placed) in waiting.iter().zip(placed) {
+        let settled = placed.and_then(|placed| match placed {
+            Placed::Created => Ok(()),
+            // An earlier run was stopped before it could remove the file here.
+            Placed::Exists => is_same(live, path, bytes, context),
+        });
+        let removed = settled.and_then(|()| {
+            from.partition(path.date).remove(&path.node, &path.name, &stamp.digest())
+        });
+        match removed {
+            Ok(_) => report.taken += 1,
+            Err(error) => report.findings.push(Finding::of(path.to_string(), &error)),
+        }
+    }
+}
+
+/// Makes sure that the tree has just these bytes under the name, and durably.
+fn is_same(live: &LiveTree, path: &EventPath, bytes: &[u8], context: &Context) -> Result<()> {
+    let mut there = Vec::new();
+    match live.partition(path.date).read_into(&path.node, &path.name, &mut there)? {
+        FileState::Read(_) if there == bytes => sync_placed(live, path, context.now),
+        _ => Err(Error::Refused(
+            "it stays in the spool: another event has its name in the tree".to_owned(),
+        )),
+    }
+}
+
+/// Why a file of the spool is not an event of its place.
+fn judge(path: &EventPath, bytes: &[u8]) -> Option<String> {
+    let head = match EventHead::parse(bytes) {
+        Ok(head) => head,
+        Err(error) => return Some(format!("not an event: {error}")),
+    };
+    let fits = head.timestamp.date() == path.date
+        && head.node == path.node.as_str()
+        && path.name.parts().is_some_and(|name| name.timestamp == head.timestamp);
+    (!fits).then(|| "its name and its content disagree".to_owned())
+}

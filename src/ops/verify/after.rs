@@ -1,0 +1,72 @@
+//! What the manifest tells of after the head that is vouched for.
+//!
+//! A head or a signature proves the records up to it. What came later may be honest, and
+//! nobody but the archive says so; a reader is told of each, and above all of those that
+//! take something away.
+
+use serde::Serialize;
+
+use crate::archive::{Hold, Manifest, Op, Record};
+use crate::event::Timestamp;
+
+/// A record after the last one that a head or a signature vouches for.
+#[derive(Debug, Clone, Serialize)]
+pub struct AfterHead {
+    /// Its number.
+    pub record: u64,
+    /// When it was written, as it says.
+    pub time: Timestamp,
+    /// What happened, in the manifest's word.
+    pub op: String,
+    /// The user and the host, as it says.
+    pub by: Option<String>,
+    /// The segment, the day or the hold concerned.
+    pub what: Option<String>,
+    /// Why, as it says.
+    pub reason: Option<String>,
+    /// Whether something is less than it was: a segment, its file here, a hold, a line.
+    pub takes_away: bool,
+}
+
+/// The records after so many.
+pub(super) fn records_after(manifest: &Manifest, proven: u64) -> Vec<AfterHead> {
+    let from = usize::try_from(proven).unwrap_or(usize::MAX);
+    let records = manifest.records().get(from..).unwrap_or_default();
+    records.iter().map(|record| after(manifest, record)).collect()
+}
+
+fn after(manifest: &Manifest, record: &Record) -> AfterHead {
+    // An op that a newer version writes may take anything away.
+    let only_adds = matches!(
+        record.op,
+        Op::Rotate | Op::Import | Op::Hold | Op::Restore | Op::Upload | Op::Conflict
+    );
+    AfterHead {
+        record: record.seq,
+        time: record.time,
+        op: record.op.as_str().to_owned(),
+        by: record.by.as_ref().map(|by| format!("{}@{}", by.user, by.host)),
+        what: what(manifest, record),
+        reason: record.reason.clone().or_else(|| record.note.clone()),
+        takes_away: !only_adds,
+    }
+}
+
+fn what(manifest: &Manifest, record: &Record) -> Option<String> {
+    match record.op {
+        Op::Hold => Some(format!("hold {} on {}", record.seq, Hold::of(record).scope)),
+        Op::Release => record.hold.map(|id| {
+            let held = manifest.records().iter().find(|held| held.seq == id);
+            match held.filter(|held| held.op == Op::Hold) {
+                Some(held) => format!("hold {id} on {}", Hold::of(held).scope),
+                None => format!("hold {id}"),
+            }
+        }),
+        _ => record
+            .segment
+            .as_ref()
+            .map(ToString::to_string)
+            .or_else(|| record.path.clone())
+            .or_else(|| record.date.map(|date| date.to_string())),
+    }
+}
