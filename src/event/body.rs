@@ -5,8 +5,9 @@
 //! with whatever others beside them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -181,11 +182,45 @@ impl Event {
 
     /// A member of the payload as text: strings without their quotes, all else as JSON.
     pub fn payload_text(&self, key: &str) -> Option<String> {
-        let object: BTreeMap<Cow<'_, str>, &RawValue> =
-            serde_json::from_str(self.payload.get()).ok()?;
-        let raw = object.get(key)?.get();
+        let mut found = None;
+        // Not a map of all of them: a payload may have millions.
+        each_member(self.payload.get(), |name, value| {
+            if name == key {
+                found = Some(value);
+            }
+        })
+        .ok()?;
+        let raw = found?.get();
         Some(serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned()))
     }
+}
+
+/// Calls `take` with each member of a JSON object in turn, also where a name stands twice.
+/// Nothing is kept of what was passed.
+pub(crate) fn each_member<'a>(
+    object: &'a str,
+    take: impl FnMut(&str, &'a RawValue),
+) -> Result<(), serde_json::Error> {
+    struct Members<F>(F);
+
+    impl<'de, F: FnMut(&str, &'de RawValue)> Visitor<'de> for Members<F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                (self.0)(&name, value);
+            }
+            Ok(())
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_str(object);
+    json.deserialize_map(Members(take))?;
+    json.end()
 }
 
 #[derive(Serialize)]

@@ -15,8 +15,8 @@ mod severity;
 mod timestamp;
 
 pub(crate) use as_text::serde_as_text;
-pub(crate) use body::compact_into;
 pub use body::{Event, EventHead, InvalidEvent, write_with_location};
+pub(crate) use body::{compact_into, each_member};
 pub use date::Date;
 pub use kind::{AUDIT_TYPES, EventType, KNOWN_TYPES, MAX_TYPE_LEN, closest_type};
 pub use litter::{Litter, NoPattern, Pattern, Place, SharedLitter};

@@ -15,8 +15,15 @@ use super::searched::Searched;
 use super::{Order, Query, Store, step};
 use crate::Result;
 use crate::archive::SegmentName;
-use crate::event::{Date, EventPath, Timestamp};
+use crate::event::{Date, EventPath, MAX_EVENT_BYTES, Timestamp};
 use crate::live::{FileState, Listing, LiveTree};
+
+/// A live file of at most so many bytes is read with its block; a larger one is only measured
+/// there, and read when the block is done.
+const MAX_SMALL: u64 = 8 << 10;
+
+/// Bytes of larger files that are read together; one that has more is read alone.
+const MAX_TOGETHER: u64 = 8 << 20;
 
 /// Frames of days to come that are fetched together from elsewhere, and their bytes.
 const WARM_FRAMES: usize = 64;
@@ -49,14 +56,31 @@ pub(super) struct LiveFiles {
     /// Those that may hold an answer, and how many of them were read.
     numbers: Vec<u32>,
     next: usize,
-    /// The matching files so far: place in time, number in the listing.
-    times: Vec<(i64, u32)>,
+    /// Files of the last block that are still to be read, since they are not small.
+    large: Vec<Measured>,
+    /// The matching files so far.
+    times: Vec<Known>,
+}
+
+/// A file by its number in the listing, and how many bytes it has.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    number: u32,
+    bytes: u32,
+}
+
+/// A matching file: its place in time, and its size when it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Known {
+    time: i64,
+    number: u32,
+    bytes: u32,
 }
 
 #[derive(Clone)]
 pub(super) struct KnownFiles {
     listing: Arc<Listing>,
-    times: Arc<Vec<(i64, u32)>>,
+    times: Arc<Vec<Known>>,
     from: usize,
     to: usize,
 }
@@ -189,9 +213,7 @@ impl Reading {
     pub(super) fn listed_bytes(&self) -> usize {
         let listings = self.listings.iter().filter_map(Weak::upgrade);
         listings
-            .map(|listing| {
-                listing.len() * (Listing::BYTES + size_of::<u32>() + size_of::<(i64, u32)>())
-            })
+            .map(|listing| listing.len() * (Listing::BYTES + size_of::<u32>() + size_of::<Known>()))
             .sum()
     }
 
@@ -211,7 +233,8 @@ impl Reading {
                 self.listings.push(Arc::downgrade(&listing));
                 for ((least, greatest), numbers) in groups(&listing, &self.query) {
                     let listing = Arc::clone(&listing);
-                    let files = LiveFiles { listing, numbers, next: 0, times: Vec::new() };
+                    let (large, times) = (Vec::new(), Vec::new());
+                    let files = LiveFiles { listing, numbers, next: 0, large, times };
                     opened.sources.push((least, greatest, Source::Live(files)));
                 }
             }
@@ -267,25 +290,33 @@ impl Reading {
         opened: &mut Opened,
         notices: &mut Notices,
     ) -> Result<Option<Source>> {
-        let end = (files.next + self.block_files).min(files.numbers.len());
-        let numbers = &files.numbers[files.next..end];
-        self.read_files(&files.listing, numbers, opened, notices, &mut files.times)?;
-        files.next = end;
-        if end < files.numbers.len() {
+        let listing = Arc::clone(&files.listing);
+        if files.large.is_empty() {
+            let end = (files.next + self.block_files).min(files.numbers.len());
+            let bytes = MAX_SMALL as u32;
+            let numbers = files.numbers[files.next..end].iter();
+            let wanted: Vec<Measured> =
+                numbers.map(|number| Measured { number: *number, bytes }).collect();
+            files.large = self.read_files(&listing, &wanted, opened, notices, &mut files.times)?;
+            files.next = end;
+        } else {
+            let sizes = files.large.iter().map(|file| file.bytes);
+            let rest = files.large.split_off(together(sizes));
+            let wanted = std::mem::replace(&mut files.large, rest);
+            let grown = self.read_files(&listing, &wanted, opened, notices, &mut files.times)?;
+            name_changed(&listing, &grown, notices);
+        }
+        if files.next < files.numbers.len() || !files.large.is_empty() {
             return Ok(Some(Source::Live(files)));
         }
         let mut times = files.times;
         match self.query.order {
             Order::Forward => times.sort_unstable(),
-            Order::Reverse => times.sort_unstable_by_key(|time| Reverse(*time)),
+            Order::Reverse => times.sort_unstable_by_key(|known| Reverse(*known)),
         }
         let to = times.len();
-        opened.again = Some(Source::Known(KnownFiles {
-            listing: files.listing,
-            times: Arc::new(times),
-            from: 0,
-            to,
-        }));
+        let times = Arc::new(times);
+        opened.again = Some(Source::Known(KnownFiles { listing, times, from: 0, to }));
         Ok(None)
     }
 
@@ -296,12 +327,18 @@ impl Reading {
         opened: &mut Opened,
         notices: &mut Notices,
     ) -> Result<()> {
-        let end = (files.from + self.block_files).min(files.to);
-        let numbers: Vec<u32> =
-            files.times[files.from..end].iter().map(|(_, number)| *number).collect();
-        self.read_files(&files.listing, &numbers, opened, notices, &mut Vec::new())?;
+        let block = &files.times[files.from..(files.from + self.block_files).min(files.to)];
+        let count = together(block.iter().map(|known| known.bytes)).min(block.len());
+        let block = &block[..count];
+        let end = files.from + block.len();
+        let wanted: Vec<Measured> = block
+            .iter()
+            .map(|Known { number, bytes, .. }| Measured { number: *number, bytes: *bytes })
+            .collect();
+        let grown = self.read_files(&files.listing, &wanted, opened, notices, &mut Vec::new())?;
+        name_changed(&files.listing, &grown, notices);
         if end < files.to {
-            let (first, last) = (files.times[end].0, files.times[files.to - 1].0);
+            let (first, last) = (files.times[end].time, files.times[files.to - 1].time);
             let rest = KnownFiles { from: end, ..files.clone() };
             opened.sources.push((first.min(last), first.max(last), Source::Known(rest)));
         }
@@ -309,27 +346,28 @@ impl Reading {
         Ok(())
     }
 
-    /// Reads live files, and then looks for segments that hold what went away meanwhile.
+    /// Reads live files side by side, and then looks for segments that hold what went away
+    /// meanwhile. What has more bytes than was said is not read: it comes back with its size.
     fn read_files(
         &mut self,
         listing: &Listing,
-        numbers: &[u32],
+        wanted: &[Measured],
         opened: &mut Opened,
         notices: &mut Notices,
-        times: &mut Vec<(i64, u32)>,
-    ) -> Result<()> {
-        let Some(live) = &self.live else { return Ok(()) };
+        times: &mut Vec<Known>,
+    ) -> Result<Vec<Measured>> {
+        let Some(live) = &self.live else { return Ok(Vec::new()) };
         step();
         let partition = live.partition(listing.date());
-        let outcomes: Vec<(u32, EventPath, Outcome)> = numbers
+        let outcomes: Vec<(u32, EventPath, Outcome)> = wanted
             .par_iter()
-            .map_init(Vec::new, |buffer, number| {
+            .map_init(Vec::new, |buffer, Measured { number, bytes }| {
                 let path = listing.path(*number as usize);
-                let outcome = match partition.read_into(&path.node, &path.name, buffer) {
+                let most = u64::from(*bytes).max(MAX_SMALL);
+                let read = partition.read_up_to(&path.node, &path.name, buffer, most);
+                let outcome = match read {
                     Ok(FileState::Read(_)) => match self.query.filter.judge(buffer) {
-                        Judged::Match(timestamp) => {
-                            Outcome::Match(buffer.as_slice().into(), timestamp)
-                        }
+                        Judged::Match(timestamp) => Outcome::Match(taken(buffer), timestamp),
                         Judged::Other => Outcome::Other,
                         Judged::Invalid(reason) => Outcome::Invalid(reason),
                     },
@@ -337,34 +375,38 @@ impl Reading {
                     Ok(FileState::NotRegular(kind)) => {
                         Outcome::Invalid(format!("it is {kind}, not a file"))
                     }
-                    Ok(FileState::TooLarge(size)) => {
-                        Outcome::Invalid(format!("it has {size} bytes, more than any event"))
-                    }
-                    Ok(FileState::Changed) => {
-                        Outcome::Unreadable("it changed while it was read".to_owned())
-                    }
+                    Ok(FileState::TooLarge(size)) => match u32::try_from(size) {
+                        Ok(bytes) if size <= MAX_EVENT_BYTES => Outcome::Large(bytes),
+                        _ => Outcome::Invalid(format!("it has {size} bytes, more than any event")),
+                    },
+                    Ok(FileState::Changed) => Outcome::Unreadable(CHANGED.to_owned()),
                     Err(error) => Outcome::Unreadable(error.reason_at(path.to_string())),
                 };
+                if buffer.capacity() as u64 > 2 * MAX_SMALL {
+                    *buffer = Vec::new();
+                }
                 (*number, path, outcome)
             })
             .collect();
         drop(partition);
         let day_by_day = self.query.day_by_day;
         let mut rows = Rows::new(listing.date(), None).day_by_day(day_by_day);
+        let mut large = Vec::new();
         for (number, path, outcome) in outcomes {
             match outcome {
-                Outcome::Match(bytes, timestamp) => {
+                Outcome::Match(text, timestamp) => {
                     let time = if day_by_day {
                         clamp(path.date, timestamp)
                     } else {
                         place_in_time(path.borrowed(), timestamp)
                     };
-                    times.push((time, number));
-                    rows.add(path.borrowed(), &bytes, timestamp);
+                    times.push(Known { time, number, bytes: text.len() as u32 });
+                    rows.add(path.borrowed(), &text, timestamp);
                     if is_misnamed(path.borrowed(), timestamp) {
                         notices.add(Notice::Misnamed { path, timestamp });
                     }
                 }
+                Outcome::Large(bytes) => large.push(Measured { number, bytes }),
                 Outcome::Invalid(reason) => {
                     notices.add(Notice::Invalid { path, segment: None, reason });
                 }
@@ -377,7 +419,37 @@ impl Reading {
         if self.query.scope.archived() {
             self.add_new_segments(listing.date(), opened, notices)?;
         }
-        Ok(())
+        Ok(large)
+    }
+}
+
+/// Why a file that is there could not be read.
+const CHANGED: &str = "it changed while it was read";
+
+/// Names files that were smaller when they were measured: nothing that emits does that.
+fn name_changed(listing: &Listing, grown: &[Measured], notices: &mut Notices) {
+    for file in grown {
+        let path = listing.path(file.number as usize);
+        notices.add(Notice::Unreadable { path, reason: CHANGED.to_owned() });
+    }
+}
+
+/// Returns how many of these sizes are read together: at least one.
+fn together(sizes: impl Iterator<Item = u32>) -> usize {
+    let mut bytes = 0_u64;
+    let fits = |size: &u32| {
+        bytes += u64::from(*size);
+        bytes <= MAX_TOGETHER
+    };
+    sizes.take_while(fits).count().max(1)
+}
+
+/// Takes what was read out of the buffer, which is kept where it is small.
+fn taken(buffer: &mut Vec<u8>) -> Box<[u8]> {
+    if buffer.len() as u64 > MAX_SMALL {
+        std::mem::take(buffer).into_boxed_slice()
+    } else {
+        buffer.as_slice().into()
     }
 }
 
@@ -468,6 +540,8 @@ fn groups(listing: &Listing, query: &Query) -> Vec<((i64, i64), Vec<u32>)> {
 enum Outcome {
     Match(Box<[u8]>, Timestamp),
     Other,
+    /// More bytes than were to be read now, though no more than an event may have.
+    Large(u32),
     Invalid(String),
     Unreadable(String),
     Gone,

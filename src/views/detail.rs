@@ -1,8 +1,6 @@
 //! The telling part of a payload, in one line.
 
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
+use crate::event::each_member;
 
 /// Members that tell most, the most telling first.
 const TELLING: [&str; 17] = [
@@ -31,20 +29,30 @@ const MOST: usize = 3;
 /// The longest that a detail becomes, in characters.
 const LONGEST: usize = 100;
 
-/// The most telling members of a payload as `key=value`, with texts that speak for
-/// themselves (errors, reasons, messages) bare. `None` for an empty payload.
-/// Control characters are escaped, long texts cut.
+/// The bytes of a value that are looked at: enough for the longest detail, however it is escaped.
+const MAX_LOOK: usize = 1 << 10;
+
+/// Returns the most telling members of a payload as `key=value`, with texts that speak for
+/// themselves (errors, reasons, messages) bare. `None` for an empty payload. What must not be
+/// shown is escaped, long texts are cut. Of however many members, no more are kept than shown.
 pub fn detail(payload: &str) -> Option<String> {
-    let object: BTreeMap<String, &RawValue> = serde_json::from_str(payload).ok()?;
-    let rank = |key: &str| TELLING.iter().position(|telling| *telling == key);
-    let mut members: Vec<(&String, &str)> = object
-        .iter()
-        .map(|(key, value)| (key, value.get()))
-        .filter(|(_, value)| !matches!(*value, "null" | "\"\"" | "{}" | "[]"))
-        .collect();
-    members.sort_by_key(|(key, _)| (rank(key).unwrap_or(TELLING.len()), *key));
-    let parts: Vec<String> =
-        members.iter().take(MOST).map(|(key, value)| part(key, value)).collect();
+    let mut members: Vec<(usize, String, &str)> = Vec::with_capacity(MOST + 1);
+    each_member(payload, |key, value| {
+        let rank = TELLING.iter().position(|telling| *telling == key).unwrap_or(TELLING.len());
+        let is_late = |(other, name, _): &(usize, String, &str)| (*other, &**name) < (rank, key);
+        if members.len() == MOST && members.iter().all(is_late) {
+            return;
+        }
+        // Where a name stands twice, the last one counts.
+        members.retain(|(_, name, _)| name != key);
+        if !matches!(value.get(), "null" | "\"\"" | "{}" | "[]") {
+            members.push((rank, key.to_owned(), value.get()));
+            members.sort();
+            members.truncate(MOST);
+        }
+    })
+    .ok()?;
+    let parts: Vec<String> = members.iter().map(|(_, key, value)| part(key, value)).collect();
     if parts.is_empty() {
         return None;
     }
@@ -56,13 +64,26 @@ pub fn detail(payload: &str) -> Option<String> {
 }
 
 fn part(key: &str, raw: &str) -> String {
-    let text = serde_json::from_str::<String>(raw);
+    let text = text(raw);
     let bare = matches!(key, "error" | "reason" | "message" | "msg" | "detail" | "cause");
     match text {
-        Ok(text) if bare => escaped(&text),
-        Ok(text) => format!("{}={}", escaped(key), escaped(&text)),
-        Err(_) => format!("{}={}", escaped(key), escaped(raw)),
+        Some(text) if bare => escaped(&text),
+        Some(text) => format!("{}={}", escaped(key), escaped(&text)),
+        None => format!("{}={}", escaped(key), escaped(raw)),
     }
+}
+
+/// The text that a JSON string is, or its beginning.
+fn text(raw: &str) -> Option<String> {
+    if raw.len() <= MAX_LOOK {
+        return serde_json::from_str(raw).ok();
+    }
+    let beginning = &raw[..raw.floor_char_boundary(MAX_LOOK)];
+    // The cut may be within an escape, of which the longest has twelve bytes.
+    (0..=12).find_map(|less| {
+        let end = beginning.floor_char_boundary(beginning.len() - less);
+        serde_json::from_str(&format!("{}\"", &beginning[..end])).ok()
+    })
 }
 
 fn escaped(text: &str) -> String {
@@ -95,5 +116,28 @@ mod tests {
             detail(&format!("{{\"error\":\"{}\"}}", "x".repeat(1000))).unwrap().chars().count(),
             100
         );
+    }
+
+    #[test]
+    fn of_a_million_members_and_of_a_long_text_the_telling_part_is_shown() {
+        let many: Vec<String> = (0..1_000_000).map(|n| format!("\"k{n}\":{n}")).collect();
+        let payload = format!("{{{},\"error\":\"it broke\"}}", many.join(","));
+        assert_eq!(detail(&payload).unwrap(), "it broke k0=0 k1=1");
+        // Wherever the cut falls: before, within and behind an escape of two units.
+        for before in MAX_LOOK - 20..=MAX_LOOK {
+            let text = format!("\"{}\\ud83d\\ude00{}\"", "\\u00e9".repeat(90), "x".repeat(before));
+            assert_eq!(
+                super::text(&text).unwrap().chars().take(90).filter(|c| *c == 'é').count(),
+                90
+            );
+            let text = format!("\"{}\\ud83d\\ude00{}\"", "x".repeat(before), "y".repeat(40));
+            assert!(super::text(&text).unwrap().starts_with(&"x".repeat(100)), "{before}");
+        }
+    }
+
+    #[test]
+    fn of_a_name_that_stands_twice_the_last_one_counts() {
+        assert_eq!(detail(r#"{"a":1,"b":2,"c":3,"d":4,"a":9}"#).unwrap(), "a=9 b=2 c=3");
+        assert_eq!(detail(r#"{"error":"x","error":null}"#), None);
     }
 }

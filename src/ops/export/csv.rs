@@ -44,17 +44,51 @@ fn escaped(value: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn record<'a>(out: &mut Vec<u8>, values: impl IntoIterator<Item = &'a [u8]>) {
-    let mut writer = csv::WriterBuilder::new()
-        .terminator(csv::Terminator::CRLF)
-        .buffer_capacity(1 << 10)
-        .from_writer(out);
-    // Writing into memory cannot fail; each record has as many values as the header.
-    let _ = writer.write_record(values).and_then(|()| Ok(writer.flush()?));
+    for (number, value) in values.into_iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        push(value, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a value, in quotes where it needs them. Each byte is looked at as often as there are
+/// kinds of bytes that need quotes, whatever the length: emitters decide about that.
+fn push(value: &[u8], out: &mut Vec<u8>) {
+    if memchr::memchr3(b',', b'\r', b'\n', value).is_none() && memchr::memchr(b'"', value).is_none()
+    {
+        out.extend_from_slice(value);
+        return;
+    }
+    out.reserve(value.len() + 2);
+    out.push(b'"');
+    let mut from = 0;
+    for quote in memchr::memchr_iter(b'"', value) {
+        out.extend_from_slice(&value[from..=quote]);
+        out.push(b'"');
+        from = quote + 1;
+    }
+    out.extend_from_slice(&value[from..]);
+    out.push(b'"');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pushed(values: &[&str]) -> String {
+        let mut out = Vec::new();
+        record(&mut out, values.iter().map(|value| value.as_bytes()));
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn a_value_has_quotes_where_it_needs_them_and_its_own_are_doubled() {
+        assert_eq!(pushed(&["a", "", "b c", "'", "é;\t"]), "a,,b c,',é;\t\r\n");
+        assert_eq!(pushed(&["a,b", "a\rb", "a\nb"]), "\"a,b\",\"a\rb\",\"a\nb\"\r\n");
+        assert_eq!(pushed(&["\"", "x\"\"y\"", "a"]), "\"\"\"\",\"x\"\"\"\"y\"\"\",a\r\n");
+    }
 
     #[test]
     fn what_begins_like_a_formula_gets_an_apostrophe_and_nothing_else_does() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::event::{EventHead, InvalidEvent, compact_into};
@@ -44,24 +44,11 @@ impl<'a> Fields<'a> {
 /// What an event says beside its columns: fields that nobody knows, a node that is not the
 /// one it was filed under, and a timestamp that is finer than microseconds.
 fn extra(event: &FoundEvent, head: &EventHead<'_>) -> Result<Option<Vec<u8>>, InvalidEvent> {
-    let all: AllFields<'_> =
-        serde_json::from_slice(&event.bytes).map_err(|error| InvalidEvent(error.to_string()))?;
     let mut out = Vec::new();
-    for (name, value) in all.0 {
-        let is_more = match name.as_str() {
-            "type" | "severity" | "source" | "service" | "correlation_id" | "payload" => false,
-            "node" => head.node != event.path.node.as_str(),
-            "timestamp" => is_finer(value.get()),
-            _ => true,
-        };
-        if is_more {
-            out.push(if out.is_empty() { b'{' } else { b',' });
-            // Writing a string into memory cannot fail.
-            let _ = serde_json::to_writer(&mut out, &name);
-            out.push(b':');
-            compact_into(value.get().as_bytes(), &mut out);
-        }
-    }
+    let node_differs = head.node != event.path.node.as_str();
+    let mut json = serde_json::Deserializer::from_slice(&event.bytes);
+    let read = json.deserialize_map(More { node_differs, out: &mut out });
+    read.map_err(|error| InvalidEvent(error.to_string()))?;
     if out.is_empty() {
         return Ok(None);
     }
@@ -76,28 +63,38 @@ fn is_finer(text: &str) -> bool {
     digits.skip(6).any(|digit| digit != b'0')
 }
 
-/// All fields of an object in their order, also those that stand twice.
-struct AllFields<'a>(Vec<(String, &'a RawValue)>);
+/// Goes through all fields of an object in their order, also those that stand twice, and keeps
+/// what the columns do not hold. Of the others nothing is kept: there may be millions.
+struct More<'a> {
+    node_differs: bool,
+    out: &'a mut Vec<u8>,
+}
 
-impl<'de> Deserialize<'de> for AllFields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = AllFields<'de>;
+impl<'de> Visitor<'de> for More<'_> {
+    type Value = ();
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::with_capacity(8);
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(AllFields(fields))
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { node_differs, out } = self;
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            let is_more = match name.as_str() {
+                "type" | "severity" | "source" | "service" | "correlation_id" | "payload" => false,
+                "node" => node_differs,
+                "timestamp" => is_finer(value.get()),
+                _ => true,
+            };
+            if is_more {
+                out.push(if out.is_empty() { b'{' } else { b',' });
+                // Writing a string into memory cannot fail.
+                let _ = serde_json::to_writer(&mut *out, &name);
+                out.push(b':');
+                compact_into(value.get().as_bytes(), out);
             }
         }
-        deserializer.deserialize_map(Fields)
+        Ok(())
     }
 }
 

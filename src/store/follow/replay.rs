@@ -63,8 +63,8 @@ impl Follower {
         let mut events = Vec::new();
         let mut bytes = 0;
         for (date, mut wanted) in wanted {
-            self.find_live(date, &mut wanted, &mut events, &mut bytes)?;
-            if !wanted.is_empty() {
+            self.find_live(date, &mut wanted, &mut events, &mut bytes, most_bytes)?;
+            if !wanted.is_empty() && bytes <= most_bytes {
                 self.find_archived(date, &mut wanted, &mut events, &mut bytes, most_bytes)?;
             }
             if bytes > most_bytes {
@@ -85,6 +85,7 @@ impl Follower {
         wanted: &mut Wanted,
         events: &mut Vec<(u64, FoundEvent)>,
         bytes: &mut usize,
+        most_bytes: usize,
     ) -> Result<()> {
         let Some(live) = self.store.live()? else { return Ok(()) };
         let listing = live.list(date)?;
@@ -107,6 +108,9 @@ impl Follower {
                     Judged::Invalid(_) => continue,
                 }
                 wanted.remove(&mark);
+            }
+            if *bytes > most_bytes {
+                break;
             }
         }
         Ok(())
