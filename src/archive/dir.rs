@@ -374,8 +374,12 @@ impl ArchiveDir {
 
     /// Removes the temporary files of runs that were stopped; gives their paths. The lock
     /// proves that no such run is alive.
-    pub fn remove_leftovers(&self, _lock: &ArchiveLock) -> Result<Vec<PathBuf>> {
+    pub fn remove_leftovers(&self, lock: &ArchiveLock) -> Result<Vec<PathBuf>> {
         let mut removed = Vec::new();
+        let next_lock = self.root.join(NEXT_LOCK);
+        if self.remove_next_lock(lock).map_err(|errno| Error::io(&next_lock, "remove", errno))? {
+            removed.push(next_lock);
+        }
         let mut ignored = Vec::new();
         let mut places = vec![(self.root.clone(), None)];
         for folder in self.folders(&mut ignored)? {

@@ -44,6 +44,13 @@ pub struct ArchiveLock {
     _old: Option<OwnedFd>,
 }
 
+impl Drop for ArchiveLock {
+    fn drop(&mut self) {
+        // Closing it is not enough while a child that another thread is just starting has it.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 impl ArchiveLock {
     /// The SHA-256 of the catalogue as the last run left it, if it said so.
     pub(super) fn catalogue(&self) -> Option<Sha256Hash> {
@@ -198,6 +205,27 @@ impl ArchiveDir {
                 if errno == Errno::EXIST { Ok(Next::Another) } else { Err(errno) }
             }
         }
+    }
+
+    /// Removes a lock that a run which was stopped could not give its name, unless another run
+    /// is at it; whether there was one.
+    pub(super) fn remove_next_lock(&self, lock: &ArchiveLock) -> Result<bool, Errno> {
+        let flags = OFlags::RDWR | OPEN;
+        let file = match rustix::fs::openat(self.fd(), NEXT_LOCK, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(false),
+            opened => opened?,
+        };
+        let stat = rustix::fs::fstat(&file)?;
+        // A file system that cannot rename without replacing gives the same file both names.
+        let is_ours = rustix::fs::fstat(&lock.file)
+            .is_ok_and(|ours| (ours.st_dev, ours.st_ino) == (stat.st_dev, stat.st_ino));
+        if !is_ours {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => return Ok(false),
+                flocked => flocked?,
+            }
+        }
+        fs::unlink(self.fd(), NEXT_LOCK)
     }
 
     /// Whether a name leads to a file that was opened.

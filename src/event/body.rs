@@ -276,6 +276,8 @@ pub fn write_with_location(
     out: &mut Vec<u8>,
 ) {
     let start = out.len();
+    // So much at once that a huge event is not moved again for the few bytes at its end.
+    out.reserve(event.len() + 1024);
     compact_into(event, out);
     while out.len() > start && out.last() != Some(&b'}') {
         out.pop();

@@ -200,7 +200,7 @@ impl<'a> BulkPlacer<'a> {
 }
 
 impl LiveTree {
-    /// Removes what earlier bulk placements left that were stopped.
+    /// Removes what earlier runs left that were stopped while they put files in place.
     pub fn remove_leftovers(&self) {
         remove_stale(self);
     }

@@ -8,11 +8,12 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 
-use rustix::fs::{FileType, Stat};
+use rustix::fs::Stat;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::LiveTree;
+use super::staging::Staging;
 use crate::event::Timestamp;
 use crate::fs;
 use crate::{Error, Result};
@@ -134,53 +135,24 @@ impl LiveTree {
         Ok(note)
     }
 
-    /// Writes the note: beside its place, synced, and then given its name. `found` is what
-    /// was there when somebody looked: where nothing was, nothing is replaced.
+    /// Writes the note, in a directory that nobody else can enter; it is synced, and then
+    /// moved to its place. `found` is what was there when somebody looked: where nothing
+    /// was, nothing is replaced. `token` must be fresh and random.
     pub fn write_note(&self, note: &TreeNote, found: &FoundNote, token: u64) -> Result<()> {
         let path = self.root().join(NOTE);
         let failed = |errno: Errno| Error::io(&path, "create", errno);
-        self.remove_stopped_notes();
-        let temp = fs::temp_name(token);
-        let mut file = File::from(fs::create_new(self.fd(), &temp, 0o444).map_err(failed)?);
-        let named = file
-            .write_all(&note.text())
-            .map_err(|error| Error::io(&path, "write", error))
-            // A failed sync is final, an interrupted one, too.
-            .and_then(|()| {
-                rustix::fs::fsync(&file).map_err(|errno| Error::io(&path, "sync", errno))
-            })
-            .and_then(|()| {
-                match found {
-                    FoundNote::Missing => fs::rename_new(self.fd(), &temp, self.fd(), NOTE),
-                    _ => rustix::fs::renameat(self.fd(), &temp, self.fd(), NOTE),
-                }
-                .map_err(failed)
-            });
-        if named.is_err() {
-            // What cannot be removed now is passed over by every reader.
-            let _ = fs::unlink(self.fd(), &temp);
+        let staging = Staging::begin(self, token)?;
+        let mut file = File::from(fs::create_new(staging.fd(), NOTE, 0o444).map_err(failed)?);
+        file.write_all(&note.text()).map_err(|error| Error::io(&path, "write", error))?;
+        // A failed sync is final, an interrupted one, too.
+        rustix::fs::fsync(&file).map_err(|errno| Error::io(&path, "sync", errno))?;
+        match found {
+            FoundNote::Missing => fs::rename_new(staging.fd(), NOTE, self.fd(), NOTE),
+            _ => rustix::fs::renameat(staging.fd(), NOTE, self.fd(), NOTE),
         }
-        named?;
+        .map_err(failed)?;
+        drop(staging);
         rustix::fs::fsync(self.fd()).map_err(|errno| Error::io(self.root(), "sync", errno))
-    }
-}
-
-impl LiveTree {
-    /// Removes notes that a run which was stopped did not get to name: files of ours with a
-    /// temporary name, right in the root. Nobody else puts files there, and who calls this holds
-    /// the archive's lock. Best effort: no reader looks at them.
-    fn remove_stopped_notes(&self) {
-        let mut names = Vec::new();
-        let _ = fs::read_dir(self.fd(), &mut |name, file_type| {
-            if let (Ok(text), FileType::RegularFile) = (name.to_str(), file_type)
-                && text.starts_with(fs::TEMP_PREFIX)
-            {
-                names.push(text.to_owned());
-            }
-        });
-        for name in names {
-            let _ = fs::unlink(self.fd(), &name);
-        }
     }
 }
 

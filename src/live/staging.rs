@@ -1,5 +1,5 @@
-//! Where very many files wait until they are put in place: a directory of the tree's root
-//! that nobody but its user can enter.
+//! Where files wait until they are put in place: a directory of the tree's root that nobody
+//! but its user can enter.
 //!
 //! The root may be writable by many, and whoever can write there can rename anything in it,
 //! also a day full of events to a name of ours. So a name proves nothing: what is removed

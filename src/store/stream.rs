@@ -47,6 +47,9 @@ impl Default for Amounts {
     }
 }
 
+/// Bytes of events that are handled together; one that has more is handled alone.
+const HANDED_BYTES: usize = 8 << 20;
+
 /// The answer to a [`Query`], one event after the other.
 pub struct EventStream {
     reading: Reading,
@@ -155,17 +158,25 @@ impl EventStream {
     }
 
     /// Handles the next events, at most `most`, in parts of at most [`PART`](Self::PART) and
-    /// the parts side by side; what `handle` makes of them comes in their order. Empty at the
-    /// end.
+    /// the parts side by side; what `handle` makes of them comes in their order. Huge events
+    /// come in fewer at a time. Empty at the end, and once `stops` says so, which is asked
+    /// before each piece that is read.
     pub fn next_parts<T: Send>(
         &mut self,
         most: usize,
+        stops: &dyn Fn() -> bool,
         handle: impl Fn(&mut dyn Iterator<Item = FoundEvent>) -> T + Sync,
     ) -> Result<Vec<T>> {
         if self.ready.len() == 0 && self.remaining > 0 {
-            self.fill()?;
+            self.fill(stops)?;
         }
-        let rows: Vec<Row> = self.ready.by_ref().take(most).collect();
+        let mut bytes = 0;
+        let fits = |row: &&Row| {
+            bytes += row.size();
+            bytes <= HANDED_BYTES
+        };
+        let count = self.ready.as_slice().iter().take(most).take_while(fits).count().max(1);
+        let rows: Vec<Row> = self.ready.by_ref().take(count).collect();
         let handle = |rows: &[Row]| handle(&mut rows.iter().map(Row::to_found));
         Ok(if rows.len() <= Self::PART {
             rows.chunks(Self::PART).map(handle).collect()
@@ -190,9 +201,14 @@ impl EventStream {
         self.sources.push(Reverse(Queued { bound, end, number: self.number, source }));
     }
 
-    /// Reads sources until some rows are final; leaves `ready` empty at the end of all.
-    fn fill(&mut self) -> Result<()> {
+    /// Reads sources until some rows are final; leaves `ready` empty at the end of all, which
+    /// is also where it stops.
+    fn fill(&mut self, stops: &dyn Fn() -> bool) -> Result<()> {
         while self.ready.len() == 0 {
+            if stops() {
+                self.remaining = 0;
+                return Ok(());
+            }
             let bound = self.sources.peek().map(|Reverse(queued)| queued.bound);
             let next = bound.filter(|bound| {
                 self.cutoff.as_ref().is_none_or(|cutoff| *bound <= self.signed(cutoff.time))
@@ -222,7 +238,7 @@ impl EventStream {
             let Some(Reverse(queued)) = self.sources.pop() else { return Ok(()) };
             match queued.source {
                 Source::Frame(..) if self.remaining == u64::MAX => self.read_frames(queued),
-                _ => self.read(queued)?,
+                _ => self.read(queued, stops)?,
             }
         }
         Ok(())
@@ -254,10 +270,13 @@ impl EventStream {
         }
     }
 
-    fn read(&mut self, queued: Queued) -> Result<()> {
+    fn read(&mut self, queued: Queued, stops: &dyn Fn() -> bool) -> Result<()> {
         let mut opened = Opened::default();
         let mut source = queued.source;
         while let Some(rest) = self.reading.read(source, &mut opened, &mut self.notices)? {
+            if stops() {
+                return Ok(());
+            }
             // A large source comes in parts, so that the buffer can be kept within bounds.
             self.take_rows(&mut opened.rows);
             if self.is_full() {
@@ -431,7 +450,7 @@ impl Iterator for EventStream {
             if self.remaining == 0 {
                 return None;
             }
-            if let Err(error) = self.fill() {
+            if let Err(error) = self.fill(&|| false) {
                 self.remaining = 0;
                 return Some(Err(error));
             }

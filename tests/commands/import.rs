@@ -269,3 +269,22 @@ fn how_many_events_are_older_than_the_policy_keeps_them_is_said() {
     let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(report["outlived"], 1, "{run:?}");
 }
+
+#[test]
+fn what_expired_here_is_passed_over_and_counted() {
+    let (lab, there) = (Lab::new(), elsewhere(2, 4));
+    policy(&lab, "version = 1\n[retain]\nkeep = \"30d\"\ngrace = \"0d\"\n");
+    let from = there.root().display().to_string();
+    lab.ok(["import", &from]);
+    lab.rotate();
+    lab.ok(["prune", "--yes-really", "--now", "2026-07-01T04:00:00Z"]);
+    let late = Event { time: "2026-05-10T20:00:00.000000Z", node: "new", ..EVENT }.write(&there);
+    let plan = assert_untouched(&lab, || lab.ok(["import", &from, "--dry-run"]));
+    assert!(plan.starts_with("25 events: 1 is new"), "{plan}");
+    let run = lab.run(["import", &from]);
+    assert!(run.stdout.contains(", 24 passed over as expired"), "{run:?}");
+    assert!(run.stderr.contains("--expired takes what expired here, too"), "{run:?}");
+    assert_eq!(tree(&lab.root()).into_keys().collect::<Vec<_>>(), [late]);
+    let back = lab.ok(["import", &from, "--expired"]);
+    assert!(back.starts_with("25 events: 24 are new"), "{back}");
+}

@@ -217,7 +217,7 @@ fn a_prune_beside_another_run_is_turned_away() {
     for words in [&["hold", "add", "2026-05-10", "--reason=x"][..], &["hold", "release", "1"]] {
         assert_untouched(&lab, || lab.fails(75, words));
     }
-    drop(lock);
+    flock(&lock, FlockOperation::Unlock).unwrap();
     lab.ok(["prune", "--now", LATER]);
 }
 

@@ -203,7 +203,7 @@ fn a_second_rotation_is_turned_away_at_once() {
     // Readers take no lock.
     assert_eq!(lab.list_all().len(), 6);
     lab.ok(["verify"]);
-    drop(lock);
+    flock(&lock, FlockOperation::Unlock).unwrap();
     lab.rotate();
     assert!(tree(&lab.root()).is_empty());
 }
@@ -309,7 +309,7 @@ fn pruning_does_not_follow_a_rotation_that_failed() {
     let lock = fs::File::open(lab.archive().join("lock")).unwrap();
     flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
     assert_untouched(&lab, || lab.fails(75, words));
-    drop(lock);
+    flock(&lock, FlockOperation::Unlock).unwrap();
     fs::rename(lab.root(), lab.path("away")).unwrap();
     assert_untouched(&lab, || lab.fails(66, words));
     fs::rename(lab.path("away"), lab.root()).unwrap();

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::{Lab, NOW, Tree, tree};
-use crate::support::{EVENT, Event, assert_untouched, json, picture};
+use crate::support::{EVENT, Event, assert_untouched, json, picture, policy};
 
 fn root(lab: &Lab) -> String {
     lab.root().display().to_string()
@@ -228,7 +228,53 @@ fn while_another_run_holds_the_archive_events_arrive_and_only_the_record_waits()
     assert_eq!(run.code, 0, "{run:?}");
     assert!(run.stderr.contains("the manifest was not told of this sync"), "{run:?}");
     assert_eq!(all(&here), all(&there));
-    drop(lock);
+    lock.unlock().unwrap();
     here.ok(["sync", &root(&there)]);
     assert!(here.ok(["sync", &root(&there)]).ends_with("1 of 1 segment known by content\n"));
+}
+
+/// A hub that keeps thirty days, and a node that keeps all: what the node makes of its segments
+/// brings nothing back.
+#[test]
+fn what_expired_here_stays_away_in_whatever_company_it_comes() {
+    let (hub, node) = (Lab::new(), Lab::new());
+    let rules = "version = 1\n[retain]\nkeep = \"30d\"\ngrace = \"0d\"\n[[retain.class]]\n\
+                 name = \"incidents\"\nmatch = { service = [\"vault\"] }\nkeep = \"9y\"\n";
+    policy(&hub, rules);
+    node.seed(2, 4);
+    node.rotate();
+    hub.ok(["sync", &root(&node)]);
+    hub.rotate();
+    hub.ok(["prune", "--yes-really", "--now", "2026-07-01T04:00:00Z"]);
+    assert!(hub.list_all().is_empty());
+    let time = "2026-05-10T20:00:00.000000Z";
+    let late = Event { time, node: "nas", ..EVENT };
+    // Of another node, and of another class, nothing expired.
+    let other_node = Event { time, node: "new", ..EVENT };
+    let other_class = Event { time, node: "nas", service: "vault", number: 1, ..EVENT };
+    let paths = [late, other_node, other_class].map(|event| event.write(&node));
+    let told = hub.ok(["sync", &root(&node)]);
+    assert_eq!(
+        told,
+        "2 events copied (334 B), 1 passed over as expired; 2 of 2 segments known by content; 1 of \
+         the new ones is older than the policy keeps them\n"
+    );
+    node.rotate();
+    let dry =
+        json(&assert_untouched(&hub, || hub.ok(["sync", &root(&node), "--dry-run", "-o", "json"])));
+    assert_eq!((&dry["copied"], &dry["expired"]), (&0.into(), &1.into()));
+    node.ok(["compact"]);
+    for _ in 0..2 {
+        hub.ok(["sync", &root(&node)]);
+        hub.rotate();
+    }
+    let there = hub.ok(["list", "--since=2026-05-01", "-opath"]);
+    assert_eq!(there, format!("{}\n{}\n", paths[2], paths[1]));
+    let segments = tree(&hub.archive()).into_keys().filter(|path| path.ends_with(".zst"));
+    assert_eq!(segments.count(), 2);
+    // Who wants it back says so.
+    let run = hub.run(["sync", &root(&node), "--expired"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stdout.starts_with("25 events copied"), "{run:?}");
+    assert_eq!(all(&hub).len(), all(&node).len());
 }

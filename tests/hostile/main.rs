@@ -15,6 +15,7 @@ mod emit_goes_on;
 mod expiry;
 mod layout;
 mod lock;
+mod memory;
 mod note;
 mod output;
 mod staging;

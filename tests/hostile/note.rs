@@ -2,7 +2,7 @@
 //! it neither hides the archive, nor stops the nightly run, nor lets it begin a second archive.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, chown};
 
 use crate::common::{NOTE, tree};
 use crate::support::{Machine, User};
@@ -177,4 +177,23 @@ fn the_note_of_another_tree_and_an_older_one_do_not_count() {
     assert_eq!(list(&machine), (0, 1));
     machine.ok(User::Archiver, ["rotate", "--now=2026-06-02T03:00:00Z"]);
     machine.ok(User::Archiver, ["verify"]);
+}
+
+/// Whoever writes the note clears away what a stopped run left, and nothing else: an emitter can
+/// give anybody's event such a name.
+#[test]
+fn an_event_with_a_temporary_name_survives_the_writing_of_the_note() {
+    let Some(machine) = machine() else { return };
+    let root = machine.lab.root();
+    let event = tree(&root).into_keys().find(|path| path.ends_with(".json")).unwrap();
+    let disguise = root.join(".hlarchive-tmp-0123456789abcdef");
+    // Done by root as the emitter may: the node's directory belongs to the group.
+    fs::rename(root.join(event), &disguise).unwrap();
+    chown(&disguise, Some(User::Archiver.id()), None).unwrap();
+    let bytes = fs::read(&disguise).unwrap();
+    fs::remove_file(root.join(NOTE)).unwrap();
+    let said = night(&machine, 1);
+    assert!(said.contains("0123456789abcdef: not of hlarchive"), "{said}");
+    assert!(root.join(NOTE).exists());
+    assert_eq!(fs::read(&disguise).unwrap(), bytes);
 }

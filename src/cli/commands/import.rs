@@ -23,8 +23,9 @@ Examples:
 A tar may be plain, or compressed by zstd or gzip; its first bytes tell, not its name. Tars in a \
 directory are read, too. A file whose path ends in YYYY-MM-DD/NODE/FILE.json is the event of that \
 identity; of any other its own timestamp and node and the UUID in its name say which it is. What \
-is here already, live or archived, is not taken twice, and nothing is overwritten. The next \
-rotate archives what was taken.
+is here already, live or archived, is not taken twice, and nothing is overwritten. Nor is an \
+event taken when events of its day, node and class have expired here, unless --expired says so. \
+The next rotate archives what was taken.
 
 Exit codes:
   1   an event of another content has the same name here, or a file
@@ -40,6 +41,9 @@ pub(in crate::cli) struct Args {
     /// Find out what would be taken, and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+    /// Take events, too, of days, nodes and classes that expired here
+    #[arg(long)]
+    expired: bool,
     #[command(flatten)]
     metrics: MetricsArgs,
 }
@@ -50,7 +54,8 @@ impl Args {
         if !self.dry_run {
             session.measure("import", Scope::Whole, self.metrics);
         }
-        let options = ImportOptions { sources: self.sources, dry_run: self.dry_run };
+        let options =
+            ImportOptions { sources: self.sources, dry_run: self.dry_run, expired: self.expired };
         let bar = Bar::new(session);
         let report = import(&session.store, &session.taking_in()?, &options, &bar)?;
         session.measured(|| of_import(&report));
@@ -71,6 +76,9 @@ fn print(session: &mut Session, report: &ImportReport, format: Format) -> Result
     }
     name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
+    if report.expired > 0 {
+        session.remark("--expired takes what expired here, too");
+    }
     if report.dry_run {
         session.remark("a dry run: nothing was written");
     }
@@ -98,6 +106,7 @@ fn sentence(report: &ImportReport) -> String {
     for (number, what) in [
         (report.already_live, "live already"),
         (report.already_archived, "archived already"),
+        (report.expired, "passed over as expired"),
         (report.conflicts, "in conflict with another of the same name"),
     ] {
         if number > 0 {

@@ -135,7 +135,8 @@ impl Args {
             }
         } else {
             // Making text of events takes longer than finding them.
-            while let parts = events.next_parts(BATCH, |events| render(events, format))?
+            let render = |events: &mut dyn Iterator<Item = FoundEvent>| render(events, format);
+            while let parts = events.next_parts(BATCH, &|| false, render)?
                 && !parts.is_empty()
             {
                 for (events, text) in parts {

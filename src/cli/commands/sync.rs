@@ -23,8 +23,9 @@ SRC and DST are event roots, each with its archive beside it (ROOT-archive); one
 on another machine, as host:path, where nothing but rsync and ssh is needed: any rsync to fetch \
 from, 3.5.0 or later to send to; here, 3.2.5 or later. \
 Without DST the root is this one (--root). Afterwards DST holds every event that SRC holds, live \
-or archived; what it lacked is live there, and its next rotate archives it. SRC is not changed, \
-and nothing is overwritten. Run it both ways, or round about, and all hold the same.
+or archived; what it lacked is live there, and its next rotate archives it. Where events of a \
+day, node and class have expired at DST, others of the same stay away, unless --expired says so. \
+SRC is not changed, and nothing is overwritten. Run it both ways, or round about, and all hold the same.
 
 Exit codes:
   1   two events have one name, or something is no event or damaged; each
@@ -49,6 +50,9 @@ pub(in crate::cli) struct Args {
     /// Compare bytes where names, sizes and times agree, too
     #[arg(short, long)]
     checksum: bool,
+    /// Take events, too, of days, nodes and classes that expired at DST
+    #[arg(long)]
+    expired: bool,
     #[arg(
         long,
         value_name = "COMMAND",
@@ -89,6 +93,7 @@ impl Args {
         let options = SyncOptions {
             dry_run: self.dry_run,
             checksum: self.checksum,
+            expired: self.expired,
             transport: Transport {
                 ssh: self.ssh,
                 connect_seconds: self.connect_timeout,
@@ -117,6 +122,9 @@ fn print(session: &mut Session, report: &SyncReport, format: Format) -> Result<E
         session.remark(&format!("hlarchive: {remark}"));
     }
     name_findings(session, &report.findings);
+    if report.expired > 0 {
+        session.remark("--expired takes what expired at the destination, too");
+    }
     if report.dry_run {
         session.remark("a dry run: nothing was written");
     }
@@ -140,6 +148,7 @@ fn sentence(report: &SyncReport) -> String {
     for (number, what) in [
         (report.already_live, "live already"),
         (report.already_archived, "archived already"),
+        (report.expired, "passed over as expired"),
         (report.conflicts, "in conflict with another of the same name"),
         (report.undecided, "more at most, in segments to be fetched"),
     ] {

@@ -253,8 +253,10 @@ struct Run<'a> {
 impl Run<'_> {
     fn all(&mut self, mut events: EventStream) -> Result<()> {
         let format = self.options.format;
+        let progress = self.progress;
+        let stops = || progress.stop_requested();
         while !self.stops() {
-            let batch = events.next_parts(BATCH, |events| Rows::of(events, format))?;
+            let batch = events.next_parts(BATCH, &stops, |events| Rows::of(events, format))?;
             if batch.is_empty() {
                 break;
             }
@@ -262,6 +264,7 @@ impl Run<'_> {
                 self.take(rows, &mut events)?;
             }
         }
+        self.stops();
         self.finish_before(None, &mut events)?;
         self.report.notices = std::mem::take(events.notices());
         self.report.invalid = self.report.notices.invalid();

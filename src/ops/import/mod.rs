@@ -30,6 +30,8 @@ pub struct ImportOptions {
     pub sources: Vec<PathBuf>,
     /// Only find out what would be done.
     pub dry_run: bool,
+    /// Take events, too, of what expired here.
+    pub expired: bool,
 }
 
 /// What an import did, or, of a plan, what it would do.
@@ -49,6 +51,9 @@ pub struct ImportReport {
     pub already_live: u64,
     /// Those that were archived here already, with the same bytes.
     pub already_archived: u64,
+    /// Those that were passed over: of their day, node and class, events expired here.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub expired: u64,
     /// Those whose name another event has here.
     pub conflicts: u64,
     /// Those of the new ones that are older than the policy keeps them.
@@ -84,7 +89,8 @@ pub fn import(
         let live = store.live()?;
         let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
         let archived = archive.as_ref().map(|archive| (archive, &manifest));
-        let mut intake = Intake::new(live.as_ref(), archived, context, true);
+        let mut intake =
+            Intake::new(live.as_ref(), archived, context, true).with_expired(options.expired);
         let run = run(&mut intake, store.litter().get(), options, progress)?;
         return Ok(run.report(intake, options));
     }
@@ -101,7 +107,8 @@ pub fn import(
         super::rotate::open_manifest(&archive, &lock, context, &|_| Ok(()), &mut recovered)?;
     let live = store.create_live()?;
     live.remove_leftovers();
-    let mut intake = Intake::new(Some(&live), Some((&archive, writer.manifest())), context, false);
+    let mut intake = Intake::new(Some(&live), Some((&archive, writer.manifest())), context, false)
+        .with_expired(options.expired);
     let run = run(&mut intake, store.litter().get(), options, progress);
     let Intake { stats, findings, .. } = intake;
     // Also of a run that failed half way: what is live by now came from there.
@@ -161,6 +168,7 @@ impl Run {
             imported_bytes: stats.new_bytes,
             already_live: stats.known_live,
             already_archived: stats.known_archived,
+            expired: stats.expired,
             conflicts: stats.conflicts,
             outlived: stats.outlived,
             bad: self.bad,

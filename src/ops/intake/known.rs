@@ -1,14 +1,15 @@
-//! Which events are archived here, and with which bytes.
+//! Which events are archived here, and with which bytes; and which were, and expired.
 //!
 //! A segment's index tells no names, so a day that an event of elsewhere is filed under is
 //! read once, and of each member a digest of its name, one of its bytes and its size stay.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Findings;
-use crate::archive::{ArchiveDir, Manifest, SegmentName};
-use crate::event::{Date, EventPath, PathRef};
+use super::{Arrival, Findings};
+use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
+use crate::event::{Date, EventHead, EventPath, PathRef};
 use crate::ops::Finding;
+use crate::policy::RetainRules;
 use crate::segment::{SegmentReader, Sha256Hash};
 use crate::{Error, Result};
 
@@ -39,11 +40,14 @@ pub(in crate::ops) struct ArchivedDays<'a> {
     days: BTreeMap<Date, Vec<Archived>>,
     /// Only these segments, where that is said; of others nothing is known.
     only: Option<BTreeSet<SegmentName>>,
+    /// The expired segments by day, each with the record that it came with, once they were
+    /// asked for.
+    expired: Option<BTreeMap<Date, Vec<(&'a SegmentName, &'a Record)>>>,
 }
 
 impl<'a> ArchivedDays<'a> {
     pub(super) fn new(archive: &'a ArchiveDir, manifest: &'a Manifest) -> Self {
-        Self { archive, manifest, days: BTreeMap::new(), only: None }
+        Self { archive, manifest, days: BTreeMap::new(), only: None, expired: None }
     }
 
     /// The same for an archive of which only some segments are here.
@@ -63,6 +67,20 @@ impl<'a> ArchivedDays<'a> {
         findings: &mut Findings,
     ) -> Result<Vec<Sha256Hash>> {
         Ok(self.found(path, findings)?.iter().map(|archived| archived.hash).collect())
+    }
+
+    /// Whether events of this one's day, node and class expired: then it did, too, whether it
+    /// was among them or comes late. The class is the one that these rules give it.
+    pub(in crate::ops) fn has_expired(&mut self, event: &Arrival, rules: &RetainRules) -> bool {
+        let expired = self.expired.get_or_insert_with(|| expired_days(self.manifest));
+        let Some(segments) = expired.get(&event.path.date) else { return false };
+        let Ok(head) = EventHead::parse(&event.bytes) else { return false };
+        let class = rules.class_of(&head).map(|class| class.name.as_str());
+        let node = event.path.node.as_str();
+        segments.iter().any(|(segment, record)| {
+            let holds_node = record.nodes.as_ref().is_none_or(|nodes| nodes.contains_key(node));
+            segment.class.as_deref() == class && holds_node
+        })
     }
 
     /// The sizes of the same.
@@ -118,4 +136,23 @@ impl<'a> ArchivedDays<'a> {
             Ok(())
         })
     }
+}
+
+/// The expired segments by day. The record of an expiry does not name the nodes; the one that
+/// the segment came with does.
+fn expired_days(manifest: &Manifest) -> BTreeMap<Date, Vec<(&SegmentName, &Record)>> {
+    let mut expired: BTreeMap<&SegmentName, &Record> = manifest
+        .expired()
+        .filter_map(|record| record.segment.as_ref().map(|segment| (segment, record)))
+        .collect();
+    for record in manifest.records().iter().filter(|record| record.nodes.is_some()) {
+        if let Some(entry) = record.segment.as_ref().and_then(|name| expired.get_mut(name)) {
+            *entry = record;
+        }
+    }
+    let mut days: BTreeMap<Date, Vec<(&SegmentName, &Record)>> = BTreeMap::new();
+    for (segment, record) in expired {
+        days.entry(segment.date).or_default().push((segment, record));
+    }
+    days
 }

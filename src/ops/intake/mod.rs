@@ -52,6 +52,8 @@ pub(in crate::ops) struct IntakeStats {
     pub(in crate::ops) known_live: u64,
     /// Those that were archived here already.
     pub(in crate::ops) known_archived: u64,
+    /// Those that were passed over, since what they belong to expired here.
+    pub(in crate::ops) expired: u64,
     /// Those whose name another event has here.
     pub(in crate::ops) conflicts: u64,
     /// New events by node.
@@ -68,6 +70,8 @@ pub(in crate::ops) struct Intake<'a> {
     live: Option<&'a LiveTree>,
     archived: Option<ArchivedDays<'a>>,
     context: &'a Context,
+    /// Whether to take what expired here, too.
+    with_expired: bool,
     /// In a plan nothing is written; then this remembers what would have been.
     planned: Option<HashMap<KeyedHash, Sha256Hash>>,
     batch: Vec<Arrival>,
@@ -88,12 +92,18 @@ impl<'a> Intake<'a> {
             live,
             archived: archive.map(|(archive, manifest)| ArchivedDays::new(archive, manifest)),
             context,
+            with_expired: false,
             planned: dry_run.then(HashMap::new),
             batch: Vec::new(),
             batch_bytes: 0,
             stats: IntakeStats::default(),
             findings: Findings::default(),
         }
+    }
+
+    /// The same, and whether it takes what expired here, too.
+    pub(in crate::ops) fn with_expired(self, with_expired: bool) -> Self {
+        Self { with_expired, ..self }
     }
 
     /// Takes an event in, now or with the next batch. Whoever calls this has made sure that
@@ -205,6 +215,7 @@ impl<'a> Intake<'a> {
                     "another event of this name is live here; that one was left as it is, and \
                      this one was not taken",
                 ),
+                None if self.is_over(&arrival) => self.stats.expired += 1,
                 None => {
                     if !archived.is_empty() {
                         self.conflict(
@@ -219,6 +230,13 @@ impl<'a> Intake<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an event that is not here is of those that expired here.
+    fn is_over(&mut self, arrival: &Arrival) -> bool {
+        let rules = &self.context.retain;
+        !self.with_expired
+            && self.archived.as_mut().is_some_and(|archived| archived.has_expired(arrival, rules))
     }
 
     fn conflict(&mut self, path: &EventPath, reason: &str) {

@@ -189,6 +189,7 @@ pub fn rotate(
     let mut bond = Bond::of(store, &live, &archive, writer.manifest(), context, is_meant)?;
     bond.tie(writer.manifest(), context);
     unfinished::remove_leftovers(&archive, &lock, &mut report.recovered)?;
+    live.remove_leftovers();
     let left = archive.unfinished(writer.manifest())?;
     let (recovered, findings) = (&mut report.recovered, &mut report.findings);
     unfinished::remove_gone(&archive, &writer, &left, recovered, findings);

@@ -20,8 +20,13 @@ use crate::{Error, Result};
 const SEGMENTS_TOGETHER: usize = 32;
 
 /// The contents that an archive ever had, or that an earlier sync read. A digest that was only
-/// claimed by another machine, as older versions recorded it, counts for nothing.
-pub(super) fn known_contents(manifest: &Manifest) -> HashSet<Sha256Hash> {
+/// claimed by another machine, as older versions recorded it, counts for nothing. Where expired
+/// events are wanted, too, only those that the archive has now.
+pub(super) fn known_contents(manifest: &Manifest, with_expired: bool) -> HashSet<Sha256Hash> {
+    if with_expired {
+        // What was here once need not be here now.
+        return manifest.segments().filter_map(|(_, record)| record.content).collect();
+    }
     let is_ours = |record: &&Record| record.segment.is_some() || record.computed == Some(true);
     manifest.records().iter().filter(is_ours).filter_map(|record| record.content).collect()
 }
@@ -33,6 +38,7 @@ pub(super) struct Target<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) context: &'a Context,
     pub(super) dry_run: bool,
+    pub(super) with_expired: bool,
     /// What the source is called.
     pub(super) from: String,
     /// What its archive is called.
@@ -42,7 +48,7 @@ pub(super) struct Target<'a> {
 impl<'a> Target<'a> {
     pub(super) fn intake(&self) -> Intake<'a> {
         let archived = self.archive.map(|archive| (archive, self.manifest));
-        Intake::new(self.live, archived, self.context, self.dry_run)
+        Intake::new(self.live, archived, self.context, self.dry_run).with_expired(self.with_expired)
     }
 }
 
@@ -69,6 +75,7 @@ pub(super) fn local(
         manifest: &manifest,
         context,
         dry_run: options.dry_run,
+        with_expired: options.expired,
         from: report.source.clone(),
         from_archive: source.archive_path().display().to_string(),
     };
@@ -80,7 +87,7 @@ pub(super) fn local(
     }
     let Some(from_archive) = &from_archive else { return Ok(()) };
     let from_manifest = Manifest::load(from_archive)?;
-    let wanted = wanted(&from_manifest, &known_contents(&manifest), report);
+    let wanted = wanted(&from_manifest, &known_contents(&manifest, options.expired), report);
     take_segments(from_archive, &wanted, &target, progress, report)
 }
 

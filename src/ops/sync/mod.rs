@@ -9,8 +9,9 @@
 //! The manifests tell which segments need not be read: those whose content digest the
 //! destination knows, from a segment of its own or from an `import` record of an earlier
 //! sync. What is recorded there was computed from the events that were read, never taken
-//! over from what another machine claims. A segment that expired at the destination is known in this way, too, and does not
-//! come back.
+//! over from what another machine claims. What expired at the destination does not come back: not
+//! the same segment, which is known in this way, too, nor in other company what is of the same
+//! day, node and class.
 
 mod merge;
 mod outlet;
@@ -40,6 +41,8 @@ pub struct SyncOptions {
     /// Over a network, compare the bytes of events that both ends have; else equal names,
     /// sizes and times are enough. On one machine bytes are always compared.
     pub checksum: bool,
+    /// Take events, too, of what expired at the destination.
+    pub expired: bool,
     /// How the other machine is reached.
     pub transport: Transport,
     /// A directory for temporary files, used when sending and in plans.
@@ -65,6 +68,10 @@ pub struct SyncReport {
     pub already_live: u64,
     /// Those that were archived at the destination already.
     pub already_archived: u64,
+    /// Those that were passed over: of their day, node and class, events expired at the
+    /// destination.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub expired: u64,
     /// Those whose name another event has at the destination.
     pub conflicts: u64,
     /// Those of the new ones that are older than the policy here keeps them.
@@ -108,6 +115,7 @@ impl SyncReport {
         self.copied_bytes += stats.new_bytes;
         self.already_live += stats.known_live;
         self.already_archived += stats.known_archived;
+        self.expired += stats.expired;
         self.conflicts += stats.conflicts;
         self.outlived += stats.outlived;
         self.findings.extend(findings.into_named());

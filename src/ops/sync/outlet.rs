@@ -48,6 +48,7 @@ pub(super) struct Outlet<'a> {
     context: &'a Context,
     dry_run: bool,
     checksum: bool,
+    with_expired: bool,
     batch: Vec<Arrival>,
     batch_bytes: usize,
     pub(super) report: SyncReport,
@@ -85,6 +86,7 @@ impl<'a> Outlet<'a> {
             context,
             dry_run: options.dry_run,
             checksum: options.checksum,
+            with_expired: options.expired,
             batch: Vec::new(),
             batch_bytes: 0,
             report: SyncReport::default(),
@@ -224,7 +226,7 @@ impl<'a> Outlet<'a> {
     fn sort_out(&mut self, events: Vec<Arrival>) -> Result<Vec<Arrival>> {
         let mut new = Vec::new();
         let mut came: HashMap<EventPath, Sha256Hash> = HashMap::new();
-        let Self { archive, fetched, findings, report, .. } = self;
+        let Self { archive, fetched, findings, report, context, with_expired, .. } = self;
         let mut archived = archive
             .as_ref()
             .map(|(archive, manifest)| ArchivedDays::of(archive, manifest, fetched.clone()));
@@ -240,6 +242,12 @@ impl<'a> Outlet<'a> {
             };
             if hashes.contains(&hash) {
                 report.already_archived += 1;
+                continue;
+            }
+            if !*with_expired
+                && archived.as_mut().is_some_and(|it| it.has_expired(&event, &context.retain))
+            {
+                report.expired += 1;
                 continue;
             }
             if came.contains_key(&event.path) {
@@ -400,6 +408,7 @@ impl SyncReport {
         self.copied_bytes += report.copied_bytes;
         self.already_live += report.already_live;
         self.already_archived += report.already_archived;
+        self.expired += report.expired;
         self.conflicts += report.conflicts;
         self.segments_fetched += report.segments_fetched;
         self.findings.extend(findings.into_named());

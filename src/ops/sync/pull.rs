@@ -95,7 +95,8 @@ pub(super) fn pull(
         report.undecided += choice.suspects.len() as u64;
         let from = fetch_manifest(&rsync, source, &staging, there)?;
         let Some((_, from)) = from else { return Ok(()) };
-        for (_, record) in wanted(&from, &known_contents(&manifest), report) {
+        let known = known_contents(&manifest, options.expired);
+        for (_, record) in wanted(&from, &known, report) {
             report.segments_read += 1;
             report.undecided = report.undecided.saturating_add(record.events.unwrap_or(0));
         }
@@ -112,7 +113,8 @@ pub(super) fn pull(
     let fetched = (|| {
         fetch_live(&rsync, &staging, &choice, &target, progress, report)?;
         if let Some((from, from_manifest)) = fetch_manifest(&rsync, source, &staging, there)? {
-            let wanted = wanted(&from_manifest, &known_contents(&manifest), report);
+            let known = known_contents(&manifest, options.expired);
+            let wanted = wanted(&from_manifest, &known, report);
             fetch_segments(&rsync, &from, &wanted, &target, progress, report)?;
         }
         Ok(())
@@ -143,6 +145,7 @@ fn target<'a>(
         manifest,
         context,
         dry_run: options.dry_run,
+        with_expired: options.expired,
         from: report.source.clone(),
         from_archive: format!("{}:{}", source.host, source.archive),
     }

@@ -43,7 +43,8 @@ pub(super) fn push(
     }
     let staging = Staging::fresh(&options.scratch, context.next_token())?;
     let there = fetch_manifest(&rsync, destination, &staging, true)?;
-    let known = there.as_ref().map(|(_, manifest)| known_contents(manifest)).unwrap_or_default();
+    let known = there.as_ref().map(|(_, manifest)| known_contents(manifest, options.expired));
+    let known = known.unwrap_or_default();
     let name = report.source.clone();
     let mut outlet = Outlet::new(&rsync, listed, there, &staging, context, options);
     if let Some(archive) = &archive {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::trace::{End, Job};
+use crate::truth::NOTE;
 
 /// The time that rotations take for now: well after every event of the scenarios.
 pub(crate) const NOW: &str = "2026-06-01T03:00:00Z";
@@ -56,6 +57,17 @@ impl Lab {
     /// The directory that scenarios use for a bucket.
     pub(crate) fn bucket(&self) -> PathBuf {
         self.state().join("bucket")
+    }
+
+    /// What lies in the event tree beside the note of its archive: its days.
+    pub(crate) fn live_names(&self) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.events()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let names: Vec<String> = names.collect::<io::Result<_>>()?;
+        Ok(names.into_iter().filter(|name| name != NOTE).collect())
     }
 
     /// Empties the state.

@@ -14,7 +14,7 @@ use crate::lab::{Lab, Verdict};
 const TEMPORARY: &str = ".hlarchive-tmp-";
 
 /// The note by which a tree remembers its archive.
-const NOTE: &str = ".hlarchive-archive";
+pub(crate) const NOTE: &str = ".hlarchive-archive";
 
 /// A state of the disk.
 #[derive(Debug, Default)]

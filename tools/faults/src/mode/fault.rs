@@ -188,7 +188,7 @@ fn fitting(errno: Errno, code: i32, findings: Option<i32>, stderr: &str) -> Verd
 /// Runs the command with ever more file descriptors, until it has had enough of them.
 fn few_descriptors(stage: &Stage<'_>, outcomes: &mut Outcomes) -> Verdict {
     const ENOUGH: u32 = 80;
-    let lab = stage.lab(0)?;
+    let lab = stage.lab()?;
     let works = |limit: &u32| {
         lab.run_limited(&["--version".to_owned()], b"", Some(*limit))
             .is_ok_and(|outcome| outcome.code == Some(0))

@@ -37,7 +37,7 @@ impl Director for At {
 
 pub(crate) fn run(stage: &Stage<'_>, settings: &Settings) -> Verdict<Outcomes> {
     let calls = stage.baseline(false)?;
-    let archive = stage.lab(0)?.archive();
+    let archive = stage.lab()?.archive();
     let mut points = Vec::new();
     for call in &calls {
         let Change::Write { data, .. } = &call.change else { continue };

@@ -9,11 +9,13 @@ pub(crate) mod realcut;
 pub(crate) mod selftest;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 
 use crate::disk::Deaf;
 use crate::lab::{Lab, Outcome, Verdict, copy_tree};
@@ -69,7 +71,7 @@ pub(crate) struct Stage<'a> {
 impl<'a> Stage<'a> {
     pub(crate) fn new(scenario: &'a dyn Scenario, settings: &'a Settings) -> Verdict<Self> {
         let stage = Self { scenario, settings, snapshot: settings.home.join("snapshot") };
-        let lab = stage.lab(0)?;
+        let lab = stage.lab()?;
         prepare(scenario, &lab)?;
         let copied = fs::remove_dir_all(&stage.snapshot)
             .or_else(|error| match error.kind() {
@@ -83,30 +85,27 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    /// For a state that others put in place.
-    pub(crate) fn unprepared(scenario: &'a dyn Scenario, settings: &'a Settings) -> Verdict<Self> {
-        let stage = Self { scenario, settings, snapshot: PathBuf::new() };
-        stage.share_policy()?;
-        Ok(stage)
+    /// For a state that others put in place, who then [`share_policy`](Self::share_policy).
+    pub(crate) fn unprepared(scenario: &'a dyn Scenario, settings: &'a Settings) -> Self {
+        Self { scenario, settings, snapshot: PathBuf::new() }
     }
 
-    /// Gives all workers the policy of the first. What it says of the first's place, it says
-    /// of theirs.
+    /// Gives all workers the policy of the first.
     fn share_policy(&self) -> Verdict {
-        let first = self.lab(0)?.home().display().to_string();
-        let policy = fs::read_to_string(format!("{first}/policy.toml"));
-        let policy = policy.map_err(|error| error.to_string())?;
+        let policy = self.lab()?.home().join("policy.toml");
         for worker in 1..WORKERS {
-            let home = self.lab(worker)?.home().display().to_string();
-            fs::write(format!("{home}/policy.toml"), policy.replace(&first, &home))
+            let home = worker_home(&self.settings.home, worker);
+            fs::create_dir_all(home.join("state"))
+                .and_then(|()| fs::copy(&policy, home.join("policy.toml")))
                 .map_err(|error| error.to_string())?;
         }
         Ok(())
     }
 
-    /// A worker's own place.
-    pub(crate) fn lab(&self, worker: usize) -> Verdict<Lab> {
-        let home = self.settings.home.join(format!("worker-{worker}"));
+    /// The place where everything happens. Each worker has its own behind this path, since a
+    /// tree and its archive know where they are.
+    pub(crate) fn lab(&self) -> Verdict<Lab> {
+        let home = self.settings.home.join("lab");
         Lab::new(home, self.settings.program.clone()).map_err(|error| error.to_string())
     }
 
@@ -138,7 +137,7 @@ impl<'a> Stage<'a> {
 
     /// What the command does when nothing goes wrong: its calls. All must be well then.
     pub(crate) fn baseline(&self, looks: bool) -> Verdict<Vec<Call>> {
-        let lab = self.lab(0)?;
+        let lab = self.lab()?;
         self.reset(&lab)?;
         self.scenario
             .promise(&lab, &Outcome::default())
@@ -223,13 +222,17 @@ pub(crate) fn try_all<P: Sync>(
         for worker in 0..WORKERS {
             let (next, fail) = (&next, &fail);
             scope.spawn(move || {
-                let lab = match stage.lab(worker) {
+                let lab = match stage.lab() {
                     Ok(lab) => lab,
                     Err(reason) => {
                         let point = format!("worker {worker}");
                         return fail(0, Failure { point, reason, arguments: String::new() });
                     }
                 };
+                // Who may not mount leaves all the work to the first.
+                if worker > 0 && move_in(&stage.settings.home, worker, lab.home()).is_err() {
+                    return;
+                }
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(point) = points.get(number) else { return };
@@ -244,4 +247,17 @@ pub(crate) fn try_all<P: Sync>(
     failures.sort_by_key(|(number, _)| *number);
     let failures = failures.into_iter().map(|(_, failure)| failure).collect();
     Outcomes { points: points.len(), failures, note: String::new() }
+}
+
+fn worker_home(home: &Path, worker: usize) -> PathBuf {
+    home.join(format!("worker-{worker}"))
+}
+
+/// Puts a worker's own place before this thread, and the programs that it starts, under the
+/// path that all share.
+fn move_in(home: &Path, worker: usize, lab: &Path) -> nix::Result<()> {
+    let none = None::<&str>;
+    unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)?;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+    mount(Some(&worker_home(home, worker)), lab, none, MsFlags::MS_BIND, none)
 }

@@ -40,7 +40,7 @@ impl Director for Recorder<'_> {
 
 pub(crate) fn run(stage: &Stage<'_>, settings: &Settings) -> Verdict<Outcomes> {
     let calls = stage.baseline(false)?.len();
-    let lab = stage.lab(0)?;
+    let lab = stage.lab()?;
     let mut seen = HashSet::new();
     let mut points = Vec::new();
     let mut add = |disk: Disk, from: usize, killed: Option<usize>| -> Verdict {

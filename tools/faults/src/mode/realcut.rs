@@ -72,14 +72,14 @@ fn on(
     let home = settings.home.join(format!("{}-on-{name}", scenario.name()));
     let settings = Settings { home, ..settings.clone() };
     let base = settings.home.join("base.img");
-    let lab = Lab::new(settings.home.join("worker-0"), settings.program.clone())
-        .map_err(|error| error.to_string())?;
+    let stage = Stage::unprepared(scenario, &settings);
+    let lab = stage.lab()?;
     make(name, size, &base)?;
     let mounted = Mounted::new(&base, &lab.state(), name)?;
     let prepared = prepare(scenario, &lab);
     mounted.end()?;
     prepared?;
-    let stage = Stage::unprepared(scenario, &settings)?;
+    stage.share_policy()?;
     // One more than there are calls: cut after the command has ended by itself.
     let points: Vec<usize> = settings.choose(calls + 1).into_iter().map(|at| at + 1).collect();
     let mut outcomes = try_all(&stage, &points, &|lab, point| {

@@ -9,7 +9,7 @@ use super::{Scenario, live};
 use crate::check;
 use crate::events::{History, history};
 use crate::lab::{Lab, NOW, Outcome, Verdict};
-use crate::truth::{Truth, files, hex};
+use crate::truth::{NOTE, Truth, files, hex};
 
 pub(super) fn all() -> Vec<Box<dyn Scenario>> {
     let kinds = [Kind::Push, Kind::Evict, Kind::Pull, Kind::Rebuild];
@@ -97,7 +97,9 @@ impl Scenario for Remote {
             Kind::Pull => {
                 policy(lab, "pi4", "")?;
                 lab.must(&[0], &["rotate", "--now", NOW])?;
-                fs::remove_dir_all(lab.archive()).map_err(|error| error.to_string())?;
+                fs::remove_dir_all(lab.archive())
+                    .and_then(|()| fs::remove_file(lab.events().join(NOTE)))
+                    .map_err(|error| error.to_string())?;
                 live(lab, &events())?;
                 policy(lab, "nas", "")?;
                 lab.must(&[0], &["rotate", "--now", NOW]).map(drop)

@@ -200,10 +200,8 @@ impl Scenario for Rotate {
     fn end(&self, lab: &Lab) -> Verdict {
         let truth = Truth::read(lab)?;
         check::moved(&truth, &together([self.before(), latecomer(10)]))?;
-        if let Ok(mut days) = std::fs::read_dir(lab.events())
-            && days.next().is_some()
-        {
-            return Err("rotation left an empty directory".to_owned());
+        if let Some(left) = lab.live_names().map_err(|error| error.to_string())?.first() {
+            return Err(format!("rotation left an empty directory: {left}"));
         }
         check::verified(lab)?;
         check::tidy(&truth)

@@ -7,7 +7,7 @@ use super::{Lacks, Scenario, live, together};
 use crate::check;
 use crate::events::history;
 use crate::lab::{Lab, NOW, Outcome, Verdict};
-use crate::truth::{Truth, files};
+use crate::truth::{NOTE, Truth, files};
 
 pub(super) fn all() -> Vec<Box<dyn Scenario>> {
     vec![Box::new(Sync { lacks: Lacks::Nothing }), Box::new(Sync { lacks: Lacks::NoReplace })]
@@ -25,8 +25,9 @@ fn other(lab: &Lab) -> String {
 /// The source as files.
 fn source(lab: &Lab) -> Verdict<BTreeMap<String, Vec<u8>>> {
     let mut there = files(&lab.state().join("other"))?;
-    // Its lock file belongs to whoever rotated it.
+    // Its lock file belongs to whoever rotated it, and so does the note of its archive.
     there.remove("events-archive/lock");
+    there.remove(&format!("events/{NOTE}"));
     Ok(there)
 }
 
