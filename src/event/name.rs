@@ -36,6 +36,31 @@ impl<'a> EventName<'a> {
         Some(Self { timestamp: timestamp.parse().ok()?, event_type, id: Uuid::try_parse(id).ok()? })
     }
 
+    /// The stem `TIMESTAMP_TYPE_UUID` that a name begins with: all of an event's own name but
+    /// `.json`; of a stray copy's, such as `TIMESTAMP_TYPE_UUID (1).json` or
+    /// `TIMESTAMP_TYPE_UUID.sync-conflict-20260516-101112-ABCDEFG.json`, what the name of the
+    /// event was that it was copied from. `None` when the name has neither form.
+    pub fn stem(name: &'a str) -> Option<&'a str> {
+        let stem = name.strip_suffix(".json")?;
+        if let Some((_, id)) = stem.rsplit_once('_')
+            && matches!(id.len(), 32 | 36)
+            && Uuid::try_parse(id).is_ok()
+        {
+            return Some(stem);
+        }
+        stem.match_indices('_').rev().find_map(|(at, _)| {
+            let id = at + 1;
+            [36, 32].into_iter().find_map(|length| {
+                let (own, added) = stem.split_at_checked(id + length)?;
+                let is_added = added.starts_with(|c: char| !c.is_ascii_alphanumeric());
+                let is_stem = is_added
+                    && Uuid::try_parse(&own[id..]).is_ok()
+                    && EventName::parse(&[own, ".json"].concat()).is_some();
+                is_stem.then_some(own)
+            })
+        })
+    }
+
     /// The name that `emit` gives: `20260516T101112.123456Z_deployment_started_<uuid>.json`.
     pub fn format(timestamp: Timestamp, event_type: &EventType, id: Uuid) -> FileName {
         let (time, mut buffer) = (timestamp.to_name(), Uuid::encode_buffer());
@@ -66,6 +91,12 @@ impl FileName {
         } else {
             Err(Malformed::new(format!("\"{}\" cannot be the name of an event file", shown(text))))
         }
+    }
+
+    /// The name of the event that a stray copy was copied from; `None` of any other name.
+    pub fn original(&self) -> Option<Self> {
+        let stem = EventName::stem(&self.0)?;
+        (stem.len() + ".json".len() < self.0.len()).then(|| Self([stem, ".json"].concat()))
     }
 
     /// The event's id as it stands in the name; empty when the name has no such form.
@@ -108,6 +139,12 @@ impl EventPath {
     pub fn sort_parts(&self) -> (&str, Timestamp) {
         let MemberOrder { event_type, timestamp, .. } = self.borrowed().member_order();
         (event_type, timestamp)
+    }
+
+    /// The identity of the event that a stray copy was copied from; `None` of any other name.
+    pub fn original(&self) -> Option<Self> {
+        let name = self.name.original()?;
+        Some(Self { date: self.date, node: self.node.clone(), name })
     }
 
     /// The same path, its names borrowed.
@@ -292,6 +329,35 @@ mod tests {
             "20260516T101112Z_a_not-a-uuid.json".to_owned(),
         ] {
             assert!(EventName::parse(&bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_stray_copys_name_leads_to_the_event_it_was_copied_from() {
+        let own = format!("20260516T101112.123456Z_a_b_{ID}");
+        let name = |text: &str| text.parse::<FileName>().unwrap();
+        for added in [
+            ".sync-conflict-20261101-101112-ABCDEFG",
+            " (1)",
+            " - Copy",
+            " (conflicted copy 2026-11-01)",
+            "_conflict-20261101",
+            "-1",
+            "~",
+        ] {
+            let copy = name(&format!("{own}{added}.json"));
+            assert_eq!(copy.original(), Some(name(&format!("{own}.json"))), "{copy}");
+            assert_eq!(EventName::stem(copy.as_str()), Some(own.as_str()));
+        }
+        let simple = format!("2026-05-16T10:11:12Z_x_{}", ID.replace('-', ""));
+        assert_eq!(EventName::stem(&format!("{simple} 2.json")), Some(simple.as_str()));
+        for other in [
+            format!("{own}.json"),
+            format!("{own}0.json"),
+            format!("{ID} (1).json"),
+            "a (1).json".into(),
+        ] {
+            assert_eq!(name(&other).original(), None, "{other}");
         }
     }
 

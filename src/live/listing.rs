@@ -20,6 +20,9 @@ const AS_TEXT: u32 = 1 << 31;
 /// others each: a day may hold any number of them.
 const MAX_ODDITIES: usize = 1000;
 
+/// Stray copies that are told from events; what a day has beyond counts as events.
+const MAX_COPIES: usize = 16384;
+
 /// What a name takes that is kept as text, beside its own bytes.
 const TEXT_BYTES: u64 = (size_of::<FileName>() + size_of::<Entry>() + 16) as u64;
 
@@ -99,13 +102,25 @@ impl Listing {
         EventPath { date: self.date, node: self.node(number).clone(), name: self.name(number) }
     }
 
-    /// Returns the instant that a file's name claims; none where it has another form.
+    /// Returns the instant that a file's name claims, a stray copy's as that of the event it was
+    /// copied from; none where it has another form.
     pub fn instant(&self, number: usize) -> Option<Timestamp> {
         let entry = &self.entries[number];
         if entry.kind & AS_TEXT == 0 {
             return Some(Timestamp::from_micros(entry.time));
         }
-        self.texts[text_number(entry)].parts().map(|parts| parts.timestamp)
+        let name = &self.texts[text_number(entry)];
+        let timestamp = |name: &FileName| name.parts().map(|parts| parts.timestamp);
+        timestamp(name).or_else(|| timestamp(&name.original()?))
+    }
+
+    /// The files that by their names are stray copies, each with the identity of what it was
+    /// copied from. Of very many, only the first: what is known of them takes memory.
+    pub fn stray_copies(&self) -> impl Iterator<Item = (usize, EventPath)> {
+        let as_text = self.entries.iter().enumerate().filter(|(_, it)| it.kind & AS_TEXT != 0);
+        as_text
+            .filter_map(|(number, _)| Some((number, self.path(number).original()?)))
+            .take(MAX_COPIES)
     }
 
     /// The node whose directory the file lies in.

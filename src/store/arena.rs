@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::row::{FoundEvent, Place, clamp, place_in_time};
+use super::row::{FoundEvent, Place, clamp, place_in_time, shared_len};
 use crate::archive::SegmentPlace;
 use crate::event::{Date, PathRef, Timestamp};
 
@@ -28,6 +28,7 @@ pub(super) struct Row {
     len: u32,
     node_len: u8,
     name_len: u8,
+    shared_len: u8,
 }
 
 impl Row {
@@ -57,7 +58,8 @@ impl Row {
     pub(super) fn place(&self) -> Place<'_> {
         let (node, rest) = self.text().split_at(usize::from(self.node_len));
         let name = &rest[..usize::from(self.name_len)];
-        Place { time: self.time, tie: self.tie, date: self.arena.date, node, name }
+        let (time, tie, date) = (self.time, self.tie, self.arena.date);
+        Place { time, tie, date, node, name, shared_len: self.shared_len }
     }
 
     /// What it takes in memory.
@@ -89,6 +91,7 @@ struct Found {
     len: u32,
     node_len: u8,
     name_len: u8,
+    shared_len: u8,
 }
 
 impl Rows {
@@ -123,6 +126,7 @@ impl Rows {
             len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
             node_len: short(path.node()),
             name_len: short(path.name()),
+            shared_len: shared_len(path.name()),
         });
         self.text.extend_from_slice(path.node().as_bytes());
         self.text.extend_from_slice(path.name().as_bytes());
@@ -142,6 +146,7 @@ impl Rows {
             len: found.len,
             node_len: found.node_len,
             name_len: found.name_len,
+            shared_len: found.shared_len,
         };
         self.places.into_iter().map(row).collect()
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::row::{Place, place_in_time};
+use super::row::{Place, place_in_time, shared_len};
 use super::{FoundEvent, Order};
 use crate::event::{EventPath, Malformed, Timestamp, shown};
 
@@ -42,6 +42,7 @@ impl Cursor {
             date: self.path.date,
             node: self.path.node.as_str().as_bytes(),
             name: self.path.name.as_str().as_bytes(),
+            shared_len: shared_len(self.path.name.as_str()),
         }
     }
 }

@@ -62,8 +62,22 @@ pub(super) fn is_misnamed(path: PathRef<'_>, timestamp: Timestamp) -> bool {
     let (least, greatest) = bounds(path.date());
     let time = timestamp.micros();
     !(least..=greatest).contains(&time)
-        && EventName::parse(path.name())
-            .is_some_and(|name| (name.timestamp.micros() - time).abs() > Timestamp::MICROS_PER_DAY)
+        && claimed(path.name())
+            .is_some_and(|claimed| (claimed.micros() - time).abs() > Timestamp::MICROS_PER_DAY)
+}
+
+/// The instant that a name claims; a stray copy's claims that of the event it was copied from.
+fn claimed(name: &str) -> Option<Timestamp> {
+    let timestamp = |name: &str| EventName::parse(name).map(|parts| parts.timestamp);
+    timestamp(name).or_else(|| timestamp(&[EventName::stem(name)?, ".json"].concat()))
+}
+
+/// How many bytes of a name a stray copy shares with what it was copied from: all of a name but
+/// what others add to it.
+pub(super) fn shared_len(name: &str) -> u8 {
+    let stem = EventName::stem(name).unwrap_or(name);
+    // No name has more than 255 bytes.
+    u8::try_from(stem.len()).unwrap_or(u8::MAX)
 }
 
 /// Returns the places in time that archived events of a day can have whose timestamps lie
@@ -89,8 +103,9 @@ pub(crate) fn bounds(date: Date) -> (i64, i64) {
     )
 }
 
-/// What rows are sorted by: time, then identity as text. The fields are compared in turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What rows are sorted by: time, then identity as text. The fields are compared in turn, but of
+/// the name first what an event shares with its stray copies: so these stand together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place<'a> {
     pub(super) time: i64,
     /// The timestamp where days come one after the other, and `time` is held near the day's.
@@ -98,14 +113,29 @@ pub(super) struct Place<'a> {
     pub(super) date: Date,
     pub(super) node: &'a [u8],
     pub(super) name: &'a [u8],
+    pub(super) shared_len: u8,
 }
 
 impl Place<'_> {
-    pub(super) fn compare(&self, other: &Place<'_>, order: Order) -> Ordering {
+    fn shared(&self) -> (i64, i64, Date, &[u8], &[u8]) {
+        let shared = self.name.get(..usize::from(self.shared_len)).unwrap_or(self.name);
+        (self.time, self.tie, self.date, self.node, shared)
+    }
+
+    /// Compares what an event has in common with its stray copies.
+    pub(super) fn compare_shared(&self, other: &Place<'_>, order: Order) -> Ordering {
         match order {
-            Order::Forward => self.cmp(other),
-            Order::Reverse => other.cmp(self),
+            Order::Forward => self.shared().cmp(&other.shared()),
+            Order::Reverse => other.shared().cmp(&self.shared()),
         }
+    }
+
+    pub(super) fn compare(&self, other: &Place<'_>, order: Order) -> Ordering {
+        let own = (self.name.len(), self.name).cmp(&(other.name.len(), other.name));
+        self.compare_shared(other, order).then(match order {
+            Order::Forward => own,
+            Order::Reverse => own.reverse(),
+        })
     }
 }
 
@@ -117,12 +147,13 @@ pub(super) struct OwnedPlace {
     date: Date,
     node: Box<[u8]>,
     name: Box<[u8]>,
+    shared_len: u8,
 }
 
 impl OwnedPlace {
     pub(super) fn of(place: Place<'_>) -> Self {
-        let Place { time, tie, date, node, name } = place;
-        Self { time, tie, date, node: node.into(), name: name.into() }
+        let Place { time, tie, date, node, name, shared_len } = place;
+        Self { time, tie, date, node: node.into(), name: name.into(), shared_len }
     }
 
     pub(super) fn place(&self) -> Place<'_> {
@@ -132,6 +163,7 @@ impl OwnedPlace {
             date: self.date,
             node: &self.node,
             name: &self.name,
+            shared_len: self.shared_len,
         }
     }
 }

@@ -9,7 +9,7 @@
 //! timestamps lie, and the usual day is read once.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::arena::{self, Row};
 use rayon::prelude::*;
@@ -110,7 +110,7 @@ enum Mark {
 impl Mark {
     fn is_after(&self, place: Place<'_>, order: Order) -> bool {
         match self {
-            Self::Place(mark) => place.compare(&mark.place(), order).is_lt(),
+            Self::Place(mark) => place.compare_shared(&mark.place(), order).is_lt(),
             Self::Instant(time) if order == Order::Forward => place.time < *time,
             Self::Instant(time) => place.time > *time,
         }
@@ -311,7 +311,7 @@ impl EventStream {
             let later = self
                 .cutoff
                 .as_ref()
-                .is_some_and(|cutoff| place.compare(&cutoff.place(), self.order).is_ge());
+                .is_some_and(|cutoff| place.compare_shared(&cutoff.place(), self.order).is_ge());
             if !given && !passed && !later {
                 self.rows_bytes += row.size();
                 self.rows.push(row);
@@ -384,10 +384,10 @@ impl EventStream {
             })
             .unwrap_or(self.rows.len())
             .clamp(1, wanted.max(1));
-        // Rows of one place stay together: they may be one event seen twice.
+        // An event and its stray copies stay together, as does an event that is seen twice.
         let keep = keep
             + self.rows.get(keep.saturating_sub(1)).map_or(0, |last| {
-                let same = |row: &&Row| row.place() == last.place();
+                let same = |row: &&Row| row.place().compare_shared(&last.place(), order).is_eq();
                 self.rows[keep..].iter().take_while(same).count()
             });
         let Some(first_dropped) = self.rows.get(keep) else { return false };
@@ -406,32 +406,53 @@ impl EventStream {
 
     fn make_ready(&mut self, mut rows: Vec<Row>) {
         let order = self.order;
-        // Archived before live, so that an event that is both is given as archived. Of
-        // one place there may be many: two events of one name, and each of them twice.
+        // Archived before live, so that an event that is both is given as archived.
         rows.sort_by(|a, b| {
             a.place()
                 .compare(&b.place(), order)
                 .then_with(|| a.segment().is_none().cmp(&b.segment().is_none()))
                 .then_with(|| a.segment().cmp(&b.segment()))
         });
+        let belong = |a: &Row, b: &Row| a.place().compare_shared(&b.place(), order).is_eq();
         let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut of_this_place =
-                kept.iter().rev().take_while(|kept| kept.place() == row.place()).peekable();
-            let is_conflict = of_this_place.peek().is_some();
-            if of_this_place.any(|kept| kept.bytes() == row.bytes()) {
+        let mut rows = rows.into_iter().peekable();
+        while let Some(first) = rows.next() {
+            if !rows.peek().is_some_and(|next| belong(next, &first)) {
+                kept.push(first);
                 continue;
             }
-            if is_conflict {
-                self.notices.add(Notice::Conflict { path: row.path().to_path() });
+            let mut together = vec![first];
+            while let Some(row) = rows.next_if(|next| belong(next, &together[0])) {
+                together.push(row);
             }
-            kept.push(row);
+            self.settle_together(together, &mut kept);
         }
         kept.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
         if self.remaining < u64::MAX {
             self.remaining -= kept.len() as u64;
         }
         self.ready = kept.into_iter();
+    }
+
+    /// Keeps of rows of one event and its stray copies each content once, under the event's own
+    /// name where it has that. Two contents of one name are two events.
+    fn settle_together(&mut self, rows: Vec<Row>, kept: &mut Vec<Row>) {
+        let mut best: HashMap<&[u8], usize> = HashMap::new();
+        for (number, row) in rows.iter().enumerate() {
+            let best = best.entry(row.bytes()).or_insert(number);
+            if row.place().name.len() < rows[*best].place().name.len() {
+                *best = number;
+            }
+        }
+        let best: HashSet<usize> = best.into_values().collect();
+        let mut last: Option<Row> = None;
+        for (_, row) in rows.into_iter().enumerate().filter(|(number, _)| best.contains(number)) {
+            if last.as_ref().is_some_and(|last| last.place() == row.place()) {
+                self.notices.add(Notice::Conflict { path: row.path().to_path() });
+            }
+            kept.extend(last.replace(row));
+        }
+        kept.extend(last);
     }
 
     fn signed(&self, time: i64) -> i64 {

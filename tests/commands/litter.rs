@@ -260,3 +260,111 @@ fn no_event_is_put_where_readers_pass_over_it() {
     assert!(run.stderr.contains("readers would pass over it here"), "{run:?}");
     assert!(tree(&lab.root()).is_empty());
 }
+
+/// What synchronizers and file managers make of a file's name when they copy it.
+const COPIED: [&str; 4] =
+    [" (1)", ".sync-conflict-20261101-101112-ABCDEFG", " - Copy", " (conflicted copy 2026-11-01)"];
+
+/// An attempt that failed, and every kind of copy of it.
+fn copied(lab: &Lab) -> (String, Vec<String>) {
+    let event = Event { kind: "remediation_started", ..EVENT };
+    let path = event.write(lab);
+    let stem = path.strip_suffix(".json").unwrap();
+    let copies: Vec<String> = COPIED.iter().map(|added| format!("{stem}{added}.json")).collect();
+    for copy in &copies {
+        lab.write(copy, event.line() + "\n");
+    }
+    (path, copies)
+}
+
+#[test]
+fn a_stray_copy_is_no_further_event_in_any_answer() {
+    let lab = Lab::new();
+    let (path, copies) = copied(&lab);
+    let day = ["--date", "2026-05-16"];
+    let answers = |lab: &Lab| {
+        for words in [&["list", "-opath"][..], &["list", "-opath", "--reverse"]] {
+            let listed = lab.ok(words.iter().chain(&day));
+            assert_eq!(listed, format!("{path}\n"), "{words:?}");
+        }
+        let first = ["list", "-opath", "--limit=1", "--reverse", "--date=2026-05-16"];
+        assert_eq!(lab.ok(first), format!("{path}\n"));
+        let attempts = json(&lab.run(["attempts", "--service", "all", "-ojson"]).stdout);
+        assert_eq!(attempts["attempts"].as_array().map(Vec::len), Some(1), "{attempts}");
+        let trace = lab.ok(["trace", "run-1", "-ondjson"]);
+        assert_eq!(trace.lines().count(), 1, "{trace}");
+        let follow = ["list", "-opath", "--since=2026-05-01", "--cursor-file=c", "--after=start"];
+        assert_eq!(lab.ok(follow), format!("{path}\n"));
+        fs::remove_file(lab.path("c")).unwrap();
+        lab.ok(["export", "--format", "ndjson", "--to", "out"]);
+        let file = lab.path("out/date=2026-05-16/node=pi4/part-0.ndjson");
+        assert_eq!(fs::read_to_string(file).unwrap().lines().count(), 1);
+        fs::remove_dir_all(lab.path("out")).unwrap();
+    };
+    answers(&lab);
+    let verified = lab.ok(["verify"]);
+    for copy in &copies {
+        assert!(verified.contains(&format!("{copy}: a stray copy of ")), "{verified}");
+    }
+    // Archived once; and copies that come when the event is archived go, too.
+    let told = lab.ok(["rotate", "--now", NOW]);
+    assert!(told.contains("1 event into 2026/2026-05-16.tar.zst"), "{told}");
+    assert!(tree(&lab.root()).is_empty());
+    answers(&lab);
+    copied(&lab);
+    fs::remove_file(lab.root().join(&path)).unwrap();
+    answers(&lab);
+    assert!(lab.ok(["verify"]).contains("a stray copy of "));
+    lab.ok(["rotate", "--now", NOW]);
+    assert!(tree(&lab.root()).is_empty());
+    answers(&lab);
+    assert_eq!(json(&lab.ok(["verify", "-ojson"]))["segments"], 1);
+}
+
+#[test]
+fn what_only_looks_like_a_copy_is_an_event_of_its_own() {
+    let lab = Lab::new();
+    let (path, copies) = copied(&lab);
+    let other = Event { kind: "remediation_started", payload: "{\"n\":2}", ..EVENT };
+    lab.write(&copies[0], other.line() + "\n");
+    let all = |lab: &Lab| {
+        let page = json(&lab.run(["list", "--date=2026-05-16", "-ojson"]).stdout);
+        let paths = page.as_array().unwrap().iter().map(|event| event["_path"].to_string());
+        paths.collect::<Vec<_>>()
+    };
+    let both = [format!("{path:?}"), format!("{:?}", copies[0])];
+    assert_eq!(all(&lab), both);
+    lab.ok(["rotate", "--now", NOW]);
+    assert_eq!(all(&lab), both);
+    // Without the event that they were copied from, one of the copies is the event.
+    let lab = Lab::new();
+    let (path, _) = copied(&lab);
+    fs::remove_file(lab.root().join(path)).unwrap();
+    assert_eq!(all(&lab).len(), 1);
+    lab.ok(["rotate", "--now", NOW]);
+    assert!(tree(&lab.root()).is_empty());
+    assert_eq!(all(&lab).len(), 1);
+}
+
+#[test]
+fn a_copy_that_is_imported_or_synced_beside_its_event_is_known() {
+    let there = Lab::new();
+    let (path, _) = copied(&there);
+    let root = there.root().display().to_string();
+    let tar = there.path("copies.tar");
+    system(Command::new("tar").arg("-C").arg(there.root()).arg("-cf").arg(&tar).arg("."));
+    for words in [["import", &root], ["sync", &root], ["import", tar.to_str().unwrap()]] {
+        let lab = Lab::new();
+        for _ in 0..2 {
+            lab.ok(words);
+            assert_eq!(
+                tree(&lab.root()).into_keys().collect::<Vec<_>>(),
+                [path.clone()],
+                "{words:?}"
+            );
+        }
+        lab.rotate();
+        lab.ok(words);
+        assert!(tree(&lab.root()).is_empty(), "{words:?}");
+    }
+}

@@ -18,7 +18,7 @@ use known::{KeyedHash, key_of};
 
 use crate::archive::{ArchiveDir, Manifest};
 use crate::event::{Date, EventHead, EventPath, NodeName, Timestamp};
-use crate::live::{BulkPlacer, FileState, LiveTree};
+use crate::live::{BulkPlacer, FileState, LiveTree, PartitionReader};
 use crate::ops::{Context, Finding};
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
@@ -130,8 +130,12 @@ impl<'a> Intake<'a> {
     pub(in crate::ops) fn flush(&mut self) -> Result<()> {
         let mut batch = std::mem::take(&mut self.batch);
         self.batch_bytes = 0;
-        // A stable sort: of two files with one name, the first that came is the first.
-        batch.sort_by(|a, b| (a.path.date, &a.path.node).cmp(&(b.path.date, &b.path.node)));
+        // A stable sort: of two files with one name, the first that came is the first. Stray
+        // copies come after what they were copied from.
+        batch.sort_by(|a, b| {
+            let key = |it: &Arrival| (it.path.date, it.path.name.original().is_some());
+            key(a).cmp(&key(b)).then_with(|| a.path.node.cmp(&b.path.node))
+        });
         let mut new: Vec<(Arrival, Sha256Hash)> = Vec::new();
         let mut known_live: BTreeMap<(Date, NodeName), EventPath> = BTreeMap::new();
         let mut rest = batch.into_iter().peekable();
@@ -190,6 +194,12 @@ impl<'a> Intake<'a> {
                 self.stats.known_archived += 1;
                 continue;
             }
+            if let Some(original) = arrival.path.original()
+                && let Some(known) = self.knows(&original, hash, &came, &partition)?
+            {
+                *known += 1;
+                continue;
+            }
             let live = match &partition {
                 Some(partition) => {
                     partition.read_into(&arrival.path.node, &arrival.path.name, &mut buffer)?
@@ -230,6 +240,31 @@ impl<'a> Intake<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Where the event is counted that a stray copy was copied from, if that is here.
+    fn knows(
+        &mut self,
+        original: &EventPath,
+        hash: Sha256Hash,
+        came: &HashMap<EventPath, Sha256Hash>,
+        partition: &Option<PartitionReader<'_>>,
+    ) -> Result<Option<&mut u64>> {
+        if let Some(archived) = &mut self.archived
+            && archived.hashes(original, &mut self.findings)?.contains(&hash)
+        {
+            return Ok(Some(&mut self.stats.known_archived));
+        }
+        let mut bytes = Vec::new();
+        let is_live = match partition {
+            _ if came.get(original) == Some(&hash) => true,
+            Some(partition) => {
+                let state = partition.read_into(&original.node, &original.name, &mut bytes)?;
+                matches!(state, FileState::Read(_)) && Sha256Hash::of(&bytes) == hash
+            }
+            None => false,
+        };
+        Ok(is_live.then_some(&mut self.stats.known_live))
     }
 
     /// Whether an event that is not here is of those that expired here.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::RotatedDay;
 use super::archived::{Archived, merge_join};
+use super::copies::Copies;
 use super::files::{BLOCK, Judged, ReadFile, describe, read_block, remove_files};
 use super::residue::{Held, free_name, hold_all, hold_recorded};
 use super::room::{Room, is_plenty};
@@ -57,6 +58,7 @@ struct Building {
 /// What reading the day found.
 #[derive(Default)]
 struct DayRead {
+    copies: Copies,
     buildings: Vec<Building>,
     /// Files that may go once the new segments are recorded.
     removable: Vec<(u32, StampDigest)>,
@@ -143,7 +145,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let numbers = match self.lacks_room(listing, &partition, &archived)? {
             None => (0..listing.len() as u32).collect(),
             Some(reason) => {
-                let mut known: Vec<u32> = archived.keys().map(|number| *number as u32).collect();
+                let mut known: Vec<u32> = archived.numbers().map(|number| number as u32).collect();
                 known.sort_unstable();
                 self.report.left += (listing.len() - known.len()) as u64;
                 let reason = format!("{reason}; its events stay live");
@@ -151,7 +153,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 known
             }
         };
-        let read = self.read(listing, &numbers, &partition, &archived, progress)?;
+        let mut read = self.read(listing, &numbers, &partition, &archived, progress)?;
         if let Some(path) = read.held_back_by {
             self.report.left += listing.len() as u64;
             self.staying.add(Finding::new(
@@ -173,6 +175,10 @@ impl<'a, 'm> DayRun<'a, 'm> {
             self.manifest.append(record)?;
             self.report.conflicts += 1;
         }
+        for copy in read.copies.removable() {
+            self.report.already_archived += 1;
+            read.removable.push(copy);
+        }
         self.remove(listing, &partition, &read.removable)
     }
 
@@ -185,7 +191,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
     /// not give counts as not archived, and is archived again. One that cannot be read just
     /// now is: the day waits for a better one, or events would be archived twice.
     fn already_archived(&mut self, listing: &Listing) -> Result<Archived> {
-        let mut archived = Archived::new();
+        let mut archived = Archived::default();
         if listing.is_empty() {
             return Ok(archived);
         }
@@ -212,7 +218,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         if is_plenty(space, listing.len()) {
             return Ok(None);
         }
-        let wanted = |number: usize| !archived.contains_key(&number);
+        let wanted = |number: usize| archived.of(number).is_none();
         Ok(Room::of(listing, partition, &wanted, self.policy, space)?.lacks())
     }
 
@@ -225,7 +231,10 @@ impl<'a, 'm> DayRun<'a, 'm> {
         archived: &Archived,
         progress: &dyn Progress,
     ) -> Result<DayRead> {
-        let mut read = DayRead::default();
+        let copies = Copies::find(listing, partition, archived);
+        let mut read = DayRead { copies, ..DayRead::default() };
+        let numbers: Vec<u32> =
+            numbers.iter().copied().filter(|number| !read.copies.has(*number)).collect();
         let mut blocks = numbers.chunks(BLOCK);
         let ahead = |block: Option<&[u32]>| {
             block.map(|block| read_block(listing, partition, self.policy, block))
@@ -282,8 +291,9 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 return Ok(());
             }
         };
-        if let Some(hashes) = archived.get(&(number as usize)) {
+        if let Some(hashes) = archived.of(number as usize) {
             if hashes.contains(&Sha256Hash::of(&bytes)) {
+                read.copies.archived(&path, || Sha256Hash::of(&bytes));
                 self.report.already_archived += 1;
                 read.removable.push((number, stamp.digest()));
                 return Ok(());
@@ -315,6 +325,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             }
         };
         self.building(&mut read.buildings, class)?.writer.add(&path, &bytes)?;
+        read.copies.archived(&path, || Sha256Hash::of(&bytes));
         read.removable.push((number, stamp.digest()));
         Ok(())
     }

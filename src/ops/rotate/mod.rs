@@ -6,6 +6,7 @@
 //! the files that were read. A run that is stopped anywhere is finished by the next.
 
 pub(in crate::ops) mod archived;
+mod copies;
 mod day;
 pub(in crate::ops) mod files;
 pub(in crate::ops) mod residue;
@@ -129,7 +130,7 @@ pub fn plan(
     let mut days = Vec::new();
     for date in due(&live, policy, context, options)? {
         let listing = live.list(date)?;
-        let mut archived = Archived::new();
+        let mut archived = Archived::default();
         for (segment, _) in manifest.segments_of(date) {
             if let Some(archive) = &archive {
                 // What cannot be read counts as not archived, as it does in the end.
@@ -139,7 +140,7 @@ pub fn plan(
         if listing.is_empty() && listing.passed_over().is_some() {
             continue;
         }
-        let wanted = |number: usize| !archived.contains_key(&number);
+        let wanted = |number: usize| archived.of(number).is_none();
         let room = Room::of(&listing, &live.partition(date), &wanted, policy, space)?;
         days.push(PlannedDay {
             date: date.to_string(),

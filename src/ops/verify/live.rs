@@ -6,7 +6,7 @@ use super::{VerifyOptions, VerifyReport};
 use crate::Result;
 use crate::archive::{ArchiveDir, Manifest};
 use crate::event::{EventHead, EventPath, Timestamp};
-use crate::live::{FileState, LiveTree};
+use crate::live::{FileState, LiveTree, PartitionReader};
 use crate::ops::rotate::archived::{Archived, merge_join};
 use crate::ops::rotate::files::misfiled;
 use crate::ops::{Finding, is_future};
@@ -35,7 +35,7 @@ pub(super) fn verify_live(
         for oddity in listing.oddities() {
             report.wrong(oddity.path.display().to_string(), oddity.reason.clone());
         }
-        let mut twice = Archived::new();
+        let mut twice = Archived::default();
         if let (Some((archive, manifest)), false) = (archived, listing.is_empty()) {
             for (segment, _) in manifest.segments_of(date) {
                 // A segment that cannot be read was named when the archive was checked.
@@ -56,7 +56,7 @@ pub(super) fn verify_live(
                     let reason = match partition.read_into(&path.node, &path.name, buffer) {
                         Ok(FileState::Gone) => None,
                         Ok(FileState::Read(_)) => {
-                            let archived = twice.get(&number).map_or(&[][..], Vec::as_slice);
+                            let archived = twice.of(number).unwrap_or_default();
                             judge(&path, buffer, archived)
                         }
                         Ok(FileState::NotRegular(kind)) => {
@@ -86,11 +86,38 @@ pub(super) fn verify_live(
                 }
             }
         }
+        for (number, original) in listing.stray_copies() {
+            let path = listing.path(number);
+            if is_copy(&partition, &path, &original, twice.of_original(number)) {
+                let reason = format!(
+                    "a stray copy of {}: it counts once, and goes with the next rotate of its day",
+                    original.name
+                );
+                report.remarks.push(Finding::new(path.to_string(), reason));
+            }
+        }
         progress.advance(1);
     }
     progress.end();
     report.passed_over = live.passed_over();
     Ok(())
+}
+
+/// Whether a file holds what the event holds, live or archived, that it was copied from.
+fn is_copy(
+    partition: &PartitionReader<'_>,
+    path: &EventPath,
+    original: &EventPath,
+    archived: &[Sha256Hash],
+) -> bool {
+    let read = |path: &EventPath| {
+        let mut bytes = Vec::new();
+        match partition.read_into(&path.node, &path.name, &mut bytes) {
+            Ok(FileState::Read(_)) => Some(Sha256Hash::of(&bytes)),
+            _ => None,
+        }
+    };
+    read(path).is_some_and(|hash| archived.contains(&hash) || read(original) == Some(hash))
 }
 
 fn judge(path: &EventPath, bytes: &[u8], archived: &[Sha256Hash]) -> Option<String> {

@@ -8,7 +8,7 @@ use crate::archive::{Expired, Manifest, Op};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::store::filter::Judged;
-use crate::store::{FoundEvent, Notice, Notices, Query, Scope, step};
+use crate::store::{FoundEvent, Name, Notice, Notices, Query, Scope, step};
 use crate::{Error, Result};
 
 /// More new files of one day are read as a query reads them: side by side, sorted by time
@@ -331,7 +331,14 @@ impl Follower {
                 Ok(FileState::Read(stamp)) => match crate::event::EventHead::parse(&buffer) {
                     Ok(head) => {
                         bytes += buffer.len();
-                        found.push((head.timestamp, path.clone(), buffer.as_slice().into()));
+                        let timestamp = head.timestamp;
+                        // A stray copy came, and is no event.
+                        let is_copy = path.original().is_some_and(|original| {
+                            let found = self.store.find(&Name::Path(original));
+                            found.is_ok_and(|event| *event.bytes == *buffer)
+                        });
+                        let event = if is_copy { Box::default() } else { buffer.as_slice().into() };
+                        found.push((timestamp, path.clone(), event));
                         if bytes > MOST_BYTES {
                             bytes = 0;
                             if !self.take_found(date, &mut found, give)? {
@@ -378,8 +385,8 @@ impl Follower {
         for (_, path, bytes) in found.drain(..) {
             let mark = self.mark(&path);
             if self.seen.add(date, mark) {
-                batch
-                    .take(Entry::Came(date, mark), self.wanted(FoundEvent::new(path, None, bytes)));
+                let event = (!bytes.is_empty()).then(|| FoundEvent::new(path, None, bytes));
+                batch.take(Entry::Came(date, mark), event.and_then(|event| self.wanted(event)));
             }
         }
         self.flush(batch, give)
