@@ -36,6 +36,7 @@ impl<'a> Staging<'a> {
     pub(super) fn begin(tree: &'a LiveTree, token: u64) -> Result<Self> {
         let failed =
             |errno: Errno| Error::io(tree.root().join(fs::temp_name(token)), "create", errno);
+        let mut last = Errno::BUSY;
         for number in 0..TRIES {
             let name = fs::temp_name(token.wrapping_add(number));
             // What is there already is not ours, whoever made it.
@@ -45,9 +46,16 @@ impl<'a> Staging<'a> {
             }
             let outer = match fs::open_dir(tree.fd(), &name) {
                 Ok(outer) => outer,
-                // Somebody took it away, or put something else in its place.
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => continue,
-                Err(errno) => return Err(failed(errno)),
+                Err(errno) => {
+                    // Ours goes again, if it is still there.
+                    let _ = rustix::fs::unlinkat(tree.fd(), &name, AtFlags::REMOVEDIR);
+                    last = errno;
+                    match errno {
+                        // Somebody took it away, or put something else in its place.
+                        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS => continue,
+                        errno => return Err(failed(errno)),
+                    }
+                }
             };
             match rustix::fs::flock(&outer, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) if !is_removed(&outer) => {}
@@ -66,7 +74,7 @@ impl<'a> Staging<'a> {
             }
             return Ok(Self { tree, name, outer, inner });
         }
-        Err(failed(Errno::BUSY))
+        Err(failed(last))
     }
 
     /// The directory that is laid out as the tree.

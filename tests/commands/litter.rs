@@ -359,7 +359,7 @@ fn a_copy_that_is_imported_or_synced_beside_its_event_is_known() {
             lab.ok(words);
             assert_eq!(
                 tree(&lab.root()).into_keys().collect::<Vec<_>>(),
-                [path.clone()],
+                std::slice::from_ref(&path),
                 "{words:?}"
             );
         }

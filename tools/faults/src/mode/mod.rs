@@ -11,7 +11,7 @@ pub(crate) mod selftest;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Barrier, Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -218,19 +218,25 @@ pub(crate) fn try_all<P: Sync>(
     let fail = |number: usize, failure: Failure| {
         failures.lock().unwrap_or_else(PoisonError::into_inner).push((number, failure));
     };
+    let all_in = Barrier::new(WORKERS);
     std::thread::scope(|scope| {
         for worker in 0..WORKERS {
-            let (next, fail) = (&next, &fail);
+            let (next, fail, all_in) = (&next, &fail, &all_in);
             scope.spawn(move || {
                 let lab = match stage.lab() {
                     Ok(lab) => lab,
                     Err(reason) => {
+                        all_in.wait();
                         let point = format!("worker {worker}");
                         return fail(0, Failure { point, reason, arguments: String::new() });
                     }
                 };
                 // Who may not mount leaves all the work to the first.
-                if worker > 0 && move_in(&stage.settings.home, worker, lab.home()).is_err() {
+                let is_in =
+                    worker == 0 || move_in(&stage.settings.home, worker, lab.home()).is_ok();
+                // Nobody takes along what another one has mounted by then.
+                all_in.wait();
+                if !is_in {
                     return;
                 }
                 loop {

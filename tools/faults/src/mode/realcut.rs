@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::cut::cut;
@@ -115,28 +116,41 @@ impl Director for At {
     }
 }
 
+/// An image with a name that no other one has: where two workers name theirs alike, mount may
+/// take the loop device of the other one.
+struct Image(PathBuf);
+
+impl Image {
+    fn copy(base: &Path, lab: &Lab) -> Verdict<Self> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let image = Self(lab.home().join(format!("disk-{number}.img")));
+        command(Command::new("cp").arg("--sparse=always").args([base, &image.0]))?;
+        Ok(image)
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 fn attempt(stage: &Stage<'_>, lab: &Lab, base: &Path, name: &str, at: &mut At) -> Verdict {
-    let image = lab.home().join("disk.img");
-    copy(base, &image)?;
-    let mounted = Mounted::new(&image, &lab.state(), name)?;
+    let image = Image::copy(base, lab)?;
+    let mounted = Mounted::new(&image.0, &lab.state(), name)?;
     let outcome = stage.run(lab, false, at)?;
     let image = if name == "btrfs" {
-        let copied = lab.home().join("cut.img");
-        copy(&image, &copied)?;
-        copied
+        Image::copy(&image.0, lab)?
     } else {
         cut(&lab.state()).map_err(|error| format!("the power cannot be cut: {error}"))?;
         image
     };
     mounted.end()?;
-    let mounted = Mounted::new(&image, &lab.state(), name)?;
+    let mounted = Mounted::new(&image.0, &lab.state(), name)?;
     let survived = stage.survived(lab, &outcome);
     mounted.end()?;
     survived
-}
-
-fn copy(from: &Path, to: &Path) -> Verdict {
-    command(Command::new("cp").arg("--sparse=always").args([from, to]))
 }
 
 fn command(command: &mut Command) -> Verdict {

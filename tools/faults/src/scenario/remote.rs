@@ -153,7 +153,9 @@ impl Scenario for Remote {
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         // Where the archive is there again, it is left alone.
         let is_back = self.kind == Kind::Rebuild && lab.archive().join("manifest.jsonl").exists();
-        lab.must(if is_back { &[0, 75] } else { &[0] }, &words).map(drop)
+        lab.must(if is_back { &[0, 75] } else { &[0] }, &words)?;
+        // What it left in the tree, the night removes.
+        lab.must(&[0], &["rotate", "--now", NOW]).map(drop)
     }
 
     fn done(&self, lab: &Lab) -> Verdict {
