@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::archive::{Manifest, Op};
-use crate::event::Date;
+use crate::archive::{Manifest, Op, Record};
+use crate::event::{Date, Timestamp};
 use crate::live::LiveTree;
-use crate::ops::Context;
+use crate::ops::{Context, Finding, is_future};
 use crate::{Error, Result};
 
 /// A "now" before the newest record, or years after the newest event and record, is more
@@ -92,6 +92,22 @@ pub(in crate::ops) fn jump(
             context.now, pair[1], pair[0]
         )
     }))
+}
+
+/// The first archived segment with an event that is dated later than now, and how many more there
+/// are: nothing can be done about them any more, but no answer goes by them before their time.
+pub(in crate::ops) fn from_the_future(manifest: &Manifest, now: Timestamp) -> Option<Finding> {
+    let last = |record: &Record| record.last.filter(|last| is_future(*last, now));
+    let mut segments = manifest.segments().filter_map(|(name, record)| Some((name, last(record)?)));
+    let (name, last) = segments.next()?;
+    let others = match segments.count() {
+        0 => String::new(),
+        1 => ", and one other segment too".to_owned(),
+        more => format!(", and {more} other segments too"),
+    };
+    let reason =
+        format!("it has an event of {last}, later than now{others}: whose clock was wrong?");
+    Some(Finding::new(name.to_string(), reason))
 }
 
 #[cfg(test)]

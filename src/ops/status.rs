@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::clock::from_the_future;
 use super::emit::spooled;
 use super::hold::Holds;
 use super::metrics::{self, LastEnd};
@@ -89,6 +90,10 @@ pub struct ArchivedStatus {
     pub copied: Option<u64>,
     /// Segments whose files are elsewhere alone.
     pub elsewhere: u64,
+    /// The first segment with an event that is dated later than now, which counts for nothing
+    /// until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub future: Option<Finding>,
 }
 
 /// The last time that something was done to the archive.
@@ -211,6 +216,7 @@ pub fn status(
     if let Some(archive) = dir {
         let manifest = Manifest::load(&archive)?;
         archived(&archive, &manifest, options, &mut status);
+        status.archived.future = from_the_future(&manifest, context.now);
         copies(&archive, &manifest, policy, context, &mut status);
     }
     plans(store, policy, context, options, &mut status);

@@ -57,6 +57,25 @@ fn what_is_dated_later_than_now_decides_nothing_and_is_named() {
     let run = lab.run(["verify"]);
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(run.stdout.matches("is later than now: whose clock").count(), 3, "{run:?}");
+    // Archived, it decides as little, and is named still.
+    for number in [1, 2] {
+        write(&lab, 10 + number, "2026-05-10T09:00:00.000000Z", "node_online", "mqtt", "a");
+    }
+    let [past, future] =
+        [("2026-05-10T09:00:01Z", 21), ("2999-01-01T00:00:00Z", 22)].map(|(time, number)| Event {
+            time,
+            kind: "service_recovered",
+            service: "db",
+            number,
+            ..EVENT
+        });
+    lab.write(&past.path(), future.line());
+    assert_eq!(lab.run(["rotate", "--date", "2026-05-10", "--now", NOW]).code, 1);
+    let named = "2026/2026-05-10.tar.zst: it has an event of 2999-01-01T00:00:00.000000Z, later";
+    let status = lab.fails(1, ["status", "--now", NOW]).stdout;
+    let told = status.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains(&format!("clock {named}")), "{status}");
+    assert!(lab.run(["verify"]).stdout.contains(named));
     // When its time is here, it counts.
     let run = lab.run(["status", "--now", "2999-01-02T00:00:00Z", "--since", "2026-05-01"]);
     assert!(!run.stdout.contains("mqtt unhealthy"), "{run:?}");

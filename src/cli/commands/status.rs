@@ -255,6 +255,9 @@ fn screen(session: &mut Session, report: &Report, since: Timestamp) -> Result<()
         let text = format!("{runs} ended before {they} began: a clock was set back");
         value(session, "clock", &text)?;
     }
+    if let Some(future) = &status.archived.future {
+        value(session, "clock", &future.to_string())?;
+    }
     let live = &status.live;
     let range = |first: &Option<String>, last: &Option<String>| match (first, last) {
         (Some(first), Some(last)) if first == last => format!(", {first}"),

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 pub use after::AfterHead;
 
+use super::clock::from_the_future;
 use crate::archive::{ArchiveDir, Expired, Manifest};
 use crate::event::Date;
 use crate::live::{FoundNote, NOTE};
@@ -223,6 +224,7 @@ fn verify_archive(
         let remark = format!("{expired}: {segments}, {events}");
         report.remarks.push(Finding::new(archive.manifest_path().display().to_string(), remark));
     }
+    report.remarks.extend(from_the_future(&manifest, context.now));
     if let Some(witness) = &options.witness {
         witness.check(archive, &manifest, report)?;
     }
