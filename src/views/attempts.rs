@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::trace::reports_failure;
+use super::word::reports_failure;
 use crate::event::{EventHead, Timestamp};
 use crate::store::FoundEvent;
 

@@ -9,3 +9,4 @@ pub mod chain;
 pub mod detail;
 pub mod problems;
 pub mod trace;
+pub mod word;

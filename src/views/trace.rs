@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::attempts::MAX_STEP_MICROS;
 use super::detail::detail;
+use super::word::reports_failure;
 use crate::event::{EventHead, Timestamp};
 
 /// How a chain stands after its last event.
@@ -70,36 +71,6 @@ impl Sign {
             _ => Self::None,
         }
     }
-}
-
-/// Whether the payload of an end says that it was no good one.
-pub(crate) fn reports_failure(event: &EventHead<'_>) -> bool {
-    #[derive(serde::Deserialize, Default)]
-    struct Told {
-        #[serde(default)]
-        success: serde_json::Value,
-        #[serde(default)]
-        ok: serde_json::Value,
-        #[serde(default)]
-        outcome: serde_json::Value,
-        #[serde(default)]
-        result: serde_json::Value,
-        #[serde(default)]
-        status: serde_json::Value,
-    }
-    let told: Told = serde_json::from_str(event.payload.get()).unwrap_or_default();
-    let no = |value: &serde_json::Value| value.as_bool() == Some(false);
-    let bad = |value: &serde_json::Value| {
-        value.as_str().is_some_and(|word| {
-            let word = word.to_ascii_lowercase();
-            matches!(word.as_str(), "failed" | "failure" | "error" | "unsuccessful")
-        })
-    };
-    no(&told.success)
-        || no(&told.ok)
-        || bad(&told.outcome)
-        || bad(&told.result)
-        || bad(&told.status)
 }
 
 /// One event of a chain, as it is told.

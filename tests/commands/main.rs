@@ -13,6 +13,7 @@ mod common;
 mod support;
 
 mod always;
+mod answers;
 mod attempts;
 mod away;
 mod bad_input;
