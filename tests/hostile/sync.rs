@@ -370,7 +370,7 @@ fn a_file_that_grows_while_it_is_sent_ends_the_transfer() {
 }
 
 /// At least so many swaps, over all that is done meanwhile.
-const SWAPS: u64 = 3000;
+const SWAPS: u64 = 5000;
 
 #[test]
 fn nothing_outside_is_written_while_directories_of_the_tree_become_links() {
@@ -398,7 +398,7 @@ fn nothing_outside_is_written_while_directories_of_the_tree_become_links() {
             }
         });
         // A bound, in case nothing can be exchanged.
-        for _ in 0..40 {
+        for _ in 0..100 {
             pair.pull();
             pair.push();
             pair.machine.run(User::Archiver, ["import".as_ref(), pair.peer.root().as_os_str()]);

@@ -154,7 +154,7 @@ fn nothing_is_written_outside_while_directories_become_links() {
 }
 
 /// Turns that the verbs which write and remove have to stand.
-const MANY: u64 = 2500;
+const MANY: u64 = 5000;
 
 #[test]
 fn nothing_is_lost_or_touched_outside_while_days_go_and_come_back_and_others_expire() {
