@@ -66,7 +66,9 @@ pub fn look(
     let mut stand =
         Stand { standing: Standing::at(now), notices: Vec::new(), beyond: 0, is_short: false };
     // First what is known, then what is live, then what was archived meanwhile.
-    let known = store.readable_archive()?.0.and_then(|archive| {
+    let (archive, away) = store.readable_archive()?;
+    let is_none = archive.is_none() && away.is_none();
+    let known = archive.and_then(|archive| {
         let (bound, sum) = known(&archive)?;
         (sum.horizon <= now).then_some((archive, bound, sum))
     });
@@ -74,7 +76,7 @@ pub fn look(
         stand.standing = Standing::of(sum.standing, now);
         (archive, bound, sum.pending)
     });
-    let is_known = known.is_some();
+    let is_known = known.is_some() || is_none;
     let filter = Filter { like: Some(window), since: Some(since), ..Filter::default() };
     let mut in_time = |event: &FoundEvent, standing: &mut Standing| {
         each(event);
@@ -83,27 +85,18 @@ pub fn look(
         }
     };
     stand.read(store, Query { filter, ..Query::default() }, true, &mut in_time)?;
-    let Some((archive, bound, pending)) = known else {
+    if !is_known {
         return stand.read_all(store, now);
-    };
-    let like = || Filter { like: Some(TELLING), ..Filter::default() };
-    let older = Filter { until: Some(since), ..like() };
+    }
+    let older = Filter { until: Some(since), like: Some(TELLING), ..Filter::default() };
     let live = Query { filter: older, scope: Scope::Live, ..Query::default() };
     stand.read(store, live, false, &mut take)?;
-    let Some(newer) = bound.newer(&archive) else { return stand.read_all(store, now) };
-    let mut names: BTreeSet<SegmentName> =
-        brought_in(newer.records()).filter_map(|record| record.segment.clone()).collect();
-    names.extend(pending.iter().filter_map(|name| name.parse().ok()));
-    if !names.is_empty() {
-        let query = Query { filter: like(), dates: dates(&names), ..archived() };
-        stand.read(store, query, false, &mut take)?;
-    }
-    let lookup = |filter| Query { filter, ..Query::default() };
-    stand.is_short |= settle(store, &lookup, &|_| true, &mut stand.standing)?;
-    if !stand.confirm(store, &archive)? {
-        return stand.read_all(store, now);
-    }
-    Ok(stand)
+    let is_true = match &known {
+        Some((archive, bound, pending)) => stand.read_later(store, archive, bound, pending)?,
+        // One that began meanwhile may have taken what was live.
+        None => store.any_archive()?.is_none() && stand.settle(store)?,
+    };
+    if is_true { Ok(stand) } else { stand.read_all(store, now) }
 }
 
 fn take(event: &FoundEvent, standing: &mut Standing) {
@@ -153,13 +146,40 @@ impl Stand {
         Ok(())
     }
 
+    /// Adds what was archived since the sum was made, and reads what the sum says is open.
+    /// Whether all of that is so.
+    fn read_later(
+        &mut self,
+        store: &Store,
+        archive: &ArchiveDir,
+        bound: &Bound,
+        pending: &BTreeSet<String>,
+    ) -> Result<bool> {
+        let Some(newer) = bound.newer(archive) else { return Ok(false) };
+        let mut names: BTreeSet<SegmentName> =
+            brought_in(newer.records()).filter_map(|record| record.segment.clone()).collect();
+        names.extend(pending.iter().filter_map(|name| name.parse().ok()));
+        if !names.is_empty() {
+            let filter = Filter { like: Some(TELLING), ..Filter::default() };
+            let query = Query { filter, dates: dates(&names), ..archived() };
+            self.read(store, query, false, &mut take)?;
+        }
+        Ok(self.settle(store)? && self.confirm(store, archive)?)
+    }
+
+    /// Settles what the order of events left open; always true.
+    fn settle(&mut self, store: &Store) -> Result<bool> {
+        let lookup = |filter| Query { filter, ..Query::default() };
+        self.is_short |= settle(store, &lookup, &|_| true, &mut self.standing)?;
+        Ok(true)
+    }
+
     /// The same from all events, and nothing that is derived from them.
     fn read_all(mut self, store: &Store, now: Timestamp) -> Result<Self> {
         self.standing = Standing::at(now);
         let filter = Filter { like: Some(TELLING), ..Filter::default() };
         self.read(store, Query { filter, ..Query::default() }, false, &mut take)?;
-        let lookup = |filter| Query { filter, ..Query::default() };
-        self.is_short |= settle(store, &lookup, &|_| true, &mut self.standing)?;
+        self.settle(store)?;
         Ok(self)
     }
 

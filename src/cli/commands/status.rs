@@ -240,15 +240,12 @@ const FEW: usize = 5;
 
 fn screen(session: &mut Session, report: &Report) -> Result<(), Failure> {
     let status = &report.status;
-    let line = if report.attention {
-        "needs attention".to_owned()
-    } else {
-        // Well is what was looked at, and no more.
-        let days = [&status.live.first_day, &status.archived.first_day];
-        match days.into_iter().flatten().min() {
-            Some(first) => format!("all is well, by all events since {first}"),
-            None => "all is well, as far as no event tells otherwise".to_owned(),
-        }
+    let line = if report.attention { "needs attention" } else { "all is well" };
+    // Well is what was looked at, and no more.
+    let days = [&status.live.first_day, &status.archived.first_day];
+    let line = match days.into_iter().flatten().min() {
+        Some(first) => format!("{line}; by all events since {first}"),
+        None => format!("{line}; there are no events"),
     };
     let line = fit(&line, session.width().unwrap_or(80));
     let line = if report.attention { session.paint.bad(&line) } else { session.paint.good(&line) };
@@ -272,9 +269,12 @@ fn screen(session: &mut Session, report: &Report) -> Result<(), Failure> {
     });
     let problems: Vec<(String, String)> = problems.collect();
     let most = if verbose { usize::MAX } else { FEW };
-    for (line, next) in problems.iter().take(most) {
+    for (number, (line, next)) in problems.iter().take(most).enumerate() {
         value(session, "problem", line)?;
-        value(session, "", &format!("  {next}"))?;
+        // The worst alone, so that all fits on the screen.
+        if verbose || number == 0 {
+            value(session, "", &format!("  {next}"))?;
+        }
     }
     beyond(session, "problem", problems.len().saturating_sub(most))?;
     if let Some(runs) = &report.unended {
