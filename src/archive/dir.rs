@@ -15,7 +15,7 @@ use super::copies::PEERS;
 use super::heads::HEADS;
 use super::lock::{LOCK, NEXT_LOCK};
 use super::overview::OVERVIEW;
-use super::runs::RUNS;
+use super::runs::{NEXT_RUNS, RUNS};
 use super::state::STATE;
 use super::stub;
 use super::{ArchiveLock, SegmentName};
@@ -269,6 +269,7 @@ impl ArchiveDir {
                         || name == OVERVIEW
                         || name == STATE
                         || name == RUNS
+                        || name == NEXT_RUNS
                         || name == LOCK
                         || name.starts_with("manifest.jsonl.replaced-") => {}
                 FileType::RegularFile if name.starts_with(fs::TEMP_PREFIX) => {

@@ -16,6 +16,9 @@ use crate::{Error, Result};
 /// The file's name.
 pub(super) const RUNS: &str = "runs";
 
+/// The name of one that has not got its own yet: no leftover, since who comes next takes it.
+pub(super) const NEXT_RUNS: &str = "runs.new";
+
 /// A larger file is none.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -35,17 +38,17 @@ impl ArchiveDir {
     }
 
     /// Replaces the file.
-    pub(crate) fn put_runs(&self, token: u64, text: &str) -> Result<()> {
+    pub(crate) fn put_runs(&self, text: &str) -> Result<()> {
         let failed = |error: std::io::Error| Error::io(self.root().join(RUNS), "write", error);
-        let name = fs::temp_name(token);
         let put = || -> std::io::Result<()> {
-            let mut file = std::fs::File::from(fs::create_new(self.fd(), &name, 0o644)?);
+            fs::unlink(self.fd(), NEXT_RUNS)?;
+            let mut file = std::fs::File::from(fs::create_new(self.fd(), NEXT_RUNS, 0o644)?);
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            Ok(rustix::fs::renameat(self.fd(), &name, self.fd(), RUNS)?)
+            Ok(rustix::fs::renameat(self.fd(), NEXT_RUNS, self.fd(), RUNS)?)
         };
         put().map_err(|error| {
-            let _ = fs::unlink(self.fd(), &name);
+            let _ = fs::unlink(self.fd(), NEXT_RUNS);
             failed(error)
         })
     }

@@ -22,7 +22,7 @@ use crate::{Error, Result};
 /// The file's name.
 pub(super) const STATE: &str = "state";
 
-/// The version that is written.
+/// The version that is written: it changes with what a word means and with what is told of it.
 const VERSION: u32 = 1;
 
 /// A larger file is none.

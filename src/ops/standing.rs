@@ -19,7 +19,7 @@ use crate::archive::state::{self, Bound};
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, Op, Overview, Record, SegmentName};
 use crate::event::{Date, EventPath, Severity, Timestamp};
 use crate::store::{Filter, FoundEvent, Like, Name, Notice, Query, Scope, Store};
-use crate::views::standing::{Standing, Summary, is_said, may_tell};
+use crate::views::standing::{Standing, Summary, may_tell, said};
 
 /// Ids that are asked for at once.
 const CHAINS: usize = 200;
@@ -190,11 +190,10 @@ impl Stand {
             let Ok(path) = bad.path.parse::<EventPath>() else { return Ok(false) };
             match store.find(&Name::Path(path)) {
                 Ok(event) => {
-                    let head = event.head();
-                    if !head.is_ok_and(|head| is_said(&slot, &bad, &head, &event.path)) {
-                        return Ok(false);
-                    }
-                    self.standing.saw(&slot);
+                    let head = event.head().ok();
+                    let said = head.and_then(|head| said(&slot, bad.time, &head, &event.path));
+                    let Some(said) = said else { return Ok(false) };
+                    self.standing.saw(&slot, Some(said));
                 }
                 Err(error) if error.is_not_found() => {
                     if Overview::load(archive)?.expired().next().is_none() {
@@ -205,7 +204,7 @@ impl Stand {
                 // It was found once, and cannot be read now.
                 Err(_) => {
                     self.is_short = true;
-                    self.standing.saw(&slot);
+                    self.standing.saw(&slot, None);
                 }
             }
         }

@@ -245,10 +245,12 @@ impl Standing {
         unseen.map(|(slot, bad)| (slot.clone(), bad.last.clone()))
     }
 
-    /// Says that the event which is told of a slot was read.
-    pub fn saw(&mut self, slot: &Slot) {
+    /// Says that the event which is told of a slot was read, and what it says, or that it cannot
+    /// be read now.
+    pub fn saw(&mut self, slot: &Slot, said: Option<Bad>) {
         if let Some(bad) = self.open.get_mut(slot) {
             bad.is_seen = true;
+            bad.last = said.unwrap_or_else(|| bad.last.clone());
         }
     }
 
@@ -369,7 +371,7 @@ fn slot_of(word: Word, head: &EventHead<'_>) -> Option<Slot> {
 }
 
 /// What is told of an event.
-pub fn bad_of(head: &EventHead<'_>, path: &dyn std::fmt::Display) -> Bad {
+fn bad_of(head: &EventHead<'_>, path: &dyn std::fmt::Display) -> Bad {
     Bad {
         time: head.timestamp,
         path: path.to_string(),
@@ -380,7 +382,13 @@ pub fn bad_of(head: &EventHead<'_>, path: &dyn std::fmt::Display) -> Bad {
     }
 }
 
-/// Whether an event is the bad word that is told of a slot.
-pub fn is_said(slot: &Slot, bad: &Bad, head: &EventHead<'_>, path: &dyn std::fmt::Display) -> bool {
-    slot_of(Word::of(head), head).as_ref() == Some(slot) && bad_of(head, path) == *bad
+/// What an event says, if it is the bad word of a slot that was said at this time.
+pub fn said(
+    slot: &Slot,
+    time: Timestamp,
+    head: &EventHead<'_>,
+    path: &dyn std::fmt::Display,
+) -> Option<Bad> {
+    let is_it = head.timestamp == time && slot_of(Word::of(head), head).as_ref() == Some(slot);
+    is_it.then(|| bad_of(head, path))
 }

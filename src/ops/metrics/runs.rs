@@ -17,9 +17,7 @@ pub fn leave(store: &Store, ended: Ended<'_>, report: &[Gauge]) -> Result<()> {
     }
     let mut sheet = left(store);
     sheet.ran(ended, report);
-    // Any that differs from those of other processes at this time.
-    let token = u64::from(std::process::id()) << 32 | ended.time.micros() as u64 & 0xffff_ffff;
-    archive.put_runs(token, &sheet.render())
+    archive.put_runs(&sheet.render())
 }
 
 /// What runs left in the archive; nothing, where that is not sound.
