@@ -1,4 +1,5 @@
 //! What follows from manifest and segments, and spares readers time: catalogue and overview.
+//! The state, which follows from what events mean, is added by who knows that.
 //!
 //! Whoever changes an archive brings both up to date at its end, and makes one again that is
 //! not what it should be. Readers do without what cannot be written now, and the next run

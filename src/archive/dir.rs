@@ -15,6 +15,8 @@ use super::copies::PEERS;
 use super::heads::HEADS;
 use super::lock::{LOCK, NEXT_LOCK};
 use super::overview::OVERVIEW;
+use super::runs::{NEXT_RUNS, RUNS};
+use super::state::STATE;
 use super::stub;
 use super::{ArchiveLock, SegmentName};
 use crate::event::{Date, NodeName, Place, SharedLitter, shown};
@@ -265,6 +267,9 @@ impl ArchiveDir {
                     if name == MANIFEST
                         || name == CATALOGUE
                         || name == OVERVIEW
+                        || name == STATE
+                        || name == RUNS
+                        || name == NEXT_RUNS
                         || name == LOCK
                         || name.starts_with("manifest.jsonl.replaced-") => {}
                 FileType::RegularFile if name.starts_with(fs::TEMP_PREFIX) => {

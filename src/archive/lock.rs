@@ -5,8 +5,8 @@
 //! of earlier versions have a lock that readers can open; it is replaced by a new file, and
 //! a reader who holds the old one keeps nobody out any more.
 //!
-//! The file also has one line, the SHA-256 of the catalogue as the last run left it. Nobody
-//! else can write it, so a catalogue that somebody else changed is recognised.
+//! The file also has two lines, the SHA-256 of the catalogue and of the state as the last run
+//! left them. Nobody else can write it, so one that somebody else changed is recognised.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -35,6 +35,12 @@ const MAX_TRIES: usize = 10;
 /// The line that tells of the catalogue begins with this.
 const NOTE: &str = "catalogue ";
 
+/// The one that tells of the state, behind it, with this.
+const STATE_NOTE: &str = "state ";
+
+/// Bytes of a hash and the end of its line.
+const HASH_LINE: usize = 65;
+
 /// Proof that this process, and no other, may change the archive. Given up on drop, and
 /// by the kernel when the process ends in whatever way.
 #[derive(Debug)]
@@ -54,7 +60,7 @@ impl Drop for ArchiveLock {
 impl ArchiveLock {
     /// The SHA-256 of the catalogue as the last run left it, if it said so.
     pub(super) fn catalogue(&self) -> Option<Sha256Hash> {
-        let mut text = [0; NOTE.len() + 65];
+        let mut text = [0; NOTE.len() + HASH_LINE];
         self.file.read_exact_at(&mut text, 0).ok()?;
         let text = std::str::from_utf8(&text).ok()?;
         text.strip_prefix(NOTE)?.strip_suffix('\n')?.parse().ok()
@@ -65,6 +71,22 @@ impl ArchiveLock {
     pub(super) fn note_catalogue(&self, sha256: Sha256Hash) {
         if self.catalogue() != Some(sha256) {
             let _ = self.file.write_all_at(format!("{NOTE}{sha256}\n").as_bytes(), 0);
+        }
+    }
+
+    /// The SHA-256 of the state as the last run left it, if it said so.
+    pub(super) fn state(&self) -> Option<Sha256Hash> {
+        let mut text = [0; STATE_NOTE.len() + HASH_LINE];
+        self.file.read_exact_at(&mut text, (NOTE.len() + HASH_LINE) as u64).ok()?;
+        let text = std::str::from_utf8(&text).ok()?;
+        text.strip_prefix(STATE_NOTE)?.strip_suffix('\n')?.parse().ok()
+    }
+
+    /// Notes the SHA-256 of the state, behind that of the catalogue, which comes first.
+    pub(super) fn note_state(&self, sha256: Sha256Hash) {
+        if self.catalogue().is_some() && self.state() != Some(sha256) {
+            let text = format!("{STATE_NOTE}{sha256}\n");
+            let _ = self.file.write_all_at(text.as_bytes(), (NOTE.len() + HASH_LINE) as u64);
         }
     }
 }

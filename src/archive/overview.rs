@@ -121,7 +121,7 @@ impl Overview {
         Ok(Self { by_manifest: true, ..Self::of(&Manifest::load(archive)?) })
     }
 
-    fn of_records(records: &[Record]) -> Self {
+    pub(crate) fn of_records(records: &[Record]) -> Self {
         let mut overview = Self::default();
         for record in records {
             overview.add(record);
@@ -317,7 +317,7 @@ fn is_line(archive: &ArchiveDir, header: &Header) -> Result<bool> {
 
 /// Where the manifest's last line begins and ends; `None` if the file is not the one that was
 /// read.
-fn last_line(archive: &ArchiveDir, manifest: &Manifest) -> Result<Option<(u64, u64)>> {
+pub(super) fn last_line(archive: &ArchiveDir, manifest: &Manifest) -> Result<Option<(u64, u64)>> {
     let path = archive.manifest_path();
     let failed = |error| Error::io(&path, "read", error);
     let file: File = fs::open_regular(archive.fd(), MANIFEST).map_err(failed)?;

@@ -197,6 +197,7 @@ impl FilterArgs {
             min_severity: self.min_severity,
             since,
             until,
+            like: None,
         })
     }
 

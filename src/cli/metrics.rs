@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hlarchive::Error;
-use hlarchive::ops::metrics::{Ended, Gauge, Scope, may_update, of_totals, read, update};
+use hlarchive::ops::metrics::{Ended, Gauge, Scope, leave, may_update, of_totals, read, update};
 use hlarchive::ops::status::totals;
 use hlarchive::store::{LastState, Remembers, Store};
 
@@ -73,7 +73,9 @@ impl Place {
 
 /// A run that is measured.
 pub(super) struct Measured {
-    place: Place,
+    place: Option<Place>,
+    /// Whether how it ended is left in the archive, too.
+    is_run: bool,
     operation: &'static str,
     scope: Scope,
     witness: bool,
@@ -83,8 +85,14 @@ pub(super) struct Measured {
 
 impl Measured {
     /// Begins.
-    pub(super) fn begin(operation: &'static str, scope: Scope, place: Place) -> Self {
-        Self { place, operation, scope, witness: false, began: Instant::now(), report: Vec::new() }
+    pub(super) fn begin(operation: &'static str, scope: Scope, place: Option<Place>) -> Self {
+        let (began, report) = (Instant::now(), Vec::new());
+        Self { place, is_run: true, operation, scope, witness: false, began, report }
+    }
+
+    /// Begins a look that leaves nothing in the archive.
+    pub(super) fn look(operation: &'static str, place: Place) -> Self {
+        Self { is_run: false, ..Self::begin(operation, Scope::Whole, Some(place)) }
     }
 
     /// Takes down that the history is compared with what was kept elsewhere.
@@ -99,9 +107,6 @@ impl Measured {
 
     /// Writes the file; what stands in the way, as a sentence.
     pub(super) fn end(self, exit_code: u8, store: &Store) -> Result<(), String> {
-        if !self.place.is_named && !self.place.is_ours() {
-            return Ok(());
-        }
         let ended = Ended {
             operation: self.operation,
             time: session::now(),
@@ -110,9 +115,16 @@ impl Measured {
             scope: self.scope,
             witness: self.witness,
         };
+        if self.is_run {
+            // What cannot be left there is not missed: whoever may not write, only looks.
+            let _ = leave(store, ended, &self.report);
+        }
+        let Some(place) = self.place.filter(|place| place.is_named || place.is_ours()) else {
+            return Ok(());
+        };
         // What cannot be counted keeps the numbers of before.
         let totals = totals(store).map(|totals| of_totals(&totals)).unwrap_or_default();
-        let written = update(&self.place.path, store.archive_path(), |sheet| {
+        let written = update(&place.path, store.archive_path(), |sheet| {
             sheet.ran(ended, &self.report);
             sheet.stands(&totals);
         });

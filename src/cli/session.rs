@@ -402,7 +402,7 @@ impl Session {
     pub(super) fn measure(&mut self, operation: &'static str, scope: Scope, args: MetricsArgs) {
         let place = args.place(&self.store);
         self.store = with_state(self.store.clone(), place.as_ref());
-        self.measured = place.map(|place| Measured::begin(operation, scope, place));
+        self.measured = Some(Measured::begin(operation, scope, place));
     }
 
     /// Takes down for the metrics that the history is compared with what was kept elsewhere.

@@ -44,4 +44,4 @@ impl Malformed {
     }
 }
 
-serde_as_text!(Date: "a day", Timestamp: "a timestamp");
+serde_as_text!(Date: "a day", Severity: "a severity", Timestamp: "a timestamp");

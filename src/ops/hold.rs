@@ -7,10 +7,9 @@
 
 use serde::Serialize;
 
-use crate::archive::{
-    ArchiveDir, Expired, Hold, HoldScope, Manifest, NewRecord, Op, SegmentName, derived,
-};
+use crate::archive::{ArchiveDir, Expired, Hold, HoldScope, Manifest, NewRecord, Op, SegmentName};
 use crate::event::{Date, EventHead};
+use crate::ops::derived;
 use crate::ops::{Context, Finding, audit, rotate::open_manifest};
 use crate::segment::{Field, SegmentReader};
 use crate::store::Store;
@@ -86,7 +85,7 @@ pub fn add(store: &Store, context: &Context, on: &Subject, reason: &str) -> Resu
     let manifest = writer.manifest();
     let hold = manifest.holds().into_iter().filter(|hold| hold.id == id);
     report.holds = hold.map(|hold| picture(&archive, manifest, &hold)).collect();
-    derived::complete(&archive, manifest, context.next_token(), &lock);
+    derived::complete(store, &archive, manifest, context.next_token(), &lock);
     let what = report.holds.first().map(|hold| hold.on.clone());
     let told = audit::Told { what, reason: Some(reason.to_owned()), ..audit::Told::default() };
     report.findings.extend(audit::tell(store, context, "archive_held", manifest, before, told));
@@ -118,7 +117,7 @@ pub fn release(
     record.reason = reason.map(str::to_owned);
     writer.append(record)?;
     report.holds = vec![picture(&archive, writer.manifest(), &hold)];
-    derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
+    derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
     let told = audit::Told {
         what: Some(format!("hold {id} on {}", hold.scope)),
         reason: reason.map(str::to_owned),

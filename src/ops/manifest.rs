@@ -2,9 +2,10 @@
 
 use crate::archive::{
     ArchiveIdentity, Manifest, NewRecord, Op, Record, Replaced, SegmentName, Stub, TreeRecord,
-    derived, rebuild,
+    rebuild,
 };
 use crate::live::FoundNote;
+use crate::ops::derived;
 use crate::ops::{Context, Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::segment::{SegmentSummary, check};
@@ -123,7 +124,7 @@ pub fn rebuild_manifest(
     let by = Some(context.by.clone());
     rebuild(&archive, &lock, context.now, by, replaced(&old, &note), records, token)?;
     let manifest = Manifest::load(&archive)?;
-    derived::complete(&archive, &manifest, context.next_token(), &lock);
+    derived::complete(store, &archive, &manifest, context.next_token(), &lock);
     let told = audit::Told::default();
     report.findings.extend(audit::tell(store, context, "archive_rebuilt", &manifest, 0, told));
     Ok(report)

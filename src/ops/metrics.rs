@@ -10,6 +10,7 @@
 mod ends;
 mod file;
 mod reports;
+mod runs;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ pub use file::{may_update, read, update};
 pub use reports::{
     of_compact, of_import, of_prune, of_rotate, of_status, of_sync, of_totals, of_verify,
 };
+pub use runs::{leave, left};
 
 use crate::event::{Malformed, Timestamp, shown};
 

@@ -249,17 +249,19 @@ const UNWATCHED: [&str; 3] = ["rotate", "verify", "prune"];
 const MEASURED: [&str; 6] = ["rotate", "verify", "prune", "compact", "import", "sync"];
 
 fn runs(store: &Store, metrics: Option<&Path>, status: &mut Status) {
-    let Some(path) = metrics else { return };
-    let metrics = match metrics::read(path, store.archive_path()) {
-        Ok(metrics) => metrics,
-        Err(error) => {
+    let left = metrics::left(store);
+    let metrics = metrics.map_or_else(metrics::Sheet::default, |path| {
+        metrics::read(path, store.archive_path()).unwrap_or_else(|error| {
             let reason =
                 format!("{}; so it is not known how the last runs ended", error.reason_at(path));
             status.findings.push(Finding::new(path.display().to_string(), reason));
-            return;
-        }
-    };
-    let ends = MEASURED.iter().filter_map(|operation| Some((*operation, metrics.last(operation)?)));
+            metrics::Sheet::default()
+        })
+    });
+    let ends = MEASURED.iter().filter_map(|operation| {
+        let ends = [left.last(operation), metrics.last(operation)];
+        Some((*operation, ends.into_iter().flatten().reduce(LastEnd::that_stands)?))
+    });
     status.last_runs = ends.collect();
     for operation in UNWATCHED {
         let Some(last) = status.last_runs.get(operation).filter(|last| last.failed()) else {

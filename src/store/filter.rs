@@ -5,7 +5,7 @@ use memchr::memmem;
 use super::Cursor;
 use crate::Result;
 use crate::event::{Date, EventHead, Severity, Timestamp};
-use crate::segment::{Field, Index};
+use crate::segment::{Field, Index, Posting};
 
 /// Conditions on an event. Several values of one field are alternatives; different
 /// fields must all hold; an empty list asks for nothing.
@@ -29,7 +29,48 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// The first instant that is too late.
     pub until: Option<Timestamp>,
+    /// Types by what they look like.
+    pub like: Option<Like>,
 }
+
+/// Events whose type looks like something, or that are as bad as something.
+#[derive(Debug, Clone, Copy)]
+pub struct Like {
+    /// Whether a type looks so.
+    pub kind: fn(&str) -> bool,
+    /// The mildest severity with which an event is asked for whatever its type.
+    pub or_severity: Severity,
+}
+
+impl Like {
+    fn matches(self, event: &EventHead<'_>) -> bool {
+        event.severity >= self.or_severity || (self.kind)(&event.event_type)
+    }
+
+    /// For each frame, whether it can hold such an event.
+    fn frames(self, index: &Index) -> Result<Vec<bool>> {
+        let mut holds = vec![false; index.frame_count()];
+        let mut mark = |posting: &Posting| {
+            if let Some(slot) = holds.get_mut(posting.frame as usize) {
+                *slot = true;
+            }
+        };
+        for value in index.values(Field::Type) {
+            let (kind, postings) = value?;
+            // The end of a type that the index cut is not known.
+            if (self.kind)(&kind) || kind.len() > LONGEST_WHOLE {
+                postings.iter().for_each(&mut mark);
+            }
+        }
+        for severity in Severity::ALL.iter().filter(|severity| **severity >= self.or_severity) {
+            index.lookup(Field::Severity, severity.as_str())?.iter().for_each(&mut mark);
+        }
+        Ok(holds)
+    }
+}
+
+/// The index has values of this length whole.
+const LONGEST_WHOLE: usize = 1000;
 
 impl Filter {
     /// Whether the event meets every condition.
@@ -41,6 +82,7 @@ impl Filter {
             && self.until.is_none_or(|until| event.timestamp < until)
             && self.min_severity.is_none_or(|least| event.severity >= least)
             && (self.severities.is_empty() || self.severities.contains(&event.severity))
+            && self.like.is_none_or(|like| like.matches(event))
             && among(&self.correlation_ids, &event.correlation_id)
             && among(&self.types, &event.event_type)
             && among(&self.nodes, &event.node)
@@ -84,6 +126,7 @@ impl Filter {
         self.fields().iter().all(|(_, values)| values.is_empty())
             && self.since.is_none()
             && self.until.is_none()
+            && self.like.is_none()
     }
 
     /// The frames of a segment that can hold a match, ascending.
@@ -102,6 +145,11 @@ impl Filter {
                         && self.until.is_none_or(|until| index.date().start() < until)
                 }
             };
+        }
+        if let Some(like) = self.like {
+            for (fits, holds) in fits.iter_mut().zip(like.frames(index)?) {
+                *fits &= holds;
+            }
         }
         for (field, values) in self.fields() {
             if values.is_empty() {

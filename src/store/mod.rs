@@ -28,7 +28,7 @@ use std::sync::Arc;
 pub(crate) use belongs::{FoundArchive, resolved, short_origin};
 pub use belongs::{LastState, Remembers};
 pub use cursor::Cursor;
-pub use filter::{Filter, Order, Query, Scope};
+pub use filter::{Filter, Like, Order, Query, Scope};
 pub use find::Name;
 pub use notice::{Notice, Notices, Unreached};
 pub use row::FoundEvent;

@@ -8,5 +8,6 @@ pub mod attempts;
 pub mod chain;
 pub mod detail;
 pub mod problems;
+pub mod standing;
 pub mod trace;
 pub mod word;

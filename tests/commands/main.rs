@@ -48,6 +48,7 @@ mod show;
 mod sign;
 mod spool;
 mod status;
+mod status_state;
 mod sync;
 mod trace;
 mod trace_seen;

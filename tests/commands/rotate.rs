@@ -34,6 +34,7 @@ fn a_closed_day_becomes_a_segment_and_its_files_go() {
             "catalogue",
             "lock",
             "manifest.jsonl",
+            "state",
         ]
     );
     assert_eq!(lab.list_all(), before);

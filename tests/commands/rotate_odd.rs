@@ -60,7 +60,8 @@ fn a_policy_may_hold_back_days_with_invalid_files() {
             "2026/2026-05-17.tar.zst.sha256",
             "catalogue",
             "lock",
-            "manifest.jsonl"
+            "manifest.jsonl",
+            "state"
         ]
     );
     assert_eq!(lab.list_all(), before);

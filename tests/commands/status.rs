@@ -33,7 +33,7 @@ fn a_calm_history_is_told_on_one_screen_and_nothing_is_touched() {
     let lab = calm();
     let text = assert_untouched(&lab, || lab.ok(STATUS));
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "all is well; events read since 2026-05-25 03:00:00");
+    assert_eq!(lines[0], "all is well; by all events since 2026-05-10");
     assert!(lines[1].starts_with("live       1 day, 1 file, 1"), "{text}");
     assert!(lines[1].ends_with(" B, 2026-06-01"), "{text}");
     assert!(lines[2].starts_with("archived   2 days, 2 events, "), "{text}");
@@ -63,7 +63,7 @@ fn problems(lab: &Lab, code: i32) -> Vec<String> {
 }
 
 #[test]
-fn what_is_open_in_the_range_is_exit_code_1_live_and_archived_until_it_is_taken_back() {
+fn what_is_open_is_exit_code_1_live_and_archived_until_it_is_taken_back() {
     let lab = calm();
     let at = |time, kind, number| Event { time, kind, number, service: "mqtt", ..EVENT };
     for (number, (time, kind)) in [
@@ -73,7 +73,7 @@ fn what_is_open_in_the_range_is_exit_code_1_live_and_archived_until_it_is_taken_
         ("2026-05-31T13:00:00.000000Z", "node_offline"),
         // Under an hour ago: at work still.
         ("2026-06-01T02:30:00.000000Z", "deployment_started"),
-        // Before the range.
+        // However long ago.
         ("2026-05-20T02:30:00.000000Z", "node_offline"),
     ]
     .into_iter()
@@ -83,27 +83,31 @@ fn what_is_open_in_the_range_is_exit_code_1_live_and_archived_until_it_is_taken_
         Event { node, ..at(time, kind, 100 + number as u32) }.write(&lab);
     }
     lab.rotate();
-    let all = [
-        "service_unhealthy pi4 mqtt",
-        "deployment_without_end pi4 mqtt",
-        "remediation_without_end pi4 mqtt",
-        "node_offline pi4 -",
-    ];
+    // The newest first; the runs that did not end need nobody by themselves.
+    let all = ["node_offline pi4 -", "service_unhealthy pi4 mqtt", "node_offline old -"];
     assert_eq!(problems(&lab, 1), all);
     let text = lab.fails(1, STATUS).stdout;
     assert!(text.starts_with("needs attention; "), "{text}");
     assert!(text.contains("problem    2026-05-30 10:00 pi4 mqtt unhealthy\n"), "{text}");
+    assert!(text.contains("unended    2 runs since 2026-05-25 reported no end"), "{text}");
     lab.rotate_day("2026-05-30");
     assert_eq!(problems(&lab, 1), all);
-    for (number, kind) in
-        ["service_recovered", "deployment_failed", "remediation_completed", "node_online"]
-            .into_iter()
-            .enumerate()
-    {
-        at("2026-06-01T02:00:00.000000Z", kind, 200 + number as u32).write(&lab);
-        let left = problems(&lab, i32::from(number < 3));
-        assert_eq!(left, all[number + 1..]);
+    let ends = ["node_online", "service_recovered", "remediation_completed", "deployment_failed"];
+    for (number, kind) in ends.into_iter().enumerate() {
+        let time = format!("2026-06-01T02:0{number}:00.000000Z");
+        at(&time, kind, 200 + number as u32).write(&lab);
+        let left = problems(&lab, 1);
+        match number {
+            0 => assert_eq!(left, all[1..]),
+            1 | 2 => assert_eq!(left, all[2..]),
+            _ => assert_eq!(left, ["failed pi4 mqtt", "node_offline old -"]),
+        }
     }
+    assert_eq!(object(&lab, 1)["unended"], Value::Null);
+    Event { node: "old", ..at("2026-05-20T02:40:00.000000Z", "node_online", 300) }.write(&lab);
+    at("2026-06-01T02:30:00.000000Z", "backup_completed", 301).write(&lab);
+    // It came late; so there is one finding more, and no problem.
+    assert_eq!(object(&lab, 1)["problems"], serde_json::json!([]));
 }
 
 #[test]
@@ -297,8 +301,9 @@ fn how_the_last_rotate_verify_and_prune_ended_is_told_once_they_say_so() {
     let lab = calm();
     let status = with(&STATUS);
     // Nobody said anything yet.
+    fs::remove_file(lab.archive().join("runs")).unwrap();
     let before = lab.ok(&status);
-    assert_eq!(line_of(&before, "verify"), "verify     last: not known (see --metrics-file)");
+    assert_eq!(line_of(&before, "verify"), "verify     last: not known");
     assert!(line_of(&before, "rotate").contains(&format!(" by {}@", me())), "{before}");
     for words in [&["rotate", "--now", NOW][..], &["verify"], &["prune", "--now", NOW]] {
         lab.ok(with(words));
@@ -321,7 +326,9 @@ fn how_the_last_rotate_verify_and_prune_ended_is_told_once_they_say_so() {
             assert!(help.contains(field.as_str()), "{field} is not in the help");
         }
     }
-    // Without the file nothing is known, and nothing is made up.
+    // Without the file the archive tells, and without both nothing is known or made up.
+    assert_eq!(object(&lab, 0)["last_runs"]["verify"], runs["verify"]);
+    fs::remove_file(lab.archive().join("runs")).unwrap();
     assert_eq!(object(&lab, 0)["last_runs"], serde_json::json!({}));
 }
 

@@ -217,6 +217,9 @@ impl Run {
     }
 }
 
+/// The file in which an archive keeps how runs ended.
+pub const RUNS: &str = "runs";
+
 /// Every file below a directory with its bytes, but a tree's note; symbolic links as what they point to.
 pub fn tree(directory: &Path) -> Tree {
     fn walk(directory: &Path, below: &str, found: &mut Tree) {
@@ -226,6 +229,10 @@ pub fn tree(directory: &Path) -> Tree {
             let name = entry.file_name().to_string_lossy().into_owned();
             // The tree's note of its archive differs from place to place, and is no event.
             if below.is_empty() && name == NOTE {
+                continue;
+            }
+            // How runs ended differs from run to run, and is left by those that change nothing.
+            if below.is_empty() && name == RUNS {
                 continue;
             }
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };

@@ -283,6 +283,42 @@ fn what_is_held_does_not_go_though_a_forged_file_denies_it() {
     }
 }
 
+/// The state, with the same line of the manifest and a sound checksum, that knows of nothing.
+fn state_of_nothing(lab: &Lab) {
+    let path = lab.archive().join("state");
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let mut sum: serde_json::Value = serde_json::from_str(lines[1]).unwrap();
+    sum["standing"] = serde_json::json!({"latest": null, "well": [], "online": {}, "open": []});
+    let signed = format!("{}\n{sum}\n", lines[0]);
+    let own = Sha256Hash::of(signed.as_bytes());
+    fs::write(&path, format!("{signed}{own}\n")).unwrap();
+}
+
+#[test]
+fn a_forged_state_hides_what_is_open_from_status_alone_until_the_next_write() {
+    let lab = lab();
+    lab.ok(["emit", "node_offline", "--timestamp=2026-05-12T23:00:00Z", "--node=pi99"]);
+    lab.rotate();
+    let path = lab.archive().join("state");
+    let honest = fs::read(&path).unwrap();
+    let is_told = || lab.run(["status", "--now", LATER, "-ojson"]).stdout.contains("\"pi99\"");
+    assert!(is_told());
+    for words in [&["rotate", "--now", NOW][..], &["hold", "add", "2026-05-10", "--reason", "x"]] {
+        state_of_nothing(&lab);
+        assert!(!is_told(), "it hides nothing");
+        assert!(lab.list_all().len() > 36 && traced(&lab) == 12);
+        let run = lab.fails(1, ["verify"]);
+        let named = "state: it does not say what the segments say";
+        assert!(run.stdout.contains(named), "{run:?}");
+        lab.ok(words);
+        assert!(is_told(), "{words:?}");
+        lab.ok(["verify"]);
+    }
+    // Of another line of the manifest: the hold's.
+    assert!(fs::read(&path).unwrap() != honest);
+}
+
 /// A follower's marks are its own memory, and not derived from anything; nobody else reads
 /// them.
 #[test]

@@ -1,12 +1,14 @@
 //! `hlarchive status`.
 
+use hlarchive::event::Severity;
 use hlarchive::event::{Timestamp, shown};
-use hlarchive::ops::metrics::{LastEnd, Scope, of_status};
+use hlarchive::ops::metrics::{LastEnd, of_status};
+use hlarchive::ops::standing;
 use hlarchive::ops::status::{LastRun, Status, StatusOptions, status};
 use hlarchive::ops::{Context, Finding};
 use hlarchive::policy::Policy;
-use hlarchive::store::{Filter, Notice, Query, Store};
-use hlarchive::views::problems::{Finder, Found, Problem, types};
+use hlarchive::store::{Like, Notice, Store};
+use hlarchive::views::problems::{Problem, Runs, Unended, may_tell, problems};
 
 use super::{bytes, count, verb};
 use crate::cli::args::{Format, instant};
@@ -25,24 +27,29 @@ Examples:
   hlarchive status --since '30 days ago' --calendar
   hlarchive status -q -o json | jq '.problems, .findings'
 
-Somebody is needed (exit code 1) when, in the events since --since, a service is unhealthy \
-without a later recovery, a node is offline without a later return, or a deployment or remediation \
-has not ended after an hour; when files that are no events lie live since then or were archived \
-since, or a conflict was recorded since; when a day should have been archived two days ago, does \
+Somebody is needed (exit code 1) when, however long ago it was said, a service is unhealthy \
+without a later recovery, a node is offline without a later return, or something failed or was \
+critical and nothing went well since, on that service and node or in that chain; when, since \
+--since, files that are no events lie live or were archived, or a conflict was recorded; when a day should have been archived two days ago, does \
 not fit into the archive, or the next rotate or prune would refuse; when a segment has had no copy \
 for two days though the policy names a place for copies; when the last rotate, verify or prune \
 failed; when the manifest's last line is torn, or there is no history at all.
 
-How those runs ended is in no record: they leave it in the file of --metrics-file, which status \
-reads, too. Without one it is /var/lib/hlarchive/hlarchive.prom for the machine's own archive, \
-/opt/homelab/events-archive. A failure stands until the same run, or one of everything, goes well, \
+Every deployment_failed and failed remediation is a problem; of other failures those of severity \
+error and critical. Runs since --since that did not report an end within an hour are counted, and \
+need nobody by themselves. Each problem comes with the command that tells more.
+
+How runs ended, they leave in the archive, if they may write there, and in the file of \
+--metrics-file; status reads both. Without one it is /var/lib/hlarchive/hlarchive.prom for the \
+machine's own archive, /opt/homelab/events-archive. A failure stands until the same run, or one of everything, goes well, \
 and that of a verify with --head or --public-key until one with them does.
 
 The calendar has a column a week and a row a weekday. Its shades are quarters of the busiest day; \
 ! has archived files that are no events, h is held, + has late arrivals in a segment of their own.
 
-With -o json: time, since, attention, problems (kind, since, node, service, correlation_id), \
-findings (path, reason), live (days, files, bytes, first_day, last_day), archived (days, segments, \
+With -o json: time, since, attention, problems (kind, type, severity, since, last, \
+node, service, correlation_id, path, error, next; the worst and newest first), unended (count, \
+since, correlation_id, next), findings (path, reason), live (days, files, bytes, first_day, last_day), archived (days, segments, \
 events, bytes, ratio, first_day, last_day, holds, held_days, expired, copied, elsewhere), \
 last_rotate and last_prune (time, segment, by), last_runs (by operation: time, exit_code, seconds, \
 findings, success_time and, of verify, witness, segments, segments_read_whole), next_rotate and \
@@ -53,7 +60,8 @@ Exit codes:
   74  something could not be read, so a problem may be missing
   75  the tree's archive is not here, so a problem may be missing")]
 pub(in crate::cli) struct Args {
-    /// How far back events are read [default: 7 days ago]
+    /// How far back files that are no events, conflicts and runs without an end are told of
+    /// [default: 7 days ago]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
     /// Draw the last year, as is done on a terminal
@@ -73,6 +81,8 @@ pub(in crate::cli) struct Report {
     since: Timestamp,
     attention: bool,
     problems: Vec<Problem>,
+    /// Runs since `since` that never reported an end.
+    unended: Option<Unended>,
     live_invalid: u64,
     /// Runs whose end is dated before their start.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +110,7 @@ impl Args {
             place.is_named && (session.is_typed("--metrics-file") || place.is_ours())
         };
         let measures = place.clone().filter(is_asked);
-        session.measured = measures.map(|place| Measured::begin("status", Scope::Whole, place));
+        session.measured = measures.map(|place| Measured::look("status", place));
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
@@ -122,11 +132,14 @@ impl Args {
             serde_json::Value::Object(days.collect())
         });
         let attention = report.attention;
-        session.measured(|| of_status(&report.status, report.problems.len() as u64, attention));
+        session.measured(|| {
+            let unended = report.unended.as_ref().map_or(0, |runs| runs.count);
+            of_status(&report.status, report.problems.len() as u64, unended, attention)
+        });
         if format == Format::Json {
             session.json(&report)?;
         } else {
-            screen(session, &report, since)?;
+            screen(session, &report)?;
             if self.calendar || std::io::IsTerminal::is_terminal(&std::io::stdout()) {
                 let blocks = session.draws_blocks();
                 let today = session.now.date();
@@ -155,16 +168,16 @@ pub(in crate::cli) fn look(
     options: &StatusOptions,
 ) -> hlarchive::Result<(Report, bool)> {
     // Events first: what is rotated in between is only counted, and counted as archived.
-    let filter = Filter { types: types(), since: Some(options.since), ..Filter::default() };
-    let mut events = store.events(Query { filter, ..Query::default() })?;
-    let mut finder = Finder::at(context.now);
-    for event in &mut events {
-        finder.take(&event?);
-    }
-    let Found { problems, clock_stepped } = finder.finish();
-    // What is away waits for somebody, and costs no event.
-    let cost = events.notices().any_cost() && !events.notices().only_away();
-    let (notices, beyond) = events.notices().take();
+    let mut runs = Runs::at(context.now);
+    let window = Like { kind: may_tell, or_severity: Severity::Critical };
+    let stand = standing::look(store, context.now, options.since, window, &mut |event| {
+        if let Ok(head) = event.head() {
+            runs.take(&head);
+        }
+    })?;
+    let problems = problems(&stand.standing);
+    let (unended, clock_stepped) = runs.finish();
+    let (notices, beyond, cost) = (stand.notices, stand.beyond, stand.is_short);
     let is_live_invalid =
         |notice: &&Notice| matches!(notice, Notice::Invalid { segment: None, .. });
     let live_invalid = notices.iter().filter(is_live_invalid).count() as u64 + beyond;
@@ -189,6 +202,7 @@ pub(in crate::cli) fn look(
         since: options.since,
         attention: !problems.is_empty() || !status.findings.is_empty(),
         problems,
+        unended,
         live_invalid,
         clock_stepped: Some(clock_stepped).filter(|runs| *runs > 0),
         status,
@@ -224,10 +238,15 @@ const LABEL: usize = 11;
 /// Problems, and findings, that fit on a screen beside the rest.
 const FEW: usize = 5;
 
-fn screen(session: &mut Session, report: &Report, since: Timestamp) -> Result<(), Failure> {
+fn screen(session: &mut Session, report: &Report) -> Result<(), Failure> {
     let status = &report.status;
-    let verdict = if report.attention { "needs attention" } else { "all is well" };
-    let line = format!("{verdict}; events read since {}", short_time(since));
+    let line = if report.attention { "needs attention" } else { "all is well" };
+    // Well is what was looked at, and no more.
+    let days = [&status.live.first_day, &status.archived.first_day];
+    let line = match days.into_iter().flatten().min() {
+        Some(first) => format!("{line}; by all events since {first}"),
+        None => format!("{line}; there are no events"),
+    };
     let line = fit(&line, session.width().unwrap_or(80));
     let line = if report.attention { session.paint.bad(&line) } else { session.paint.good(&line) };
     session.line(&line)?;
@@ -235,19 +254,38 @@ fn screen(session: &mut Session, report: &Report, since: Timestamp) -> Result<()
     let room = session.width().unwrap_or(80).saturating_sub(LABEL);
     let problems = report.problems.iter().map(|problem| {
         let service = problem.service.as_deref().map(|name| format!(" {}", shown(name)));
-        let id = problem.correlation_id.as_deref().map(|id| format!(" ({})", shown(id)));
+        let error = problem.error.as_deref().map(|error| format!(": {error}"));
         let time = short_time(problem.since);
-        format!(
+        let line = format!(
             "{} {}{} {}{}",
             time.get(..16).unwrap_or(&time),
             shown(&problem.node),
             service.unwrap_or_default(),
-            problem.kind.describe(),
-            id.unwrap_or_default()
-        )
+            shown(problem.describe()),
+            error.unwrap_or_default()
+        );
+        let line = if verbose { line } else { fit(&line, room) };
+        (line, shown(&problem.next))
     });
-    let problems = problems.map(|line| if verbose { line } else { fit(&line, room) });
-    few(session, "problem", problems.collect())?;
+    let problems: Vec<(String, String)> = problems.collect();
+    let most = if verbose { usize::MAX } else { FEW };
+    for (number, (line, next)) in problems.iter().take(most).enumerate() {
+        value(session, "problem", line)?;
+        // The worst alone, so that all fits on the screen.
+        if verbose || number == 0 {
+            value(session, "", &format!("  {next}"))?;
+        }
+    }
+    beyond(session, "problem", problems.len().saturating_sub(most))?;
+    if let Some(runs) = &report.unended {
+        let what = count(runs.count, "run");
+        let text = format!(
+            "{what} since {} reported no end ({})",
+            short_time(report.since).get(..10).unwrap_or_default(),
+            shown(&runs.next)
+        );
+        value(session, "unended", &text)?;
+    }
     few(session, "see to", status.findings.iter().map(ToString::to_string).collect())?;
     if let Some(runs) = report.clock_stepped {
         let they = if runs == 1 { "it" } else { "they" };
@@ -331,7 +369,6 @@ fn screen(session: &mut Session, report: &Report, since: Timestamp) -> Result<()
     value(session, "", &format!("next: {next}"))?;
     let verified = match run("verify") {
         Some(run) => ended(run),
-        None if status.last_runs.is_empty() => "not known (see --metrics-file)".to_owned(),
         None => "not known".to_owned(),
     };
     value(session, "verify", &format!("last: {verified}"))?;
@@ -387,14 +424,18 @@ fn ended(run: &LastEnd) -> String {
 
 fn few(session: &mut Session, label: &str, lines: Vec<String>) -> Result<(), Failure> {
     let most = if session.global.verbose { usize::MAX } else { FEW };
-    let beyond = lines.len().saturating_sub(most);
+    let more = lines.len().saturating_sub(most);
     for line in lines.into_iter().take(most) {
         value(session, label, &hlarchive::text::visible(&line))?;
     }
-    if beyond > 0 {
-        value(session, label, &format!("and {beyond} more (--verbose)"))?;
+    beyond(session, label, more)
+}
+
+fn beyond(session: &mut Session, label: &str, more: usize) -> Result<(), Failure> {
+    match more {
+        0 => Ok(()),
+        more => value(session, label, &format!("and {more} more (--verbose)")),
     }
-    Ok(())
 }
 
 /// A label and its value, broken where the screen ends.

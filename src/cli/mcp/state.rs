@@ -23,7 +23,8 @@ const ENTRIES: usize = 100;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Status {
-    /// How far back events are read: a date, a timestamp, "3 days ago". Default "7d".
+    /// How far back runs without an end and new files are told of; problems are told however old:
+    /// a date, a timestamp, "3 days ago". Default "7d".
     since: Option<String>,
     /// The next of the answer before, with all other arguments the same.
     next: Option<String>,

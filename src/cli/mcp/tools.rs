@@ -55,9 +55,10 @@ pub(super) fn tools(allow_emit: bool) -> Vec<Entry> {
             name: "status",
             title: "How the homelab and its history stand",
             description: "\
-Look here first. Gives the problems that are open now (services unhealthy without a later \
-recovery, nodes offline, deployments or remediations that never ended), what somebody should see \
-to (findings), how much is live and archived, the last rotate and prune and what the next will \
+Look here first. Gives the problems that are open now, however old, the worst and newest first \
+(services unhealthy without a later recovery, nodes offline, what failed or was critical without \
+a later success), each with its error and correlation_id for trace; unended, the number of runs \
+without an end; what somebody should see to (findings), how much is live and archived, the last rotate and prune and what the next will \
 do, and in last_runs how rotate, verify and prune last ended, where that is known. attention is \
 true when somebody is needed. Costs little.",
             schema: schema::<state::Status>,

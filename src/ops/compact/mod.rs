@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use group::{Group, GroupRun};
 
-use crate::archive::{ArchiveDir, Manifest, derived};
+use crate::archive::{ArchiveDir, Manifest};
 use crate::event::Date;
+use crate::ops::derived;
 use crate::ops::hold::Holds;
 use crate::ops::rotate::open_manifest;
 use crate::ops::{Context, Finding, audit, unfinished};
@@ -205,9 +206,9 @@ pub fn compact(
     report.left_days.dedup();
     let tokens = [context.next_token(), context.next_token()];
     if report.days.is_empty() {
-        derived::complete(&archive, writer.manifest(), tokens[0], &lock);
+        derived::complete(store, &archive, writer.manifest(), tokens[0], &lock);
     } else {
-        derived::drop_gone(&archive, writer.manifest(), tokens, &lock);
+        derived::drop_gone(store, &archive, writer.manifest(), tokens, &lock);
     }
     let told = audit::Told {
         segments: report.days.iter().map(|day| day.segment.clone()).collect(),

@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use source::Item;
 
-use crate::archive::{Manifest, ManifestWriter, NewRecord, Op, derived};
+use crate::archive::{Manifest, ManifestWriter, NewRecord, Op};
 use crate::event::{EventPath, Litter, Timestamp, shown};
+use crate::ops::derived;
 use crate::ops::intake::{Arrival, Findings, Intake, IntakeStats};
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
@@ -115,7 +116,7 @@ pub fn import(
     if stats.new > 0 {
         record(&mut writer, context, options, &stats)?;
     }
-    derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
+    derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
     let mut report = run?.report_of(&stats, findings, options);
     report.recovered = recovered;
     Ok(report)

@@ -112,6 +112,14 @@ impl LastEnd {
         failed(self.exit_code, self.findings)
     }
 
+    /// Which of two that were told in different places is to be told: the later one, unless the
+    /// other is a failure that it says nothing of.
+    pub(in crate::ops) fn that_stands(self, other: Self) -> Self {
+        let (before, later) = if self.time <= other.time { (self, other) } else { (other, self) };
+        let says_less = later.scope != Scope::Whole.number() || (before.witness && !later.witness);
+        if before.failed() && !later.failed() && says_less { before } else { later }
+    }
+
     /// Whether a later run shows as much as this failure, or more. It counted so many records
     /// of the manifest; `archived` says whether anything was ever known to be archived.
     pub(super) fn is_covered(

@@ -122,13 +122,14 @@ pub fn of_sync(report: &SyncReport) -> Vec<Gauge> {
 
 /// Of a look at how things stand: `problems` are open, and `attention` says whether somebody
 /// is needed.
-pub fn of_status(status: &Status, problems: u64, attention: bool) -> Vec<Gauge> {
+pub fn of_status(status: &Status, problems: u64, unended: u64, attention: bool) -> Vec<Gauge> {
     let gauge = Gauge::new;
     let due = status.next_rotate.len() as u64;
     let expiring = status.next_prune.expiring.len() as u64;
     vec![
         gauge("attention", "Whether somebody is needed: 1 or 0.", u64::from(attention)),
         gauge("problems", "Problems that are open.", problems),
+        gauge("unended_runs", "Runs that did not report an end.", unended),
         gauge("due_partitions", "Days that the next rotate will work on.", due),
         gauge("expiring_segments", "Segments that the next prune will let go.", expiring),
         findings(&status.findings),

@@ -19,9 +19,10 @@ pub use plan::{Difference, Expiring, Held, PrunePlan};
 use term::Arrivals;
 pub(in crate::ops) use term::{is_over, since};
 
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, derived};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op};
 use crate::live::LiveTree;
 use crate::ops::clock::{check_clock, jump};
+use crate::ops::derived;
 use crate::ops::hold::Holds;
 use crate::ops::rotate::open_manifest;
 use crate::ops::{Context, Finding, audit, unfinished};
@@ -177,9 +178,9 @@ pub fn prune(
     report.recovered = recovered;
     let tokens = [context.next_token(), context.next_token()];
     if report.expired.is_empty() {
-        derived::complete(&archive, writer.manifest(), tokens[0], &lock);
+        derived::complete(store, &archive, writer.manifest(), tokens[0], &lock);
     } else {
-        derived::drop_gone(&archive, writer.manifest(), tokens, &lock);
+        derived::drop_gone(store, &archive, writer.manifest(), tokens, &lock);
     }
     let told = audit::Told {
         segments: report.expired.iter().map(|expired| expired.segment.clone()).collect(),

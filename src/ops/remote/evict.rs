@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::place::Place;
 use super::{Listing, Remote, hash_of};
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName, derived};
+use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
 use crate::ops::clock::check_clock;
+use crate::ops::derived;
 use crate::ops::hold::Holds;
 use crate::ops::prune::{is_over, since};
 use crate::ops::rotate::open_manifest;
@@ -137,7 +138,7 @@ pub fn evict(
         progress.advance(1);
     }
     progress.end();
-    derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
+    derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
     Ok(report)
 }
 

@@ -16,9 +16,10 @@ use super::pull::{Wanted, make_stubs};
 use super::{Listing, Remote, manifest_text};
 use crate::archive::copies::{MANIFEST_FOLDER, chosen, segment_object, segment_of_object};
 use crate::archive::{
-    ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName, derived,
+    ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName,
 };
 use crate::ops::bond::Bond;
+use crate::ops::derived;
 use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::remote::Object;
@@ -138,7 +139,7 @@ pub fn rebuild(
     let manifest = Manifest::load(&archive)?;
     let events = manifest.segments().filter_map(|(_, record)| record.events);
     report.events = events.fold(0, u64::saturating_add);
-    derived::complete(&archive, &manifest, context.next_token(), &lock);
+    derived::complete(store, &archive, &manifest, context.next_token(), &lock);
     // On another machine under another name the next rotation would take it for another's.
     if let Some(live) = store.live()?
         && store.found_archive()?.away.is_none()

@@ -12,9 +12,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName, derived};
+use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName};
 use crate::event::Date;
 use crate::live::LiveTree;
+use crate::ops::derived;
 use crate::ops::{Context, Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::store::{Filter, Store};
@@ -156,7 +157,7 @@ pub fn restore(
                 writer.append(record)?;
             }
             report.recovered = recovered;
-            derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
+            derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
             let days = report.days.iter().filter(|day| day.restored > 0);
             let told = audit::Told {
                 events: days.clone().map(|day| day.restored).sum(),

@@ -20,13 +20,12 @@ use serde::Serialize;
 use archived::{Archived, merge_join};
 use room::Room;
 
-use crate::archive::{
-    ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, Space, derived,
-};
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, Space};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::bond::Bond;
 use crate::ops::clock::check_clock;
+use crate::ops::derived;
 use crate::ops::{Context, Finding, audit, is_zero, unfinished};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};
@@ -239,7 +238,7 @@ pub fn rotate(
     report.recovered.append(&mut bond.recovered);
     report.remarks.extend(littered.remark());
     if !report.stopped {
-        derived::complete(&archive, writer.manifest(), context.next_token(), &lock);
+        derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
     }
     let segments = report.days.iter().flat_map(|day| &day.segments).cloned().collect();
     let events = report.days.iter().map(|day| day.events).sum();

@@ -13,6 +13,7 @@ use serde::Serialize;
 pub use after::AfterHead;
 
 use super::clock::from_the_future;
+use super::standing;
 use crate::archive::{ArchiveDir, Expired, Manifest};
 use crate::event::Date;
 use crate::live::{FoundNote, NOTE};
@@ -155,7 +156,7 @@ pub fn verify(
         }
         // What is there is looked at, whosever it is.
         if let Some(archive) = &archive {
-            verify_archive(archive, context, options, progress, &mut report)?;
+            verify_archive(store, archive, context, options, progress, &mut report)?;
         } else {
             let path = store.archive_path().display().to_string();
             if options.head.is_some_and(|head| head != Sha256Hash::ZERO) {
@@ -177,6 +178,7 @@ pub fn verify(
 }
 
 fn verify_archive(
+    store: &Store,
     archive: &ArchiveDir,
     context: &Context,
     options: &VerifyOptions,
@@ -233,6 +235,13 @@ fn verify_archive(
     report.after_head = proven.map(|proven| after::records_after(&manifest, proven));
     archived::verify_segments(archive, &manifest, context, options, progress, report);
     archived::verify_mirrors(archive, options, progress, report)?;
+    if options.depth == Depth::Full
+        && options.dates.is_empty()
+        && report.findings.is_empty()
+        && standing::is_false(store, archive, &manifest).unwrap_or(false)
+    {
+        report.wrong("state", "it does not say what the segments say; the next write mends it");
+    }
     archived::verify_unrecorded(archive, &manifest, &files, &strangers, options, report);
     Ok(())
 }

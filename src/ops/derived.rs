@@ -1,0 +1,30 @@
+//! What a run that changed an archive leaves behind it: all that is derived, brought up to date.
+
+use super::standing;
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, derived};
+use crate::store::Store;
+
+/// Adds what is new, and mends what differs.
+pub(in crate::ops) fn complete(
+    store: &Store,
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    token: u64,
+    lock: &ArchiveLock,
+) {
+    derived::complete(archive, manifest, token, lock);
+    let _ = standing::refresh(store, archive, manifest, token, lock);
+}
+
+/// Adds what is new, mends what differs, and leaves out the segments that are gone; `tokens`
+/// must be fresh.
+pub(in crate::ops) fn drop_gone(
+    store: &Store,
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    tokens: [u64; 2],
+    lock: &ArchiveLock,
+) {
+    derived::drop_gone(archive, manifest, tokens, lock);
+    let _ = standing::refresh(store, archive, manifest, tokens[1], lock);
+}

@@ -1,0 +1,381 @@
+//! How things stand, however long ago the last word was said.
+//!
+//! The archive's part comes from the file `state`, which each run that changes the archive
+//! brings up to date: the sum of all archived events, and the segments that it lacks, since they
+//! hold events that were dated later than the newest record. A reader adds what these segments
+//! and later ones hold, and what is live. So a look costs as much for ten years as for one.
+//!
+//! The sum may only spare reading. What it says is open is told after the event itself was read;
+//! where that says otherwise, or there is no sum that belongs to the manifest, or the clock is
+//! before its newest record, the whole history is read. One that hides what is open is made
+//! again by the next write, and named by a full `verify`.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::archive::state::{self, Bound};
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, Op, Overview, Record, SegmentName};
+use crate::event::{Date, EventPath, Severity, Timestamp};
+use crate::store::{Filter, FoundEvent, Like, Name, Notice, Query, Scope, Store};
+use crate::views::standing::{Standing, Summary, may_tell, said};
+
+/// Ids that are asked for at once.
+const CHAINS: usize = 200;
+
+/// The events that may tell how things stand.
+const TELLING: Like = Like { kind: may_tell, or_severity: Severity::Critical };
+
+/// What stands in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sum {
+    /// The newest record's time: what is dated later is not in the sum.
+    horizon: Timestamp,
+    /// The segments with such events, which are not in it either.
+    pending: BTreeSet<String>,
+    standing: Summary,
+}
+
+/// How things stand, and what could not be read.
+pub struct Stand {
+    /// How they stand.
+    pub standing: Standing,
+    /// What was remarkable on the way.
+    pub notices: Vec<Notice>,
+    /// Notices that were only counted.
+    pub beyond: u64,
+    /// Whether events are missing that should be there.
+    pub is_short: bool,
+}
+
+/// Looks how things stand at `now`. The events since `since` that `window` asks for are shown
+/// to `each`, in time order.
+///
+/// # Errors
+///
+/// The history cannot be read at all.
+pub fn look(
+    store: &Store,
+    now: Timestamp,
+    since: Timestamp,
+    window: Like,
+    each: &mut dyn FnMut(&FoundEvent),
+) -> Result<Stand> {
+    let mut stand =
+        Stand { standing: Standing::at(now), notices: Vec::new(), beyond: 0, is_short: false };
+    // First what is known, then what is live, then what was archived meanwhile.
+    let (archive, away) = store.readable_archive()?;
+    let is_none = archive.is_none() && away.is_none();
+    let known = archive.and_then(|archive| {
+        let (bound, sum) = known(&archive)?;
+        (sum.horizon <= now).then_some((archive, bound, sum))
+    });
+    let known = known.map(|(archive, bound, sum)| {
+        stand.standing = Standing::of(sum.standing, now);
+        (archive, bound, sum.pending)
+    });
+    let is_known = known.is_some() || is_none;
+    let filter = Filter { like: Some(window), since: Some(since), ..Filter::default() };
+    let mut in_time = |event: &FoundEvent, standing: &mut Standing| {
+        each(event);
+        if is_known && let Ok(head) = event.head() {
+            standing.take(&head, &event.path);
+        }
+    };
+    stand.read(store, Query { filter, ..Query::default() }, true, &mut in_time)?;
+    if !is_known {
+        return stand.read_all(store, now);
+    }
+    let older = Filter { until: Some(since), like: Some(TELLING), ..Filter::default() };
+    let live = Query { filter: older, scope: Scope::Live, ..Query::default() };
+    stand.read(store, live, false, &mut take)?;
+    let is_true = match &known {
+        Some((archive, bound, pending)) => stand.read_later(store, archive, bound, pending)?,
+        // One that began meanwhile may have taken what was live.
+        None => store.any_archive()?.is_none() && stand.settle(store)?,
+    };
+    if is_true { Ok(stand) } else { stand.read_all(store, now) }
+}
+
+fn take(event: &FoundEvent, standing: &mut Standing) {
+    if let Ok(head) = event.head() {
+        standing.take(&head, &event.path);
+    }
+}
+
+fn archived() -> Query {
+    Query { scope: Scope::Archived, own_only: true, by_manifest: true, ..Query::default() }
+}
+
+fn dates(names: &BTreeSet<SegmentName>) -> Vec<Date> {
+    names.iter().map(|name| name.date).collect::<BTreeSet<Date>>().into_iter().collect()
+}
+
+/// The records of these that brought events in.
+fn brought_in(records: &[Record]) -> impl Iterator<Item = &Record> {
+    records.iter().filter(|record| matches!(record.op, Op::Rotate | Op::Import | Op::Compact))
+}
+
+fn known(archive: &ArchiveDir) -> Option<(Bound, Sum)> {
+    let (bound, sum) = state::read(archive)?;
+    let sum = serde_json::from_slice(&sum).ok()?;
+    bound.newer(archive)?;
+    Some((bound, sum))
+}
+
+impl Stand {
+    fn read(
+        &mut self,
+        store: &Store,
+        query: Query,
+        is_all_told: bool,
+        each: &mut dyn FnMut(&FoundEvent, &mut Standing),
+    ) -> Result<()> {
+        let mut events = store.events(query)?;
+        for event in &mut events {
+            each(&event?, &mut self.standing);
+        }
+        // What is away waits for somebody, and costs no event.
+        self.is_short |= events.notices().any_cost() && !events.notices().only_away();
+        let (notices, beyond) = events.notices().take();
+        self.beyond += if is_all_told { beyond } else { 0 };
+        let tells = |notice: &Notice| is_all_told || notice.costs_events();
+        self.notices.extend(notices.into_iter().filter(tells));
+        Ok(())
+    }
+
+    /// Adds what was archived since the sum was made, and reads what the sum says is open.
+    /// Whether all of that is so.
+    fn read_later(
+        &mut self,
+        store: &Store,
+        archive: &ArchiveDir,
+        bound: &Bound,
+        pending: &BTreeSet<String>,
+    ) -> Result<bool> {
+        let Some(newer) = bound.newer(archive) else { return Ok(false) };
+        let mut names: BTreeSet<SegmentName> =
+            brought_in(newer.records()).filter_map(|record| record.segment.clone()).collect();
+        names.extend(pending.iter().filter_map(|name| name.parse().ok()));
+        if !names.is_empty() {
+            let filter = Filter { like: Some(TELLING), ..Filter::default() };
+            let query = Query { filter, dates: dates(&names), ..archived() };
+            self.read(store, query, false, &mut take)?;
+        }
+        Ok(self.settle(store)? && self.confirm(store, archive)?)
+    }
+
+    /// Settles what the order of events left open; always true.
+    fn settle(&mut self, store: &Store) -> Result<bool> {
+        let lookup = |filter| Query { filter, ..Query::default() };
+        self.is_short |= settle(store, &lookup, &|_| true, &mut self.standing)?;
+        Ok(true)
+    }
+
+    /// The same from all events, and nothing that is derived from them.
+    fn read_all(mut self, store: &Store, now: Timestamp) -> Result<Self> {
+        self.standing = Standing::at(now);
+        let filter = Filter { like: Some(TELLING), ..Filter::default() };
+        self.read(store, Query { filter, ..Query::default() }, false, &mut take)?;
+        self.settle(store)?;
+        Ok(self)
+    }
+
+    /// Reads the events that tell of what is open, as far as they were not read. Whether all
+    /// say so; what expired is open no more.
+    fn confirm(&mut self, store: &Store, archive: &ArchiveDir) -> Result<bool> {
+        while let Some((slot, bad)) = self.standing.unseen() {
+            let Ok(path) = bad.path.parse::<EventPath>() else { return Ok(false) };
+            match store.find(&Name::Path(path)) {
+                Ok(event) => {
+                    let head = event.head().ok();
+                    let said = head.and_then(|head| said(&slot, bad.time, &head, &event.path));
+                    let Some(said) = said else { return Ok(false) };
+                    self.standing.saw(&slot, Some(said));
+                }
+                Err(error) if error.is_not_found() => {
+                    if Overview::load(archive)?.expired().next().is_none() {
+                        return Ok(false);
+                    }
+                    self.standing.forget(|there| there.last == bad);
+                }
+                // It was found once, and cannot be read now.
+                Err(_) => {
+                    self.is_short = true;
+                    self.standing.saw(&slot, None);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Looks for what the order in which events were taken left open; whether something could not
+/// be read.
+fn settle(
+    store: &Store,
+    query: &dyn Fn(Filter) -> Query,
+    counts: &dyn Fn(&FoundEvent) -> bool,
+    standing: &mut Standing,
+) -> Result<bool> {
+    let mut is_short = false;
+    let mut read = |filter: Filter, each: &mut dyn FnMut(&FoundEvent)| -> Result<()> {
+        let filter = Filter { like: Some(TELLING), ..filter };
+        let mut events = store.events(query(filter))?;
+        for event in &mut events {
+            let event = event?;
+            if counts(&event) {
+                each(&event);
+            }
+        }
+        is_short |= events.notices().any_cost() && !events.notices().only_away();
+        Ok(())
+    };
+    for ids in standing.doubts().chunks(CHAINS) {
+        let filter = Filter { correlation_ids: ids.to_vec(), ..Filter::default() };
+        read(filter, &mut |event| {
+            if let Ok(head) = event.head() {
+                standing.settle(&head);
+            }
+        })?;
+    }
+    if let Some((nodes, since)) = standing.cuts() {
+        let filter = Filter { nodes, since: Some(since), ..Filter::default() };
+        read(filter, &mut |event| {
+            if let Ok(head) = event.head() {
+                standing.refine(&head);
+            }
+        })?;
+    }
+    standing.refined();
+    Ok(is_short)
+}
+
+/// Segments of these records with events later than a time, or of whose times nothing is known.
+fn later<'a>(
+    segments: impl Iterator<Item = (&'a SegmentName, Option<Timestamp>)>,
+    horizon: Timestamp,
+) -> BTreeSet<SegmentName> {
+    let is_later = |last: Option<Timestamp>| last.is_none_or(|last| last > horizon);
+    segments.filter(|(_, last)| is_later(*last)).map(|(name, _)| name.clone()).collect()
+}
+
+fn horizon(records: &[Record]) -> Option<Timestamp> {
+    records.iter().map(|record| record.time).max()
+}
+
+/// Makes the sum anew of these segments; `None` if something could not be read.
+fn sum_of(
+    store: &Store,
+    base: Standing,
+    names: Option<&BTreeSet<SegmentName>>,
+    pending: &BTreeSet<SegmentName>,
+) -> Result<Option<Standing>> {
+    let is_in = |event: &FoundEvent| {
+        let name = event.segment.as_ref().map(|place| &place.name);
+        name.is_some_and(|name| !pending.contains(name))
+    };
+    let mut stand = Stand { standing: base, notices: Vec::new(), beyond: 0, is_short: false };
+    let filter = Filter { like: Some(TELLING), ..Filter::default() };
+    let dates = names.map(dates).unwrap_or_default();
+    if names.is_none_or(|names| !names.is_empty()) {
+        stand.read(
+            store,
+            Query { filter, dates, ..archived() },
+            false,
+            &mut |event, standing| {
+                let is_wanted = |names: &BTreeSet<SegmentName>| {
+                    event.segment.as_ref().is_some_and(|place| names.contains(&place.name))
+                };
+                if is_in(event) && names.is_none_or(is_wanted) {
+                    take(event, standing);
+                }
+            },
+        )?;
+    }
+    let lookup = |filter| Query { filter, ..archived() };
+    stand.is_short |= settle(store, &lookup, &is_in, &mut stand.standing)?;
+    // Of what is away nothing was read.
+    let is_away = stand.notices.iter().any(Notice::costs_events);
+    Ok((!stand.is_short && !is_away).then_some(stand.standing))
+}
+
+/// Brings the file up to date: adds what is new to a sum that is as the last run left it, and
+/// makes any other again.
+pub(in crate::ops) fn refresh(
+    store: &Store,
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+    token: u64,
+    lock: &ArchiveLock,
+) -> Result<()> {
+    let Some(horizon) = horizon(manifest.records()).filter(|_| manifest.torn().is_none()) else {
+        return Ok(());
+    };
+    if manifest.segments().next().is_none() {
+        return state::remove(archive);
+    }
+    let left = state::is_as_left(archive, lock).then(|| known(archive)).flatten();
+    let left = left.filter(|(bound, _)| bound.is_of(manifest));
+    let pending = later(manifest.segments().map(|(name, record)| (name, record.span().1)), horizon);
+    let standing = if let Some((bound, sum)) = left {
+        if bound.records == manifest.records().len() as u64 {
+            return Ok(());
+        }
+        let since = &manifest.records()[bound.records as usize..];
+        let names = brought_in(since).filter_map(|record| record.segment.clone());
+        let waited = sum.pending.iter().filter_map(|name| name.parse().ok());
+        let names: BTreeSet<SegmentName> = names
+            .chain(waited)
+            .filter(|name| manifest.names(name) && !pending.contains(name))
+            .collect();
+        sum_of(store, Standing::of(sum.standing, horizon), Some(&names), &pending)?
+    } else {
+        sum_of(store, Standing::at(horizon), None, &pending)?
+    };
+    // What could not be read now may be read then: until that is so, readers read more.
+    let Some(mut standing) = standing else { return Ok(()) };
+    let days: BTreeSet<Date> = manifest.segments().map(|(name, _)| name.date).collect();
+    standing.forget(|bad| {
+        bad.last.path.parse::<EventPath>().is_ok_and(|path| !days.contains(&path.date))
+    });
+    let pending = pending.iter().map(ToString::to_string).collect();
+    let sum = Sum { horizon, pending, standing: standing.summary() };
+    let Ok(sum) = serde_json::to_vec(&sum) else { return Ok(()) };
+    state::write(archive, manifest, token, &sum, lock)
+}
+
+/// Whether readers are told by the file what the segments do not say. Where some of them lie
+/// elsewhere or cannot be read, nobody knows.
+pub(in crate::ops) fn is_false(
+    store: &Store,
+    archive: &ArchiveDir,
+    manifest: &Manifest,
+) -> Result<bool> {
+    let Some((bound, body)) = state::read(archive) else { return Ok(false) };
+    if bound.newer(archive).is_none() || !bound.is_of(manifest) || !manifest.evicted().is_empty() {
+        return Ok(false);
+    }
+    let Ok(sum) = serde_json::from_slice::<Sum>(&body) else { return Ok(false) };
+    let records = &manifest.records()[..bound.records as usize];
+    let then = Overview::of_records(records);
+    let rows = || then.segments().iter().map(|row| (&row.name, row.last));
+    let pending = later(rows(), sum.horizon);
+    let told: BTreeSet<String> = pending.iter().map(ToString::to_string).collect();
+    if Some(sum.horizon) != horizon(records) || told != sum.pending {
+        return Ok(true);
+    }
+    let names: BTreeSet<SegmentName> = rows()
+        .map(|(name, _)| name.clone())
+        .filter(|name| !pending.contains(name) && manifest.names(name))
+        .collect();
+    let fresh = sum_of(store, Standing::at(sum.horizon), Some(&names), &pending)?;
+    let Some(fresh) = fresh else { return Ok(false) };
+    // Of what expired, and of what went into other segments since, the sum may know more.
+    let is_gone = rows().any(|(name, _)| !manifest.names(name));
+    let expired = manifest.expired().map(|record| record.span().1.unwrap_or(Timestamp::MAX)).max();
+    let until = if is_gone { Some(Timestamp::MAX) } else { expired };
+    Ok(!sum.standing.agrees(&fresh.summary(), until))
+}

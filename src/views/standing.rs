@@ -1,0 +1,394 @@
+//! How things stand: the last word about each service on a node, each node and each chain.
+//!
+//! Four rules decide what is open, and neither the order in which events are taken nor taking
+//! one twice changes the answer:
+//!
+//! * `service_unhealthy` is open until a recovery of the same service and node;
+//! * `node_offline` is open until a `node_online` of the same node;
+//! * a failure is open until a success (an end that is none of failure, or a recovery) of the
+//!   same service and node, or of the same correlation id;
+//! * so is something critical of a type that tells no more.
+//!
+//! A good word closes the bad ones of its own instant, too: clocks that tell whole seconds are
+//! more common than services that break in the second in which they recover.
+//!
+//! What is remembered grows with the number of services and nodes, and of what is open.
+
+mod summary;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+pub use summary::Summary;
+
+use super::detail::detail;
+use super::word::Word;
+use crate::event::{EventHead, Severity, Timestamp};
+
+/// What kind of problem it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A node went offline, and did not come back.
+    NodeOffline,
+    /// A service is unhealthy, and did not recover.
+    ServiceUnhealthy,
+    /// Something failed, and nothing went well since.
+    Failed,
+    /// Something critical happened, and nothing went well since.
+    Alarm,
+}
+
+/// What is open, each by itself: a failure is that of its chain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Slot {
+    /// The service; none of a node.
+    pub service: Option<String>,
+    /// The host.
+    pub node: String,
+    /// What kind of problem it is.
+    pub kind: Kind,
+    /// The correlation id of a failure or an alarm.
+    pub chain: Option<String>,
+}
+
+/// A bad word, with what leads on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Bad {
+    /// When it was said.
+    pub time: Timestamp,
+    /// The identity of the event.
+    pub path: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Its severity.
+    pub severity: Severity,
+    /// What links it with others.
+    pub correlation_id: String,
+    /// The telling part of its payload.
+    pub error: Option<String>,
+}
+
+/// The bad words of a slot that no good one came after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// When the first was said.
+    pub first: Timestamp,
+    /// The last.
+    pub last: Bad,
+    /// Whether the last was read from its event, and not from a summary.
+    #[serde(skip)]
+    pub is_seen: bool,
+}
+
+/// When a service on a node was last well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Well {
+    recovered: Option<Timestamp>,
+    succeeded: Option<Timestamp>,
+}
+
+/// How things stand, as far as events were taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    now: Timestamp,
+    well: BTreeMap<(String, String), Well>,
+    online: BTreeMap<String, Timestamp>,
+    open: BTreeMap<Slot, Stretch>,
+    /// The slots of each correlation id.
+    chains: BTreeMap<String, BTreeSet<Slot>>,
+    /// The latest success of all.
+    latest: Option<Timestamp>,
+    /// Chains that may have gone well before their failure was taken.
+    doubts: BTreeSet<String>,
+    /// Slots whose first bad word is to be looked for, after this time.
+    cuts: BTreeMap<Slot, Timestamp>,
+}
+
+/// Whether an event of this type may tell how things stand, for a query; of the others, those
+/// of severity `critical` do.
+pub fn may_tell(kind: &str) -> bool {
+    const ENDS: [&str; 3] = ["_failed", "_completed", "_recovered"];
+    matches!(kind, "service_unhealthy" | "node_offline" | "node_online")
+        || ENDS.iter().any(|end| kind.ends_with(end))
+}
+
+/// Whether a failure is one that somebody should see to: those of deployments and of
+/// remediations always are, as is a bad end of what else was to complete; of others, what
+/// they say of their severity counts.
+fn matters(head: &EventHead<'_>) -> bool {
+    let kind = head.event_type.as_ref();
+    head.severity >= Severity::Error || kind == "deployment_failed" || kind.ends_with("_completed")
+}
+
+impl Standing {
+    /// Begins, as things stand at `now`: what is dated later has not happened.
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            well: BTreeMap::new(),
+            online: BTreeMap::new(),
+            open: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            latest: None,
+            doubts: BTreeSet::new(),
+            cuts: BTreeMap::new(),
+        }
+    }
+
+    /// Goes on from what was written down.
+    pub fn of(summary: Summary, now: Timestamp) -> Self {
+        let mut standing = Self::at(now);
+        standing.latest = summary.latest;
+        standing.online = summary.online;
+        let well = summary.well.into_iter();
+        standing.well = well.map(|(service, node, well)| ((service, node), well)).collect();
+        for (slot, stretch) in summary.open {
+            standing.remember(&slot);
+            standing.open.insert(slot, stretch);
+        }
+        standing
+    }
+
+    /// What is to be written down.
+    pub fn summary(&self) -> Summary {
+        let well = self.well.iter();
+        Summary {
+            latest: self.latest,
+            well: well
+                .map(|((service, node), well)| (service.clone(), node.clone(), *well))
+                .collect(),
+            online: self.online.clone(),
+            open: self.open.iter().map(|(slot, bad)| (slot.clone(), bad.clone())).collect(),
+        }
+    }
+
+    /// What is open.
+    pub fn open(&self) -> impl Iterator<Item = (&Slot, &Stretch)> {
+        self.open.iter()
+    }
+
+    /// Forgets what is open in these slots.
+    pub fn forget(&mut self, is_gone: impl Fn(&Stretch) -> bool) {
+        let gone: Vec<Slot> = self
+            .open
+            .iter()
+            .filter(|(_, bad)| is_gone(bad))
+            .map(|(slot, _)| slot.clone())
+            .collect();
+        gone.iter().for_each(|slot| self.remove(slot));
+    }
+
+    /// Takes an event. In time order nothing is left to [`settle`](Self::settle).
+    pub fn take(&mut self, head: &EventHead<'_>, path: &dyn std::fmt::Display) {
+        if head.timestamp > self.now {
+            return;
+        }
+        let word = Word::of(head);
+        if word.is_bad() {
+            self.bad(word, head, path);
+        } else {
+            self.good(word, head);
+        }
+    }
+
+    /// The chains of which older events are to be looked for, and be given to
+    /// [`settle`](Self::settle); they are forgotten with this.
+    pub fn doubts(&mut self) -> Vec<String> {
+        let doubts = std::mem::take(&mut self.doubts);
+        doubts.into_iter().filter(|chain| self.chains.contains_key(chain)).collect()
+    }
+
+    /// Takes an event of the chains in doubt, in any order: what it says of success.
+    pub fn settle(&mut self, head: &EventHead<'_>) {
+        let word = Word::of(head);
+        if head.timestamp <= self.now && !word.is_bad() {
+            self.good(word, head);
+        }
+    }
+
+    /// Of which nodes, and since when, events are to be looked for and given to
+    /// [`refine`](Self::refine); to be asked after the doubts are settled.
+    pub fn cuts(&self) -> Option<(Vec<String>, Timestamp)> {
+        let since = self.cuts.values().min()?;
+        let nodes: BTreeSet<&String> = self.cuts.keys().map(|slot| &slot.node).collect();
+        Some((nodes.into_iter().cloned().collect(), *since))
+    }
+
+    /// Takes such an event: where it is the first bad word after the good one that came late,
+    /// its slot is open since then.
+    pub fn refine(&mut self, head: &EventHead<'_>) {
+        let Some(slot) = slot_of(Word::of(head), head) else { return };
+        let is_after = self.cuts.get(&slot).is_some_and(|cut| head.timestamp > *cut);
+        if is_after && let Some(bad) = self.open.get_mut(&slot) {
+            bad.first = bad.first.min(head.timestamp);
+        }
+    }
+
+    /// Says that all such events were taken.
+    pub fn refined(&mut self) {
+        self.cuts.clear();
+    }
+
+    /// What is told of a service, node and kind by a summary alone, if there is such.
+    pub fn unseen(&self) -> Option<(Slot, Bad)> {
+        let mut rows: BTreeMap<(&str, &Option<String>, Kind), (&Slot, &Stretch)> = BTreeMap::new();
+        for (slot, bad) in &self.open {
+            let row = rows.entry((&slot.node, &slot.service, slot.kind)).or_insert((slot, bad));
+            if (bad.last.time, &bad.last.path) > (row.1.last.time, &row.1.last.path) {
+                *row = (slot, bad);
+            }
+        }
+        let unseen = rows.into_values().find(|(_, bad)| !bad.is_seen);
+        unseen.map(|(slot, bad)| (slot.clone(), bad.last.clone()))
+    }
+
+    /// Says that the event which is told of a slot was read, and what it says, or that it cannot
+    /// be read now.
+    pub fn saw(&mut self, slot: &Slot, said: Option<Bad>) {
+        if let Some(bad) = self.open.get_mut(slot) {
+            bad.is_seen = true;
+            bad.last = said.unwrap_or_else(|| bad.last.clone());
+        }
+    }
+
+    fn bad(&mut self, word: Word, head: &EventHead<'_>, path: &dyn std::fmt::Display) {
+        let Some(slot) = slot_of(word, head) else { return };
+        let place = || (head.service.to_string(), head.node.to_string());
+        let well = match slot.kind {
+            Kind::NodeOffline => self.online.get(head.node.as_ref()).copied(),
+            Kind::ServiceUnhealthy => self.well.get(&place()).and_then(|well| well.recovered),
+            Kind::Failed | Kind::Alarm => self.well.get(&place()).and_then(|well| well.succeeded),
+        };
+        if well.is_some_and(|well| head.timestamp <= well) {
+            return;
+        }
+        if let Some(chain) = &slot.chain
+            && self.latest.is_some_and(|latest| head.timestamp <= latest)
+        {
+            self.doubts.insert(chain.clone());
+        }
+        let bad = bad_of(head, path);
+        self.remember(&slot);
+        let first = bad.time;
+        match self.open.get_mut(&slot) {
+            None => {
+                self.open.insert(slot, Stretch { first, last: bad, is_seen: true });
+            }
+            Some(there) => {
+                there.first = there.first.min(first);
+                if (bad.time, &bad.path) >= (there.last.time, &there.last.path) {
+                    (there.last, there.is_seen) = (bad, true);
+                }
+            }
+        }
+    }
+
+    fn good(&mut self, word: Word, head: &EventHead<'_>) {
+        let time = head.timestamp;
+        let later = |known: Option<Timestamp>| known.max(Some(time));
+        let is_recovery = match word {
+            Word::Online => {
+                let node = head.node.to_string();
+                let known = self.online.get(&node).copied();
+                self.online.insert(node.clone(), later(known).unwrap_or(time));
+                let slot = Slot { service: None, node, kind: Kind::NodeOffline, chain: None };
+                self.close(&slot, time);
+                return;
+            }
+            Word::Recovered => true,
+            Word::Done | Word::AttemptDone => false,
+            _ => return,
+        };
+        self.latest = later(self.latest);
+        let (service, node) = (head.service.to_string(), head.node.to_string());
+        let well = self.well.entry((service.clone(), node.clone())).or_default();
+        well.succeeded = later(well.succeeded);
+        if is_recovery {
+            well.recovered = later(well.recovered);
+        }
+        let least = Slot { service: Some(service), node, kind: Kind::NodeOffline, chain: None };
+        let of_place = self.open.range(&least..).map(|(slot, _)| slot);
+        let mut slots: Vec<Slot> = of_place
+            .take_while(|slot| (&slot.service, &slot.node) == (&least.service, &least.node))
+            .filter(|slot| is_recovery || slot.kind != Kind::ServiceUnhealthy)
+            .cloned()
+            .collect();
+        slots.extend(self.chains.get(head.correlation_id.as_ref()).into_iter().flatten().cloned());
+        slots.iter().for_each(|slot| self.close(slot, time));
+    }
+
+    /// Takes down that a slot was well at this time.
+    fn close(&mut self, slot: &Slot, time: Timestamp) {
+        let Some(bad) = self.open.get_mut(slot) else { return };
+        if bad.last.time <= time {
+            self.remove(slot);
+        } else if bad.first <= time {
+            bad.first = bad.last.time;
+            let cut = self.cuts.entry(slot.clone()).or_insert(time);
+            *cut = time.max(*cut);
+        }
+    }
+
+    fn remember(&mut self, slot: &Slot) {
+        if let Some(chain) = &slot.chain {
+            let slots = self.chains.entry(chain.clone()).or_default();
+            if !slots.contains(slot) {
+                slots.insert(slot.clone());
+            }
+        }
+    }
+
+    fn remove(&mut self, slot: &Slot) {
+        self.open.remove(slot);
+        self.cuts.remove(slot);
+        if let Some(chain) = &slot.chain
+            && let Some(slots) = self.chains.get_mut(chain)
+        {
+            slots.remove(slot);
+            if slots.is_empty() {
+                self.chains.remove(chain);
+            }
+        }
+    }
+}
+
+/// Where a bad word belongs; nowhere, if nobody need see to it.
+fn slot_of(word: Word, head: &EventHead<'_>) -> Option<Slot> {
+    let kind = match word {
+        Word::Offline => Kind::NodeOffline,
+        Word::Unhealthy => Kind::ServiceUnhealthy,
+        Word::AttemptFailed => Kind::Failed,
+        Word::Failed if matters(head) => Kind::Failed,
+        Word::Alarm => Kind::Alarm,
+        _ => return None,
+    };
+    let chain = matches!(kind, Kind::Failed | Kind::Alarm).then(|| head.correlation_id.to_string());
+    let service = (kind != Kind::NodeOffline).then(|| head.service.to_string());
+    Some(Slot { service, node: head.node.to_string(), kind, chain })
+}
+
+/// What is told of an event.
+fn bad_of(head: &EventHead<'_>, path: &dyn std::fmt::Display) -> Bad {
+    Bad {
+        time: head.timestamp,
+        path: path.to_string(),
+        event_type: head.event_type.to_string(),
+        severity: head.severity,
+        correlation_id: head.correlation_id.to_string(),
+        error: detail(head.payload.get()),
+    }
+}
+
+/// What an event says, if it is the bad word of a slot that was said at this time.
+pub fn said(
+    slot: &Slot,
+    time: Timestamp,
+    head: &EventHead<'_>,
+    path: &dyn std::fmt::Display,
+) -> Option<Bad> {
+    let is_it = head.timestamp == time && slot_of(Word::of(head), head).as_ref() == Some(slot);
+    is_it.then(|| bad_of(head, path))
+}

@@ -1,0 +1,58 @@
+//! A standing as it is written down, and compared with one that was made anew.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Slot, Stretch, Well};
+use crate::event::Timestamp;
+
+/// A standing as it is written down: what cannot be a JSON object is a list.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    pub(super) latest: Option<Timestamp>,
+    pub(super) well: Vec<(String, String, Well)>,
+    pub(super) online: BTreeMap<String, Timestamp>,
+    pub(super) open: Vec<(Slot, Stretch)>,
+}
+
+impl Summary {
+    /// Whether it says what one that was made anew says. Of what is not later than `until`, it
+    /// may know from events that are gone, and the other one may not know that it is over.
+    pub fn agrees(&self, fresh: &Self, until: Option<Timestamp>) -> bool {
+        let Some(until) = until else {
+            let text = |summary: &Self| serde_json::to_string(summary).ok();
+            return text(self) == text(fresh);
+        };
+        let is_known = |own: Option<Timestamp>, made: Option<Timestamp>| {
+            own == made || (own > made && own <= Some(until))
+        };
+        let own: BTreeMap<_, _> =
+            self.well.iter().map(|(service, node, well)| ((service, node), *well)).collect();
+        let made: BTreeMap<_, _> =
+            fresh.well.iter().map(|(service, node, well)| ((service, node), *well)).collect();
+        let places = own.keys().chain(made.keys());
+        let is_well = places.into_iter().all(|place| {
+            let own = own.get(place).copied().unwrap_or_default();
+            let made = made.get(place).copied().unwrap_or_default();
+            is_known(own.recovered, made.recovered) && is_known(own.succeeded, made.succeeded)
+        });
+        let nodes = self.online.keys().chain(fresh.online.keys());
+        let is_online = nodes
+            .into_iter()
+            .all(|node| is_known(self.online.get(node).copied(), fresh.online.get(node).copied()));
+        let own: BTreeMap<_, _> = self.open.iter().map(|(slot, bad)| (slot, bad)).collect();
+        let made: BTreeMap<_, _> = fresh.open.iter().map(|(slot, bad)| (slot, bad)).collect();
+        let is_open =
+            own.keys().chain(made.keys()).all(|slot| match (own.get(slot), made.get(slot)) {
+                (Some(own), Some(made)) => {
+                    own.last == made.last
+                        && (own.first == made.first || own.first.min(made.first) <= until)
+                }
+                (Some(bad), None) | (None, Some(bad)) => bad.last.time <= until,
+                (None, None) => true,
+            });
+        is_known(self.latest, fresh.latest) && is_well && is_online && is_open
+    }
+}
