@@ -118,6 +118,8 @@ pub(super) enum Format {
     Dot,
     /// A web page.
     Html,
+    /// Comma-separated values.
+    Csv,
 }
 
 impl Format {
@@ -131,6 +133,7 @@ impl Format {
             Self::Mermaid => "mermaid",
             Self::Dot => "dot",
             Self::Html => "html",
+            Self::Csv => "csv",
         }
     }
 }
