@@ -45,7 +45,7 @@ pub(super) struct Global {
         help_heading = "Global options"
     )]
     pub(super) policy: Option<PathBuf>,
-    /// How results are printed: table, json, ndjson (an object a line) or path; trace knows more
+    /// How results are printed: table, json, ndjson (an object a line) or path; trace and outages know more
     #[arg(
         short,
         long,

@@ -1,6 +1,6 @@
 //! `outages`, as far as it is no matter of the history: what it prints, and how it ends.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::common::{Lab, NOW};
 use crate::support::{EVENT, Event, json as parse};
@@ -115,7 +115,7 @@ fn damage_costs_itself_and_ends_with_74() {
 
 /// What the tool of agents answers, as text.
 #[cfg(feature = "mcp")]
-fn ask(lab: &Lab, arguments: &Value) -> String {
+fn ask(lab: &Lab, arguments: &serde_json::Value) -> String {
     let client = json!({ "name": "by hand", "version": "0" });
     let hello =
         json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client });
@@ -163,7 +163,7 @@ fn agents_are_told_in_one_small_answer() {
 fn all_pages_together_are_what_the_command_prints() {
     let lab = lab(9, &["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]);
     let printed = parse(&lab.ok(["outages", "-ojson"]));
-    let (mut outages, mut services, mut next) = (Vec::new(), Vec::new(), Value::Null);
+    let (mut outages, mut services, mut next) = (Vec::new(), Vec::new(), serde_json::Value::Null);
     loop {
         let answer = parse(&ask(&lab, &json!({ "next": next })));
         outages.extend(answer["outages"].as_array().unwrap().clone());
@@ -174,6 +174,6 @@ fn all_pages_together_are_what_the_command_prints() {
         }
     }
     assert_eq!(json!(outages), printed["outages"]);
-    let names = |list: &[Value]| list.iter().map(|f| f["service"].clone()).collect::<Vec<_>>();
+    let names = |list: &[serde_json::Value]| list.iter().map(|f| f["service"].clone()).collect::<Vec<_>>();
     assert_eq!(names(&services), names(printed["services"].as_array().unwrap()));
 }

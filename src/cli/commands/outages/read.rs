@@ -21,8 +21,7 @@ pub(in crate::cli) fn look(
     wanted: &Wanted,
     stop: &dyn Fn() -> bool,
 ) -> Result<(Report, Notices)> {
-    let mut notices = Notices::default();
-    let alarmed = alarmed(store, wanted, stop, &mut notices)?;
+    let (alarmed, of_alarms) = alarmed(store, wanted, stop)?;
     let types = TYPES.map(str::to_owned).to_vec();
     let filter = Filter { types, ..wanted.filter() };
     let mut telling = Ahead::of(store.events(Query { filter, ..Query::default() })?)?;
@@ -48,7 +47,8 @@ pub(in crate::cli) fn look(
             break;
         }
     }
-    notices.absorb(telling.notices());
+    let mut notices = telling.notices();
+    notices.absorb(of_alarms);
     if let Some(beside) = beside {
         notices.absorb(beside.notices());
     }
@@ -67,13 +67,16 @@ pub(in crate::cli) fn look(
     Ok((report, notices))
 }
 
-/// The services and nodes of which alarms told; `None` where there was no alarm.
+/// Services and nodes.
+type Names = (Vec<String>, Vec<String>);
+
+/// The services and nodes of which alarms told, `None` where there was no alarm; and what was
+/// passed over.
 fn alarmed(
     store: &Store,
     wanted: &Wanted,
     stop: &dyn Fn() -> bool,
-    notices: &mut Notices,
-) -> Result<Option<(Vec<String>, Vec<String>)>> {
+) -> Result<(Option<Names>, Notices)> {
     let filter = Filter { severities: vec![Severity::Critical], ..wanted.filter() };
     let mut events = store.events(Query { filter, ..Query::default() })?;
     let (mut services, mut nodes) = (BTreeSet::new(), BTreeSet::new());
@@ -90,10 +93,9 @@ fn alarmed(
             nodes.insert(head.node.to_string());
         }
     }
-    notices.absorb(std::mem::take(events.notices()));
-    let found = (services.into_iter().collect(), nodes.into_iter().collect());
-    let is_any = |(services, _): &(Vec<String>, Vec<String>)| !services.is_empty();
-    Ok(Some(found).filter(is_any))
+    let found: Names = (services.into_iter().collect(), nodes.into_iter().collect());
+    let found = Some(found).filter(|(services, _)| !services.is_empty());
+    Ok((found, std::mem::take(events.notices())))
 }
 
 /// Whether an event comes before another one: by time, then by identity.
