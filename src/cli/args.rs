@@ -45,7 +45,7 @@ pub(super) struct Global {
         help_heading = "Global options"
     )]
     pub(super) policy: Option<PathBuf>,
-    /// How results are printed: table, json, ndjson (an object a line) or path; trace knows more
+    /// How results are printed: table, json, ndjson (an object a line) or path; trace and outages know more
     #[arg(
         short,
         long,
@@ -118,6 +118,8 @@ pub(super) enum Format {
     Dot,
     /// A web page.
     Html,
+    /// Comma-separated values.
+    Csv,
 }
 
 impl Format {
@@ -131,6 +133,7 @@ impl Format {
             Self::Mermaid => "mermaid",
             Self::Dot => "dot",
             Self::Html => "html",
+            Self::Csv => "csv",
         }
     }
 }

@@ -48,6 +48,7 @@ Examples:
   hlarchive list --since yesterday --min-severity error
   hlarchive trace deploy-882
   hlarchive attempts --service mosquitto --unresolved
+  hlarchive outages --service grafana --since '30d ago'
   hlarchive status
   hlarchive rotate --dry-run
   hlarchive verify
@@ -84,6 +85,7 @@ enum Command {
     List(commands::list::Args),
     Trace(commands::trace::Args),
     Attempts(commands::attempts::Args),
+    Outages(commands::outages::Args),
     Status(commands::status::Args),
     Show(commands::show::Args),
     Rotate(commands::rotate::Args),
@@ -114,6 +116,7 @@ impl Command {
             Self::List(args) => Some(Checked { root: !args.follows(), ..reads }),
             Self::Trace(_)
             | Self::Attempts(_)
+            | Self::Outages(_)
             | Self::Status(_)
             | Self::Show(_)
             | Self::Verify(_)
@@ -200,6 +203,7 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
         Command::List(args) => args.run(session),
         Command::Trace(args) => args.run(session),
         Command::Attempts(args) => args.run(session),
+        Command::Outages(args) => args.run(session),
         Command::Status(args) => args.run(session),
         Command::Show(args) => args.run(session),
         Command::Rotate(args) => args.run(session),

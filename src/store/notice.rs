@@ -1,6 +1,6 @@
 //! What a reader must be told beside the events themselves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -246,6 +246,23 @@ impl Notices {
             kept.extend(self.away.clone().map(Notice::Away));
         }
         (kept, std::mem::take(&mut self.beyond))
+    }
+
+    /// Takes in what another query passed over for the same answer; what both say counts once.
+    pub fn absorb(&mut self, mut other: Self) {
+        let (kept, beyond) = other.take();
+        let known: HashSet<String> = self.kept.iter().map(ToString::to_string).collect();
+        for notice in kept {
+            let is_expired = |notice: &Notice| matches!(notice, Notice::Expired(_));
+            let twice = is_expired(&notice) && self.kept.iter().any(is_expired);
+            if !twice && !known.contains(&notice.to_string()) {
+                self.add(notice);
+            }
+        }
+        self.beyond = self.beyond.max(beyond);
+        self.costs_events |= other.costs_events;
+        self.damage |= other.damage;
+        self.pass_over(other.passed_over);
     }
 
     /// The days so far that could not be reached, if there are any.

@@ -7,6 +7,7 @@
 pub mod attempts;
 pub mod chain;
 pub mod detail;
+pub mod outages;
 pub mod problems;
 pub mod standing;
 pub mod trace;

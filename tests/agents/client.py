@@ -19,7 +19,7 @@ from mcp.client.stdio import stdio_client
 
 HLARCHIVE, STEP = sys.argv[1], sys.argv[2]
 ALL = {"since": "2000-01-01"}
-READING = ["status", "attempts", "list", "trace", "show", "inspect", "verify"]
+READING = ["status", "attempts", "outages", "list", "trace", "show", "inspect", "verify"]
 
 
 @asynccontextmanager
@@ -128,6 +128,12 @@ async def answers():
         none = await ask(session, "attempts", service=["nobody"])
         assert none["started"] == 0 and none["attempts"] == []
 
+        down = await ask(session, "outages")
+        printed = json.loads(cli("outages", "-o", "json"))
+        assert down["outages"] and down["min_gap_seconds"] == printed["min_gap_seconds"]
+        for told, wanted in zip(down["outages"], printed["outages"]):
+            assert told["from"] == wanted["from"] and told["path"] == wanted["path"]
+
         chain = tried["attempts"][0]["correlation_id"]
         printed = json.loads(cli("trace", chain, "-o", "json"))
         trace = await ask(session, "trace", correlation_id=chain)
@@ -217,6 +223,7 @@ async def bad():
         says(await refused(session, "inspect", date="1999-01-01"), "no segment of this day")
         says(await refused(session, "verify", head="xyz"), "64 hexadecimal digits")
         for tool, more in [("list", {}), ("trace", {"correlation_id": "x"}), ("attempts", {}),
+                           ("outages", {}),
                            ("status", {}), ("verify", {}), ("inspect", {"date": "2026-05-10"}),
                            ("show", {"event": listed("--since", "2000-01-01")[0]["_path"]})]:
             for following in ["x", "1:2:3", "-1", "99999999999999999999999", "0:../../etc/passwd"]:

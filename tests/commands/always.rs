@@ -41,12 +41,14 @@ fn traced(lab: &Lab, id: &str) -> Vec<String> {
     lab.ok(["trace", id, "-ondjson", "-q"]).lines().map(without_segment).collect()
 }
 
-/// What was tried, and how many problems are open; neither depends on where the events lie.
-fn told(lab: &Lab) -> (String, serde_json::Value) {
+/// What was tried, what was down, and how many problems are open; none of it depends on where
+/// the events lie.
+fn told(lab: &Lab) -> (String, serde_json::Value, String) {
     let tried = lab.run(["attempts", "--since=2000-01-01", "-ojson", "-q"]);
     let status = lab.run(["status", "--since=2000-01-01", "--now", NOW, "-ojson", "-q"]);
     let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
-    (tried.stdout, status["problems"].clone())
+    let down = lab.run(["outages", "--now", NOW, "-ojson", "-q"]);
+    (tried.stdout, status["problems"].clone(), down.stdout)
 }
 
 fn assert_each_once(events: &[String]) {
@@ -84,7 +86,7 @@ fn list_and_trace_give_the_same_before_during_and_after_rotate() {
                 assert!(traced(&lab, "run-10-0") == chain, "trace changed");
                 let now = listed(&lab, &["--reverse", "--min-severity=error"]);
                 assert!(now == reversed, "list --reverse changed");
-                assert!(told(&lab) == before, "attempts or status changed");
+                assert!(told(&lab) == before, "attempts, status or outages changed");
             });
         });
         // What the readers find wrong must not leave the others waiting.

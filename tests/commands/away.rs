@@ -276,11 +276,12 @@ fn what_is_named_and_does_not_exist_is_66_in_every_reader() {
     let nowhere = lab.path("nowhere");
     let nowhere = nowhere.to_str().unwrap();
     let (live, _) = event(10, 0, "nas", 0);
-    let readers: [&[&str]; 9] = [
+    let readers: [&[&str]; 10] = [
         &["list"],
         &["list", "--cursor-file", "cursors"],
         &["trace", "x"],
         &["attempts"],
+        &["outages"],
         &["status"],
         &["show", &live],
         &["verify"],

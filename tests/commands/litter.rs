@@ -85,10 +85,11 @@ fn pair() -> (Lab, Lab) {
 }
 
 /// The questions that litter must not change the answer to.
-const QUESTIONS: [&[&str]; 9] = [
+const QUESTIONS: [&[&str]; 10] = [
     &["list", "--since", "2026-05-01", "-o", "ndjson"],
     &["list", "--since", "2026-05-01", "--node", "nas"],
     &["attempts", "--since", "2026-05-01"],
+    &["outages", "--now", NOW, "-o", "json"],
     &["trace", "run-1"],
     &["trace", "run-10-0"],
     &["show", "0196d8a2-0000-7000-8000-000000000001"],

@@ -19,12 +19,13 @@ fn lab() -> Lab {
 }
 
 /// Runs of every kind: well, with findings, with failures, and ones that make no sense.
-const RUNS: [&[&str]; 26] = [
+const RUNS: [&[&str]; 27] = [
     &["list", "--date", "2026-05-11"],
     &["list", "--since", "2026-05-20", "--until", "2026-05-10"],
     &["list"],
     &["trace", "no\nsuch"],
     &["attempts", "-o", "json"],
+    &["outages", "--min-gap", "soon"],
     &["show", "0196d8a2-7c1a-7000-8000-0123456789ab", "-o", "json"],
     &["show", "nonsense"],
     &["rotate", "--dry-run", "--now", NOW],

@@ -37,6 +37,7 @@ mod manifest;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod metrics;
+mod outages;
 mod policy;
 mod prune;
 mod restore;

@@ -6,11 +6,12 @@ use std::process::Command;
 use crate::common::{HLARCHIVE, Lab, system, tool};
 use crate::support::sentence;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "emit",
     "list",
     "trace",
     "attempts",
+    "outages",
     "status",
     "show",
     "rotate",

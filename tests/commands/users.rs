@@ -93,6 +93,7 @@ fn what_one_may_not_write_is_exit_code_77_with_the_path() {
         &["verify"],
         &["trace", "run-1"],
         &["attempts", "--since=2000-01-01", "-ojson"],
+        &["outages", "--since=2000-01-01", "-ojson"],
         &["status", "--since=2026-05-01", "--now", NOW],
         &["show", &EVENT.path()],
         &["inspect", "2026-05-17"],
@@ -100,8 +101,8 @@ fn what_one_may_not_write_is_exit_code_77_with_the_path() {
         &["rotate", "-n", "--now", NOW],
     ] {
         let run = nobody.run(&lab, arguments);
-        // Nothing was attempted, and a day should have been archived long ago: answers, too.
-        let wanted = i32::from(matches!(arguments[0], "attempts" | "status"));
+        // Nothing was attempted or down, and a day should have been archived long ago: answers, too.
+        let wanted = i32::from(matches!(arguments[0], "attempts" | "outages" | "status"));
         assert_eq!(run.code, wanted, "{arguments:?}: {run:?}");
         assert!(
             !run.stdout.is_empty() && !run.stderr.contains("warning"),

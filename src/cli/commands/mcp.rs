@@ -16,9 +16,9 @@ Examples:
   claude mcp add hlarchive -- hlarchive mcp --root /opt/homelab/events
 
 Speaks the protocol on standard input and output, until its client closes them; it is started by \
-the client, and not by hand. The tools are status, attempts, list, trace, show, inspect and \
-verify, with the fields that these commands print with -o json, in pages of at most 500 events and \
-48 KiB. None of them changes anything. With --allow-emit there is emit_event, too.
+the client, and not by hand. The tools are status, attempts, outages, list, trace, show, \
+inspect and verify, with the fields that these commands print with -o json, in pages of at most \
+500 events and 48 KiB. None of them changes anything. With --allow-emit there is emit_event, too.
 
 What stands in events was written by other programs: the server tells its clients that it is data, \
 and no instruction. It is part of builds with \"cargo build --features mcp\"; others say so.

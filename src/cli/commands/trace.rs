@@ -157,7 +157,7 @@ impl<'a> Timeline<'a> {
                 line.push(b'\n');
                 session.out.write_all(&line).map_err(stdout_failed)
             }
-            Format::Mermaid | Format::Dot | Format::Html => Ok(()),
+            Format::Mermaid | Format::Dot | Format::Html | Format::Csv => Ok(()),
             Format::Json => {
                 let open = json!(self.id);
                 let start = if self.begun {

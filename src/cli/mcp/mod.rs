@@ -10,6 +10,7 @@ mod call;
 mod emit;
 mod events;
 mod out;
+mod outages;
 mod page;
 mod state;
 mod tools;
@@ -40,7 +41,8 @@ The event history of a homelab: what happened on which node, to which service, a
 about it, over live and archived days alike. Times are UTC.
 
 A good order: status says what is wrong now. attempts says what was tried already and whether it \
-helped: call it before you remediate anything, and do not simply repeat what is unresolved. list \
+helped: call it before you remediate anything, and do not simply repeat what is unresolved. \
+outages says how often and how long something was down, with MTTR and availability. list \
 finds events; trace tells the whole story of one correlation id, with its outcome; show gives one \
 event whole. inspect tells what an archived day holds without reading it, and verify whether the \
 history is intact.

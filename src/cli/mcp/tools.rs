@@ -8,7 +8,7 @@ use rmcp::schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::call::{Answer, Call, arguments};
-use super::{attempts, emit, events, state};
+use super::{attempts, emit, events, outages, state};
 
 /// A tool.
 #[derive(Clone, Copy)]
@@ -76,6 +76,19 @@ unknown). With unresolved true, only what did not help; do not simply repeat tha
 means that nothing was tried in that range.",
             schema: schema::<attempts::Attempts>,
             run: |call, given| run(call, given, attempts::attempts),
+            writes: false,
+        },
+        Entry {
+            name: "outages",
+            title: "How long and how often things were down",
+            description: "\
+Answers how often a service or node was down, for how long, how often it flaps, and its MTTR, MTBF \
+and availability, in services, one entry for each service and node (service null is the node as a \
+whole): one call with the service and a since is enough. outages has each of them, open ones \
+first, then the newest, with its cause, the last attempts, and which of them preceded the \
+recovery. What is left out is counted in left.",
+            schema: schema::<outages::Outages>,
+            run: |call, given| run(call, given, outages::outages),
             writes: false,
         },
         Entry {
@@ -196,6 +209,7 @@ mod tests {
             ("list", json!({ "since": "2026-05-01" })),
             ("trace", json!({ "correlation_id": "c" })),
             ("attempts", json!({})),
+            ("outages", json!({})),
             ("verify", json!({ "depth": "full" })),
         ] {
             let tool = tools.iter().find(|tool| tool.name == name).unwrap();

@@ -1,0 +1,55 @@
+//! Outages as comma-separated values, one line each.
+
+use std::io::Write;
+
+use hlarchive::ops::export::csv::{escaped, record};
+use hlarchive::text::visible;
+use hlarchive::views::outages::Outage;
+
+use crate::cli::exit::{Failure, stdout_failed};
+use crate::cli::session::Session;
+
+const HEADER: [&str; 13] = [
+    "node",
+    "service",
+    "from",
+    "to",
+    "seconds",
+    "open",
+    "flaps",
+    "type",
+    "cause",
+    "correlation_id",
+    "tries",
+    "last_tried",
+    "path",
+];
+
+/// Prints them, each after the header; what would be a formula is text.
+pub(super) fn print(session: &mut Session, outages: &[Outage]) -> Result<(), Failure> {
+    let mut lines = Vec::new();
+    record(&mut lines, HEADER.map(str::as_bytes));
+    for outage in outages {
+        let last = outage.attempts.last().and_then(|tried| tried.action.clone());
+        let values = [
+            outage.node.clone(),
+            outage.service.clone().unwrap_or_default(),
+            outage.from.to_string(),
+            outage.to.map(|to| to.to_string()).unwrap_or_default(),
+            outage.seconds.to_string(),
+            outage.open.to_string(),
+            outage.flaps.to_string(),
+            outage.event_type.clone(),
+            outage.cause.clone().unwrap_or_default(),
+            outage.correlation_id.clone(),
+            outage.tries.to_string(),
+            last.unwrap_or_default(),
+            outage.path.clone(),
+        ];
+        // As on every way to a terminal, nothing unseen goes out.
+        let values = values.map(|value| visible(&value));
+        let values = values.each_ref().map(|value| escaped(value.as_bytes()));
+        record(&mut lines, values.iter().map(|value| &**value));
+    }
+    session.out.write_all(&lines).map_err(stdout_failed)
+}

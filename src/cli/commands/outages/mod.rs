@@ -1,0 +1,148 @@
+//! `hlarchive outages`.
+
+mod csv;
+mod read;
+mod table;
+
+use hlarchive::archive::Expired;
+use hlarchive::event::Timestamp;
+use hlarchive::policy::Span;
+use hlarchive::store::Unreached;
+use hlarchive::views::outages::{Answer, Asked, MIN_GAP_SECONDS};
+
+use crate::cli::args::{Format, TimeArgs, instant};
+use crate::cli::exit::{Exit, Failure, lacking};
+use crate::cli::session::Session;
+
+pub(in crate::cli) use read::look;
+
+/// Show how long and how often services and nodes were down
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hlarchive outages --open
+  hlarchive outages --service grafana --since '30d ago'
+  hlarchive outages --node pi4 --since 2026-05-01 --until 2026-05-31
+  hlarchive outages --since 90d -o csv > outages.csv
+  hlarchive outages -o json | jq '.services[] | {service, mttr_seconds}'
+
+An outage of a service begins with service_unhealthy and ends with service_recovered of the same \
+service and node; one of a node, with node_offline and node_online. A critical event of a type \
+that is not known begins one, too, which ends with any later success of that service and node. \
+Failures begin none: they are its cause where they came up to 10 minutes before in the same \
+chain. What was up for less than --min-gap counts as down throughout, with one flap more. Shown \
+are the outages that were open at some instant of the range, open ones first, then the newest; \
+each whole, also where it began before --since.
+
+LAST TRIED is the last remediation that began while it was open. Figures are those of the range, \
+which without --since begins with the first word about the service or node: TOTAL and LONGEST \
+count what lies within, MTTR is the mean of the whole outages that ended, MTBF the time up by the \
+number of outages that began, and AVAILABILITY the part of the range that was up.
+
+To find what began before --since, the whole history is read for the types that tell of outages.
+
+With -o json: since, until, min_gap_seconds, outages (node, service, or null for a node, from, to, \
+seconds, open, flaps, type, cause, correlation_id, path, tries, attempts (timestamp, action, source, \
+correlation_id, ended (completed, failed or null), preceded_recovery, path) and, where a clock may \
+have been set back, clock_stepped), services (node, service, since, until, count, open, flaps, \
+total_seconds, longest_seconds, mttr_seconds, mtbf_seconds, availability), expired and unreached \
+(as in attempts). With -o csv: a line for each outage, where text that a spreadsheet would take \
+for a formula has an apostrophe before it.
+
+Exit codes:
+  1   there is no such outage
+  74  something could not be read, so outages or their ends may be missing
+  75  some of it lies elsewhere and could not be reached")]
+pub(in crate::cli) struct Args {
+    /// Only what is not over
+    #[arg(long)]
+    open: bool,
+    /// Least time up between two outages; below it they are one [default: 60s]
+    #[arg(long, value_name = "DURATION")]
+    min_gap: Option<String>,
+    /// Take this as the time: what is later has not happened
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+    #[command(flatten)]
+    time: TimeArgs,
+    /// On this node; this and the following flag may be repeated
+    #[arg(long, value_name = "NODE", help_heading = "Which outages")]
+    node: Vec<String>,
+    /// Of this service; without it, those of nodes, too
+    #[arg(long, value_name = "SERVICE", help_heading = "Which outages")]
+    service: Vec<String>,
+}
+
+/// Which outages are asked for. Several values of one list are alternatives.
+#[derive(Debug)]
+pub(in crate::cli) struct Wanted {
+    pub(in crate::cli) asked: Asked,
+    pub(in crate::cli) open: bool,
+    pub(in crate::cli) nodes: Vec<String>,
+    pub(in crate::cli) services: Vec<String>,
+}
+
+/// What is printed as JSON.
+#[derive(serde::Serialize)]
+pub(in crate::cli) struct Report {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    min_gap_seconds: i64,
+    #[serde(flatten)]
+    pub(in crate::cli) answer: Answer,
+    expired: Option<Expired>,
+    unreached: Option<Unreached>,
+    #[serde(skip)]
+    now: Timestamp,
+}
+
+/// The microseconds of a least gap, as they are typed.
+pub(in crate::cli) fn min_gap(text: Option<&str>, flag: &str) -> Result<i64, Failure> {
+    let span = text.map_or_else(
+        || Ok(Span::from_seconds(MIN_GAP_SECONDS)),
+        |text| text.parse::<Span>().map_err(|error| Failure::usage(format!("{flag}: {error}"))),
+    )?;
+    let micros = i64::try_from(span.seconds())
+        .ok()
+        .and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND));
+    micros.ok_or_else(|| Failure::usage(format!("{flag}: {span} is longer than time can be told")))
+}
+
+impl Args {
+    pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let format = session.format(&[Format::Table, Format::Json, Format::Csv])?;
+        if let Some(text) = &self.now {
+            session.now = instant("--now", text, session.now)?;
+        }
+        let (since, until) = self.time.range(session.now)?;
+        let min_gap_us = min_gap(self.min_gap.as_deref(), "--min-gap")?;
+        let wanted = Wanted {
+            asked: Asked { since, until, min_gap_us, now: session.now },
+            open: self.open,
+            nodes: self.node,
+            services: self.service,
+        };
+        let (report, mut notices) = look(&session.store, &wanted, &|| false)?;
+        let is_empty = report.answer.outages.is_empty();
+        match format {
+            Format::Json => session.json(&report)?,
+            Format::Csv => csv::print(session, &report.answer.outages)?,
+            _ if !is_empty => table::print(session, &report)?,
+            _ => {}
+        }
+        session.flush()?;
+        session.notices(&mut notices);
+        session.end_notices();
+        if notices.any_cost() {
+            return Ok(lacking(&notices));
+        }
+        if is_empty {
+            if !session.warn_of_nowhere()? && format != Format::Json {
+                let kind = if wanted.open { "open " } else { "" };
+                session.remark(&format!("no {kind}outage"));
+            }
+            return Ok(Exit::Wrong);
+        }
+        Ok(Exit::Done)
+    }
+}
