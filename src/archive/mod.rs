@@ -22,6 +22,7 @@ mod record;
 mod space;
 mod stub;
 mod temp;
+mod text;
 mod writer;
 
 #[cfg(test)]

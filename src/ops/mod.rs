@@ -10,6 +10,7 @@ mod bond;
 mod clock;
 pub mod compact;
 pub mod emit;
+pub mod evidence;
 pub mod export;
 mod findings;
 pub mod hold;
