@@ -24,6 +24,7 @@ mod space;
 pub(crate) mod state;
 mod stub;
 mod temp;
+mod text;
 mod writer;
 
 #[cfg(test)]

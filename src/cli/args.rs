@@ -301,6 +301,13 @@ pub(super) fn dates(texts: &[String], now: Timestamp) -> Result<Vec<Date>, Failu
     Ok(dates)
 }
 
+/// A day, or a range of days, both included, such as `2026-05-01..yesterday`.
+pub(super) fn day_range(text: &str, now: Timestamp) -> Result<(Date, Date), Failure> {
+    let date = |text: &str| when::parse_date(text, now).map_err(Failure::usage);
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    Ok((date(from)?, date(to)?))
+}
+
 /// An instant.
 pub(super) fn instant(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
     when::parse(text, now, when::Bound::Since)

@@ -242,6 +242,9 @@ fn see_also(roff: &mut Roff, command: &Command, name: &str, parent: Option<&str>
         "hlarchive-verify" => &["hlarchive-manifest-head(1)", "sha256sum(1)"],
         "hlarchive-inspect" => &["hlarchive-list(1)", "hlarchive-restore(1)"],
         "hlarchive-restore" => &["hlarchive-list(1)", "hlarchive-inspect(1)", "tar(1)"],
+        "hlarchive-evidence" => {
+            &["hlarchive-hold(1)", "hlarchive-manifest-sign(1)", "minisign(1)", "sha256sum(1)"]
+        }
         "hlarchive-manifest-head" => &["hlarchive-verify(1)"],
         "hlarchive-man" => &["man(1)"],
         _ => &[],

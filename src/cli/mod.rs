@@ -53,6 +53,7 @@ Examples:
   hlarchive rotate --dry-run
   hlarchive verify
   hlarchive restore 2026-05-16 --to /tmp/that-day
+  hlarchive evidence deploy-882 --to /tmp/case
 
 Each event is a file of its own, EVENTS/YYYY-MM-DD/NODE/TIMESTAMP_TYPE_UUID.json. Closed days \
 become segments of the archive: ordinary .tar.zst files, each with a checksum file beside it. All \
@@ -95,6 +96,7 @@ enum Command {
     Verify(commands::verify::Args),
     Inspect(commands::inspect::Args),
     Restore(commands::restore::Args),
+    Evidence(commands::evidence::Args),
     Export(commands::export::Args),
     Import(commands::import::Args),
     Sync(commands::sync::Args),
@@ -120,6 +122,7 @@ impl Command {
             | Self::Status(_)
             | Self::Show(_)
             | Self::Verify(_)
+            | Self::Evidence(_)
             | Self::Export(_)
             | Self::Mcp(_) => Some(reads),
             // A segment's file needs neither tree nor archive.
@@ -213,6 +216,7 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
         Command::Verify(args) => args.run(session),
         Command::Inspect(args) => args.run(session),
         Command::Restore(args) => args.run(session),
+        Command::Evidence(args) => args.run(session),
         Command::Export(args) => args.run(session),
         Command::Import(args) => args.run(session),
         Command::Sync(args) => args.run(session),

@@ -3,7 +3,10 @@
 //! A hold is a record of the manifest and nothing else; the segments do not know of it. What
 //! it is on is asked again whenever something would expire, so a hold on a correlation id
 //! holds also the segments that are rotated later. Before a segment goes for ever, its own
-//! events are read, not just its index.
+//! events are read, not just its index. So a day may be held while it is still live: it is held
+//! from the moment it is archived.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -12,7 +15,7 @@ use crate::event::{Date, EventHead};
 use crate::ops::derived;
 use crate::ops::{Context, Finding, audit, rotate::open_manifest};
 use crate::segment::{Field, SegmentReader};
-use crate::store::Store;
+use crate::store::{Filter, Query, Scope, Store};
 use crate::{Error, Result};
 
 /// What is to be held.
@@ -39,6 +42,9 @@ pub struct HoldPicture {
     pub reason: Option<String>,
     /// The segments in the archive that it keeps.
     pub segments: Vec<String>,
+    /// The days that are still live of which it keeps what will be archived.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub live_days: Vec<String>,
     /// What of it has expired already, and so cannot be held.
     pub expired: Option<Expired>,
 }
@@ -83,8 +89,9 @@ pub fn add(store: &Store, context: &Context, on: &Subject, reason: &str) -> Resu
     let before = writer.manifest().records().len();
     let id = writer.append(record)?.seq;
     let manifest = writer.manifest();
-    let hold = manifest.holds().into_iter().filter(|hold| hold.id == id);
-    report.holds = hold.map(|hold| picture(&archive, manifest, &hold)).collect();
+    let holds: Vec<Hold> = manifest.holds().into_iter().filter(|hold| hold.id == id).collect();
+    let live = LiveDays::of(store, &holds)?;
+    report.holds = holds.iter().map(|hold| picture(&archive, manifest, hold, &live)).collect();
     derived::complete(store, &archive, manifest, context.next_token(), &lock);
     let what = report.holds.first().map(|hold| hold.on.clone());
     let told = audit::Told { what, reason: Some(reason.to_owned()), ..audit::Told::default() };
@@ -116,7 +123,8 @@ pub fn release(
     record.hold = Some(id);
     record.reason = reason.map(str::to_owned);
     writer.append(record)?;
-    report.holds = vec![picture(&archive, writer.manifest(), &hold)];
+    let live = LiveDays::default();
+    report.holds = vec![picture(&archive, writer.manifest(), &hold, &live)];
     derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
     let told = audit::Told {
         what: Some(format!("hold {id} on {}", hold.scope)),
@@ -132,7 +140,9 @@ pub fn release(
 pub fn list(store: &Store) -> Result<Vec<HoldPicture>> {
     let archive = store.archive()?.ok_or_else(|| nowhere(store))?;
     let manifest = Manifest::load(&archive)?;
-    Ok(manifest.holds().iter().map(|hold| picture(&archive, &manifest, hold)).collect())
+    let holds = manifest.holds();
+    let live = LiveDays::of(store, &holds)?;
+    Ok(holds.iter().map(|hold| picture(&archive, &manifest, hold, &live)).collect())
 }
 
 fn nowhere(store: &Store) -> Error {
@@ -142,7 +152,57 @@ fn nowhere(store: &Store) -> Error {
     }
 }
 
-fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold) -> HoldPicture {
+/// The live days that holds are on.
+#[derive(Default)]
+struct LiveDays {
+    /// Those that have files.
+    days: BTreeSet<Date>,
+    /// Those that have events of a chain.
+    chains: BTreeMap<String, BTreeSet<Date>>,
+}
+
+impl LiveDays {
+    fn of(store: &Store, holds: &[Hold]) -> Result<Self> {
+        let mut found = Self::default();
+        let Some(live) = store.live()? else { return Ok(found) };
+        let is_held = |date: Date| {
+            holds.iter().any(|hold| match &hold.scope {
+                HoldScope::Days(from, to) => (*from..=*to).contains(&date),
+                HoldScope::CorrelationId(_) => false,
+                HoldScope::Everything => true,
+            })
+        };
+        for date in live.dates()?.0.into_iter().filter(|date| is_held(*date)) {
+            if !live.list(date)?.is_empty() {
+                found.days.insert(date);
+            }
+        }
+        let ids = Holds::ids_of(holds);
+        if !ids.is_empty() {
+            let filter = Filter { correlation_ids: ids, ..Filter::default() };
+            for event in store.events(Query { filter, scope: Scope::Live, ..Query::default() })? {
+                let event = event?;
+                let Ok(head) = event.head() else { continue };
+                let chain = found.chains.entry(head.correlation_id.into_owned()).or_default();
+                chain.insert(event.path.date);
+            }
+        }
+        Ok(found)
+    }
+
+    fn kept_by(&self, scope: &HoldScope) -> Vec<String> {
+        let kept: Vec<Date> = match scope {
+            HoldScope::Days(from, to) => self.days.range(from..=to).copied().collect(),
+            HoldScope::CorrelationId(id) => {
+                self.chains.get(id).into_iter().flatten().copied().collect()
+            }
+            HoldScope::Everything => self.days.iter().copied().collect(),
+        };
+        kept.iter().map(Date::to_string).collect()
+    }
+}
+
+fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold, live: &LiveDays) -> HoldPicture {
     let holds = Holds::of(archive, vec![hold.clone()]);
     let segments = manifest
         .segments()
@@ -159,6 +219,7 @@ fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold) -> HoldPictur
         by: hold.by.as_ref().map(|by| format!("{}@{}", by.user, by.host)),
         reason: hold.reason.clone(),
         segments,
+        live_days: live.kept_by(&hold.scope),
         expired,
     }
 }
@@ -182,7 +243,11 @@ impl<'a> Holds<'a> {
 
     /// The correlation ids that are held.
     pub(in crate::ops) fn ids(&self) -> Vec<String> {
-        let ids = self.holds.iter().filter_map(|hold| match &hold.scope {
+        Self::ids_of(&self.holds)
+    }
+
+    fn ids_of(holds: &[Hold]) -> Vec<String> {
+        let ids = holds.iter().filter_map(|hold| match &hold.scope {
             HoldScope::CorrelationId(id) => Some(id.clone()),
             _ => None,
         });

@@ -11,6 +11,7 @@ mod clock;
 pub mod compact;
 pub(in crate::ops) mod derived;
 pub mod emit;
+pub mod evidence;
 pub mod export;
 mod findings;
 pub mod hold;

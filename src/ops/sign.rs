@@ -288,7 +288,7 @@ fn read_small(path: &Path, store: &Store) -> Result<String> {
 
 impl Manifest {
     /// The head that the manifest had when it had so many records.
-    fn head_at(&self, records: u64) -> Option<Sha256Hash> {
+    pub(in crate::ops) fn head_at(&self, records: u64) -> Option<Sha256Hash> {
         match self.records().get(usize::try_from(records).ok()?) {
             Some(next) => Some(next.prev),
             None if self.records().len() as u64 == records => Some(self.head()),

@@ -128,7 +128,7 @@ proptest! {
             return Ok(());
         }
         let out = place.path().join("out");
-        let mut options = RestoreOptions { dates, filter: Filter::default(), target: Target::Directory(out.clone()) };
+        let mut options = RestoreOptions { dates, filter: Filter::default(), target: Target::Directory(out.clone()), live: false };
         prop_assert_eq!(restore(&store, &context, &options, &Silent).unwrap().findings, vec![]);
         prop_assert_eq!(&tree(&out), &archived);
         options.target = Target::Live;

@@ -5,10 +5,9 @@ use hlarchive::event::shown;
 use hlarchive::ops::hold::{HoldPicture, HoldReport, Subject, add, list, release};
 
 use super::{count, name_findings, name_recovered};
-use crate::cli::args::Format;
+use crate::cli::args::{Format, day_range};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
-use crate::cli::when;
 
 /// Keep days or chains from expiring, whatever the policy says
 #[derive(Debug, clap::Args)]
@@ -31,8 +30,9 @@ Examples:
   hlarchive hold add 2026-05-01..2026-05-16 --reason audit
   hlarchive hold add --correlation-id deploy-882 --reason audit
 
-A hold on an id keeps every segment that has it, also those that are rotated later. Nothing that \
-is held is pruned or compacted, by whatever policy or flag.
+What is still live is held from the moment it is archived. A hold on an id keeps every segment \
+that has it, also those that are rotated later. Nothing that is held is pruned or compacted, by \
+whatever policy or flag.
 
 Exit codes:
   75  another hlarchive is at work on this archive")]
@@ -78,13 +78,20 @@ impl Args {
             Action::Add { days, correlation_id, reason } => {
                 let on = match (correlation_id, days) {
                     (Some(id), _) => Subject::CorrelationId(id),
-                    (None, days) => range(&days.unwrap_or_default(), session)?,
+                    (None, days) => {
+                        let (from, to) = day_range(&days.unwrap_or_default(), session.now)?;
+                        Subject::Days(from, to)
+                    }
                 };
                 if reason.trim().is_empty() {
                     return Err(Failure::usage("--reason: say why"));
                 }
                 let report = add(&session.store, &session.acting()?, &on, &reason)?;
-                print(session, &report, "holds", format)
+                let exit = print(session, &report, "holds", format)?;
+                for hold in report.holds.iter().filter(|_| format != Format::Json) {
+                    name_live(session, hold)?;
+                }
+                Ok(exit)
             }
             Action::Release { id, reason } => {
                 let context = session.acting()?;
@@ -105,12 +112,6 @@ impl Args {
             }
         }
     }
-}
-
-fn range(text: &str, session: &Session) -> Result<Subject, Failure> {
-    let date = |text: &str| when::parse_date(text, session.now).map_err(Failure::usage);
-    let (from, to) = text.split_once("..").unwrap_or((text, text));
-    Ok(Subject::Days(date(from)?, date(to)?))
 }
 
 fn print(
@@ -134,11 +135,19 @@ fn print(
 
 fn line(session: &mut Session, hold: &HoldPicture, verb: &str) -> Result<(), Failure> {
     let reason = hold.reason.as_deref().map(|reason| format!(": {}", shown(reason)));
+    let live = hold.live_days.len() as u64;
+    let mut kept = Vec::new();
+    if live == 0 || !hold.segments.is_empty() {
+        kept.push(count(hold.segments.len() as u64, "segment"));
+    }
+    if live > 0 {
+        kept.push(count(live, "live day"));
+    }
     session.line(&format!(
         "hold {} on {} {verb} {}{} ({}, {})",
         hold.id,
         hold.on,
-        count(hold.segments.len() as u64, "segment"),
+        kept.join(" and "),
         reason.unwrap_or_default(),
         hold.by.as_deref().map_or_else(|| "unknown".to_owned(), shown),
         hold.time
@@ -146,6 +155,23 @@ fn line(session: &mut Session, hold: &HoldPicture, verb: &str) -> Result<(), Fai
     if let Some(expired) = &hold.expired {
         session.flush()?;
         session.warn(&format!("{expired} already, and cannot be held"));
+    }
+    Ok(())
+}
+
+/// Says of what is not archived yet that it is held all the same.
+fn name_live(session: &mut Session, hold: &HoldPicture) -> Result<(), Failure> {
+    session.flush()?;
+    match hold.live_days.as_slice() {
+        [] if hold.segments.is_empty() && hold.expired.is_none() => session
+            .remark("nothing of it is here yet; what comes is held from the moment it is archived"),
+        [] => {}
+        [day] => session
+            .remark(&format!("{day} is still live; it is held from the moment it is archived")),
+        [first, .., last] => session.remark(&format!(
+            "{} from {first} to {last} are still live; each is held from the moment it is archived",
+            count(hold.live_days.len() as u64, "day")
+        )),
     }
     Ok(())
 }

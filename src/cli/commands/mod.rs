@@ -6,6 +6,7 @@ pub(super) mod compact;
 pub(super) mod completions;
 pub(super) mod demo;
 pub(super) mod emit;
+pub(super) mod evidence;
 pub(super) mod export;
 mod follow;
 pub(super) mod hold;

@@ -10,7 +10,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 
-/// Turn archived events back into plain files, byte for byte
+/// Write events of any day into a directory, byte for byte
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "\
 hlarchive restore [OPTIONS] --to <DIR> [DATE]...
@@ -22,14 +22,15 @@ Examples:
   hlarchive restore --correlation-id deploy-882 --to /tmp/deploy
   hlarchive restore 2026-05-16 --dry-run
 
-Nothing that exists is overwritten. What is restored with --live is recognised as archived and \
-removed again when its day is rotated the next time.
+With --to, archived and live events are written alike; with --live, archived ones go back into the \
+live tree. Nothing that exists is overwritten. What is restored with --live is recognised as archived \
+and removed again when its day is rotated the next time.
 
 Exit codes:
   1   something could not be restored, or is in the way, and is named;
       or nothing matched
-  75  another hlarchive is at work on this archive, or what lies
-      elsewhere cannot be reached: run it again")]
+  75  another hlarchive is at work on this archive, or it is away, or
+      what lies elsewhere cannot be reached: run it again")]
 pub(in crate::cli) struct Args {
     /// These days; without any, all days on which the filters match
     #[arg(value_name = "DATE")]
@@ -69,6 +70,7 @@ impl Args {
         let options = RestoreOptions {
             dates: dates(&self.dates, session.now)?,
             filter: self.filter.filter(session.now)?,
+            live: !self.live,
             target,
         };
         let bar = Bar::new(session);
@@ -100,13 +102,19 @@ fn print(
                 bytes(day.event_bytes)
             );
             if dry_run {
-                line.push_str(&format!(" from {}", day.segments.join(", ")));
+                if !day.segments.is_empty() {
+                    line.push_str(&format!(" from {}", day.segments.join(", ")));
+                }
             } else {
                 line.push_str(&format!(" into {}", report.target));
             }
             if day.already_there > 0 {
                 let were = verb(day.already_there, "was", "were");
                 line.push_str(&format!("; {} of them {were} there already", day.already_there));
+            }
+            if day.live > 0 {
+                let are = verb(day.live, "is", "are");
+                line.push_str(&format!("; {} of them {are} still live", day.live));
             }
             session.line(&line)?;
         }
@@ -132,7 +140,11 @@ fn print(
         return Ok(Exit::Stopped);
     }
     if events == 0 && report.findings.is_empty() {
-        session.remark("no archived event matches");
+        session.remark(if *target == Target::Live && !dry_run {
+            "no archived event matches"
+        } else {
+            "no event matches"
+        });
         return Ok(Exit::Wrong);
     }
     let findings = &report.findings;

@@ -1,11 +1,12 @@
 //! `hlarchive rotate`.
 
+use hlarchive::event::{Date, Timestamp};
 use hlarchive::ops::metrics::{Scope, of_rotate};
 use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
 
 use super::after::After;
 use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
-use crate::cli::args::{Format, dates, instant};
+use crate::cli::args::{Format, day_range, instant};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
@@ -18,6 +19,7 @@ Examples:
   hlarchive rotate --dry-run
   hlarchive rotate
   hlarchive rotate --date 2026-05-16
+  hlarchive rotate --date 2026-05-01..yesterday
   hlarchive rotate --prune
 
 A day is read, written to a segment, synced, read back from the disk and compared; then it is \
@@ -39,8 +41,8 @@ pub(in crate::cli) struct Args {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    #[arg(help = "Only this closed day, even within the policy's keep_live; may be repeated")]
-    #[arg(long, value_name = "DATE")]
+    #[arg(help = "Only these closed days, even within the policy's keep_live; may be repeated")]
+    #[arg(long, value_name = "DATE|DATE..DATE")]
     date: Vec<String>,
     /// Take this as the time, trusting it over the manifest
     #[arg(long, value_name = "TIME")]
@@ -84,8 +86,11 @@ impl Args {
         if let Some(text) = &self.now {
             session.now = instant("--now", text, session.now)?;
         }
-        let options =
-            RotateOptions { dates: dates(&self.date, session.now)?, trust_now: self.now.is_some() };
+        let (dates, open) = days(&self.date, session.now)?;
+        if let Some(day) = open {
+            session.remark(&format!("{day} is not over yet (in UTC) and stays live"));
+        }
+        let options = RotateOptions { dates, trust_now: self.now.is_some() };
         if self.new_archive {
             session.store = session.store.clone().with_any_archive();
         }
@@ -103,6 +108,35 @@ impl Args {
         let exit = print(session, &report, &after, format)?;
         after.end(session, format, exit)
     }
+}
+
+/// The most days that ranges may have together: a hundred years.
+const MOST_DAYS: i64 = 36_525;
+
+/// The days that are named, and the first of those in a range that are not over yet and so are
+/// left out. A day that is named by itself, or a range that has not one that is over, is not left
+/// out: that is more likely a slip, and is refused.
+fn days(texts: &[String], now: Timestamp) -> Result<(Vec<Date>, Option<Date>), Failure> {
+    let (mut dates, mut open) = (Vec::new(), None);
+    for text in texts {
+        let (from, to) = day_range(text, now)?;
+        if from > to {
+            return Err(Failure::usage(format!("{text}: the range ends before it begins")));
+        }
+        if to.days_since(from) >= MOST_DAYS {
+            return Err(Failure::usage(format!("{text}: that is more than a hundred years")));
+        }
+        for day in (0..=to.days_since(from)).map(|number| from.plus_days(number)) {
+            if day > from && day.end() > now {
+                open = Some(open.map_or(day, |first: Date| first.min(day)));
+                break;
+            }
+            dates.push(day);
+        }
+    }
+    dates.sort_unstable();
+    dates.dedup();
+    Ok((dates, open))
 }
 
 fn print_plan(session: &mut Session, days: &[PlannedDay], format: Format) -> Result<Exit, Failure> {

@@ -1,25 +1,27 @@
-//! Restore: archived events become plain files again, byte for byte.
+//! Restore: events become plain files elsewhere, byte for byte.
 //!
-//! Into a directory, or back into the live tree. What is there already is never
-//! overwritten. Files are written beside their place, synced, and only then given their
+//! Into a directory, archived and live ones alike, or, archived ones alone, back into the live
+//! tree. What is there already is never overwritten. Files are written beside their place, synced, and only then given their
 //! names, so a restore that is stopped leaves whole files or none. A damaged frame costs
 //! the events inside it; all others are restored, and the damage is named.
 
+mod live;
 mod segment;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName};
-use crate::event::Date;
+use crate::event::{Date, EventPath};
 use crate::live::LiveTree;
 use crate::ops::derived;
-use crate::ops::{Context, Finding, audit};
+use crate::ops::{Context, Finding, audit, is_zero};
 use crate::progress::{Progress, Unit};
 use crate::store::{Filter, Store};
 use crate::{Error, Result};
+use live::LiveDay;
 
 /// Where restored events go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct RestoreOptions {
     pub filter: Filter,
     /// Where to.
     pub target: Target,
+    /// Also events that are still live. Of no account for what goes back into the live tree.
+    pub live: bool,
 }
 
 impl RestoreOptions {
@@ -90,6 +94,9 @@ pub struct RestoredDay {
     pub restored: u64,
     /// Files that were there already with the same bytes.
     pub already_there: u64,
+    /// How many of the events are live, and not archived.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub live: u64,
 }
 
 /// Refuses to restore into the tree or the archive under another name: only `--live` knows
@@ -111,9 +118,9 @@ pub fn plan(
     progress: &dyn Progress,
 ) -> Result<RestoreReport> {
     check_target(store, options)?;
-    let archive = open_archive(store)?;
-    let manifest = Manifest::load(&archive)?;
-    run(store, &archive, &manifest, options, None, progress)
+    let source = Source::open(store, options)?;
+    source.check_days(options)?;
+    source.run(options, None, progress)
 }
 
 /// Restores.
@@ -124,15 +131,15 @@ pub fn restore(
     progress: &dyn Progress,
 ) -> Result<RestoreReport> {
     check_target(store, options)?;
-    let archive = open_archive(store)?;
     match &options.target {
         Target::Directory(directory) => {
-            let manifest = Manifest::load(&archive)?;
-            days_of(&manifest, options)?;
+            let source = Source::open(store, options)?;
+            source.check_days(options)?;
             let tree = LiveTree::create(directory)?;
-            run(store, &archive, &manifest, options, Some((&tree, context)), progress)
+            source.run(options, Some((&tree, context)), progress)
         }
         Target::Live => {
+            let archive = open_archive(store)?;
             // Only here rotation must stand still, and the manifest learns of it.
             let lock = archive.lock()?;
             let mut recovered = Vec::new();
@@ -143,11 +150,17 @@ pub fn restore(
                 &|_| Ok(()),
                 &mut recovered,
             )?;
-            days_of(writer.manifest(), options)?;
+            let manifest = Manifest::load(&archive)?;
+            let source = Source {
+                store,
+                live: None,
+                archive: Some((open_archive(store)?, manifest)),
+                away: None,
+            };
+            source.check_days(options)?;
             let tree = store.create_live()?;
             let before = writer.manifest().records().len();
-            let work = Some((&tree, context));
-            let mut report = run(store, &archive, writer.manifest(), options, work, progress)?;
+            let mut report = source.run(options, Some((&tree, context)), progress)?;
             for day in report.days.iter().filter(|day| day.restored > 0) {
                 let mut record = NewRecord::new(context.now, Op::Restore);
                 record.by = Some(context.by.clone());
@@ -186,112 +199,254 @@ fn same_place(a: &std::path::Path, b: &std::path::Path) -> bool {
     }
 }
 
-/// The days to read; an error when a day that was asked for has no segment.
-fn days_of(manifest: &Manifest, options: &RestoreOptions) -> Result<BTreeSet<Date>> {
-    if options.dates.is_empty() {
-        let segments = manifest.segments();
-        let wanted = segments.filter(|(name, record)| options.wants(name.date, record));
-        return Ok(wanted.map(|(name, _)| name.date).collect());
-    }
-    for date in &options.dates {
-        if manifest.segments_of(*date).next().is_some() {
-            continue;
-        }
-        let pruned = manifest
-            .records()
-            .iter()
-            .rfind(|record| record.op == Op::Prune && record.date == Some(*date));
-        return Err(Error::NotFound {
-            what: date.to_string(),
-            reason: match pruned {
-                Some(record) => {
-                    format!("this day expired, and was removed at {}", record.time)
-                }
-                None => "the archive has no segment of this day; \"hlarchive manifest show\" \
-                         names those it has"
-                    .to_owned(),
-            },
-        });
-    }
-    Ok(options.dates.iter().copied().collect())
+/// Where events are restored from.
+struct Source<'a> {
+    store: &'a Store,
+    /// The live tree, where live events are asked for, too.
+    live: Option<LiveTree>,
+    archive: Option<(ArchiveDir, Manifest)>,
+    /// Why the archive is not here, if it is not.
+    away: Option<String>,
 }
 
-fn run(
-    store: &Store,
-    archive: &ArchiveDir,
-    manifest: &Manifest,
-    options: &RestoreOptions,
-    work: Option<(&LiveTree, &Context)>,
-    progress: &dyn Progress,
-) -> Result<RestoreReport> {
-    let target = match &options.target {
-        Target::Directory(directory) => directory,
-        Target::Live => store.root(),
-    };
-    let mut report =
-        RestoreReport { target: target.display().to_string(), ..RestoreReport::default() };
-    let dates = days_of(manifest, options)?;
-    report.expired = Expired::of(manifest.expired().filter(|record| {
-        let date = record.segment.as_ref().map(|segment| segment.date);
-        date.is_some_and(|date| options.wants(date, record))
-    }));
-    let bytes: u64 = dates
-        .iter()
-        .flat_map(|date| manifest.segments_of(*date))
-        .filter_map(|(_, record)| record.bytes)
-        // A forged record may claim any number.
-        .fold(0, u64::saturating_add);
-    progress.begin("restoring", Some(bytes), Unit::Bytes);
-    let mut newer: Option<Manifest> = None;
-    for date in dates {
-        report.stopped |= progress.stop_requested();
-        if report.stopped {
-            report.left_days.push(date.to_string());
-            continue;
+impl<'a> Source<'a> {
+    fn open(store: &'a Store, options: &RestoreOptions) -> Result<Self> {
+        let live = if options.live { store.live()? } else { None };
+        let (archive, away) = if live.is_some() {
+            let (archive, away) = store.readable_archive()?;
+            (archive, away.map(|away| away.reason))
+        } else {
+            (Some(open_archive(store)?), None)
+        };
+        let archive = archive
+            .map(|archive| {
+                let manifest = Manifest::load(&archive)?;
+                Ok::<_, Error>((archive, manifest))
+            })
+            .transpose()?;
+        Ok(Self { store, live, archive, away })
+    }
+
+    /// Refuses a day that was asked for and is nowhere.
+    fn check_days(&self, options: &RestoreOptions) -> Result<()> {
+        for date in &options.dates {
+            let manifest = self.archive.as_ref().map(|(_, manifest)| manifest);
+            if manifest.is_some_and(|manifest| manifest.segments_of(*date).next().is_some())
+                || self.live_day(*date)?.is_some()
+            {
+                continue;
+            }
+            if let Some(reason) = &self.away {
+                return Err(Error::Refused(reason.clone()));
+            }
+            let Some(manifest) = manifest else { return open_archive(self.store).map(drop) };
+            return Err(not_there(manifest, *date, self.live.is_some()));
         }
+        if self.archive.is_none() && self.away.is_none() && self.days(options)?.is_empty() {
+            return open_archive(self.store).map(drop);
+        }
+        Ok(())
+    }
+
+    fn live_day(&self, date: Date) -> Result<Option<LiveDay<'_>>> {
+        self.live.as_ref().map_or(Ok(None), |live| LiveDay::list(live, date))
+    }
+
+    /// The days to look at.
+    fn days(&self, options: &RestoreOptions) -> Result<BTreeSet<Date>> {
+        if !options.dates.is_empty() {
+            return Ok(options.dates.iter().copied().collect());
+        }
+        let mut days = BTreeSet::new();
+        // The live tree before the manifest: what moves meanwhile is then in both.
+        if let Some(live) = &self.live {
+            for date in live.dates()?.0 {
+                let day = LiveDay::list(live, date)?;
+                if day.is_some_and(|day| day.may_match(&options.filter)) {
+                    days.insert(date);
+                }
+            }
+        }
+        let newest = self.archive.as_ref().map(|(archive, _)| Manifest::load(archive));
+        if let Some(manifest) = newest.transpose()? {
+            let wanted = manifest.segments().filter(|(name, it)| options.wants(name.date, it));
+            days.extend(wanted.map(|(name, _)| name.date));
+        }
+        Ok(days)
+    }
+
+    fn run(
+        mut self,
+        options: &RestoreOptions,
+        work: Option<(&LiveTree, &Context)>,
+        progress: &dyn Progress,
+    ) -> Result<RestoreReport> {
+        let target = match &options.target {
+            Target::Directory(directory) => directory,
+            Target::Live => self.store.root(),
+        };
+        let mut report =
+            RestoreReport { target: target.display().to_string(), ..RestoreReport::default() };
+        let dates = self.days(options)?;
+        let mut bytes = 0_u64;
+        if let Some((_, manifest)) = &self.archive {
+            report.expired = Expired::of(manifest.expired().filter(|record| {
+                let date = record.segment.as_ref().map(|segment| segment.date);
+                date.is_some_and(|date| options.wants(date, record))
+            }));
+            let records = dates.iter().flat_map(|date| manifest.segments_of(*date));
+            // A forged record may claim any number.
+            bytes = records.filter_map(|(_, it)| it.bytes).fold(0, u64::saturating_add);
+        }
+        if let Some(reason) = self.away.take() {
+            let place = self.store.archive_path().display().to_string();
+            let mut finding = Finding::of(place, &Error::Refused(reason));
+            finding.is_away = true;
+            report.findings.push(finding);
+        }
+        progress.begin("restoring", Some(bytes), Unit::Bytes);
+        for date in dates {
+            report.stopped |= progress.stop_requested();
+            if report.stopped {
+                report.left_days.push(date.to_string());
+                continue;
+            }
+            let run = Run { options, work, progress };
+            let day = self.day(date, &run, &mut report)?;
+            if day.events > 0 || (!options.dates.is_empty() && !report.stopped) {
+                report.days.push(day);
+            }
+        }
+        progress.end();
+        Ok(report)
+    }
+
+    /// Restores what there is of a day, archived and live.
+    fn day(
+        &mut self,
+        date: Date,
+        run: &Run<'_>,
+        report: &mut RestoreReport,
+    ) -> Result<RestoredDay> {
+        let mut day = RestoredDay { date: date.to_string(), ..RestoredDay::default() };
+        let live = self.live.take();
+        let listed = live.as_ref().map(|live| LiveDay::list(live, date)).transpose()?.flatten();
+        if listed.is_some() {
+            self.look_again()?;
+        }
+        self.archived(date, run, &mut day, None, report)?;
+        if let Some(listed) = listed.filter(|_| !report.stopped) {
+            let archived = self.archive.as_ref().map(|(archive, manifest)| (archive, manifest));
+            let (work, findings) = (run.work, &mut report.findings);
+            let read =
+                listed.restore(archived, run.options, work, &mut day, findings, run.progress);
+            match read {
+                Ok(gone) if gone.is_empty() => {}
+                Ok(gone) => {
+                    self.look_again()?;
+                    self.archived(date, run, &mut day, Some(&gone), report)?;
+                }
+                Err(Error::Interrupted(_)) => {
+                    report.stopped = true;
+                    report.left_days.push(date.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.live = live;
+        Ok(day)
+    }
+
+    /// Loads the manifest as it is by now; also of an archive that was begun meanwhile.
+    fn look_again(&mut self) -> Result<()> {
+        match &mut self.archive {
+            Some((archive, manifest)) => drop(manifest.reload_if_changed(archive)?),
+            archive @ None => {
+                if let (Some(found), None) = self.store.readable_archive()? {
+                    let manifest = Manifest::load(&found)?;
+                    *archive = Some((found, manifest));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Restores the segments of one day; where only some events are asked for, those that were
+    /// not read yet.
+    fn archived(
+        &mut self,
+        date: Date,
+        run: &Run<'_>,
+        day: &mut RestoredDay,
+        only: Option<&HashSet<EventPath>>,
+        report: &mut RestoreReport,
+    ) -> Result<()> {
+        let Some((archive, manifest)) = &mut self.archive else { return Ok(()) };
+        let before = day.clone();
+        let findings = report.findings.len();
         let mut written = 0;
         loop {
-            let manifest = newer.as_ref().unwrap_or(manifest);
-            let mut day = RestoredDay { date: date.to_string(), ..RestoredDay::default() };
-            let findings = report.findings.len();
-            let segments = manifest.segments_of(date);
-            match restore_day(archive, segments, options, work, &mut day, &mut report, progress) {
+            let of_day = manifest.segments_of(date);
+            let segments = of_day
+                .filter(|(name, _)| only.is_none() || !before.segments.contains(&name.to_string()));
+            match restore_day(archive, segments, run, only, day, report) {
                 Ok(()) => {
                     day.restored += written;
                     day.already_there = day.already_there.saturating_sub(written);
-                    if day.events > 0 || (!options.dates.is_empty() && !report.stopped) {
-                        report.days.push(day);
-                    }
-                    break;
+                    return Ok(());
                 }
                 // A segment is gone: then the manifest says so by now, and names what took
                 // its place.
                 Err(error) if error.is_not_found() => {
-                    let now = Manifest::load(archive)?;
-                    if now.head() == manifest.head() {
+                    let head = manifest.head();
+                    *manifest = Manifest::load(archive)?;
+                    if manifest.head() == head {
                         return Err(error);
                     }
-                    written += day.restored;
+                    written += day.restored - before.restored;
                     report.findings.truncate(findings);
-                    newer = Some(now);
+                    *day = before.clone();
                 }
                 Err(error) => return Err(error),
             }
         }
     }
-    progress.end();
-    Ok(report)
+}
+
+/// What is the same for all days of a run.
+struct Run<'a> {
+    options: &'a RestoreOptions,
+    work: Option<(&'a LiveTree, &'a Context)>,
+    progress: &'a dyn Progress,
+}
+
+/// Why a day cannot be restored.
+fn not_there(manifest: &Manifest, date: Date, with_live: bool) -> Error {
+    let pruned = manifest
+        .records()
+        .iter()
+        .rfind(|record| record.op == Op::Prune && record.date == Some(date));
+    let live = if with_live { "it is not live, and " } else { "" };
+    Error::NotFound {
+        what: date.to_string(),
+        reason: match pruned {
+            Some(record) => format!("this day expired, and was removed at {}", record.time),
+            None => format!(
+                "{live}the archive has no segment of this day; \"hlarchive manifest show\" names \
+                 those it has"
+            ),
+        },
+    }
 }
 
 /// Restores the segments of one day.
 fn restore_day<'a>(
     archive: &ArchiveDir,
     segments: impl Iterator<Item = (&'a SegmentName, &'a Record)>,
-    options: &RestoreOptions,
-    work: Option<(&LiveTree, &Context)>,
+    run: &Run<'_>,
+    only: Option<&HashSet<EventPath>>,
     day: &mut RestoredDay,
     report: &mut RestoreReport,
-    progress: &dyn Progress,
 ) -> Result<()> {
     for (name, record) in segments {
         let before = (day.events, day.event_bytes);
@@ -299,16 +454,18 @@ fn restore_day<'a>(
             archive,
             name,
             record,
-            filter: &options.filter,
-            work,
-            into_live: work
-                .filter(|_| matches!(options.target, Target::Live))
+            filter: &run.options.filter,
+            only,
+            work: run.work,
+            into_live: run
+                .work
+                .filter(|_| matches!(run.options.target, Target::Live))
                 .map(|(live, _)| live),
             day: &mut *day,
             findings: &mut report.findings,
         };
-        match one.run(progress) {
-            Ok(()) => progress.advance(record.bytes.unwrap_or(0)),
+        match one.run(run.progress) {
+            Ok(()) => run.progress.advance(record.bytes.unwrap_or(0)),
             // The days before are restored, and are told and recorded as such.
             Err(Error::Interrupted(_)) => {
                 (day.events, day.event_bytes) = before;

@@ -1,5 +1,7 @@
 //! One segment's way back into files.
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 
 use super::RestoredDay;
@@ -20,6 +22,8 @@ pub(super) struct SegmentRestore<'a> {
     pub(super) name: &'a SegmentName,
     pub(super) record: &'a Record,
     pub(super) filter: &'a Filter,
+    /// Where only these events are asked for.
+    pub(super) only: Option<&'a HashSet<EventPath>>,
     pub(super) work: Option<(&'a LiveTree, &'a Context)>,
     /// The live tree, where that is what is restored into.
     pub(super) into_live: Option<&'a LiveTree>,
@@ -151,6 +155,9 @@ impl SegmentRestore<'_> {
                 continue;
             }
             let path = member.path.to_path();
+            if self.only.is_some_and(|only| !only.contains(&path)) {
+                continue;
+            }
             if self.into_live.is_some_and(|live| live.litter().covers_event(&path)) {
                 restored.passed_over.push(path);
                 continue;

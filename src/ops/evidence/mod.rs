@@ -1,0 +1,508 @@
+//! Evidence: one directory that others can check without this program.
+//!
+//! The events of days or chains byte for byte, live and archived ones; the segments that they
+//! lie in, and the manifest that vouches for those up to its head; the newest signature of a
+//! head; the hashes of all of it; and a text that tells how to check it with `sha256sum`, `tar`,
+//! `zstd` and `minisign`. It only reads the history. What cannot be read is named, and the rest
+//! goes on; a directory without its list of hashes is not whole.
+
+mod archived;
+mod outlet;
+mod readme;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::archive::{Expired, Head, Manifest, SegmentName};
+use crate::event::{Date, EventPath};
+use crate::live::{FileState, LiveTree};
+use crate::ops::{Context, Finding, is_zero};
+use crate::progress::{Progress, Unit};
+use crate::segment::Sha256Hash;
+use crate::store::{EventStream, Filter, FoundEvent, Notice, Query, Store};
+use crate::{Error, Result};
+use outlet::Outlet;
+
+/// Events that are taken at once.
+const BATCH: usize = 256;
+
+/// Where the events lie in the directory.
+const EVENTS: &str = "events";
+
+/// What is to be proved, and where to.
+#[derive(Debug, Clone, Default)]
+pub struct EvidenceOptions {
+    /// Chains: every event with one of these correlation ids.
+    pub correlation_ids: Vec<String>,
+    /// Ranges of days, both included: every event that is filed under one of them.
+    pub days: Vec<(Date, Date)>,
+    /// The directory. It must not exist, or be empty.
+    pub target: PathBuf,
+}
+
+impl EvidenceOptions {
+    fn has_day(&self, date: Date) -> bool {
+        self.days.iter().any(|(from, to)| (*from..=*to).contains(&date))
+    }
+
+    /// What was asked for, in words.
+    fn asked(&self) -> Vec<String> {
+        let days = self
+            .days
+            .iter()
+            .map(|(from, to)| if from == to { from.to_string() } else { format!("{from}..{to}") });
+        let ids = self.correlation_ids.iter();
+        days.chain(ids.map(|id| format!("correlation id {}", crate::event::shown(id)))).collect()
+    }
+}
+
+/// What a directory of evidence holds.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct EvidenceReport {
+    /// The directory.
+    pub target: String,
+    /// What was asked for, in words.
+    pub asked: Vec<String>,
+    /// The days that the events are filed under, in order.
+    pub days: Vec<EvidenceDay>,
+    /// All events.
+    pub events: u64,
+    /// Their size.
+    pub event_bytes: u64,
+    /// How many of them are live: nothing but this copy vouches for them.
+    pub live: u64,
+    /// Among the files of the days those that are live and no events; they are copied, too.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub invalid: u64,
+    /// The segments that were copied.
+    pub segments: Vec<EvidenceSegment>,
+    /// The manifest that vouches for them, as it is up to its head.
+    pub manifest: Option<EvidenceManifest>,
+    /// The newest head that was signed.
+    pub signed: Option<Head>,
+    /// All files in the directory.
+    pub files: u64,
+    /// Their size, without that of the list of hashes.
+    pub bytes: u64,
+    /// The hash of the list of hashes; `None` while the directory is not whole.
+    pub sha256sums: Option<Sha256Hash>,
+    /// What of it has expired, and so is not here.
+    pub expired: Option<Expired>,
+    /// What could not be read, or is not as it should be.
+    pub findings: Vec<Finding>,
+    /// What is remarkable, but not wrong.
+    pub remarks: Vec<Finding>,
+    /// Whether the caller asked to stop before all was done.
+    pub stopped: bool,
+}
+
+/// One day's events.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct EvidenceDay {
+    /// The day.
+    pub date: String,
+    /// The events.
+    pub events: u64,
+    /// Their size.
+    pub event_bytes: u64,
+    /// How many of them are live.
+    pub live: u64,
+}
+
+/// A segment that was copied.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvidenceSegment {
+    /// Its path in the archive.
+    pub segment: String,
+    /// Its path in the directory.
+    pub file: String,
+    /// Its SHA-256, as it was copied.
+    pub sha256: Sha256Hash,
+    /// Its size.
+    pub bytes: u64,
+    /// How many of the events lie in it.
+    pub events: u64,
+    /// The line of the manifest that vouches for it.
+    pub record: u64,
+    /// Whether its bytes are those that the manifest recorded.
+    pub as_recorded: bool,
+}
+
+/// The manifest as it was copied.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvidenceManifest {
+    /// Its records.
+    pub records: u64,
+    /// The hash of the last of them.
+    pub head: Sha256Hash,
+}
+
+/// Makes a directory of evidence.
+pub fn evidence(
+    store: &Store,
+    context: &Context,
+    options: &EvidenceOptions,
+    progress: &dyn Progress,
+) -> Result<EvidenceReport> {
+    for (from, to) in &options.days {
+        if from > to {
+            return Err(Error::Usage(format!("{from}..{to}: the range ends before it begins")));
+        }
+    }
+    if options.correlation_ids.iter().any(String::is_empty) {
+        return Err(Error::Usage("the correlation id is empty".to_owned()));
+    }
+    store.check_outside(&options.target, "evidence")?;
+    Outlet::check(&options.target)?;
+    let report = EvidenceReport {
+        target: options.target.display().to_string(),
+        asked: options.asked(),
+        ..EvidenceReport::default()
+    };
+    let mut run = Run {
+        store,
+        options,
+        progress,
+        report,
+        outlet: None,
+        days: BTreeMap::new(),
+        written: Vec::new(),
+        conflicts: Vec::new(),
+        damaged: BTreeSet::new(),
+        ids: BTreeSet::new(),
+    };
+    run.events()?;
+    if !run.report.stopped {
+        run.finish(context)?;
+    }
+    run.report.days = std::mem::take(&mut run.days).into_values().collect();
+    Ok(run.report)
+}
+
+/// An event that was written.
+struct Written {
+    path: String,
+    hash: Sha256Hash,
+    /// The segment it lies in; none while live.
+    segment: Option<SegmentName>,
+}
+
+/// One of several events of one name.
+struct Conflict {
+    /// Where it lies in the directory, and below its segment.
+    file: String,
+    path: String,
+    segment: Option<SegmentName>,
+}
+
+struct Run<'a> {
+    store: &'a Store,
+    options: &'a EvidenceOptions,
+    progress: &'a dyn Progress,
+    report: EvidenceReport,
+    /// Made with the first thing that is written.
+    outlet: Option<Outlet>,
+    days: BTreeMap<Date, EvidenceDay>,
+    written: Vec<Written>,
+    conflicts: Vec<Conflict>,
+    /// The files of segments that could not be read whole.
+    damaged: BTreeSet<PathBuf>,
+    /// The correlation ids that were found.
+    ids: BTreeSet<String>,
+}
+
+impl Run<'_> {
+    fn stops(&mut self) -> bool {
+        self.report.stopped |= self.progress.stop_requested();
+        self.report.stopped
+    }
+
+    fn outlet(&mut self) -> Result<&mut Outlet> {
+        let outlet = match self.outlet.take() {
+            Some(outlet) => outlet,
+            None => Outlet::create(&self.options.target)?,
+        };
+        Ok(self.outlet.insert(outlet))
+    }
+
+    /// Writes the events that are asked for.
+    fn events(&mut self) -> Result<()> {
+        let query =
+            || Query { day_by_day: true, own_only: true, by_manifest: true, ..Query::default() };
+        let (dates, expired) = self.dates()?;
+        self.report.expired = expired;
+        self.progress.begin("collecting", None, Unit::Events);
+        if !dates.is_empty() {
+            let events = self.store.events(Query { dates, ..query() })?;
+            self.all(events, true)?;
+        }
+        if !self.options.correlation_ids.is_empty() && !self.report.stopped {
+            let correlation_ids = self.options.correlation_ids.clone();
+            let filter = Filter { correlation_ids, ..Filter::default() };
+            let events = self.store.events(Query { filter, ..query() })?;
+            self.all(events, false)?;
+        }
+        self.progress.end();
+        Ok(())
+    }
+
+    /// The days of the ranges of which something is there, and what of them has expired.
+    fn dates(&self) -> Result<(Vec<Date>, Option<Expired>)> {
+        let mut dates = BTreeSet::new();
+        if self.options.days.is_empty() {
+            return Ok((Vec::new(), None));
+        }
+        if let Some(live) = self.store.live()? {
+            dates.extend(live.dates()?.0);
+        }
+        let mut expired = None;
+        let (archive, away) = self.store.readable_archive()?;
+        if let Some(archive) = archive {
+            let manifest = Manifest::load(&archive)?;
+            dates.extend(manifest.segments().map(|(name, _)| name.date));
+            expired = Expired::of(manifest.expired().filter(|record| {
+                record.segment.as_ref().is_some_and(|name| self.options.has_day(name.date))
+            }));
+        } else if away.is_some() {
+            // Then the query says so, of whatever day.
+            dates.extend(self.options.days.iter().map(|(from, _)| *from));
+        }
+        dates.retain(|date| self.options.has_day(*date));
+        Ok((dates.into_iter().collect(), expired))
+    }
+
+    fn all(&mut self, mut events: EventStream, of_days: bool) -> Result<()> {
+        let progress = self.progress;
+        let stops = || progress.stop_requested();
+        while !self.stops() {
+            let parts = events.next_parts(BATCH, &stops, |found| found.collect::<Vec<_>>())?;
+            if parts.iter().all(Vec::is_empty) {
+                break;
+            }
+            for event in parts.into_iter().flatten() {
+                self.take(event)?;
+            }
+        }
+        self.stops();
+        let (kept, beyond) = events.notices().take();
+        for notice in kept {
+            self.hear(notice, of_days)?;
+        }
+        if beyond > 0 && (of_days || events.notices().any_cost()) {
+            let reason =
+                format!("and {beyond} more were passed over; \"hlarchive verify\" names them");
+            self.report.findings.push(Finding::new(self.report.target.clone(), reason));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: FoundEvent) -> Result<()> {
+        if let Ok(head) = event.head()
+            && self.options.correlation_ids.iter().any(|id| **id == *head.correlation_id)
+        {
+            self.ids.insert(head.correlation_id.into_owned());
+        }
+        let segment = event.segment.as_ref().map(|place| place.name.clone());
+        if self.write(&event.path, &event.bytes, segment)? {
+            self.report.events += 1;
+        }
+        self.progress.advance(1);
+        Ok(())
+    }
+
+    /// Writes a file of the history; whether it is new here.
+    fn write(
+        &mut self,
+        path: &EventPath,
+        bytes: &[u8],
+        segment: Option<SegmentName>,
+    ) -> Result<bool> {
+        let path_text = path.to_string();
+        let mut file = format!("{EVENTS}/{path_text}");
+        let hash = Sha256Hash::of(bytes);
+        let outlet = self.outlet()?;
+        let mut number = 1;
+        while let Some(there) = outlet.hash_of(&file) {
+            if there == hash {
+                return Ok(false);
+            }
+            number += 1;
+            file = format!("conflicts/{number}/{path_text}");
+        }
+        outlet.write(&file, bytes)?;
+        if number > 1 {
+            let reason = format!("another event of this name lies in {file}");
+            self.report.findings.push(Finding::new(path_text.clone(), reason));
+            self.conflicts.push(Conflict { file, path: path_text, segment: segment.clone() });
+        }
+        let day = self.days.entry(path.date).or_insert_with(|| EvidenceDay {
+            date: path.date.to_string(),
+            ..EvidenceDay::default()
+        });
+        let bytes = bytes.len() as u64;
+        day.events += 1;
+        day.event_bytes += bytes;
+        self.report.event_bytes += bytes;
+        if segment.is_none() {
+            day.live += 1;
+            self.report.live += 1;
+        }
+        if number == 1 {
+            self.written.push(Written { path: path.to_string(), hash, segment });
+        }
+        Ok(true)
+    }
+
+    /// Takes up what a query passed over.
+    fn hear(&mut self, notice: Notice, of_days: bool) -> Result<()> {
+        let text = notice.to_string();
+        let finding = |path: String| {
+            let reason = text.strip_prefix(&format!("{path}: ")).unwrap_or(&text).to_owned();
+            Finding::new(path, reason)
+        };
+        match notice {
+            Notice::Away(unreached) => {
+                let place = self.store.archive_path().display().to_string();
+                let reason = unreached.to_string();
+                let reason = reason.strip_prefix(&format!("{place}: ")).unwrap_or(&reason);
+                let mut finding = Finding::new(place, reason);
+                finding.is_away = true;
+                if !self.report.findings.contains(&finding) {
+                    self.report.findings.push(finding);
+                }
+            }
+            Notice::Damaged { path, .. } => {
+                self.report.findings.push(finding(path.display().to_string()));
+                self.damaged.insert(path);
+            }
+            Notice::Unreadable { path, .. } => self.report.findings.push(finding(path.to_string())),
+            Notice::Oddity { path, .. } if of_days => {
+                let finding = finding(path.display().to_string());
+                self.report.findings.push(finding);
+            }
+            Notice::Invalid { path, segment: None, .. } if of_days => self.invalid(&path)?,
+            Notice::Invalid { path, segment: Some(segment), .. } if of_days => {
+                let reason = format!("it is no event, and lies in {segment} alone");
+                self.report.remarks.push(Finding::new(path.to_string(), reason));
+            }
+            // What else there is to tell costs no event, or was told when it was written.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Copies a live file of a day that is no event.
+    fn invalid(&mut self, path: &EventPath) -> Result<()> {
+        let Some(live) = self.store.live()? else { return Ok(()) };
+        match read(&live, path) {
+            Ok(bytes) => {
+                if self.write(path, &bytes, None)? {
+                    self.report.invalid += 1;
+                    self.report.events += 1;
+                    let reason = "it is no event, and was copied as it is";
+                    self.report.remarks.push(Finding::new(path.to_string(), reason));
+                }
+            }
+            Err(reason) => self.report.findings.push(Finding::new(path.to_string(), reason)),
+        }
+        Ok(())
+    }
+
+    /// Names what of it was not found. An error where that is all of it.
+    fn check_found(&mut self) -> Result<()> {
+        let lacks: Vec<String> = self
+            .options
+            .correlation_ids
+            .iter()
+            .filter(|id| !self.ids.contains(*id))
+            .map(|id| format!("no event has the correlation id {}", crate::event::shown(id)))
+            .chain(self.options.days.iter().filter_map(|(from, to)| {
+                let has = self.days.keys().any(|day| (*from..=*to).contains(day));
+                let range = if from == to { from.to_string() } else { format!("{from}..{to}") };
+                (!has).then(|| format!("there is no event of {range}"))
+            }))
+            .collect();
+        let place = self.report.target.clone();
+        if self.written.is_empty() && self.report.findings.is_empty() {
+            let mut reason = lacks.join("; ");
+            if let Some(expired) = &self.report.expired {
+                reason.push_str(&format!("; {expired}"));
+            }
+            return Err(Error::NotFound {
+                what: self.report.asked.join(", "),
+                reason: format!("{reason}, neither live nor archived"),
+            });
+        }
+        let is_away = self.report.findings.iter().any(|finding| finding.is_away);
+        self.report.findings.extend(lacks.into_iter().map(|reason| {
+            // It may be in what is away.
+            Finding { is_away, ..Finding::new(place.clone(), reason) }
+        }));
+        Ok(())
+    }
+
+    /// Writes all that vouches for the events, and how to check it.
+    fn finish(&mut self, context: &Context) -> Result<()> {
+        self.check_found()?;
+        let outcome = self.archived();
+        match outcome {
+            Err(Error::Interrupted(_)) => {
+                self.report.stopped = true;
+                return Ok(());
+            }
+            outcome => outcome?,
+        }
+        if self.outlet.is_none() {
+            return Ok(());
+        }
+        self.lists()?;
+        let text = readme::text(self, context);
+        self.outlet()?.write("README.txt", text.as_bytes())?;
+        let Some(outlet) = self.outlet.take() else { return Ok(()) };
+        match outlet.finish(&mut self.report.findings, self.progress)? {
+            Some(whole) => {
+                self.report.files = whole.files;
+                self.report.bytes = whole.bytes;
+                self.report.sha256sums = Some(whole.sums);
+            }
+            None => self.report.stopped = true,
+        }
+        Ok(())
+    }
+
+    /// Writes which events lie in which segment, and which are live.
+    fn lists(&mut self) -> Result<()> {
+        self.written.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let mut lists: BTreeMap<String, String> = BTreeMap::new();
+        for written in &self.written {
+            let name = match &written.segment {
+                Some(segment) => archived::list_of(segment),
+                None => readme::LIVE.to_owned(),
+            };
+            lists.entry(name).or_default().push_str(&outlet::line(written.hash, &written.path));
+        }
+        for (name, text) in lists {
+            self.outlet()?.write(&name, text.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a live file; why it cannot be read.
+fn read(live: &LiveTree, path: &EventPath) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    match live.partition(path.date).read_into(&path.node, &path.name, &mut bytes) {
+        Ok(FileState::Read(_)) => Ok(bytes),
+        Ok(FileState::Gone) => {
+            Err("it is gone; \"hlarchive verify\" tells what became of it".into())
+        }
+        Ok(FileState::NotRegular(kind)) => Err(format!("it is {kind}, not a file; not copied")),
+        Ok(FileState::TooLarge(bytes)) => {
+            Err(format!("it has {bytes} bytes, more than any event; not copied"))
+        }
+        Ok(FileState::Changed) => Err("it changed while it was read; not copied".into()),
+        Err(error) => Err(error.reason_at(Path::new(&path.to_string()))),
+    }
+}
