@@ -34,7 +34,12 @@ pub(super) const CASES: &[Case] = &[
         before: |lab| {
             lab.ok("hub", "root", "mount -t tmpfs -o size=900k,mode=755 tmpfs /opt/homelab");
             lab.ok("hub", "root", "systemd-tmpfiles --create hlarchive.conf");
-            for days in ["2024-03-{01..02}", "2026-05-{01..02}", "2026-05-{03..04}"] {
+            // Archived so long ago that they may expire (retain.grace).
+            emit(lab, "hub", "2024-03-{01..02}", &["pi4"], 30);
+            let rotate = "runuser -u hlarchive -- \\\n\
+                          hlarchive rotate --now $(date -u -d '40 days ago' +%FT03:00:00Z)";
+            lab.ok("hub", "root", rotate);
+            for days in ["2026-05-{01..02}", "2026-05-{03..04}"] {
                 emit(lab, "hub", days, &["pi4"], 30);
                 lab.ok("hub", "root", "systemctl start hlarchive.service");
             }
@@ -111,7 +116,8 @@ pub(super) const CASES: &[Case] = &[
             let (hub, pi4) = (lab.history("hub"), lab.history("pi4"));
             assert_eq!(pi4, hub);
             assert_eq!(hub.len(), 20 * (10 + 15) + 20);
-            let live = lab.ok("hub", "admin", "find /opt/homelab/events -type f");
+            let find = "find /opt/homelab/events -type f ! -name .hlarchive-archive";
+            let live = lab.ok("hub", "admin", find);
             assert_eq!(live, "");
         },
     },
