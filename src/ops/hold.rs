@@ -194,19 +194,16 @@ impl LiveDays {
     fn kept_by(&self, scope: &HoldScope) -> Vec<String> {
         let kept: Vec<Date> = match scope {
             HoldScope::Days(from, to) => self.days.range(from..=to).copied().collect(),
-            HoldScope::CorrelationId(id) => self.chains.get(id).into_iter().flatten().copied().collect(),
+            HoldScope::CorrelationId(id) => {
+                self.chains.get(id).into_iter().flatten().copied().collect()
+            }
             HoldScope::Everything => self.days.iter().copied().collect(),
         };
         kept.iter().map(Date::to_string).collect()
     }
 }
 
-fn picture(
-    archive: &ArchiveDir,
-    manifest: &Manifest,
-    hold: &Hold,
-    live: &LiveDays,
-) -> HoldPicture {
+fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold, live: &LiveDays) -> HoldPicture {
     let holds = Holds::of(archive, vec![hold.clone()]);
     let segments = manifest
         .segments()

@@ -61,11 +61,7 @@ impl Args {
     }
 }
 
-fn print(
-    session: &mut Session,
-    report: &EvidenceReport,
-    format: Format,
-) -> Result<Exit, Failure> {
+fn print(session: &mut Session, report: &EvidenceReport, format: Format) -> Result<Exit, Failure> {
     if format == Format::Json {
         session.json(report)?;
     } else {

@@ -163,9 +163,8 @@ fn line(session: &mut Session, hold: &HoldPicture, verb: &str) -> Result<(), Fai
 fn name_live(session: &mut Session, hold: &HoldPicture) -> Result<(), Failure> {
     session.flush()?;
     match hold.live_days.as_slice() {
-        [] if hold.segments.is_empty() && hold.expired.is_none() => session.remark(
-            "nothing of it is here yet; what comes is held from the moment it is archived",
-        ),
+        [] if hold.segments.is_empty() && hold.expired.is_none() => session
+            .remark("nothing of it is here yet; what comes is held from the moment it is archived"),
         [] => {}
         [day] => session
             .remark(&format!("{day} is still live; it is held from the moment it is archived")),

@@ -140,7 +140,11 @@ fn print(
         return Ok(Exit::Stopped);
     }
     if events == 0 && report.findings.is_empty() {
-        session.remark(if *target == Target::Live && !dry_run { "no archived event matches" } else { "no event matches" });
+        session.remark(if *target == Target::Live && !dry_run {
+            "no archived event matches"
+        } else {
+            "no event matches"
+        });
         return Ok(Exit::Wrong);
     }
     let findings = &report.findings;

@@ -92,7 +92,8 @@ impl Run<'_> {
             }
         }
         for (name, _) in moved.into_iter().filter(|(_, there)| there.is_none()) {
-            let reason = "it expired while this was made; its events are here, and nothing else of it";
+            let reason =
+                "it expired while this was made; its events are here, and nothing else of it";
             let finding = Finding::new(name.to_string(), reason);
             if !self.report.findings.contains(&finding) {
                 self.report.findings.push(finding);
@@ -141,7 +142,12 @@ impl Run<'_> {
     }
 
     /// Copies a segment as it lies, and its checksum file.
-    fn copy(&mut self, archive: &ArchiveDir, name: &SegmentName, record: &Record) -> Result<Copied> {
+    fn copy(
+        &mut self,
+        archive: &ArchiveDir,
+        name: &SegmentName,
+        record: &Record,
+    ) -> Result<Copied> {
         let path = archive.segment_path(name);
         let opened = archive.open_segment(name).and_then(|bytes| {
             let length = bytes.len().map_err(|error| Error::io(&path, "read", error))?;
@@ -180,7 +186,8 @@ impl Run<'_> {
         let sha256 = self.outlet()?.take(file);
         let as_recorded = record.sha256 == Some(sha256);
         if !as_recorded {
-            let reason = "its bytes are not those that the manifest recorded; it was copied as it is";
+            let reason =
+                "its bytes are not those that the manifest recorded; it was copied as it is";
             self.report.findings.push(Finding::new(name.to_string(), reason));
         }
         self.checksum(archive, name, record)?;
@@ -199,7 +206,12 @@ impl Run<'_> {
 
     /// Copies a segment's checksum file; of one that has none, as when its file lies elsewhere,
     /// what the manifest recorded.
-    fn checksum(&mut self, archive: &ArchiveDir, name: &SegmentName, record: &Record) -> Result<()> {
+    fn checksum(
+        &mut self,
+        archive: &ArchiveDir,
+        name: &SegmentName,
+        record: &Record,
+    ) -> Result<()> {
         let recorded = record.sha256.map(|sha256| ArchiveDir::checksum_text(name, &sha256));
         let found = match archive.read_checksum(name) {
             Ok(found) => found,
@@ -255,7 +267,12 @@ impl Run<'_> {
         if others > 0 {
             self.report.remarks.push(Finding::new(
                 archive.root().join("heads").display().to_string(),
-                format!("{others} signatures here do not fit this manifest, and were left out"),
+                match others {
+                    1 => "1 signature here does not fit this manifest, and was left out".to_owned(),
+                    _ => format!(
+                        "{others} signatures here do not fit this manifest, and were left out"
+                    ),
+                },
             ));
         }
         Ok(())

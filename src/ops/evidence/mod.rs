@@ -49,9 +49,10 @@ impl EvidenceOptions {
 
     /// What was asked for, in words.
     fn asked(&self) -> Vec<String> {
-        let days = self.days.iter().map(|(from, to)| {
-            if from == to { from.to_string() } else { format!("{from}..{to}") }
-        });
+        let days = self
+            .days
+            .iter()
+            .map(|(from, to)| if from == to { from.to_string() } else { format!("{from}..{to}") });
         let ids = self.correlation_ids.iter();
         days.chain(ids.map(|id| format!("correlation id {}", crate::event::shown(id)))).collect()
     }
@@ -228,7 +229,8 @@ impl Run<'_> {
 
     /// Writes the events that are asked for.
     fn events(&mut self) -> Result<()> {
-        let query = || Query { day_by_day: true, own_only: true, by_manifest: true, ..Query::default() };
+        let query =
+            || Query { day_by_day: true, own_only: true, by_manifest: true, ..Query::default() };
         let (dates, expired) = self.dates()?;
         self.report.expired = expired;
         self.progress.begin("collecting", None, Unit::Events);
@@ -289,7 +291,8 @@ impl Run<'_> {
             self.hear(notice, of_days)?;
         }
         if beyond > 0 && (of_days || events.notices().any_cost()) {
-            let reason = format!("and {beyond} more were passed over; \"hlarchive verify\" names them");
+            let reason =
+                format!("and {beyond} more were passed over; \"hlarchive verify\" names them");
             self.report.findings.push(Finding::new(self.report.target.clone(), reason));
         }
         Ok(())
@@ -310,7 +313,12 @@ impl Run<'_> {
     }
 
     /// Writes a file of the history; whether it is new here.
-    fn write(&mut self, path: &EventPath, bytes: &[u8], segment: Option<SegmentName>) -> Result<bool> {
+    fn write(
+        &mut self,
+        path: &EventPath,
+        bytes: &[u8],
+        segment: Option<SegmentName>,
+    ) -> Result<bool> {
         let path_text = path.to_string();
         let mut file = format!("{EVENTS}/{path_text}");
         let hash = Sha256Hash::of(bytes);
@@ -487,7 +495,9 @@ fn read(live: &LiveTree, path: &EventPath) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     match live.partition(path.date).read_into(&path.node, &path.name, &mut bytes) {
         Ok(FileState::Read(_)) => Ok(bytes),
-        Ok(FileState::Gone) => Err("it is gone; \"hlarchive verify\" tells what became of it".into()),
+        Ok(FileState::Gone) => {
+            Err("it is gone; \"hlarchive verify\" tells what became of it".into())
+        }
         Ok(FileState::NotRegular(kind)) => Err(format!("it is {kind}, not a file; not copied")),
         Ok(FileState::TooLarge(bytes)) => {
             Err(format!("it has {bytes} bytes, more than any event; not copied"))

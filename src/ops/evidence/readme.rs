@@ -82,8 +82,13 @@ impl Text {
 
 /// A word as a shell takes it for one.
 fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | ':');
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | ':');
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// Writes the text.
@@ -92,11 +97,22 @@ pub(super) fn text(run: &Run<'_>, context: &Context) -> String {
     let mut text = Text::default();
     text.heading("Evidence from an event history", '=');
     text.push(format_args!("Asked for:  {}\n", report.asked.join(", ")));
-    text.push(format_args!("Made:       {} by {}@{}\n", context.now, shown(&context.by.user), shown(&context.by.host)));
+    text.push(format_args!(
+        "Made:       {} by {}@{}\n",
+        context.now,
+        shown(&context.by.user),
+        shown(&context.by.host)
+    ));
     text.push(format_args!("Events:     {}, {} of them still live\n", report.events, report.live));
     if let Some(manifest) = &report.manifest {
-        text.push(format_args!("Archive:    {}\n", visible(&run.store.archive_path().display().to_string())));
-        text.push(format_args!("Manifest:   {} records, head {}\n", manifest.records, manifest.head));
+        text.push(format_args!(
+            "Archive:    {}\n",
+            visible(&run.store.archive_path().display().to_string())
+        ));
+        text.push(format_args!(
+            "Manifest:   {} records, head {}\n",
+            manifest.records, manifest.head
+        ));
     }
     text.0.push('\n');
     what_is_here(&mut text, report);
@@ -239,7 +255,8 @@ fn events_in_segments(text: &mut Text, run: &Run<'_>) {
         commands.push(format!("tar --zstd -xf {file} -C \"$CHECK\"/{name}"));
         if segment.events > 0 {
             let list = format!("{file}.events");
-            commands.push(format!("(cd \"$CHECK\"/{name} && sha256sum --quiet -c \"$HERE\"/{list})"));
+            commands
+                .push(format!("(cd \"$CHECK\"/{name} && sha256sum --quiet -c \"$HERE\"/{list})"));
             commands.push(format!("(cd events && sha256sum --quiet -c ../{list})"));
         }
         commands.extend(cmp);

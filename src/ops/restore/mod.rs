@@ -150,8 +150,12 @@ pub fn restore(
                 &mut recovered,
             )?;
             let manifest = Manifest::load(&archive)?;
-            let source =
-                Source { store, live: None, archive: Some((open_archive(store)?, manifest)), away: None };
+            let source = Source {
+                store,
+                live: None,
+                archive: Some((open_archive(store)?, manifest)),
+                away: None,
+            };
             source.check_days(options)?;
             let tree = store.create_live()?;
             let before = writer.manifest().records().len();
