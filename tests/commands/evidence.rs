@@ -183,8 +183,7 @@ fn every_check_fails_once_the_thing_that_it_is_about_was_changed() {
             Command::new("sh").args(["-c", &script]).current_dir(&out).status().unwrap().success()
         );
         let run = check(&out).unwrap();
-        let is_broken = run.code != 0 || run.stdout.contains("broken: ");
-        assert!(is_broken, "{name}: {run:?}");
+        assert_ne!(run.code, 0, "{name}: {run:?}");
         fs::remove_file(&path).unwrap();
         fs::write(&path, &files[name]).unwrap();
     }
@@ -300,7 +299,7 @@ fn two_events_of_one_name_are_both_there_and_can_both_be_checked() {
     let (lab, before) = lab();
     let path = before.keys().find(|path| path.starts_with("2026-05-11")).unwrap();
     lab.write(path, EVENT.line());
-    lab.fails(1, ["rotate", "--now", NOW, "--date", "2026-05-11"]);
+    lab.run(["rotate", "--now", NOW, "--date", "2026-05-11"]);
     let run = lab.fails(1, ["evidence", "2026-05-11", "--to", "out"]);
     assert!(run.stderr.contains(&format!("another event of this name lies in conflicts/2/{path}")));
     let out = tree(&lab.path("out"));
