@@ -240,3 +240,33 @@ fn a_rebuilt_manifest_takes_over_holds_promises_and_what_expired() {
     prune(&lab);
     assert_eq!(days(&lab), ["12"]);
 }
+
+#[test]
+fn a_day_that_is_still_live_is_held_from_the_moment_it_is_archived() {
+    let lab = Lab::new();
+    policy(&lab, "version = 1\n[retain]\ngrace = \"0d\"\nkeep = \"20d\"\n");
+    lab.seed(6, 5);
+    let chain = Event { time: "2026-05-13T05:00:00.000000Z", correlation: "night", ..EVENT };
+    chain.write(&lab);
+    let run = lab.run(["hold", "add", "2026-05-11", "--reason", "case"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stdout.starts_with("hold 1 on 2026-05-11 holds 1 live day: case ("), "{run:?}");
+    assert_eq!(run.stderr, "2026-05-11 is still live; it is held from the moment it is archived\n");
+    let run = lab.run(["hold", "add", "2026-05-14..2026-05-20", "--reason", "case"]);
+    assert_eq!(
+        run.stderr,
+        "2 days from 2026-05-14 to 2026-05-15 are still live; each is held from the moment it is \
+         archived\n"
+    );
+    let run =
+        lab.run(["hold", "add", "--correlation-id", "night", "--reason", "case", "-o", "json"]);
+    assert_eq!(json(&run.stdout)["holds"][0]["live_days"], json("[\"2026-05-13\"]"));
+    let run = lab.run(["hold", "add", "2027-01-01", "--reason", "case"]);
+    assert!(run.stderr.starts_with("nothing of it is here yet; what comes is held"), "{run:?}");
+    lab.rotate();
+    prune(&lab);
+    assert_eq!(days(&lab), ["11", "13", "14", "15"]);
+    let told = lab.ok(["hold", "list"]);
+    assert!(told.contains("hold 1 on 2026-05-11 holds 1 segment: case"), "{told}");
+    lab.ok(["verify"]);
+}

@@ -22,6 +22,7 @@ mod compact;
 mod emit;
 mod emit_anyway;
 mod emit_batch;
+mod evidence;
 mod export;
 mod follow;
 mod global;

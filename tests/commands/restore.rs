@@ -108,7 +108,7 @@ fn filters_choose_what_comes_back() {
         assert!(got == only(&before, |path| got.contains_key(path)));
     }
     let run = lab.fails(1, ["restore", "--node=nobody", "--to=none"]);
-    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", "no archived event matches\n"));
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", "no event matches\n"));
 }
 
 #[test]
@@ -194,10 +194,13 @@ fn a_day_that_is_not_there_is_exit_code_66_and_nothing_is_made() {
     for flags in [&["--to=out"][..], &["--live"], &["--to=out", "-n"]] {
         let arguments = ["restore", "2026-05-11", "2026-01-01"];
         let run = assert_untouched(&lab, || lab.fails(66, arguments.iter().chain(flags)));
+        let live = if flags[0] == "--live" { "" } else { "it is not live, and " };
         assert_eq!(
             sentence(&run),
-            "2026-01-01: the archive has no segment of this day; \"hlarchive manifest show\" names \
-             those it has"
+            format!(
+                "2026-01-01: {live}the archive has no segment of this day; \"hlarchive manifest \
+                 show\" names those it has"
+            )
         );
     }
     let run = lab.fails(66, ["restore", "2026-05-11", "--to=out", "--archive=nowhere"]);
@@ -272,4 +275,79 @@ fn the_live_tree_is_no_directory_to_restore_to() {
     }
     let run = lab.fails(2, ["restore", "2026-05-11", "--to=out", "--live"]);
     assert!(run.stderr.contains("cannot be used with"), "{run:?}");
+}
+
+#[test]
+fn a_day_that_is_still_live_is_given_as_one_that_is_archived() {
+    let (lab, _) = lab();
+    let live = Event { time: "2026-05-30T10:00:00.000000Z", ..EVENT };
+    let path = live.write(&lab);
+    lab.write("2026-05-30/pi4/broken.json", b"\0\xff");
+    let plan = assert_untouched(&lab, || lab.ok(["restore", "2026-05-30", "-n"]));
+    assert!(plan.starts_with("2026-05-30  2 events ("), "{plan}");
+    let told = assert_untouched(&lab, || lab.ok(["restore", "2026-05-30", "--to=out"]));
+    assert!(told.ends_with(" into out; 2 of them are still live\n"), "{told}");
+    assert!(
+        tree(&lab.path("out")) == only(&tree(&lab.root()), |path| path.starts_with("2026-05-30/"))
+    );
+    let metadata = fs::metadata(lab.path("out").join(&path)).unwrap();
+    assert_eq!(metadata.mtime(), fs::metadata(lab.root().join(&path)).unwrap().mtime());
+    // Again, it is there already; and back into the live tree it does not go.
+    let told = lab.ok(["restore", "2026-05-30", "--to=out"]);
+    assert!(told.contains("; 2 of them were there already"), "{told}");
+    let run = lab.fails(66, ["restore", "2026-05-30", "--live"]);
+    assert!(sentence(&run).starts_with("2026-05-30: the archive has no segment of this day"));
+}
+
+#[test]
+fn a_chain_that_is_half_archived_comes_whole_and_each_event_once() {
+    let (lab, _) = lab();
+    let mut wanted = Tree::new();
+    for (number, time) in
+        ["2026-05-12T23:00:00.000000Z", "2026-05-13T01:00:00.000000Z"].iter().enumerate()
+    {
+        let event = Event { time, number: number as u32, correlation: "night", ..EVENT };
+        wanted.insert(event.write(&lab), (event.line() + "\n").into_bytes());
+    }
+    lab.rotate_day("2026-05-12");
+    // Both live and archived, as between a rotation's record and its removing; and copied.
+    lab.ok(["restore", "--correlation-id=night", "--live"]);
+    let first = wanted.keys().next().unwrap().clone();
+    lab.write(&first.replace(".json", " (1).json"), &wanted[&first]);
+    let report = json(&lab.ok(["restore", "--correlation-id=night", "--to=out", "-ojson"]));
+    assert!(tree(&lab.path("out")) == wanted);
+    assert_eq!(
+        (&report["days"][0]["events"], &report["days"][1]["events"]),
+        (&1.into(), &1.into())
+    );
+    assert!(report["days"][0]["live"].is_null(), "{report}");
+    assert_eq!(report["days"][1]["live"], 1);
+    let report = json(&lab.ok(["restore", "2026-05-12", "--to=day", "-ojson"]));
+    assert_eq!((&report["days"][0]["events"], &report["findings"]), (&13.into(), &json("[]")));
+    assert_eq!(tree(&lab.path("day")).len(), 13);
+}
+
+#[test]
+fn a_live_event_cannot_take_the_place_of_an_archived_one_of_its_name() {
+    let (lab, before) = lab();
+    let path = before.keys().next().unwrap();
+    lab.write(path, "forged");
+    let run = lab.fails(1, ["restore", "2026-05-10", "--to=out"]);
+    assert!(run.stderr.contains("another event of this name is archived"), "{run:?}");
+    assert!(tree(&lab.path("out"))[path] == before[path]);
+}
+
+#[test]
+fn without_an_archive_live_days_are_given_and_with_one_that_is_away_what_is_live() {
+    let lab = Lab::new();
+    let before = lab.seed(2, 2);
+    lab.ok(["restore", "2026-05-10", "2026-05-11", "--to=out"]);
+    assert!(tree(&lab.path("out")) == before);
+    lab.rotate_day("2026-05-10");
+    fs::rename(lab.archive(), lab.path("disk")).unwrap();
+    let run = lab.fails(75, ["restore", "2026-05-11", "--to=away"]);
+    assert!(run.stderr.contains("is its disk mounted?"), "{run:?}");
+    assert_eq!(tree(&lab.path("away")).len(), 6);
+    lab.fails(75, ["restore", "2026-05-10", "--to=nothing"]);
+    assert!(!lab.path("nothing").exists());
 }

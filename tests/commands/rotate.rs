@@ -318,3 +318,36 @@ fn pruning_does_not_follow_a_rotation_that_failed() {
     assert_eq!((dry.code, dry.stdout.lines().count()), (0, 3), "{dry:?}");
     lab.ok(words);
 }
+
+#[test]
+fn a_range_of_days_is_rotated_with_others_that_are_named() {
+    let lab = Lab::new();
+    lab.seed(6, 2);
+    let range = ["--date", "2026-05-11..2026-05-12", "--date", "2026-05-15"];
+    let told = lab.ok(["rotate", "--now", NOW].iter().chain(&range));
+    let days: Vec<&str> = told.lines().map(|line| &line[..10]).collect();
+    assert_eq!(days, ["2026-05-11", "2026-05-12", "2026-05-15"]);
+    for (range, reason) in [
+        ("2026-05-12..2026-05-11", "the range ends before it begins"),
+        ("0001-01-01..2026-05-11", "that is more than a hundred years"),
+        ("2026-05-11..soon", "\"soon\" is not a day"),
+    ] {
+        let run = lab.fails(2, ["rotate", "--now", NOW, "--date", range]);
+        assert!(run.stderr.contains(reason), "{run:?}");
+    }
+}
+
+#[test]
+fn a_range_leaves_out_days_that_are_not_over_and_one_of_these_alone_is_refused() {
+    let lab = Lab::new();
+    lab.seed(3, 2);
+    let now = ["rotate", "--now", "2026-05-12T10:00:00Z"];
+    let run = lab.run(now.iter().chain(&["--date", "2026-05-11..2026-05-13"]));
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.stderr, "2026-05-12 is not over yet (in UTC) and stays live\n");
+    assert!(run.stdout.starts_with("2026-05-11  6 events") && run.stdout.lines().count() == 1);
+    for date in ["2026-05-12", "today", "2026-05-12..2026-05-13"] {
+        let run = lab.fails(75, now.iter().chain(&["--date", date]));
+        assert!(run.stderr.contains("2026-05-12: the day is not over yet"), "{run:?}");
+    }
+}

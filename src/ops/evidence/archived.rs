@@ -267,7 +267,12 @@ impl Run<'_> {
         if others > 0 {
             self.report.remarks.push(Finding::new(
                 archive.root().join("heads").display().to_string(),
-                format!("{others} signatures here do not fit this manifest, and were left out"),
+                match others {
+                    1 => "1 signature here does not fit this manifest, and was left out".to_owned(),
+                    _ => format!(
+                        "{others} signatures here do not fit this manifest, and were left out"
+                    ),
+                },
             ));
         }
         Ok(())

@@ -279,21 +279,28 @@ fn the_manifest(text: &mut Text, report: &EvidenceReport) {
     let mut commands: Vec<String> = records.collect();
     commands.extend(
         [
-            "prev=$(printf '%064d' 0)",
+            "prev=$(printf '%064d' 0) whole=yes",
             "while IFS= read -r line; do",
-            "    case $line in *\"\\\"prev\\\":\\\"$prev\\\"\"*) ;; *) echo \"broken: $line\" ;; esac",
+            "    case $line in",
+            "        *\"\\\"prev\\\":\\\"$prev\\\"\"*) ;;",
+            "        *) whole=no; echo \"broken: $line\" ;;",
+            "    esac",
             "    prev=$(printf %s \"$line\" | sha256sum | cut -c 1-64)",
         ]
         .map(str::to_owned),
     );
     commands.push(format!("done < {MANIFEST}"));
-    commands.push("test \"$prev\" = \"$(cat head)\" && echo 'the chain is whole'".to_owned());
+    commands.push(
+        "test \"$whole $prev\" = \"yes $(cat head)\" && echo 'the chain is whole' || \
+         { echo 'the chain is broken'; false; }"
+            .to_owned(),
+    );
     text.commands(&commands);
     text.say(
         "The first commands print the record of each segment, which names its hash and when it was \
-         archived. The others compute the chain anew (a second for some hundred records): they \
-         print \"the chain is whole\" and no line that begins with \"broken\". Proves that no record \
-         was changed, removed or moved without changing the head. Does not prove that the head is \
+         archived. The others compute the chain anew (a second for some hundred records); it is \
+         whole if each record has the hash of the one before it and the last has the hash in head. \
+         Proves that no record was changed, removed or moved without changing the head. Does not prove that the head is \
          the one of that time: somebody who writes a whole new manifest gets a new head. So compare \
          it with a head that was kept elsewhere, or with a signature.",
     );

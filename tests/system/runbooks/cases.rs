@@ -129,17 +129,21 @@ pub(super) const CASES: &[Case] = &[
             emit(lab, "hub", "2026-04-{28..30}", &["pi4", "nas"], 10);
             emit(lab, "hub", "2026-05-{01..18}", &["pi4", "nas"], 10);
             lab.ok("hub", "root", "systemctl start hlarchive.service");
+            // Last night, which is still live, and today.
+            let night = "hlarchive emit -q node_offline --node pi5 \\\n\
+                         --timestamp $(date -u -d yesterday +%FT%TZ)\n\
+                         hlarchive emit -q node_online --node pi5";
+            lab.ok("hub", "admin", night);
         },
         after: |lab| {
-            let asked = |line: &String| ("2026-05-01".."2026-05-17").contains(&&line[14..24]);
-            let wanted: Vec<String> = lab.history("hub").into_iter().filter(asked).collect();
-            assert_eq!(wanted.len(), 16 * 20);
-            let text = lab.ok("new", "admin", "cat case-4711/events.ndjson");
-            let mut given: Vec<String> = text.lines().map(crate::common::without_segment).collect();
-            given.sort();
-            assert!(given == wanted);
-            let files = "find case-4711/files -name '*.json' | wc -l";
-            assert_eq!(lab.ok("new", "admin", files).trim(), "320");
+            let list = "hlarchive list --since 2026-05-01 --until 2026-05-16 -o path | sort";
+            let wanted = lab.ok("hub", "admin", list);
+            assert_eq!(wanted.lines().count(), 16 * 20);
+            let given = "cd case-4711/events && find 2026-05-* -name '*.json' | sort";
+            assert_eq!(lab.ok("new", "admin", given), wanted);
+            let night = "find case-4711/events -name '*_node_offline_*' -o -name '*_node_online_*' |\n\
+                         grep -c /pi5/";
+            assert_eq!(lab.ok("new", "admin", night).trim(), "2");
             let holds = lab.ok("hub", "admin", "hlarchive hold list");
             assert!(holds.contains("case 4711"), "{holds}");
         },

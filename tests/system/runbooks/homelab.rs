@@ -24,7 +24,7 @@ impl Homelab {
         }
         let needed =
             ["cargo-deb", "dpkg", "apt-get", "unshare", "ip", "sudo", "ssh-keyscan", "rsync"];
-        for program in needed.into_iter().chain(["minisign", "setpriv"]) {
+        for program in needed.into_iter().chain(["minisign", "setpriv", "zstd"]) {
             tool(program)?;
         }
         if !Path::new("/usr/sbin/sshd").is_file() {
