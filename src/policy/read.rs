@@ -6,8 +6,8 @@ use toml::de::DeTable;
 use super::quantity::{Span, SpanError, percent, size};
 use super::table::{Source, Table, Value};
 use super::{
-    AnswerRules, AuditRules, Class, EventRules, FutureRule, InvalidRule, Keep, MinFree, PolicyError,
-    RemoteRules, RetainRules, RotateRules, UnknownTypes,
+    AnswerRules, AuditRules, Class, EventRules, FutureRule, InvalidRule, Keep, MinFree,
+    PolicyError, RemoteRules, RetainRules, RotateRules, UnknownTypes,
 };
 use crate::event::{EventType, Litter, MAX_EVENT_BYTES, NodeName, Pattern, Severity};
 use crate::text::without_secrets;

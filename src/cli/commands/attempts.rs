@@ -137,8 +137,10 @@ pub(in crate::cli) fn horizon(
     policy: impl FnOnce() -> AnswerRules,
 ) -> hlarchive::Result<AnswerRules> {
     let Some(text) = asked else { return Ok(policy()) };
-    let bad = |reason: String| hlarchive::Error::Usage(format!("--within {}: {reason}", shown(text)));
-    let within: Span = text.parse().map_err(|error: hlarchive::policy::SpanError| bad(error.to_string()))?;
+    let bad =
+        |reason: String| hlarchive::Error::Usage(format!("--within {}: {reason}", shown(text)));
+    let within: Span =
+        text.parse().map_err(|error: hlarchive::policy::SpanError| bad(error.to_string()))?;
     if !(1..=MAX_WITHIN).contains(&within.seconds()) {
         return Err(bad("expected a duration from 1s to 30d, such as 30m".to_owned()));
     }
@@ -367,7 +369,10 @@ fn table(
     }
     let others = report.by_action.len().saturating_sub(FEW_ACTIONS);
     if others > 0 {
-        session.line(&fits(&format!("and {}; -o json has them", count(others as u64, "other action"))))?;
+        session.line(&fits(&format!(
+            "and {}; -o json has them",
+            count(others as u64, "other action")
+        )))?;
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ Examples:
   hlarchive trace deploy-882 -o dot | dot -Tsvg > deploy-882.svg
 
 Below the timeline: the outcome, which is that of the worst service on its node; the cause, which \
-is the first failure; what failed also; what was tried, judged as "hlarchive attempts" does; and \
+is the first failure; what failed also; what was tried, judged as by attempts; and \
 what is open: still bad, or without an end.
 
 With -o mermaid: a sequence diagram as Markdown renders it; with -o dot: a graph for Graphviz; with \
@@ -84,7 +84,8 @@ impl Args {
             }
             if matches!(format, Format::Table | Format::Json) {
                 let rules = session.answer_rules();
-                (timeline.tried, more) = tries.look(&session.store, &id, rules, session.now, &|| false)?;
+                (timeline.tried, more) =
+                    tries.look(&session.store, &id, rules, session.now, &|| false)?;
             }
             let cut = events.notices().any_cost();
             let expired = events.notices().expired().cloned();

@@ -121,11 +121,7 @@ impl Tracer {
                 self.end(event);
                 self.state = State::Remediated;
             }
-            Word::Failed
-            | Word::AttemptFailed
-            | Word::Unhealthy
-            | Word::Offline
-            | Word::Alarm => {
+            Word::Failed | Word::AttemptFailed | Word::Unhealthy | Word::Offline | Word::Alarm => {
                 self.end(event);
                 self.state = State::Failed;
             }

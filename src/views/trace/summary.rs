@@ -139,9 +139,7 @@ impl Summary {
     /// what failed also, what was tried, and what is open. Names are as events have them.
     pub fn notes(&self) -> Vec<(&'static str, String)> {
         let mut notes = Vec::new();
-        let more = |label, number: u64| {
-            (number > 0).then(|| (label, format!("{number} more")))
-        };
+        let more = |label, number: u64| (number > 0).then(|| (label, format!("{number} more")));
         let in_words = |failure: &Failure| {
             let mut words = format!(
                 "{} {}, {}",

@@ -184,7 +184,8 @@ impl Troubles {
 
     /// What is still bad or has no end, earliest first, and how many are not among them.
     pub(super) fn open(self) -> (Vec<Open>, u64) {
-        let is_open = |(matter, care): (Matter, Care)| matter == Matter::Health || care != Care::Remediated;
+        let is_open =
+            |(matter, care): (Matter, Care)| matter == Matter::Health || care != Care::Remediated;
         let bad = self.bad.into_iter().filter(|((_, matter), (_, care))| is_open((*matter, *care)));
         let mut open: Vec<Open> = bad.map(|(_, (open, _))| open).collect();
         open.extend(self.offline.into_values());
