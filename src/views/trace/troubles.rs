@@ -81,7 +81,7 @@ impl Troubles {
                 self.offline.entry(event.node.to_string()).or_insert_with(since);
             }
             Word::Online => {
-                self.offline.remove(event.node.as_ref());
+                self.offline.remove(&*event.node);
             }
             Word::Unhealthy | Word::Alarm => self.worsen(Matter::Health, event, path),
             Word::Failed | Word::AttemptFailed => {
