@@ -410,12 +410,9 @@ fn widths(rows: &[[String; 8]], most: Option<usize>) -> [usize; 8] {
     }
     // The last column needs no space after it.
     let Some(room) = most.map(|most| most + 2) else { return widths };
-    let wide = widths;
     shrink(&mut widths, &[(7, 10)], room);
-    shrink(&mut widths, &[(1, 6), (2, 7), (3, 7)], room);
     if total(&widths) > room {
-        // An id cut down that far links nothing any more.
-        widths = wide;
+        // An id cut down that far links nothing any more, and what was tried tells most.
         widths[7] = 0;
         shrink(&mut widths, &[(1, 4), (2, 7), (3, 6)], room);
     }

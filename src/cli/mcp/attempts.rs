@@ -34,7 +34,7 @@ pub(super) struct Attempts {
     unresolved: bool,
     /// How long after its end an attempt may have helped, such as "30m". Default: the policy's.
     within: Option<String>,
-    /// At most so many attempts in this answer, 1 to 500. Default 4: by_action sums up all.
+    /// At most so many attempts in this answer, 1 to 500. Default 3: by_action sums up all.
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u64>,
     /// The next of the answer before, with all other arguments the same.
@@ -43,7 +43,7 @@ pub(super) struct Attempts {
 
 /// Attempts in one answer, if nobody asks for another number: the newest ones, so that with
 /// the summary by action an answer stays within about a thousand tokens.
-const FEW: u64 = 4;
+const FEW: u64 = 3;
 
 /// Actions in one answer.
 const MOST_ACTIONS: usize = 12;
