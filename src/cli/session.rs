@@ -13,7 +13,7 @@ use hlarchive::event::{Litter, SharedLitter, Timestamp};
 use hlarchive::ops::emit::{OnError, take_in};
 use hlarchive::ops::metrics::{Gauge, Scope};
 use hlarchive::ops::{Context, user_name};
-use hlarchive::policy::{EventRules, LenientRules, Policy};
+use hlarchive::policy::{AnswerRules, EventRules, LenientRules, Policy};
 use hlarchive::remote::Lazy;
 use hlarchive::store::{Notice, Notices, Store};
 use hlarchive::text::without_secrets;
@@ -121,6 +121,18 @@ impl Session {
     /// The policy in force.
     pub(super) fn policy(&self) -> Result<Policy, Failure> {
         Ok(policy(self.global.policy.as_deref())?)
+    }
+
+    /// How answers judge, as the policy says. An answer does not fail for a policy that is
+    /// wrong: it says so, and judges by the built-in rules.
+    pub(super) fn answer_rules(&self) -> AnswerRules {
+        match policy(self.global.policy.as_deref()) {
+            Ok(policy) => policy.answers,
+            Err(error) => {
+                self.warn(&format!("{error}; attempts are judged by the built-in rules"));
+                AnswerRules::default()
+            }
+        }
     }
 
     /// The rules of emitting, as far as the policy says them. Nothing that is wrong with it

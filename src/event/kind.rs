@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::{Malformed, shown};
 
-/// The ten normalized types that every node knows.
-pub const KNOWN_TYPES: [&str; 10] = [
+/// The eleven normalized types that every node knows.
+pub const KNOWN_TYPES: [&str; 11] = [
     "deployment_started",
     "deployment_completed",
     "deployment_failed",
@@ -16,6 +16,7 @@ pub const KNOWN_TYPES: [&str; 10] = [
     "healthcheck_failed",
     "remediation_started",
     "remediation_completed",
+    "remediation_failed",
 ];
 
 /// The types of the events that hlarchive itself emits about its archive, where the policy
@@ -73,7 +74,7 @@ impl EventType {
         &self.0
     }
 
-    /// Whether this is one of the ten [`KNOWN_TYPES`].
+    /// Whether this is one of the eleven [`KNOWN_TYPES`].
     pub fn is_known(&self) -> bool {
         KNOWN_TYPES.contains(&self.as_str())
     }
@@ -85,9 +86,20 @@ impl fmt::Display for EventType {
     }
 }
 
-/// The candidate nearest to `word` by edit distance, for a "did you mean".
-pub fn closest_type<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates.min_by_key(|candidate| edit_distance(word, candidate))
+/// Slips that a near miss may have.
+const MOST_SLIPS: usize = 2;
+
+/// Finds the candidate that `word` is likely a slip for, for a "did you mean": the nearest by
+/// edit distance, if no more than two letters differ, and no more than a third of the word.
+pub fn near_miss<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // What is much longer or shorter is no slip, and need not be compared.
+    let most = MOST_SLIPS.min(word.len() / 3);
+    candidates
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= most)
+        .map(|candidate| (edit_distance(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
 }
 
 /// Levenshtein distance over bytes; both words are short and ASCII.
@@ -157,9 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn the_closest_known_type_is_suggested() {
-        let closest = |word| closest_type(word, KNOWN_TYPES.into_iter());
-        assert_eq!(closest("deployment_startd"), Some("deployment_started"));
-        assert_eq!(closest("node_of_line"), Some("node_offline"));
+    fn a_near_miss_is_suggested_and_another_word_is_not() {
+        let near = |word| near_miss(word, KNOWN_TYPES.into_iter());
+        assert_eq!(near("deployment_startd"), Some("deployment_started"));
+        assert_eq!(near("node_of_line"), Some("node_offline"));
+        assert_eq!(near("remediation_faild"), Some("remediation_failed"));
+        for other in ["service_restarted", "backup_failed", "remediation_skipped", "ab", ""] {
+            assert_eq!(near(other), None, "{other}");
+        }
+        assert_eq!(near_miss("kep", ["keep", "key"].into_iter()), Some("keep"));
     }
 }

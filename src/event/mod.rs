@@ -18,7 +18,7 @@ pub(crate) use as_text::serde_as_text;
 pub use body::{Event, EventHead, InvalidEvent, write_with_location};
 pub(crate) use body::{compact_into, each_member};
 pub use date::Date;
-pub use kind::{AUDIT_TYPES, EventType, KNOWN_TYPES, MAX_TYPE_LEN, closest_type};
+pub use kind::{AUDIT_TYPES, EventType, KNOWN_TYPES, MAX_TYPE_LEN, near_miss};
 pub use litter::{Litter, NoPattern, Pattern, Place, SharedLitter};
 pub(crate) use name::MemberOrder;
 pub use name::{EventName, EventPath, FileName, PathRef};

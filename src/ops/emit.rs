@@ -223,8 +223,8 @@ fn check_type(event_type: &EventType, rules: &EventRules) -> Result<Option<Strin
         return Ok(None);
     }
     let hint = rules
-        .closest(word)
-        .map(|closest| format!("; the closest known type is {closest}"))
+        .near_miss(word)
+        .map(|near| format!("; the closest known type is {near}"))
         .unwrap_or_default();
     if rules.unknown_types == UnknownTypes::Reject {
         return Err(Error::bad_event(

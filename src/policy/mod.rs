@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 pub use keep::Keep;
 pub use quantity::{Span, SpanError};
 
-use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Litter, Severity, closest_type};
+use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Litter, Severity, near_miss};
 use crate::{Error, Result};
 
 /// The policy that holds when none is given.
@@ -51,6 +51,8 @@ pub struct Policy {
     pub events: EventRules,
     /// What is told of the archive's own actions.
     pub audit: AuditRules,
+    /// How answers judge.
+    pub answers: AnswerRules,
     /// Where copies of segments are kept.
     pub remote: Option<RemoteRules>,
     origin: String,
@@ -193,6 +195,20 @@ pub struct AuditRules {
     pub emit: bool,
 }
 
+/// How answers judge what they are asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerRules {
+    /// How long after its end an attempt may be what a recovery is owed to.
+    pub within: Span,
+}
+
+impl Default for AnswerRules {
+    /// Gives the rules that hold where a policy says nothing.
+    fn default() -> Self {
+        Self { within: Span::from_seconds(30 * 60) }
+    }
+}
+
 /// Where copies of segments are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteRules {
@@ -307,9 +323,9 @@ impl EventRules {
             || self.types.iter().any(|known| known == event_type)
     }
 
-    /// The known type nearest to a word.
-    pub fn closest(&self, word: &str) -> Option<&str> {
-        closest_type(word, KNOWN_TYPES.into_iter().chain(self.types.iter().map(String::as_str)))
+    /// The known type that a word is likely a slip for.
+    pub fn near_miss(&self, word: &str) -> Option<&str> {
+        near_miss(word, KNOWN_TYPES.into_iter().chain(self.types.iter().map(String::as_str)))
     }
 }
 
@@ -324,12 +340,13 @@ impl Policy {
     /// Understands a policy; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, PolicyError> {
         let rules = read::policy(text, origin)?;
-        let read::Rules { rotate, retain, retains, events, audit, remote } = rules;
+        let read::Rules { rotate, retain, retains, events, audit, answers, remote } = rules;
         Ok(Self {
             rotate,
             retain,
             events,
             audit,
+            answers,
             remote,
             origin: origin.to_owned(),
             text: text.to_owned(),

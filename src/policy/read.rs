@@ -6,8 +6,8 @@ use toml::de::DeTable;
 use super::quantity::{Span, SpanError, percent, size};
 use super::table::{Source, Table, Value};
 use super::{
-    AuditRules, Class, EventRules, FutureRule, InvalidRule, Keep, MinFree, PolicyError,
-    RemoteRules, RetainRules, RotateRules, UnknownTypes,
+    AnswerRules, AuditRules, Class, EventRules, FutureRule, InvalidRule, Keep, MinFree,
+    PolicyError, RemoteRules, RetainRules, RotateRules, UnknownTypes,
 };
 use crate::event::{EventType, Litter, MAX_EVENT_BYTES, NodeName, Pattern, Severity};
 use crate::text::without_secrets;
@@ -17,6 +17,9 @@ const MAX_KEEP_LIVE: u64 = 10 * 365 * 86_400;
 
 /// The longest that `grace` may be.
 const MAX_GRACE: u64 = 10 * 365 * 86_400;
+
+/// The longest that `within` may be: beyond it, everything would be owed to everything.
+const MAX_WITHIN: u64 = 30 * 86_400;
 
 /// The longest that anything may be kept without saying "forever".
 const MAX_KEEP: u64 = 1000 * 365 * 86_400;
@@ -29,6 +32,7 @@ pub(super) struct Rules {
     pub(super) retains: bool,
     pub(super) events: EventRules,
     pub(super) audit: AuditRules,
+    pub(super) answers: AnswerRules,
     pub(super) remote: Option<RemoteRules>,
 }
 
@@ -74,6 +78,7 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Rules, PolicyError> {
     let retain = retain(&top.table("retain", "[retain]")?, &rotate)?;
     let events = events(&top.table("events", "[events]")?)?;
     let audit = audit(&top.table("audit", "[audit]")?)?;
+    let answers = answers(&top.table("answers", "[answers]")?)?;
     let remote = remote(&top.table("remote", "[remote]")?)?;
     if let (Keep::For(local), None) = (retain.local, &remote) {
         return Err(source.error_without_line(format!(
@@ -82,7 +87,7 @@ pub(super) fn policy(text: &str, origin: &str) -> Result<Rules, PolicyError> {
         )));
     }
     top.finish()?;
-    Ok(Rules { rotate, retain, retains, events, audit, remote })
+    Ok(Rules { rotate, retain, retains, events, audit, answers, remote })
 }
 
 fn remote(table: &Table<'_>) -> Result<Option<RemoteRules>, PolicyError> {
@@ -134,6 +139,18 @@ fn audit(table: &Table<'_>) -> Result<AuditRules, PolicyError> {
     let mut rules = AuditRules::default();
     if let Some(value) = table.get("emit") {
         rules.emit = value.boolean()?;
+    }
+    table.finish()?;
+    Ok(rules)
+}
+
+fn answers(table: &Table<'_>) -> Result<AnswerRules, PolicyError> {
+    let mut rules = AnswerRules::default();
+    if let Some(value) = table.get("within") {
+        rules.within = span(&value, MAX_WITHIN, "at most 30d")?;
+        if rules.within.seconds() == 0 {
+            return Err(value.wrong("a duration such as \"30m\""));
+        }
     }
     table.finish()?;
     Ok(rules)

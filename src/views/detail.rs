@@ -23,6 +23,19 @@ const TELLING: [&str; 17] = [
     "duration_ms",
 ];
 
+/// Of these, the ones that say why something is as it is.
+const REASONS: usize = 6;
+
+/// Whether a payload has a member that says why something is as it is: an error, a reason.
+pub(crate) fn tells_why(payload: &str) -> bool {
+    let mut found = false;
+    let told = each_member(payload, |key, value| {
+        found |= TELLING[..REASONS].contains(&key)
+            && !matches!(value.get(), "null" | "\"\"" | "{}" | "[]");
+    });
+    told.is_ok() && found
+}
+
 /// Members that are shown at most.
 const MOST: usize = 3;
 

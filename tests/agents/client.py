@@ -122,7 +122,8 @@ async def answers():
         printed = json.loads(cli("attempts", "-o", "json"))
         assert printed["started"] > 0
         for name, value in printed.items():
-            assert tried[name] == value, name
+            whole = name != "attempts" or len(value) <= 3
+            assert tried[name] == (value if whole else value[:3]), name
         few, count = await pages(session, "attempts", "attempts", limit=1)
         assert few == printed["attempts"] and count == len(few) > 1
         none = await ask(session, "attempts", service=["nobody"])

@@ -173,4 +173,4 @@ fn each_history_has_the_answers_that_it_must_have_live_and_archived() {
 }
 
 /// So many histories there are at least.
-const MIN_SCENARIOS: usize = 17;
+const MIN_SCENARIOS: usize = 40;

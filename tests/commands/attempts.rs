@@ -43,12 +43,14 @@ fn lab() -> Lab {
 }
 
 const ALL: &str = "\
-STARTED              NODE  SERVICE    ACTION   TRY  ENDED          AFTERWARDS  CORRELATION ID
-2026-05-15 23:59:30  pi4   mosquitto  restart  1/3  no             unhealthy   fix-1
-2026-05-15 23:59:40  nas   grafana    -        1/1  30.000s        unknown     fix-1
-2026-05-15 23:59:58  pi4   mosquitto  restart  2/3  1m05s          recovered   fix-1
-2026-05-18 02:00:00  pi4   mosquitto  restart  3/3  failed 5.000s  unhealthy   fix-2
+STARTED              NODE  SERVICE    ACTION   TRY  ENDED          OUTCOME    CORRELATION ID
+2026-05-18 02:00:00  pi4   mosquitto  restart  3/3  failed 5.000s  failed     fix-2
+2026-05-15 23:59:58  pi4   mosquitto  restart  2/3  1m05s          helped     fix-1
+2026-05-15 23:59:40  nas   grafana    -        1/1  30.000s        unknown    fix-1
+2026-05-15 23:59:30  pi4   mosquitto  restart  1/3  no             no effect  fix-1
 4 attempts, 3 completed (1 of them failed), 3 unresolved
+restart helped 1 of 3 (1 no effect, 1 failed); last helped 2026-05-15 23:59:58
+no action named helped 0 of 1 (1 unknown)
 ";
 
 #[test]
@@ -65,7 +67,7 @@ fn attempts_over_midnight_are_the_same_live_archived_and_both() {
 }
 
 fn attempts(lab: &Lab, flags: &[&str]) -> Vec<Value> {
-    let arguments = ["attempts", "-ojson"];
+    let arguments = ["attempts", "-ojson", "--reverse"];
     let object = json(&lab.ok(arguments.iter().chain(flags)));
     object["attempts"].as_array().unwrap().clone()
 }
@@ -122,7 +124,11 @@ fn what_comes_after_the_range_still_decides_and_what_began_before_it_keeps_its_e
         let found = attempts(&lab, &["--since=2026-05-16", "--until=2026-05-16"]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0]["duration_us"], 3 * 86_400_000_000_i64 - 5_000_000);
-        assert_eq!(found[0]["afterwards"], "recovered");
+        // That it was a day later is beyond the horizon.
+        assert_eq!(
+            (&found[0]["afterwards"], &found[0]["outcome"]),
+            (&"recovered".into(), &"no_effect".into())
+        );
         lab.rotate();
     }
 }
@@ -131,7 +137,13 @@ fn what_comes_after_the_range_still_decides_and_what_began_before_it_keeps_its_e
 fn json_has_the_fields_that_the_help_documents() {
     let lab = lab();
     lab.rotate_day("2026-05-15");
-    let flags = ["attempts", "--service=mosquitto", "--since=2026-05-15", "--until=2026-05-15"];
+    let flags = [
+        "attempts",
+        "--reverse",
+        "--service=mosquitto",
+        "--since=2026-05-15",
+        "--until=2026-05-15",
+    ];
     let object = json(&lab.ok(flags.iter().chain(&["-ojson"])));
     let segment = "2026/2026-05-15.tar.zst";
     let first = Event { number: 101, ..START };
@@ -141,25 +153,33 @@ fn json_has_the_fields_that_the_help_documents() {
         serde_json::json!({
             "timestamp": "2026-05-15T23:59:58.000000Z", "correlation_id": "fix-1", "node": "pi4",
             "service": "mosquitto", "source": "agent", "action": "restart", "attempt": "2",
-            "number": 2, "tries": 2, "completed": true, "failed": false, "duration_us": 65_500_000,
+            "outcome": "helped", "number": 2, "tries": 2, "completed": true, "failed": false, "duration_us": 65_500_000,
             "afterwards": "recovered", "afterwards_us": 122_000_000,
             "path": object["attempts"][1]["path"], "segment": segment,
         })
     );
     let mut rest = object.clone();
     rest["attempts"] = Value::Null;
+    rest["by_action"] = Value::Null;
+    assert_eq!(
+        object["by_action"],
+        serde_json::json!([{
+            "action": "restart", "tries": 2, "helped": 1, "no_effect": 1, "failed": 0,
+            "superseded": 0, "unknown": 0, "last_helped": "2026-05-15T23:59:58.000000Z",
+        }])
+    );
     assert_eq!(
         rest,
         serde_json::json!({
             "since": "2026-05-15T00:00:00.000000Z", "until": "2026-05-16T00:00:00.000000Z",
-            "attempts": null, "started": 2, "completed": 1, "failed": 0, "unresolved": 1,
+            "within_seconds": 1800, "attempts": null, "by_action": null, "started": 2, "completed": 1, "failed": 0, "unresolved": 1,
             "stray_ends": 0, "expired": null, "unreached": null,
         })
     );
     let help = lab.ok(["attempts", "--help"]);
     let words: String = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let documented = words.split_once("With -o json: ").unwrap().1;
-    for object in [&object, &object["attempts"][0]] {
+    for object in [&object, &object["attempts"][0], &object["by_action"][0]] {
         for field in object.as_object().unwrap().keys() {
             assert!(documented.contains(field.as_str()), "{field} is not in the help");
         }
@@ -191,4 +211,63 @@ fn what_cannot_be_read_is_named_and_the_rest_is_told() {
     let run = lab.fails(74, ["attempts", "--service=mosquitto"]);
     assert!(run.stdout.contains("2/3  no"), "{run:?}");
     assert!(run.stderr.contains(&segment.display().to_string()), "{run:?}");
+}
+
+#[test]
+fn a_bad_horizon_is_refused_and_a_broken_policy_is_only_a_warning() {
+    let lab = lab();
+    for (flag, wanted) in [
+        ("--within=0s", "expected a duration from 1s to 30d"),
+        ("--within=31d", "expected a duration from 1s to 30d"),
+        ("--within=1M", "M is ambiguous"),
+        ("--within=soon", "not a length of time"),
+    ] {
+        let run = lab.fails(2, ["attempts", flag]);
+        assert!(run.stderr.contains(wanted), "{run:?}");
+    }
+    crate::support::policy(&lab, "version = 1\n[answers]\nwithin = \"0s\"\n");
+    let run = lab.run(["attempts"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ALL), "{run:?}");
+    assert!(run.stderr.contains("judged by the built-in rules"), "{run:?}");
+    assert_eq!(lab.run(["policy", "check"]).code, 78);
+}
+
+/// Two hundred tries of five actions, of which one helps.
+fn many(lab: &Lab) {
+    let actions = ["restart", "restart_container", "reboot", "rollback", "renew_cert"];
+    let payloads = actions.map(|action| format!(r#"{{"action":"{action}","attempt":3}}"#));
+    for number in 0..200_u32 {
+        let payload = &payloads[number as usize % 5];
+        let time = |minute: u32| {
+            let minute = number * 6 + minute;
+            let (day, hour) = (10 + minute / 1440, minute / 60 % 24);
+            format!("2026-05-{day}T{hour:02}:{:02}:00.000000Z", minute % 60)
+        };
+        let correlation = format!("0196d8a2-5b00-7000-8000-{number:012}");
+        let base = Event { correlation: &correlation, payload, ..START };
+        Event { time: &time(0), number: number * 3, ..base }.write(lab);
+        let end = Event { kind: "remediation_completed", number: number * 3 + 1, ..base };
+        Event { time: &time(1), ..end }.write(lab);
+        let kind = if number % 5 == 3 { "service_recovered" } else { "service_unhealthy" };
+        Event { time: &time(2), kind, number: number * 3 + 2, payload: "{}", ..base }.write(lab);
+    }
+}
+
+#[test]
+fn the_numbers_of_a_service_fit_on_one_screen() {
+    let lab = Lab::new();
+    many(&lab);
+    let output = lab.command(["attempts", "--service=mosquitto"]).env("COLUMNS", "80").output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(text.lines().count() < 24, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(text.contains("\n188 attempts before these; -n shows more\n"), "{text}");
+    assert!(text.contains("\n200 attempts, 200 completed, 160 unresolved\n"), "{text}");
+    assert!(text.contains("\nrollback helped 40 of 40; last helped 2026-05-1"), "{text}");
+    assert!(text.contains("\nrestart_container helped 0 of 40 (40 no effect)\n"), "{text}");
+    // A token has about three bytes of JSON.
+    let sums = lab.ok(["attempts", "--service=mosquitto", "-ojson", "-n0"]);
+    let words = serde_json::to_string(&json(&sums)).unwrap();
+    assert!(words.len() < 1500, "{}: {words}", words.len());
+    assert_eq!(json(&sums)["by_action"].as_array().unwrap().len(), 5);
 }

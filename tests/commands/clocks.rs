@@ -103,7 +103,7 @@ fn an_end_from_before_its_start_is_its_end_after_all_and_told_as_such() {
     {
         write(&lab, number as u32, &format!("2026-05-20T{time}.000000Z"), kind, service, id);
     }
-    let told = json(&lab.ok(["attempts", "-o", "json"]));
+    let told = json(&lab.ok(["attempts", "--reverse", "-o", "json"]));
     let attempts = told["attempts"].as_array().unwrap();
     assert_eq!((attempts.len(), &told["stray_ends"]), (2, &1.into()), "{told}");
     assert_eq!(
@@ -113,8 +113,8 @@ fn an_end_from_before_its_start_is_its_end_after_all_and_told_as_such() {
     assert_eq!(attempts[0]["duration_us"], serde_json::Value::Null);
     assert_eq!(attempts[1]["duration_us"], 28_000_000);
     assert_eq!(attempts[1].get("clock_stepped"), None);
-    assert!(lab.ok(["attempts"]).contains("  yes, clock stepped  recovered"));
-    assert_eq!(lab.ok(["attempts", "--unresolved", "--correlation-id=c"]).lines().count(), 3);
+    assert!(lab.ok(["attempts"]).contains("  yes, clock stepped  helped"));
+    assert_eq!(lab.ok(["attempts", "--unresolved", "--correlation-id=c"]).lines().count(), 4);
     let chain = json(&lab.ok(["trace", "d", "-o", "json"]));
     assert_eq!((&chain["outcome"], &chain["clock_stepped"]), (&"completed".into(), &true.into()));
     let text = lab.ok(["trace", "d"]);

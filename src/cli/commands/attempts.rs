@@ -1,9 +1,14 @@
 //! `hlarchive attempts`.
 
+use std::collections::BTreeSet;
+
 use hlarchive::archive::Expired;
 use hlarchive::event::{Severity, Timestamp, shown};
-use hlarchive::store::{Filter, Notices, Query, Store, Unreached};
-use hlarchive::views::attempts::{Afterwards, Attempt, Collector, Range, TYPES};
+use hlarchive::policy::{AnswerRules, Span};
+use hlarchive::store::{Filter, Notices, Order, Query, Store, Unreached};
+use hlarchive::views::attempts::{
+    ActionSummary, Attempt, Collector, HEALTH_TYPES, Outcome, Range, TYPES, by_action,
+};
 
 use super::count;
 use crate::cli::args::{Format, TimeArgs};
@@ -19,31 +24,53 @@ use hlarchive::views::chain::span;
 Examples:
   hlarchive attempts --service mosquitto --since '1d ago'
   hlarchive attempts --service mosquitto --node pi4 --unresolved
-  hlarchive attempts --since 2h -o json | jq '.attempts[].tries'
+  hlarchive attempts --service mosquitto -n 0
+  hlarchive attempts --since 2h -o json | jq '.by_action'
 
-Every remediation_started of the range. Its end is the remediation_completed (or \
-remediation_failed) of the same correlation id, service and node that follows: never one whose \
-payload names another action or attempt, first one that agrees in them, and else the k-th end for \
-the k-th start that is still open. TRY counts the tries of the same action on the same service and \
-node within the range. The next service_recovered or service_unhealthy of the service on the node \
-says how it was afterwards. What comes after --until still decides; what began up to a day before \
---since keeps its own end.
+Every remediation_started of the range, newest first, and a summary by action. Its end is the \
+remediation_completed (or remediation_failed) of the same correlation id, service and node that \
+follows: never one whose payload names another action or attempt, first one that agrees in them, \
+and else the k-th end for the k-th start that is still open. TRY counts the tries of the same \
+action on the same service and node within the range. What comes after --until still decides; \
+what began up to a day before --since keeps its own end.
 
-With -o json: since, until, attempts (timestamp, correlation_id, node, service, source, action, \
-attempt, number, tries, completed, failed, duration_us, afterwards (recovered, unhealthy or \
-unknown), afterwards_us, path, segment), started, completed, failed, unresolved, stray_ends (ends \
-in the range whose start is not known), expired (days, segments, events, first_day, last_day: \
-what could have held more, or null) and unreached (days, reason: what lies elsewhere and could not \
-be asked, or null).
+An attempt is judged by the next service_recovered or service_unhealthy (node_online or \
+node_offline) of the same service and node, only up to the next attempt on them and within \
+--within after its end (or its start, where no end is known):
+  helped      the next word was a recovery
+  no effect   the next word was no recovery, or there was none in that time
+  failed      its end says so, whatever came later
+  superseded  the next attempt began before anything was heard
+  unknown     the time is not over yet, or nobody ever reported how the service is
+
+A table shows the newest 12 unless -n says otherwise; -n 0 shows the summary alone. With -o json \
+all are given unless -n says otherwise: since, until, within_seconds, attempts (timestamp, \
+correlation_id, node, service, source, action, attempt, outcome (helped, no_effect, failed, \
+superseded or unknown), number, tries, completed, failed, duration_us, afterwards (the next word \
+before the next attempt, however late: recovered, unhealthy or unknown), afterwards_us, path, \
+segment), by_action (action, tries, helped, no_effect, failed, superseded, unknown, last_helped; \
+of --unresolved, too, it counts what helped), started, completed, failed, unresolved, stray_ends \
+(ends in the range whose start is not known), expired (days, segments, events, first_day, \
+last_day: what could have held more, or null) and unreached (days, reason: what lies elsewhere \
+and could not be asked, or null).
 
 Exit codes:
   1   there is no such attempt
   74  something could not be read, so attempts or their ends may be missing
   75  some of it lies elsewhere and could not be reached")]
 pub(in crate::cli) struct Args {
-    /// Only what did not complete, or after which the service did not recover
+    /// Only what did not help, or is not known to have helped
     #[arg(long)]
     unresolved: bool,
+    /// How long after its end an attempt may have helped [default: the policy's, 30m]
+    #[arg(long, value_name = "DURATION")]
+    within: Option<String>,
+    /// Oldest first
+    #[arg(long)]
+    reverse: bool,
+    /// Show so many attempts, the newest [default: 12 in a table, else all]
+    #[arg(short = 'n', long, value_name = "NUMBER")]
+    limit: Option<usize>,
     #[command(flatten)]
     time: TimeArgs,
     /// On this node; this and the following flags may be repeated
@@ -68,7 +95,10 @@ pub(in crate::cli) struct Args {
 pub(in crate::cli) struct Report {
     since: Option<String>,
     until: Option<String>,
+    within_seconds: u64,
+    /// The newest first, unless asked for otherwise.
     pub(in crate::cli) attempts: Vec<Attempt>,
+    pub(in crate::cli) by_action: Vec<ActionSummary>,
     started: usize,
     completed: usize,
     failed: usize,
@@ -82,6 +112,7 @@ pub(in crate::cli) struct Report {
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Wanted {
     pub(in crate::cli) range: Range,
+    pub(in crate::cli) within: AnswerRules,
     pub(in crate::cli) unresolved: bool,
     pub(in crate::cli) nodes: Vec<String>,
     pub(in crate::cli) services: Vec<String>,
@@ -90,12 +121,39 @@ pub(in crate::cli) struct Wanted {
     pub(in crate::cli) correlation_ids: Vec<String>,
 }
 
+/// Attempts that a table shows if nobody asks for another number: with their summary they
+/// fit on a screen of 24 lines.
+const FEW: usize = 12;
+
+/// Actions that a table sums up.
+const FEW_ACTIONS: usize = 6;
+
+/// The longest horizon.
+const MAX_WITHIN: u64 = 30 * 86_400;
+
+/// The horizon that was asked for, or that of the policy.
+pub(in crate::cli) fn horizon(
+    asked: Option<&str>,
+    policy: impl FnOnce() -> AnswerRules,
+) -> hlarchive::Result<AnswerRules> {
+    let Some(text) = asked else { return Ok(policy()) };
+    let bad =
+        |reason: String| hlarchive::Error::Usage(format!("--within {}: {reason}", shown(text)));
+    let within: Span =
+        text.parse().map_err(|error: hlarchive::policy::SpanError| bad(error.to_string()))?;
+    if !(1..=MAX_WITHIN).contains(&within.seconds()) {
+        return Err(bad("expected a duration from 1s to 30d, such as 30m".to_owned()));
+    }
+    Ok(AnswerRules { within })
+}
+
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         let (since, until) = self.time.range(session.now)?;
         let wanted = Wanted {
             range: Range { since, until },
+            within: horizon(self.within.as_deref(), || session.answer_rules())?,
             unresolved: self.unresolved,
             nodes: self.node,
             services: self.service,
@@ -103,11 +161,22 @@ impl Args {
             sources: self.source,
             correlation_ids: self.correlation_id,
         };
-        let (report, mut notices) = look(&session.store, &wanted, session.now, &|| false)?;
+        let (mut report, mut notices) = look(&session.store, &wanted, session.now, &|| false)?;
+        let most = match (self.limit, format) {
+            (Some(most), _) => most,
+            (None, Format::Table) => FEW,
+            _ => usize::MAX,
+        };
+        let found = report.started > 0;
+        let beyond = report.attempts.len().saturating_sub(most);
+        report.attempts.truncate(most);
+        if self.reverse {
+            report.attempts.reverse();
+        }
         if format == Format::Json {
             session.json(&report)?;
-        } else if !report.attempts.is_empty() {
-            table(session, &report)?;
+        } else if found {
+            table(session, &report, beyond, self.reverse)?;
         }
         session.flush()?;
         session.notices(&mut notices);
@@ -115,7 +184,7 @@ impl Args {
         if notices.any_cost() {
             return Ok(lacking(&notices));
         }
-        if report.attempts.is_empty() {
+        if !found {
             if !session.warn_of_nowhere()? && format != Format::Json {
                 let kind = if wanted.unresolved { "unresolved " } else { "" };
                 session.remark(&format!("there is no such {kind}attempt"));
@@ -126,7 +195,8 @@ impl Args {
     }
 }
 
-/// The attempts that are asked for, and what was passed over. Ends early when `stop` says so.
+/// The attempts that are asked for, newest first, and what was passed over. Ends early when
+/// `stop` says so.
 pub(in crate::cli) fn look(
     store: &Store,
     wanted: &Wanted,
@@ -140,20 +210,34 @@ pub(in crate::cli) fn look(
         since: wanted.range.read_from(),
         ..Filter::default()
     };
+    let within = wanted.within.within.seconds().saturating_mul(1_000_000);
     let mut events = store.events(Query { filter, ..Query::default() })?;
-    let mut collector = Collector::new(wanted.range).at(now);
+    let within = i64::try_from(within).unwrap_or(i64::MAX);
+    let mut collector = Collector::new(wanted.range).at(now).within(within);
     for event in &mut events {
         if !collector.take(&event?) || stop() {
             break;
         }
     }
     let notices = std::mem::take(events.notices());
+    if let Some(since) = wanted.range.read_from() {
+        let silent = collector.silent();
+        for heard in heard_before(store, since, silent, stop)? {
+            collector.heard_before(heard);
+        }
+    }
     let (mut attempts, stray_ends) = collector.finish();
+    attempts.reverse();
     attempts.retain(|attempt| wanted.holds(attempt));
+    // What did not help is known by what did, too.
+    let by_action = by_action(attempts.iter());
+    attempts.retain(|attempt| !wanted.unresolved || attempt.is_unresolved());
     let tally = |what: fn(&Attempt) -> bool| attempts.iter().filter(|a| what(a)).count();
     let report = Report {
         since: wanted.range.since.map(|time| time.to_string()),
         until: wanted.range.until.map(|time| time.to_string()),
+        within_seconds: wanted.within.within.seconds(),
+        by_action,
         started: attempts.len(),
         completed: tally(|attempt| attempt.completed),
         failed: tally(|attempt| attempt.failed),
@@ -166,20 +250,57 @@ pub(in crate::cli) fn look(
     Ok((report, notices))
 }
 
+/// Of which of these services, each with its node, anything was heard before `until`. Asked
+/// backwards, so that it costs little where there is something.
+fn heard_before(
+    store: &Store,
+    until: Timestamp,
+    mut silent: BTreeSet<[String; 2]>,
+    stop: &dyn Fn() -> bool,
+) -> hlarchive::Result<Vec<[String; 2]>> {
+    let mut heard = Vec::new();
+    if silent.is_empty() {
+        return Ok(heard);
+    }
+    let each = |part: usize| {
+        let values: BTreeSet<&String> = silent.iter().map(|subject| &subject[part]).collect();
+        values.into_iter().cloned().collect()
+    };
+    let filter = Filter {
+        types: HEALTH_TYPES.map(str::to_owned).to_vec(),
+        services: each(0),
+        nodes: each(1),
+        until: Some(until),
+        ..Filter::default()
+    };
+    let query = Query { filter, order: Order::Reverse, ..Query::default() };
+    for event in &mut store.events(query)? {
+        let event = event?;
+        let Ok(head) = event.head() else { continue };
+        let subject = [head.service.to_string(), head.node.to_string()];
+        if silent.remove(&subject) {
+            heard.push(subject);
+        }
+        if silent.is_empty() || stop() {
+            break;
+        }
+    }
+    Ok(heard)
+}
+
 impl Wanted {
     fn holds(&self, attempt: &Attempt) -> bool {
         let among = |wanted: &[String], value: Option<&str>| {
             wanted.is_empty() || wanted.iter().any(|wanted| Some(wanted.as_str()) == value)
         };
-        (!self.unresolved || attempt.is_unresolved())
-            && among(&self.actions, attempt.action.as_deref())
+        among(&self.actions, attempt.action.as_deref())
             && among(&self.sources, Some(&attempt.source))
             && among(&self.correlation_ids, Some(&attempt.correlation_id))
     }
 }
 
 const HEADERS: [&str; 8] =
-    ["STARTED", "NODE", "SERVICE", "ACTION", "TRY", "ENDED", "AFTERWARDS", "CORRELATION ID"];
+    ["STARTED", "NODE", "SERVICE", "ACTION", "TRY", "ENDED", "OUTCOME", "CORRELATION ID"];
 
 fn row(attempt: &Attempt) -> [String; 8] {
     let ended = match (attempt.duration_us, attempt.failed) {
@@ -189,11 +310,6 @@ fn row(attempt: &Attempt) -> [String; 8] {
         (None, false) if attempt.clock_stepped => "yes, clock stepped".to_owned(),
         (None, _) => "no".to_owned(),
     };
-    let afterwards = match attempt.afterwards {
-        Afterwards::Recovered => "recovered",
-        Afterwards::Unhealthy => "unhealthy",
-        Afterwards::Unknown => "unknown",
-    };
     [
         short_time(attempt.started),
         shown(&attempt.node),
@@ -201,29 +317,42 @@ fn row(attempt: &Attempt) -> [String; 8] {
         attempt.action.as_deref().map_or_else(|| "-".to_owned(), shown),
         format!("{}/{}", attempt.number, attempt.tries),
         ended,
-        afterwards.to_owned(),
+        attempt.outcome.describe().to_owned(),
         shown(&attempt.correlation_id),
     ]
 }
 
-fn table(session: &mut Session, report: &Report) -> Result<(), Failure> {
+fn table(
+    session: &mut Session,
+    report: &Report,
+    beyond: usize,
+    oldest_first: bool,
+) -> Result<(), Failure> {
     let most = session.width();
+    let fits = |text: &str| most.map_or_else(|| text.to_owned(), |most| fit(text, most));
+    let older = format!("{} before these; -n shows more", count(beyond as u64, "attempt"));
+    if oldest_first && beyond > 0 && !report.attempts.is_empty() {
+        session.line(&fits(&older))?;
+    }
     let rows: Vec<[String; 8]> = report.attempts.iter().map(row).collect();
     let widths = widths(&rows, most);
-    let header = line(&HEADERS.map(str::to_owned), &widths, most);
-    let header = session.paint.faint(&header);
-    session.line(&header)?;
+    if !rows.is_empty() {
+        let header = line(&HEADERS.map(str::to_owned), &widths, most);
+        let header = session.paint.faint(&header);
+        session.line(&header)?;
+    }
     for (row, attempt) in rows.iter().zip(&report.attempts) {
         let text = line(row, &widths, most);
-        let severity = if attempt.afterwards == Afterwards::Unhealthy || attempt.failed {
-            Severity::Error
-        } else if attempt.is_unresolved() {
-            Severity::Warning
-        } else {
-            Severity::Info
+        let severity = match attempt.outcome {
+            Outcome::Helped => Severity::Info,
+            Outcome::NoEffect | Outcome::Failed => Severity::Error,
+            Outcome::Superseded | Outcome::Unknown => Severity::Warning,
         };
         let painted = session.paint.severity(severity, &text);
         session.line(&painted)?;
+    }
+    if !oldest_first && beyond > 0 && !report.attempts.is_empty() {
+        session.line(&fits(&older))?;
     }
     let (unresolved, failed) = (report.unresolved, report.failed);
     let mut summary = count(report.started as u64, "attempt");
@@ -232,9 +361,44 @@ fn table(session: &mut Session, report: &Report) -> Result<(), Failure> {
         summary.push_str(&format!(" ({failed} of them failed)"));
     }
     summary.push_str(&format!(", {unresolved} unresolved"));
-    let summary = most.map_or_else(|| summary.clone(), |most| fit(&summary, most));
+    let summary = fits(&summary);
     let painted = if unresolved > 0 { session.paint.bad(&summary) } else { summary };
-    session.line(&painted)
+    session.line(&painted)?;
+    for sum in report.by_action.iter().take(FEW_ACTIONS) {
+        session.line(&fits(&in_words(sum)))?;
+    }
+    let others = report.by_action.len().saturating_sub(FEW_ACTIONS);
+    if others > 0 {
+        session.line(&fits(&format!(
+            "and {}; -o json has them",
+            count(others as u64, "other action")
+        )))?;
+    }
+    Ok(())
+}
+
+/// "rollback helped 4 of 5 (1 failed); last helped 2026-05-16 10:00:00".
+fn in_words(sum: &ActionSummary) -> String {
+    let action = sum.action.as_deref().map_or_else(|| "no action named".to_owned(), shown);
+    let mut words = format!("{} helped {} of {}", fit(&action, 30), sum.helped, sum.tries);
+    let others = [
+        (sum.no_effect, "no effect"),
+        (sum.failed, "failed"),
+        (sum.superseded, "superseded"),
+        (sum.unknown, "unknown"),
+    ];
+    let others: Vec<String> = others
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    if !others.is_empty() {
+        words.push_str(&format!(" ({})", others.join(", ")));
+    }
+    if let Some(time) = sum.last_helped {
+        words.push_str(&format!("; last helped {}", short_time(time)));
+    }
+    words
 }
 
 fn widths(rows: &[[String; 8]], most: Option<usize>) -> [usize; 8] {
@@ -246,12 +410,9 @@ fn widths(rows: &[[String; 8]], most: Option<usize>) -> [usize; 8] {
     }
     // The last column needs no space after it.
     let Some(room) = most.map(|most| most + 2) else { return widths };
-    let wide = widths;
     shrink(&mut widths, &[(7, 10)], room);
-    shrink(&mut widths, &[(1, 6), (2, 7), (3, 7)], room);
     if total(&widths) > room {
-        // An id cut down that far links nothing any more.
-        widths = wide;
+        // An id cut down that far links nothing any more, and what was tried tells most.
         widths[7] = 0;
         shrink(&mut widths, &[(1, 4), (2, 7), (3, 6)], room);
     }

@@ -30,9 +30,9 @@ const CHAIN: [(i64, &str, &str, &str, &str, &str, &str); 7] = [
     (-110, "pi4", "deployment_started", "info", "deploy.sh", "mosquitto", r#"{"version":"2.0.18","phase":"pull"}"#),
     (-35, "pi4", "healthcheck_failed", "warning", "healthcheck.sh", "mosquitto", r#"{"check":"tcp/1883","attempt":3}"#),
     (-20, "pi4", "deployment_failed", "error", "deploy.sh", "mosquitto", r#"{"phase":"verify","error":"port 1883 not bound"}"#),
-    (65, "nas", "remediation_started", "info", "agent", "mosquitto", r#"{"action":"roll back to 2.0.15","attempt":1}"#),
+    (65, "pi4", "remediation_started", "info", "agent", "mosquitto", r#"{"action":"roll back to 2.0.15","attempt":1}"#),
     (98, "pi4", "deployment_started", "info", "deploy.sh", "mosquitto", r#"{"version":"2.0.15","phase":"pull"}"#),
-    (131, "nas", "remediation_completed", "info", "agent", "mosquitto", r#"{"action":"roll back to 2.0.15","success":true}"#),
+    (131, "pi4", "remediation_completed", "info", "agent", "mosquitto", r#"{"action":"roll back to 2.0.15","success":true}"#),
     (140, "pi4", "service_recovered", "info", "healthcheck.sh", "mosquitto", r#"{"check":"tcp/1883"}"#),
 ];
 

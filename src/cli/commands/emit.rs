@@ -31,8 +31,8 @@ Examples:
   producer | hlarchive emit --batch
 
 Known types are deployment_started, deployment_completed, deployment_failed, service_unhealthy, \
-service_recovered, node_offline, node_online, healthcheck_failed, remediation_started and \
-remediation_completed. Others are accepted with a warning, unless the policy says otherwise.
+service_recovered, node_offline, node_online, healthcheck_failed, remediation_started, \
+remediation_completed and remediation_failed. Others are accepted with a warning, unless the policy says otherwise.
 
 With --batch each line of standard input is a JSON object with any of the members type, \
 severity, source, service, correlation_id, payload, node and timestamp; the flags fill in what a \

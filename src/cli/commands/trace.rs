@@ -1,14 +1,19 @@
 //! `hlarchive trace`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use hlarchive::archive::Expired;
-use hlarchive::event::{Severity, Timestamp};
-use hlarchive::store::{EventStream, Filter, FoundEvent, Query, Unreached};
+use hlarchive::event::{EventHead, Severity, Timestamp};
+use hlarchive::policy::AnswerRules;
+use hlarchive::store::{EventStream, Filter, FoundEvent, Notices, Query, Store, Unreached};
+use hlarchive::text::visible;
+use hlarchive::views::attempts::{Attempt, Range};
 use hlarchive::views::chain::{ChainBuilder, dot, html, mermaid, span};
 use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
 use serde_json::json;
 
+use super::attempts::{Wanted, look};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure, lacking, stdout_failed};
 use crate::cli::output::short_time;
@@ -24,12 +29,20 @@ Examples:
   hlarchive trace deploy-882 -o html > deploy-882.html
   hlarchive trace deploy-882 -o dot | dot -Tsvg > deploy-882.svg
 
+Below the timeline: the outcome, which is that of the worst service on its node; the cause, which \
+is the first failure; what failed also; what was tried, judged as by attempts; and \
+what is open: still bad, or without an end.
+
 With -o mermaid: a sequence diagram as Markdown renders it; with -o dot: a graph for Graphviz; with \
 -o html: one page that needs no network and no script, with all payloads.
 
 With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, service, \
 source, detail, path, segment), events, first, last, duration_us, outcome (completed, recovered, \
-remediated, remediating, failed, running or unknown), failure, expired (days, segments, events, \
+remediated, remediating, failed, running or unknown), failure (the cause's text), cause (type, \
+node, service, timestamp, text, path, times: how often the chain says the same), also (later \
+failures, with the same members), tried (timestamp, node, service, action, outcome as in attempts, \
+completed, path), open (why: bad or no_end, type, node, service, timestamp, text, path), more_also, \
+more_tried and more_open where those lists leave some out, expired (days, segments, events, \
 first_day, last_day: what could have held more, or null) and unreached (days, reason: what lies \
 elsewhere and could not be asked, or null).
 
@@ -58,12 +71,21 @@ impl Args {
         let id = self.correlation_id;
         let filter = Filter { correlation_ids: vec![id.clone()], ..Filter::default() };
         let mut events = session.store.events(Query { filter, ..Query::default() })?;
+        let mut more = Notices::default();
         let found = if matches!(format, Format::Mermaid | Format::Dot | Format::Html) {
-            draw(session, &id, format, &mut events)?
+            draw(session, &id, format, &mut events, &mut more)?
         } else {
             let mut timeline = Timeline::new(&id, format, session.now);
+            let mut tries = Tries::default();
             for event in &mut events {
-                timeline.tell(session, &event?)?;
+                let event = event?;
+                tries.see(&event);
+                timeline.tell(session, &event)?;
+            }
+            if matches!(format, Format::Table | Format::Json) {
+                let rules = session.answer_rules();
+                (timeline.tried, more) =
+                    tries.look(&session.store, &id, rules, session.now, &|| false)?;
             }
             let cut = events.notices().any_cost();
             let expired = events.notices().expired().cloned();
@@ -71,10 +93,18 @@ impl Args {
             timeline.end(session, cut, expired.as_ref(), unreached.as_ref())?
         };
         session.flush()?;
+        let is_whole = !events.notices().any_cost();
         session.notices(events.notices());
+        if is_whole {
+            // What is known of the chain already need not be said twice.
+            session.notices(&mut more);
+        }
         session.end_notices();
-        if events.notices().any_cost() {
+        if !is_whole {
             return Ok(lacking(events.notices()));
+        }
+        if more.any_cost() {
+            return Ok(lacking(&more));
         }
         if !found {
             if !session.warn_of_nowhere()? && format != Format::Json {
@@ -95,11 +125,18 @@ fn draw(
     id: &str,
     format: Format,
     events: &mut EventStream,
+    more: &mut Notices,
 ) -> Result<bool, Failure> {
     let mut chain = ChainBuilder::new(id).at(session.now);
+    let mut tries = Tries::default();
     for event in &mut *events {
-        chain.add(&event?);
+        let event = event?;
+        tries.see(&event);
+        chain.add(&event);
     }
+    let rules = session.answer_rules();
+    let tried;
+    (tried, *more) = tries.look(&session.store, id, rules, session.now, &|| false)?;
     let mut remarks = Vec::new();
     if events.notices().any_cost() {
         remarks.push("something could not be read, so events may be missing".to_owned());
@@ -107,7 +144,8 @@ fn draw(
     remarks.extend(
         events.notices().expired().map(|e| format!("{e}; they could have been part of it")),
     );
-    let Some(chain) = chain.finish(remarks) else { return Ok(false) };
+    let Some(mut chain) = chain.finish(remarks) else { return Ok(false) };
+    chain.summary.set_tried(&tried);
     let text = match format {
         Format::Mermaid => mermaid(&chain),
         Format::Dot => dot(&chain),
@@ -117,11 +155,63 @@ fn draw(
     Ok(true)
 }
 
+/// The remediations of a chain, as far as they must be known to ask what became of them.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Tries {
+    first_and_last: Option<(Timestamp, Timestamp)>,
+    services: BTreeSet<String>,
+    nodes: BTreeSet<String>,
+}
+
+impl Tries {
+    /// Takes an event of the chain.
+    pub(in crate::cli) fn see(&mut self, event: &FoundEvent) {
+        let Ok(head) = event.head() else { return };
+        let EventHead { event_type, timestamp: time, .. } = &head;
+        if event_type != "remediation_started" {
+            return;
+        }
+        let (first, last) = self.first_and_last.unwrap_or((*time, *time));
+        self.first_and_last = Some((first.min(*time), last.max(*time)));
+        self.services.insert(head.service.to_string());
+        self.nodes.insert(head.node.to_string());
+    }
+
+    /// What became of them, earliest first, by what all chains tell of these services.
+    pub(in crate::cli) fn look(
+        self,
+        store: &Store,
+        id: &str,
+        within: AnswerRules,
+        now: Timestamp,
+        stop: &dyn Fn() -> bool,
+    ) -> hlarchive::Result<(Vec<Attempt>, Notices)> {
+        let Some((first, last)) = self.first_and_last else {
+            return Ok((Vec::new(), Notices::default()));
+        };
+        let until = Timestamp::from_micros(last.micros().saturating_add(1));
+        let wanted = Wanted {
+            range: Range { since: Some(first), until: Some(until) },
+            within,
+            nodes: self.nodes.into_iter().collect(),
+            services: self.services.into_iter().collect(),
+            correlation_ids: vec![id.to_owned()],
+            ..Wanted::default()
+        };
+        let (report, notices) = look(store, &wanted, now, stop)?;
+        let mut attempts = report.attempts;
+        attempts.reverse();
+        Ok((attempts, notices))
+    }
+}
+
 /// Writes a chain while it is read.
 struct Timeline<'a> {
     id: &'a str,
     format: Format,
     tracer: Tracer,
+    /// What was tried, once the chain is read.
+    tried: Vec<Attempt>,
     begun: bool,
     /// Steps held back to find the columns' widths.
     held: Vec<(Severity, String, Step)>,
@@ -136,12 +226,21 @@ const BEFORE: usize = 33;
 
 impl<'a> Timeline<'a> {
     fn new(id: &'a str, format: Format, now: Timestamp) -> Self {
-        Self { id, format, tracer: Tracer::at(now), begun: false, held: Vec::new(), widths: None }
+        Self {
+            id,
+            format,
+            tracer: Tracer::at(now),
+            tried: Vec::new(),
+            begun: false,
+            held: Vec::new(),
+            widths: None,
+        }
     }
 
     fn tell(&mut self, session: &mut Session, event: &FoundEvent) -> Result<(), Failure> {
         let Ok(head) = event.head() else { return Ok(()) };
-        let step = self.tracer.step(&head);
+        let path = event.path.to_string();
+        let step = self.tracer.step(&head, &path);
         match self.format {
             Format::Table => {
                 self.held.push((head.severity, short_time(head.timestamp), step));
@@ -150,7 +249,7 @@ impl<'a> Timeline<'a> {
                 }
                 Ok(())
             }
-            Format::Path => session.name(&event.path.to_string()),
+            Format::Path => session.name(&path),
             Format::Ndjson => {
                 let mut line = Vec::new();
                 event.write_json(&mut line);
@@ -168,7 +267,7 @@ impl<'a> Timeline<'a> {
                 self.begun = true;
                 let line = StepLine {
                     step: &step,
-                    path: event.path.to_string(),
+                    path,
                     segment: event.segment.as_ref().map(ToString::to_string),
                 };
                 let text =
@@ -235,15 +334,19 @@ impl<'a> Timeline<'a> {
         unreached: Option<&Unreached>,
     ) -> Result<bool, Failure> {
         self.flush(session)?;
-        let summary = std::mem::take(&mut self.tracer).finish();
+        let mut summary = std::mem::take(&mut self.tracer).finish();
+        if let Some(summary) = &mut summary {
+            summary.set_tried(&self.tried);
+        }
         match (&summary, self.format) {
             (Some(summary), Format::Table) => {
-                for line in closing(summary, cut, session.width()) {
+                for (number, line) in closing(summary, cut, session.width()).iter().enumerate() {
                     let painted = match summary.outcome {
-                        _ if cut => session.paint.bad(&line),
-                        Outcome::Completed | Outcome::Recovered => session.paint.good(&line),
-                        Outcome::Failed => session.paint.bad(&line),
-                        _ => session.paint.strong(&line),
+                        _ if number > 0 => line.clone(),
+                        _ if cut => session.paint.bad(line),
+                        Outcome::Completed | Outcome::Recovered => session.paint.good(line),
+                        Outcome::Failed => session.paint.bad(line),
+                        _ => session.paint.strong(line),
                     };
                     session.line(&painted)?;
                 }
@@ -262,7 +365,7 @@ impl<'a> Timeline<'a> {
                 session.line(&format!(
                     "{{\"correlation_id\":{id},\"steps\":[],\"events\":0,\"first\":null,\
                      \"last\":null,\"duration_us\":null,\"outcome\":\"unknown\",\"failure\":null,\
-                     \"expired\":{},\"unreached\":{}}}",
+                     \"cause\":null,\"also\":[],\"tried\":[],\"open\":[],\"expired\":{},\"unreached\":{}}}",
                     json!(expired),
                     json!(unreached)
                 ))?;
@@ -300,7 +403,7 @@ fn widths(held: &[(Severity, String, Step)], most: Option<usize>) -> [usize; 4] 
     widths
 }
 
-/// The verdict: in one line, or with the failure below it where that would be too wide.
+/// The verdict, and below it the cause, what failed also, what was tried and what is open.
 fn closing(summary: &Summary, cut: bool, most: Option<usize>) -> Vec<String> {
     let as_far = if cut { "as far as it could be read: " } else { "" };
     let mut verdict = format!("{as_far}{}", summary.outcome.describe());
@@ -313,26 +416,20 @@ fn closing(summary: &Summary, cut: bool, most: Option<usize>) -> Vec<String> {
     }
     let rest =
         format!("; {} in {}", super::count(summary.events, "event"), span(summary.duration_us));
-    let failure = summary.failure.as_ref().filter(|_| {
-        matches!(
-            summary.outcome,
-            Outcome::Failed | Outcome::Remediating | Outcome::Remediated | Outcome::Recovered
-        )
-    });
-    let Some(failure) = failure else {
-        return wrap(&format!("{verdict}{rest}"), most.unwrap_or(usize::MAX));
-    };
-    let line = format!("{verdict} ({failure}){rest}");
-    match most {
-        Some(most) if width(&line) > most => {
-            let mut lines = wrap(&format!("{verdict}{rest}:"), most);
-            let below = wrap(failure, most.saturating_sub(2).max(1));
-            lines.extend(below.iter().map(|line| format!("  {line}")));
-            lines
-        }
-        _ => vec![line],
+    let most = most.unwrap_or(usize::MAX);
+    let mut lines = wrap(&format!("{verdict}{rest}"), most);
+    for (label, words) in summary.notes() {
+        let below = wrap(&visible(&words), most.saturating_sub(LABEL).max(1));
+        lines.extend(below.iter().enumerate().map(|(number, words)| {
+            let label = if number == 0 { format!("{label}:") } else { String::new() };
+            fit(&format!("{label:LABEL$}{words}"), most)
+        }));
     }
+    lines
 }
+
+/// Columns that the label of a closing line takes.
+const LABEL: usize = 7;
 
 /// `+1.250s`, `+3m05s`, `+1d02h`.
 fn offset(micros: i64) -> String {

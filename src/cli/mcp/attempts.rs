@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::call::{Answer, Call, Passed, Trouble, answer};
 use super::page::{Left, Room, limit};
 use crate::cli::args::TimeArgs;
-use crate::cli::commands::attempts::{Report, Wanted, look};
+use crate::cli::commands::attempts::{Report, Wanted, horizon, look};
 use hlarchive::Timestamp;
 
 /// What attempts is asked for. Several values of one list are alternatives; different
@@ -30,20 +30,32 @@ pub(super) struct Attempts {
     source: Vec<String>,
     /// Correlation ids.
     correlation_id: Vec<String>,
-    /// Only what did not complete, or after which the service did not recover.
+    /// Only what did not help, or is not known to have helped.
     unresolved: bool,
-    /// At most so many attempts in this answer, 1 to 500. Default 100.
+    /// How long after its end an attempt may have helped, such as "30m". Default: the policy's.
+    within: Option<String>,
+    /// At most so many attempts in this answer, 1 to 500. Default 3: by_action sums up all.
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u64>,
     /// The next of the answer before, with all other arguments the same.
     next: Option<String>,
 }
 
+/// Attempts in one answer, if nobody asks for another number: the newest ones, so that with
+/// the summary by action an answer stays within about a thousand tokens.
+const FEW: u64 = 3;
+
+/// Actions in one answer.
+const MOST_ACTIONS: usize = 12;
+
 #[derive(Serialize)]
 struct Told {
     #[serde(flatten)]
     /// With the attempts of this page; its numbers are those of all.
     report: Report,
+    /// Actions that by_action leaves out.
+    #[serde(skip_serializing_if = "is_zero")]
+    more_actions: usize,
     #[serde(flatten)]
     left: Left,
     #[serde(flatten)]
@@ -52,11 +64,14 @@ struct Told {
 
 pub(super) fn attempts(call: &Call, asked: Attempts) -> Answer {
     call.must_exist()?;
-    let most = limit(asked.limit)?;
+    let most = limit(asked.limit.or(Some(FEW)))?;
     let (now, after) = place(asked.next.as_deref(), call.now)?;
     let (since, until) = TimeArgs::of(asked.since, asked.until).range(now)?;
     let wanted = Wanted {
         range: Range { since, until },
+        within: horizon(asked.within.as_deref(), || {
+            call.policy().map(|policy| policy.answers).unwrap_or_default()
+        })?,
         unresolved: asked.unresolved,
         nodes: asked.node,
         services: asked.service,
@@ -91,7 +106,14 @@ pub(super) fn attempts(call: &Call, asked: Attempts) -> Answer {
     };
     let passed = Passed::of(&mut notices);
     report.attempts = page;
-    answer(&Told { report, left, passed })
+    let more_actions = report.by_action.len().saturating_sub(MOST_ACTIONS);
+    report.by_action.truncate(MOST_ACTIONS);
+    answer(&Told { report, more_actions, left, passed })
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Where the page begins: behind the last attempt of the page before.

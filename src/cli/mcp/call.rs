@@ -114,7 +114,7 @@ impl From<Failure> for Trouble {
 
 /// Flags as the tools name them.
 fn in_terms_of_arguments(text: &str) -> String {
-    text.replace("--since", "since").replace("--until", "until")
+    text.replace("--since", "since").replace("--until", "until").replace("--within", "within")
 }
 
 /// A tool's answer, as the text of one JSON object.
@@ -159,6 +159,11 @@ pub(super) struct Passed {
 const FEW: usize = 10;
 
 impl Passed {
+    /// Whether nothing that could hold an answer was unreadable.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     pub(super) fn of(notices: &mut Notices) -> Self {
         let complete = !notices.any_cost();
         let (mut kept, beyond) = notices.take();

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::call::{Answer, Call, Passed, Trouble, answer};
 use super::page::{BYTES, Left, Room, behind, limit, numbers, place, raw};
 use crate::cli::args::{FilterArgs, dates};
-use crate::cli::commands::trace::StepLine;
+use crate::cli::commands::trace::{StepLine, Tries};
 
 /// How bad an event is.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -106,6 +106,13 @@ impl Lacking {
     fn of(notices: &mut Notices) -> Self {
         let (expired, unreached) = (notices.expired().cloned(), notices.unreached().cloned());
         Self { passed: Passed::of(notices), expired, unreached }
+    }
+
+    /// What a further question lacks, where nothing is said yet of what could not be read.
+    fn add(&mut self, notices: &mut Notices) {
+        if self.passed.is_complete() && notices.any_cost() {
+            self.passed = Passed::of(notices);
+        }
     }
 }
 
@@ -242,14 +249,15 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
     let filter = Filter { correlation_ids: vec![id.clone()], ..Filter::default() };
     let mut events = call.store().events(Query { filter, ..Query::default() })?;
     // The outcome follows from the whole chain, whichever part of it is shown.
-    let mut tracer = Tracer::at(now);
+    let (mut tracer, mut tries) = (Tracer::at(now), Tries::default());
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
     let (mut last, mut beyond) = (None::<Cursor>, 0_u64);
     for event in &mut events {
         call.go_on()?;
         let event = event?;
         let Ok(head) = event.head() else { continue };
-        let step = tracer.step(&head);
+        tries.see(&event);
+        let step = tracer.step(&head, &event.path.to_string());
         if after.as_ref().is_some_and(|after| !after.is_before(&event, Order::Forward)) {
             continue;
         }
@@ -269,8 +277,17 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
         }
         _ => Left::nothing(),
     };
-    let lacking = Lacking::of(events.notices());
-    let summary = summary(tracer.finish())?;
+    let mut lacking = Lacking::of(events.notices());
+    let rules = call.policy().map(|policy| policy.answers).unwrap_or_default();
+    let stop = || call.go_on().is_err();
+    let (tried, mut more) = tries.look(call.store(), &id, rules, now, &stop)?;
+    call.go_on()?;
+    lacking.add(&mut more);
+    let mut told = tracer.finish();
+    if let Some(told) = &mut told {
+        told.set_tried(&tried);
+    }
+    let summary = summary(told)?;
     answer(&Traced { correlation_id: id, steps: rows, summary, left, lacking })
 }
 
@@ -303,7 +320,8 @@ fn summary(summary: Option<Summary>) -> Result<Value, Trouble> {
             .map_err(|error| Trouble(format!("the outcome is lost: {error}"))),
         None => Ok(serde_json::json!({
             "events": 0, "first": null, "last": null, "duration_us": null,
-            "outcome": "unknown", "failure": null,
+            "outcome": "unknown", "failure": null, "cause": null, "also": [], "tried": [],
+            "open": [],
         })),
     }
 }

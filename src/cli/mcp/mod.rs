@@ -40,8 +40,8 @@ const INSTRUCTIONS: &str = "\
 The event history of a homelab: what happened on which node, to which service, and what was done \
 about it, over live and archived days alike. Times are UTC.
 
-A good order: status says what is wrong now. attempts says what was tried already and whether it \
-helped: call it before you remediate anything, and do not simply repeat what is unresolved. \
+A good order: status says what is wrong now. attempts says what was tried already and which \
+action helped: call it before you remediate anything, and do not repeat what never helped. \
 outages says how often and how long something was down, with MTTR and availability. list \
 finds events; trace tells the whole story of one correlation id, with its outcome; show gives one \
 event whole. inspect tells what an archived day holds without reading it, and verify whether the \

@@ -69,11 +69,12 @@ true when somebody is needed. Costs little.",
             name: "attempts",
             title: "What was tried already",
             description: "\
-Call this before you remediate, restart or redeploy anything, with the service and node: every \
-remediation that was started, who tried what and how often (number of tries), whether it \
-completed or failed, and whether the service recovered afterwards (recovered, unhealthy or \
-unknown). With unresolved true, only what did not help; do not simply repeat that. No attempts \
-means that nothing was tried in that range.",
+Call this before you remediate, restart or redeploy anything, with the service and node. \
+by_action sums up what each action achieved (tries, helped, no_effect, failed, superseded by \
+another attempt, unknown, last_helped): prefer what helped, and do not repeat what never did. \
+attempts are the newest remediations, who tried what, which try it was, and its outcome. With \
+unresolved true, only what did not help. No attempts means that nothing was tried in that \
+range.",
             schema: schema::<attempts::Attempts>,
             run: |call, given| run(call, given, attempts::attempts),
             writes: false,
@@ -109,8 +110,9 @@ for remediations prefer attempts.",
             title: "The story of one correlation id",
             description: "\
 Follows a correlation id over all days: each step with its offset from the first, the telling \
-part of its payload as detail, and the outcome of the whole (completed, recovered, remediated, \
-remediating, failed, running or unknown). 0 events means that no event has this id, unless \
+part of its payload as detail, and of the whole the outcome (completed, recovered, remediated, \
+remediating, failed, running or unknown), the cause (the first failure; later ones are also), \
+what was tried and whether it helped, and what is still open. 0 events means that no event has this id, unless \
 expired says that it may be gone, or unreached that it lies elsewhere and could not be asked.",
             schema: schema::<events::Trace>,
             run: |call, given| run(call, given, events::trace),

@@ -3,6 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::store::FoundEvent;
+
+const STARTED: &str = "remediation_started";
+const COMPLETED: &str = "remediation_completed";
+const FAILED: &str = "remediation_failed";
+const RECOVERED: &str = "service_recovered";
+const UNHEALTHY: &str = "service_unhealthy";
 
 /// An event at this second: type, correlation id and payload.
 fn event(second: u32, kind: &str, id: &str, payload: &str) -> FoundEvent {
@@ -145,4 +152,86 @@ fn reading_ends_when_nothing_can_change_any_more() {
     let until = "2026-05-14T00:00:00Z".parse().unwrap();
     let mut collector = Collector::new(Range { since: None, until: Some(until) });
     assert!(!collector.take(&event(0, RECOVERED, "a", "{}")));
+}
+
+/// What became of each attempt, as things stand at this second.
+fn outcomes(now: u32, events: &[(u32, &str, &str, &str)]) -> Vec<Outcome> {
+    let now = format!("2026-05-16T10:{:02}:{:02}Z", now / 60, now % 60).parse().unwrap();
+    let mut collector = Collector::new(Range::default()).at(now).within(10 * 60 * 1_000_000);
+    for (second, kind, id, payload) in events {
+        collector.take(&event(*second, kind, id, payload));
+    }
+    collector.finish().0.iter().map(|attempt| attempt.outcome).collect()
+}
+
+#[test]
+fn an_attempt_is_judged_up_to_the_next_one_and_within_the_horizon() {
+    use Outcome::{Failed, Helped, NoEffect, Superseded, Unknown};
+    let (s, c, f, up, down) = (STARTED, COMPLETED, FAILED, RECOVERED, UNHEALTHY);
+    let e = "{}";
+    for (events, wanted) in [
+        (&[(0, s, "a", e), (600, up, "m", e)][..], &[Helped][..]),
+        (&[(0, s, "a", e), (601, up, "m", e)], &[NoEffect]),
+        (&[(0, s, "a", e), (60, c, "a", e), (660, up, "m", e)], &[Helped]),
+        (&[(0, s, "a", e), (60, down, "m", e), (61, up, "m", e)], &[NoEffect]),
+        (&[(0, s, "a", e), (60, f, "a", e), (61, up, "m", e)], &[Failed]),
+        (&[(0, s, "a", e), (60, s, "b", e), (61, up, "m", e)], &[Superseded, Helped]),
+        // Of the same instant, too.
+        (&[(0, s, "a", e), (0, s, "b", e), (0, up, "m", e)], &[Superseded, Helped]),
+        (&[(0, s, "a", e), (700, s, "b", e), (701, up, "m", e)], &[NoEffect, Helped]),
+        (&[(0, down, "m", e), (1, s, "a", e)], &[NoEffect]),
+        (&[(0, s, "a", e)], &[Unknown]),
+    ] {
+        assert_eq!(outcomes(2000, events), wanted, "{events:?}");
+    }
+    // The time is not over, or has just passed.
+    let events = [(0, down, "m", e), (1, s, "a", e)];
+    assert_eq!(outcomes(601, &events), [Unknown]);
+    assert_eq!(outcomes(602, &events), [NoEffect]);
+}
+
+#[test]
+fn two_copies_of_one_attempt_do_not_supersede_each_other() {
+    let mut collector = Collector::new(Range::default());
+    for _ in 0..2 {
+        collector.take(&event(0, STARTED, "a", "{}"));
+    }
+    collector.take(&event(5, RECOVERED, "a", "{}"));
+    let (attempts, _) = collector.finish();
+    assert!(attempts.iter().all(|attempt| attempt.outcome == Outcome::Helped), "{attempts:?}");
+}
+
+#[test]
+fn silence_is_no_effect_only_where_somebody_reports() {
+    let mut collector = Collector::new(Range::default());
+    collector.take(&event(0, STARTED, "a", "{}"));
+    let silent: Vec<_> = collector.silent().into_iter().collect();
+    assert_eq!(silent, [["mqtt".to_owned(), "pi4".to_owned()]]);
+    collector.heard_before(silent[0].clone());
+    assert_eq!(collector.finish().0[0].outcome, Outcome::NoEffect);
+}
+
+#[test]
+fn a_summary_by_action_puts_first_what_helped() {
+    let restart = r#"{"action":"restart"}"#;
+    let rollback = r#"{"action":"rollback"}"#;
+    let (attempts, _) = collect(&[
+        (0, STARTED, "a", restart),
+        (60, STARTED, "b", restart),
+        (120, FAILED, "b", restart),
+        (180, STARTED, "c", rollback),
+        (200, RECOVERED, "m", "{}"),
+        (300, STARTED, "d", "{}"),
+    ]);
+    let sums = by_action(attempts.iter());
+    let told: Vec<_> = sums
+        .iter()
+        .map(|sum| (sum.action.as_deref(), sum.tries, sum.helped, sum.failed, sum.superseded))
+        .collect();
+    assert_eq!(
+        told,
+        [(Some("rollback"), 1, 1, 0, 0), (Some("restart"), 2, 0, 1, 1), (None, 1, 0, 0, 0),]
+    );
+    assert_eq!(sums[0].last_helped, Some(attempts[2].started));
+    assert_eq!(sums[2].no_effect, 1);
 }

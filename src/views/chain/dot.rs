@@ -16,9 +16,11 @@ const MOST_NODES: usize = 50;
 /// The graph, in the DOT language.
 pub fn dot(chain: &Chain) -> String {
     let mut out = String::from("digraph chain {\n");
+    let mut lines = vec![chain.id.clone(), verdict(chain)];
+    lines.extend(chain.summary.notes().iter().map(|(label, words)| format!("{label}: {words}")));
     out.push_str(&format!(
         "  graph [label={}, labelloc=t, rankdir=TB, fontname=\"Helvetica\", fontsize=14];\n",
-        quoted(&[&chain.id, &verdict(chain)])
+        quoted(&lines.iter().map(String::as_str).collect::<Vec<_>>())
     ));
     out.push_str(
         "  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", fontsize=11];\n  \
@@ -35,14 +37,14 @@ pub fn dot(chain: &Chain) -> String {
         ));
         for (at, event) in chain.events.iter().enumerate() {
             if event.step.node == *node && shown(at) {
-                out.push_str(&node_line(at, event));
+                out.push_str(&node_line(chain, at, event));
             }
         }
         out.push_str("  }\n");
     }
     for (at, event) in chain.events.iter().enumerate() {
         if shown(at) && !nodes.contains(&event.step.node.as_str()) {
-            out.push_str(&node_line(at, event));
+            out.push_str(&node_line(chain, at, event));
         }
     }
     if first < rest {
@@ -67,7 +69,7 @@ pub fn dot(chain: &Chain) -> String {
     out
 }
 
-fn node_line(at: usize, event: &ChainEvent) -> String {
+fn node_line(chain: &Chain, at: usize, event: &ChainEvent) -> String {
     let step = &event.step;
     let (fill, line) = match event.severity {
         Severity::Info => ("#eef4ff", "#3538cd"),
@@ -79,8 +81,11 @@ fn node_line(at: usize, event: &ChainEvent) -> String {
     let place = format!("{} · {}", step.service, step.source);
     let mut lines = vec![head.as_str(), place.as_str()];
     lines.extend(step.detail.as_deref());
+    // The frame of the cause is a thick one.
+    let is_cause = chain.summary.cause.as_ref().is_some_and(|cause| cause.path == event.path);
+    let frame = if is_cause { ", penwidth=3" } else { "" };
     format!(
-        "    e{at} [label={}, tooltip={}, fillcolor=\"{fill}\", color=\"{line}\"];\n",
+        "    e{at} [label={}, tooltip={}, fillcolor=\"{fill}\", color=\"{line}\"{frame}];\n",
         quoted(&lines),
         quoted(&[&step.timestamp, &event.path])
     )

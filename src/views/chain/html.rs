@@ -50,10 +50,16 @@ fn head(chain: &Chain, out: &mut String) {
         text(&chain.id),
         summary.outcome.describe(),
     ));
-    if let Some(failure) = &summary.failure {
+    for (label, words) in summary.notes() {
+        let (class, label) = match label {
+            "cause" => ("failure", "Cause"),
+            "also" => ("failure", "Also"),
+            "tried" => ("note", "Tried"),
+            _ => ("note", "Open"),
+        };
         out.push_str(&format!(
-            "<p class=\"failure\"><b>Latest failure</b><bdi>{}</bdi></p>\n",
-            text(failure)
+            "<p class=\"{class}\"><b>{label}</b><bdi>{}</bdi></p>\n",
+            text(&words)
         ));
     }
     for remark in &chain.remarks {

@@ -1,7 +1,8 @@
 //! A chain as a Mermaid sequence diagram: the nodes side by side, time downwards.
 //!
-//! Each event is an arrow to its node from the one where the chain was before; a cross at its
-//! end says that something failed. Mermaid itself limits a diagram's text to 50,000
+//! Each event is a note at its node, and none an arrow: that one thing came after another does
+//! not say that it came of it. A cross says that something failed; the cause, what was tried and
+//! what is open stand below. Mermaid itself limits a diagram's text to 50,000
 //! characters, so a long chain is shown by its beginning and its end.
 
 use super::{Chain, offset, verdict};
@@ -30,7 +31,6 @@ pub fn mermaid(chain: &Chain) -> String {
         out.push_str(&format!("    participant n{at} as {}\n", label(node)));
     }
     let (first, last) = chain.ends(MOST);
-    let mut before = None;
     for (at, event) in chain.events.iter().enumerate() {
         let node = number(&event.step.node);
         if at >= first && at < chain.events.len() - last {
@@ -49,13 +49,16 @@ pub fn mermaid(chain: &Chain) -> String {
         if let Some(detail) = &step.detail {
             text.push_str(&format!(": {}", label(detail)));
         }
-        let arrow = if event.severity >= Severity::Error { "-x" } else { "->>" };
-        let from = before.unwrap_or(node);
-        out.push_str(&format!("    n{from}{arrow}n{node}: {text}\n"));
-        before = Some(node);
+        let mark = if event.severity >= Severity::Error { "#10007; " } else { "" };
+        out.push_str(&format!("    Note over n{node}: {mark}{text}\n"));
     }
     if chain.left_out() > 0 {
         out.push_str(&format!("    Note over n0: {} more events\n", chain.left_out()));
+    }
+    let end = nodes.len().saturating_sub(1);
+    let over = if end == 0 { "n0".to_owned() } else { format!("n0,n{end}") };
+    for (what, words) in chain.summary.notes() {
+        out.push_str(&format!("    Note over {over}: {}\n", label(&format!("{what}: {words}"))));
     }
     for remark in &chain.remarks {
         out.push_str(&format!("    Note over n0: {}\n", label(remark)));

@@ -116,7 +116,7 @@ impl ChainBuilder {
     }
 
     fn take(&mut self, head: &EventHead<'_>, path: String) {
-        let mut step = self.tracer.step(head);
+        let mut step = self.tracer.step(head, &path);
         if self.events.len() >= MOST_EVENTS {
             return;
         }

@@ -26,7 +26,13 @@ fn marks(page: &str) -> [usize; 4] {
 
 /// Whether a line is one that the diagram has of itself.
 fn is_own(line: &str) -> bool {
-    let own = ["    title ", "    participant n", "    n0-xn", "    Note over n0: "];
+    let own = [
+        "    title ",
+        "    participant n",
+        "    Note over n0: ",
+        "    Note over n0,n1: ",
+        "    Note over n1: ",
+    ];
     line == "sequenceDiagram" || own.iter().any(|own| line.starts_with(own))
 }
 

@@ -1,0 +1,216 @@
+//! Attempts made of events, one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ends::{Ends, told};
+use super::{Afterwards, Attempt, Outcome, Range, WITHIN_MICROS, word_of};
+use crate::event::{EventHead, Timestamp};
+use crate::store::FoundEvent;
+use crate::views::word::Word;
+
+/// A service on a node.
+type Subject = [String; 2];
+
+fn subject(head: &EventHead<'_>) -> Subject {
+    [head.service.to_string(), head.node.to_string()]
+}
+
+/// Makes attempts of events.
+pub struct Collector {
+    range: Range,
+    /// What is later has not happened.
+    now: Timestamp,
+    /// Microseconds after its end in which an attempt may have helped.
+    within: i64,
+    attempts: Vec<Attempt>,
+    /// Beside each attempt, when the next one on the same service and node began.
+    next: Vec<Option<Timestamp>>,
+    ends: Ends,
+    /// The attempts after which nothing was heard, the latest last.
+    unheard: BTreeMap<Subject, Vec<usize>>,
+    /// Of whom anything was ever heard.
+    heard: BTreeSet<Subject>,
+}
+
+impl Collector {
+    /// Collects the attempts of a range.
+    pub fn new(range: Range) -> Self {
+        Self {
+            range,
+            now: Timestamp::from_micros(i64::MAX),
+            within: WITHIN_MICROS,
+            attempts: Vec::new(),
+            next: Vec::new(),
+            ends: Ends::default(),
+            unheard: BTreeMap::new(),
+            heard: BTreeSet::new(),
+        }
+    }
+
+    /// The same, as things stand at `now`.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { now, ..self }
+    }
+
+    /// The same, with another horizon, in microseconds.
+    #[must_use]
+    pub fn within(self, within: i64) -> Self {
+        Self { within, ..self }
+    }
+
+    /// Takes the next event, in time order. Whether later ones can still tell anything.
+    pub fn take(&mut self, event: &FoundEvent) -> bool {
+        let Ok(head) = event.head() else { return true };
+        if head.timestamp > self.now {
+            return true;
+        }
+        self.ends.settle_early(Some(head.timestamp), &self.range);
+        match Word::of(&head) {
+            Word::Attempted => self.start(event, &head),
+            Word::AttemptDone => self.ends.end(&head, false, &mut self.attempts),
+            Word::AttemptFailed => self.ends.end(&head, true, &mut self.attempts),
+            _ => {
+                if let Some(word) = word_of(&head) {
+                    self.hear(&head, word);
+                }
+            }
+        }
+        // A day's tolerance: events filed under a wrong day come a little out of order.
+        let margin = Timestamp::MICROS_PER_DAY;
+        let is_over = self
+            .range
+            .until
+            .is_some_and(|until| head.timestamp.micros() > until.micros().saturating_add(margin));
+        !is_over || self.ends.any_open() || !self.unheard.is_empty()
+    }
+
+    fn start(&mut self, event: &FoundEvent, head: &EventHead<'_>) {
+        let path = event.path.to_string();
+        let before = self.unheard.get(&subject(head)).map_or(&[][..], Vec::as_slice);
+        for number in before.iter().rev() {
+            // Those before have a next one already.
+            if self.next[*number].is_some() {
+                break;
+            }
+            // Two copies of one event, in conflict with each other, are one attempt.
+            if self.attempts[*number].path != path {
+                self.next[*number] = Some(head.timestamp);
+            }
+        }
+        if self.range.until.is_some_and(|until| head.timestamp >= until) {
+            return;
+        }
+        let number = self.attempts.len();
+        let [action, attempt] = told(head);
+        self.attempts.push(Attempt {
+            started: head.timestamp,
+            correlation_id: head.correlation_id.to_string(),
+            node: head.node.to_string(),
+            service: head.service.to_string(),
+            source: head.source.to_string(),
+            action,
+            attempt,
+            outcome: Outcome::Unknown,
+            number: 0,
+            tries: 0,
+            completed: false,
+            failed: false,
+            duration_us: None,
+            clock_stepped: false,
+            afterwards: Afterwards::Unknown,
+            afterwards_us: None,
+            path,
+            segment: event.segment.as_ref().map(ToString::to_string),
+        });
+        self.next.push(None);
+        self.unheard.entry(subject(head)).or_default().push(number);
+        self.ends.start(head, &mut self.attempts);
+    }
+
+    /// Takes a word of how a service is: it is that of the latest attempt alone.
+    fn hear(&mut self, head: &EventHead<'_>, word: Afterwards) {
+        let subject = subject(head);
+        if let Some(unheard) = self.unheard.get_mut(&subject) {
+            unheard.retain(|number| {
+                let attempt = &mut self.attempts[*number];
+                let is_after = match word {
+                    Afterwards::Recovered => head.timestamp >= attempt.started,
+                    _ => head.timestamp > attempt.started,
+                };
+                if is_after && self.next[*number].is_none() {
+                    attempt.afterwards = word;
+                    attempt.afterwards_us =
+                        Some(head.timestamp.micros() - attempt.started.micros());
+                }
+                !is_after
+            });
+            if unheard.is_empty() {
+                self.unheard.remove(&subject);
+            }
+        }
+        self.heard.insert(subject);
+    }
+
+    /// Names the services, each with its node, that were tried to be mended in the range and
+    /// of which nothing was heard: whether anything was before decides what silence means.
+    pub fn silent(&self) -> BTreeSet<[String; 2]> {
+        let attempts = self.attempts.iter().filter(|attempt| self.range.holds(attempt.started));
+        attempts
+            .map(|attempt| [attempt.service.clone(), attempt.node.clone()])
+            .filter(|subject| !self.heard.contains(subject))
+            .collect()
+    }
+
+    /// Says that something was heard of a service on a node before all that was taken.
+    pub fn heard_before(&mut self, service_and_node: [String; 2]) {
+        self.heard.insert(service_and_node);
+    }
+
+    fn judge(&self, attempt: &Attempt, next: Option<Timestamp>) -> Outcome {
+        if attempt.failed {
+            return Outcome::Failed;
+        }
+        let took = attempt.duration_us.unwrap_or(0);
+        let horizon = took.saturating_add(self.within);
+        let end = attempt.started.micros().saturating_add(horizon);
+        match (attempt.afterwards, attempt.afterwards_us) {
+            (Afterwards::Recovered, Some(after)) if after <= horizon => Outcome::Helped,
+            (_, Some(_)) => Outcome::NoEffect,
+            _ if next.is_some_and(|next| next.micros() <= end) => Outcome::Superseded,
+            _ if next.is_none() && self.now.micros() <= end => Outcome::Unknown,
+            _ => {
+                let subject = [attempt.service.clone(), attempt.node.clone()];
+                if self.heard.contains(&subject) { Outcome::NoEffect } else { Outcome::Unknown }
+            }
+        }
+    }
+
+    /// The attempts of the range, earliest first, and how many ends within it have no start.
+    pub fn finish(mut self) -> (Vec<Attempt>, u64) {
+        let range = self.range;
+        let ends = std::mem::take(&mut self.ends);
+        let stray_ends = ends.finish(&mut self.attempts, &range);
+        let outcomes: Vec<Outcome> =
+            self.attempts.iter().zip(&self.next).map(|(a, next)| self.judge(a, *next)).collect();
+        let mut attempts = self.attempts;
+        for (attempt, outcome) in attempts.iter_mut().zip(outcomes) {
+            attempt.outcome = outcome;
+        }
+        attempts.retain(|attempt| range.holds(attempt.started));
+        let mut tries: BTreeMap<[Option<String>; 3], u64> = BTreeMap::new();
+        for attempt in &mut attempts {
+            let tried = tries.entry(same_thing(attempt)).or_default();
+            *tried += 1;
+            attempt.number = *tried;
+        }
+        for attempt in &mut attempts {
+            attempt.tries = tries.get(&same_thing(attempt)).copied().unwrap_or(0);
+        }
+        (attempts, stray_ends)
+    }
+}
+
+fn same_thing(attempt: &Attempt) -> [Option<String>; 3] {
+    [Some(attempt.service.clone()), Some(attempt.node.clone()), attempt.action.clone()]
+}

@@ -1,0 +1,244 @@
+//! A causal chain as a story: what happened when, what it began with, and how it ended.
+//!
+//! Events are told one by one in time order, so a chain of any length takes no more memory
+//! than what its summary tells of it.
+//!
+//! The chain is as well as the worst of its services on their nodes: while one is bad, no
+//! recovery is said of the whole.
+
+mod summary;
+mod troubles;
+
+pub use summary::{Failure, Open, Outcome, Step, Summary, Tried, Why};
+
+use super::attempts::MAX_STEP_MICROS;
+use super::detail::detail;
+use super::word::Word;
+use crate::event::{EventHead, Timestamp};
+use troubles::{Troubles, Worst};
+
+/// A run as far as its start and its end name it alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    what: String,
+    service: String,
+    node: String,
+}
+
+impl Run {
+    fn of(event: &EventHead<'_>) -> Self {
+        let what = event.event_type.rsplit_once('_').map_or("", |(what, _)| what);
+        Self {
+            what: what.to_owned(),
+            service: event.service.to_string(),
+            node: event.node.to_string(),
+        }
+    }
+}
+
+/// Tells a chain.
+#[derive(Debug, Default)]
+pub struct Tracer {
+    /// What is later has not happened; without one, everything has.
+    now: Option<Timestamp>,
+    future: u64,
+    clock_stepped: bool,
+    /// The run that began last and has not ended.
+    begun: Option<Run>,
+    /// The end that came last, if its start had not been told.
+    early_end: Option<(Timestamp, Run)>,
+    events: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    state: State,
+    troubles: Troubles,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum State {
+    #[default]
+    Nothing,
+    Running,
+    Completed,
+    Failed,
+    Remediating,
+    Remediated,
+    Well,
+}
+
+impl Tracer {
+    /// Begins, as things stand at `now`: what is dated later is told, and decides nothing.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now: Some(now), ..Self::default() }
+    }
+
+    /// Takes the next event of the chain, in time order, and its identity.
+    pub fn step(&mut self, event: &EventHead<'_>, path: &str) -> Step {
+        let first = self.first.map_or(event.timestamp, |first| first.min(event.timestamp));
+        self.first = Some(first);
+        self.last = Some(self.last.map_or(event.timestamp, |last| last.max(event.timestamp)));
+        self.events += 1;
+        let telling = detail(event.payload.get());
+        let future = self.now.is_some_and(|now| event.timestamp > now);
+        self.future += u64::from(future);
+        if !future {
+            self.hear(event, path);
+        }
+        Step {
+            offset_us: event.timestamp.micros() - first.micros(),
+            timestamp: event.timestamp.to_string(),
+            node: event.node.to_string(),
+            event_type: event.event_type.to_string(),
+            severity: event.severity.as_str(),
+            service: event.service.to_string(),
+            source: event.source.to_string(),
+            detail: telling,
+            future,
+        }
+    }
+
+    fn hear(&mut self, event: &EventHead<'_>, path: &str) {
+        let word = Word::of(event);
+        if matches!(word, Word::Began | Word::Attempted) && self.ended_before(event) {
+            self.clock_stepped = true;
+            return;
+        }
+        self.troubles.take(word, event, path);
+        match word {
+            Word::Began => {
+                self.begun = Some(Run::of(event));
+                self.state = State::Running;
+            }
+            Word::Attempted => {
+                self.begun = Some(Run::of(event));
+                self.state = State::Remediating;
+            }
+            Word::Done => {
+                self.end(event);
+                self.state = State::Completed;
+            }
+            Word::AttemptDone => {
+                self.end(event);
+                self.state = State::Remediated;
+            }
+            Word::Failed | Word::AttemptFailed | Word::Unhealthy | Word::Offline | Word::Alarm => {
+                self.end(event);
+                self.state = State::Failed;
+            }
+            Word::Recovered | Word::Online => self.state = State::Well,
+            Word::Nothing => {}
+        }
+    }
+
+    /// Remembers an end whose start was not told: it may be dated later.
+    fn end(&mut self, event: &EventHead<'_>) {
+        let is_end =
+            event.event_type.ends_with("_completed") || event.event_type.ends_with("_failed");
+        let run = Run::of(event);
+        if !is_end {
+            return;
+        }
+        if self.begun.as_ref() == Some(&run) {
+            (self.begun, self.early_end) = (None, None);
+        } else {
+            self.early_end = Some((event.timestamp, run));
+        }
+    }
+
+    /// Whether the end of what begins here was told already, as of a moment ago.
+    fn ended_before(&mut self, event: &EventHead<'_>) -> bool {
+        let oldest = event.timestamp.micros().saturating_sub(MAX_STEP_MICROS);
+        let run = Run::of(event);
+        let is_its = |(time, ended): &(Timestamp, Run)| time.micros() >= oldest && *ended == run;
+        self.early_end.take_if(|end| is_its(end)).is_some()
+    }
+
+    /// How the chain stands; `None` when it has no event.
+    pub fn finish(mut self) -> Option<Summary> {
+        let (first, last) = (self.first?, self.last?);
+        let (cause, also, more_also) = self.troubles.failures();
+        let failed = cause.is_some();
+        let outcome = match (self.troubles.worst(), self.state) {
+            (Worst::Bad, _) => Outcome::Failed,
+            (Worst::Remediating, _) => Outcome::Remediating,
+            (Worst::Remediated, State::Running) => Outcome::Running,
+            (Worst::Remediated, _) => Outcome::Remediated,
+            (Worst::Nothing, State::Nothing) => Outcome::Unknown,
+            (Worst::Nothing, State::Running) => Outcome::Running,
+            (Worst::Nothing, State::Remediating) => Outcome::Remediating,
+            (Worst::Nothing, _) if failed => Outcome::Recovered,
+            (Worst::Nothing, _) if self.troubles.any_running() => Outcome::Running,
+            (Worst::Nothing, _) => Outcome::Completed,
+        };
+        let (open, more_open) = self.troubles.open();
+        Some(Summary {
+            events: self.events,
+            first: first.to_string(),
+            last: last.to_string(),
+            duration_us: last.micros() - first.micros(),
+            outcome,
+            failure: cause.as_ref().and_then(|cause| cause.text.clone()),
+            cause,
+            also,
+            more_also,
+            tried: Vec::new(),
+            more_tried: 0,
+            open,
+            more_open,
+            future: self.future,
+            clock_stepped: self.clock_stepped,
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn outcome(types: &[&str]) -> Outcome {
+        let mut tracer = Tracer::default();
+        for (minute, event_type) in types.iter().enumerate() {
+            let (event_type, payload) = event_type.split_once(' ').unwrap_or((event_type, "{}"));
+            let text = format!(
+                r#"{{"timestamp":"2026-05-16T10:{minute:02}:00Z","node":"pi4","type":"{event_type}","severity":"info","source":"s","service":"all","correlation_id":"c","payload":{payload}}}"#
+            );
+            tracer.step(&EventHead::parse(text.as_bytes()).unwrap(), "p");
+        }
+        tracer.finish().unwrap().outcome
+    }
+
+    #[test]
+    fn the_outcome_follows_from_the_last_event_that_tells() {
+        for (types, wanted) in [
+            (&["deployment_started"][..], Outcome::Running),
+            (&["deployment_started", "deployment_completed"], Outcome::Completed),
+            (&["deployment_started", "deployment_failed"], Outcome::Failed),
+            (&["deployment_failed", "remediation_started"], Outcome::Remediating),
+            (
+                &["deployment_failed", "remediation_started", "remediation_completed"],
+                Outcome::Remediated,
+            ),
+            (
+                &["service_unhealthy", "remediation_completed", "service_recovered"],
+                Outcome::Recovered,
+            ),
+            (&["remediation_completed {\"success\":false}"], Outcome::Failed),
+            (&["config_reloaded"], Outcome::Unknown),
+            (&["backup_started", "backup_completed"], Outcome::Completed),
+            // Of the minute before: the clock was set back.
+            (&["backup_completed", "backup_started"], Outcome::Completed),
+            (&["backup_failed", "backup_started"], Outcome::Failed),
+            (&["backup_completed", "deployment_started"], Outcome::Running),
+            (&["backup_started", "backup_completed", "backup_started"], Outcome::Running),
+            (&["backup_completed", "x", "x", "backup_started"], Outcome::Running),
+        ] {
+            assert_eq!(outcome(types), wanted, "{types:?}");
+        }
+    }
+
+    #[test]
+    fn a_chain_without_events_has_no_summary() {
+        assert_eq!(Tracer::default().finish(), None);
+    }
+}

@@ -1,0 +1,321 @@
+//! What is told of a chain.
+
+use serde::Serialize;
+
+use crate::event::{EventHead, Timestamp};
+use crate::views::attempts::{self, Attempt};
+use crate::views::detail::detail;
+
+/// How a chain stands after its last event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It completed, and nothing had failed.
+    Completed,
+    /// Something failed, and later it was well again.
+    Recovered,
+    /// Something failed, and a remediation completed; whether it helped was not reported.
+    Remediated,
+    /// Something failed, and a remediation began that has not completed.
+    Remediating,
+    /// Something failed, and nothing better was reported of it since.
+    Failed,
+    /// It started, and its end was not reported.
+    Running,
+    /// Nothing in it tells.
+    Unknown,
+}
+
+impl Outcome {
+    /// The outcome as a clause.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Recovered => "failed, then recovered",
+            Self::Remediated => "failed, then remediated; recovery not reported",
+            Self::Remediating => "failed; remediation has not completed",
+            Self::Failed => "failed",
+            Self::Running => "started; its end is not reported",
+            Self::Unknown => "no outcome reported",
+        }
+    }
+}
+
+/// One event of a chain, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Microseconds since the chain's first event.
+    pub offset_us: i64,
+    /// When it happened.
+    pub timestamp: String,
+    /// The host.
+    pub node: String,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// How bad it is.
+    pub severity: &'static str,
+    /// The service concerned.
+    pub service: String,
+    /// The component that emitted it.
+    pub source: String,
+    /// The telling part of its payload.
+    pub detail: Option<String>,
+    /// Whether it is dated later than now, and so tells nothing yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub future: bool,
+}
+
+/// The chain as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Events in the chain.
+    pub events: u64,
+    /// The first event's timestamp.
+    pub first: String,
+    /// The last event's timestamp.
+    pub last: String,
+    /// Microseconds from the first event to the last.
+    pub duration_us: i64,
+    /// How it stands.
+    pub outcome: Outcome,
+    /// The telling part of the cause, if anything failed.
+    pub failure: Option<String>,
+    /// The first failure.
+    pub cause: Option<Failure>,
+    /// Failures after it, those that are alike told once; so many of them.
+    pub also: Vec<Failure>,
+    /// Further ones.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_also: u64,
+    /// The remediations of the chain with what became of them; whoever looked for that
+    /// fills it in.
+    pub tried: Vec<Tried>,
+    /// Earlier ones.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_tried: u64,
+    /// What is still bad, or has no end; so many of it.
+    pub open: Vec<Open>,
+    /// Further such things.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_open: u64,
+    /// Events that are dated later than now, and decide nothing.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub future: u64,
+    /// Whether an end is dated before its start, so that a clock must have been set back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub clock_stepped: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Remediations that are told, the latest.
+const MOST_TRIED: usize = 20;
+
+/// Those that are told in words.
+const TRIED_IN_WORDS: usize = 8;
+
+/// Where something is, in words.
+fn place(service: &str, node: &str) -> String {
+    if service == "all" { format!("on {node}") } else { format!("{service} on {node}") }
+}
+
+fn moment(time: Timestamp) -> String {
+    format!("{} {}", time.date(), time.clock())
+}
+
+impl Summary {
+    /// Tells what was tried: the chain's attempts, earliest first.
+    pub fn set_tried(&mut self, attempts: &[Attempt]) {
+        let more = attempts.len().saturating_sub(MOST_TRIED);
+        self.tried = attempts.iter().skip(more).map(Tried::from).collect();
+        self.more_tried = more as u64;
+    }
+
+    /// What is said of the chain beside its outcome, each line with what it tells: the cause,
+    /// what failed also, what was tried, and what is open. Names are as events have them.
+    pub fn notes(&self) -> Vec<(&'static str, String)> {
+        let mut notes = Vec::new();
+        let more = |label, number: u64| (number > 0).then(|| (label, format!("{number} more")));
+        let in_words = |failure: &Failure| {
+            let mut words = format!(
+                "{} {}, {}",
+                failure.event_type,
+                place(&failure.service, &failure.node),
+                moment(failure.timestamp)
+            );
+            if failure.times > 1 {
+                words.push_str(&format!(" ({} times)", failure.times));
+            }
+            with_text(words, failure.text.as_deref())
+        };
+        notes.extend(self.cause.iter().map(|cause| ("cause", in_words(cause))));
+        notes.extend(self.also.iter().map(|failure| ("also", in_words(failure))));
+        notes.extend(more("also", self.more_also));
+        let before = self.tried.len().saturating_sub(TRIED_IN_WORDS);
+        notes.extend(more("tried", self.more_tried + before as u64));
+        for tried in &self.tried[before..] {
+            let action = tried.action.as_deref().unwrap_or("remediation");
+            let end = if tried.completed { "" } else { ", its end is not reported" };
+            notes.push((
+                "tried",
+                format!(
+                    "{action} {}, {}: {}{end}",
+                    place(&tried.service, &tried.node),
+                    moment(tried.timestamp),
+                    tried.outcome.describe()
+                ),
+            ));
+        }
+        for open in &self.open {
+            let (since, end) = match open.why {
+                Why::Bad => ("since ", ""),
+                Why::NoEnd => ("", ", its end is not reported"),
+            };
+            let words = format!(
+                "{} {}, {since}{}{end}",
+                open.event_type,
+                place(&open.service, &open.node),
+                moment(open.timestamp)
+            );
+            notes.push(("open", with_text(words, open.text.as_deref())));
+        }
+        notes.extend(more("open", self.more_open));
+        notes
+    }
+}
+
+fn with_text(words: String, text: Option<&str>) -> String {
+    match text {
+        Some(text) => format!("{words}: {text}"),
+        None => words,
+    }
+}
+
+/// The longest name that a summary repeats, in characters.
+const MOST_NAME: usize = 200;
+
+/// A name, or the beginning of it.
+pub(super) fn name(text: &str) -> String {
+    match text.char_indices().nth(MOST_NAME) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// The host.
+    pub node: String,
+    /// The service concerned.
+    pub service: String,
+    /// When it happened, for the first time.
+    pub timestamp: Timestamp,
+    /// The telling part of the event's payload.
+    pub text: Option<String>,
+    /// The event's identity.
+    pub path: String,
+    /// How often the chain says the same.
+    pub times: u64,
+}
+
+impl Failure {
+    /// What an event tells.
+    pub(super) fn of(event: &EventHead<'_>, path: &str) -> Self {
+        Self {
+            event_type: name(&event.event_type),
+            node: name(&event.node),
+            service: name(&event.service),
+            timestamp: event.timestamp,
+            text: detail(event.payload.get()),
+            path: path.to_owned(),
+            times: 1,
+        }
+    }
+
+    /// Whether both say the same.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.event_type == other.event_type
+            && self.node == other.node
+            && self.service == other.service
+            && self.text == other.text
+    }
+}
+
+/// Why something is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// It is bad, and nothing better was reported of it since.
+    Bad,
+    /// It began, and its end was not reported.
+    NoEnd,
+}
+
+/// Something of the chain that is still bad, or has no end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Open {
+    /// Why it is open.
+    pub why: Why,
+    /// The type of the event since which it is.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// The host.
+    pub node: String,
+    /// The service concerned.
+    pub service: String,
+    /// Since when.
+    pub timestamp: Timestamp,
+    /// The telling part of that event's payload.
+    pub text: Option<String>,
+    /// That event's identity.
+    pub path: String,
+}
+
+impl Open {
+    pub(super) fn of(why: Why, event: &EventHead<'_>, path: &str) -> Self {
+        let Failure { event_type, node, service, timestamp, text, path, .. } =
+            Failure::of(event, path);
+        Self { why, event_type, node, service, timestamp, text, path }
+    }
+}
+
+/// A remediation of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tried {
+    /// When it was started.
+    pub timestamp: Timestamp,
+    /// The host.
+    pub node: String,
+    /// The service concerned.
+    pub service: String,
+    /// What was tried.
+    pub action: Option<String>,
+    /// What became of it.
+    pub outcome: attempts::Outcome,
+    /// Whether its end was reported.
+    pub completed: bool,
+    /// The identity of the event that started it.
+    pub path: String,
+}
+
+impl From<&Attempt> for Tried {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            timestamp: attempt.started,
+            node: name(&attempt.node),
+            service: name(&attempt.service),
+            action: attempt.action.as_deref().map(name),
+            outcome: attempt.outcome,
+            completed: attempt.completed,
+            path: attempt.path.clone(),
+        }
+    }
+}

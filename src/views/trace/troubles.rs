@@ -1,0 +1,198 @@
+//! What failed in a chain, and what of it is still open.
+//!
+//! Things are told apart by node and service. What was unhealthy is well when a recovery of
+//! the same service on the same node is reported; what failed, also when something completes
+//! there; a node that went away, when it is back. What is remembered is what is open, and the
+//! first few failures.
+
+use std::collections::BTreeMap;
+
+use super::summary::{Failure, Open, Why};
+use crate::event::{EventHead, Severity};
+use crate::views::detail::tells_why;
+use crate::views::word::Word;
+
+/// Failures after the cause that are told.
+const MOST_ALSO: usize = 8;
+
+/// Open things that are told.
+const MOST_OPEN: usize = 20;
+
+/// What can be bad of a service on a node, each for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Matter {
+    /// How it is.
+    Health,
+    /// How something ended.
+    Run,
+}
+
+/// How far what is bad was seen to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Care {
+    None,
+    Remediating,
+    Remediated,
+}
+
+/// A service on a node: node first.
+type Subject = (String, String);
+
+fn subject(event: &EventHead<'_>) -> Subject {
+    (event.node.to_string(), event.service.to_string())
+}
+
+/// What a run is, as far as its start and its end name it alike.
+fn run(event: &EventHead<'_>) -> String {
+    event.event_type.rsplit_once('_').map_or("", |(what, _)| what).to_owned()
+}
+
+/// Collects what went wrong.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    /// The first failure, and whether it is more than a hint.
+    cause: Option<(Failure, bool)>,
+    also: Vec<Failure>,
+    more_also: u64,
+    bad: BTreeMap<(Subject, Matter), (Open, Care)>,
+    offline: BTreeMap<String, Open>,
+    /// What began and has no end.
+    running: BTreeMap<(Subject, String), Open>,
+}
+
+/// How the worst of what is bad stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Worst {
+    Nothing,
+    Remediated,
+    Remediating,
+    Bad,
+}
+
+impl Troubles {
+    /// Takes what an event says.
+    pub(super) fn take(&mut self, word: Word, event: &EventHead<'_>, path: &str) {
+        if word.is_bad() {
+            self.fail(word, event, path);
+        }
+        match word {
+            Word::Offline => {
+                let since = || Open::of(Why::Bad, event, path);
+                self.offline.entry(event.node.to_string()).or_insert_with(since);
+            }
+            Word::Online => {
+                self.offline.remove(&*event.node);
+            }
+            Word::Unhealthy | Word::Alarm => self.worsen(Matter::Health, event, path),
+            Word::Failed | Word::AttemptFailed => {
+                self.running.remove(&(subject(event), run(event)));
+                self.worsen(Matter::Run, event, path);
+            }
+            Word::Began | Word::Attempted => {
+                let since = || Open::of(Why::NoEnd, event, path);
+                self.running.entry((subject(event), run(event))).or_insert_with(since);
+                if word == Word::Attempted {
+                    self.care(event, Care::Remediating);
+                }
+            }
+            Word::Done => {
+                self.running.remove(&(subject(event), run(event)));
+                self.bad.remove(&(subject(event), Matter::Run));
+            }
+            Word::AttemptDone => {
+                self.running.remove(&(subject(event), run(event)));
+                self.care(event, Care::Remediated);
+            }
+            Word::Recovered => {
+                self.bad.remove(&(subject(event), Matter::Health));
+                self.bad.remove(&(subject(event), Matter::Run));
+                // Whoever is well needs no end of a remediation.
+                self.running.remove(&(subject(event), "remediation".to_owned()));
+            }
+            Word::Nothing => {}
+        }
+    }
+
+    fn worsen(&mut self, matter: Matter, event: &EventHead<'_>, path: &str) {
+        let since = || (Open::of(Why::Bad, event, path), Care::None);
+        self.bad.entry((subject(event), matter)).or_insert_with(since).1 = Care::None;
+    }
+
+    fn care(&mut self, event: &EventHead<'_>, care: Care) {
+        for matter in [Matter::Health, Matter::Run] {
+            if let Some((_, taken)) = self.bad.get_mut(&(subject(event), matter)) {
+                *taken = care;
+            }
+        }
+    }
+
+    /// Takes a failure. The first one is the cause; only a mere warning that gives no reason,
+    /// a check that failed, gives way to the first one that is more.
+    fn fail(&mut self, word: Word, event: &EventHead<'_>, path: &str) {
+        let failure = Failure::of(event, path);
+        let is_more = word != Word::Failed
+            || event.severity >= Severity::Error
+            || event.event_type != "healthcheck_failed"
+            || tells_why(event.payload.get());
+        match &mut self.cause {
+            None => self.cause = Some((failure, is_more)),
+            Some((cause, _)) if cause.is_like(&failure) => cause.times += 1,
+            Some((cause, is_cause)) if is_more && !*is_cause => {
+                let hint = std::mem::replace(cause, failure);
+                *is_cause = true;
+                self.add(hint);
+            }
+            Some(_) => self.add(failure),
+        }
+    }
+
+    fn add(&mut self, failure: Failure) {
+        if let Some(like) = self.also.iter_mut().find(|like| like.is_like(&failure)) {
+            like.times += failure.times;
+        } else if self.also.len() < MOST_ALSO {
+            let later = |other: &Failure| other.timestamp > failure.timestamp;
+            let place = self.also.iter().position(later).unwrap_or(self.also.len());
+            self.also.insert(place, failure);
+        } else {
+            self.more_also += failure.times;
+        }
+    }
+
+    /// Whether something began that has no end.
+    pub(super) fn any_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// How the worst of what is bad stands.
+    pub(super) fn worst(&self) -> Worst {
+        if !self.offline.is_empty() {
+            return Worst::Bad;
+        }
+        let of = |care: &Care| match care {
+            Care::None => Worst::Bad,
+            Care::Remediating => Worst::Remediating,
+            Care::Remediated => Worst::Remediated,
+        };
+        self.bad.values().map(|(_, care)| of(care)).max().unwrap_or(Worst::Nothing)
+    }
+
+    /// The cause, the other failures, and how many are not among them.
+    pub(super) fn failures(&mut self) -> (Option<Failure>, Vec<Failure>, u64) {
+        let cause = self.cause.take().map(|(cause, _)| cause);
+        (cause, std::mem::take(&mut self.also), self.more_also)
+    }
+
+    /// What is still bad or has no end, earliest first, and how many are not among them.
+    pub(super) fn open(self) -> (Vec<Open>, u64) {
+        let is_open =
+            |(matter, care): (Matter, Care)| matter == Matter::Health || care != Care::Remediated;
+        let bad = self.bad.into_iter().filter(|((_, matter), (_, care))| is_open((*matter, *care)));
+        let mut open: Vec<Open> = bad.map(|(_, (open, _))| open).collect();
+        open.extend(self.offline.into_values());
+        open.extend(self.running.into_values());
+        open.sort_by(|a, b| (a.timestamp, &a.path).cmp(&(b.timestamp, &b.path)));
+        let more = open.len().saturating_sub(MOST_OPEN);
+        open.truncate(MOST_OPEN);
+        (open, more as u64)
+    }
+}
