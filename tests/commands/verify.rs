@@ -19,6 +19,7 @@ pub fn findings(lab: &Lab, flags: &[&str]) -> Vec<String> {
     let run = assert_untouched(lab, || lab.fails(1, ["verify"].iter().chain(flags)));
     assert_eq!(run.stderr, "");
     let mut lines: Vec<String> = run.stdout.lines().map(str::to_owned).collect();
+    assert!(lines.pop().is_some_and(|line| line.starts_with("proved: ")), "{run:?}");
     let last = lines.pop().unwrap();
     let count = lines.len();
     let ending = format!(": {count} finding{}", if count == 1 { "" } else { "s" });
@@ -30,7 +31,7 @@ pub fn findings(lab: &Lab, flags: &[&str]) -> Vec<String> {
 pub fn well(lab: &Lab, flags: &[&str]) -> Run {
     let run = assert_untouched(lab, || lab.run(["verify"].iter().chain(flags)));
     // What came after a head that was named is counted behind the verdict.
-    let is_well = run.stdout.ends_with(": all is well\n")
+    let is_well = run.stdout.contains(": all is well\nproved: ")
         || (flags.contains(&"--head") && run.stdout.contains(": all is well; "));
     assert!(run.code == 0 && is_well, "{run:?}");
     assert_eq!(run.stderr, "");
@@ -46,7 +47,12 @@ fn a_sound_history_is_all_well_and_nothing_is_written() {
     let lab = lab();
     let run = well(&lab, &[]);
     assert!(run.stdout.starts_with("checked 3 segments with 27 events ("), "{}", run.stdout);
-    assert!(run.stdout.ends_with(" KiB read whole), 3 records, and 1 live file: all is well\n"));
+    let told = " KiB read whole), 3 records, and 1 live file: all is well\nproved: every bit of 3 \
+                segments is as it was archived; nobody vouches for the manifest itself, which \
+                whoever can write to the archive could have made anew; live files can be read as \
+                events, and whether they were changed since they were written nothing tells, for \
+                they have no checksum until they are archived\n";
+    assert!(run.stdout.ends_with(told), "{}", run.stdout);
     let report = json(&assert_untouched(&lab, || lab.ok(["verify", "-ojson"])));
     let bytes: u64 = ["2026-05-10", "2026-05-11", "2026-05-12"]
         .iter()
@@ -59,7 +65,9 @@ fn a_sound_history_is_all_well_and_nothing_is_written() {
             "segments": 3, "segments_read_whole": 3, "segments_elsewhere": 0, "segment_bytes": bytes,
             "archived_events": 27, "live_files": 1, "archived_invalid_files": 0,
             "expired_segments": 0, "expired_events": 0, "findings": [], "remarks": [], "misfiled": [],
-            "passed_over": 0, "stopped": false,
+            "passed_over": 0, "stopped": false, "witness": "none",
+            "depth": { "kind": "full", "archive": true, "live": true },
+            "proves": told.trim_end().split_once("proved: ").unwrap().1,
         })
     );
     // Also where there is not even a lock file yet.
