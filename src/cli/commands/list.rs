@@ -156,7 +156,7 @@ impl Args {
         // Who asks for no event gets none.
         if found == 0 && self.limit != Some(0) {
             let today = "no such event today; choose other days with --date or --since";
-            Nothing::of(&session.store, || asked, true)?
+            Nothing::of(&session.store, || asked, !session.global.quiet)?
                 .tell(session, only_today.then_some(today))?;
             if self.filter.asks_for_more() {
                 return Ok(Exit::Wrong);
