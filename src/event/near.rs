@@ -5,10 +5,7 @@
 ///
 /// Near is a third of the longer word's bytes and at most three, whatever the case of letters.
 pub fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .filter_map(|known| Some((miss(word, known)?, known)))
-        .min()
-        .map(|(_, known)| known)
+    known.filter_map(|known| Some((miss(word, known)?, known))).min().map(|(_, known)| known)
 }
 
 /// Returns how far two words are from each other, if one is a near miss of the other.
@@ -88,6 +85,9 @@ mod tests {
         for known in [["pi4", "pi2"], ["pi2", "pi4"]] {
             assert_eq!(near_miss("pi3", known.into_iter()), Some("pi2"));
         }
-        assert_eq!(near_miss("mosquito", ["mosquitto", "mosquitos"].into_iter()), Some("mosquitos"));
+        assert_eq!(
+            near_miss("mosquito", ["mosquitto", "mosquitos"].into_iter()),
+            Some("mosquitos")
+        );
     }
 }

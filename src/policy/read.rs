@@ -288,9 +288,7 @@ fn severities(table: &Table<'_>) -> Result<BTreeMap<String, Severity>, PolicyErr
         let kind = event_type(key, "severity", &value)?;
         let expected = "info, warning, error or critical";
         let word = value.text(expected).map_err(|error| of_key(error, &kind))?;
-        let severity = word
-            .parse()
-            .map_err(|_| of_key(value.wrong(expected), &kind))?;
+        let severity = word.parse().map_err(|_| of_key(value.wrong(expected), &kind))?;
         severities.insert(kind, severity);
     }
     Ok(severities)

@@ -55,7 +55,8 @@ fn what_nobody_said_of_keeping_is_no_promise() {
 
 #[test]
 fn the_policy_says_how_bad_a_type_is_and_the_types_name_says_it_of_others() {
-    let text = "version = 1\n[events]\nseverity = { disk_full = \"critical\", node_offline = \"info\" }";
+    let text =
+        "version = 1\n[events]\nseverity = { disk_full = \"critical\", node_offline = \"info\" }";
     let rules = Policy::parse(text, "p").unwrap().events;
     for (kind, wanted) in [
         ("disk_full", Severity::Critical),

@@ -92,9 +92,10 @@ struct Wanted {
 impl Wanted {
     fn compare(&mut self, value: &str) {
         let Some(distance) = miss(&self.value, value) else { return };
-        let is_nearer = self.nearest.as_ref().is_none_or(|(known, word)| {
-            (distance, value) < (*known, word.as_str())
-        });
+        let is_nearer = self
+            .nearest
+            .as_ref()
+            .is_none_or(|(known, word)| (distance, value) < (*known, word.as_str()));
         if is_nearer {
             self.nearest = Some((distance, value.to_owned()));
         }
@@ -112,7 +113,8 @@ fn wanted(query: &Query) -> Vec<Wanted> {
     let filter = &query.filter;
     let is_normal = |word: &&String| {
         EventType::normalize(word).map_or(true, |kind| {
-            kind.as_str() == word.as_str() || !filter.types.iter().any(|other| other == kind.as_str())
+            kind.as_str() == word.as_str()
+                || !filter.types.iter().any(|other| other == kind.as_str())
         })
     };
     let of = |field: Field, value: &String| Wanted {
@@ -129,9 +131,9 @@ fn wanted(query: &Query) -> Vec<Wanted> {
         (Field::Source, &filter.sources),
         (Field::CorrelationId, &filter.correlation_ids),
     ];
-    let others = others.into_iter().flat_map(|(field, values)| {
-        values.iter().map(move |value| of(field, value))
-    });
+    let others = others
+        .into_iter()
+        .flat_map(|(field, values)| values.iter().map(move |value| of(field, value)));
     types.chain(others).collect()
 }
 
@@ -150,6 +152,7 @@ impl Values {
     pub(super) fn looked(self, query: &Query, went: &Went) -> Looked {
         let (since, until) = bounds(query);
         let is_range = !Range::of(query).is_all();
+        let asked_for_none = self.wanted.is_empty();
         // What was not looked at may have it: only what is certain is said.
         let unknown = self.wanted.into_iter().filter(|wanted| went.of_range && !wanted.is_known);
         let unknown = unknown.map(|wanted| UnknownValue {
@@ -167,7 +170,7 @@ impl Values {
             dates: query.dates.clone(),
             days_live: went.live.len() as u64,
             days_archived: went.archived.len() as u64,
-            complete: went.complete && self.compared <= MOST_COMPARED,
+            complete: asked_for_none || went.complete && self.compared <= MOST_COMPARED,
             unknown: unknown.collect(),
         }
     }
@@ -269,5 +272,82 @@ impl UnknownValue {
             sentence.push_str(&format!("; did you mean \"{}\"?", shown(near)));
         }
         sentence
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::store::Filter;
+
+    /// A day each with one event of a service.
+    fn history(services: &[&str]) -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("events");
+        for (number, service) in services.iter().enumerate() {
+            let day = format!("2026-05-{:02}", number + 10);
+            let folder = root.join(format!("{day}/pi4"));
+            fs::create_dir_all(&folder).unwrap();
+            let name = format!(
+                "{}T000000Z_x_0196d8a2-0000-7000-8000-000000000000.json",
+                day.replace('-', "")
+            );
+            let text = format!(
+                "{{\"timestamp\":\"{day}T00:00:00Z\",\"node\":\"pi4\",\"type\":\"x\",\
+                 \"severity\":\"info\",\"source\":\"s\",\"service\":\"{service}\",\
+                 \"correlation_id\":\"c\",\"payload\":{{}}}}"
+            );
+            fs::write(folder.join(name), text).unwrap();
+        }
+        let store = Store::new(root, None);
+        (directory, store)
+    }
+
+    fn asked(service: &str, dates: &[&str]) -> Query {
+        Query {
+            filter: Filter { services: vec![service.to_owned()], ..Filter::default() },
+            dates: dates.iter().map(|date| date.parse().unwrap()).collect(),
+            ..Query::default()
+        }
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_said_and_no_value_of_it_is_called_unknown() {
+        let (_directory, store) = history(&["nas", "grafana", "mosquitto"]);
+        let most = Most { files: 2, segments: 0 };
+        let look = |query: &Query| store.looked_within(query, most, &|| false).unwrap();
+        // The oldest day is beyond what is looked at.
+        let looked = look(&asked("nass", &[]));
+        assert_eq!((looked.complete, looked.unknown.len(), looked.days_live), (false, 0, 3));
+        assert!(looked.sentences().concat().contains("not all of the history was looked at"));
+        // The range was looked at, and that is all that is claimed.
+        let looked = look(&asked("graphana", &["2026-05-11"]));
+        assert_eq!((looked.complete, looked.unknown.len()), (false, 1));
+        assert!(
+            looked.sentences()[0].starts_with("no event of that time has service \"graphana\"")
+        );
+        // Who asked for no value is told of no gap.
+        assert!(look(&Query::default()).complete);
+        let looked = store.looked(&asked("nass", &[]), &|| true).unwrap();
+        assert_eq!((looked.complete, looked.unknown.len()), (false, 0));
+    }
+
+    #[test]
+    fn the_latest_day_that_has_a_value_is_named_wherever_the_range_lies() {
+        let (_directory, store) = history(&["nas", "grafana", "nas", "mosquitto"]);
+        for date in ["2026-05-11", "2026-05-13"] {
+            let looked = store.looked(&asked("nas", &[date]), &|| false).unwrap();
+            let wanted = UnknownValue {
+                field: "service",
+                value: "nas".to_owned(),
+                did_you_mean: None,
+                last_seen: Some("2026-05-12".parse().unwrap()),
+            };
+            assert_eq!(looked.unknown, [wanted], "{date}");
+            assert_eq!((looked.days_live, looked.complete), (1, true));
+        }
     }
 }

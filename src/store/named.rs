@@ -156,20 +156,26 @@ impl Prefix {
         };
         let digits: String =
             text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
-        let fits = text.bytes().enumerate().all(fits)
-            && (LEAST_DIGITS..32).contains(&digits.len());
+        let fits = text.bytes().enumerate().all(fits) && (LEAST_DIGITS..32).contains(&digits.len());
         fits.then_some(Self { digits })
     }
 
     /// The days that ids with this beginning are of, if they tell the time.
     fn days(&self) -> Option<(Date, Date)> {
         let millis = |fill: &str| {
-            let digits: String =
-                self.digits.chars().chain(std::iter::repeat(fill).flat_map(str::chars)).take(12).collect();
+            let digits: String = self
+                .digits
+                .chars()
+                .chain(std::iter::repeat(fill).flat_map(str::chars))
+                .take(12)
+                .collect();
             let micros = i64::from_str_radix(&digits, 16).ok()?.checked_mul(1000)?;
             (micros <= Timestamp::MAX.micros()).then(|| Timestamp::from_micros(micros).date())
         };
-        Some((millis("0")?.plus_days(-1), millis("f").unwrap_or(Timestamp::MAX.date()).plus_days(1)))
+        Some((
+            millis("0")?.plus_days(-1),
+            millis("f").unwrap_or(Timestamp::MAX.date()).plus_days(1),
+        ))
     }
 
     fn covers(&self, date: Date) -> bool {
@@ -177,9 +183,8 @@ impl Prefix {
     }
 
     fn distance(&self, date: Date) -> i64 {
-        self.days().map_or(0, |(first, last)| {
-            first.days_since(date).max(date.days_since(last)).max(0)
-        })
+        self.days()
+            .map_or(0, |(first, last)| first.days_since(date).max(date.days_since(last)).max(0))
     }
 }
 

@@ -172,7 +172,8 @@ fn no_attempt_or_none_unresolved_is_exit_code_1() {
     for _ in 0..2 {
         let run = lab.fails(1, ["attempts", "--service=nope"]);
         assert_eq!(run.stdout, "");
-        let told = "there is no such attempt\nno event has service \"nope\"\nsearched the whole history";
+        let told =
+            "there is no such attempt\nno event has service \"nope\"\nsearched the whole history";
         assert!(run.stderr.starts_with(told), "{run:?}");
         let flags = ["--unresolved", "--since=2026-05-15T23:59:58Z", "--until=2026-05-16"];
         let run = lab.fails(1, ["attempts"].iter().chain(&flags));

@@ -102,7 +102,8 @@ fn without_a_severity_the_type_decides_and_the_policy_before_it() {
         assert_eq!(severity(&lab, &[kind]), wanted, "{kind}");
         assert_eq!(severity(&lab, &[kind, "--severity=critical"]), "critical", "{kind}");
     }
-    let listed = lab.ok(["list", "-o", "ndjson", "--min-severity", "error", "--type", "node_offline"]);
+    let listed =
+        lab.ok(["list", "-o", "ndjson", "--min-severity", "error", "--type", "node_offline"]);
     assert_eq!(listed.lines().count(), 2);
     policy(
         &lab,

@@ -147,7 +147,8 @@ fn a_chain_without_events_is_exit_code_1_in_every_format_and_names_what_is_near(
             for format in ["table", "ndjson", "path"] {
                 let run = lab.fails(1, ["trace", id, "-o", format]);
                 assert_eq!(run.stdout, "");
-                let told = format!("no event has the correlation id \"{id}\"{meant}\nsearched the whole ");
+                let told =
+                    format!("no event has the correlation id \"{id}\"{meant}\nsearched the whole ");
                 assert!(run.stderr.starts_with(&told), "{run:?}");
             }
         }

@@ -77,6 +77,47 @@ fn a_sound_history_is_all_well_and_nothing_is_written() {
 }
 
 #[test]
+fn what_was_proved_is_said_by_depth_and_witness_and_no_more() {
+    let lab = lab();
+    let head = lab.ok(["manifest", "head"]).trim_end().to_owned();
+    let (foreign, all) = ("1".repeat(64), serde_json::json!({"archive": true, "live": true}));
+    let with = |kind: &str| {
+        let mut depth = all.clone();
+        depth["kind"] = kind.into();
+        depth
+    };
+    let told = |flags: &[&str]| {
+        let run = lab.run(["verify", "-ojson"].iter().chain(flags));
+        let report = json(&run.stdout);
+        let text = lab.run(["verify"].iter().chain(flags));
+        let last = text.stdout.lines().last().unwrap().to_owned();
+        assert_eq!(last, format!("proved: {}", report["proves"].as_str().unwrap()));
+        (report["depth"].clone(), report["witness"].clone(), last)
+    };
+    let (depth, witness, proved) = told(&["--quick"]);
+    assert_eq!((depth, witness), (with("quick"), "none".into()));
+    assert!(proved.contains("and no event in them was read; nobody vouches for"), "{proved}");
+    let (mut depth, _, proved) = told(&["--sample=100%", "2026-05-10"]);
+    assert_eq!(depth.as_object_mut().unwrap().remove("percent").unwrap(), 100.0);
+    assert_eq!(depth, with("sample"));
+    assert!(proved.contains("every bit of 1 of 1 segment is as it was archived"), "{proved}");
+    assert!(proved.contains("of the days that were asked for"), "{proved}");
+    let (_, witness, proved) = told(&["--head", &head]);
+    assert_eq!(witness, "head");
+    assert!(proved.contains("nothing up to record 3 of 3 was rewritten or cut off"), "{proved}");
+    let (_, witness, proved) = told(&["--head", &foreign]);
+    assert_eq!(witness, "head");
+    assert!(proved.starts_with("proved: apart from what was found, "), "{proved}");
+    assert!(proved.contains("the head that was given does not vouch for the manifest"), "{proved}");
+    let (depth, witness, proved) = told(&["--live"]);
+    assert_eq!((&depth["archive"], witness), (&false.into(), "none".into()));
+    assert!(proved.contains("no checksum until they are archived") && !proved.contains("segment"));
+    let (depth, _, proved) = told(&["--archived"]);
+    assert_eq!(depth["live"], false);
+    assert!(!proved.contains("live files"), "{proved}");
+}
+
+#[test]
 fn a_flipped_bit_anywhere_in_a_segment_is_found() {
     let lab = lab();
     let path = segment(&lab, "2026-05-11");

@@ -112,8 +112,7 @@ impl Args {
         };
         let bar = Bar::new(session);
         let mut report = export(&session.store, &session.context()?, &options, &bar)?;
-        let is_empty =
-            report.files == 0 && report.already_there == 0 && report.findings.is_empty();
+        let is_empty = report.files == 0 && report.already_there == 0 && report.findings.is_empty();
         let asked = Query {
             filter: options.filter.clone(),
             dates: options.dates.clone(),

@@ -107,11 +107,14 @@ pub(super) fn chain(
     };
     if format == Format::Json {
         let notices = events.notices();
-        session.json(&untold(&id, &json!({
-            "expired": notices.expired(),
-            "unreached": notices.unreached(),
-            "searched": looked,
-        })))?;
+        session.json(&untold(
+            &id,
+            &json!({
+                "expired": notices.expired(),
+                "unreached": notices.unreached(),
+                "searched": looked,
+            }),
+        ))?;
     }
     session.flush()?;
     session.notices(events.notices());
