@@ -87,6 +87,15 @@ impl<'a> Table<'a> {
         self.at
     }
 
+    /// Its keys and values, where the keys are anybody's words.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        let source = self.source;
+        self.entries.into_iter().flatten().map(move |(key, spanned)| {
+            let at = key.span().start;
+            (key.get_ref().as_ref(), Value { key: "", at, content: spanned.get_ref(), source })
+        })
+    }
+
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_none_or(toml::map::Map::is_empty)
@@ -109,7 +118,7 @@ impl<'a> Table<'a> {
             format!("in {}", self.name)
         };
         let hint = match near_miss(key.get_ref(), known.iter().copied()) {
-            Some(near) => format!("did you mean {near}?"),
+            Some(meant) => format!("did you mean {meant}?"),
             None => format!("known keys are {}", known.join(", ")),
         };
         Err(self.source.error(

@@ -30,7 +30,18 @@ fn without_one_the_built_in_policy_holds() {
     let output = lab.command(["policy", "show"]).env_remove("HLARCHIVE_POLICY").output().unwrap();
     let built_in = include_str!("../../policies/default.toml");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), built_in);
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "# from the built-in policy\n");
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "# from the built-in policy; it keeps everything and promises nothing, for nobody chose \
+         how long ([retain])\n"
+    );
+    let mut shown = lab.command(["policy", "show", "-ojson"]);
+    let shown = shown.env_remove("HLARCHIVE_POLICY").output().unwrap();
+    assert!(json(&String::from_utf8(shown.stdout).unwrap())["promises"].is_null());
+    policy(&lab, "version = 1\n[retain]\nkeep = \"2y\"\n");
+    let chosen = lab.run(["policy", "show"]);
+    assert!(!chosen.stderr.contains("promises nothing"), "{chosen:?}");
+    assert_eq!(json(&lab.ok(["policy", "show", "-ojson"]))["promises"], "2y");
 }
 
 #[test]

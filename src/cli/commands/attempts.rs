@@ -11,6 +11,7 @@ use hlarchive::views::attempts::{
 };
 
 use super::count;
+use super::nothing::Nothing;
 use crate::cli::args::{Format, TimeArgs};
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::output::short_time;
@@ -52,7 +53,8 @@ segment), by_action (action, tries, helped, no_effect, failed, superseded, unkno
 of --unresolved, too, it counts what helped), started, completed, failed, unresolved, stray_ends \
 (ends in the range whose start is not known), expired (days, segments, events, first_day, \
 last_day: what could have held more, or null) and unreached (days, reason: what lies elsewhere \
-and could not be asked, or null).
+and could not be asked, or null). Where there is none, searched (since, until, days_live, \
+days_archived, complete, unknown: field, value, did_you_mean) says what was looked at.
 
 Exit codes:
   1   there is no such attempt
@@ -173,8 +175,9 @@ impl Args {
         if self.reverse {
             report.attempts.reverse();
         }
+        let mut nothing = Nothing::of(&session.store, || wanted.query(), !found)?;
         if format == Format::Json {
-            session.json(&report)?;
+            session.json(&nothing.with(&report)?)?;
         } else if found {
             table(session, &report, beyond, self.reverse)?;
         }
@@ -185,9 +188,11 @@ impl Args {
             return Ok(lacking(&notices));
         }
         if !found {
-            if !session.warn_of_nowhere()? && format != Format::Json {
-                let kind = if wanted.unresolved { "unresolved " } else { "" };
-                session.remark(&format!("there is no such {kind}attempt"));
+            let kind = if wanted.unresolved { "unresolved " } else { "" };
+            if format == Format::Json {
+                session.warn_of_nowhere()?;
+            } else {
+                nothing.tell(session, Some(&format!("there is no such {kind}attempt")))?;
             }
             return Ok(Exit::Wrong);
         }
@@ -289,6 +294,20 @@ fn heard_before(
 }
 
 impl Wanted {
+    /// The same as a query, to see what an empty answer was looked for in.
+    pub(in crate::cli) fn query(&self) -> Query {
+        let filter = Filter {
+            nodes: self.nodes.clone(),
+            services: self.services.clone(),
+            sources: self.sources.clone(),
+            correlation_ids: self.correlation_ids.clone(),
+            since: self.range.since,
+            until: self.range.until,
+            ..Filter::default()
+        };
+        Query { filter, ..Query::default() }
+    }
+
     fn holds(&self, attempt: &Attempt) -> bool {
         let among = |wanted: &[String], value: Option<&str>| {
             wanted.is_empty() || wanted.iter().any(|wanted| Some(wanted.as_str()) == value)

@@ -6,7 +6,7 @@ use std::io::Write;
 use hlarchive::archive::Expired;
 use hlarchive::event::{EventHead, Severity, Timestamp};
 use hlarchive::policy::AnswerRules;
-use hlarchive::store::{EventStream, Filter, FoundEvent, Notices, Query, Store, Unreached};
+use hlarchive::store::{EventStream, FoundEvent, Notices, Store, Unreached};
 use hlarchive::text::visible;
 use hlarchive::views::attempts::{Attempt, Range};
 use hlarchive::views::chain::{ChainBuilder, dot, html, mermaid, span};
@@ -44,14 +44,18 @@ failures, with the same members), tried (timestamp, node, service, action, outco
 completed, path), open (why: bad or no_end, type, node, service, timestamp, text, path), more_also, \
 more_tried and more_open where those lists leave some out, expired (days, segments, events, \
 first_day, last_day: what could have held more, or null) and unreached (days, reason: what lies \
-elsewhere and could not be asked, or null).
+elsewhere and could not be asked, or null). Where there is no event, searched (since, until, \
+days_live, days_archived, complete, unknown: field, value, did_you_mean) says what was looked at.
+
+The beginning of an id does for all of it where no other id begins so.
 
 Exit codes:
-  1   no event has this correlation id
+  1   no event has this correlation id, or one that begins so
+  2   several correlation ids begin so, and are named
   74  something could not be read, so steps may be missing
   75  some of it lies elsewhere and could not be reached")]
 pub(in crate::cli) struct Args {
-    /// What links the events, such as deploy-882
+    /// What links the events, such as deploy-882, or its beginning
     #[arg(value_name = "CORRELATION_ID", allow_hyphen_values = true)]
     correlation_id: String,
 }
@@ -68,9 +72,10 @@ impl Args {
             Format::Html,
         ];
         let format = session.format(&formats)?;
-        let id = self.correlation_id;
-        let filter = Filter { correlation_ids: vec![id.clone()], ..Filter::default() };
-        let mut events = session.store.events(Query { filter, ..Query::default() })?;
+        let (id, mut events) = match super::nothing::chain(session, self.correlation_id, format)? {
+            Ok(found) => found,
+            Err(exit) => return Ok(exit),
+        };
         let mut more = Notices::default();
         let found = if matches!(format, Format::Mermaid | Format::Dot | Format::Html) {
             draw(session, &id, format, &mut events, &mut more)?

@@ -74,7 +74,8 @@ by_action sums up what each action achieved (tries, helped, no_effect, failed, s
 another attempt, unknown, last_helped): prefer what helped, and do not repeat what never did. \
 attempts are the newest remediations, who tried what, which try it was, and its outcome. With \
 unresolved true, only what did not help. No attempts means that nothing was tried in that \
-range.",
+range; searched then names a service, node or source that no event has, which is a slip rather than \
+peace.",
             schema: schema::<attempts::Attempts>,
             run: |call, given| run(call, given, attempts::attempts),
             writes: false,
@@ -97,7 +98,8 @@ recovery. What is left out is counted in left.",
             title: "Events in time order",
             description: "\
 Finds events by time, node, type, severity, service, source or correlation id, live and archived \
-alike. Without date, since or until: today's. Each event has its own fields, then _path (its \
+alike. Without date, since or until: today's, and only_today is true. Where there are none, searched \
+names the days that were looked at and the values that no event has. Each event has its own fields, then _path (its \
 identity) and, once archived, _segment. Narrow by filters rather than page through everything; \
 latest_first with a small limit shows what happened last. For one correlation id prefer trace; \
 for remediations prefer attempts.",
@@ -112,8 +114,9 @@ for remediations prefer attempts.",
 Follows a correlation id over all days: each step with its offset from the first, the telling \
 part of its payload as detail, and of the whole the outcome (completed, recovered, remediated, \
 remediating, failed, running or unknown), the cause (the first failure; later ones are also), \
-what was tried and whether it helped, and what is still open. 0 events means that no event has this id, unless \
-expired says that it may be gone, or unreached that it lies elsewhere and could not be asked.",
+what was tried and whether it helped, and what is still open. 0 events means that no event has this id (searched names the \
+nearest), unless expired says that it may be gone, or unreached that it lies elsewhere and could \
+not be asked.",
             schema: schema::<events::Trace>,
             run: |call, given| run(call, given, events::trace),
             writes: false,
@@ -145,7 +148,8 @@ is worth calling and which filters fit. A day that is still live has none.",
             description: "\
 Checks that nothing was lost or altered; findings name each thing that is wrong, and no findings \
 mean that all is well. Quick unless depth says otherwise; full reads every byte of the archive \
-and may take minutes. It changes nothing.",
+and may take minutes. proves says in a sentence what is proved, depth and witness by what; live files \
+have no checksum until they are archived. It changes nothing.",
             schema: schema::<state::Verify>,
             run: |call, given| run(call, given, |call, wanted| state::verify(call, &wanted)),
             writes: false,

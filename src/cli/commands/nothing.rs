@@ -1,0 +1,144 @@
+//! What a command says that found nothing: where it looked, and which values no event has.
+
+use hlarchive::store::{EventStream, Filter, Looked, Query, Store};
+use serde_json::{Value, json};
+
+use crate::cli::args::Format;
+use crate::cli::exit::{Exit, Failure, stdout_failed};
+use crate::cli::session::Session;
+
+/// Where nothing was found.
+#[derive(Debug)]
+pub(in crate::cli) struct Nothing {
+    looked: Option<Looked>,
+    /// There is neither a tree nor an archive, and it was said.
+    nowhere: bool,
+}
+
+impl Nothing {
+    /// Looks where a query found nothing; at nothing if it did find something.
+    pub(in crate::cli) fn of(
+        store: &Store,
+        query: impl FnOnce() -> Query,
+        is_empty: bool,
+    ) -> hlarchive::Result<Self> {
+        let looked = is_empty.then(|| store.looked(&query(), &|| false)).transpose()?;
+        Ok(Self { looked, nowhere: false })
+    }
+
+    /// Says it on standard error, after what the command says first. `first` is left out where
+    /// neither half of the history exists.
+    pub(in crate::cli) fn tell(
+        &mut self,
+        session: &Session,
+        first: Option<&str>,
+    ) -> Result<(), Failure> {
+        self.nowhere = session.warn_of_nowhere()?;
+        if self.nowhere {
+            return Ok(());
+        }
+        if let Some(first) = first {
+            session.remark(first);
+        }
+        for sentence in self.looked.iter().flat_map(Looked::sentences) {
+            session.remark(&sentence);
+        }
+        Ok(())
+    }
+
+    /// A report with a member that says where nothing was found.
+    pub(in crate::cli) fn with(&self, report: &impl serde::Serialize) -> Result<Value, Failure> {
+        let mut value =
+            serde_json::to_value(report).map_err(|error| stdout_failed(error.into()))?;
+        if let Some(looked) = &self.looked {
+            value["searched"] = json!(looked);
+        }
+        Ok(value)
+    }
+}
+
+/// The events of a chain, as it was named.
+pub(in crate::cli) struct Named {
+    /// Its correlation id.
+    pub(in crate::cli) id: String,
+    pub(in crate::cli) events: EventStream,
+    /// Where it was looked for, if there is none.
+    pub(in crate::cli) looked: Option<Looked>,
+}
+
+/// Finds the chain of a correlation id, or of the only one that begins so.
+pub(in crate::cli) fn named(
+    store: &Store,
+    asked: String,
+    stops: &dyn Fn() -> bool,
+) -> hlarchive::Result<Named> {
+    let events = |id: &str| {
+        let filter = Filter { correlation_ids: vec![id.to_owned()], ..Filter::default() };
+        store.events(Query { filter, ..Query::default() })
+    };
+    let mut found = events(&asked)?;
+    // What could not be read may be it.
+    if found.has_more()? || found.notices().any_cost() || asked.is_empty() {
+        return Ok(Named { id: asked, events: found, looked: None });
+    }
+    let candidates = store.correlation_ids(&asked, stops)?;
+    match candidates.only() {
+        Some(id) => Ok(Named { id: id.to_owned(), events: events(id)?, looked: None }),
+        None if candidates.ids.is_empty() => {
+            Ok(Named { id: asked, events: found, looked: Some(candidates.looked) })
+        }
+        None => Err(candidates.ambiguous(&asked)),
+    }
+}
+
+/// The chain that `trace` is asked for, or how it ends where there is none.
+pub(super) fn chain(
+    session: &mut Session,
+    asked: String,
+    format: Format,
+) -> Result<Result<(String, EventStream), Exit>, Failure> {
+    let Named { id, mut events, looked } = named(&session.store, asked.clone(), &|| false)?;
+    let Some(looked) = looked else {
+        if id != asked {
+            let shown = hlarchive::event::shown;
+            session.remark(&format!("\"{}\" is taken for \"{}\"", shown(&asked), shown(&id)));
+        }
+        return Ok(Ok((id, events)));
+    };
+    if format == Format::Json {
+        let notices = events.notices();
+        session.json(&untold(
+            &id,
+            &json!({
+                "expired": notices.expired(),
+                "unreached": notices.unreached(),
+                "searched": looked,
+            }),
+        ))?;
+    }
+    session.flush()?;
+    session.notices(events.notices());
+    session.end_notices();
+    if format == Format::Json {
+        session.warn_of_nowhere()?;
+    } else {
+        let first = looked.unknown.is_empty().then(|| {
+            format!("no event has the correlation id \"{}\"", hlarchive::event::shown(&id))
+        });
+        Nothing { looked: Some(looked), nowhere: false }.tell(session, first.as_deref())?;
+    }
+    Ok(Err(Exit::Wrong))
+}
+
+/// The story of a chain that has no events.
+fn untold(id: &str, rest: &Value) -> Value {
+    let mut story = json!({
+        "correlation_id": id, "steps": [], "events": 0, "first": null, "last": null,
+        "duration_us": null, "outcome": "unknown", "failure": null,
+        "cause": null, "tried": [], "open": [],
+    });
+    if let (Value::Object(story), Value::Object(rest)) = (&mut story, rest) {
+        story.extend(rest.clone());
+    }
+    story
+}
