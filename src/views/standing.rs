@@ -325,8 +325,10 @@ impl Standing {
         let Some(bad) = self.open.get_mut(slot) else { return };
         if bad.last.time <= time {
             self.remove(slot);
-        } else if bad.first <= time {
-            bad.first = bad.last.time;
+        } else if bad.first <= time || self.cuts.contains_key(slot) {
+            if bad.first <= time {
+                bad.first = bad.last.time;
+            }
             let cut = self.cuts.entry(slot.clone()).or_insert(time);
             *cut = time.max(*cut);
         }

@@ -17,6 +17,8 @@ fn calm_in(lab: Lab) -> Lab {
         Event { time: &time, number: number as u32, ..EVENT }.write(&lab);
     }
     lab.rotate();
+    // How that ended is of today.
+    fs::remove_file(lab.archive().join("runs")).unwrap();
     let (time, kind) = ("2026-06-01T01:00:00.000000Z", "backup_completed");
     Event { time, kind, number: 9, ..EVENT }.write(&lab);
     lab
@@ -301,7 +303,6 @@ fn how_the_last_rotate_verify_and_prune_ended_is_told_once_they_say_so() {
     let lab = calm();
     let status = with(&STATUS);
     // Nobody said anything yet.
-    fs::remove_file(lab.archive().join("runs")).unwrap();
     let before = lab.ok(&status);
     assert_eq!(line_of(&before, "verify"), "verify     last: not known");
     assert!(line_of(&before, "rotate").contains(&format!(" by {}@", me())), "{before}");

@@ -273,7 +273,7 @@ fn screen(session: &mut Session, report: &Report) -> Result<(), Failure> {
         value(session, "problem", line)?;
         // The worst alone, so that all fits on the screen.
         if verbose || number == 0 {
-            value(session, "", &format!("  {next}"))?;
+            value(session, "", next)?;
         }
     }
     beyond(session, "problem", problems.len().saturating_sub(most))?;
