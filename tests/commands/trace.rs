@@ -170,7 +170,7 @@ fn a_chain_without_events_is_exit_code_1_in_every_format_and_names_what_is_near(
             serde_json::json!({
                 "correlation_id": "nope", "steps": [], "events": 0, "first": null, "last": null,
                 "duration_us": null, "outcome": "unknown", "failure": null,
-                "cause": null, "tried": [], "open": [], "expired": null, "unreached": null,
+                "cause": null, "also": [], "tried": [], "open": [], "expired": null, "unreached": null,
             })
         );
         lab.rotate();
