@@ -130,9 +130,9 @@ impl Store {
             found.failed = Some(Error::Refused(away.reason));
         }
         if let Some(archive) = archive {
-            complete &= found.look_at(&archive)?;
+            complete &= found.look_at(&archive, false)?;
             for (_, peer) in archive.peers()? {
-                complete &= found.look_at(&peer)?;
+                complete &= found.look_at(&peer, true)?;
             }
         }
         found.name(text, complete)
@@ -225,16 +225,18 @@ impl Found {
     }
 
     /// Looks through an archive: all days that the id tells of, and of the others as many as there
-    /// is patience for, the nearest first. Whether that were all.
-    fn look_at(&mut self, archive: &ArchiveDir) -> Result<bool> {
+    /// is patience for, the nearest first, but none that would have to be fetched. Whether that
+    /// were all.
+    fn look_at(&mut self, archive: &ArchiveDir, is_elsewhere: bool) -> Result<bool> {
         let overview = Overview::load(archive)?;
         let mut rows: Vec<_> = overview.segments().iter().collect();
         rows.sort_by_key(|row| self.prefix.distance(row.name.date));
-        let mut left = MOST_EVENTS;
+        let (mut left, mut complete) = (MOST_EVENTS, true);
         for row in rows {
             if !self.prefix.covers(row.name.date) {
-                if row.events > left {
-                    return Ok(false);
+                if is_elsewhere || row.evicted || row.events > left {
+                    complete = false;
+                    continue;
                 }
                 left -= row.events;
             }
@@ -246,7 +248,7 @@ impl Found {
                 self.failed = self.failed.take().or(Some(error));
             }
         }
-        Ok(true)
+        Ok(complete)
     }
 
     fn look_in(&mut self, reader: &SegmentReader) -> Result<()> {

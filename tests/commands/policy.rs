@@ -11,10 +11,14 @@ fn show_prints_the_policy_in_force_as_it_is_written() {
     let path = lab.path("policy.toml").display().to_string();
     let run = lab.run(["policy", "show"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, text));
-    assert_eq!(run.stderr, format!("# from {path}\n"));
+    let none = "; it keeps everything and promises nothing, for nobody chose how long ([retain])";
+    assert_eq!(run.stderr, format!("# from {path}{none}\n"));
     let object = json(&lab.ok(["policy", "show", "-o", "json"]));
     let digest = hlarchive::segment::Sha256Hash::of(text.as_bytes()).to_string();
-    assert_eq!(object, serde_json::json!({ "origin": path, "digest": digest, "text": text }));
+    assert_eq!(
+        object,
+        serde_json::json!({ "origin": path, "digest": digest, "promises": null, "text": text })
+    );
     // What is shown is a policy that can be written down and used again.
     fs::write(lab.path("again.toml"), run.stdout).unwrap();
     assert_eq!(lab.ok(["policy", "check", "again.toml"]), "again.toml: a good policy\n");

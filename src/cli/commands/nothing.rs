@@ -135,7 +135,7 @@ fn untold(id: &str, rest: &Value) -> Value {
     let mut story = json!({
         "correlation_id": id, "steps": [], "events": 0, "first": null, "last": null,
         "duration_us": null, "outcome": "unknown", "failure": null,
-        "cause": null, "tried": [], "open": [],
+        "cause": null, "also": [], "tried": [], "open": [],
     });
     if let (Value::Object(story), Value::Object(rest)) = (&mut story, rest) {
         story.extend(rest.clone());
