@@ -96,8 +96,8 @@ fn what_is_open_is_exit_code_1_live_and_archived_until_it_is_taken_back() {
     assert_eq!(problems(&lab, 1), all);
     let ends = ["node_online", "service_recovered", "remediation_completed", "deployment_failed"];
     for (number, kind) in ends.into_iter().enumerate() {
-        let time = format!("2026-06-01T02:0{number}:00.000000Z");
-        at(&time, kind, 200 + number as u32).write(&lab);
+        let time = &format!("2026-06-01T02:0{number}:00.000000Z");
+        Event { time, kind, number: 200 + number as u32, service: "mqtt", ..EVENT }.write(&lab);
         let left = problems(&lab, 1);
         match number {
             0 => assert_eq!(left, all[1..]),

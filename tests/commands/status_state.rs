@@ -123,7 +123,7 @@ fn a_forged_state_that_hides_a_problem_is_named_by_verify_and_mended_by_the_next
 }
 
 #[test]
-fn late_events_prune_compact_and_rebuild_leave_a_state_that_verify_finds_true() {
+fn late_events_compact_and_rebuild_leave_a_state_that_verify_finds_true() {
     let lab = broken();
     // A late failure that went well by its chain, on another service, before the state was.
     archived(&lab, &[("2019-02-01T10:00:00.000000Z", "deployment_failed", "mail", "c")]);
@@ -146,6 +146,11 @@ fn late_events_prune_compact_and_rebuild_leave_a_state_that_verify_finds_true() 
     lab.ok(["manifest", "rebuild"]);
     lab.ok(["verify"]);
     assert_eq!(problems(&lab), before);
+}
+
+#[test]
+fn what_expired_is_told_no_more_and_the_state_is_true_all_the_same() {
+    let lab = broken();
     let policy = "version = 1\n[retain]\nkeep = \"30d\"\ngrace = \"0d\"\n";
     fs::write(lab.path("policy.toml"), policy).unwrap();
     lab.ok(["prune", "--now", "2026-07-15T04:00:00Z", "--yes-really"]);
