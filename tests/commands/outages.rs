@@ -174,6 +174,7 @@ fn all_pages_together_are_what_the_command_prints() {
         }
     }
     assert_eq!(json!(outages), printed["outages"]);
-    let names = |list: &[serde_json::Value]| list.iter().map(|f| f["service"].clone()).collect::<Vec<_>>();
+    let names =
+        |list: &[serde_json::Value]| list.iter().map(|f| f["service"].clone()).collect::<Vec<_>>();
     assert_eq!(names(&services), names(printed["services"].as_array().unwrap()));
 }
