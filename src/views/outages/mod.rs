@@ -164,10 +164,10 @@ impl Outage {
 /// service and node, open ones first, then the longest in all.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answer {
-    /// Each outage, whole, also where it began before the range or ended after it.
-    pub outages: Vec<Outage>,
     /// Figures of the things that had any.
     pub services: Vec<Figures>,
+    /// Each outage, whole, also where it began before the range or ended after it.
+    pub outages: Vec<Outage>,
 }
 
 /// Returns whole seconds, rounded to the nearest.
