@@ -109,7 +109,7 @@ impl Args {
         let mut nothing =
             Nothing::of(&session.store, || wanted.query(), report.attempts.is_empty())?;
         if format == Format::Json {
-            session.json(&nothing.with(&report)?)?;
+            session.json(&nothing.with(&report))?;
         } else if !report.attempts.is_empty() {
             table(session, &report)?;
         }
