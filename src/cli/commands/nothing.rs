@@ -112,7 +112,6 @@ pub(super) fn chain(
     };
     if format == Format::Json {
         let notices = events.notices();
-        let notices = events.notices();
         session.json(&Untold {
             correlation_id: &id,
             steps: [],
