@@ -249,8 +249,7 @@ fn what_expired_is_told_by_all_who_could_have_found_it() {
     let none = "searched from 2026-05-01T00:00:00.000000Z on: 0 days live, 0 days archived\n";
     assert_eq!(list(&["--since", "2026-05-01", "--live-only"]).stderr, none);
     let one = "hlarchive: events of 2026-05-11 have expired; they could have held an answer\n";
-    let told = list(&["--date", "2026-05-11"]).stderr;
-    assert_eq!(told, format!("{one}searched 2026-05-11: 0 days live, 0 days archived\n"));
+    assert_eq!(list(&["--date", "2026-05-11"]).stderr, one);
 
     let trace = lab.fails(1, ["trace", "nobody"]);
     let none = "no event has the correlation id \"nobody\"\nsearched the whole history: ";

@@ -177,7 +177,7 @@ impl Args {
         }
         let mut nothing = Nothing::of(&session.store, || wanted.query(), !found)?;
         if format == Format::Json {
-            session.json(&nothing.with(&report)?)?;
+            session.json(&nothing.with(&report))?;
         } else if found {
             table(session, &report, beyond, self.reverse)?;
         }

@@ -154,7 +154,7 @@ fn print(
     format: Format,
 ) -> Result<(), Failure> {
     if format == Format::Json {
-        session.json(&nothing.with(report)?)?;
+        session.json(&nothing.with(report))?;
         return session.flush();
     }
     for day in &report.days {

@@ -1,10 +1,11 @@
 //! What a command says that found nothing: where it looked, and which values no event has.
 
-use hlarchive::store::{EventStream, Filter, Looked, Query, Store};
-use serde_json::{Value, json};
+use hlarchive::archive::Expired;
+use hlarchive::store::{EventStream, Filter, Looked, Query, Store, Unreached};
+use serde::Serialize;
 
 use crate::cli::args::Format;
-use crate::cli::exit::{Exit, Failure, stdout_failed};
+use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 
 /// Where nothing was found.
@@ -47,14 +48,18 @@ impl Nothing {
     }
 
     /// A report with a member that says where nothing was found.
-    pub(in crate::cli) fn with(&self, report: &impl serde::Serialize) -> Result<Value, Failure> {
-        let mut value =
-            serde_json::to_value(report).map_err(|error| stdout_failed(error.into()))?;
-        if let Some(looked) = &self.looked {
-            value["searched"] = json!(looked);
-        }
-        Ok(value)
+    pub(in crate::cli) fn with<'a, R: Serialize>(&'a self, report: &'a R) -> With<'a, R> {
+        With { report, searched: self.looked.as_ref() }
     }
+}
+
+/// A report, and where nothing was found.
+#[derive(Serialize)]
+pub(in crate::cli) struct With<'a, R> {
+    #[serde(flatten)]
+    report: &'a R,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched: Option<&'a Looked>,
 }
 
 /// The events of a chain, as it was named.
@@ -107,14 +112,23 @@ pub(super) fn chain(
     };
     if format == Format::Json {
         let notices = events.notices();
-        session.json(&untold(
-            &id,
-            &json!({
-                "expired": notices.expired(),
-                "unreached": notices.unreached(),
-                "searched": looked,
-            }),
-        ))?;
+        session.json(&Untold {
+            correlation_id: &id,
+            steps: [],
+            events: 0,
+            first: None,
+            last: None,
+            duration_us: None,
+            outcome: "unknown",
+            failure: None,
+            cause: None,
+            also: [],
+            tried: [],
+            open: [],
+            expired: notices.expired(),
+            unreached: notices.unreached(),
+            searched: &looked,
+        })?;
     }
     session.flush()?;
     session.notices(events.notices());
@@ -131,14 +145,21 @@ pub(super) fn chain(
 }
 
 /// The story of a chain that has no events.
-fn untold(id: &str, rest: &Value) -> Value {
-    let mut story = json!({
-        "correlation_id": id, "steps": [], "events": 0, "first": null, "last": null,
-        "duration_us": null, "outcome": "unknown", "failure": null,
-        "cause": null, "also": [], "tried": [], "open": [],
-    });
-    if let (Value::Object(story), Value::Object(rest)) = (&mut story, rest) {
-        story.extend(rest.clone());
-    }
-    story
+#[derive(Serialize)]
+struct Untold<'a> {
+    correlation_id: &'a str,
+    steps: [(); 0],
+    events: u64,
+    first: Option<()>,
+    last: Option<()>,
+    duration_us: Option<()>,
+    outcome: &'static str,
+    failure: Option<()>,
+    cause: Option<()>,
+    also: [(); 0],
+    tried: [(); 0],
+    open: [(); 0],
+    expired: Option<&'a Expired>,
+    unreached: Option<&'a Unreached>,
+    searched: &'a Looked,
 }
