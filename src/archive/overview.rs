@@ -333,7 +333,11 @@ pub(super) fn last_line(archive: &ArchiveDir, manifest: &Manifest) -> Result<Opt
                 let is_last = Sha256Hash::of(&text[at + 1..]) == manifest.head();
                 return Ok(is_last.then_some((from + at as u64 + 1, bytes)));
             }
-            None if from == 0 => return Ok(None),
+            // It is the first one.
+            None if from == 0 => {
+                let is_last = Sha256Hash::of(text) == manifest.head();
+                return Ok(is_last.then_some((0, bytes)));
+            }
             None => wanted *= 8,
         }
     }

@@ -314,7 +314,7 @@ impl Walk<'_, '_> {
 
 /// What lies in an archive beside its segments, and is nothing to import.
 fn belongs_to_an_archive(name: &str) -> bool {
-    matches!(name, "lock" | "catalogue" | "overview")
+    matches!(name, "lock" | "catalogue" | "overview" | "state" | "runs")
         || name.starts_with("manifest.jsonl")
         || name.ends_with(".tar.zst.sha256")
 }
