@@ -116,7 +116,7 @@ impl Store {
                         break;
                     }
                     segments -= 1;
-                    went.complete &= shelf.survey(row, asked, looks)?;
+                    went.complete &= shelf.survey(row, asked, looks);
                 }
             }
         }
@@ -171,15 +171,15 @@ impl Store {
 
 impl Shelf {
     /// Looks at one segment's index; whether it could be read.
-    fn survey(&self, row: &SegmentRow, asked: bool, looks: &mut dyn Looks) -> Result<bool> {
+    fn survey(&self, row: &SegmentRow, asked: bool, looks: &mut dyn Looks) -> bool {
         let path = self.archive.segment_path(&row.name);
         let reader = self
             .archive
             .open_segment(&row.name)
             .and_then(|file| SegmentReader::open_day(file, &path, row.name.date));
-        let Ok(reader) = reader else { return Ok(false) };
-        let Some(index) = reader.index() else { return Ok(false) };
-        Ok(looks.see(&Seen::Segment(index), asked).is_ok())
+        let Ok(reader) = reader else { return false };
+        let Some(index) = reader.index() else { return false };
+        looks.see(&Seen::Segment(index), asked).is_ok()
     }
 }
 

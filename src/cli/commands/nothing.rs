@@ -99,14 +99,14 @@ pub(in crate::cli) fn named(
 /// The chain that `trace` is asked for, or how it ends where there is none.
 pub(super) fn chain(
     session: &mut Session,
-    asked: String,
+    asked: &str,
     format: Format,
 ) -> Result<Result<(String, EventStream), Exit>, Failure> {
-    let Named { id, mut events, looked } = named(&session.store, asked.clone(), &|| false)?;
+    let Named { id, mut events, looked } = named(&session.store, asked.to_owned(), &|| false)?;
     let Some(looked) = looked else {
         if id != asked {
             let shown = hlarchive::event::shown;
-            session.remark(&format!("\"{}\" is taken for \"{}\"", shown(&asked), shown(&id)));
+            session.remark(&format!("\"{}\" is taken for \"{}\"", shown(asked), shown(&id)));
         }
         return Ok(Ok((id, events)));
     };

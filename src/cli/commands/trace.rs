@@ -72,7 +72,7 @@ impl Args {
             Format::Html,
         ];
         let format = session.format(&formats)?;
-        let (id, mut events) = match super::nothing::chain(session, self.correlation_id, format)? {
+        let (id, mut events) = match super::nothing::chain(session, &self.correlation_id, format)? {
             Ok(found) => found,
             Err(exit) => return Ok(exit),
         };

@@ -78,9 +78,8 @@ fn of_segments(report: &VerifyReport, options: &VerifyOptions) -> String {
              no event in them was read"
         ),
         Depth::Sample(_) => format!(
-            "every bit of {} of {all} is as it was archived, and of the others sizes, checksum \
-             files, indexes and seek tables are",
-            whole
+            "every bit of {whole} of {all} is as it was archived, and of the others sizes, checksum \
+             files, indexes and seek tables are"
         ),
         Depth::Full => format!("every bit of {} is as it was archived", segments(whole)),
     };
