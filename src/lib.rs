@@ -26,7 +26,7 @@
 //!
 //! let new = NewEvent {
 //!     event_type: "deployment_started".into(),
-//!     severity: "info".into(),
+//!     severity: None, // its type says
 //!     source: "deploy.sh".into(),
 //!     service: "mosquitto".into(),
 //!     correlation_id: Some("deploy-882".into()),

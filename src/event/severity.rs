@@ -22,6 +22,18 @@ impl Severity {
     /// All severities, mildest first.
     pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
 
+    /// Gives the severity of an event that comes without one, by its type: what failed, is
+    /// unhealthy or offline is an error; a check that failed and a remedy that begins are
+    /// warnings; anything else is worth knowing.
+    pub fn usual(event_type: &str) -> Self {
+        match event_type {
+            "healthcheck_failed" | "remediation_started" => Self::Warning,
+            "service_unhealthy" | "node_offline" => Self::Error,
+            _ if event_type.ends_with("_failed") => Self::Error,
+            _ => Self::Info,
+        }
+    }
+
     /// The word used in events, flags and tables.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,5 +61,32 @@ impl FromStr for Severity {
                 shown(text)
             ))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_has_the_severity_that_its_name_says() {
+        for (kind, wanted) in [
+            ("deployment_started", Severity::Info),
+            ("deployment_completed", Severity::Info),
+            ("deployment_failed", Severity::Error),
+            ("service_unhealthy", Severity::Error),
+            ("service_recovered", Severity::Info),
+            ("node_offline", Severity::Error),
+            ("node_online", Severity::Info),
+            ("healthcheck_failed", Severity::Warning),
+            ("remediation_started", Severity::Warning),
+            ("remediation_completed", Severity::Info),
+            ("remediation_failed", Severity::Error),
+            ("backup_failed", Severity::Error),
+            ("failed", Severity::Info),
+            ("failed_over", Severity::Info),
+        ] {
+            assert_eq!(Severity::usual(kind), wanted, "{kind}");
+        }
     }
 }

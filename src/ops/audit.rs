@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::archive::Manifest;
-use crate::event::MAX_EVENT_BYTES;
+use crate::event::{MAX_EVENT_BYTES, Severity};
 use crate::ops::emit::{NewEvent, emit};
 use crate::ops::{Context, Finding};
 use crate::policy::{EventRules, UnknownTypes};
@@ -73,7 +73,7 @@ pub(in crate::ops) fn tell(
     };
     let new = NewEvent {
         event_type: event_type.to_owned(),
-        severity: "info".to_owned(),
+        severity: Some(Severity::Info.as_str().to_owned()),
         source: "hlarchive".to_owned(),
         service: "all".to_owned(),
         correlation_id: None,

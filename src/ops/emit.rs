@@ -29,8 +29,8 @@ pub const MAX_FIELD_LEN: usize = 255;
 pub struct NewEvent {
     /// What happened; normalized when emitted.
     pub event_type: String,
-    /// How bad it is.
-    pub severity: String,
+    /// How bad it is; without a word, what the rules say of its type.
+    pub severity: Option<String>,
     /// The component that emits the event.
     pub source: String,
     /// The service concerned.
@@ -169,10 +169,12 @@ fn prepare(new: &NewEvent, rules: &EventRules, context: &Context) -> Result<Prep
     let event_type =
         EventType::normalize(&new.event_type).map_err(|error| Error::bad_event("type", error.0))?;
     let warning = check_type(&event_type, rules)?;
-    let severity: Severity = new
-        .severity
-        .parse()
-        .map_err(|error: crate::event::Malformed| Error::bad_event("severity", error.0))?;
+    let severity: Severity = match &new.severity {
+        Some(word) => word
+            .parse()
+            .map_err(|error: crate::event::Malformed| Error::bad_event("severity", error.0))?,
+        None => rules.severity_of(event_type.as_str()),
+    };
     let node =
         NodeName::for_writing(&new.node).map_err(|error| Error::bad_event("node", error.0))?;
     check_field("source", &new.source)?;

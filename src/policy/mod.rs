@@ -10,6 +10,7 @@ mod quantity;
 mod read;
 mod table;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
@@ -156,6 +157,9 @@ pub struct EventRules {
     pub unknown_types: UnknownTypes,
     /// Types beside the built-in ones, normalized.
     pub types: Vec<String>,
+    /// How bad events are that come without a severity, by their types, normalized; of other
+    /// types [`Severity::usual`].
+    pub severities: BTreeMap<String, Severity>,
     /// What is done about events that claim to come from the future.
     pub future: FutureRule,
     /// The largest event, in bytes.
@@ -179,6 +183,7 @@ impl Default for EventRules {
         Self {
             unknown_types: UnknownTypes::Warn,
             types: Vec::new(),
+            severities: BTreeMap::new(),
             future: FutureRule::Warn,
             max_bytes: 1 << 20,
             ignore: Litter::default(),
@@ -305,6 +310,12 @@ impl EventRules {
         KNOWN_TYPES.contains(&event_type)
             || AUDIT_TYPES.contains(&event_type)
             || self.types.iter().any(|known| known == event_type)
+    }
+
+    /// Gives the severity of an event of this type that comes without one.
+    pub fn severity_of(&self, event_type: &str) -> Severity {
+        let mapped = self.severities.get(event_type).copied();
+        mapped.unwrap_or_else(|| Severity::usual(event_type))
     }
 
     /// The known type nearest to a word.

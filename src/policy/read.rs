@@ -1,5 +1,7 @@
 //! From TOML to rules, with every check.
 
+use std::collections::BTreeMap;
+
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -279,6 +281,37 @@ fn class(list: &Value<'_>, table: &Table<'_>, rotate: &RotateRules) -> Result<Cl
     Ok(class)
 }
 
+/// Understands `severity = { disk_full = "critical" }`.
+fn severities(table: &Table<'_>) -> Result<BTreeMap<String, Severity>, PolicyError> {
+    let mut severities = BTreeMap::new();
+    for (key, value) in table.pairs() {
+        let kind = event_type(key, "severity", &value)?;
+        let expected = "info, warning, error or critical";
+        let word = value.text(expected).map_err(|error| of_key(error, &kind))?;
+        let severity = word.parse().map_err(|_| of_key(value.wrong(expected), &kind))?;
+        severities.insert(kind, severity);
+    }
+    Ok(severities)
+}
+
+/// Names the key of a value, which stands for a type here.
+fn of_key(error: PolicyError, kind: &str) -> PolicyError {
+    PolicyError { reason: format!("severity: {kind}{}", error.reason), ..error }
+}
+
+/// A type in its normal form.
+fn event_type(text: &str, list: &str, value: &Value<'_>) -> Result<String, PolicyError> {
+    let normalized =
+        EventType::normalize(text).map_err(|error| value.error(format!("{list}: {error}")))?;
+    if normalized.as_str() != text {
+        return Err(value.error(format!(
+            "{list}: \"{}\" is not in its normal form; write \"{normalized}\"",
+            crate::event::shown(text)
+        )));
+    }
+    Ok(text.to_owned())
+}
+
 fn events(table: &Table<'_>) -> Result<EventRules, PolicyError> {
     let mut rules = EventRules::default();
     if let Some(value) = table.get("unknown_types") {
@@ -300,16 +333,11 @@ fn events(table: &Table<'_>) -> Result<EventRules, PolicyError> {
     }
     if let Some(value) = table.get("types") {
         for text in value.texts("a list of event types, such as [\"backup_completed\"]")? {
-            let normalized = EventType::normalize(text)
-                .map_err(|error| value.error(format!("types: {error}")))?;
-            if normalized.as_str() != text {
-                return Err(value.error(format!(
-                    "types: \"{}\" is not in its normal form; write \"{normalized}\"",
-                    crate::event::shown(text)
-                )));
-            }
-            rules.types.push(text.to_owned());
+            rules.types.push(event_type(text, "types", &value)?);
         }
+    }
+    if let Some(value) = table.get("severity") {
+        rules.severities = severities(&value.table("severity")?)?;
     }
     if let Some(value) = table.get("max_bytes") {
         let expected = "a size from \"1KiB\" to \"64MiB\"";

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::PolicyError;
-use crate::event::{closest_type, shown};
+use crate::event::{near_miss, shown};
 
 /// The text of a policy, to turn places into lines.
 #[derive(Clone, Copy)]
@@ -87,6 +87,15 @@ impl<'a> Table<'a> {
         self.at
     }
 
+    /// Its keys and values, where the keys are anybody's words.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        let source = self.source;
+        self.entries.into_iter().flatten().map(move |(key, spanned)| {
+            let at = key.span().start;
+            (key.get_ref().as_ref(), Value { key: "", at, content: spanned.get_ref(), source })
+        })
+    }
+
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_none_or(toml::map::Map::is_empty)
@@ -108,21 +117,15 @@ impl<'a> Table<'a> {
         } else {
             format!("in {}", self.name)
         };
-        let hint = match closest_type(key.get_ref(), known.iter().copied()) {
-            Some(closest) if near(key.get_ref(), closest) => format!("did you mean {closest}?"),
-            _ => format!("known keys are {}", known.join(", ")),
+        let hint = match near_miss(key.get_ref(), known.iter().copied()) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => format!("known keys are {}", known.join(", ")),
         };
         Err(self.source.error(
             key.span().start,
             format!("unknown key {} {place}; {hint}", shown(key.get_ref())),
         ))
     }
-}
-
-/// Whether one word is likely a slip for the other.
-fn near(word: &str, known: &str) -> bool {
-    let common = word.bytes().filter(|byte| known.as_bytes().contains(byte)).count();
-    word.len().abs_diff(known.len()) <= 3 && common * 3 >= known.len() * 2
 }
 
 impl<'a> Value<'a> {

@@ -54,6 +54,21 @@ fn what_nobody_said_of_keeping_is_no_promise() {
 }
 
 #[test]
+fn the_policy_says_how_bad_a_type_is_and_the_types_name_says_it_of_others() {
+    let text =
+        "version = 1\n[events]\nseverity = { disk_full = \"critical\", node_offline = \"info\" }";
+    let rules = Policy::parse(text, "p").unwrap().events;
+    for (kind, wanted) in [
+        ("disk_full", Severity::Critical),
+        ("node_offline", Severity::Info),
+        ("backup_failed", Severity::Error),
+        ("node_online", Severity::Info),
+    ] {
+        assert_eq!(rules.severity_of(kind), wanted, "{kind}");
+    }
+}
+
+#[test]
 fn an_address_with_a_secret_is_refused_and_the_secret_is_not_named() {
     for url in [
         "s3://key:geheim@bucket/events",
@@ -148,6 +163,15 @@ fn each_mistake_is_named_with_its_line_and_a_way_out() {
         ("version = 1\n[events]\nunknown_types = \"no\"", "\"allow\", \"warn\" or \"reject\""),
         ("version = 1\n[events]\ntypes = [\"Backup-Done\"]", "write \"backup_done\""),
         ("version = 1\n[events]\ntypes = [\"a/b\"]", "is not an event type"),
+        (
+            "version = 1\n[events]\nseverity = { disk_full = \"bad\" }",
+            "p.toml:3: severity: disk_full = \"bad\": expected info, warning, error or critical",
+        ),
+        (
+            "version = 1\n[events.severity]\n\nDisk-Full = \"error\"",
+            "p.toml:4: severity: \"Disk-Full\" is not in its normal form; write \"disk_full\"",
+        ),
+        ("version = 1\n[events]\nseverity = \"error\"", "expected a table, severity"),
         ("version = 1\n[events]\nmax_bytes = \"1GiB\"", "to \"64MiB\""),
         ("version = 1\nversion = 1", "p.toml:2: this is not TOML"),
         ("version = ", "p.toml:1: this is not TOML"),

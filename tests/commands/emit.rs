@@ -84,6 +84,40 @@ fn what_is_not_given_has_its_documented_default() {
 }
 
 #[test]
+fn without_a_severity_the_type_decides_and_the_policy_before_it() {
+    let severity = |lab: &Lab, flags: &[&str]| {
+        let path = lab.ok(["emit"].iter().chain(flags));
+        json(&fs::read_to_string(lab.path(path.trim_end())).unwrap())["severity"].clone()
+    };
+    let lab = Lab::new();
+    for (kind, wanted) in [
+        ("node_offline", "error"),
+        ("Service-Unhealthy", "error"),
+        ("deployment_failed", "error"),
+        ("healthcheck_failed", "warning"),
+        ("remediation_started", "warning"),
+        ("remediation_completed", "info"),
+        ("node_online", "info"),
+    ] {
+        assert_eq!(severity(&lab, &[kind]), wanted, "{kind}");
+        assert_eq!(severity(&lab, &[kind, "--severity=critical"]), "critical", "{kind}");
+    }
+    let listed =
+        lab.ok(["list", "-o", "ndjson", "--min-severity", "error", "--type", "node_offline"]);
+    assert_eq!(listed.lines().count(), 2);
+    policy(
+        &lab,
+        "version = 1\n[events]\nunknown_types = \"allow\"\n\
+         severity = { disk_full = \"critical\", node_offline = \"warning\" }\n",
+    );
+    for (kind, wanted) in
+        [("disk_full", "critical"), ("node_offline", "warning"), ("backup_failed", "error")]
+    {
+        assert_eq!(severity(&lab, &[kind]), wanted, "{kind}");
+    }
+}
+
+#[test]
 fn the_file_is_read_only_less_the_umask() {
     for (umask, wanted) in [("000", 0o444), ("022", 0o444), ("027", 0o440), ("077", 0o400)] {
         let lab = Lab::new();

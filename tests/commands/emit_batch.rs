@@ -285,3 +285,23 @@ fn the_payload_of_a_batch_cannot_be_standard_input() {
         "--payload -: standard input holds the batch; give the payload in its lines"
     );
 }
+
+#[test]
+fn a_line_without_a_severity_has_the_one_that_its_type_says() {
+    let lab = Lab::new();
+    let lines = b"{\"type\":\"node_offline\"}\n{\"type\":\"node_online\"}\n\
+                  {\"type\":\"node_offline\",\"severity\":\"info\"}\n";
+    for (flags, wanted) in [
+        (&["emit", "--batch"][..], ["error", "info", "info"]),
+        (&["emit", "--batch", "--severity=critical"], ["critical", "critical", "info"]),
+    ] {
+        let run = lab.pipe(lines, flags);
+        assert_eq!(run.code, 0, "{run:?}");
+        let severities: Vec<_> = run
+            .stdout
+            .lines()
+            .map(|path| json(&fs::read_to_string(lab.path(path)).unwrap())["severity"].clone())
+            .collect();
+        assert_eq!(severities, wanted);
+    }
+}

@@ -176,7 +176,7 @@ impl World {
         let timestamp = Timestamp::from_micros(self.context.now.micros() - offset);
         let new = NewEvent {
             event_type: "healthcheck_failed".into(),
-            severity: severity.into(),
+            severity: Some(severity.into()),
             source: "s".into(),
             service: "all".into(),
             correlation_id: Some(id.clone()),

@@ -27,12 +27,16 @@ hlarchive emit [OPTIONS] TYPE
 Examples:
   hlarchive emit deployment_started --service mosquitto \\
       --correlation-id deploy-882 --payload '{\"version\": \"2.0.18\"}'
-  hlarchive emit node_offline --severity error --payload @result.json
+  hlarchive emit disk_full --severity critical --payload @result.json
   producer | hlarchive emit --batch
 
 Known types are deployment_started, deployment_completed, deployment_failed, service_unhealthy, \
 service_recovered, node_offline, node_online, healthcheck_failed, remediation_started and \
 remediation_completed. Others are accepted with a warning, unless the policy says otherwise.
+
+Without --severity the type decides: *_failed, service_unhealthy and node_offline are errors, \
+healthcheck_failed and remediation_started warnings, others info. The policy may say otherwise: \
+[events] severity = { disk_full = \"critical\" }.
 
 With --batch each line of standard input is a JSON object with any of the members type, \
 severity, source, service, correlation_id, payload, node and timestamp; the flags fill in what a \
@@ -46,9 +50,9 @@ pub(in crate::cli) struct Args {
     #[arg(help = "What happened, such as deployment_started")]
     #[arg(value_name = "TYPE", required_unless_present = "batch")]
     event_type: Option<String>,
-    /// How bad it is: info, warning, error or critical
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    severity: String,
+    /// How bad it is: info, warning, error or critical [default: by the type]
+    #[arg(long, value_name = "LEVEL")]
+    severity: Option<String>,
     /// The component that emits the event
     #[arg(long, value_name = "SOURCE", default_value = "hlarchive", allow_hyphen_values = true)]
     source: String,

@@ -22,8 +22,9 @@ pub(super) struct EmitEvent {
     /// or a type that the policy knows.
     #[serde(rename = "type")]
     event_type: String,
-    /// How bad it is.
-    severity: Level,
+    /// How bad it is. Default: by the type: error for what failed, is unhealthy or offline,
+    /// warning for `healthcheck_failed` and `remediation_started`, else info.
+    severity: Option<Level>,
     /// Who emits it: your own name, such as "mender".
     source: String,
     /// The service concerned, or "all".
@@ -58,10 +59,10 @@ pub(super) fn emit_event(call: &Call, wanted: EmitEvent) -> Answer {
         })?;
         host
     };
-    let severity = hlarchive::event::Severity::from(wanted.severity);
+    let severity = wanted.severity.map(hlarchive::event::Severity::from);
     let new = NewEvent {
         event_type: wanted.event_type,
-        severity: severity.as_str().to_owned(),
+        severity: severity.map(|severity| severity.as_str().to_owned()),
         source: wanted.source,
         service: wanted.service,
         correlation_id: wanted.correlation_id,

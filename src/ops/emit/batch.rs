@@ -219,7 +219,7 @@ fn understand(line: &[u8], defaults: &NewEvent) -> Result<NewEvent> {
     }
     Ok(NewEvent {
         event_type,
-        severity: or(line.severity, &defaults.severity),
+        severity: line.severity.or_else(|| defaults.severity.clone()),
         source: or(line.source, &defaults.source),
         service: or(line.service, &defaults.service),
         correlation_id: line.correlation_id.or_else(|| defaults.correlation_id.clone()),
