@@ -289,7 +289,7 @@ fn questions_that_make_no_sense_are_refused_before_anything_is_read() {
     refused(
         &lab,
         2,
-        &["verify", "--live", "--head", &"0".repeat(64)],
+        &["verify", "--live", "--head", &"1".repeat(64)],
         "--head: the manifest is not checked with --live",
     );
 }

@@ -11,10 +11,14 @@ fn show_prints_the_policy_in_force_as_it_is_written() {
     let path = lab.path("policy.toml").display().to_string();
     let run = lab.run(["policy", "show"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, text));
-    assert_eq!(run.stderr, format!("# from {path}\n"));
+    let none = "; it keeps everything and promises nothing, for nobody chose how long ([retain])";
+    assert_eq!(run.stderr, format!("# from {path}{none}\n"));
     let object = json(&lab.ok(["policy", "show", "-o", "json"]));
     let digest = hlarchive::segment::Sha256Hash::of(text.as_bytes()).to_string();
-    assert_eq!(object, serde_json::json!({ "origin": path, "digest": digest, "text": text }));
+    assert_eq!(
+        object,
+        serde_json::json!({ "origin": path, "digest": digest, "promises": null, "text": text })
+    );
     // What is shown is a policy that can be written down and used again.
     fs::write(lab.path("again.toml"), run.stdout).unwrap();
     assert_eq!(lab.ok(["policy", "check", "again.toml"]), "again.toml: a good policy\n");
@@ -30,7 +34,18 @@ fn without_one_the_built_in_policy_holds() {
     let output = lab.command(["policy", "show"]).env_remove("HLARCHIVE_POLICY").output().unwrap();
     let built_in = include_str!("../../policies/default.toml");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), built_in);
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "# from the built-in policy\n");
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "# from the built-in policy; it keeps everything and promises nothing, for nobody chose \
+         how long ([retain])\n"
+    );
+    let mut shown = lab.command(["policy", "show", "-ojson"]);
+    let shown = shown.env_remove("HLARCHIVE_POLICY").output().unwrap();
+    assert!(json(&String::from_utf8(shown.stdout).unwrap())["promises"].is_null());
+    policy(&lab, "version = 1\n[retain]\nkeep = \"2y\"\n");
+    let chosen = lab.run(["policy", "show"]);
+    assert!(!chosen.stderr.contains("promises nothing"), "{chosen:?}");
+    assert_eq!(json(&lab.ok(["policy", "show", "-ojson"]))["promises"], "2y");
 }
 
 #[test]

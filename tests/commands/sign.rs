@@ -73,6 +73,9 @@ fn a_signed_head_is_checked_with_the_public_key_alone() {
     record(&lab, 1);
     let told = json(&lab.ok(VERIFY.iter().chain(&["-o", "json"])));
     assert_eq!((&told["manifest_records"], &told["signed_records"]), (&3.into(), &2.into()));
+    assert_eq!(told["witness"], "signature");
+    let proves = told["proves"].as_str().unwrap();
+    assert!(proves.contains("by the signature that was given nothing up to record 2 of 3 was"));
     let told = json(&lab.ok(SIGN.iter().chain(&["-o", "json"])));
     assert_eq!(
         (&told["records"], told["head"].as_str().unwrap()),
@@ -96,7 +99,10 @@ fn what_came_after_a_signed_head_is_named_in_text_and_json() {
     let head = lab.ok(["manifest", "head"]).trim().to_owned();
     lab.ok(SIGN);
     let quiet = lab.ok(VERIFY);
-    assert!(quiet.ends_with(": all is well\n") && !quiet.contains("after the head"), "{quiet}");
+    assert!(
+        quiet.contains(": all is well\nproved: ") && !quiet.contains("after the head"),
+        "{quiet}"
+    );
     assert_eq!(json(&lab.ok(VERIFY.iter().chain(&["-o", "json"])))["after_head"], json("[]"));
     assert!(json(&lab.ok(["verify", "-o", "json"]))["after_head"].is_null());
     lab.ok(["hold", "release", "3", "--reason", "nobody looks"]);

@@ -19,6 +19,7 @@ pub fn findings(lab: &Lab, flags: &[&str]) -> Vec<String> {
     let run = assert_untouched(lab, || lab.fails(1, ["verify"].iter().chain(flags)));
     assert_eq!(run.stderr, "");
     let mut lines: Vec<String> = run.stdout.lines().map(str::to_owned).collect();
+    assert!(lines.pop().is_some_and(|line| line.starts_with("proved: ")), "{run:?}");
     let last = lines.pop().unwrap();
     let count = lines.len();
     let ending = format!(": {count} finding{}", if count == 1 { "" } else { "s" });
@@ -30,7 +31,7 @@ pub fn findings(lab: &Lab, flags: &[&str]) -> Vec<String> {
 pub fn well(lab: &Lab, flags: &[&str]) -> Run {
     let run = assert_untouched(lab, || lab.run(["verify"].iter().chain(flags)));
     // What came after a head that was named is counted behind the verdict.
-    let is_well = run.stdout.ends_with(": all is well\n")
+    let is_well = run.stdout.contains(": all is well\nproved: ")
         || (flags.contains(&"--head") && run.stdout.contains(": all is well; "));
     assert!(run.code == 0 && is_well, "{run:?}");
     assert_eq!(run.stderr, "");
@@ -46,7 +47,12 @@ fn a_sound_history_is_all_well_and_nothing_is_written() {
     let lab = lab();
     let run = well(&lab, &[]);
     assert!(run.stdout.starts_with("checked 3 segments with 27 events ("), "{}", run.stdout);
-    assert!(run.stdout.ends_with(" KiB read whole), 3 records, and 1 live file: all is well\n"));
+    let told = " KiB read whole), 3 records, and 1 live file: all is well\nproved: every bit of 3 \
+                segments is as it was archived; nobody vouches for the manifest itself, which \
+                whoever can write to the archive could have made anew; live files can be read as \
+                events, and whether they were changed since they were written nothing tells, for \
+                they have no checksum until they are archived\n";
+    assert!(run.stdout.ends_with(told), "{}", run.stdout);
     let report = json(&assert_untouched(&lab, || lab.ok(["verify", "-ojson"])));
     let bytes: u64 = ["2026-05-10", "2026-05-11", "2026-05-12"]
         .iter()
@@ -59,13 +65,56 @@ fn a_sound_history_is_all_well_and_nothing_is_written() {
             "segments": 3, "segments_read_whole": 3, "segments_elsewhere": 0, "segment_bytes": bytes,
             "archived_events": 27, "live_files": 1, "archived_invalid_files": 0,
             "expired_segments": 0, "expired_events": 0, "findings": [], "remarks": [], "misfiled": [],
-            "passed_over": 0, "stopped": false,
+            "passed_over": 0, "stopped": false, "witness": "none",
+            "depth": { "kind": "full", "archive": true, "live": true },
+            "proves": told.trim_end().split_once("proved: ").unwrap().1,
         })
     );
     // Also where there is not even a lock file yet.
     fs::remove_file(lab.archive().join("lock")).unwrap();
     fs::write(lab.archive().join("stranger"), "").unwrap();
     findings(&lab, &[]);
+}
+
+#[test]
+fn what_was_proved_is_said_by_depth_and_witness_and_no_more() {
+    let lab = lab();
+    let head = lab.ok(["manifest", "head"]).trim_end().to_owned();
+    let (foreign, all) = ("1".repeat(64), serde_json::json!({"archive": true, "live": true}));
+    let with = |kind: &str| {
+        let mut depth = all.clone();
+        depth["kind"] = kind.into();
+        depth
+    };
+    let told = |flags: &[&str]| {
+        let run = lab.run(["verify", "-ojson"].iter().chain(flags));
+        let report = json(&run.stdout);
+        let text = lab.run(["verify"].iter().chain(flags));
+        let last = text.stdout.lines().last().unwrap().to_owned();
+        assert_eq!(last, format!("proved: {}", report["proves"].as_str().unwrap()));
+        (report["depth"].clone(), report["witness"].clone(), last)
+    };
+    let (depth, witness, proved) = told(&["--quick"]);
+    assert_eq!((depth, witness), (with("quick"), "none".into()));
+    assert!(proved.contains("and no event in them was read; nobody vouches for"), "{proved}");
+    let (mut depth, _, proved) = told(&["--sample=100%", "2026-05-10"]);
+    assert_eq!(depth.as_object_mut().unwrap().remove("percent").unwrap(), 100.0);
+    assert_eq!(depth, with("sample"));
+    assert!(proved.contains("every bit of 1 of 1 segment is as it was archived"), "{proved}");
+    assert!(proved.contains("of the days that were asked for"), "{proved}");
+    let (_, witness, proved) = told(&["--head", &head]);
+    assert_eq!(witness, "head");
+    assert!(proved.contains("nothing up to record 3 of 3 was rewritten or cut off"), "{proved}");
+    let (_, witness, proved) = told(&["--head", &foreign]);
+    assert_eq!(witness, "head");
+    assert!(proved.starts_with("proved: apart from what was found, "), "{proved}");
+    assert!(proved.contains("the head that was given does not vouch for the manifest"), "{proved}");
+    let (depth, witness, proved) = told(&["--live"]);
+    assert_eq!((&depth["archive"], witness), (&false.into(), "none".into()));
+    assert!(proved.contains("no checksum until they are archived") && !proved.contains("segment"));
+    let (depth, _, proved) = told(&["--archived"]);
+    assert_eq!(depth["live"], false);
+    assert!(!proved.contains("live files"), "{proved}");
 }
 
 #[test]
@@ -188,7 +237,7 @@ fn a_rotation_at_work_is_no_finding() {
     let lock = archive.lock().unwrap();
     // No picture of the lab is taken here: a process that closes the lock file gives it up.
     let run = lab.run(["verify"]);
-    assert!(run.code == 0 && run.stdout.ends_with(": all is well\n"), "{run:?}");
+    assert!(run.code == 0 && run.stdout.contains(": all is well\n"), "{run:?}");
     assert!(
         run.stdout.starts_with(
             "(remark) 2026/2026-05-20.tar.zst: not recorded yet; another hlarchive is at work on \
@@ -243,7 +292,12 @@ fn live_and_archive_alone_see_only_their_half() {
     let lab = lab();
     fs::write(segment(&lab, "2026-05-11"), "damaged").unwrap();
     let run = well(&lab, &["--live"]);
-    assert_eq!(run.stdout, "checked 1 live file: all is well\n");
+    assert_eq!(
+        run.stdout,
+        "checked 1 live file: all is well\nproved: live files can be read as events, and whether \
+         they were changed since they were written nothing tells, for they have no checksum until \
+         they are archived\n"
+    );
     assert!(!findings(&lab, &["--archive"]).is_empty());
     assert!(!findings(&lab, &["--archive", "2026-05-11"]).is_empty());
     well(&lab, &["--archive", "2026-05-10"]);

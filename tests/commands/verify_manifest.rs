@@ -134,7 +134,12 @@ fn a_head_kept_elsewhere_proves_the_manifest() {
     let first = head();
     well(&lab, &["--head", &first]);
     well(&lab, &["--head", &first.to_uppercase()]);
-    well(&lab, &["--head", &"0".repeat(64)]);
+    let run = lab.fails(2, ["verify", "--head", &"0".repeat(64)]);
+    assert_eq!(
+        sentence(&run),
+        "--head: 64 zeros are the head before the first record, with which every manifest begins, \
+         so they prove nothing; give a head that \"hlarchive manifest head\" printed"
+    );
     let before = manifest(&lab);
     lab.rotate();
     assert_ne!(head(), first);

@@ -44,6 +44,15 @@ Exit codes:
     },
 }
 
+/// What the policy promises to no day, for the end of the line that says where it is from.
+fn promised(policy: &Policy) -> &'static str {
+    if policy.promise(None).is_some() {
+        ""
+    } else {
+        "; it keeps everything and promises nothing, for nobody chose how long ([retain])"
+    }
+}
+
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
@@ -54,13 +63,14 @@ impl Args {
                     session.json(&serde_json::json!({
                         "origin": policy.origin(),
                         "digest": policy.digest(),
+                        "promises": policy.promise(None).map(|keep| keep.to_string()),
                         "text": policy.text(),
                     }))?;
                 } else {
                     let text = policy.text().trim_end().to_owned();
                     session.line(&text)?;
                     session.flush()?;
-                    session.remark(&format!("# from {}", policy.origin()));
+                    session.remark(&format!("# from {}{}", policy.origin(), promised(&policy)));
                 }
             }
             Action::Check { file } => {

@@ -16,6 +16,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::cli::table::wrap;
 
 /// Prove that nothing was lost or altered, or name what was
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,10 @@ Examples:
 Reads everything and changes nothing. A head is what \"hlarchive manifest head\" printed earlier \
 and was kept elsewhere; a signature is what \"hlarchive manifest sign\" wrote. Records that came \
 after the head are not damage, and are named if they take something away.
+
+Any changed bit of the archive is found. A live file has no checksum until its day is archived, so of \
+those only what is no event is. Damage in a segment costs the events of one frame, a part of a day. \
+The last line, and with -o json the members depth, witness and proves, say what was proved this time.
 
 Exit codes:
   1   something is wrong, and each thing is named
@@ -227,6 +232,10 @@ fn print(
         };
         let later = report.after_head.as_deref().map(later).unwrap_or_default();
         session.line(&format!("checked {}: {verdict}{later}", parts.join(", and ")))?;
+        let proves = format!("proved: {}", report.proves);
+        for line in wrap(&visible(&proves), session.width().unwrap_or(usize::MAX)) {
+            session.line(&line)?;
+        }
     }
     if report.stopped {
         session.warn("stopped on request before all was checked");

@@ -97,6 +97,13 @@ pub(super) fn verify(call: &Call, wanted: &Verify) -> Answer {
         })
     });
     let head = head.transpose()?;
+    if head == Some(Sha256Hash::ZERO) {
+        return Err(Trouble(
+            "head: 64 zeros are the head before the first record, with which every manifest \
+             begins, so they prove nothing"
+                .to_owned(),
+        ));
+    }
     if head.is_some() && wanted.part == Part::Live {
         return Err(Trouble(
             "head: with part live the manifest is not checked; leave one of them out".to_owned(),

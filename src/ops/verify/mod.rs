@@ -7,10 +7,12 @@
 mod after;
 mod archived;
 mod live;
+mod proof;
 
 use serde::Serialize;
 
 pub use after::AfterHead;
+pub use proof::ReadDepth;
 
 use super::clock::from_the_future;
 use crate::archive::{ArchiveDir, Expired, Manifest};
@@ -75,6 +77,12 @@ impl VerifyOptions {
 /// What was checked, and what is wrong.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct VerifyReport {
+    /// What was read.
+    pub depth: ReadDepth,
+    /// Who vouches for the manifest: `none`, `head`, `signature` or `head and signature`.
+    pub witness: &'static str,
+    /// What it proves, in one sentence.
+    pub proves: String,
     /// Records of the manifest.
     pub manifest_records: u64,
     /// The manifest's head, as `manifest head` prints it.
@@ -122,6 +130,11 @@ impl VerifyReport {
     }
 }
 
+/// Why a head of zeros is refused.
+const ZEROS: &str = "--head: 64 zeros are the head before the first record, with which every \
+                     manifest begins, so they prove nothing; give a head that \"hlarchive manifest \
+                     head\" printed";
+
 /// Checks the history.
 pub fn verify(
     store: &Store,
@@ -129,6 +142,9 @@ pub fn verify(
     options: &VerifyOptions,
     progress: &dyn Progress,
 ) -> Result<VerifyReport> {
+    if options.head == Some(Sha256Hash::ZERO) {
+        return Err(Error::Usage(ZEROS.to_owned()));
+    }
     let mut report = VerifyReport::default();
     let live = store.live()?;
     let FoundArchive { dir, away, note } = store.found_archive()?;
@@ -158,7 +174,7 @@ pub fn verify(
             verify_archive(archive, context, options, progress, &mut report)?;
         } else {
             let path = store.archive_path().display().to_string();
-            if options.head.is_some_and(|head| head != Sha256Hash::ZERO) {
+            if options.head.is_some() {
                 let reason = "there is no archive, so the given head is not in its manifest";
                 report.wrong(path, reason);
             } else if options.witness.is_some() {
@@ -173,6 +189,7 @@ pub fn verify(
         let archived = archive.as_ref().zip(manifest.as_ref());
         live::verify_live(live, archived, options, context.now, progress, &mut report)?;
     }
+    proof::tell(&mut report, options, archive.is_some(), live.is_some());
     Ok(report)
 }
 
