@@ -13,11 +13,14 @@ mod filter;
 mod find;
 pub mod follow;
 mod frames;
+mod looked;
+mod named;
 mod notice;
 mod row;
 mod searched;
 mod source;
 mod stream;
+mod survey;
 
 #[cfg(test)]
 mod interleaved;
@@ -30,6 +33,8 @@ pub use belongs::{LastState, Remembers};
 pub use cursor::Cursor;
 pub use filter::{Filter, Order, Query, Scope};
 pub use find::Name;
+pub use looked::{Looked, UnknownValue};
+pub use named::Candidates;
 pub use notice::{Notice, Notices, Unreached};
 pub use row::FoundEvent;
 pub(crate) use row::{bounds, clamp};

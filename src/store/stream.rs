@@ -152,6 +152,14 @@ impl EventStream {
         &mut self.notices
     }
 
+    /// Whether there is anything to give, or anything left.
+    pub fn has_more(&mut self) -> Result<bool> {
+        if self.ready.len() == 0 && self.remaining > 0 {
+            self.fill(&|| false)?;
+        }
+        Ok(self.ready.len() > 0)
+    }
+
     /// How many segment files were opened so far.
     pub fn segments_opened(&self) -> u64 {
         self.reading.segments_opened

@@ -271,6 +271,36 @@ async def emitting():
         assert "events are kept by what [events] says" in told["warning"], told
 
 
+async def empty():
+    """An answer without events says what was looked at, and which values no event has."""
+    async with server("--allow-emit") as session:
+        nothing = await ask(session, "list", service=["mosquito"], **ALL)
+        assert nothing["events"] == [] and nothing["only_today"] is False, nothing
+        assert nothing["searched"]["unknown"] == [
+            {"field": "service", "value": "mosquito", "did_you_mean": "mosquitto"}], nothing
+        today = await ask(session, "list")
+        assert today["only_today"] is True and today["searched"]["until"], today
+        some = await ask(session, "list", **ALL)
+        assert some["events"] and "searched" not in some, some
+        tried = await ask(session, "attempts", node=["pi44"])
+        assert tried["searched"]["unknown"][0]["did_you_mean"] == "pi4", tried
+        traced = await ask(session, "trace", correlation_id="nobody-knows-it")
+        assert traced["events"] == 0 and traced["searched"]["days_archived"], traced
+        written = await ask(session, "emit_event", type="node_offline", source="a", service="all",
+                            correlation_id="only-one-begins-so")
+        with open(written["path"], encoding="utf-8") as file:
+            assert json.load(file)["severity"] == "error"
+        traced = await ask(session, "trace", correlation_id="only-one")
+        assert traced["correlation_id"] == "only-one-begins-so" and traced["events"] == 1, traced
+        await refused(session, "trace", correlation_id="run-")
+        shown = await ask(session, "show", event=written["id"][:13])
+        assert shown["correlation_id"] == "only-one-begins-so", shown
+        proved = await ask(session, "verify", depth="sample")
+        assert proved["depth"] == {"kind": "sample", "percent": 5.0, "archive": True, "live": True}
+        assert proved["witness"] == "none" and "no checksum until" in proved["proves"], proved
+        await refused(session, "verify", head="0" * 64)
+
+
 async def damaged():
     """A file that cannot be read costs itself, and the answer says so."""
     async with server() as session:

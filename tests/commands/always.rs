@@ -46,7 +46,12 @@ fn told(lab: &Lab) -> (String, serde_json::Value) {
     let tried = lab.run(["attempts", "--since=2000-01-01", "-ojson", "-q"]);
     let status = lab.run(["status", "--since=2000-01-01", "--now", NOW, "-ojson", "-q"]);
     let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
-    (tried.stdout, status["problems"].clone())
+    let mut tried: serde_json::Value = serde_json::from_str(&tried.stdout).unwrap();
+    if let Some(searched) = tried.get_mut("searched").and_then(|value| value.as_object_mut()) {
+        // Where the days lie is what changes.
+        searched.retain(|key, _| !key.starts_with("days_"));
+    }
+    (tried.to_string(), status["problems"].clone())
 }
 
 fn assert_each_once(events: &[String]) {

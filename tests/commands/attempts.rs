@@ -171,13 +171,22 @@ fn no_attempt_or_none_unresolved_is_exit_code_1() {
     let lab = lab();
     for _ in 0..2 {
         let run = lab.fails(1, ["attempts", "--service=nope"]);
-        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", "there is no such attempt\n"));
+        assert_eq!(run.stdout, "");
+        let told =
+            "there is no such attempt\nno event has service \"nope\"\nsearched the whole history";
+        assert!(run.stderr.starts_with(told), "{run:?}");
         let flags = ["--unresolved", "--since=2026-05-15T23:59:58Z", "--until=2026-05-16"];
         let run = lab.fails(1, ["attempts"].iter().chain(&flags));
-        assert_eq!(run.stderr, "there is no such unresolved attempt\n");
+        let told = "there is no such unresolved attempt\nsearched 2026-05-15T23:59:58.000000Z to ";
+        assert!(run.stderr.starts_with(told), "{run:?}");
         let run = lab.fails(1, ["attempts", "--service=nope", "-ojson"]);
         assert_eq!(run.stderr, "");
-        assert_eq!(json(&run.stdout)["attempts"], serde_json::json!([]));
+        let report = json(&run.stdout);
+        assert_eq!(report["attempts"], serde_json::json!([]));
+        assert_eq!(
+            report["searched"]["unknown"],
+            serde_json::json!([{ "field": "service", "value": "nope", "did_you_mean": null }])
+        );
         lab.rotate();
     }
 }

@@ -131,7 +131,13 @@ fn what_matches_nothing_writes_nothing() {
     lab.seed(1, 2);
     let words = ["export", "--format", "csv", "--to", "out", "--node", "nowhere"];
     let run = lab.fails(1, words);
-    assert_eq!(run.stderr, "no event matches; nothing was written\n");
+    assert_eq!(
+        run.stderr,
+        "no event matches; nothing was written\nno event has node \"nowhere\"\nsearched the whole \
+         history: 1 day live, 0 days archived\n"
+    );
+    let report = json(&lab.fails(1, words.iter().chain(&["-ojson"])).stdout);
+    assert_eq!(report["searched"]["unknown"][0]["value"], "nowhere");
     assert!(tree(&lab.path("out")).is_empty());
     lab.ok(["export", "--format", "csv", "--to", "out", "--since", "2027-01-01"]);
 }

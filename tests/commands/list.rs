@@ -162,7 +162,9 @@ fn without_a_time_today_is_listed() {
     let (lab, _) = lab();
     let run = lab.run(["list"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, ""));
-    assert_eq!(run.stderr, "no such event today; choose other days with --date or --since\n");
+    let told = "no such event today; choose other days with --date or --since\nsearched 20";
+    assert!(run.stderr.starts_with(told), "{run:?}");
+    assert!(run.stderr.ends_with(": 0 days live, 0 days archived\n"), "{run:?}");
     let path = lab.ok(["emit", "node_online"]);
     let listed = lab.ok(["list", "-opath"]);
     assert!(path.trim_end().ends_with(listed.trim_end()) && listed.lines().count() == 1);
@@ -173,11 +175,17 @@ fn without_a_time_today_is_listed() {
 #[test]
 fn the_exit_code_tells_whether_a_filter_matched() {
     let (lab, _) = lab();
-    for flags in [&["--node=nobody"][..], &["--severity=info", "--min-severity=error"]] {
+    let searched = "searched from 2000-01-01T00:00:00.000000Z on: ";
+    for (flags, told) in [
+        (&["--node=nobody"][..], "no event has node \"nobody\"\n"),
+        (&["--severity=info", "--min-severity=error"], ""),
+    ] {
         let mut arguments = EVER.to_vec();
         arguments.extend(flags);
         let run = lab.fails(1, &arguments);
-        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+        assert_eq!(run.stdout, "");
+        assert!(run.stderr.starts_with(&format!("{told}{searched}")), "{run:?}");
+        assert_eq!(lab.fails(1, arguments.iter().chain(&["-q"])).stderr, "");
     }
     // Nothing was asked for but a time: an empty stretch of time is a good answer.
     assert_eq!(lab.ok(["list", "--since=2001-01-01", "--until=2001-01-02"]), "");

@@ -96,6 +96,11 @@ fn events_are_written_only_where_it_is_allowed() {
 }
 
 #[test]
+fn an_empty_answer_says_what_was_looked_at_and_what_was_likely_meant() {
+    step(&lab(4, 20), "empty", &[]);
+}
+
+#[test]
 fn a_call_that_is_given_up_leaves_the_server_at_work() {
     step(&lab(3, 100), "cancelling", &[]);
 }

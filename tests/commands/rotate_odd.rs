@@ -190,7 +190,7 @@ fn a_linked_day_or_root_folder_is_never_followed() {
     assert_eq!(
         run.stderr,
         "hlarchive: warning: 2026-05-16: not an event: a symbolic link; days have directories \
-         YYYY-MM-DD\n"
+         YYYY-MM-DD\nsearched from 2000-01-01T00:00:00.000000Z on: 0 days live, 0 days archived\n"
     );
     let run = lab.fails(74, ["emit", "node_online", "--node=pi4", "--timestamp=2026-05-16"]);
     let link = lab.root().join("2026-05-16/pi4").display().to_string();

@@ -111,3 +111,41 @@ fn damage_elsewhere_does_not_hide_an_event() {
     let run = lab.fails(65, ["show", &old.id()]);
     assert!(sentence(&run).contains("2026-05-14.tar.zst: "), "{run:?}");
 }
+
+#[test]
+fn the_beginning_of_an_id_does_for_all_of_it_and_several_are_named() {
+    let lab = Lab::new();
+    let other = Event { time: "2026-05-17T10:11:12.000000Z", number: 1, ..EVENT };
+    let newer = EVENT.path().replace("0196d8a2-0000", "0196d8a2-7c1a");
+    for archived in [false, true] {
+        if archived {
+            lab.rotate();
+        } else {
+            EVENT.write(&lab);
+            other.write(&lab);
+            lab.write(&newer, EVENT.line());
+        }
+        for prefix in ["0196d8a2-7", "0196D8A2-7C1A-7", "0196d8a27c1a7000"] {
+            assert_eq!(shown(&lab, &["show", prefix]), EVENT.line().into_bytes(), "{prefix}");
+        }
+        let run = lab.fails(2, ["show", "0196d8a2-0000"]);
+        let (first, second) = (EVENT.path(), other.path());
+        assert_eq!(
+            sentence(&run),
+            format!(
+                "0196d8a2-0000: 2 events' ids begin like this, name one of them: {first}, {second}"
+            )
+        );
+        let run = lab.fails(66, ["show", "0196d8a2-7c2a"]);
+        assert_eq!(
+            sentence(&run),
+            "0196d8a2-7c2a: no event's id begins like this; the nearest is \
+             0196d8a2-7c1a-7000-8000-000000000000"
+        );
+    }
+    // What is too short, or no beginning of an id, is no name.
+    for name in ["019", "2026-05-16", "0196d8a27-c1a", "nope"] {
+        let run = lab.fails(2, ["show", name]);
+        assert!(sentence(&run).contains("expected an event's UUID or its path"), "{run:?}");
+    }
+}

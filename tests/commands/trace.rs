@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use crate::common::Lab;
 use crate::support::{EVENT, Event, json};
 
@@ -132,27 +134,65 @@ fn ndjson_and_path_are_as_in_list() {
 }
 
 #[test]
-fn a_chain_without_events_is_exit_code_1_in_every_format() {
+fn a_chain_without_events_is_exit_code_1_in_every_format_and_names_what_is_near() {
     let lab = lab();
     for _ in 0..2 {
-        // Parts of other ids, and ids of which others are parts, are not meant.
-        for id in ["deploy", "deploy-8", "DEPLOY-882", "882", "nope", ""] {
+        // Ids of which others are parts are not meant.
+        for (id, meant) in [
+            ("DEPLOY-882", "; did you mean \"deploy-882\"?"),
+            ("deploy-8823", "; did you mean \"deploy-882\"?"),
+            ("882", ""),
+            ("nope", ""),
+        ] {
             for format in ["table", "ndjson", "path"] {
                 let run = lab.fails(1, ["trace", id, "-o", format]);
                 assert_eq!(run.stdout, "");
-                assert_eq!(run.stderr, format!("no event has the correlation id \"{id}\"\n"));
+                let told =
+                    format!("no event has the correlation id \"{id}\"{meant}\nsearched the whole ");
+                assert!(run.stderr.starts_with(&told), "{run:?}");
             }
         }
+        let run = lab.fails(1, ["trace", ""]);
+        assert_eq!(run.stderr, "no event has the correlation id \"\"\n");
         let run = lab.fails(1, ["trace", "nope", "-o", "json"]);
         assert_eq!(run.stderr, "");
+        let mut told = json(&run.stdout);
+        let searched = told.as_object_mut().unwrap().remove("searched").unwrap();
         assert_eq!(
-            json(&run.stdout),
+            searched["unknown"],
+            serde_json::json!([
+                { "field": "correlation_id", "value": "nope", "did_you_mean": null }
+            ])
+        );
+        assert_eq!((&searched["since"], &searched["complete"]), (&Value::Null, &true.into()));
+        assert_eq!(
+            told,
             serde_json::json!({
                 "correlation_id": "nope", "steps": [], "events": 0, "first": null, "last": null,
                 "duration_us": null, "outcome": "unknown", "failure": null,
-                "expired": null, "unreached": null,
+                "cause": null, "also": [], "tried": [], "open": [], "expired": null, "unreached": null,
             })
         );
+        lab.rotate();
+    }
+}
+
+#[test]
+fn the_beginning_of_an_id_does_for_all_of_it_and_several_are_named() {
+    let lab = lab();
+    Event { correlation: "backup-1", number: 99, ..CHAIN }.write(&lab);
+    for _ in 0..2 {
+        for format in ["table", "json", "mermaid"] {
+            let short = lab.run(["trace", "backup", "-o", format]);
+            assert_eq!(short.stdout, lab.ok(["trace", "backup-1", "-o", format]));
+            assert_eq!(short.stderr, "\"backup\" is taken for \"backup-1\"\n");
+            let run = lab.fails(2, ["trace", "deploy", "-o", format]);
+            let told = "deploy: 3 correlation ids begin like this, name one of them: deploy-88, \
+                        deploy-882, deploy-8822";
+            assert!(run.stderr.contains(told) && run.stdout.is_empty(), "{run:?}");
+        }
+        // All of an id is that id, whatever else begins like it.
+        assert_eq!(lab.ok(["trace", "deploy-882"]), TIMELINE);
         lab.rotate();
     }
 }

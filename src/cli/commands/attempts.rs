@@ -6,6 +6,7 @@ use hlarchive::store::{Filter, Notices, Query, Store, Unreached};
 use hlarchive::views::attempts::{Afterwards, Attempt, Collector, Range, TYPES};
 
 use super::count;
+use super::nothing::Nothing;
 use crate::cli::args::{Format, TimeArgs};
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::output::short_time;
@@ -34,7 +35,8 @@ attempt, number, tries, completed, failed, duration_us, afterwards (recovered, u
 unknown), afterwards_us, path, segment), started, completed, failed, unresolved, stray_ends (ends \
 in the range whose start is not known), expired (days, segments, events, first_day, last_day: \
 what could have held more, or null) and unreached (days, reason: what lies elsewhere and could not \
-be asked, or null).
+be asked, or null). Where there is none, searched (since, until, days_live, days_archived, complete, \
+unknown: field, value, did_you_mean) says what was looked at.
 
 Exit codes:
   1   there is no such attempt
@@ -104,8 +106,10 @@ impl Args {
             correlation_ids: self.correlation_id,
         };
         let (report, mut notices) = look(&session.store, &wanted, session.now, &|| false)?;
+        let mut nothing =
+            Nothing::of(&session.store, || wanted.query(), report.attempts.is_empty())?;
         if format == Format::Json {
-            session.json(&report)?;
+            session.json(&nothing.with(&report))?;
         } else if !report.attempts.is_empty() {
             table(session, &report)?;
         }
@@ -116,9 +120,11 @@ impl Args {
             return Ok(lacking(&notices));
         }
         if report.attempts.is_empty() {
-            if !session.warn_of_nowhere()? && format != Format::Json {
-                let kind = if wanted.unresolved { "unresolved " } else { "" };
-                session.remark(&format!("there is no such {kind}attempt"));
+            let kind = if wanted.unresolved { "unresolved " } else { "" };
+            if format == Format::Json {
+                session.warn_of_nowhere()?;
+            } else {
+                nothing.tell(session, Some(&format!("there is no such {kind}attempt")))?;
             }
             return Ok(Exit::Wrong);
         }
@@ -167,6 +173,20 @@ pub(in crate::cli) fn look(
 }
 
 impl Wanted {
+    /// The same as a query, to see what an empty answer was looked for in.
+    pub(in crate::cli) fn query(&self) -> Query {
+        let filter = Filter {
+            nodes: self.nodes.clone(),
+            services: self.services.clone(),
+            sources: self.sources.clone(),
+            correlation_ids: self.correlation_ids.clone(),
+            since: self.range.since,
+            until: self.range.until,
+            ..Filter::default()
+        };
+        Query { filter, ..Query::default() }
+    }
+
     fn holds(&self, attempt: &Attempt) -> bool {
         let among = |wanted: &[String], value: Option<&str>| {
             wanted.is_empty() || wanted.iter().any(|wanted| Some(wanted.as_str()) == value)

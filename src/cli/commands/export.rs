@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use hlarchive::ops::export::{ExportFormat, ExportOptions, ExportReport, ExportTarget, export};
-use hlarchive::store::Scope;
+use hlarchive::store::{Query, Scope};
 
+use super::nothing::Nothing;
 use super::{bytes, count, days_left, name_findings};
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::elsewhere;
@@ -111,7 +112,15 @@ impl Args {
         };
         let bar = Bar::new(session);
         let mut report = export(&session.store, &session.context()?, &options, &bar)?;
-        print(session, &report, format)?;
+        let is_empty = report.files == 0 && report.already_there == 0 && report.findings.is_empty();
+        let asked = Query {
+            filter: options.filter.clone(),
+            dates: options.dates.clone(),
+            scope: options.scope,
+            ..Query::default()
+        };
+        let mut nothing = Nothing::of(&session.store, || asked, is_empty && !report.stopped)?;
+        print(session, &report, &nothing, format)?;
         session.notices(&mut report.notices);
         session.end_notices();
         name_findings(session, &report.findings);
@@ -128,10 +137,8 @@ impl Args {
         if report.notices.any_cost() {
             return Ok(lacking(&report.notices));
         }
-        if report.files == 0 && report.already_there == 0 && report.findings.is_empty() {
-            if !session.warn_of_nowhere()? {
-                session.remark("no event matches; nothing was written");
-            }
+        if is_empty {
+            nothing.tell(session, Some("no event matches; nothing was written"))?;
             if self.filter.asks_for_more() {
                 return Ok(Exit::Wrong);
             }
@@ -140,9 +147,14 @@ impl Args {
     }
 }
 
-fn print(session: &mut Session, report: &ExportReport, format: Format) -> Result<(), Failure> {
+fn print(
+    session: &mut Session,
+    report: &ExportReport,
+    nothing: &Nothing,
+    format: Format,
+) -> Result<(), Failure> {
     if format == Format::Json {
-        session.json(report)?;
+        session.json(&nothing.with(report))?;
         return session.flush();
     }
     for day in &report.days {

@@ -8,6 +8,7 @@ use hlarchive::store::follow::{After, Arrival, FollowOptions};
 use hlarchive::store::{FoundEvent, Order, Query, Scope};
 
 use super::follow::follow;
+use super::nothing::Nothing;
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure, lacking, stdout_failed};
 use crate::cli::output::EventTable;
@@ -126,6 +127,7 @@ impl Args {
             };
             return follow(session, options, &mut printer, self.follow);
         }
+        let asked = query.clone();
         let mut events = session.store.events(query)?;
         let mut found = 0_u64;
         if format == Format::Table {
@@ -151,12 +153,11 @@ impl Args {
         if events.notices().any_cost() {
             return Ok(lacking(events.notices()));
         }
-        if found == 0 {
-            if session.warn_of_nowhere()? {
-                // Nothing more is to be said about what is nowhere.
-            } else if only_today {
-                session.remark("no such event today; choose other days with --date or --since");
-            }
+        // Who asks for no event gets none.
+        if found == 0 && self.limit != Some(0) {
+            let today = "no such event today; choose other days with --date or --since";
+            Nothing::of(&session.store, || asked, !session.global.quiet)?
+                .tell(session, only_today.then_some(today))?;
             if self.filter.asks_for_more() {
                 return Ok(Exit::Wrong);
             }

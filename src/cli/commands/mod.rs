@@ -15,6 +15,7 @@ pub(super) mod list;
 pub(super) mod man;
 pub(super) mod manifest;
 pub(super) mod mcp;
+pub(super) mod nothing;
 pub(super) mod policy;
 pub(super) mod prune;
 pub(super) mod remote;

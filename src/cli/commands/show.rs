@@ -2,8 +2,6 @@
 
 use std::io::Write;
 
-use hlarchive::store::Name;
-
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure, stdout_failed};
 use crate::cli::session::Session;
@@ -13,16 +11,21 @@ use crate::cli::session::Session;
 #[command(after_help = "\
 Examples:
   hlarchive show 0196d8a2-7c1a-7000-8000-0123456789ab
+  hlarchive show 0196d8a2-7c1a
   hlarchive list --limit 1 -o path | xargs -n 1 hlarchive show
 
 The bytes are those of the file as it was written; on a terminal \\uXXXX stands for what cannot be seen. With -o json the event is one line with _path \
 and, when it is archived, _segment.
 
+The beginning of a UUID, four digits at least, does for all of it where no other event's id begins \
+so.
+
 Exit codes:
+  2   several events' ids begin so, and are named
   65  with -o json: the file is kept, but it is not an event
   66  there is no such event, neither live nor archived")]
 pub(in crate::cli) struct Args {
-    /// The UUID in the event's file name, or its path
+    /// The UUID in the event's file name, or its beginning, or the event's path
     #[arg(value_name = "UUID|PATH")]
     name: String,
 }
@@ -31,7 +34,7 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let possible = [Format::Table, Format::Json, Format::Ndjson, Format::Path];
         let format = session.format(&possible)?;
-        let found = session.store.find(&Name::parse(&self.name)?)?;
+        let found = session.store.find(&session.store.named(&self.name)?)?;
         match format {
             Format::Table => session.out.exact(&found.bytes).map_err(stdout_failed)?,
             Format::Path => session.name(&found.path.to_string())?,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use hlarchive::archive::Expired;
 use hlarchive::event::{Severity, Timestamp};
-use hlarchive::store::{EventStream, Filter, FoundEvent, Query, Unreached};
+use hlarchive::store::{EventStream, FoundEvent, Unreached};
 use hlarchive::views::chain::{ChainBuilder, dot, html, mermaid, span};
 use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
 use serde_json::json;
@@ -31,14 +31,18 @@ With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity,
 source, detail, path, segment), events, first, last, duration_us, outcome (completed, recovered, \
 remediated, remediating, failed, running or unknown), failure, expired (days, segments, events, \
 first_day, last_day: what could have held more, or null) and unreached (days, reason: what lies \
-elsewhere and could not be asked, or null).
+elsewhere and could not be asked, or null). Where there is no event, searched (since, until, \
+days_live, days_archived, complete, unknown: field, value, did_you_mean) says what was looked at.
+
+The beginning of an id does for all of it where no other id begins so.
 
 Exit codes:
-  1   no event has this correlation id
+  1   no event has this correlation id, or one that begins so
+  2   several correlation ids begin so, and are named
   74  something could not be read, so steps may be missing
   75  some of it lies elsewhere and could not be reached")]
 pub(in crate::cli) struct Args {
-    /// What links the events, such as deploy-882
+    /// What links the events, such as deploy-882, or its beginning
     #[arg(value_name = "CORRELATION_ID", allow_hyphen_values = true)]
     correlation_id: String,
 }
@@ -55,9 +59,10 @@ impl Args {
             Format::Html,
         ];
         let format = session.format(&formats)?;
-        let id = self.correlation_id;
-        let filter = Filter { correlation_ids: vec![id.clone()], ..Filter::default() };
-        let mut events = session.store.events(Query { filter, ..Query::default() })?;
+        let (id, mut events) = match super::nothing::chain(session, &self.correlation_id, format)? {
+            Ok(found) => found,
+            Err(exit) => return Ok(exit),
+        };
         let found = if matches!(format, Format::Mermaid | Format::Dot | Format::Html) {
             draw(session, &id, format, &mut events)?
         } else {

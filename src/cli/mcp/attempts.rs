@@ -1,11 +1,13 @@
 //! The tool that tells what was tried already.
 
 use hlarchive::event::EventPath;
+use hlarchive::store::Looked;
 use hlarchive::views::attempts::{Attempt, Range};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
 use super::call::{Answer, Call, Passed, Trouble, answer};
+use super::events::looked;
 use super::page::{Left, Room, limit};
 use crate::cli::args::TimeArgs;
 use crate::cli::commands::attempts::{Report, Wanted, look};
@@ -48,6 +50,9 @@ struct Told {
     left: Left,
     #[serde(flatten)]
     passed: Passed,
+    /// Where it was looked, if nothing was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched: Option<Looked>,
 }
 
 pub(super) fn attempts(call: &Call, asked: Attempts) -> Answer {
@@ -67,6 +72,7 @@ pub(super) fn attempts(call: &Call, asked: Attempts) -> Answer {
     let stop = || call.go_on().is_err();
     let (mut report, mut notices) = look(call.store(), &wanted, now, &stop)?;
     call.go_on()?;
+    let searched = report.attempts.is_empty().then(|| looked(call, &wanted.query())).transpose()?;
     let all = std::mem::take(&mut report.attempts);
     let begin = begin(&all, after.as_ref())?;
     let (mut page, mut room) = (Vec::new(), Room::of(most));
@@ -91,7 +97,7 @@ pub(super) fn attempts(call: &Call, asked: Attempts) -> Answer {
     };
     let passed = Passed::of(&mut notices);
     report.attempts = page;
-    answer(&Told { report, left, passed })
+    answer(&Told { report, left, passed, searched })
 }
 
 /// Where the page begins: behind the last attempt of the page before.

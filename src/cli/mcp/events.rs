@@ -2,7 +2,8 @@
 
 use hlarchive::archive::Expired;
 use hlarchive::event::Severity;
-use hlarchive::store::{Cursor, Filter, FoundEvent, Name, Notices, Order, Query, Scope, Unreached};
+use hlarchive::progress::Progress;
+use hlarchive::store::{Cursor, FoundEvent, Looked, Notices, Order, Query, Scope, Unreached};
 use hlarchive::views::trace::{Step, Summary, Tracer};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde_json::value::RawValue;
 use super::call::{Answer, Call, Passed, Trouble, answer};
 use super::page::{BYTES, Left, Room, behind, limit, numbers, place, raw};
 use crate::cli::args::{FilterArgs, dates};
+use crate::cli::commands::nothing::{Named, named};
 use crate::cli::commands::trace::StepLine;
 
 /// How bad an event is.
@@ -116,6 +118,11 @@ struct Listed {
     left: Left,
     #[serde(flatten)]
     lacking: Lacking,
+    /// Nothing but today was looked at, since no other time was asked for.
+    only_today: bool,
+    /// Where it was looked, if nothing was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched: Option<Looked>,
 }
 
 pub(super) fn list(call: &Call, wanted: List) -> Answer {
@@ -134,7 +141,8 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         correlation_id: wanted.correlation_id,
     };
     let mut days = dates(&wanted.date, now)?;
-    if days.is_empty() && !filter.has_time() {
+    let only_today = days.is_empty() && !filter.has_time();
+    if only_today {
         days.push(now.date());
     }
     let order = match wanted.order {
@@ -146,7 +154,7 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         Reach::Live => Scope::Live,
         Reach::Archived => Scope::Archived,
     };
-    let mut events = call.store().events(Query {
+    let query = Query {
         filter: filter.filter(now)?,
         dates: days,
         order,
@@ -157,7 +165,8 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         day_by_day: false,
         own_only: false,
         by_manifest: false,
-    })?;
+    };
+    let mut events = call.store().events(query.clone())?;
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
     let (mut last, mut left) = (None::<Cursor>, Left::nothing());
     let more = |last: &Cursor| Left::after("list", behind(now, last), "more events may follow");
@@ -178,7 +187,17 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
     if rows.len() == most + TWINS {
         left = last.as_ref().map_or_else(Left::nothing, more);
     }
-    answer(&Listed { events: rows, left, lacking: Lacking::of(events.notices()) })
+    let is_empty = rows.is_empty() && query.after.is_none();
+    let searched = is_empty.then(|| looked(call, &query)).transpose()?;
+    let lacking = Lacking::of(events.notices());
+    answer(&Listed { events: rows, left, lacking, only_today, searched })
+}
+
+/// What an empty answer was looked for in.
+pub(super) fn looked(call: &Call, query: &Query) -> Result<Looked, Trouble> {
+    let looked = call.store().looked(query, &|| call.stop_requested())?;
+    call.go_on()?;
+    Ok(looked)
 }
 
 /// An event as `list -o ndjson` prints it, or what stands for one that is too large or that
@@ -213,7 +232,8 @@ fn row(event: &FoundEvent) -> String {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trace {
-    /// What links the events, such as "deploy-882".
+    /// What links the events, such as "deploy-882", or its beginning where no other id begins
+    /// so.
     correlation_id: String,
     /// At most so many steps in this answer, 1 to 500. Default 100.
     #[schemars(range(min = 1, max = 500))]
@@ -232,15 +252,19 @@ struct Traced {
     left: Left,
     #[serde(flatten)]
     lacking: Lacking,
+    /// Where it was looked, if nothing was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched: Option<Looked>,
 }
 
 pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
     call.must_exist()?;
     let most = limit(wanted.limit)?;
     let (now, after) = place(wanted.next.as_deref(), call.now)?;
-    let id = wanted.correlation_id;
-    let filter = Filter { correlation_ids: vec![id.clone()], ..Filter::default() };
-    let mut events = call.store().events(Query { filter, ..Query::default() })?;
+    let stop = || call.stop_requested();
+    let Named { id, mut events, looked: searched } =
+        named(call.store(), wanted.correlation_id, &stop)?;
+    call.go_on()?;
     // The outcome follows from the whole chain, whichever part of it is shown.
     let mut tracer = Tracer::at(now);
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
@@ -271,7 +295,7 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
     };
     let lacking = Lacking::of(events.notices());
     let summary = summary(tracer.finish())?;
-    answer(&Traced { correlation_id: id, steps: rows, summary, left, lacking })
+    answer(&Traced { correlation_id: id, steps: rows, summary, left, lacking, searched })
 }
 
 fn step_row(step: &Step, event: &FoundEvent) -> Answer {
@@ -312,8 +336,8 @@ fn summary(summary: Option<Summary>) -> Result<Value, Trouble> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Show {
-    /// The UUID in the event's file name, or its path DATE/NODE/FILE, which other tools give
-    /// as path or _path.
+    /// The UUID in the event's file name, or its beginning where no other begins so, or the
+    /// event's path DATE/NODE/FILE, which other tools give as path or _path.
     event: String,
     /// The next of the answer before, for an event too large for one answer.
     next: Option<String>,
@@ -322,7 +346,7 @@ pub(super) struct Show {
 pub(super) fn show(call: &Call, wanted: &Show) -> Answer {
     call.must_exist()?;
     let [offset] = numbers(wanted.next.as_deref())?;
-    let found = call.store().find(&Name::parse(&wanted.event)?)?;
+    let found = call.store().find(&call.store().named(&wanted.event)?)?;
     let reason = found.head().err().map(|error| error.to_string());
     let mut text = Vec::new();
     if reason.is_none() && offset == 0 {

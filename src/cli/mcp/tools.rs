@@ -72,7 +72,8 @@ Call this before you remediate, restart or redeploy anything, with the service a
 remediation that was started, who tried what and how often (number of tries), whether it \
 completed or failed, and whether the service recovered afterwards (recovered, unhealthy or \
 unknown). With unresolved true, only what did not help; do not simply repeat that. No attempts \
-means that nothing was tried in that range.",
+means that nothing was tried in that range; searched then names a service, node or source that no \
+event has, which is a slip rather than peace.",
             schema: schema::<attempts::Attempts>,
             run: |call, given| run(call, given, attempts::attempts),
             writes: false,
@@ -82,7 +83,8 @@ means that nothing was tried in that range.",
             title: "Events in time order",
             description: "\
 Finds events by time, node, type, severity, service, source or correlation id, live and archived \
-alike. Without date, since or until: today's. Each event has its own fields, then _path (its \
+alike. Without date, since or until: today's, and only_today is true. Where there are none, searched \
+names the days that were looked at and the values that no event has. Each event has its own fields, then _path (its \
 identity) and, once archived, _segment. Narrow by filters rather than page through everything; \
 latest_first with a small limit shows what happened last. For one correlation id prefer trace; \
 for remediations prefer attempts.",
@@ -96,8 +98,8 @@ for remediations prefer attempts.",
             description: "\
 Follows a correlation id over all days: each step with its offset from the first, the telling \
 part of its payload as detail, and the outcome of the whole (completed, recovered, remediated, \
-remediating, failed, running or unknown). 0 events means that no event has this id, unless \
-expired says that it may be gone, or unreached that it lies elsewhere and could not be asked.",
+remediating, failed, running or unknown). 0 events means that no event has this id (searched names \
+the nearest), unless expired says that it may be gone, or unreached that it lies elsewhere and could not be asked.",
             schema: schema::<events::Trace>,
             run: |call, given| run(call, given, events::trace),
             writes: false,
@@ -129,7 +131,8 @@ is worth calling and which filters fit. A day that is still live has none.",
             description: "\
 Checks that nothing was lost or altered; findings name each thing that is wrong, and no findings \
 mean that all is well. Quick unless depth says otherwise; full reads every byte of the archive \
-and may take minutes. It changes nothing.",
+and may take minutes. proves says in a sentence what is proved, depth and witness by what; live files \
+have no checksum until they are archived. It changes nothing.",
             schema: schema::<state::Verify>,
             run: |call, given| run(call, given, |call, wanted| state::verify(call, &wanted)),
             writes: false,

@@ -207,6 +207,35 @@ impl Index {
         Ok(Vec::new())
     }
 
+    /// The values of a field that begin with a text, in order. Of values that were cut for the
+    /// index it is not known how they end, so they are left out.
+    pub fn with_prefix(&self, field: Field, prefix: &str) -> Result<Vec<String>> {
+        let prefix = prefix.as_bytes();
+        let blocks = self.block_count(field);
+        let (mut low, mut high) = (0, blocks);
+        while low < high {
+            let middle = low.midpoint(high);
+            let mut block = self.block(field, middle)?;
+            let first = block.next_value()?.ok_or_else(broken)?;
+            if first.as_slice() <= prefix { low = middle + 1 } else { high = middle }
+        }
+        let mut found = Vec::new();
+        for number in low.saturating_sub(1)..blocks {
+            let mut block = self.block(field, number)?;
+            while let Some(value) = block.next_value()? {
+                block.skip_postings()?;
+                if value.starts_with(prefix) {
+                    if value.len() < MAX_VALUE_BYTES - 3 {
+                        found.push(String::from_utf8(value).map_err(|_| broken())?);
+                    }
+                } else if value.as_slice() > prefix {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Every value of a field in order, with its frames.
     pub fn values(
         &self,

@@ -1,0 +1,165 @@
+//! What a command says that found nothing: where it looked, and which values no event has.
+
+use hlarchive::archive::Expired;
+use hlarchive::store::{EventStream, Filter, Looked, Query, Store, Unreached};
+use serde::Serialize;
+
+use crate::cli::args::Format;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::session::Session;
+
+/// Where nothing was found.
+#[derive(Debug)]
+pub(in crate::cli) struct Nothing {
+    looked: Option<Looked>,
+    /// There is neither a tree nor an archive, and it was said.
+    nowhere: bool,
+}
+
+impl Nothing {
+    /// Looks where a query found nothing; at nothing if it did find something.
+    pub(in crate::cli) fn of(
+        store: &Store,
+        query: impl FnOnce() -> Query,
+        is_empty: bool,
+    ) -> hlarchive::Result<Self> {
+        let looked = is_empty.then(|| store.looked(&query(), &|| false)).transpose()?;
+        Ok(Self { looked, nowhere: false })
+    }
+
+    /// Says it on standard error, after what the command says first. `first` is left out where
+    /// neither half of the history exists.
+    pub(in crate::cli) fn tell(
+        &mut self,
+        session: &Session,
+        first: Option<&str>,
+    ) -> Result<(), Failure> {
+        self.nowhere = session.warn_of_nowhere()?;
+        if self.nowhere {
+            return Ok(());
+        }
+        if let Some(first) = first {
+            session.remark(first);
+        }
+        for sentence in self.looked.iter().flat_map(Looked::sentences) {
+            session.remark(&sentence);
+        }
+        Ok(())
+    }
+
+    /// A report with a member that says where nothing was found.
+    pub(in crate::cli) fn with<'a, R: Serialize>(&'a self, report: &'a R) -> With<'a, R> {
+        With { report, searched: self.looked.as_ref() }
+    }
+}
+
+/// A report, and where nothing was found.
+#[derive(Serialize)]
+pub(in crate::cli) struct With<'a, R> {
+    #[serde(flatten)]
+    report: &'a R,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched: Option<&'a Looked>,
+}
+
+/// The events of a chain, as it was named.
+pub(in crate::cli) struct Named {
+    /// Its correlation id.
+    pub(in crate::cli) id: String,
+    pub(in crate::cli) events: EventStream,
+    /// Where it was looked for, if there is none.
+    pub(in crate::cli) looked: Option<Looked>,
+}
+
+/// Finds the chain of a correlation id, or of the only one that begins so.
+pub(in crate::cli) fn named(
+    store: &Store,
+    asked: String,
+    stops: &dyn Fn() -> bool,
+) -> hlarchive::Result<Named> {
+    let events = |id: &str| {
+        let filter = Filter { correlation_ids: vec![id.to_owned()], ..Filter::default() };
+        store.events(Query { filter, ..Query::default() })
+    };
+    let mut found = events(&asked)?;
+    // What could not be read may be it.
+    if found.has_more()? || found.notices().any_cost() || asked.is_empty() {
+        return Ok(Named { id: asked, events: found, looked: None });
+    }
+    let candidates = store.correlation_ids(&asked, stops)?;
+    match candidates.only() {
+        Some(id) => Ok(Named { id: id.to_owned(), events: events(id)?, looked: None }),
+        None if candidates.ids.is_empty() => {
+            Ok(Named { id: asked, events: found, looked: Some(candidates.looked) })
+        }
+        None => Err(candidates.ambiguous(&asked)),
+    }
+}
+
+/// The chain that `trace` is asked for, or how it ends where there is none.
+pub(super) fn chain(
+    session: &mut Session,
+    asked: &str,
+    format: Format,
+) -> Result<Result<(String, EventStream), Exit>, Failure> {
+    let Named { id, mut events, looked } = named(&session.store, asked.to_owned(), &|| false)?;
+    let Some(looked) = looked else {
+        if id != asked {
+            let shown = hlarchive::event::shown;
+            session.remark(&format!("\"{}\" is taken for \"{}\"", shown(asked), shown(&id)));
+        }
+        return Ok(Ok((id, events)));
+    };
+    if format == Format::Json {
+        let notices = events.notices();
+        session.json(&Untold {
+            correlation_id: &id,
+            steps: [],
+            events: 0,
+            first: None,
+            last: None,
+            duration_us: None,
+            outcome: "unknown",
+            failure: None,
+            cause: None,
+            also: [],
+            tried: [],
+            open: [],
+            expired: notices.expired(),
+            unreached: notices.unreached(),
+            searched: &looked,
+        })?;
+    }
+    session.flush()?;
+    session.notices(events.notices());
+    session.end_notices();
+    if format == Format::Json {
+        session.warn_of_nowhere()?;
+    } else {
+        let first = looked.unknown.is_empty().then(|| {
+            format!("no event has the correlation id \"{}\"", hlarchive::event::shown(&id))
+        });
+        Nothing { looked: Some(looked), nowhere: false }.tell(session, first.as_deref())?;
+    }
+    Ok(Err(Exit::Wrong))
+}
+
+/// The story of a chain that has no events.
+#[derive(Serialize)]
+struct Untold<'a> {
+    correlation_id: &'a str,
+    steps: [(); 0],
+    events: u64,
+    first: Option<()>,
+    last: Option<()>,
+    duration_us: Option<()>,
+    outcome: &'static str,
+    failure: Option<()>,
+    cause: Option<()>,
+    also: [(); 0],
+    tried: [(); 0],
+    open: [(); 0],
+    expired: Option<&'a Expired>,
+    unreached: Option<&'a Unreached>,
+    searched: &'a Looked,
+}

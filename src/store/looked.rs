@@ -1,0 +1,353 @@
+//! What an empty answer was looked for in, and which of the values that were asked for no event
+//! has: so that nobody takes a slip of the pen for peace.
+
+use serde::Serialize;
+
+use super::survey::{Looks, Most, Range, Seen, Went};
+use super::{Query, Store};
+use crate::Result;
+use crate::event::{Date, EventType, Timestamp, miss, shown};
+use crate::segment::{Field, Index};
+
+/// Values that are compared with what was asked for, at most: each costs little, but a long
+/// history has millions of correlation ids.
+const MOST_COMPARED: u64 = 2_000_000;
+
+/// What was searched without finding anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Looked {
+    /// The earliest instant that was asked for; none for the whole history.
+    pub since: Option<Timestamp>,
+    /// The first instant that was too late.
+    pub until: Option<Timestamp>,
+    /// The days that were asked for, if single ones were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dates: Vec<Date>,
+    /// Days of it that have live files.
+    pub days_live: u64,
+    /// Days of it that are archived.
+    pub days_archived: u64,
+    /// Whether all of the history was looked at for the values that follow.
+    pub complete: bool,
+    /// Values that were asked for and that no event of these days has.
+    pub unknown: Vec<UnknownValue>,
+}
+
+/// A value that was asked for and that no event of the range has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnknownValue {
+    /// The field, by its name in events.
+    pub field: &'static str,
+    /// What was asked for.
+    pub value: String,
+    /// A value that events have and of which this is likely a slip.
+    pub did_you_mean: Option<String>,
+    /// The latest day outside of the range with an event that has the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Date>,
+}
+
+impl Store {
+    /// Looks what an empty answer to this query was looked for in. Ends early when `stops` says
+    /// so; what was not looked at by then is not claimed.
+    pub fn looked(&self, query: &Query, stops: &dyn Fn() -> bool) -> Result<Looked> {
+        self.looked_within(query, Most::default(), stops)
+    }
+
+    pub(super) fn looked_within(
+        &self,
+        query: &Query,
+        most: Most,
+        stops: &dyn Fn() -> bool,
+    ) -> Result<Looked> {
+        let mut values = Values::of(query);
+        let went = self.survey(query, most, &mut values, stops)?;
+        Ok(values.looked(query, &went))
+    }
+}
+
+/// The instants that a query asks for.
+fn bounds(query: &Query) -> (Option<Timestamp>, Option<Timestamp>) {
+    let (first, last) = (query.dates.iter().min(), query.dates.iter().max());
+    let later = |a: Option<Timestamp>, b: Option<Timestamp>| a.max(b);
+    let since = later(query.filter.since, first.map(|date| date.start()));
+    let until = match (query.filter.until, last.map(|date| date.end())) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    (since, until)
+}
+
+/// A value that was asked for.
+struct Wanted {
+    field: Field,
+    value: String,
+    /// Whether an event of the range has it.
+    is_known: bool,
+    last_seen: Option<Date>,
+    /// How far away, and what.
+    nearest: Option<(usize, String)>,
+}
+
+impl Wanted {
+    fn compare(&mut self, value: &str) {
+        let Some(distance) = miss(&self.value, value) else { return };
+        let is_nearer = self
+            .nearest
+            .as_ref()
+            .is_none_or(|(known, word)| (distance, value) < (*known, word.as_str()));
+        if is_nearer {
+            self.nearest = Some((distance, value.to_owned()));
+        }
+    }
+
+    fn meet(&mut self, date: Date, asked: bool) {
+        self.is_known |= asked;
+        self.last_seen = self.last_seen.max(Some(date));
+    }
+}
+
+/// The values of a filter. A type that was typed in another form than events have it in is
+/// looked for in both, and named in that of events.
+fn wanted(query: &Query) -> Vec<Wanted> {
+    let filter = &query.filter;
+    let is_normal = |word: &&String| {
+        EventType::normalize(word).map_or(true, |kind| {
+            kind.as_str() == word.as_str()
+                || !filter.types.iter().any(|other| other == kind.as_str())
+        })
+    };
+    let of = |field: Field, value: &String| Wanted {
+        field,
+        value: value.clone(),
+        is_known: false,
+        last_seen: None,
+        nearest: None,
+    };
+    let types = filter.types.iter().filter(is_normal).map(|value| of(Field::Type, value));
+    let others = [
+        (Field::Service, &filter.services),
+        (Field::Node, &filter.nodes),
+        (Field::Source, &filter.sources),
+        (Field::CorrelationId, &filter.correlation_ids),
+    ];
+    let others = others
+        .into_iter()
+        .flat_map(|(field, values)| values.iter().map(move |value| of(field, value)));
+    types.chain(others).collect()
+}
+
+/// Looks for the values of a filter.
+pub(super) struct Values {
+    wanted: Vec<Wanted>,
+    compared: u64,
+}
+
+impl Values {
+    pub(super) fn of(query: &Query) -> Self {
+        Self { wanted: wanted(query), compared: 0 }
+    }
+
+    /// Says what came of it.
+    pub(super) fn looked(self, query: &Query, went: &Went) -> Looked {
+        let (since, until) = bounds(query);
+        let is_range = !Range::of(query).is_all();
+        let asked_for_none = self.wanted.is_empty();
+        // What was not looked at may have it: only what is certain is said.
+        let unknown = self.wanted.into_iter().filter(|wanted| went.of_range && !wanted.is_known);
+        let unknown = unknown.map(|wanted| UnknownValue {
+            field: wanted.field.as_str(),
+            did_you_mean: wanted
+                .nearest
+                .filter(|_| wanted.last_seen.is_none())
+                .map(|(_, near)| near),
+            value: wanted.value,
+            last_seen: wanted.last_seen.filter(|_| is_range),
+        });
+        Looked {
+            since,
+            until,
+            dates: query.dates.clone(),
+            days_live: went.live.len() as u64,
+            days_archived: went.archived.len() as u64,
+            complete: asked_for_none || went.complete && self.compared <= MOST_COMPARED,
+            unknown: unknown.collect(),
+        }
+    }
+
+    fn see_index(&mut self, index: &Index, asked: bool) -> Result<()> {
+        for wanted in &mut self.wanted {
+            if !index.lookup(wanted.field, &wanted.value)?.is_empty() {
+                wanted.meet(index.date(), asked);
+                continue;
+            }
+            if wanted.last_seen.is_some() {
+                continue;
+            }
+            for value in index.values(wanted.field) {
+                self.compared += 1;
+                if self.compared > MOST_COMPARED {
+                    break;
+                }
+                wanted.compare(&value?.0);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Looks for Values {
+    fn see(&mut self, seen: &Seen<'_>, asked: bool) -> Result<()> {
+        let (date, head) = match seen {
+            Seen::Segment(index) => return self.see_index(index, asked),
+            Seen::Event(date, head) => (*date, head),
+        };
+        for wanted in &mut self.wanted {
+            let value = match wanted.field {
+                Field::CorrelationId => &head.correlation_id,
+                Field::Type => &head.event_type,
+                Field::Node => &head.node,
+                Field::Service => &head.service,
+                Field::Severity => continue,
+                Field::Source => &head.source,
+            };
+            if value.as_ref() == wanted.value {
+                wanted.meet(date, asked);
+            } else if wanted.last_seen.is_none() {
+                wanted.compare(value);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_done(&self, asked: bool, date: Date) -> bool {
+        // The range decides what is unknown; the rest only when it was last known.
+        let is_settled = |wanted: &Wanted| {
+            wanted.is_known || !asked && wanted.last_seen.is_some_and(|last| last >= date)
+        };
+        self.wanted.iter().all(is_settled)
+    }
+}
+
+impl Looked {
+    /// Says it in sentences: each value that is not known, then what was searched.
+    pub fn sentences(&self) -> Vec<String> {
+        let days = |number: u64| format!("{number} {}", if number == 1 { "day" } else { "days" });
+        let unknown = self.unknown.iter().map(|unknown| unknown.sentence(self.complete));
+        let mut sentences: Vec<String> = unknown.collect();
+        sentences.push(format!(
+            "searched {}: {} live, {} archived",
+            self.range_in_words(),
+            days(self.days_live),
+            days(self.days_archived)
+        ));
+        if !self.complete {
+            sentences.push("not all of the history was looked at for such values".to_owned());
+        }
+        sentences
+    }
+
+    fn range_in_words(&self) -> String {
+        match (self.dates.as_slice(), self.since, self.until) {
+            ([date], Some(since), Some(until)) if (since, until) == (date.start(), date.end()) => {
+                date.to_string()
+            }
+            (_, None, None) => "the whole history".to_owned(),
+            (_, Some(since), None) => format!("from {since} on"),
+            (_, None, Some(until)) => format!("up to {until}"),
+            (_, Some(since), Some(until)) => format!("{since} to {until}"),
+        }
+    }
+}
+
+impl UnknownValue {
+    fn sentence(&self, complete: bool) -> String {
+        let field = if self.field == "correlation_id" { "the correlation id" } else { self.field };
+        let whose = if complete && self.last_seen.is_none() { "" } else { " of that time" };
+        let mut sentence = format!("no event{whose} has {field} \"{}\"", shown(&self.value));
+        if let Some(date) = &self.last_seen {
+            sentence.push_str(&format!("; the last one is of {date}"));
+        }
+        if let Some(near) = &self.did_you_mean {
+            sentence.push_str(&format!("; did you mean \"{}\"?", shown(near)));
+        }
+        sentence
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::store::Filter;
+
+    /// A day each with one event of a service.
+    fn history(services: &[&str]) -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("events");
+        for (number, service) in services.iter().enumerate() {
+            let day = format!("2026-05-{:02}", number + 10);
+            let folder = root.join(format!("{day}/pi4"));
+            fs::create_dir_all(&folder).unwrap();
+            let name = format!(
+                "{}T000000Z_x_0196d8a2-0000-7000-8000-000000000000.json",
+                day.replace('-', "")
+            );
+            let text = format!(
+                "{{\"timestamp\":\"{day}T00:00:00Z\",\"node\":\"pi4\",\"type\":\"x\",\
+                 \"severity\":\"info\",\"source\":\"s\",\"service\":\"{service}\",\
+                 \"correlation_id\":\"c\",\"payload\":{{}}}}"
+            );
+            fs::write(folder.join(name), text).unwrap();
+        }
+        let store = Store::new(root, None);
+        (directory, store)
+    }
+
+    fn asked(service: &str, dates: &[&str]) -> Query {
+        Query {
+            filter: Filter { services: vec![service.to_owned()], ..Filter::default() },
+            dates: dates.iter().map(|date| date.parse().unwrap()).collect(),
+            ..Query::default()
+        }
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_said_and_no_value_of_it_is_called_unknown() {
+        let (_directory, store) = history(&["nas", "grafana", "mosquitto"]);
+        let most = Most { files: 2, segments: 0 };
+        let look = |query: &Query| store.looked_within(query, most, &|| false).unwrap();
+        // The oldest day is beyond what is looked at.
+        let looked = look(&asked("nass", &[]));
+        assert_eq!((looked.complete, looked.unknown.len(), looked.days_live), (false, 0, 3));
+        assert!(looked.sentences().concat().contains("not all of the history was looked at"));
+        // The range was looked at, and that is all that is claimed.
+        let looked = look(&asked("graphana", &["2026-05-11"]));
+        assert_eq!((looked.complete, looked.unknown.len()), (false, 1));
+        assert!(
+            looked.sentences()[0].starts_with("no event of that time has service \"graphana\"")
+        );
+        // Who asked for no value is told of no gap.
+        assert!(look(&Query::default()).complete);
+        let looked = store.looked(&asked("nass", &[]), &|| true).unwrap();
+        assert_eq!((looked.complete, looked.unknown.len()), (false, 0));
+    }
+
+    #[test]
+    fn the_latest_day_that_has_a_value_is_named_wherever_the_range_lies() {
+        let (_directory, store) = history(&["nas", "grafana", "nas", "mosquitto"]);
+        for date in ["2026-05-11", "2026-05-13"] {
+            let looked = store.looked(&asked("nas", &[date]), &|| false).unwrap();
+            let wanted = UnknownValue {
+                field: "service",
+                value: "nas".to_owned(),
+                did_you_mean: None,
+                last_seen: Some("2026-05-12".parse().unwrap()),
+            };
+            assert_eq!(looked.unknown, [wanted], "{date}");
+            assert_eq!((looked.days_live, looked.complete), (1, true));
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Names that were typed only as far as they are unambiguous.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::looked::Values;
+use super::survey::{Looks, Most, Seen};
+use super::{Filter, Looked, Name, Query, Store};
+use crate::archive::{ArchiveDir, Overview};
+use crate::event::{Date, EventName, EventPath, Timestamp, miss, shown};
+use crate::live::LiveTree;
+use crate::segment::{Field, SegmentReader};
+use crate::{Error, Result};
+
+/// Names that are collected; whoever typed so little must type more anyhow.
+const MOST: usize = 100;
+
+/// Names that are listed in a message.
+const LISTED: usize = 8;
+
+/// Hexadecimal digits of an id that are enough to look for it.
+const LEAST_DIGITS: usize = 4;
+
+/// Archived events among which an id is looked for on days that it does not tell of itself.
+const MOST_EVENTS: u64 = 500_000;
+
+/// The correlation ids that begin with a text.
+#[derive(Debug)]
+pub struct Candidates {
+    /// In order, at most a hundred.
+    pub ids: Vec<String>,
+    /// Whether there may be more.
+    pub more: bool,
+    /// Where they were looked for, and what is near where there are none.
+    pub looked: Looked,
+}
+
+impl Candidates {
+    /// The one that must be meant.
+    pub fn only(&self) -> Option<&str> {
+        match self.ids.as_slice() {
+            [id] if !self.more => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Says that a text is the beginning of several.
+    pub fn ambiguous(&self, prefix: &str) -> Error {
+        several(prefix, "correlation ids", self.ids.iter().map(|id| shown(id)), self.more)
+    }
+}
+
+fn several(
+    prefix: &str,
+    what: &str,
+    names: impl ExactSizeIterator<Item = String>,
+    more: bool,
+) -> Error {
+    let count = names.len();
+    let or_more = if more { " or more" } else { "" };
+    let mut listed = names.take(LISTED).collect::<Vec<_>>().join(", ");
+    if count > LISTED || more {
+        listed.push_str(", …");
+    }
+    Error::Usage(format!(
+        "{}: {count}{or_more} {what} begin like this, name one of them: {listed}",
+        shown(prefix)
+    ))
+}
+
+/// Collects correlation ids, and looks where there are none.
+struct Prefixed<'a> {
+    prefix: &'a str,
+    ids: BTreeSet<String>,
+    values: Values,
+}
+
+impl Looks for Prefixed<'_> {
+    fn see(&mut self, seen: &Seen<'_>, asked: bool) -> Result<()> {
+        match seen {
+            Seen::Event(_, head) if head.correlation_id.starts_with(self.prefix) => {
+                self.ids.insert(head.correlation_id.to_string());
+            }
+            Seen::Event(..) => {}
+            Seen::Segment(index) => {
+                self.ids.extend(index.with_prefix(Field::CorrelationId, self.prefix)?);
+            }
+        }
+        // What begins like it is what was meant, so nothing near needs to be looked for.
+        if self.ids.is_empty() { self.values.see(seen, asked) } else { Ok(()) }
+    }
+
+    fn is_done(&self, _: bool, _: Date) -> bool {
+        self.ids.len() > MOST
+    }
+}
+
+impl Store {
+    /// Finds the correlation ids that begin with a text, live and archived.
+    pub fn correlation_ids(&self, prefix: &str, stops: &dyn Fn() -> bool) -> Result<Candidates> {
+        let filter = Filter { correlation_ids: vec![prefix.to_owned()], ..Filter::default() };
+        let query = Query { filter, ..Query::default() };
+        let mut looks = Prefixed { prefix, ids: BTreeSet::new(), values: Values::of(&query) };
+        let went = self.survey(&query, Most::default(), &mut looks, stops)?;
+        let more = looks.ids.len() > MOST || !went.complete;
+        let ids = looks.ids.into_iter().take(MOST).collect();
+        Ok(Candidates { ids, more, looked: looks.values.looked(&query, &went) })
+    }
+
+    /// Understands how an event is named: as [`Name::parse`] does, or by the beginning of its id
+    /// if no other event's id begins like it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] lists the events that may be meant; [`Error::NotFound`] names the nearest.
+    pub fn named(&self, text: &str) -> Result<Name> {
+        let unknown = match Name::parse(text) {
+            Ok(name) => return Ok(name),
+            Err(error) => error,
+        };
+        let Some(prefix) = Prefix::parse(text) else { return Err(unknown) };
+        let mut found = Found { prefix, paths: BTreeMap::new(), nearest: None, failed: None };
+        if let Some(live) = self.live()? {
+            found.look_at_live(&live)?;
+        }
+        let mut complete = true;
+        let (archive, away) = self.readable_archive()?;
+        if let Some(away) = away {
+            found.failed = Some(Error::Refused(away.reason));
+        }
+        if let Some(archive) = archive {
+            complete &= found.look_at(&archive, false)?;
+            for (_, peer) in archive.peers()? {
+                complete &= found.look_at(&peer, true)?;
+            }
+        }
+        found.name(text, complete)
+    }
+}
+
+/// The beginning of an event's id.
+struct Prefix {
+    /// Its hexadecimal digits.
+    digits: String,
+}
+
+impl Prefix {
+    /// Understands digits with dashes where an id has them, or without any.
+    fn parse(text: &str) -> Option<Self> {
+        let dashes = [8, 13, 18, 23];
+        let has_dashes = text.contains('-');
+        let fits = |(at, byte): (usize, u8)| match byte {
+            b'-' => dashes.contains(&at),
+            _ => byte.is_ascii_hexdigit() && !(has_dashes && dashes.contains(&at)),
+        };
+        let digits: String =
+            text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
+        let fits = text.bytes().enumerate().all(fits) && (LEAST_DIGITS..32).contains(&digits.len());
+        fits.then_some(Self { digits })
+    }
+
+    /// The days that ids with this beginning are of, if they tell the time.
+    fn days(&self) -> Option<(Date, Date)> {
+        let millis = |fill: &str| {
+            let digits: String = self
+                .digits
+                .chars()
+                .chain(std::iter::repeat(fill).flat_map(str::chars))
+                .take(12)
+                .collect();
+            let micros = i64::from_str_radix(&digits, 16).ok()?.checked_mul(1000)?;
+            (micros <= Timestamp::MAX.micros()).then(|| Timestamp::from_micros(micros).date())
+        };
+        Some((
+            millis("0")?.plus_days(-1),
+            millis("f").unwrap_or(Timestamp::MAX.date()).plus_days(1),
+        ))
+    }
+
+    fn covers(&self, date: Date) -> bool {
+        self.days().is_some_and(|(first, last)| (first..=last).contains(&date))
+    }
+
+    fn distance(&self, date: Date) -> i64 {
+        self.days()
+            .map_or(0, |(first, last)| first.days_since(date).max(date.days_since(last)).max(0))
+    }
+}
+
+/// The events whose ids begin so.
+struct Found {
+    prefix: Prefix,
+    paths: BTreeMap<Uuid, EventPath>,
+    nearest: Option<(usize, Uuid)>,
+    failed: Option<Error>,
+}
+
+impl Found {
+    fn take(&mut self, name: &str, path: impl FnOnce() -> EventPath) {
+        let Some(EventName { id, .. }) = EventName::parse(name) else { return };
+        let mut text = [0; 32];
+        let text: &str = id.simple().encode_lower(&mut text);
+        let digits = &self.prefix.digits;
+        if text.starts_with(digits.as_str()) {
+            if self.paths.len() <= MOST {
+                self.paths.entry(id).or_insert_with(path);
+            }
+        } else if let Some(distance) = miss(digits, &text[..digits.len()])
+            && self.nearest.is_none_or(|nearest| (distance, id) < nearest)
+        {
+            self.nearest = Some((distance, id));
+        }
+    }
+
+    fn look_at_live(&mut self, live: &LiveTree) -> Result<()> {
+        for date in live.dates()?.0 {
+            let listing = live.list(date)?;
+            for number in 0..listing.len() {
+                let path = listing.path(number);
+                self.take(path.name.as_str(), || path.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks through an archive: all days that the id tells of, and of the others as many as there
+    /// is patience for, the nearest first, but none that would have to be fetched. Whether that
+    /// were all.
+    fn look_at(&mut self, archive: &ArchiveDir, is_elsewhere: bool) -> Result<bool> {
+        let overview = Overview::load(archive)?;
+        let mut rows: Vec<_> = overview.segments().iter().collect();
+        rows.sort_by_key(|row| self.prefix.distance(row.name.date));
+        let (mut left, mut complete) = (MOST_EVENTS, true);
+        for row in rows {
+            if !self.prefix.covers(row.name.date) {
+                if is_elsewhere || row.evicted || row.events > left {
+                    complete = false;
+                    continue;
+                }
+                left -= row.events;
+            }
+            let path = archive.segment_path(&row.name);
+            let reader = archive
+                .open_segment(&row.name)
+                .and_then(|file| SegmentReader::open_day(file, &path, row.name.date));
+            if let Err(error) = reader.and_then(|reader| self.look_in(&reader)) {
+                self.failed = self.failed.take().or(Some(error));
+            }
+        }
+        Ok(complete)
+    }
+
+    fn look_in(&mut self, reader: &SegmentReader) -> Result<()> {
+        let mut failed = None;
+        for number in 0..reader.frames().len() {
+            let frame = match reader.read_frame(number) {
+                Ok(frame) => frame,
+                Err(error) => {
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+            };
+            for member in frame.members() {
+                let member = member?;
+                self.take(member.path.name(), || member.path.to_path());
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn name(self, text: &str, complete: bool) -> Result<Name> {
+        if self.paths.len() > 1 {
+            let more = self.paths.len() > MOST;
+            return Err(several(
+                text,
+                "events' ids",
+                self.paths.values().map(ToString::to_string),
+                more,
+            ));
+        }
+        if let Some(path) = self.paths.into_values().next() {
+            return Ok(Name::Path(path));
+        }
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let mut reason = "no event's id begins like this".to_owned();
+        if let Some((_, nearest)) = self.nearest {
+            reason.push_str(&format!("; the nearest is {nearest}"));
+        }
+        if !complete {
+            reason.push_str("; not all archived days were looked at, only those near its time");
+        }
+        Err(Error::NotFound { what: shown(text), reason })
+    }
+}
