@@ -267,13 +267,17 @@ fn mermaid_has_a_line_for_each_event_and_nothing_that_it_would_read() {
     assert_eq!(
         lab.ok(["trace", "run-1", "-o", "mermaid"]),
         "sequenceDiagram\n    \
-         title run-1: failed, then recovered#59; 3 events in 1m00s\n    \
+         title run-1: failed#59; 3 events in 1m00s\n    \
          participant n0 as nas\n    \
          participant n1 as pi4\n    \
-         n0->>n0: +0.000s deployment_started (web)\n    \
-         n0-xn0: +2.500s deployment_failed (web): end#59; #35;quot#59; #37;#37; \
+         Note over n0: +0.000s deployment_started (web)\n    \
+         Note over n0: #10007; +2.500s deployment_failed (web): end#59; #35;quot#59; #37;#37; \
          #34;x#34; --#62;#62; n0\n    \
-         n0->>n1: +1m00s service_recovered (web)\n"
+         Note over n1: +1m00s service_recovered (web)\n    \
+         Note over n0,n1: cause#58; deployment_failed web on nas, 2026-05-16 10#58;11#58;14#58; \
+         end#59; #35;quot#59; #37;#37; #34;x#34; --#62;#62; n0\n    \
+         Note over n0,n1: open#58; deployment_failed web on nas, since 2026-05-16 \
+         10#58;11#58;14\n"
     );
     lab.fails(1, ["trace", "nobody", "-o", "mermaid"]);
     lab.fails(2, ["list", "-o", "mermaid"]);

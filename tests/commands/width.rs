@@ -105,8 +105,10 @@ fn a_long_failure_in_a_trace_is_wrapped_and_not_cut() {
 2026-05-16 10:11:42    +30.250s  pi4   deployment_failed   all   deploy.sh
                                  port 1883 is not bound after 30 seconds; the
                                  container exited with code 137
-failed; 2 events in 30.250s:
-  port 1883 is not bound after 30 seconds; the container exited with code 137
+failed; 2 events in 30.250s
+cause: deployment_failed on pi4, 2026-05-16 10:11:42: port 1883 is not bound
+       after 30 seconds; the container exited with code 137
+open:  deployment_failed on pi4, since 2026-05-16 10:11:42
 "
     );
 }

@@ -44,8 +44,10 @@ node_offline) of the same service and node, only up to the next attempt on them 
   superseded  the next attempt began before anything was heard
   unknown     the time is not over yet, or nobody ever reported how the service is
 
-A table shows the newest 12 unless -n says otherwise; -n 0 shows the summary alone. With -o json \
-all are given unless -n says otherwise: since, until, within_seconds, attempts (timestamp, \
+A table shows the newest 12, JSON all of them, unless -n says otherwise; -n 0 shows the summary \
+alone.
+
+With -o json: since, until, within_seconds, attempts (timestamp, \
 correlation_id, node, service, source, action, attempt, outcome (helped, no_effect, failed, \
 superseded or unknown), number, tries, completed, failed, duration_us, afterwards (the next word \
 before the next attempt, however late: recovered, unhealthy or unknown), afterwards_us, path, \

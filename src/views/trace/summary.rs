@@ -181,7 +181,10 @@ impl Summary {
                 place(&open.service, &open.node),
                 moment(open.timestamp)
             );
-            notes.push(("open", with_text(words, open.text.as_deref())));
+            // What the cause says need not be said twice.
+            let is_cause = self.cause.as_ref().is_some_and(|cause| cause.path == open.path);
+            let text = open.text.as_deref().filter(|_| !is_cause);
+            notes.push(("open", with_text(words, text)));
         }
         notes.extend(more("open", self.more_open));
         notes
