@@ -39,7 +39,7 @@ An attempt is judged by the next service_recovered or service_unhealthy (node_on
 node_offline) of the same service and node, only up to the next attempt on them and within \
 --within after its end (or its start, where no end is known):
   helped      the next word was a recovery
-  no effect   the next word was no recovery, or there was none in that time
+  no effect   the next word was no recovery, or none came in that time
   failed      its end says so, whatever came later
   superseded  the next attempt began before anything was heard
   unknown     the time is not over yet, or nobody ever reported how the service is
