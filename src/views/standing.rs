@@ -178,7 +178,9 @@ impl Standing {
             .filter(|(_, bad)| is_gone(bad))
             .map(|(slot, _)| slot.clone())
             .collect();
-        gone.iter().for_each(|slot| self.remove(slot));
+        for slot in &gone {
+            self.remove(slot);
+        }
     }
 
     /// Takes an event. In time order nothing is left to [`settle`](Self::settle).
@@ -317,7 +319,9 @@ impl Standing {
             .cloned()
             .collect();
         slots.extend(self.chains.get(head.correlation_id.as_ref()).into_iter().flatten().cloned());
-        slots.iter().for_each(|slot| self.close(slot, time));
+        for slot in &slots {
+            self.close(slot, time);
+        }
     }
 
     /// Takes down that a slot was well at this time.

@@ -37,11 +37,8 @@ fn check(directory: &Path) -> Option<Run> {
     // Continued items of lists are moved in as commands are: the commands follow their heading.
     let text = fs::read_to_string(directory.join("README.txt")).unwrap();
     let (_, how) = text.split_once("How to check it\n").unwrap();
-    let script: String = how
-        .lines()
-        .filter_map(|line| line.strip_prefix("    "))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let lines: Vec<&str> = how.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let script = lines.join("\n") + "\n";
     assert!(script.contains("sha256sum --quiet -c SHA256SUMS"), "{text}");
     let output = Command::new("sh")
         .args(["-euc", &script])

@@ -129,7 +129,7 @@ fn ask(lab: &Lab, arguments: &serde_json::Value) -> String {
     ];
     let run = lab.pipe(lines.map(|line| format!("{line}\n")).concat().as_bytes(), ["mcp"]);
     let answer = run.stdout.lines().map(parse).find(|answer| answer["id"] == 1).unwrap();
-    assert_eq!(answer["result"]["isError"].as_bool().unwrap_or(false), false, "{answer}");
+    assert!(!answer["result"]["isError"].as_bool().unwrap_or(false), "{answer}");
     answer["result"]["content"][0]["text"].as_str().unwrap().to_owned()
 }
 

@@ -14,7 +14,7 @@ const STATUS: [&str; 5] = ["status", "--now", "2026-06-01T12:00:00Z", "-q", "-oj
 fn archived(lab: &Lab, events: &[(&str, &str, &str, &str)]) {
     for (number, (time, kind, service, correlation)) in events.iter().enumerate() {
         let (number, severity) = (number as u32, "error");
-        Event { time, kind, service, correlation, number, severity, ..EVENT }.write(lab);
+        Event { time, kind, severity, service, correlation, number, ..EVENT }.write(lab);
     }
     lab.rotate();
 }

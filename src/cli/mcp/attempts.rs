@@ -36,7 +36,7 @@ pub(super) struct Attempts {
     unresolved: bool,
     /// How long after its end an attempt may have helped, such as "30m". Default: the policy's.
     within: Option<String>,
-    /// At most so many attempts in this answer, 1 to 500. Default 3: by_action sums up all.
+    /// At most so many attempts in this answer, 1 to 500. Default 3: `by_action` sums up all.
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u64>,
     /// The next of the answer before, with all other arguments the same.
@@ -55,7 +55,7 @@ struct Told {
     #[serde(flatten)]
     /// With the attempts of this page; its numbers are those of all.
     report: Report,
-    /// Actions that by_action leaves out.
+    /// Actions that `by_action` leaves out.
     #[serde(skip_serializing_if = "is_zero")]
     more_actions: usize,
     #[serde(flatten)]

@@ -282,7 +282,7 @@ impl Run<'_> {
                 break;
             }
             for event in parts.into_iter().flatten() {
-                self.take(event)?;
+                self.take(&event)?;
             }
         }
         self.stops();
@@ -298,7 +298,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn take(&mut self, event: FoundEvent) -> Result<()> {
+    fn take(&mut self, event: &FoundEvent) -> Result<()> {
         if let Ok(head) = event.head()
             && self.options.correlation_ids.iter().any(|id| **id == *head.correlation_id)
         {

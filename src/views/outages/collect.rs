@@ -292,7 +292,7 @@ impl Collector {
             key(a).cmp(&key(b)).then_with(|| name(a).cmp(&name(b)))
         });
         let services = figures(&outages, &first, &asked);
-        Answer { outages, services }
+        Answer { services, outages }
     }
 }
 

@@ -116,7 +116,9 @@ fn the_worst_and_newest_come_first_with_what_leads_on() {
 fn runs_are_given_an_hour_and_ends_are_found_though_a_clock_was_set_back() {
     let unended = |lines: &[&str]| {
         let mut runs = Runs::at("2026-05-16T11:30:00Z".parse().unwrap());
-        said(lines).iter().for_each(|said| runs.take(&said.head()));
+        for said in &said(lines) {
+            runs.take(&said.head());
+        }
         let (unended, stepped) = runs.finish();
         (unended.map_or(0, |unended| unended.count), stepped)
     };

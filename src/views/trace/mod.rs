@@ -160,12 +160,10 @@ impl Tracer {
         let failed = cause.is_some();
         let outcome = match (self.troubles.worst(), self.state) {
             (Worst::Bad, _) => Outcome::Failed,
-            (Worst::Remediating, _) => Outcome::Remediating,
-            (Worst::Remediated, State::Running) => Outcome::Running,
+            (Worst::Remediating, _) | (Worst::Nothing, State::Remediating) => Outcome::Remediating,
+            (Worst::Remediated | Worst::Nothing, State::Running) => Outcome::Running,
             (Worst::Remediated, _) => Outcome::Remediated,
             (Worst::Nothing, State::Nothing) => Outcome::Unknown,
-            (Worst::Nothing, State::Running) => Outcome::Running,
-            (Worst::Nothing, State::Remediating) => Outcome::Remediating,
             (Worst::Nothing, _) if failed => Outcome::Recovered,
             (Worst::Nothing, _) if self.troubles.any_running() => Outcome::Running,
             (Worst::Nothing, _) => Outcome::Completed,

@@ -107,14 +107,13 @@ fn grid<const N: usize>(
     // The last column needs no space after it.
     for columns in order {
         let Some(room) = most.map(|most| most + 2) else { break };
-        match columns.iter().all(|(_, least)| *least > 0) {
-            true => shrink(&mut widths, columns, room),
-            false => {
-                for (column, _) in *columns {
-                    if total(&widths) > room {
-                        widths[*column] = 0;
-                    }
-                }
+        if columns.iter().all(|(_, least)| *least > 0) {
+            shrink(&mut widths, columns, room);
+            continue;
+        }
+        for (column, _) in *columns {
+            if total(&widths) > room {
+                widths[*column] = 0;
             }
         }
     }
