@@ -160,9 +160,6 @@ fn what_expired_is_told_no_more_and_the_state_is_true_all_the_same() {
     lab.ok(["prune", "--now", "2026-07-15T04:00:00Z", "--yes-really"]);
     assert_eq!(problems(&lab), json!([]), "what expired is not told");
     lab.ok(["verify"]);
-    archived(&lab, &[("2026-05-11T10:00:00.000000Z", "service_unhealthy", "ups", "z")]);
-    assert_eq!(services(&lab), ["ups"]);
-    lab.ok(["verify"]);
 }
 
 #[test]
