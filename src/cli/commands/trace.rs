@@ -100,8 +100,9 @@ impl Args {
         session.flush()?;
         let is_whole = !events.notices().any_cost();
         session.notices(events.notices());
-        if is_whole {
-            // What is known of the chain already need not be said twice.
+        if is_whole && more.any_cost() {
+            // What is known of the chain already need not be said twice, and what is no event of
+            // it need not be said at all.
             session.notices(&mut more);
         }
         session.end_notices();
