@@ -22,8 +22,8 @@ const ROOMS: [(&str, &[&str]); 14] = [
     (
         "ops",
         &[
-            "store", "live", "archive", "policy", "remote", "segment", "event", "fs", "error",
-            "progress", "text",
+            "views", "store", "live", "archive", "policy", "remote", "segment", "event", "fs",
+            "error", "progress", "text",
         ],
     ),
     (
@@ -285,8 +285,9 @@ fn the_check_finds_what_is_wrong() {
         ("policy/read.rs", "use crate::Store;"),
         ("store/find.rs", "use crate::Context;"),
         ("views/trace.rs", "use crate::ops::Finding;"),
-        ("ops/emit.rs", "use crate::views::trace;"),
-        ("ops/emit/batch.rs", "use super::super::super::views::trace;"),
+        ("store/find.rs", "use crate::views::trace;"),
+        ("store/follow/log.rs", "use super::super::super::views::trace;"),
+        ("archive/state.rs", "use crate::views::standing::Standing;"),
         ("fs.rs", "use crate::progress::Progress;"),
         ("error.rs", "use crate::policy::Policy;"),
         ("ops/emit.rs", "let home = std::env::var(\"HOME\");"),

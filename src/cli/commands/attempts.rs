@@ -42,7 +42,7 @@ node_offline) of the same service and node, only up to the next attempt on them 
   no effect   the next word was no recovery, or none came in that time
   failed      its end says so, whatever came later
   superseded  the next attempt began before anything was heard
-  unknown     the time is not over yet, or nobody ever reported how the service is
+  unknown     the time is not over, or nobody reports how it is
 
 A table shows the newest 12, JSON all of them, unless -n says otherwise; -n 0 shows the summary \
 alone.

@@ -3,11 +3,13 @@
 //! An answer is small, whatever the history: figures first, then the outages that still fit.
 
 use hlarchive::Timestamp;
+use hlarchive::store::Looked;
 use hlarchive::views::outages::{Asked, Figures, Outage};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
 use super::call::{Answer, Call, Passed, Trouble, answer};
+use super::events::looked;
 use super::page::{clipped, unknown};
 use crate::cli::args::TimeArgs;
 use crate::cli::commands::outages::{Report, Wanted, look, min_gap};
@@ -54,6 +56,9 @@ struct Told {
     left: Option<String>,
     #[serde(flatten)]
     passed: Passed,
+    /// Where it was looked, if nothing was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched: Option<Looked>,
 }
 
 pub(super) fn outages(call: &Call, given: Outages) -> Answer {
@@ -70,6 +75,8 @@ pub(super) fn outages(call: &Call, given: Outages) -> Answer {
     let stop = || call.go_on().is_err();
     let (mut report, mut notices) = look(call.store(), &wanted, &stop)?;
     call.go_on()?;
+    let is_empty = report.answer.outages.is_empty();
+    let searched = is_empty.then(|| looked(call, &wanted.query())).transpose()?;
     let all = std::mem::take(&mut report.answer.outages);
     let figures = std::mem::take(&mut report.answer.services);
     let mut bytes = 0;
@@ -91,7 +98,7 @@ pub(super) fn outages(call: &Call, given: Outages) -> Answer {
              node or shorter range, or call outages again with the same arguments and this next"
         )
     });
-    answer(&Told { report, next, left, passed })
+    answer(&Told { report, next, left, passed, searched })
 }
 
 /// A row that takes its part of an answer.

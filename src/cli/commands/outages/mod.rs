@@ -7,9 +7,10 @@ mod table;
 use hlarchive::archive::Expired;
 use hlarchive::event::Timestamp;
 use hlarchive::policy::Span;
-use hlarchive::store::Unreached;
+use hlarchive::store::{Filter, Query, Unreached};
 use hlarchive::views::outages::{Answer, Asked, MIN_GAP_SECONDS};
 
+use super::nothing::Nothing;
 use crate::cli::args::{Format, TimeArgs, instant};
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::session::Session;
@@ -46,7 +47,7 @@ seconds, open, flaps, type, cause, correlation_id, path, tries, attempts (timest
 correlation_id, ended (completed, failed or null), preceded_recovery, path) and, where a clock may \
 have been set back, clock_stepped), services (node, service, since, until, count, open, flaps, \
 total_seconds, longest_seconds, mttr_seconds, mtbf_seconds, availability), expired and unreached \
-(as in attempts). With -o csv: a line for each outage, where text that a spreadsheet would take \
+(as in attempts), and where there is none, searched. With -o csv: a line for each outage, where text that a spreadsheet would take \
 for a formula has an apostrophe before it.
 
 Exit codes:
@@ -80,6 +81,20 @@ pub(in crate::cli) struct Wanted {
     pub(in crate::cli) open: bool,
     pub(in crate::cli) nodes: Vec<String>,
     pub(in crate::cli) services: Vec<String>,
+}
+
+impl Wanted {
+    /// The events that could have told of one.
+    pub(in crate::cli) fn query(&self) -> Query {
+        let filter = Filter {
+            nodes: self.nodes.clone(),
+            services: self.services.clone(),
+            since: self.asked.since,
+            until: self.asked.until,
+            ..Filter::default()
+        };
+        Query { filter, ..Query::default() }
+    }
 }
 
 /// What is printed as JSON.
@@ -124,8 +139,9 @@ impl Args {
         };
         let (report, mut notices) = look(&session.store, &wanted, &|| false)?;
         let is_empty = report.answer.outages.is_empty();
+        let mut nothing = Nothing::of(&session.store, || wanted.query(), is_empty)?;
         match format {
-            Format::Json => session.json(&report)?,
+            Format::Json => session.json(&nothing.with(&report))?,
             Format::Csv => csv::print(session, &report.answer.outages)?,
             _ if !is_empty => table::print(session, &report)?,
             _ => {}
@@ -137,9 +153,11 @@ impl Args {
             return Ok(lacking(&notices));
         }
         if is_empty {
-            if !session.warn_of_nowhere()? && format != Format::Json {
+            if format == Format::Json {
+                session.warn_of_nowhere()?;
+            } else {
                 let kind = if wanted.open { "open " } else { "" };
-                session.remark(&format!("no {kind}outage"));
+                nothing.tell(session, Some(&format!("no {kind}outage")))?;
             }
             return Ok(Exit::Wrong);
         }
