@@ -48,6 +48,22 @@ pub struct Stand {
     pub beyond: u64,
     /// Whether events are missing that should be there.
     pub is_short: bool,
+    /// Only what came since this was looked at, where it is not all: without a sum, the rest lies
+    /// in segments whose files are elsewhere.
+    pub since: Option<Timestamp>,
+}
+
+impl Stand {
+    fn of(standing: Standing) -> Self {
+        Self { standing, notices: Vec::new(), beyond: 0, is_short: false, since: None }
+    }
+}
+
+/// The days with segments whose files are elsewhere alone.
+fn elsewhere(archive: &ArchiveDir, manifest: &Manifest) -> BTreeSet<Date> {
+    let evicted = manifest.evicted();
+    let gone = evicted.keys().filter(|name| !archive.has_file(name).unwrap_or(true));
+    gone.map(|name| name.date).collect()
 }
 
 /// Looks how things stand at `now`. The events since `since` that `window` asks for are shown
@@ -63,11 +79,14 @@ pub fn look(
     window: Like,
     each: &mut dyn FnMut(&FoundEvent),
 ) -> Result<Stand> {
-    let mut stand =
-        Stand { standing: Standing::at(now), notices: Vec::new(), beyond: 0, is_short: false };
+    let mut stand = Stand::of(Standing::at(now));
     // First what is known, then what is live, then what was archived meanwhile.
     let (archive, away) = store.readable_archive()?;
     let is_none = archive.is_none() && away.is_none();
+    let mut far = BTreeSet::new();
+    if let Some(archive) = &archive {
+        far = elsewhere(archive, &Manifest::load(archive)?);
+    }
     let known = archive.and_then(|archive| {
         let (bound, sum) = known(&archive)?;
         (sum.horizon <= now).then_some((archive, bound, sum))
@@ -77,22 +96,32 @@ pub fn look(
         (archive, bound, sum.pending)
     });
     let is_known = known.is_some() || is_none;
+    // Nobody who only looks fetches years of events.
+    let is_near = !is_known && !far.is_empty();
+    stand.since = is_near.then_some(since);
     let filter = Filter { like: Some(window), since: Some(since), ..Filter::default() };
     let mut in_time = |event: &FoundEvent, standing: &mut Standing| {
         each(event);
-        if is_known && let Ok(head) = event.head() {
+        if (is_known || is_near)
+            && let Ok(head) = event.head()
+        {
             standing.take(&head, &event.path);
         }
     };
     stand.read(store, Query { filter, ..Query::default() }, true, &mut in_time)?;
-    if !is_known {
+    if !is_known && !is_near {
         return stand.read_all(store, now);
     }
     let older = Filter { until: Some(since), like: Some(TELLING), ..Filter::default() };
     let live = Query { filter: older, scope: Scope::Live, ..Query::default() };
     stand.read(store, live, false, &mut take)?;
+    if is_near {
+        return Ok(stand);
+    }
     let is_true = match &known {
-        Some((archive, bound, pending)) => stand.read_later(store, archive, bound, pending)?,
+        Some((archive, bound, pending)) => {
+            stand.read_later(store, archive, bound, pending, &far)?
+        }
         // One that began meanwhile may have taken what was live.
         None => store.any_archive()?.is_none() && stand.settle(store)?,
     };
@@ -154,6 +183,7 @@ impl Stand {
         archive: &ArchiveDir,
         bound: &Bound,
         pending: &BTreeSet<String>,
+        far: &BTreeSet<Date>,
     ) -> Result<bool> {
         let Some(newer) = bound.newer(archive) else { return Ok(false) };
         let mut names: BTreeSet<SegmentName> =
@@ -164,7 +194,7 @@ impl Stand {
             let query = Query { filter, dates: dates(&names), ..archived() };
             self.read(store, query, false, &mut take)?;
         }
-        Ok(self.settle(store)? && self.confirm(store, archive)?)
+        Ok(self.settle(store)? && self.confirm(store, archive, far)?)
     }
 
     /// Settles what the order of events left open; always true.
@@ -183,11 +213,20 @@ impl Stand {
         Ok(self)
     }
 
-    /// Reads the events that tell of what is open, as far as they were not read. Whether all
-    /// say so; what expired is open no more.
-    fn confirm(&mut self, store: &Store, archive: &ArchiveDir) -> Result<bool> {
+    /// Reads the events that tell of what is open, as far as they were not read and are here.
+    /// Whether all say so; what expired is open no more.
+    fn confirm(
+        &mut self,
+        store: &Store,
+        archive: &ArchiveDir,
+        far: &BTreeSet<Date>,
+    ) -> Result<bool> {
         while let Some((slot, bad)) = self.standing.unseen() {
             let Ok(path) = bad.path.parse::<EventPath>() else { return Ok(false) };
+            if far.contains(&path.date) {
+                self.standing.saw(&slot, None);
+                continue;
+            }
             match store.find(&Name::Path(path)) {
                 Ok(event) => {
                     let head = event.head().ok();
@@ -277,7 +316,7 @@ fn sum_of(
         let name = event.segment.as_ref().map(|place| &place.name);
         name.is_some_and(|name| !pending.contains(name))
     };
-    let mut stand = Stand { standing: base, notices: Vec::new(), beyond: 0, is_short: false };
+    let mut stand = Stand::of(base);
     let filter = Filter { like: Some(TELLING), ..Filter::default() };
     let dates = names.map(dates).unwrap_or_default();
     if names.is_none_or(|names| !names.is_empty()) {
@@ -332,8 +371,11 @@ pub(in crate::ops) fn refresh(
             .filter(|name| manifest.names(name) && !pending.contains(name))
             .collect();
         sum_of(store, Standing::of(sum.standing, horizon), Some(&names), &pending)?
-    } else {
+    } else if elsewhere(archive, manifest).is_empty() {
         sum_of(store, Standing::at(horizon), None, &pending)?
+    } else {
+        // Made of what is here alone, it would leave out what lies elsewhere.
+        return state::remove(archive);
     };
     // What could not be read now may be read then: until that is so, readers read more.
     let Some(mut standing) = standing else { return Ok(()) };

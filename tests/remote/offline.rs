@@ -70,8 +70,8 @@ fn attempts_show_and_restore_say_that_they_could_not_look() {
     let run = site.run(["restore", "2026-05-10", "--to", target.to_str().unwrap()]);
     assert_eq!(run.code, 75, "{run:?}");
     site.ok(["restore", "2026-05-12", "--to", target.to_str().unwrap()]);
-    // What is known without asking is told.
-    site.ok(["status", "--now", NOW]);
+    // What is known without asking is told: nodes are offline.
+    site.fails(1, ["status", "--now", NOW]);
     site.ok(["verify"]);
     site.ok(["inspect", "2026-05-10"]);
     let run = site.fails(75, ["remote", "status"]);

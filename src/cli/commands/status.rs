@@ -79,6 +79,9 @@ pub(in crate::cli) struct Args {
 pub(in crate::cli) struct Report {
     time: Timestamp,
     since: Timestamp,
+    /// Where older events were not looked at, since they lie elsewhere: the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    only_since: Option<Timestamp>,
     attention: bool,
     problems: Vec<Problem>,
     /// Runs since `since` that never reported an end.
@@ -200,6 +203,7 @@ pub(in crate::cli) fn look(
     let report = Report {
         time: context.now,
         since: options.since,
+        only_since: stand.since,
         attention: !problems.is_empty() || !status.findings.is_empty(),
         problems,
         unended,
@@ -244,6 +248,12 @@ fn screen(session: &mut Session, report: &Report) -> Result<(), Failure> {
     // Well is what was looked at, and no more.
     let days = [&status.live.first_day, &status.archived.first_day];
     let line = match days.into_iter().flatten().min() {
+        _ if report.only_since.is_some() => {
+            format!(
+                "{line}; by events since {}, older ones lie elsewhere",
+                short_time(report.since)
+            )
+        }
         Some(first) => format!("{line}; by all events since {first}"),
         None => format!("{line}; there are no events"),
     };

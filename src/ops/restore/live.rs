@@ -50,10 +50,15 @@ impl<'a> LiveDay<'a> {
         findings: &mut Vec<Finding>,
         progress: &dyn Progress,
     ) -> Result<HashSet<EventPath>> {
-        // What is no event is rotate's and verify's to name.
-        for oddity in self.listing.oddities().iter().filter(|oddity| oddity.hides_events) {
+        let is_whole = options.filter.is_empty() && !options.dates.is_empty();
+        for oddity in self.listing.oddities().iter().filter(|odd| is_whole || odd.hides_events) {
             let path = oddity.path.display().to_string();
             findings.push(Finding::new(path, format!("{}; not restored", oddity.reason)));
+        }
+        let more = self.listing.more_oddities();
+        if is_whole && more > 0 {
+            let day = self.listing.date().to_string();
+            findings.push(Finding::new(day, format!("and {more} more that are no events")));
         }
         let mut known = Archived::default();
         if let Some((archive, manifest)) = archived {

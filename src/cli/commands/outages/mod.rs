@@ -25,7 +25,7 @@ Examples:
   hlarchive outages --service grafana --since '30d ago'
   hlarchive outages --node pi4 --since 2026-05-01 --until 2026-05-31
   hlarchive outages --since 90d -o csv > outages.csv
-  hlarchive outages -o json | jq '.services[] | {service, mttr_seconds}'
+  hlarchive outages -o json | jq '.services[].mttr_seconds'
 
 An outage of a service begins with service_unhealthy and ends with service_recovered of the same \
 service and node; one of a node, with node_offline and node_online. A critical event of a type \
