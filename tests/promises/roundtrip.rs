@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use hlarchive::archive::By;
-use hlarchive::event::EventPath;
+use hlarchive::event::{EventPath, Litter};
 use hlarchive::ops::restore::{RestoreOptions, Target, restore};
 use hlarchive::ops::rotate::{RotateOptions, rotate};
 use hlarchive::ops::verify::{VerifyOptions, verify};
@@ -92,8 +92,12 @@ proptest! {
         fs::create_dir(store.root()).unwrap();
         let written = write(store.root(), &files);
         // What has no name that can be archived stays where it is.
+        // What bears a name of other programs' litter is passed over.
+        let is_event = |path: &str| {
+            path.parse::<EventPath>().is_ok_and(|path| !Litter::default().covers_event(&path))
+        };
         let (archived, left): (Tree, Tree) =
-            written.clone().into_iter().partition(|(path, _)| path.parse::<EventPath>().is_ok());
+            written.clone().into_iter().partition(|(path, _)| is_event(path));
         let by = By { user: "u".into(), host: "h".into(), command: "c".into(), sudo_user: None };
         let context = Context::new(NOW.parse().unwrap(), by, [3; 32]);
         let class = "[[retain.class]]\nname = \"own\"\nmatch = { severity = [\"error\"] }\nkeep = \"7y\"\n";
