@@ -31,7 +31,7 @@ impl ArchiveDir {
         Some(text)
     }
 
-    /// Whether this user may replace it, and there is an archive that it can be of.
+    /// Returns whether there is an archive that it can be of, and this user may replace the file.
     pub(crate) fn may_put_runs(&self) -> bool {
         rustix::fs::accessat(self.fd(), ".", Access::WRITE_OK, AtFlags::EACCESS).is_ok()
             && fs::open_regular(self.fd(), MANIFEST).is_ok()

@@ -1,7 +1,7 @@
 //! How things stand, by the events up to a line of the manifest: the file `state`.
 //!
-//! What is open now may have broken years ago, and nobody wants to read years for it. This file
-//! has the sum of all events that the manifest's lines up to one of them brought in; a reader
+//! What is open now may have broken years ago, and to find it, years would have to be read. This
+//! file has the sum of all events that the manifest's lines up to one of them brought in; a reader
 //! goes on from there. What the sum means is for others: here it is bytes of JSON, bound to that
 //! line by its place and its hash, with a SHA-256 at its end.
 //!
@@ -48,7 +48,7 @@ impl Bound {
         Manifest::load_after(archive, self.last_line, self.bytes, self.records, self.head)
     }
 
-    /// Whether this is a line of a manifest that was read whole.
+    /// Returns whether a manifest that was read whole has this line.
     pub(crate) fn is_of(&self, manifest: &Manifest) -> bool {
         manifest.hash_at(self.records) == Some(self.head)
     }
@@ -56,7 +56,16 @@ impl Bound {
 
 /// The file as it is, if it is sound: the line, and the sum.
 pub(crate) fn read(archive: &ArchiveDir) -> Option<(Bound, Vec<u8>)> {
+    parse(&text_of(archive)?)
+}
+
+/// The same, if it is as the last run left it.
+pub(crate) fn read_as_left(archive: &ArchiveDir, lock: &ArchiveLock) -> Option<(Bound, Vec<u8>)> {
     let text = text_of(archive)?;
+    parse(&text).filter(|_| lock.state() == Some(Sha256Hash::of(&text)))
+}
+
+fn parse(text: &[u8]) -> Option<(Bound, Vec<u8>)> {
     let (signed, own) = text.split_at_checked(text.len().checked_sub(65)?)?;
     let own = own.strip_suffix(b"\n")?;
     if Sha256Hash::of(signed).to_string().as_bytes() != own {
@@ -66,11 +75,6 @@ pub(crate) fn read(archive: &ArchiveDir) -> Option<(Bound, Vec<u8>)> {
     let at = memchr::memchr(b'\n', signed)?;
     let bound: Bound = serde_json::from_slice(&signed[..at]).ok()?;
     (bound.hlarchive_state == VERSION).then(|| (bound, signed[at + 1..].to_vec()))
-}
-
-/// Whether it is as the last run left it.
-pub(crate) fn is_as_left(archive: &ArchiveDir, lock: &ArchiveLock) -> bool {
-    text_of(archive).is_some_and(|text| lock.state() == Some(Sha256Hash::of(&text)))
 }
 
 /// Writes the sum of all that a manifest brought in.

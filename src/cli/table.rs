@@ -46,6 +46,23 @@ pub(super) fn total(widths: &[usize]) -> usize {
     widths.iter().filter(|width| **width > 0).map(|width| width + 2).sum()
 }
 
+/// A line of cells, each cut to its column and with two spaces after it; a column of width zero
+/// is left out. Of a whole line no more is given than `most` columns.
+pub(super) fn line<const N: usize>(
+    row: &[String; N],
+    widths: &[usize; N],
+    most: Option<usize>,
+) -> String {
+    let mut line = String::new();
+    for (cell, room) in row.iter().zip(widths).filter(|(_, room)| **room > 0) {
+        let cell = fit(cell, *room);
+        line.push_str(&cell);
+        line.extend(std::iter::repeat_n(' ', room.saturating_sub(width(&cell)) + 2));
+    }
+    let line = line.trim_end();
+    most.map_or_else(|| line.to_owned(), |most| fit(line, most))
+}
+
 /// Makes columns narrower, the widest first and each down to its least width, until all
 /// take at most so much.
 pub(super) fn shrink(widths: &mut [usize], columns: &[(usize, usize)], most: usize) {

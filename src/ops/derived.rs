@@ -12,8 +12,6 @@ pub(in crate::ops) fn complete(
     token: u64,
     lock: &ArchiveLock,
 ) {
-    // What a run that was stopped here left beside them goes, whichever verb comes next.
-    let _ = archive.remove_leftovers(lock);
     derived::complete(archive, manifest, token, lock);
     let _ = standing::refresh(store, archive, manifest, token, lock);
 }
@@ -27,7 +25,6 @@ pub(in crate::ops) fn drop_gone(
     tokens: [u64; 2],
     lock: &ArchiveLock,
 ) {
-    let _ = archive.remove_leftovers(lock);
     derived::drop_gone(archive, manifest, tokens, lock);
     let _ = standing::refresh(store, archive, manifest, tokens[1], lock);
 }

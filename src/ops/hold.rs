@@ -12,8 +12,7 @@ use serde::Serialize;
 
 use crate::archive::{ArchiveDir, Expired, Hold, HoldScope, Manifest, NewRecord, Op, SegmentName};
 use crate::event::{Date, EventHead};
-use crate::ops::derived;
-use crate::ops::{Context, Finding, audit, rotate::open_manifest};
+use crate::ops::{Context, Finding, audit, derived, rotate::open_manifest, unfinished};
 use crate::segment::{Field, SegmentReader};
 use crate::store::{Filter, Query, Scope, Store};
 use crate::{Error, Result};
@@ -84,6 +83,7 @@ pub fn add(store: &Store, context: &Context, on: &Subject, reason: &str) -> Resu
         (archive, _) => archive.ok_or_else(|| nowhere(store))?,
     };
     let lock = archive.lock()?;
+    unfinished::clear(&archive, &lock);
     let mut report = HoldReport::default();
     let mut writer = open_manifest(&archive, &lock, context, &|_| Ok(()), &mut report.recovered)?;
     let before = writer.manifest().records().len();
@@ -108,6 +108,7 @@ pub fn release(
 ) -> Result<HoldReport> {
     let archive = store.archive()?.ok_or_else(|| nowhere(store))?;
     let lock = archive.lock()?;
+    unfinished::clear(&archive, &lock);
     let mut report = HoldReport::default();
     let mut writer = open_manifest(&archive, &lock, context, &|_| Ok(()), &mut report.recovered)?;
     let before = writer.manifest().records().len();

@@ -59,10 +59,12 @@ impl Stand {
     }
 }
 
-/// The days with segments whose files are elsewhere alone.
-fn elsewhere(archive: &ArchiveDir, manifest: &Manifest) -> BTreeSet<Date> {
-    let evicted = manifest.evicted();
-    let gone = evicted.keys().filter(|name| !archive.has_file(name).unwrap_or(true));
+/// Returns the days of those of these evicted segments whose files are elsewhere alone.
+fn elsewhere<'a>(
+    archive: &ArchiveDir,
+    evicted: impl Iterator<Item = &'a SegmentName>,
+) -> BTreeSet<Date> {
+    let gone = evicted.filter(|name| !archive.has_file(name).unwrap_or(true));
     gone.map(|name| name.date).collect()
 }
 
@@ -85,10 +87,12 @@ pub fn look(
     let is_none = archive.is_none() && away.is_none();
     let mut far = BTreeSet::new();
     if let Some(archive) = &archive {
-        far = elsewhere(archive, &Manifest::load(archive)?);
+        let overview = Overview::load(archive)?;
+        let evicted = overview.segments().iter().filter(|row| row.evicted);
+        far = elsewhere(archive, evicted.map(|row| &row.name));
     }
     let known = archive.and_then(|archive| {
-        let (bound, sum) = known(&archive)?;
+        let (bound, sum) = known(&archive, state::read(&archive))?;
         (sum.horizon <= now).then_some((archive, bound, sum))
     });
     let known = known.map(|(archive, bound, sum)| {
@@ -118,12 +122,12 @@ pub fn look(
     if is_near {
         return Ok(stand);
     }
-    let is_true = match &known {
-        Some((archive, bound, pending)) => {
-            stand.read_later(store, archive, bound, pending, &far)?
-        }
+    let is_true = if let Some((archive, bound, pending)) = &known {
+        stand.read_later(store, archive, bound, pending, &far)?
+    } else {
+        stand.settle(store)?;
         // One that began meanwhile may have taken what was live.
-        None => store.any_archive()?.is_none() && stand.settle(store)?,
+        store.any_archive()?.is_none()
     };
     if is_true { Ok(stand) } else { stand.read_all(store, now) }
 }
@@ -147,8 +151,9 @@ fn brought_in(records: &[Record]) -> impl Iterator<Item = &Record> {
     records.iter().filter(|record| matches!(record.op, Op::Rotate | Op::Import | Op::Compact))
 }
 
-fn known(archive: &ArchiveDir) -> Option<(Bound, Sum)> {
-    let (bound, sum) = state::read(archive)?;
+/// Understands what was read of the file, if it belongs to the archive's manifest.
+fn known(archive: &ArchiveDir, read: Option<(Bound, Vec<u8>)>) -> Option<(Bound, Sum)> {
+    let (bound, sum) = read?;
     let sum = serde_json::from_slice(&sum).ok()?;
     bound.newer(archive)?;
     Some((bound, sum))
@@ -194,14 +199,15 @@ impl Stand {
             let query = Query { filter, dates: dates(&names), ..archived() };
             self.read(store, query, false, &mut take)?;
         }
-        Ok(self.settle(store)? && self.confirm(store, archive, far)?)
+        self.settle(store)?;
+        self.confirm(store, archive, far)
     }
 
-    /// Settles what the order of events left open; always true.
-    fn settle(&mut self, store: &Store) -> Result<bool> {
+    /// Settles what the order of events left open.
+    fn settle(&mut self, store: &Store) -> Result<()> {
         let lookup = |filter| Query { filter, ..Query::default() };
         self.is_short |= settle(store, &lookup, &|_| true, &mut self.standing)?;
-        Ok(true)
+        Ok(())
     }
 
     /// The same from all events, and nothing that is derived from them.
@@ -356,7 +362,7 @@ pub(in crate::ops) fn refresh(
     if manifest.segments().next().is_none() {
         return state::remove(archive);
     }
-    let left = state::is_as_left(archive, lock).then(|| known(archive)).flatten();
+    let left = known(archive, state::read_as_left(archive, lock));
     let left = left.filter(|(bound, _)| bound.is_of(manifest));
     let pending = later(manifest.segments().map(|(name, record)| (name, record.span().1)), horizon);
     let standing = if let Some((bound, sum)) = left {
@@ -371,7 +377,7 @@ pub(in crate::ops) fn refresh(
             .filter(|name| manifest.names(name) && !pending.contains(name))
             .collect();
         sum_of(store, Standing::of(sum.standing, horizon), Some(&names), &pending)?
-    } else if elsewhere(archive, manifest).is_empty() {
+    } else if elsewhere(archive, manifest.evicted().into_keys()).is_empty() {
         sum_of(store, Standing::at(horizon), None, &pending)?
     } else {
         // Made of what is here alone, it would leave out what lies elsewhere.

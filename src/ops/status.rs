@@ -144,7 +144,7 @@ pub struct Status {
     /// Conflicts recorded since the options' time.
     pub new_conflicts: u64,
     /// Events that wait in the spool.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub spooled: u64,
     /// What somebody should see to.
     pub findings: Vec<Finding>,
@@ -154,11 +154,6 @@ pub struct Status {
     /// The days of the calendar with anything to show.
     #[serde(skip)]
     pub calendar: BTreeMap<Date, CalendarDay>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// How much a history holds.

@@ -26,6 +26,11 @@ pub(in crate::ops) fn remove_leftovers(
     Ok(())
 }
 
+/// The same for verbs that leave nothing there but derived files: best effort, and no word of it.
+pub(in crate::ops) fn clear(archive: &ArchiveDir, lock: &ArchiveLock) {
+    let _ = archive.remove_leftovers(lock);
+}
+
 /// Removes the files of segments that the manifest says are gone.
 pub(in crate::ops) fn remove_gone(
     archive: &ArchiveDir,

@@ -11,7 +11,7 @@ use crate::segment::{Field, Index};
 
 /// Values that are compared with what was asked for, at most: each costs little, but a long
 /// history has millions of correlation ids.
-const MOST_COMPARED: u64 = 2_000_000;
+const MAX_COMPARED: u64 = 2_000_000;
 
 /// What was searched without finding anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -170,7 +170,7 @@ impl Values {
             dates: query.dates.clone(),
             days_live: went.live.len() as u64,
             days_archived: went.archived.len() as u64,
-            complete: asked_for_none || went.complete && self.compared <= MOST_COMPARED,
+            complete: asked_for_none || went.complete && self.compared <= MAX_COMPARED,
             unknown: unknown.collect(),
         }
     }
@@ -186,7 +186,7 @@ impl Values {
             }
             for value in index.values(wanted.field) {
                 self.compared += 1;
-                if self.compared > MOST_COMPARED {
+                if self.compared > MAX_COMPARED {
                     break;
                 }
                 wanted.compare(&value?.0);

@@ -14,16 +14,16 @@ use crate::segment::{Field, SegmentReader};
 use crate::{Error, Result};
 
 /// Names that are collected; whoever typed so little must type more anyhow.
-const MOST: usize = 100;
+const MAX_NAMES: usize = 100;
 
 /// Names that are listed in a message.
 const LISTED: usize = 8;
 
 /// Hexadecimal digits of an id that are enough to look for it.
-const LEAST_DIGITS: usize = 4;
+const MIN_DIGITS: usize = 4;
 
 /// Archived events among which an id is looked for on days that it does not tell of itself.
-const MOST_EVENTS: u64 = 500_000;
+const MAX_EVENTS: u64 = 500_000;
 
 /// The correlation ids that begin with a text.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Looks for Prefixed<'_> {
     }
 
     fn is_done(&self, _: bool, _: Date) -> bool {
-        self.ids.len() > MOST
+        self.ids.len() > MAX_NAMES
     }
 }
 
@@ -103,8 +103,8 @@ impl Store {
         let query = Query { filter, ..Query::default() };
         let mut looks = Prefixed { prefix, ids: BTreeSet::new(), values: Values::of(&query) };
         let went = self.survey(&query, Most::default(), &mut looks, stops)?;
-        let more = looks.ids.len() > MOST || !went.complete;
-        let ids = looks.ids.into_iter().take(MOST).collect();
+        let more = looks.ids.len() > MAX_NAMES || !went.complete;
+        let ids = looks.ids.into_iter().take(MAX_NAMES).collect();
         Ok(Candidates { ids, more, looked: looks.values.looked(&query, &went) })
     }
 
@@ -156,7 +156,7 @@ impl Prefix {
         };
         let digits: String =
             text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
-        let fits = text.bytes().enumerate().all(fits) && (LEAST_DIGITS..32).contains(&digits.len());
+        let fits = text.bytes().enumerate().all(fits) && (MIN_DIGITS..32).contains(&digits.len());
         fits.then_some(Self { digits })
     }
 
@@ -203,7 +203,7 @@ impl Found {
         let text: &str = id.simple().encode_lower(&mut text);
         let digits = &self.prefix.digits;
         if text.starts_with(digits.as_str()) {
-            if self.paths.len() <= MOST {
+            if self.paths.len() <= MAX_NAMES {
                 self.paths.entry(id).or_insert_with(path);
             }
         } else if let Some(distance) = miss(digits, &text[..digits.len()])
@@ -231,7 +231,7 @@ impl Found {
         let overview = Overview::load(archive)?;
         let mut rows: Vec<_> = overview.segments().iter().collect();
         rows.sort_by_key(|row| self.prefix.distance(row.name.date));
-        let (mut left, mut complete) = (MOST_EVENTS, true);
+        let (mut left, mut complete) = (MAX_EVENTS, true);
         for row in rows {
             if !self.prefix.covers(row.name.date) {
                 if is_elsewhere || row.evicted || row.events > left {
@@ -271,7 +271,7 @@ impl Found {
 
     fn name(self, text: &str, complete: bool) -> Result<Name> {
         if self.paths.len() > 1 {
-            let more = self.paths.len() > MOST;
+            let more = self.paths.len() > MAX_NAMES;
             return Err(several(
                 text,
                 "events' ids",

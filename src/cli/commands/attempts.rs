@@ -16,7 +16,7 @@ use crate::cli::args::{Format, TimeArgs};
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
-use crate::cli::table::{fit, shrink, total, width};
+use crate::cli::table::{fit, line, shrink, total, width};
 use hlarchive::views::chain::span;
 
 /// Show what was tried already, and whether it helped
@@ -257,8 +257,8 @@ pub(in crate::cli) fn look(
     Ok((report, notices))
 }
 
-/// Of which of these services, each with its node, anything was heard before `until`. Asked
-/// backwards, so that it costs little where there is something.
+/// Gives those of these services, each with its node, of which anything was heard before `until`.
+/// Asked backwards, so that it costs little where there is something.
 fn heard_before(
     store: &Store,
     until: Timestamp,
@@ -438,15 +438,4 @@ fn widths(rows: &[[String; 8]], most: Option<usize>) -> [usize; 8] {
         shrink(&mut widths, &[(1, 4), (2, 7), (3, 6)], room);
     }
     widths
-}
-
-fn line(row: &[String; 8], widths: &[usize; 8], most: Option<usize>) -> String {
-    let mut line = String::new();
-    for (cell, room) in row.iter().zip(widths).filter(|(_, room)| **room > 0) {
-        let cell = fit(cell, *room);
-        line.push_str(&cell);
-        line.extend(std::iter::repeat_n(' ', room.saturating_sub(width(&cell)) + 2));
-    }
-    let line = line.trim_end();
-    most.map_or_else(|| line.to_owned(), |most| fit(line, most))
 }

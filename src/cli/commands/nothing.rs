@@ -1,4 +1,4 @@
-//! What a command says that found nothing: where it looked, and which values no event has.
+//! Commands that found nothing say where they looked, and which values no event has.
 
 use hlarchive::archive::Expired;
 use hlarchive::store::{EventStream, Filter, Looked, Query, Store, Unreached};

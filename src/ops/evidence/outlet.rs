@@ -24,7 +24,7 @@ use crate::{Error, Result};
 pub(super) const SUMS: &str = "SHA256SUMS";
 
 /// Folders that are kept open.
-const MOST_OPEN: usize = 64;
+const MAX_OPEN: usize = 64;
 
 /// What is read at once when files are read back, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -84,7 +84,7 @@ impl Outlet {
             fs::make_dir(folder.as_fd(), part).map_err(failed)?;
             folder = fs::open_dir(folder.as_fd(), part).map_err(failed)?;
         }
-        if self.folders.len() >= MOST_OPEN {
+        if self.folders.len() >= MAX_OPEN {
             self.folders.clear();
         }
         let folder = Arc::new(folder);

@@ -18,7 +18,7 @@ pub(super) const LIVE: &str = "live-events";
 const WIDTH: usize = 76;
 
 /// Findings that are named in the text.
-const MOST_FINDINGS: usize = 100;
+const MAX_FINDINGS: usize = 100;
 
 /// A text under way.
 #[derive(Default)]
@@ -200,10 +200,10 @@ fn what_is_wrong(text: &mut Text, report: &EvidenceReport) {
         return;
     }
     text.heading("What was found when this was made", '-');
-    for finding in report.findings.iter().chain(&report.remarks).take(MOST_FINDINGS) {
+    for finding in report.findings.iter().chain(&report.remarks).take(MAX_FINDINGS) {
         text.item(&visible(&finding.to_string()));
     }
-    let more = (report.findings.len() + report.remarks.len()).saturating_sub(MOST_FINDINGS);
+    let more = (report.findings.len() + report.remarks.len()).saturating_sub(MAX_FINDINGS);
     if more > 0 {
         text.item(&format!("and {more} more"));
     }

@@ -17,9 +17,8 @@ use source::Item;
 
 use crate::archive::{Manifest, ManifestWriter, NewRecord, Op};
 use crate::event::{EventPath, Litter, Timestamp, shown};
-use crate::ops::derived;
 use crate::ops::intake::{Arrival, Findings, Intake, IntakeStats};
-use crate::ops::{Context, Finding};
+use crate::ops::{Context, Finding, derived, unfinished};
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -103,6 +102,7 @@ pub fn import(
         return Ok(run.report(intake, options));
     };
     let lock = archive.lock()?;
+    unfinished::clear(&archive, &lock);
     let mut recovered = Vec::new();
     let mut writer =
         super::rotate::open_manifest(&archive, &lock, context, &|_| Ok(()), &mut recovered)?;

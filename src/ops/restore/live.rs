@@ -5,12 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{RestoreOptions, RestoredDay};
+use super::{RestoreOptions, RestoredDay, Work, begin, finish};
 use crate::archive::{ArchiveDir, Manifest};
 use crate::event::{Date, EventHead, EventPath, Timestamp};
 use crate::live::{BulkPlacer, FileState, Listing, LiveTree, PartitionReader};
+use crate::ops::Finding;
 use crate::ops::rotate::archived::{Archived, merge_join};
-use crate::ops::{Context, Finding};
 use crate::progress::Progress;
 use crate::segment::Sha256Hash;
 use crate::store::Filter;
@@ -45,7 +45,7 @@ impl<'a> LiveDay<'a> {
         &self,
         archived: Option<(&ArchiveDir, &Manifest)>,
         options: &RestoreOptions,
-        work: Option<(&LiveTree, &Context)>,
+        work: Work<'_>,
         day: &mut RestoredDay,
         findings: &mut Vec<Finding>,
         progress: &dyn Progress,
@@ -67,12 +67,7 @@ impl<'a> LiveDay<'a> {
                 let _ = merge_join(archive, segment, &self.listing, &mut known);
             }
         }
-        let bulk = match work {
-            Some((tree, context)) => {
-                Some(BulkPlacer::begin(tree, context.next_token(), context.now)?)
-            }
-            None => None,
-        };
+        let bulk = begin(work)?;
         let mut pass = Pass {
             listing: &self.listing,
             partition: self.live.partition(self.listing.date()),
@@ -86,17 +81,7 @@ impl<'a> LiveDay<'a> {
         };
         pass.all(progress)?;
         let Pass { bulk, gone, day, findings, .. } = pass;
-        if let Some((bulk, (tree, _))) = bulk.zip(work) {
-            let stats = bulk.finish(&mut |path| {
-                findings.push(Finding::new(
-                    tree.root().join(path.to_string()).display().to_string(),
-                    "something else is here already and was left as it is; restore into another \
-                     directory to have both",
-                ));
-            })?;
-            day.restored += stats.created_files;
-            day.already_there += stats.same_files;
-        }
+        finish(bulk, work, day, findings)?;
         Ok(gone)
     }
 }

@@ -1,9 +1,9 @@
 //! Restore: events become plain files elsewhere, byte for byte.
 //!
 //! Into a directory, archived and live ones alike, or, archived ones alone, back into the live
-//! tree. What is there already is never overwritten. Files are written beside their place, synced, and only then given their
-//! names, so a restore that is stopped leaves whole files or none. A damaged frame costs
-//! the events inside it; all others are restored, and the damage is named.
+//! tree. What is there already is never overwritten. Files are written beside their place, synced,
+//! and only then given their names, so a restore that is stopped leaves whole files or none. A
+//! damaged frame costs the events inside it; all others are restored, and the damage is named.
 
 mod live;
 mod segment;
@@ -15,9 +15,8 @@ use serde::Serialize;
 
 use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName};
 use crate::event::{Date, EventPath};
-use crate::live::LiveTree;
-use crate::ops::derived;
-use crate::ops::{Context, Finding, audit, is_zero};
+use crate::live::{BulkPlacer, LiveTree};
+use crate::ops::{Context, Finding, audit, derived, is_zero, unfinished};
 use crate::progress::{Progress, Unit};
 use crate::store::{Filter, Store};
 use crate::{Error, Result};
@@ -142,6 +141,7 @@ pub fn restore(
             let archive = open_archive(store)?;
             // Only here rotation must stand still, and the manifest learns of it.
             let lock = archive.lock()?;
+            unfinished::clear(&archive, &lock);
             let mut recovered = Vec::new();
             let mut writer = super::rotate::open_manifest(
                 &archive,
@@ -183,6 +183,35 @@ pub fn restore(
             Ok(report)
         }
     }
+}
+
+/// Where events are placed, and with which tokens; in a plan nowhere.
+type Work<'a> = Option<(&'a LiveTree, &'a Context)>;
+
+/// Gets ready to place events.
+fn begin(work: Work<'_>) -> Result<Option<BulkPlacer<'_>>> {
+    work.map(|(tree, context)| BulkPlacer::begin(tree, context.next_token(), context.now))
+        .transpose()
+}
+
+/// Places what was staged, and counts it; what stood in the way is named.
+fn finish(
+    bulk: Option<BulkPlacer<'_>>,
+    work: Work<'_>,
+    day: &mut RestoredDay,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let Some((bulk, (tree, _))) = bulk.zip(work) else { return Ok(()) };
+    let stats = bulk.finish(&mut |path| {
+        findings.push(Finding::new(
+            tree.root().join(path.to_string()).display().to_string(),
+            "something else is here already and was left as it is; restore into another \
+             directory to have both",
+        ));
+    })?;
+    day.restored += stats.created_files;
+    day.already_there += stats.same_files;
+    Ok(())
 }
 
 fn open_archive(store: &Store) -> Result<ArchiveDir> {

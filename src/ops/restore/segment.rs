@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
-use super::RestoredDay;
+use super::{RestoredDay, Work, begin, finish};
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
 use crate::event::{EventHead, EventPath, Timestamp};
 use crate::live::{BulkPlacer, LiveTree};
-use crate::ops::{Context, Finding};
+use crate::ops::Finding;
 use crate::progress::Progress;
 use crate::segment::SegmentReader;
 use crate::store::Filter;
@@ -24,7 +24,7 @@ pub(super) struct SegmentRestore<'a> {
     pub(super) filter: &'a Filter,
     /// Where only these events are asked for.
     pub(super) only: Option<&'a HashSet<EventPath>>,
-    pub(super) work: Option<(&'a LiveTree, &'a Context)>,
+    pub(super) work: Work<'a>,
     /// The live tree, where that is what is restored into.
     pub(super) into_live: Option<&'a LiveTree>,
     pub(super) day: &'a mut RestoredDay,
@@ -55,12 +55,7 @@ impl SegmentRestore<'_> {
             }
         };
         let frames = self.frames(&reader);
-        let bulk = match self.work {
-            Some((tree, context)) => {
-                Some(BulkPlacer::begin(tree, context.next_token(), context.now)?)
-            }
-            None => None,
-        };
+        let bulk = begin(self.work)?;
         for block in frames.chunks(FRAMES) {
             if progress.stop_requested() {
                 return Err(Error::Interrupted(format!(
@@ -87,19 +82,7 @@ impl SegmentRestore<'_> {
                 self.day.event_bytes += outcome.event_bytes;
             }
         }
-        if let Some((bulk, (tree, _))) = bulk.zip(self.work) {
-            let findings = &mut *self.findings;
-            let stats = bulk.finish(&mut |path| {
-                findings.push(Finding::new(
-                    tree.root().join(path.to_string()).display().to_string(),
-                    "something else is here already and was left as it is; restore into another \
-                     directory to have both",
-                ));
-            })?;
-            self.day.restored += stats.created_files;
-            self.day.already_there += stats.same_files;
-        }
-        Ok(())
+        finish(bulk, self.work, self.day, self.findings)
     }
 
     /// Opens the segment, after its bytes were compared with the record.

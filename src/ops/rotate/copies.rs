@@ -42,12 +42,11 @@ impl Copies {
             };
         for (number, original) in listing.stray_copies() {
             let Some((hash, stamp)) = read(&listing.path(number)) else { continue };
-            let before = archived.of_original(number);
-            let is_copy = if before.contains(&hash) {
-                found.archived.entry(original.clone()).or_default().insert(hash);
+            let kept = found.archived.entry(original.clone()).or_default();
+            let is_copy = if archived.of_original(number).contains(&hash) {
+                kept.insert(hash);
                 true
             } else {
-                found.archived.entry(original.clone()).or_default();
                 let is_second = !seen.insert((original.clone(), hash));
                 is_second || read(&original).is_some_and(|(other, _)| other == hash)
             };

@@ -183,20 +183,26 @@ impl Index {
         self.sections[field as usize].values
     }
 
-    /// The frames in which a field has a value, ascending. Long values are cut, so a
-    /// frame may hold another value with the same beginning.
-    pub fn lookup(&self, field: Field, value: &str) -> Result<Vec<Posting>> {
-        let value = cut(value).as_bytes();
-        let blocks = self.block_count(field);
-        let (mut low, mut high) = (0, blocks);
-        // The last block whose first value is not greater.
+    /// Counts the blocks whose first value is not greater than this one: the last of them is the
+    /// one that it can be in.
+    fn blocks_up_to(&self, field: Field, value: &[u8]) -> Result<usize> {
+        let (mut low, mut high) = (0, self.block_count(field));
         while low < high {
             let middle = low.midpoint(high);
             let mut block = self.block(field, middle)?;
             let first = block.next_value()?.ok_or_else(broken)?;
             if first.as_slice() <= value { low = middle + 1 } else { high = middle }
         }
-        let Some(number) = low.checked_sub(1) else { return Ok(Vec::new()) };
+        Ok(low)
+    }
+
+    /// The frames in which a field has a value, ascending. Long values are cut, so a
+    /// frame may hold another value with the same beginning.
+    pub fn lookup(&self, field: Field, value: &str) -> Result<Vec<Posting>> {
+        let value = cut(value).as_bytes();
+        let Some(number) = self.blocks_up_to(field, value)?.checked_sub(1) else {
+            return Ok(Vec::new());
+        };
         let mut block = self.block(field, number)?;
         while let Some(found) = block.next_value()? {
             if found.as_slice() == value {
@@ -211,16 +217,9 @@ impl Index {
     /// index it is not known how they end, so they are left out.
     pub fn with_prefix(&self, field: Field, prefix: &str) -> Result<Vec<String>> {
         let prefix = prefix.as_bytes();
-        let blocks = self.block_count(field);
-        let (mut low, mut high) = (0, blocks);
-        while low < high {
-            let middle = low.midpoint(high);
-            let mut block = self.block(field, middle)?;
-            let first = block.next_value()?.ok_or_else(broken)?;
-            if first.as_slice() <= prefix { low = middle + 1 } else { high = middle }
-        }
+        let first = self.blocks_up_to(field, prefix)?.saturating_sub(1);
         let mut found = Vec::new();
-        for number in low.saturating_sub(1)..blocks {
+        for number in first..self.block_count(field) {
             let mut block = self.block(field, number)?;
             while let Some(value) = block.next_value()? {
                 block.skip_postings()?;

@@ -113,7 +113,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 /// Remediations that are told, the latest.
-const MOST_TRIED: usize = 20;
+const MAX_TRIED: usize = 20;
 
 /// Those that are told in words.
 const TRIED_IN_WORDS: usize = 8;
@@ -130,7 +130,7 @@ fn moment(time: Timestamp) -> String {
 impl Summary {
     /// Tells what was tried: the chain's attempts, earliest first.
     pub fn set_tried(&mut self, attempts: &[Attempt]) {
-        let more = attempts.len().saturating_sub(MOST_TRIED);
+        let more = attempts.len().saturating_sub(MAX_TRIED);
         self.tried = attempts.iter().skip(more).map(Tried::from).collect();
         self.more_tried = more as u64;
     }
@@ -199,11 +199,11 @@ fn with_text(words: String, text: Option<&str>) -> String {
 }
 
 /// The longest name that a summary repeats, in characters.
-const MOST_NAME: usize = 200;
+const MAX_NAME: usize = 200;
 
 /// A name, or the beginning of it.
 pub(super) fn name(text: &str) -> String {
-    match text.char_indices().nth(MOST_NAME) {
+    match text.char_indices().nth(MAX_NAME) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }

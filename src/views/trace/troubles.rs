@@ -13,10 +13,10 @@ use crate::views::detail::tells_why;
 use crate::views::word::Word;
 
 /// Failures after the cause that are told.
-const MOST_ALSO: usize = 8;
+const MAX_ALSO: usize = 8;
 
 /// Open things that are told.
-const MOST_OPEN: usize = 20;
+const MAX_OPEN: usize = 20;
 
 /// What can be bad of a service on a node, each for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,7 +149,7 @@ impl Troubles {
     fn add(&mut self, failure: Failure) {
         if let Some(like) = self.also.iter_mut().find(|like| like.is_like(&failure)) {
             like.times += failure.times;
-        } else if self.also.len() < MOST_ALSO {
+        } else if self.also.len() < MAX_ALSO {
             let later = |other: &Failure| other.timestamp > failure.timestamp;
             let place = self.also.iter().position(later).unwrap_or(self.also.len());
             self.also.insert(place, failure);
@@ -191,8 +191,8 @@ impl Troubles {
         open.extend(self.offline.into_values());
         open.extend(self.running.into_values());
         open.sort_by(|a, b| (a.timestamp, &a.path).cmp(&(b.timestamp, &b.path)));
-        let more = open.len().saturating_sub(MOST_OPEN);
-        open.truncate(MOST_OPEN);
+        let more = open.len().saturating_sub(MAX_OPEN);
+        open.truncate(MAX_OPEN);
         (open, more as u64)
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::commands::count;
 use crate::cli::exit::Failure;
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
-use crate::cli::table::{fit, shrink, total, width};
+use crate::cli::table::{fit, line, shrink, total, width};
 
 const OUTAGES: [&str; 7] = ["FROM", "NODE", "SERVICE", "LASTED", "FLAPS", "LAST TRIED", "CAUSE"];
 
@@ -125,15 +125,4 @@ fn grid<const N: usize>(
         session.line(&painted)?;
     }
     Ok(())
-}
-
-fn line<const N: usize>(row: &[String; N], widths: &[usize; N], most: Option<usize>) -> String {
-    let mut line = String::new();
-    for (cell, room) in row.iter().zip(widths).filter(|(_, room)| **room > 0) {
-        let cell = fit(cell, *room);
-        line.push_str(&cell);
-        line.extend(std::iter::repeat_n(' ', room.saturating_sub(width(&cell)) + 2));
-    }
-    let line = line.trim_end();
-    most.map_or_else(|| line.to_owned(), |most| fit(line, most))
 }
