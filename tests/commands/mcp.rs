@@ -233,3 +233,35 @@ fn a_history_that_is_nowhere_is_no_empty_answer() {
     fs::create_dir(lab.root()).unwrap();
     lab.fails(2, ["mcp", "-o", "table"]);
 }
+
+#[test]
+fn what_is_broken_is_one_small_answer_however_much_is() {
+    let lab = Lab::new();
+    let names: Vec<String> = (0..60).map(|number| format!("service-{number:02}")).collect();
+    for (service, number) in names.iter().zip(0..) {
+        let payload = r#"{"error":"connection refused on port 1883 after 30 seconds"}"#;
+        let kind = "service_unhealthy";
+        Event { kind, severity: "error", service, payload, number, ..EVENT }.write(&lab);
+    }
+    let mut seen = Vec::new();
+    let mut next = Value::Null;
+    for page in 0..60 {
+        let [first, second] = hello();
+        let asked = json!({ "next": next });
+        let answers = say(&lab, &[first, second, call(1, "status", &asked)]);
+        let answer = answers.iter().find(|answer| answer["id"] == 1).unwrap();
+        let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(text.len() <= 5000, "{} bytes: {text}", text.len());
+        let told = parse(text);
+        assert_eq!(told["attention"], true);
+        let problems = told["problems"].as_array().unwrap();
+        seen.extend(problems.iter().map(|problem| problem["service"].as_str().unwrap().to_owned()));
+        next = told["next"].clone();
+        if next.is_null() {
+            break;
+        }
+        assert!(page > 0 || !problems.is_empty());
+    }
+    seen.sort();
+    assert_eq!(seen, names);
+}

@@ -16,6 +16,9 @@ use crate::cli::args::{dates, instant};
 use crate::cli::commands::status::look;
 use crate::cli::session;
 
+/// Bytes of a status, which are some 1,700 tokens: it is what is asked for first, and often.
+const STATUS_BYTES: usize = 5000;
+
 /// Entries of each list in one answer.
 const ENTRIES: usize = 100;
 
@@ -44,7 +47,7 @@ pub(super) fn status(call: &Call, wanted: &Status) -> Answer {
     let (report, cost) = look(call.store(), &call.policy()?, &call.context()?, &options)?;
     let mut value = to_value(&report)?;
     value["complete"] = json!(!cost && !report.is_away());
-    windowed("status", &value, skip)
+    windowed("status", &value, skip, STATUS_BYTES)
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -131,7 +134,7 @@ pub(super) fn verify(call: &Call, wanted: &Verify) -> Answer {
     };
     let report = check(call.store(), &call.context()?, &options, call)?;
     call.go_on()?;
-    windowed("verify", &to_value(&report)?, skip)
+    windowed("verify", &to_value(&report)?, skip, BYTES)
 }
 
 fn to_value(report: &impl serde::Serialize) -> Result<Value, Trouble> {
@@ -139,7 +142,7 @@ fn to_value(report: &impl serde::Serialize) -> Result<Value, Trouble> {
 }
 
 /// A report with a window on each of its lists, as wide as the bytes allow.
-fn windowed(tool: &str, report: &Value, skip: usize) -> Answer {
+fn windowed(tool: &str, report: &Value, skip: usize, bytes: usize) -> Answer {
     let mut most = ENTRIES;
     loop {
         let mut value = report.clone();
@@ -155,7 +158,7 @@ fn windowed(tool: &str, report: &Value, skip: usize) -> Answer {
         value["next"] = json!(left.next());
         value["left"] = json!(left.words());
         let text = answer(&value)?;
-        if text.len() <= BYTES || most == 1 {
+        if text.len() <= bytes || most == 1 {
             return Ok(text);
         }
         most /= 2;
