@@ -8,7 +8,7 @@ use crate::support::{EVENT, Event, assert_untouched, json, sentence};
 #[cfg(not(feature = "mcp"))]
 #[test]
 fn a_server_without_its_feature_says_how_to_get_it() {
-    let run = Lab::new().fails(2, ["mcp", "--allow-emit"]);
+    let run = Lab::new().fails(69, ["mcp", "--allow-emit"]);
     let text = crate::support::sentence(&run);
     assert!(text.contains("--features mcp"), "{text}");
 }
