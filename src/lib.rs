@@ -44,6 +44,9 @@
 //! ```
 
 pub mod archive;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod error;
 pub mod event;
 mod fs;

@@ -53,7 +53,7 @@ const MAX_ENTRY: usize = 16 << 20;
 /// A catalogue that is written has at least this size, with zeros at its end. On a disk that
 /// is full it is removed to make room, and some file systems keep smaller files where their
 /// removal gives room to nothing else.
-const LEAST_BYTES: u64 = 8192;
+const MIN_BYTES: u64 = 8192;
 
 /// A larger file is none: a million segments with a thousand ids each have about as much.
 const MAX_BYTES: u64 = 2 << 30;
@@ -307,7 +307,7 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, lock: &ArchiveLock) -
 
 /// Writes zeros up to the least size. No entry begins with one, so readers end there.
 fn pad(mut file: &File) -> std::io::Result<()> {
-    let lacking = LEAST_BYTES.saturating_sub(file.metadata()?.len());
+    let lacking = MIN_BYTES.saturating_sub(file.metadata()?.len());
     file.write_all(&vec![0; lacking as usize])
 }
 
@@ -352,7 +352,7 @@ pub(crate) fn drop_gone(
     .map_err(|error| Error::io(&path, "read", error))?;
     let name = fs::temp_name(token);
     let failed = |error: std::io::Error| Error::io(&path, "write", error);
-    text.resize(text.len().max(LEAST_BYTES as usize), 0);
+    text.resize(text.len().max(MIN_BYTES as usize), 0);
     let written = fs::create_new(archive.fd(), &name, 0o644)
         .map_err(std::io::Error::from)
         .and_then(|file| File::from(file).write_all(&text))

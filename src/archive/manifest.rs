@@ -25,14 +25,14 @@ const CHUNK_BYTES: u64 = 1 << 20;
 const MANY_LINES: usize = 128;
 
 /// Lines that are taken apart together: a record takes much more room than a short line.
-const MOST_LINES: usize = 4096;
+const MAX_LINES: usize = 4096;
 
 /// How often a manifest is read that changes under us.
 const TRIES: usize = 10;
 
 /// Damaged lines that are named; after them reading stops. A file that has as many is no
 /// manifest, and naming each line of it would take any amount of memory.
-const MOST_DAMAGES: usize = 1000;
+const MAX_DAMAGES: usize = 1000;
 
 /// What a crash left at the manifest's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +181,7 @@ impl Manifest {
             let whole = memchr::memrchr_iter(b'\n', &buffer).nth(1).map_or(0, |at| at + 1);
             manifest.take_lines(&buffer[..whole], &mut damages);
             buffer.drain(..whole);
-            if damages.len() >= MOST_DAMAGES {
+            if damages.len() >= MAX_DAMAGES {
                 let number = manifest.hashes.len();
                 damages.push(format!("what follows line {number} was not read"));
                 return Ok((self, damages));
@@ -205,7 +205,7 @@ impl Manifest {
     fn take_lines(&mut self, text: &[u8], damages: &mut Vec<String>) {
         let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
         let read = |line: &&[u8]| (line.len(), chain::read(&line[..line.len() - 1]));
-        for lines in lines.chunks(MOST_LINES) {
+        for lines in lines.chunks(MAX_LINES) {
             let read: Vec<(usize, chain::Line)> = if lines.len() >= MANY_LINES {
                 lines.par_iter().map(read).collect()
             } else {
@@ -215,7 +215,7 @@ impl Manifest {
                 self.take_line(line, damages);
                 self.sound_bytes += bytes as u64;
             }
-            if damages.len() >= MOST_DAMAGES {
+            if damages.len() >= MAX_DAMAGES {
                 return;
             }
         }

@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use super::exit::Failure;
 use super::log::LogFormat;
 use super::when;
-use hlarchive::event::{Date, EventType, Severity, Timestamp};
-use hlarchive::store::Filter;
+use crate::event::{Date, EventType, Severity, Timestamp};
+use crate::store::Filter;
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hlarchive::event::{Date, Severity};
-use hlarchive::ops::status::CalendarDay;
+use crate::event::{Date, Severity};
+use crate::ops::status::CalendarDay;
 
 use super::color::Paint;
 use super::table::wrap;

@@ -1,6 +1,6 @@
 //! Colours, used sparingly: severity, verdicts, headings.
 
-use hlarchive::event::Severity;
+use crate::event::Severity;
 
 /// Paints text, or leaves it as it is.
 #[derive(Debug, Clone, Copy)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hlarchive::policy::{Policy, RemoteRules};
-use hlarchive::remote::{Bucket, Cache, Place};
+use crate::policy::{Policy, RemoteRules};
+use crate::remote::{Bucket, Cache, Place};
 
 use super::args::Global;
 use super::exit::Failure;
@@ -30,7 +30,7 @@ pub(super) fn host(rules: &RemoteRules) -> String {
 }
 
 /// Opens the bucket that the policy names.
-pub(super) fn open(rules: &RemoteRules) -> hlarchive::Result<Bucket> {
+pub(super) fn open(rules: &RemoteRules) -> crate::Result<Bucket> {
     let place =
         Place { url: rules.url.clone(), settings: settings(), patience: rules.timeout.seconds() };
     let cache = cache_directory().filter(|_| rules.cache > 0);
@@ -38,18 +38,18 @@ pub(super) fn open(rules: &RemoteRules) -> hlarchive::Result<Bucket> {
 }
 
 /// Opens the bucket of an address that was typed.
-pub(super) fn open_at(url: &str, policy: &Policy) -> hlarchive::Result<Bucket> {
+pub(super) fn open_at(url: &str, policy: &Policy) -> crate::Result<Bucket> {
     const PATIENCE: u64 = 30;
     let patience = policy.remote.as_ref().map_or(PATIENCE, |rules| rules.timeout.seconds());
     Bucket::open(&Place { url: url.to_owned(), settings: settings(), patience }, None)
 }
 
 /// Opens the bucket for a query that needs it.
-pub(super) fn open_for(global: &Global) -> hlarchive::Result<Bucket> {
+pub(super) fn open_for(global: &Global) -> crate::Result<Bucket> {
     let policy = policy(global.policy.as_deref())?;
     match &policy.remote {
         Some(rules) => open(rules),
-        None => Err(hlarchive::Error::Usage(format!(
+        None => Err(crate::Error::Usage(format!(
             "some of the archive lies elsewhere, but {} has no [remote] url that says where",
             policy.origin()
         ))),

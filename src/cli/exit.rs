@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
+use crate::Error;
+use crate::store::Notices;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
-use hlarchive::Error;
-use hlarchive::store::Notices;
 
 use super::log::{Level, Log};
 use super::signals;
@@ -117,7 +117,6 @@ pub(super) fn code(error: &Error) -> Exit {
             (io::ErrorKind::NotFound, _) => Exit::NoInput,
             _ => Exit::Io,
         },
-        _ => Exit::Io,
     }
 }
 

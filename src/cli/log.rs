@@ -7,10 +7,10 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
+use crate::Error;
+use crate::store::Notice;
+use crate::text::{json, visible, without_priority};
 use clap::ValueEnum;
-use hlarchive::Error;
-use hlarchive::store::Notice;
-use hlarchive::text::{json, visible, without_priority};
 use serde::Serialize;
 
 use super::exit::Exit;

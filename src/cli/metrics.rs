@@ -10,10 +10,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hlarchive::Error;
-use hlarchive::ops::metrics::{Ended, Gauge, Scope, leave, may_update, of_totals, read, update};
-use hlarchive::ops::status::totals;
-use hlarchive::store::{LastState, Remembers, Store};
+use crate::Error;
+use crate::ops::metrics::{Ended, Gauge, Scope, leave, may_update, of_totals, read, update};
+use crate::ops::status::totals;
+use crate::store::{LastState, Remembers, Store};
 
 use super::session;
 

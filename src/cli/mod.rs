@@ -1,7 +1,7 @@
 //! The face: flags in, tables and JSON out, one exit code.
 //!
-//! One file for each command. All knowledge of terminals, environment, clock and
-//! randomness is here; the library gets them as arguments.
+//! One file for each command. It lies in the library's crate, so that the library's own list of
+//! what is public need not hold what only the command uses; it is no part of that list.
 
 mod args;
 mod calendar;
@@ -141,7 +141,7 @@ impl Command {
 }
 
 /// Parses, runs, reports.
-pub(crate) fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
     let log = Log::of(&words);
     let matches = match heeding_set_variables(command()).try_get_matches_from(&words) {

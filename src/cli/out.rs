@@ -3,7 +3,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
-use hlarchive::text::{Form, Screen, without_priority};
+use crate::text::{Form, Screen, without_priority};
 
 use super::args::Format;
 

@@ -1,8 +1,8 @@
 //! The table of events: streamed, with columns as wide as the first rows need.
 
-use hlarchive::event::{Severity, Timestamp};
-use hlarchive::store::FoundEvent;
-use hlarchive::views::detail::detail;
+use crate::event::{Severity, Timestamp};
+use crate::store::FoundEvent;
+use crate::views::detail::detail;
 
 use super::color::Paint;
 use super::table::{fit, shrink, total, width as text_width};
@@ -14,7 +14,7 @@ const SAMPLE: usize = 200;
 const WIDEST: usize = 36;
 
 /// What the last column is left with, where it has so much to say.
-const LEAST_DETAIL: usize = 12;
+const MIN_DETAIL: usize = 12;
 
 const HEADERS: [&str; 7] =
     ["TIME", "SEVERITY", "NODE", "TYPE", "SERVICE", "CORRELATION ID", "DETAIL"];
@@ -36,7 +36,7 @@ impl EventTable {
         out: &mut Vec<u8>,
     ) {
         let Ok(head) = event.head() else { return };
-        let shown = |text: &str| hlarchive::event::shown(text);
+        let shown = |text: &str| crate::event::shown(text);
         let row = [
             short_time(head.timestamp),
             head.severity.to_string(),
@@ -84,7 +84,7 @@ fn widths(rows: &[(Severity, [String; 7])], most: Option<usize>) -> [usize; 7] {
             *width = (*width).max(text_width(cell).min(WIDEST));
         }
     }
-    let detail = widths[6].min(LEAST_DETAIL);
+    let detail = widths[6].min(MIN_DETAIL);
     widths[6] = usize::MAX;
     let Some(most) = most else { return widths };
     // On a narrow terminal the ids give way first, then services and nodes. An id that

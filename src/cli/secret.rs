@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use hlarchive::Error;
+use crate::Error;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// The terminal with what it was set to, which it gets back in any case.

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use hlarchive::Error;
-use hlarchive::archive::By;
-use hlarchive::event::{Litter, SharedLitter, Timestamp};
-use hlarchive::ops::emit::{OnError, take_in};
-use hlarchive::ops::metrics::{Gauge, Scope};
-use hlarchive::ops::{Context, user_name};
-use hlarchive::policy::{AnswerRules, EventRules, LenientRules, Policy};
-use hlarchive::remote::Lazy;
-use hlarchive::store::{Notice, Notices, Store};
-use hlarchive::text::without_secrets;
+use crate::Error;
+use crate::archive::By;
+use crate::event::{Litter, SharedLitter, Timestamp};
+use crate::ops::emit::{OnError, take_in};
+use crate::ops::metrics::{Gauge, Scope};
+use crate::ops::{Context, user_name};
+use crate::policy::{AnswerRules, EventRules, LenientRules, Policy};
+use crate::remote::Lazy;
+use crate::store::{Notice, Notices, Store};
+use crate::text::without_secrets;
 
 use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
@@ -230,7 +230,7 @@ impl Session {
     /// The command line as it was typed, without what may be a secret, cut to a length that
     /// fits a record.
     pub(super) fn command(&self) -> String {
-        const MOST: usize = 500;
+        const MAX: usize = 500;
         let mut words = self.words.iter();
         let program = words
             .next()
@@ -241,7 +241,7 @@ impl Session {
             command.push(' ');
             command.push_str(&without_secrets(&word));
         }
-        if let Some((at, _)) = command.char_indices().nth(MOST) {
+        if let Some((at, _)) = command.char_indices().nth(MAX) {
             command.truncate(at);
             command.push('…');
         }
@@ -499,7 +499,7 @@ fn with_state(store: Store, place: Option<&Place>) -> Store {
 }
 
 /// The policy of this file, or of the machine, or the built-in one.
-pub(super) fn policy(named: Option<&Path>) -> hlarchive::Result<Policy> {
+pub(super) fn policy(named: Option<&Path>) -> crate::Result<Policy> {
     if let Some(path) = named {
         return Policy::load(path);
     }
@@ -530,7 +530,7 @@ fn litter(named: Option<&Path>) -> Litter {
 }
 
 /// Random bytes.
-pub(super) fn seed() -> hlarchive::Result<[u8; 32]> {
+pub(super) fn seed() -> crate::Result<[u8; 32]> {
     let mut seed = [0; 32];
     let mut filled = 0;
     while filled < seed.len() {
@@ -542,7 +542,7 @@ pub(super) fn seed() -> hlarchive::Result<[u8; 32]> {
 }
 
 /// Who acts at this time, by which command.
-pub(super) fn context(now: Timestamp, command: String) -> hlarchive::Result<Context> {
+pub(super) fn context(now: Timestamp, command: String) -> crate::Result<Context> {
     // What $USER says is anybody's word.
     let user = user_name(rustix::process::geteuid().as_raw());
     let by = By { user, sudo_user: sudo_user(), host: host_name(), command };

@@ -1,7 +1,7 @@
 //! Times as people type them, relative to a given now. All in UTC, as events are.
 
-use hlarchive::event::{Date, Timestamp, shown};
-use hlarchive::policy::{Span, SpanError};
+use crate::event::{Date, Timestamp, shown};
+use crate::policy::{Span, SpanError};
 
 /// Which end of a stretch of time is meant; it matters for a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,16 +22,16 @@ impl Timestamp {
     /// Microseconds in a second.
     pub const MICROS_PER_SECOND: i64 = 1_000_000;
     /// The first instant of the year 1.
-    pub const MIN: Self = Self(Self::LEAST);
+    pub const MIN: Self = Self(Self::MIN_MICROS);
     /// The last instant of the year 9999.
-    pub const MAX: Self = Self(Self::GREATEST);
-    const LEAST: i64 = -62_135_596_800_000_000;
-    const GREATEST: i64 = 253_402_300_799_999_999;
+    pub const MAX: Self = Self(Self::MAX_MICROS);
+    const MIN_MICROS: i64 = -62_135_596_800_000_000;
+    const MAX_MICROS: i64 = 253_402_300_799_999_999;
 
     /// The instant this many microseconds after 1970 began, kept between the years 1
     /// and 9999.
     pub fn from_micros(micros: i64) -> Self {
-        Self(micros.clamp(Self::LEAST, Self::GREATEST))
+        Self(micros.clamp(Self::MIN_MICROS, Self::MAX_MICROS))
     }
 
     /// Microseconds since 1970 began; negative before.
@@ -194,7 +194,7 @@ fn parse(text: &str) -> Option<Timestamp> {
     let time = NaiveTime::from_hms_micro_opt(hour, minute, second, micros)?;
     let local = NaiveDateTime::new(date, time).and_utc().timestamp_micros();
     let utc = local - i64::from(offset_seconds) * Timestamp::MICROS_PER_SECOND;
-    (Timestamp::LEAST..=Timestamp::GREATEST).contains(&utc).then_some(Timestamp(utc))
+    (Timestamp::MIN_MICROS..=Timestamp::MAX_MICROS).contains(&utc).then_some(Timestamp(utc))
 }
 
 /// What is left of the text.

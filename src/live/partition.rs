@@ -15,7 +15,7 @@ use crate::fs;
 use crate::{Error, Result};
 
 /// Directories that are kept open.
-const MOST_OPEN: usize = 64;
+const MAX_OPEN: usize = 64;
 
 /// After this long a temporary file belongs to no emitter that is still at work. Should
 /// one be after all, it finds its file gone and begins again.
@@ -109,7 +109,7 @@ impl<'a> PartitionReader<'a> {
             .and_then(|day| fs::open_dir(day.as_fd(), node.as_str()));
         match opened {
             Ok(directory) => {
-                if nodes.len() >= MOST_OPEN {
+                if nodes.len() >= MAX_OPEN {
                     nodes.clear();
                 }
                 let directory = Arc::new(directory);

@@ -16,7 +16,7 @@ use crate::segment::Sha256Hash;
 use crate::store::Store;
 
 /// Segments that are named one by one; of more, the manifest knows.
-const MOST_SEGMENTS: usize = 1000;
+const MAX_SEGMENTS: usize = 1000;
 
 /// What is told of an action.
 #[derive(Debug, Default, Serialize)]
@@ -57,7 +57,7 @@ pub(in crate::ops) fn tell(
     if !context.audit.emit {
         return None;
     }
-    told.segments.truncate(MOST_SEGMENTS);
+    told.segments.truncate(MAX_SEGMENTS);
     let payload = Payload {
         told,
         by: &context.by,

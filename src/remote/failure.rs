@@ -3,7 +3,7 @@
 use std::io;
 
 /// The longest that is told of what a server said, in bytes.
-const MOST: usize = 300;
+const MAX: usize = 300;
 
 /// An error of the object store as one of the system's: unreachable, not permitted, not
 /// there, or else.
@@ -87,7 +87,7 @@ fn reason(error: &object_store::Error) -> String {
     let mut line: String = crate::text::without_secrets(&words)
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MOST)
+        .take(MAX)
         .collect();
     line.truncate(line.trim_end().len());
     line

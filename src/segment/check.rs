@@ -18,7 +18,7 @@ use crate::event::{Date, EventPath};
 use crate::{Error, Result};
 
 /// Bytes of frames that are decompressed together.
-const MOST_TOGETHER: u64 = 16 << 20;
+const MAX_TOGETHER: u64 = 16 << 20;
 
 /// What checking a segment found.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ impl Checker<'_> {
             let infos = &frames[number..number + together(&frames[number..])];
             let mut compressed = Vec::with_capacity(infos.len());
             let all: u64 = infos.iter().map(|info| u64::from(info.compressed)).sum();
-            if all <= MOST_TOGETHER {
+            if all <= MAX_TOGETHER {
                 let wanted = self.read_to..self.read_to + all;
                 self.file.read_on(wanted).map_err(|error| Error::io(self.path, "read", error))?;
             }
@@ -272,7 +272,7 @@ fn together(frames: &[FrameInfo]) -> usize {
     let most = 8 * rayon::current_num_threads();
     let fits = frames.iter().take(most).take_while(|info| {
         bytes += u64::from(info.decompressed);
-        bytes <= MOST_TOGETHER
+        bytes <= MAX_TOGETHER
     });
     fits.count().max(1)
 }

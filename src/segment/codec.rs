@@ -27,7 +27,7 @@ thread_local! {
 }
 
 /// The largest memory that is kept for the next frame, in bytes.
-const MOST_SPARE: usize = 1 << 20;
+const MAX_SPARE: usize = 1 << 20;
 
 thread_local! {
     /// Memory of a frame that was done with. Getting it anew from the kernel for each frame
@@ -37,7 +37,7 @@ thread_local! {
 
 /// Keeps the memory of a frame that is done with for the next one.
 pub(super) fn give_back(memory: Vec<u8>) {
-    if memory.capacity() <= MOST_SPARE {
+    if memory.capacity() <= MAX_SPARE {
         // A thread that ends has no next one.
         let _ = SPARE.try_with(|spare| spare.replace(memory));
     }

@@ -8,14 +8,14 @@ const ZSTD_MAGIC: u32 = 0xFD2F_B528;
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A50;
 
 /// Frames that are followed; no segment has as many.
-const MOST_FRAMES: usize = 1 << 20;
+const MAX_FRAMES: usize = 1 << 20;
 
 /// The frames from the start of the file, as far as they can be followed, and their total
 /// size. Skippable frames have decompressed size 0.
 pub(super) fn walk(file: &SegmentBytes, file_bytes: u64) -> (Vec<Entry>, u64) {
     let mut entries = Vec::new();
     let mut at = 0;
-    while entries.len() < MOST_FRAMES {
+    while entries.len() < MAX_FRAMES {
         let Some((compressed, decompressed)) = frame(file, at, file_bytes) else { break };
         let (Ok(compressed_u32), Ok(decompressed)) =
             (u32::try_from(compressed), u32::try_from(decompressed))

@@ -19,7 +19,7 @@ use crate::event::{Date, EventPath, Timestamp};
 use crate::{Error, Result};
 
 /// Bytes of tar that wait to be compressed at most, beside the frame that comes last.
-const MOST_FULL_BYTES: u64 = 16 << 20;
+const MAX_FULL_BYTES: u64 = 16 << 20;
 
 /// A segment of at most this much tar is cut into at least [`MIN_SMALL_FRAMES`] frames, so that
 /// one changed bit costs a quarter of a quiet day at most, not all of it.
@@ -183,7 +183,7 @@ impl<W: Write> SegmentWriter<W> {
         self.full.push(std::mem::take(&mut self.frame));
         let enough = self.full.len() >= 2 * rayon::current_num_threads();
         // Frames of huge events are not collected.
-        if enough || self.full_bytes >= MOST_FULL_BYTES {
+        if enough || self.full_bytes >= MAX_FULL_BYTES {
             self.write_full()?;
         }
         Ok(())

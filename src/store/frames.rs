@@ -20,10 +20,10 @@ use crate::segment::{Fetch, Frame, PackedFrame, Piece, SegmentReader};
 use crate::{Error, Result};
 
 /// Bytes of tar that are unpacked together at most.
-const MOST_TOGETHER: u64 = 8 << 20;
+const MAX_TOGETHER: u64 = 8 << 20;
 
 /// The largest frame that is fetched from elsewhere, in bytes of the file.
-const MOST_FETCHED: u64 = 80 << 20;
+const MAX_FETCHED: u64 = 80 << 20;
 
 /// A segment while frames of it are to be read.
 pub(super) struct OpenSegment {
@@ -142,7 +142,7 @@ pub(super) fn read(
         bytes = bytes.saturating_add(fetched.as_ref().map_or(0, PackedFrame::tar_bytes));
         packed.push(fetched);
     }
-    if frames.len() > 1 && bytes <= MOST_TOGETHER {
+    if frames.len() > 1 && bytes <= MAX_TOGETHER {
         frames.par_iter().zip(packed).map(|(frame, packed)| unpack(frame, packed)).collect()
     } else {
         frames.iter().zip(packed).map(|(frame, packed)| unpack(frame, packed)).collect()
@@ -153,7 +153,7 @@ pub(super) fn read(
 pub(super) fn piece(reader: &SegmentReader, number: usize) -> Option<(Arc<dyn Fetch>, Piece)> {
     let (away, info) = (reader.away()?, reader.frames().get(number)?);
     let range = info.offset..info.offset + u64::from(info.compressed);
-    let fits = range.end - range.start <= MOST_FETCHED;
+    let fits = range.end - range.start <= MAX_FETCHED;
     fits.then(|| (Arc::clone(away.source()), away.piece(range)))
 }
 

@@ -194,7 +194,7 @@ struct Lacking {
 }
 
 impl Notices {
-    const MOST: usize = 1000;
+    const MAX: usize = 1000;
 
     pub(super) fn add(&mut self, notice: Notice) {
         self.costs_events |= notice.costs_events();
@@ -216,7 +216,7 @@ impl Notices {
                 None => self.lacking.any = true,
             }
         }
-        if self.kept.len() < Self::MOST {
+        if self.kept.len() < Self::MAX {
             self.kept.push(notice);
         } else {
             self.beyond += 1;

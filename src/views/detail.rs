@@ -37,7 +37,7 @@ pub(crate) fn tells_why(payload: &str) -> bool {
 }
 
 /// Members that are shown at most.
-const MOST: usize = 3;
+const MAX: usize = 3;
 
 /// The longest that a detail becomes, in characters.
 const LONGEST: usize = 100;
@@ -49,11 +49,11 @@ const MAX_LOOK: usize = 1 << 10;
 /// themselves (errors, reasons, messages) bare. `None` for an empty payload. What must not be
 /// shown is escaped, long texts are cut. Of however many members, no more are kept than shown.
 pub fn detail(payload: &str) -> Option<String> {
-    let mut members: Vec<(usize, String, &str)> = Vec::with_capacity(MOST + 1);
+    let mut members: Vec<(usize, String, &str)> = Vec::with_capacity(MAX + 1);
     each_member(payload, |key, value| {
         let rank = TELLING.iter().position(|telling| *telling == key).unwrap_or(TELLING.len());
         let is_late = |(other, name, _): &(usize, String, &str)| (*other, &**name) < (rank, key);
-        if members.len() == MOST && members.iter().all(is_late) {
+        if members.len() == MAX && members.iter().all(is_late) {
             return;
         }
         // Where a name stands twice, the last one counts.
@@ -61,7 +61,7 @@ pub fn detail(payload: &str) -> Option<String> {
         if !matches!(value.get(), "null" | "\"\"" | "{}" | "[]") {
             members.push((rank, key.to_owned(), value.get()));
             members.sort();
-            members.truncate(MOST);
+            members.truncate(MAX);
         }
     })
     .ok()?;

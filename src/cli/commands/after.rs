@@ -3,10 +3,10 @@
 //! What was done before stays done, whatever becomes of this: its report is printed first,
 //! and then what went wrong here.
 
-use hlarchive::ops::Context;
-use hlarchive::ops::remote::{EvictReport, PushReport, Remote, evict, evict_plan, push};
-use hlarchive::policy::{Keep, Policy};
-use hlarchive::progress::Progress;
+use crate::ops::Context;
+use crate::ops::remote::{EvictReport, PushReport, Remote, evict, evict_plan, push};
+use crate::policy::{Keep, Policy};
+use crate::progress::Progress;
 use serde_json::Value;
 
 use super::remote::{end_of_push, evict_lines, push_lines};
@@ -20,7 +20,7 @@ use crate::cli::session::Session;
 pub(super) struct After {
     evicted: Option<EvictReport>,
     pushed: Option<PushReport>,
-    failed: Option<hlarchive::Error>,
+    failed: Option<crate::Error>,
 }
 
 impl After {
@@ -64,7 +64,7 @@ impl After {
         session: &Session,
         policy: &Policy,
         context: &Context,
-    ) -> hlarchive::Result<Self> {
+    ) -> crate::Result<Self> {
         let mut after = Self::default();
         if policy.retain.local != Keep::Forever {
             after.evicted = Some(evict_plan(&session.store, policy, context)?);
@@ -79,7 +79,7 @@ impl After {
         context: &Context,
         evicts: Option<bool>,
         progress: &dyn Progress,
-    ) -> hlarchive::Result<()> {
+    ) -> crate::Result<()> {
         let Some(rules) = &policy.remote else { return Ok(()) };
         let bucket = elsewhere::open(rules)?;
         let host = elsewhere::host(rules);

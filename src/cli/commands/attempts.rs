@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use hlarchive::archive::Expired;
-use hlarchive::event::{Severity, Timestamp, shown};
-use hlarchive::policy::{AnswerRules, Span};
-use hlarchive::store::{Filter, Notices, Order, Query, Store, Unreached};
-use hlarchive::views::attempts::{
+use crate::archive::Expired;
+use crate::event::{Severity, Timestamp, shown};
+use crate::policy::{AnswerRules, Span};
+use crate::store::{Filter, Notices, Order, Query, Store, Unreached};
+use crate::views::attempts::{
     ActionSummary, Attempt, Collector, HEALTH_TYPES, Outcome, Range, TYPES, by_action,
 };
 
@@ -17,7 +17,7 @@ use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, line, shrink, total, width};
-use hlarchive::views::chain::span;
+use crate::views::chain::span;
 
 /// Show what was tried already, and whether it helped
 #[derive(Debug, clap::Args)]
@@ -139,12 +139,11 @@ const MAX_WITHIN: u64 = 30 * 86_400;
 pub(in crate::cli) fn horizon(
     asked: Option<&str>,
     policy: impl FnOnce() -> AnswerRules,
-) -> hlarchive::Result<AnswerRules> {
+) -> crate::Result<AnswerRules> {
     let Some(text) = asked else { return Ok(policy()) };
-    let bad =
-        |reason: String| hlarchive::Error::Usage(format!("--within {}: {reason}", shown(text)));
+    let bad = |reason: String| crate::Error::Usage(format!("--within {}: {reason}", shown(text)));
     let within: Span =
-        text.parse().map_err(|error: hlarchive::policy::SpanError| bad(error.to_string()))?;
+        text.parse().map_err(|error: crate::policy::SpanError| bad(error.to_string()))?;
     if !(1..=MAX_WITHIN).contains(&within.seconds()) {
         return Err(bad("expected a duration from 1s to 30d, such as 30m".to_owned()));
     }
@@ -209,7 +208,7 @@ pub(in crate::cli) fn look(
     wanted: &Wanted,
     now: Timestamp,
     stop: &dyn Fn() -> bool,
-) -> hlarchive::Result<(Report, Notices)> {
+) -> crate::Result<(Report, Notices)> {
     let filter = Filter {
         types: TYPES.map(str::to_owned).to_vec(),
         nodes: wanted.nodes.clone(),
@@ -264,7 +263,7 @@ fn heard_before(
     until: Timestamp,
     mut silent: BTreeSet<[String; 2]>,
     stop: &dyn Fn() -> bool,
-) -> hlarchive::Result<Vec<[String; 2]>> {
+) -> crate::Result<Vec<[String; 2]>> {
     let mut heard = Vec::new();
     if silent.is_empty() {
         return Ok(heard);

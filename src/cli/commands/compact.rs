@@ -1,8 +1,8 @@
 //! `hlarchive compact`.
 
-use hlarchive::ops::Finding;
-use hlarchive::ops::compact::{CompactOptions, CompactReport, compact, plan};
-use hlarchive::ops::metrics::{Scope, of_compact};
+use crate::ops::Finding;
+use crate::ops::compact::{CompactOptions, CompactReport, compact, plan};
+use crate::ops::metrics::{Scope, of_compact};
 
 use super::{bytes, count, end_of_days, name_findings, name_recovered};
 use crate::cli::args::{Format, dates};

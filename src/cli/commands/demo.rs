@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use hlarchive::Error;
-use hlarchive::event::Date;
-use hlarchive::policy::Policy;
+use crate::Error;
+use crate::event::Date;
+use crate::policy::Policy;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
@@ -208,9 +208,8 @@ impl Demo<'_> {
 /// The rest of the chain, and some other events of the two days.
 fn batch(second: Date) -> String {
     let midnight = second.start().micros();
-    let at = |seconds: i64| {
-        hlarchive::Timestamp::from_micros(midnight + seconds * 1_000_000).to_string()
-    };
+    let at =
+        |seconds: i64| crate::Timestamp::from_micros(midnight + seconds * 1_000_000).to_string();
     let mut text = String::new();
     let mut line = |seconds: i64, fields: (&str, &str, &str, &str, &str, &str, &str)| {
         let (node, event_type, severity, source, service, correlation_id, payload) = fields;

@@ -4,10 +4,10 @@ use std::io::Read;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use hlarchive::Error;
-use hlarchive::event::{Date, NodeName, Timestamp};
-use hlarchive::ops::emit::{BatchInput, BatchLine, Emitted, Kept, NewEvent, emit_batch, emit_or};
-use hlarchive::store::Store;
+use crate::Error;
+use crate::event::{Date, NodeName, Timestamp};
+use crate::ops::emit::{BatchInput, BatchLine, Emitted, Kept, NewEvent, emit_batch, emit_or};
+use crate::store::Store;
 
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{self, Exit, Failure};
@@ -96,7 +96,7 @@ impl Args {
                         format!(
                             "\"{}\" is not a time: expected ISO 8601, such as \
                              2026-05-16T10:11:12Z",
-                            hlarchive::event::shown(text)
+                            crate::event::shown(text)
                         ),
                     )
                 })
@@ -190,7 +190,7 @@ impl Args {
 }
 
 /// A reader that went away does not end a batch: its events are still to be kept.
-fn keep_going(failure: Failure) -> hlarchive::Result<()> {
+fn keep_going(failure: Failure) -> crate::Result<()> {
     match failure {
         Failure::ClosedPipe => Ok(()),
         Failure::Library(error) => Err(error),

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use hlarchive::ops::evidence::{EvidenceOptions, EvidenceReport, evidence};
-use hlarchive::text::visible;
+use crate::ops::evidence::{EvidenceOptions, EvidenceReport, evidence};
+use crate::text::visible;
 
 use super::{bytes, count, name_findings};
 use crate::cli::args::{Format, day_range};

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::ops::export::{ExportFormat, ExportOptions, ExportReport, ExportTarget, export};
+use crate::store::{Query, Scope};
 use clap::ValueEnum;
-use hlarchive::ops::export::{ExportFormat, ExportOptions, ExportReport, ExportTarget, export};
-use hlarchive::store::{Query, Scope};
 
 use super::nothing::Nothing;
 use super::{bytes, count, days_left, name_findings};

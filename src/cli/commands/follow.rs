@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use hlarchive::store::follow::{FollowOptions, Follower, Look, Watch};
+use crate::store::follow::{FollowOptions, Follower, Look, Watch};
 
 use super::list::Printer;
 use crate::cli::exit::{Exit, Failure, lacking};

@@ -1,8 +1,8 @@
 //! `hlarchive hold`.
 
+use crate::event::shown;
+use crate::ops::hold::{HoldPicture, HoldReport, Subject, add, list, release};
 use clap::Subcommand;
-use hlarchive::event::shown;
-use hlarchive::ops::hold::{HoldPicture, HoldReport, Subject, add, list, release};
 
 use super::{count, name_findings, name_recovered};
 use crate::cli::args::{Format, day_range};

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use hlarchive::ops::import::{ImportOptions, ImportReport, import};
-use hlarchive::ops::metrics::{Scope, of_import};
+use crate::ops::import::{ImportOptions, ImportReport, import};
+use crate::ops::metrics::{Scope, of_import};
 
 use super::{bytes, count, name_findings, name_recovered, verb};
 use crate::cli::args::Format;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use hlarchive::ops::inspect::{SegmentPicture, Subject, expired, inspect};
+use crate::ops::inspect::{SegmentPicture, Subject, expired, inspect};
 
 use super::{bytes, count, verb};
 use crate::cli::args::Format;
@@ -112,7 +112,7 @@ fn most_frequent(counts: &BTreeMap<String, u64>, most: usize) -> String {
     let mut parts: Vec<String> = sorted
         .iter()
         .take(most)
-        .map(|(value, events)| format!("{} {events}", hlarchive::event::shown(value)))
+        .map(|(value, events)| format!("{} {events}", crate::event::shown(value)))
         .collect();
     if sorted.len() > most {
         parts.push(format!("and {}", count((sorted.len() - most) as u64, "other")));

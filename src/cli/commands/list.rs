@@ -4,8 +4,8 @@ use std::io::Write;
 
 use std::path::PathBuf;
 
-use hlarchive::store::follow::{After, Arrival, FollowOptions};
-use hlarchive::store::{FoundEvent, Order, Query, Scope};
+use crate::store::follow::{After, Arrival, FollowOptions};
+use crate::store::{FoundEvent, Order, Query, Scope};
 
 use super::follow::follow;
 use super::nothing::Nothing;
@@ -78,7 +78,7 @@ fn limit(text: &str) -> Result<u64, String> {
 }
 
 fn after(text: &str) -> Result<After, String> {
-    text.parse().map_err(|error: hlarchive::event::Malformed| error.to_string())
+    text.parse().map_err(|error: crate::event::Malformed| error.to_string())
 }
 
 impl Args {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use hlarchive::Error;
+use crate::Error;
 
 use crate::cli::exit::{Exit, Failure, stdout_failed};
 use crate::cli::manual;

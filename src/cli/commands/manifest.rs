@@ -3,10 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::archive::Record;
+use crate::ops::manifest::{load, rebuild_manifest};
+use crate::ops::sign::{SigningKey, sign};
 use clap::Subcommand;
-use hlarchive::archive::Record;
-use hlarchive::ops::manifest::{load, rebuild_manifest};
-use hlarchive::ops::sign::{SigningKey, sign};
 
 use super::{bytes, count, name_findings};
 use crate::cli::args::Format;
@@ -174,7 +174,7 @@ fn show(session: &mut Session) -> Result<Exit, Failure> {
 }
 
 fn sentence(record: &Record) -> String {
-    let op = hlarchive::event::shown(record.op.as_str());
+    let op = crate::event::shown(record.op.as_str());
     let mut line = format!("{:>5}  {}  {:<8}", record.seq, record.time, op);
     if let Some(segment) = &record.segment {
         line.push_str(&format!("  {segment}"));
@@ -199,13 +199,13 @@ fn sentence(record: &Record) -> String {
     for text in
         [&record.correlation_id, &record.path, &record.reason, &record.note].into_iter().flatten()
     {
-        line.push_str(&format!("  {}", hlarchive::event::shown(text)));
+        line.push_str(&format!("  {}", crate::event::shown(text)));
     }
     if let Some(by) = &record.by {
         line.push_str(&format!(
             "  ({}@{})",
-            hlarchive::event::shown(&by.user),
-            hlarchive::event::shown(&by.host)
+            crate::event::shown(&by.user),
+            crate::event::shown(&by.host)
         ));
     }
     line

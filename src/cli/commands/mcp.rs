@@ -53,7 +53,7 @@ impl Args {
     #[cfg(not(feature = "mcp"))]
     pub(in crate::cli) fn run(self, _session: &mut Session) -> Result<Exit, Failure> {
         let _ = (self.allow_emit, self.metrics_file);
-        Err(Failure::Library(hlarchive::Error::NotBuilt {
+        Err(Failure::Library(crate::Error::NotBuilt {
             what: "mcp".to_owned(),
             part: "the server for agents",
             feature: "mcp",

@@ -29,7 +29,7 @@ pub(super) mod sync;
 pub(super) mod trace;
 pub(super) mod verify;
 
-use hlarchive::ops::Finding;
+use crate::ops::Finding;
 
 use super::exit::Exit;
 use super::session::Session;

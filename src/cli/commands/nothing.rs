@@ -1,7 +1,7 @@
 //! Commands that found nothing say where they looked, and which values no event has.
 
-use hlarchive::archive::Expired;
-use hlarchive::store::{EventStream, Filter, Looked, Query, Store, Unreached};
+use crate::archive::Expired;
+use crate::store::{EventStream, Filter, Looked, Query, Store, Unreached};
 use serde::Serialize;
 
 use crate::cli::args::Format;
@@ -22,7 +22,7 @@ impl Nothing {
         store: &Store,
         query: impl FnOnce() -> Query,
         is_empty: bool,
-    ) -> hlarchive::Result<Self> {
+    ) -> crate::Result<Self> {
         let looked = is_empty.then(|| store.looked(&query(), &|| false)).transpose()?;
         Ok(Self { looked, nowhere: false })
     }
@@ -76,7 +76,7 @@ pub(in crate::cli) fn named(
     store: &Store,
     asked: String,
     stops: &dyn Fn() -> bool,
-) -> hlarchive::Result<Named> {
+) -> crate::Result<Named> {
     let events = |id: &str| {
         let filter = Filter { correlation_ids: vec![id.to_owned()], ..Filter::default() };
         store.events(Query { filter, ..Query::default() })
@@ -105,7 +105,7 @@ pub(super) fn chain(
     let Named { id, mut events, looked } = named(&session.store, asked.to_owned(), &|| false)?;
     let Some(looked) = looked else {
         if id != asked {
-            let shown = hlarchive::event::shown;
+            let shown = crate::event::shown;
             session.remark(&format!("\"{}\" is taken for \"{}\"", shown(asked), shown(&id)));
         }
         return Ok(Ok((id, events)));
@@ -136,9 +136,10 @@ pub(super) fn chain(
     if format == Format::Json {
         session.warn_of_nowhere()?;
     } else {
-        let first = looked.unknown.is_empty().then(|| {
-            format!("no event has the correlation id \"{}\"", hlarchive::event::shown(&id))
-        });
+        let first = looked
+            .unknown
+            .is_empty()
+            .then(|| format!("no event has the correlation id \"{}\"", crate::event::shown(&id)));
         Nothing { looked: Some(looked), nowhere: false }.tell(session, first.as_deref())?;
     }
     Ok(Err(Exit::Wrong))

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::policy::Policy;
 use clap::Subcommand;
-use hlarchive::policy::Policy;
 
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};

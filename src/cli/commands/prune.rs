@@ -1,7 +1,7 @@
 //! `hlarchive prune`.
 
-use hlarchive::ops::metrics::{Scope, of_prune};
-use hlarchive::ops::prune::{
+use crate::ops::metrics::{Scope, of_prune};
+use crate::ops::prune::{
     Difference, Expiring, Held, PruneOptions, PrunePlan, PruneReport, plan, prune,
 };
 

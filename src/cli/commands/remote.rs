@@ -1,10 +1,10 @@
 //! `hlarchive remote`.
 
-use clap::Subcommand;
-use hlarchive::ops::remote::{
+use crate::ops::remote::{
     Believed, EvictReport, HostStatus, PullReport, PushReport, RebuildReport, Remote, RemoteStatus,
     RemoteVerifyOptions, RemoteVerifyReport, pull, push, rebuild, status, verify,
 };
+use clap::Subcommand;
 
 use super::{bytes, count, name_findings, name_recovered};
 use crate::cli::args::Format;
@@ -294,7 +294,7 @@ fn print_verify(
     } else {
         let how = if report.read_whole { "read whole" } else { "by name and size" };
         for finding in &report.findings {
-            let line = session.paint.bad(&hlarchive::text::visible(&finding.to_string()));
+            let line = session.paint.bad(&crate::text::visible(&finding.to_string()));
             session.line(&line)?;
         }
         session.line(&format!(
@@ -363,7 +363,7 @@ fn print_rebuild(
             session.line(&format!("{segment}  taken up: no record named it"))?;
         }
         for line in believed(report) {
-            session.line(&hlarchive::text::visible(&line))?;
+            session.line(&crate::text::visible(&line))?;
         }
     }
     session.flush()?;

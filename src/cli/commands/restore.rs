@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hlarchive::ops::restore::{RestoreOptions, RestoreReport, Target, plan, restore};
+use crate::ops::restore::{RestoreOptions, RestoreReport, Target, plan, restore};
 
 use super::{bytes, count, days_left, name_findings, name_recovered, verb};
 use crate::cli::args::{FilterArgs, Format, dates};

@@ -1,8 +1,8 @@
 //! `hlarchive rotate`.
 
-use hlarchive::event::{Date, Timestamp};
-use hlarchive::ops::metrics::{Scope, of_rotate};
-use hlarchive::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
+use crate::event::{Date, Timestamp};
+use crate::ops::metrics::{Scope, of_rotate};
+use crate::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
 
 use super::after::After;
 use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
@@ -111,7 +111,7 @@ impl Args {
 }
 
 /// The most days that ranges may have together: a hundred years.
-const MOST_DAYS: i64 = 36_525;
+const MAX_DAYS: i64 = 36_525;
 
 /// The days that are named, and the first of those in a range that are not over yet and so are
 /// left out. A day that is named by itself, or a range that has not one that is over, is not left
@@ -123,7 +123,7 @@ fn days(texts: &[String], now: Timestamp) -> Result<(Vec<Date>, Option<Date>), F
         if from > to {
             return Err(Failure::usage(format!("{text}: the range ends before it begins")));
         }
-        if to.days_since(from) >= MOST_DAYS {
+        if to.days_since(from) >= MAX_DAYS {
             return Err(Failure::usage(format!("{text}: that is more than a hundred years")));
         }
         for day in (0..=to.days_since(from)).map(|number| from.plus_days(number)) {

@@ -40,7 +40,7 @@ impl Args {
             Format::Path => session.name(&found.path.to_string())?,
             _ => {
                 if let Err(error) = found.head() {
-                    return Err(hlarchive::Error::bad_event(
+                    return Err(crate::Error::bad_event(
                         found.path.to_string(),
                         format!("not an event: {error}; without -o its bytes are printed"),
                     )

@@ -1,14 +1,14 @@
 //! `hlarchive status`.
 
-use hlarchive::event::Severity;
-use hlarchive::event::{Timestamp, shown};
-use hlarchive::ops::metrics::{LastEnd, of_status};
-use hlarchive::ops::standing;
-use hlarchive::ops::status::{LastRun, Status, StatusOptions, status};
-use hlarchive::ops::{Context, Finding};
-use hlarchive::policy::Policy;
-use hlarchive::store::{Like, Notice, Store};
-use hlarchive::views::problems::{Problem, Runs, Unended, may_tell, problems};
+use crate::event::Severity;
+use crate::event::{Timestamp, shown};
+use crate::ops::metrics::{LastEnd, of_status};
+use crate::ops::standing;
+use crate::ops::status::{LastRun, Status, StatusOptions, status};
+use crate::ops::{Context, Finding};
+use crate::policy::Policy;
+use crate::store::{Like, Notice, Store};
+use crate::views::problems::{Problem, Runs, Unended, may_tell, problems};
 
 use super::{bytes, count, verb};
 use crate::cli::args::{Format, instant};
@@ -169,7 +169,7 @@ pub(in crate::cli) fn look(
     policy: &Policy,
     context: &Context,
     options: &StatusOptions,
-) -> hlarchive::Result<(Report, bool)> {
+) -> crate::Result<(Report, bool)> {
     // Events first: what is rotated in between is only counted, and counted as archived.
     let mut runs = Runs::at(context.now);
     let window = Like { kind: may_tell, or_severity: Severity::Critical };
@@ -436,7 +436,7 @@ fn few(session: &mut Session, label: &str, lines: Vec<String>) -> Result<(), Fai
     let most = if session.global.verbose { usize::MAX } else { FEW };
     let more = lines.len().saturating_sub(most);
     for line in lines.into_iter().take(most) {
-        value(session, label, &hlarchive::text::visible(&line))?;
+        value(session, label, &crate::text::visible(&line))?;
     }
     beyond(session, label, more)
 }

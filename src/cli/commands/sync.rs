@@ -1,7 +1,7 @@
 //! `hlarchive sync`.
 
-use hlarchive::ops::metrics::{Scope, of_sync};
-use hlarchive::ops::sync::{End, SyncOptions, SyncReport, Transport, sync};
+use crate::ops::metrics::{Scope, of_sync};
+use crate::ops::sync::{End, SyncOptions, SyncReport, Transport, sync};
 
 use super::{bytes, count, name_findings, verb};
 use crate::cli::args::Format;

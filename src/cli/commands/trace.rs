@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use hlarchive::archive::Expired;
-use hlarchive::event::{EventHead, Severity, Timestamp};
-use hlarchive::policy::AnswerRules;
-use hlarchive::store::{EventStream, FoundEvent, Notices, Store, Unreached};
-use hlarchive::text::visible;
-use hlarchive::views::attempts::{Attempt, Range};
-use hlarchive::views::chain::{ChainBuilder, dot, html, mermaid, span};
-use hlarchive::views::trace::{Outcome, Step, Summary, Tracer};
+use crate::archive::Expired;
+use crate::event::{EventHead, Severity, Timestamp};
+use crate::policy::AnswerRules;
+use crate::store::{EventStream, FoundEvent, Notices, Store, Unreached};
+use crate::text::visible;
+use crate::views::attempts::{Attempt, Range};
+use crate::views::chain::{ChainBuilder, dot, html, mermaid, span};
+use crate::views::trace::{Outcome, Step, Summary, Tracer};
 use serde_json::json;
 
 use super::attempts::{Wanted, look};
@@ -116,7 +116,7 @@ impl Args {
             if !session.warn_of_nowhere()? && format != Format::Json {
                 session.remark(&format!(
                     "no event has the correlation id \"{}\"",
-                    hlarchive::event::shown(&id)
+                    crate::event::shown(&id)
                 ));
             }
             return Ok(Exit::Wrong);
@@ -191,7 +191,7 @@ impl Tries {
         within: AnswerRules,
         now: Timestamp,
         stop: &dyn Fn() -> bool,
-    ) -> hlarchive::Result<(Vec<Attempt>, Notices)> {
+    ) -> crate::Result<(Vec<Attempt>, Notices)> {
         let Some((first, last)) = self.first_and_last else {
             return Ok((Vec::new(), Notices::default()));
         };
@@ -300,7 +300,7 @@ impl<'a> Timeline<'a> {
                 if width_of == 0 {
                     continue;
                 }
-                let cell = fit(&hlarchive::event::shown(cell), width_of);
+                let cell = fit(&crate::event::shown(cell), width_of);
                 line.push_str(&cell);
                 let padding = width_of.saturating_sub(width(&cell)) + 2;
                 line.extend(std::iter::repeat_n(' ', padding));

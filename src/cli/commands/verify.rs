@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use hlarchive::Error;
-use hlarchive::ops::metrics::{Scope, of_verify};
-use hlarchive::ops::sign::Witness;
-use hlarchive::ops::verify::{AfterHead, Depth, VerifyOptions, VerifyReport, verify};
-use hlarchive::segment::Sha256Hash;
-use hlarchive::text::visible;
+use crate::Error;
+use crate::ops::metrics::{Scope, of_verify};
+use crate::ops::sign::Witness;
+use crate::ops::verify::{AfterHead, Depth, VerifyOptions, VerifyReport, verify};
+use crate::segment::Sha256Hash;
+use crate::text::visible;
 
 use super::{bytes, count};
 use crate::cli::args::{Format, dates};

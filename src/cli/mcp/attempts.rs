@@ -1,17 +1,17 @@
 //! The tool that tells what was tried already.
 
-use hlarchive::event::EventPath;
-use hlarchive::store::Looked;
-use hlarchive::views::attempts::{Attempt, Range};
+use crate::event::EventPath;
+use crate::store::Looked;
+use crate::views::attempts::{Attempt, Range};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
 use super::call::{Answer, Call, Passed, Trouble, answer};
 use super::events::looked;
 use super::page::{Left, Room, limit};
+use crate::Timestamp;
 use crate::cli::args::TimeArgs;
 use crate::cli::commands::attempts::{Report, Wanted, horizon, look};
-use hlarchive::Timestamp;
 
 /// What attempts is asked for. Several values of one list are alternatives; different
 /// members must all hold.
@@ -48,7 +48,7 @@ pub(super) struct Attempts {
 const FEW: u64 = 3;
 
 /// Actions in one answer.
-const MOST_ACTIONS: usize = 12;
+const MAX_ACTIONS: usize = 12;
 
 #[derive(Serialize)]
 struct Told {
@@ -112,8 +112,8 @@ pub(super) fn attempts(call: &Call, asked: Attempts) -> Answer {
     };
     let passed = Passed::of(&mut notices);
     report.attempts = page;
-    let more_actions = report.by_action.len().saturating_sub(MOST_ACTIONS);
-    report.by_action.truncate(MOST_ACTIONS);
+    let more_actions = report.by_action.len().saturating_sub(MAX_ACTIONS);
+    report.by_action.truncate(MAX_ACTIONS);
     answer(&Told { report, more_actions, left, passed, searched })
 }
 

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hlarchive::ops::Context;
-use hlarchive::policy::{LenientRules, Policy};
-use hlarchive::progress::Progress;
-use hlarchive::store::{Notice, Notices, Store};
-use hlarchive::{Error, Timestamp};
+use crate::ops::Context;
+use crate::policy::{LenientRules, Policy};
+use crate::progress::Progress;
+use crate::store::{Notice, Notices, Store};
+use crate::{Error, Timestamp};
 use rmcp::model::JsonObject;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -140,7 +140,7 @@ pub(super) fn arguments<T: DeserializeOwned>(mut object: JsonObject) -> Result<T
     };
     let named = error.starts_with("unknown field") || error.starts_with("missing field");
     let place = object.keys().find(|key| !named && of(key));
-    let place = place.map(|key| format!("{}: ", hlarchive::event::shown(key))).unwrap_or_default();
+    let place = place.map(|key| format!("{}: ", crate::event::shown(key))).unwrap_or_default();
     Err(Trouble(format!("{place}{error}; the tool's input schema says what is expected")))
 }
 

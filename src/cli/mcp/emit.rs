@@ -1,9 +1,9 @@
 //! The one tool that writes: an event of the agent's own. It exists only when whoever starts
 //! the server asks for it.
 
-use hlarchive::event::{NodeName, Timestamp};
-use hlarchive::ops::emit::{NewEvent, emit};
-use hlarchive::policy::{FutureRule, LenientRules};
+use crate::event::{NodeName, Timestamp};
+use crate::ops::emit::{NewEvent, emit};
+use crate::policy::{FutureRule, LenientRules};
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -46,7 +46,7 @@ pub(super) fn emit_event(call: &Call, wanted: EmitEvent) -> Answer {
     rules.future = FutureRule::Reject;
     let timestamp = wanted.timestamp.map(|text| {
         text.parse::<Timestamp>().map_err(|_| {
-            let shown = hlarchive::event::shown(&text);
+            let shown = crate::event::shown(&text);
             Trouble(format!("timestamp: \"{shown}\" is not ISO 8601, as 2026-05-16T10:11:12Z is"))
         })
     });
@@ -59,7 +59,7 @@ pub(super) fn emit_event(call: &Call, wanted: EmitEvent) -> Answer {
         })?;
         host
     };
-    let severity = wanted.severity.map(hlarchive::event::Severity::from);
+    let severity = wanted.severity.map(crate::event::Severity::from);
     let new = NewEvent {
         event_type: wanted.event_type,
         severity: severity.map(|severity| severity.as_str().to_owned()),

@@ -1,10 +1,10 @@
 //! The tools that give events: list, trace and show.
 
-use hlarchive::archive::Expired;
-use hlarchive::event::Severity;
-use hlarchive::progress::Progress;
-use hlarchive::store::{Cursor, FoundEvent, Looked, Notices, Order, Query, Scope, Unreached};
-use hlarchive::views::trace::{Step, Summary, Tracer};
+use crate::archive::Expired;
+use crate::event::Severity;
+use crate::progress::Progress;
+use crate::store::{Cursor, FoundEvent, Looked, Notices, Order, Query, Scope, Unreached};
+use crate::views::trace::{Step, Summary, Tracer};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

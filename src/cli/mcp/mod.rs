@@ -19,7 +19,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hlarchive::Error;
+use crate::Error;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
     ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
@@ -131,7 +131,7 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(entry) = self.tools.iter().find(|entry| entry.name == request.name).copied()
         else {
-            let name = hlarchive::event::shown(&request.name);
+            let name = crate::event::shown(&request.name);
             let names: Vec<&str> = self.tools.iter().map(|entry| entry.name).collect();
             let text = format!("there is no tool \"{name}\"; there are {}", names.join(", "));
             return Err(ErrorData::invalid_params(text, None));
@@ -170,5 +170,5 @@ fn told(text: String) -> CallToolResult {
 }
 
 fn failed(sentence: &str) -> CallToolResult {
-    CallToolResult::error(vec![ContentBlock::text(hlarchive::text::visible(sentence))])
+    CallToolResult::error(vec![ContentBlock::text(crate::text::visible(sentence))])
 }

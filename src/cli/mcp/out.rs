@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use hlarchive::text::{Form, Screen};
+use crate::text::{Form, Screen};
 use tokio::io::AsyncWrite;
 
 /// Hands messages on with `\uXXXX` for what cannot be seen.

@@ -2,9 +2,9 @@
 //!
 //! An answer is small, whatever the history: figures first, then the outages that still fit.
 
-use hlarchive::Timestamp;
-use hlarchive::store::Looked;
-use hlarchive::views::outages::{Asked, Figures, Outage};
+use crate::Timestamp;
+use crate::store::Looked;
+use crate::views::outages::{Asked, Figures, Outage};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 

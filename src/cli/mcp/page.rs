@@ -4,8 +4,8 @@
 //! `next` that goes on exactly there. `next` also holds the time of the first page, so that
 //! "2h ago" means the same on all of them.
 
-use hlarchive::Timestamp;
-use hlarchive::store::Cursor;
+use crate::Timestamp;
+use crate::store::Cursor;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -18,7 +18,7 @@ pub(super) const BYTES: usize = 48 << 10;
 pub(super) const EVENTS: usize = 100;
 
 /// The most that can be asked for.
-pub(super) const MOST_EVENTS: usize = 500;
+pub(super) const MAX_EVENTS: usize = 500;
 
 /// Characters of a text that no event holds as such, a finding for example.
 const CLIP: usize = 1000;
@@ -27,9 +27,9 @@ const CLIP: usize = 1000;
 pub(super) fn limit(wanted: Option<u64>) -> Result<usize, Trouble> {
     match wanted {
         None => Ok(EVENTS),
-        Some(wanted) if (1..=MOST_EVENTS as u64).contains(&wanted) => Ok(wanted as usize),
+        Some(wanted) if (1..=MAX_EVENTS as u64).contains(&wanted) => Ok(wanted as usize),
         Some(wanted) => Err(Trouble(format!(
-            "limit: {wanted} is not possible: a page has 1 to {MOST_EVENTS}; more comes by next"
+            "limit: {wanted} is not possible: a page has 1 to {MAX_EVENTS}; more comes by next"
         ))),
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn unknown(next: &str) -> Trouble {
     Trouble(format!(
         "next: \"{}\" is not what an earlier answer gave; take it unchanged, or leave it out to \
          begin anew",
-        hlarchive::event::shown(next)
+        crate::event::shown(next)
     ))
 }
 

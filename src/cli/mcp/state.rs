@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use hlarchive::ops::inspect::{SegmentPicture, Subject, expired, inspect as pictures_of};
-use hlarchive::ops::status::StatusOptions;
-use hlarchive::ops::verify::{Depth, VerifyOptions, verify as check};
-use hlarchive::segment::Sha256Hash;
+use crate::ops::inspect::{SegmentPicture, Subject, expired, inspect as pictures_of};
+use crate::ops::status::StatusOptions;
+use crate::ops::verify::{Depth, VerifyOptions, verify as check};
+use crate::segment::Sha256Hash;
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Value, json};

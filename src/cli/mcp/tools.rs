@@ -180,7 +180,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use hlarchive::store::Store;
+    use crate::store::Store;
     use serde_json::{Value, json};
 
     use super::super::call::Desk;

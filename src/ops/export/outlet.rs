@@ -17,7 +17,7 @@ use crate::segment::SegmentBytes;
 use crate::{Error, Result, fs};
 
 /// The longest name that a directory can have, in bytes.
-const MOST_NAME: usize = 255;
+const MAX_NAME: usize = 255;
 
 /// Where the files of an export go.
 pub(super) struct Outlet<'a> {
@@ -71,7 +71,7 @@ impl<'a> Outlet<'a> {
         if let Some(bucket) = self.bucket {
             return Ok(bucket.size(&partition.file(self.format))?.is_some());
         }
-        let is_too_long = |name: &String| name.len() > MOST_NAME;
+        let is_too_long = |name: &String| name.len() > MAX_NAME;
         let found = if partition.folders().iter().any(is_too_long) {
             Err(Errno::NAMETOOLONG)
         } else {

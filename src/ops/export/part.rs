@@ -13,13 +13,13 @@ use crate::ops::Context;
 use crate::{Error, Result};
 
 /// Bytes that all files together hold in memory.
-const MOST_HELD: usize = 48 << 20;
+const MAX_HELD: usize = 48 << 20;
 
 /// Bytes that a file of lines holds before it writes them.
-const MOST_LINES: usize = 4 << 20;
+const MAX_LINES: usize = 4 << 20;
 
 /// Files that stay open while more is to come; of all beyond, each is opened when it writes.
-const MOST_OPEN: usize = 64;
+const MAX_OPEN: usize = 64;
 
 /// One file in the making.
 pub(super) trait Part: Send {
@@ -91,7 +91,7 @@ impl<'a> Parts<'a> {
 
     /// Adds an event to a partition that is open.
     pub(super) fn add(&mut self, partition: &Partition, row: &[u8]) -> Result<()> {
-        let many = self.open.len() > MOST_OPEN;
+        let many = self.open.len() > MAX_OPEN;
         let Some(open) = self.open.get_mut(partition) else { return Ok(()) };
         open.events += 1;
         let Some(part) = &mut open.part else { return Ok(()) };
@@ -101,7 +101,7 @@ impl<'a> Parts<'a> {
             part.rest()?;
         }
         self.held = self.held - before + part.held();
-        while self.held > MOST_HELD {
+        while self.held > MAX_HELD {
             let parts = self.open.values_mut().filter_map(|open| open.part.as_mut());
             let Some(largest) = parts.max_by_key(|part| part.held()) else { break };
             let before = largest.held();
@@ -176,7 +176,7 @@ impl Lines {
 impl Part for Lines {
     fn add(&mut self, row: &[u8]) -> Result<()> {
         self.lines.extend_from_slice(row);
-        if self.lines.len() >= MOST_LINES {
+        if self.lines.len() >= MAX_LINES {
             self.write_out()?;
         }
         Ok(())

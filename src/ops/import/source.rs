@@ -22,10 +22,10 @@ const MAX_DEPTH: usize = 32;
 
 /// How many times its size a file may decompress to before it counts as made to do harm;
 /// tars of events come to fifty.
-const MOST_GROWTH: u64 = 500;
+const MAX_GROWTH: u64 = 500;
 
 /// What any file may decompress to.
-const MOST_GROWN_BYTES: u64 = 1 << 30;
+const MAX_GROWN_BYTES: u64 = 1 << 30;
 
 /// What a source holds.
 pub(super) enum Item {
@@ -136,8 +136,8 @@ fn is_tar_header(block: &[u8]) -> bool {
 
 fn tar(kind: Kind, file: &File, path: &Path, litter: &Litter, visit: Visit<'_>) -> Result<()> {
     let failed = |action| move |error: std::io::Error| Error::io(path, action, error);
-    let most = file.metadata().map_err(failed("look up"))?.len().saturating_mul(MOST_GROWTH);
-    let most = most.max(MOST_GROWN_BYTES);
+    let most = file.metadata().map_err(failed("look up"))?.len().saturating_mul(MAX_GROWTH);
+    let most = most.max(MAX_GROWN_BYTES);
     if kind != Kind::Plain
         && let Some(reason) =
             unsound(&mut open(kind, file, most).map_err(failed("read"))?).map_err(failed("read"))?

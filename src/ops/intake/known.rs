@@ -14,7 +14,7 @@ use crate::segment::{SegmentReader, Sha256Hash};
 use crate::{Error, Result};
 
 /// Members of other days that are kept beside those of the day in hand.
-const MOST_KEPT: usize = 1 << 19;
+const MAX_KEPT: usize = 1 << 19;
 
 /// A digest of an identity: the first half of its SHA-256.
 pub(super) type KeyedHash = [u8; 16];
@@ -92,7 +92,7 @@ impl<'a> ArchivedDays<'a> {
         if !self.days.contains_key(&path.date) {
             let day = self.read(path.date, findings)?;
             let kept: usize = self.days.values().map(Vec::len).sum();
-            if kept + day.len() > MOST_KEPT {
+            if kept + day.len() > MAX_KEPT {
                 self.days.clear();
             }
             self.days.insert(path.date, day);

@@ -14,7 +14,7 @@ use crate::event::shown;
 use crate::{Error, Result, fs};
 
 /// The largest file that is taken for one of metrics: far above what is ever written.
-const MOST_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// How often, and how long each time, another run may keep the same file from being written
 /// before nobody waits for it: two seconds in all.
@@ -49,12 +49,12 @@ fn look(path: &Path) -> Result<Sheet> {
     if metadata.is_symlink() {
         return Err(Error::corrupt(path, "this is a symbolic link, and not the file itself"));
     }
-    if !metadata.is_file() || metadata.len() > MOST_BYTES {
+    if !metadata.is_file() || metadata.len() > MAX_BYTES {
         return Err(Error::corrupt(path, "this is no file of metrics"));
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
-    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed)?;
     let text = String::from_utf8_lossy(&bytes);
     Sheet::parse(&text).map_err(|error| Error::corrupt(path, error.to_string()))
 }

@@ -16,7 +16,7 @@ pub(super) const BLOCK: usize = 512;
 
 /// The largest file that is read ahead, in bytes. Larger ones are read one by one, so that
 /// memory is bounded whatever lies in a day.
-const MOST_AHEAD: u64 = 64 << 10;
+const MAX_AHEAD: u64 = 64 << 10;
 
 /// Bytes that are read ahead together. What is beyond is read one by one, too.
 const MAX_BLOCK_BYTES: u64 = 8 << 20;
@@ -77,7 +77,7 @@ pub(super) fn read_block<'p>(
         .map(|number| {
             let path = listing.path(*number as usize);
             let mut bytes = Vec::new();
-            let most = MOST_AHEAD.min(left.load(Ordering::Relaxed));
+            let most = MAX_AHEAD.min(left.load(Ordering::Relaxed));
             let state = partition.read_up_to(&path.node, &path.name, &mut bytes, most);
             // By several threads at once it is a little too much, by no more than they are.
             let read = bytes.len() as u64;

@@ -18,7 +18,7 @@ const PLENTY_BYTES: u64 = 64 << 10;
 
 /// What a file takes in a segment at most beside its own bytes: what is left of its tar
 /// header, and its part of the index.
-const MOST_BESIDE_BYTES: u64 = 256;
+const MAX_BESIDE_BYTES: u64 = 256;
 
 /// Files that are compressed to see what the whole day comes to, and how many of them lie
 /// side by side, as they will in the segment.
@@ -113,7 +113,7 @@ fn compressed(
         }
     }
     let (_, summary) = writer.finish()?;
-    let most = event_bytes + numbers.len() as u64 * MOST_BESIDE_BYTES;
+    let most = event_bytes + numbers.len() as u64 * MAX_BESIDE_BYTES;
     if every == 1 || files == 0 {
         return Ok(summary.bytes);
     }

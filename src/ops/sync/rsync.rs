@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const MAX_LINE_BYTES: u64 = 64 << 10;
 
 /// The part of what rsync and ssh complain of that is kept, in bytes.
-const MOST_COMPLAINTS: u64 = 64 << 10;
+const MAX_COMPLAINTS: u64 = 64 << 10;
 
 /// More entries than any root has; a listing of more is refused before it fills the memory.
 const MAX_LISTED: usize = 2_000_000;
@@ -447,7 +447,7 @@ fn only_missing(complaints: &str) -> bool {
 fn complaints(stderr: Option<ChildStderr>) -> String {
     let Some(mut stderr) = stderr else { return String::new() };
     let mut kept = Vec::new();
-    let _ = Read::by_ref(&mut stderr).take(MOST_COMPLAINTS).read_to_end(&mut kept);
+    let _ = Read::by_ref(&mut stderr).take(MAX_COMPLAINTS).read_to_end(&mut kept);
     // The rest is read, too, or the child would wait for that.
     let _ = std::io::copy(&mut stderr, &mut std::io::sink());
     String::from_utf8_lossy(&kept).into_owned()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::log::{Entry, Mark};
-use super::{Follower, Give, Look, MOST_ENTRIES, Suspect, segment_mark};
+use super::{Follower, Give, Look, MAX_ENTRIES, Suspect, segment_mark};
 use crate::archive::{Expired, Manifest, Op};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
@@ -16,7 +16,7 @@ use crate::{Error, Result};
 const FEW: usize = 512;
 
 /// Bytes of new events that are held at once.
-const MOST_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 4 << 20;
 
 /// Entries that are about to be noted, and the events among them that are asked for.
 #[derive(Default)]
@@ -339,7 +339,7 @@ impl Follower {
                         });
                         let event = if is_copy { Box::default() } else { buffer.as_slice().into() };
                         found.push((timestamp, path.clone(), event));
-                        if bytes > MOST_BYTES {
+                        if bytes > MAX_BYTES {
                             bytes = 0;
                             if !self.take_found(date, &mut found, give)? {
                                 return Ok(false);
@@ -433,6 +433,6 @@ impl Batch {
     }
 
     fn is_full(&self) -> bool {
-        self.entries.len() >= MOST_ENTRIES || self.bytes > MOST_BYTES
+        self.entries.len() >= MAX_ENTRIES || self.bytes > MAX_BYTES
     }
 }

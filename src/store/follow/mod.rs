@@ -352,7 +352,7 @@ struct Base<'a> {
 }
 
 /// Entries that are appended together.
-const MOST_ENTRIES: usize = 4096;
+const MAX_ENTRIES: usize = 4096;
 
 impl Base<'_> {
     /// Notes it: the live tree first, as always.
@@ -365,7 +365,7 @@ impl Base<'_> {
                     let (node, name) = (listing.node(number), listing.name(number));
                     let mark = event_mark(log, date, node.as_str(), name.as_str());
                     entries.push(Entry::Known(date, mark));
-                    if entries.len() >= MOST_ENTRIES {
+                    if entries.len() >= MAX_ENTRIES {
                         log.append(&entries)?;
                         entries.clear();
                     }

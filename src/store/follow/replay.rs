@@ -11,10 +11,10 @@ use crate::store::{FoundEvent, Notice, Order, Query, Scope};
 use crate::{Error, Result};
 
 /// Entries that are looked up together.
-const MOST: usize = 4096;
+const MAX: usize = 4096;
 
 /// Bytes of events that may come together; what has more is looked up in smaller parts.
-const MOST_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 16 << 20;
 
 /// Where each wanted event of a day stands in the list.
 type Wanted = HashMap<Mark, u64>;
@@ -22,7 +22,7 @@ type Wanted = HashMap<Mark, u64>;
 impl Follower {
     /// Gives what is noted and was not given; whether more is wanted.
     pub(super) fn replay<E: From<Error>>(&mut self, give: &mut Give<'_, E>) -> Result<bool, E> {
-        let mut most = MOST;
+        let mut most = MAX;
         while self.given < self.log.len() {
             let mut wanted: BTreeMap<Date, Wanted> = BTreeMap::new();
             let (mut count, mut end) = (0, self.given);
@@ -40,7 +40,7 @@ impl Follower {
                 true
             })?;
             let Some(mut events) =
-                self.find(wanted, if most > 1 { MOST_BYTES } else { usize::MAX })?
+                self.find(wanted, if most > 1 { MAX_BYTES } else { usize::MAX })?
             else {
                 most /= 2;
                 continue;

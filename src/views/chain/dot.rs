@@ -9,9 +9,9 @@ use crate::event::Severity;
 use crate::text::visible;
 
 /// Events that are shown.
-const MOST: usize = 400;
+const MAX: usize = 400;
 /// Frames; what happened on further nodes stands outside of them.
-const MOST_NODES: usize = 50;
+const MAX_NODES: usize = 50;
 
 /// The graph, in the DOT language.
 pub fn dot(chain: &Chain) -> String {
@@ -26,10 +26,10 @@ pub fn dot(chain: &Chain) -> String {
         "  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", fontsize=11];\n  \
          edge [fontname=\"Helvetica\", fontsize=9, color=\"#667085\"];\n",
     );
-    let (first, last) = chain.ends(MOST);
+    let (first, last) = chain.ends(MAX);
     let rest = chain.events.len() - last;
     let shown = |at: usize| at < first || at >= rest;
-    let nodes = chain.nodes(MOST_NODES);
+    let nodes = chain.nodes(MAX_NODES);
     for (number, node) in nodes.iter().enumerate() {
         out.push_str(&format!(
             "  subgraph cluster_{number} {{ label={}; color=\"#98a2b3\"; fontname=\"Helvetica\";\n",

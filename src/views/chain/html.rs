@@ -10,7 +10,7 @@ use crate::event::{Date, Severity};
 use crate::views::trace::Outcome;
 
 /// Lanes of the chart; what comes on more nodes and services shares the last.
-const MOST_LANES: usize = 24;
+const MAX_LANES: usize = 24;
 
 /// Labels of the axis.
 const TICKS: usize = 7;
@@ -128,7 +128,7 @@ fn chart(chain: &Chain, out: &mut String) {
     for (number, event) in chain.events.iter().enumerate() {
         let (node, service) = (event.step.node.as_str(), event.step.service.as_str());
         let known = lanes.iter().position(|(name, _)| *name == node);
-        let is_full = count >= MOST_LANES;
+        let is_full = count >= MAX_LANES;
         let lane = match known {
             Some(lane) => lane,
             None if is_full => {

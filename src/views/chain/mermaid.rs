@@ -10,15 +10,15 @@ use crate::event::Severity;
 use crate::text::visible;
 
 /// Events that are shown.
-const MOST: usize = 120;
+const MAX: usize = 120;
 /// Nodes that are shown; what happened on others is told beside the last.
-const MOST_NODES: usize = 20;
+const MAX_NODES: usize = 20;
 /// The longest label, in characters as they are written.
-const MOST_LABEL: usize = 150;
+const MAX_LABEL: usize = 150;
 
 /// The diagram.
 pub fn mermaid(chain: &Chain) -> String {
-    let nodes = chain.nodes(MOST_NODES);
+    let nodes = chain.nodes(MAX_NODES);
     let number = |node: &str| {
         nodes.iter().position(|known| *known == node).unwrap_or(nodes.len().saturating_sub(1))
     };
@@ -30,7 +30,7 @@ pub fn mermaid(chain: &Chain) -> String {
     for (at, node) in nodes.iter().enumerate() {
         out.push_str(&format!("    participant n{at} as {}\n", label(node)));
     }
-    let (first, last) = chain.ends(MOST);
+    let (first, last) = chain.ends(MAX);
     for (at, event) in chain.events.iter().enumerate() {
         let node = number(&event.step.node);
         if at >= first && at < chain.events.len() - last {
@@ -73,7 +73,7 @@ fn label(text: &str) -> String {
         let is_plain = c.is_alphanumeric()
             || matches!(c, ' ' | '.' | ',' | '_' | '-' | '+' | '=' | '/' | '(' | ')');
         let part = if is_plain { c.to_string() } else { format!("#{};", u32::from(c)) };
-        if out.len() + part.len() > MOST_LABEL {
+        if out.len() + part.len() > MAX_LABEL {
             out.push('…');
             break;
         }

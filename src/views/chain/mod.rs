@@ -21,14 +21,14 @@ use crate::event::{EventHead, Severity, Timestamp};
 use crate::store::FoundEvent;
 
 /// Events that a chain keeps; those behind them are counted.
-const MOST_EVENTS: usize = 20_000;
+const MAX_EVENTS: usize = 20_000;
 
 /// What is kept of one payload, and of all together, in bytes.
-const MOST_PAYLOAD: usize = 16 << 10;
-const MOST_PAYLOADS: usize = 8 << 20;
+const MAX_PAYLOAD: usize = 16 << 10;
+const MAX_PAYLOADS: usize = 8 << 20;
 
 /// The longest field that is kept, in characters.
-const MOST_FIELD: usize = 200;
+const MAX_FIELD: usize = 200;
 
 /// One event of a chain.
 #[derive(Debug, Clone)]
@@ -117,14 +117,14 @@ impl ChainBuilder {
 
     fn take(&mut self, head: &EventHead<'_>, path: String) {
         let mut step = self.tracer.step(head, &path);
-        if self.events.len() >= MOST_EVENTS {
+        if self.events.len() >= MAX_EVENTS {
             return;
         }
         for field in [&mut step.node, &mut step.event_type, &mut step.service, &mut step.source] {
-            cut(field, MOST_FIELD);
+            cut(field, MAX_FIELD);
         }
         let whole = head.payload.get();
-        let most = MOST_PAYLOAD.min(MOST_PAYLOADS - self.payloads);
+        let most = MAX_PAYLOAD.min(MAX_PAYLOADS - self.payloads);
         let payload = whole[..whole.floor_char_boundary(most)].to_owned();
         self.payloads += payload.len();
         self.events.push(ChainEvent {

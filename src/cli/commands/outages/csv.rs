@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use hlarchive::ops::export::csv::{escaped, record};
-use hlarchive::text::visible;
-use hlarchive::views::outages::Outage;
+use crate::ops::export::csv::{escaped, record};
+use crate::text::visible;
+use crate::views::outages::Outage;
 
 use crate::cli::exit::{Failure, stdout_failed};
 use crate::cli::session::Session;

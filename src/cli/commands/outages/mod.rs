@@ -4,11 +4,11 @@ mod csv;
 mod read;
 mod table;
 
-use hlarchive::archive::Expired;
-use hlarchive::event::Timestamp;
-use hlarchive::policy::Span;
-use hlarchive::store::{Filter, Query, Unreached};
-use hlarchive::views::outages::{Answer, Asked, MIN_GAP_SECONDS};
+use crate::archive::Expired;
+use crate::event::Timestamp;
+use crate::policy::Span;
+use crate::store::{Filter, Query, Unreached};
+use crate::views::outages::{Answer, Asked, MIN_GAP_SECONDS};
 
 use super::nothing::Nothing;
 use crate::cli::args::{Format, TimeArgs, instant};

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use hlarchive::event::{EventHead, Severity};
-use hlarchive::store::{EventStream, Filter, FoundEvent, Notices, Query, Store};
-use hlarchive::views::outages::{Answer, Collector, TYPES};
-use hlarchive::views::word::Word;
+use crate::event::{EventHead, Severity};
+use crate::store::{EventStream, Filter, FoundEvent, Notices, Query, Store};
+use crate::views::outages::{Answer, Collector, TYPES};
+use crate::views::word::Word;
 
 use super::{Report, Wanted};
 
-type Result<T> = hlarchive::Result<T>;
+type Result<T> = crate::Result<T>;
 
 /// The outages that are asked for, and what was passed over. Ends early when `stop` says so.
 pub(in crate::cli) fn look(
@@ -58,7 +58,7 @@ pub(in crate::cli) fn look(
     let report = Report {
         since: asked.since,
         until: asked.until,
-        min_gap_seconds: asked.min_gap_us / hlarchive::Timestamp::MICROS_PER_SECOND,
+        min_gap_seconds: asked.min_gap_us / crate::Timestamp::MICROS_PER_SECOND,
         answer,
         expired: notices.expired().cloned(),
         unreached: notices.unreached().cloned(),

@@ -1,8 +1,8 @@
 //! Outages for people: the list, and below it the figures.
 
-use hlarchive::event::{Severity, shown};
-use hlarchive::views::chain::span;
-use hlarchive::views::outages::{Ended, Figures, Outage};
+use crate::event::{Severity, shown};
+use crate::views::chain::span;
+use crate::views::outages::{Ended, Figures, Outage};
 
 use super::Report;
 use crate::cli::commands::count;
