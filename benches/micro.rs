@@ -11,10 +11,11 @@ mod generate;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 
-use hlarchive::archive::{By, Manifest};
-use hlarchive::event::{EventHead, EventPath, PathRef, write_with_location};
-use hlarchive::segment::{Field, SegmentOptions, SegmentReader, SegmentWriter, check};
-use hlarchive::{Context, Date, Store};
+use hlarchive::internals::archive::{By, Manifest};
+use hlarchive::internals::event::{EventHead, EventPath, PathRef, write_with_location};
+use hlarchive::internals::segment::{Field, SegmentOptions, SegmentReader, SegmentWriter, check};
+use hlarchive::internals::store::Store;
+use hlarchive::{Context, Date};
 
 use generate::Shape;
 
@@ -170,7 +171,7 @@ fn load_manifest(bencher: Bencher<'_, '_>, days: u32) {
     let store = Store::new(lab.path().join("events"), None);
     let by =
         By { user: "bench".into(), host: "bench".into(), command: "bench".into(), sudo_user: None };
-    let context = Context::new("2036-01-08T00:00:00Z".parse().unwrap(), by, [7; 32]);
+    let context = Context::fixed("2036-01-08T00:00:00Z".parse().unwrap(), by, [7; 32]);
     generate::archive(&store, &context, Shape { days, per_day: 4, nodes: 4 });
     let archive = store.archive().unwrap().unwrap();
     bencher

@@ -18,12 +18,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
-use hlarchive::archive::{
+use hlarchive::internals::archive::{
     ArchiveDir, By, Manifest, ManifestWriter, NewRecord, Op, Replaced, SegmentName, catalogue,
     overview, rebuild,
 };
-use hlarchive::segment::{SegmentOptions, SegmentWriter, Sha256Hash};
-use hlarchive::{Context, Date, Store, Timestamp};
+use hlarchive::internals::segment::{SegmentOptions, SegmentWriter, Sha256Hash};
+use hlarchive::internals::store::Store;
+use hlarchive::{Context, Date, Timestamp};
 
 use measure::{Table, Work};
 
@@ -88,7 +89,7 @@ fn make(store: &Store, segments: u64, ids: u64) {
     let by =
         By { user: "bench".into(), host: "bench".into(), command: "bench".into(), sudo_user: None };
     let now: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
-    let context = Context::new(now, by, [7; 32]);
+    let context = Context::fixed(now, by, [7; 32]);
     let archive = store.create_archive().unwrap();
     let lock = archive.lock().unwrap();
     real(&archive, &lock, &context, segments);
@@ -108,7 +109,7 @@ fn make(store: &Store, segments: u64, ids: u64) {
         let name =
             SegmentName { date: date(number), number: 1 + (number % PER_DAY) as u32, class: None };
         let mut record = NewRecord::new(now, Op::Import);
-        record.by = Some(context.by.clone());
+        record.by = Some(context.by().clone());
         record.date = Some(name.date);
         let sha256 = Sha256Hash::of(&number.to_le_bytes());
         record.sha256 = Some(sha256);
@@ -124,7 +125,7 @@ fn make(store: &Store, segments: u64, ids: u64) {
     }
     entries.flush().unwrap();
     let was = Replaced { origin: None, tree: None };
-    rebuild(&archive, &lock, now, Some(context.by.clone()), was, records, 1 << 50).unwrap();
+    rebuild(&archive, &lock, now, Some(context.by().clone()), was, records, 1 << 50).unwrap();
     for file in std::fs::read_dir(archive.root()).unwrap().flatten() {
         if file.file_name().to_string_lossy().contains("replaced") {
             std::fs::remove_file(file.path()).unwrap();
@@ -150,11 +151,12 @@ fn trim(archive: &ArchiveDir, entries: &File) {
 /// Ten days, spread over all, each with one event of the chain.
 fn real(
     archive: &ArchiveDir,
-    lock: &hlarchive::archive::ArchiveLock,
+    lock: &hlarchive::internals::archive::ArchiveLock,
     context: &Context,
     segments: u64,
 ) {
-    let (mut manifest, _) = ManifestWriter::open(archive, lock, context.now, &context.by).unwrap();
+    let (mut manifest, _) =
+        ManifestWriter::open(archive, lock, context.now(), context.by()).unwrap();
     for part in 0..10 {
         // The first of them is of a day that has nothing else.
         let date = date(segments * part / 10).plus_days(-1);
@@ -173,7 +175,7 @@ fn real(
         writer.add(&path.parse().unwrap(), body.as_bytes()).unwrap();
         let (_, summary) = writer.finish().unwrap();
         temp.publish(&name).unwrap();
-        let mut record = NewRecord::new(context.now, Op::Rotate);
+        let mut record = NewRecord::new(context.now(), Op::Rotate);
         record.describe(&name, &summary);
         manifest.append(record).unwrap();
     }

@@ -105,6 +105,13 @@ pub enum Error {
     Interrupted(String),
 }
 
+impl From<serde_json::Error> for Error {
+    /// JSON that the caller handed in or asked for is not of the expected kind.
+    fn from(error: serde_json::Error) -> Self {
+        Self::bad_event("JSON", error.to_string())
+    }
+}
+
 impl Error {
     /// An [`Error::Io`] for `path`; `action` completes "cannot …".
     pub fn io(path: impl AsRef<Path>, action: &'static str, source: impl Into<io::Error>) -> Self {

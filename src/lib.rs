@@ -1,69 +1,111 @@
 //! Keeps a homelab's event history.
 //!
 //! Every node writes its events as single immutable JSON files,
-//! `EVENTS/YYYY-MM-DD/NODE/TIMESTAMP_TYPE_UUID.json`. This library emits them
-//! ([`ops::emit`]), rotates closed days into checksummed, searchable `.tar.zst` segments
-//! ([`ops::rotate`]), reads across live and archived days as if nothing had moved
-//! ([`store`]), proves that nothing was lost or altered ([`ops::verify`]) and turns
-//! archived events back into files ([`ops::restore`]).
-//!
-//! It never prints, never ends the process, and never looks at the environment, the
-//! clock or a source of randomness by itself: the caller hands in a [`Context`].
+//! `EVENTS/YYYY-MM-DD/NODE/TIMESTAMP_TYPE_UUID.json`. A [`History`] emits them, rotates closed
+//! days into checksummed, searchable `.tar.zst` segments, reads live and archived days as one,
+//! proves that nothing was lost or altered, and turns archived events back into files.
 //!
 //! ```
-//! use hlarchive::archive::By;
-//! use hlarchive::ops::emit::{NewEvent, emit};
-//! use hlarchive::policy::Policy;
-//! use hlarchive::{Context, Query, Store};
+//! use hlarchive::{History, RotateOptions};
 //!
 //! # fn main() -> hlarchive::Result<()> {
 //! # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
-//! let store = Store::new(directory.path().join("events"), None);
-//! let policy = Policy::built_in()?;
-//! let now = std::time::SystemTime::now().into();
-//! let by = By { user: "me".into(), host: "pi4".into(), command: "example".into(), sudo_user: None };
-//! let context = Context::new(now, by, [7; 32]); // random bytes in real life
-//!
-//! let new = NewEvent {
-//!     event_type: "deployment_started".into(),
-//!     severity: None, // its type says
-//!     source: "deploy.sh".into(),
-//!     service: "mosquitto".into(),
-//!     correlation_id: Some("deploy-882".into()),
-//!     payload: r#"{"version": "2.0.18"}"#.into(),
-//!     node: "pi4".into(),
-//!     timestamp: None,
-//! };
-//! let emitted = emit(&store, &policy.events, &context, &new)?;
-//! assert!(emitted.file.exists());
-//!
-//! let events: Vec<_> = store.events(Query::default())?.collect::<Result<_, _>>()?;
-//! assert_eq!(events[0].path, emitted.path);
+//! # let root = directory.path().join("events");
+//! let history = History::open(&root)?;
+//! history.emit("deployment_started").service("mosquitto").correlation_id("deploy-882").send()?;
+//! history.rotate(&RotateOptions::default())?; // each night: closed days become segments
+//! for event in history.events().service("mosquitto").since("90d")? {
+//!     println!("{}", event?.path);
+//! }
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # What it promises
+//!
+//! * Nothing is lost: a live file is removed only after its bytes were read back from the segment
+//!   and the segment was recorded, and only if it is still the file that was read.
+//! * Nothing archived is ever changed. Plain tools read a segment: `tar --zstd -xf`.
+//! * What is missing is said: an archive that is not mounted is an error or a notice, never an
+//!   empty history.
+//!
+//! What is wrong with one file or one day is a [`Finding`] in an operation's report, and stops
+//! nothing else. The library never prints and never ends the process; time, user, host and
+//! randomness come in by a [`Context`].
+//!
+//! # Cargo features
+//!
+//! * `cli` (on): the command. Without default features this is the library alone.
+//! * `parquet` (on): exports as Apache Parquet.
+//! * `remote`: copies of segments in S3-compatible object storage.
+//! * `mcp`: the command's server for agents.
 
-pub mod archive;
+mod archive;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
-pub mod error;
-pub mod event;
+mod context;
+mod error;
+mod event;
 mod fs;
-pub mod live;
-pub mod ops;
-pub mod policy;
-pub mod progress;
-pub mod remote;
-pub mod segment;
-pub mod store;
-pub mod text;
-pub mod views;
+mod history;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
+mod live;
+mod ops;
+mod policy;
+mod progress;
+mod remote;
+mod segment;
+mod store;
+mod system;
+mod text;
+mod views;
+mod when;
 
+pub use archive::{By, Expired};
+pub use context::Context;
 pub use error::{Error, Result};
-pub use event::{Date, Event, Timestamp};
-pub use ops::Context;
-pub use store::{Query, Store};
+pub use event::{
+    Date, Event, EventName, EventPath, InvalidEvent, Malformed, NodeName, Severity, Timestamp,
+};
+pub use history::History;
+pub use ops::Finding;
+pub use ops::answers::attempts::{AttemptReport, Attempts};
+pub use ops::answers::events::Events;
+pub use ops::answers::outages::{OutageReport, Outages};
+pub use ops::answers::status::StatusReport;
+pub use ops::answers::trace::Story;
+pub use ops::compact::{CompactOptions, CompactPlan, CompactReport, Compacted, PlannedCompaction};
+pub use ops::emit::{Emit, Sent};
+pub use ops::evidence::{
+    EvidenceDay, EvidenceManifest, EvidenceOptions, EvidenceReport, EvidenceSegment,
+};
+pub use ops::export::{ExportFormat, ExportOptions, ExportReport, ExportTarget, ExportedDay};
+pub use ops::hold::{HoldPicture, HoldReport, HoldSubject};
+pub use ops::import::{ImportOptions, ImportReport};
+pub use ops::inspect::{ExpiredSegment, InspectSubject, SegmentPicture};
+pub use ops::manifest::ManifestRebuildReport;
+pub use ops::prune::{Expiring, PruneOptions, PrunePlan, PruneReport};
+pub use ops::remote::{
+    EvictReport, PullReport, PushReport, RemoteArchive, RemoteRebuildReport, RemoteStatus,
+    RemoteVerifyOptions, RemoteVerifyReport,
+};
+pub use ops::restore::{RestoreOptions, RestoreReport, RestoreTarget, RestoredDay};
+pub use ops::rotate::{PlannedDay, RotateOptions, RotateReport, RotatedDay};
+pub use ops::sign::{SignReport, SigningKey, Witness};
+pub use ops::status::{Status, StatusOptions};
+pub use ops::sync::{End, RemoteRoot, SyncOptions, SyncReport, Transport};
+pub use ops::verify::{Depth, VerifyOptions, VerifyReport};
+pub use policy::{Policy, PolicyError};
+pub use progress::{Progress, Silent, Unit};
+pub use remote::Bucket;
+pub use store::{FoundEvent, Notice, Unreached};
+pub use views::attempts::Attempt;
+pub use views::outages::{Figures, Outage};
+pub use views::problems::Problem;
+pub use views::trace::{Outcome, Step, Summary};
 
 /// The README's Rust code must at least compile.
 #[cfg(doctest)]

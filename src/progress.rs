@@ -17,7 +17,7 @@ pub enum Unit {
 }
 
 /// The listener of a long operation. It may be called from several threads.
-pub trait Progress: Sync {
+pub trait Progress: Send + Sync {
     /// A stretch of work begins: `what` in words, and how much there is, if known.
     fn begin(&self, what: &str, total: Option<u64>, unit: Unit) {
         let _ = (what, total, unit);

@@ -41,6 +41,16 @@ pub fn push(c: char, out: &mut String) {
     if is_unseen(c) { out.extend(c.escape_default()) } else { out.push(c) }
 }
 
+/// Returns the verb that goes with a number: `1 of them is`, `2 of them are`.
+pub fn verb(number: u64, one: &'static str, more: &'static str) -> &'static str {
+    if number == 1 { one } else { more }
+}
+
+/// Returns a number of things in words: `1 event`, `2 events`.
+pub fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Returns lines of which none begins with `<` and a digit: the journal and `logger` would take
 /// that for the line's priority (`sd-daemon(3)`). The sign stands there as `\u{3c}`.
 pub fn without_priority(text: &str) -> Cow<'_, str> {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use hlarchive::event::EventHead;
+use hlarchive::internals::event::EventHead;
 
 use super::generate::{self, Shape, first_day};
 use super::measure::{Work, has};

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use hlarchive::archive::{ManifestWriter, NewRecord, Op, SegmentName};
-use hlarchive::event::{Date, EventPath, Timestamp};
-use hlarchive::segment::{SegmentOptions, SegmentWriter};
-use hlarchive::{Context, Store};
+use hlarchive::Context;
+use hlarchive::internals::archive::{ManifestWriter, NewRecord, Op, SegmentName};
+use hlarchive::internals::segment::{SegmentOptions, SegmentWriter};
+use hlarchive::internals::store::Store;
+use hlarchive::{Date, EventPath, Timestamp};
 
 /// The size of a history.
 #[derive(Debug, Clone, Copy)]
@@ -199,7 +200,7 @@ pub fn archive(store: &Store, context: &Context, shape: Shape) {
     let archive = store.create_archive().unwrap();
     let lock = archive.lock().unwrap();
     let (mut manifest, _) =
-        ManifestWriter::open(&archive, &lock, context.now, &context.by).unwrap();
+        ManifestWriter::open(&archive, &lock, context.now(), context.by()).unwrap();
     for number in 0..shape.days {
         let date = first_day().plus_days(i64::from(number));
         let name = SegmentName { date, number: 0, class: None };
@@ -212,8 +213,8 @@ pub fn archive(store: &Store, context: &Context, shape: Shape) {
         let (_, summary) = writer.finish().unwrap();
         temp.publish(&name).unwrap();
         archive.write_checksum(&name, &summary.sha256, 1 << 40 | u64::from(number), &lock).unwrap();
-        let mut record = NewRecord::new(context.now, Op::Rotate);
-        record.by = Some(context.by.clone());
+        let mut record = NewRecord::new(context.now(), Op::Rotate);
+        record.by = Some(context.by().clone());
         record.describe(&name, &summary);
         manifest.append(record).unwrap();
     }

@@ -25,8 +25,9 @@ mod measure;
 
 use std::path::Path;
 
-use hlarchive::archive::By;
-use hlarchive::{Context, Store};
+use hlarchive::Context;
+use hlarchive::internals::archive::By;
+use hlarchive::internals::store::Store;
 
 use generate::{Shape, first_day};
 use measure::{Table, Work};
@@ -63,7 +64,7 @@ fn shape(days: &str, per_day: &str) -> Shape {
 fn context() -> Context {
     let by =
         By { user: "bench".into(), host: "bench".into(), command: "bench".into(), sudo_user: None };
-    Context::new("2026-01-08T00:00:00Z".parse().unwrap(), by, [7; 32])
+    Context::fixed("2026-01-08T00:00:00Z".parse().unwrap(), by, [7; 32])
 }
 
 fn lab() -> (tempfile::TempDir, String) {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use hlarchive::event::EventPath;
-use hlarchive::segment::fuzzing::seek_table_of;
-use hlarchive::segment::{SegmentOptions, SegmentWriter};
+use hlarchive::internals::event::EventPath;
+use hlarchive::internals::segment::fuzzing::seek_table_of;
+use hlarchive::internals::segment::{SegmentOptions, SegmentWriter};
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");

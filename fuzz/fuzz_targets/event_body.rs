@@ -3,7 +3,7 @@
 #![no_main]
 
 use hlarchive::Event;
-use hlarchive::event::{EventHead, EventPath, write_with_location};
+use hlarchive::internals::event::{EventHead, EventPath, write_with_location};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

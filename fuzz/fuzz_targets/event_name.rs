@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use hlarchive::event::{EventName, EventPath, EventType, FileName, NodeName};
+use hlarchive::internals::event::{EventName, EventPath, EventType, FileName, NodeName};
 use hlarchive::{Date, Timestamp};
 use libfuzzer_sys::fuzz_target;
 

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use hlarchive::segment::{Field, fuzzing};
+use hlarchive::internals::segment::{Field, fuzzing};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use hlarchive::Timestamp;
-use hlarchive::archive::{ArchiveDir, By, Manifest, ManifestWriter, NewRecord, Op};
+use hlarchive::internals::archive::{ArchiveDir, By, Manifest, ManifestWriter, NewRecord, Op};
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
 

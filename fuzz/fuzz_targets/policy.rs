@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use hlarchive::policy::{Keep, MinFree, Policy};
+use hlarchive::{Policy, internals::policy::{Keep, MinFree}};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

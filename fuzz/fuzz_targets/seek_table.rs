@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use hlarchive::segment::fuzzing::{seek_table, seek_table_of};
+use hlarchive::internals::segment::fuzzing::{seek_table, seek_table_of};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -9,8 +9,8 @@
 use std::path::Path;
 
 use hlarchive::Error;
-use hlarchive::event::EventPath;
-use hlarchive::segment::{Field, SegmentOptions, SegmentReader, SegmentWriter, check};
+use hlarchive::internals::event::EventPath;
+use hlarchive::internals::segment::{Field, SegmentOptions, SegmentReader, SegmentWriter, check};
 use hlarchive_fuzz::{memory_file, segment};
 use libfuzzer_sys::fuzz_target;
 

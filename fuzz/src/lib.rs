@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use hlarchive::segment::fuzzing::seek_table_of;
+use hlarchive::internals::segment::fuzzing::seek_table_of;
 
 /// A file that exists in memory alone.
 pub fn memory_file(bytes: &[u8]) -> File {

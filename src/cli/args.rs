@@ -7,9 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::exit::Failure;
 use super::log::LogFormat;
-use super::when;
 use crate::event::{Date, EventType, Severity, Timestamp};
 use crate::store::Filter;
+use crate::when;
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]

@@ -4,6 +4,7 @@
 //! own. Where standard error is the journal, as systemd tells by `JOURNAL_STREAM`, each line
 //! begins with its priority (`sd-daemon(3)`), which the journal takes off again.
 
+use crate::system;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
@@ -14,7 +15,6 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::exit::Exit;
-use super::session;
 
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -153,7 +153,7 @@ impl Log {
     fn object(&self, level: Level, message: &str, path: Option<&str>, exit_code: Option<u8>) {
         let command = self.command();
         let command = command.as_deref();
-        let time = session::now().to_string();
+        let time = system::now().to_string();
         let line = Line { time, level, message, command, path, exit_code };
         // Texts and numbers always become JSON.
         self.lines(level, &json(&serde_json::to_string(&line).unwrap_or_default()));

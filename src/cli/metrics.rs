@@ -5,6 +5,7 @@
 //! What cannot be written is a warning: whoever watches sees that the time stands still, and
 //! the exit code stays that of the work itself.
 
+use crate::system;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,6 @@ use crate::Error;
 use crate::ops::metrics::{Ended, Gauge, Scope, leave, may_update, of_totals, read, update};
 use crate::ops::status::totals;
 use crate::store::{LastState, Remembers, Store};
-
-use super::session;
 
 /// The archive of a machine, and the file that its runs keep where the package or the service
 /// made the directory.
@@ -109,7 +108,7 @@ impl Measured {
     pub(super) fn end(self, exit_code: u8, store: &Store) -> Result<(), String> {
         let ended = Ended {
             operation: self.operation,
-            time: session::now(),
+            time: system::now(),
             seconds: self.began.elapsed().as_secs_f64(),
             exit_code,
             scope: self.scope,

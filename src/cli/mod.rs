@@ -7,7 +7,6 @@ mod args;
 mod calendar;
 mod color;
 mod commands;
-mod elsewhere;
 mod exit;
 mod log;
 mod manual;
@@ -23,7 +22,6 @@ mod session;
 mod signals;
 mod stdin;
 mod table;
-mod when;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

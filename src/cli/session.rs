@@ -3,31 +3,27 @@
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::Error;
-use crate::archive::By;
-use crate::event::{Litter, SharedLitter, Timestamp};
+use crate::event::{SharedLitter, Timestamp};
+use crate::history::{machine, remote};
 use crate::ops::emit::{OnError, take_in};
 use crate::ops::metrics::{Gauge, Scope};
-use crate::ops::{Context, user_name};
 use crate::policy::{AnswerRules, EventRules, LenientRules, Policy};
+use crate::progress::Progress;
 use crate::remote::Lazy;
 use crate::store::{Notice, Notices, Store};
 use crate::text::without_secrets;
+use crate::{Context, Error, History, system};
 
 use super::args::{ColorWhen, Format, Global};
 use super::color::Paint;
-use super::elsewhere;
 use super::exit::{self, Exit, Failure, stdout_failed};
 use super::log::{self, Level, Log};
 use super::metrics::{METRICS_VARIABLE, Measured, MetricsArgs, Place, State};
 use super::out::Out;
-
-/// Where the policy of a machine lies.
-const SYSTEM_POLICY: &str = "/etc/hlarchive/policy.toml";
 
 /// The variable that names the event tree.
 const ROOT_VARIABLE: &str = "HLARCHIVE_ROOT";
@@ -71,11 +67,15 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(global: Global, log: Log, words: &[OsString]) -> Self {
-        let opens = global.clone();
-        let named = global.policy.clone();
+        let (opens, named) = (global.policy.clone(), global.policy.clone());
+        // Most commands need neither of them, and so no policy.
+        let opens = move || {
+            let policy = machine::policy(opens.as_deref())?;
+            remote::open_for(policy.remote.as_ref(), policy.origin())
+        };
         let store = Store::new(global.root.clone(), global.archive.clone())
-            .with_elsewhere(Arc::new(Lazy::new(move || elsewhere::open_for(&opens))))
-            .with_litter(SharedLitter::new(move || litter(named.as_deref())));
+            .with_elsewhere(Arc::new(Lazy::new(opens)))
+            .with_litter(SharedLitter::new(move || machine::litter(named.as_deref())));
         let place = Place::of(std::env::var_os(METRICS_VARIABLE), &store);
         let store = with_state(store, place.as_ref());
         let stdout = io::stdout();
@@ -90,7 +90,7 @@ impl Session {
         Self {
             global,
             store,
-            now: now(),
+            now: system::now(),
             paint,
             out,
             log: log.with_format(log_format),
@@ -120,13 +120,13 @@ impl Session {
 
     /// The policy in force.
     pub(super) fn policy(&self) -> Result<Policy, Failure> {
-        Ok(policy(self.global.policy.as_deref())?)
+        Ok(machine::policy(self.global.policy.as_deref())?)
     }
 
     /// How answers judge, as the policy says. An answer does not fail for a policy that is
     /// wrong: it says so, and judges by the built-in rules.
     pub(super) fn answer_rules(&self) -> AnswerRules {
-        match policy(self.global.policy.as_deref()) {
+        match machine::policy(self.global.policy.as_deref()) {
             Ok(policy) => policy.answers,
             Err(error) => {
                 self.warn(&format!("{error}; attempts are judged by the built-in rules"));
@@ -138,7 +138,7 @@ impl Session {
     /// The rules of emitting, as far as the policy says them. Nothing that is wrong with it
     /// keeps an event from being kept; it is named.
     pub(super) fn event_rules(&self) -> EventRules {
-        let LenientRules { rules, warning } = event_rules(self.global.policy.as_deref());
+        let LenientRules { rules, warning } = machine::event_rules(self.global.policy.as_deref());
         if let Some(warning) = warning {
             self.warn(&warning);
         }
@@ -149,7 +149,7 @@ impl Session {
     pub(super) fn on_error(&self, best_effort: bool) -> OnError {
         let wanted = std::env::var("HLARCHIVE_ON_ERROR").unwrap_or_default();
         let wanted = if best_effort { "spool" } else { wanted.as_str() };
-        match (wanted, spool()) {
+        match (wanted, machine::spool()) {
             ("spool", Some(spool)) => OnError::Spool(spool),
             ("spool" | "warn", _) => OnError::Warn,
             ("" | "fail", _) => OnError::Fail,
@@ -163,7 +163,7 @@ impl Session {
     /// Takes in what waits in the spool, if there is one. That it cannot be taken in now keeps
     /// nothing else from being done.
     pub(super) fn take_in_spool(&self, most: usize) {
-        let Some(spool) = spool() else { return };
+        let Some(spool) = machine::spool() else { return };
         let taken = self.context().map(|context| take_in(&self.store, &context, &spool, most));
         match taken {
             Ok(Ok(report)) => {
@@ -184,33 +184,50 @@ impl Session {
         }
     }
 
-    /// Who acts now, for actions that the policy may want to be told. A policy that is not
-    /// acceptable keeps nobody from restoring or holding anything.
-    pub(super) fn acting(&self) -> Result<Context, Failure> {
-        let context = self.context()?;
+    /// Opens the history for a command that asks the policy nothing.
+    pub(super) fn history(&self, progress: impl Progress + 'static) -> Result<History, Failure> {
+        Ok(self.history_by(Policy::built_in()?, progress)?)
+    }
+
+    /// Opens the history by the policy in force, which must be acceptable.
+    pub(super) fn by_policy(&self, progress: impl Progress + 'static) -> Result<History, Failure> {
+        Ok(self.history_by(self.policy()?, progress)?)
+    }
+
+    /// Opens the history for actions that the policy may want to be reported as events. A policy
+    /// that is not acceptable keeps nobody from restoring or holding anything.
+    pub(super) fn acting(&self, progress: impl Progress + 'static) -> Result<History, Failure> {
         match self.policy() {
-            Ok(policy) => Ok(context.with_audit(policy.audit).with_retain(policy.retain)),
+            Ok(policy) => Ok(self.history_by(policy, progress)?),
             Err(Failure::Library(error)) => {
                 self.warn(&format!("{error}; so no event tells of this action"));
-                Ok(context)
+                self.history(progress)
             }
             Err(other) => Err(other),
         }
     }
 
-    /// Who takes events in now, where the policy says how long they are kept. One that is not
-    /// acceptable keeps nobody from that.
-    pub(super) fn taking_in(&self) -> Result<Context, Failure> {
-        let context = self.context()?;
-        Ok(match self.policy() {
-            Ok(policy) => context.with_retain(policy.retain),
-            Err(_) => context,
-        })
+    /// Opens the history to take events in, by the policy's rules of how long they are kept. One
+    /// that is not acceptable keeps nobody from that.
+    pub(super) fn taking_in(&self, progress: impl Progress + 'static) -> Result<History, Failure> {
+        match self.policy() {
+            Ok(policy) => Ok(self.history_by(policy, progress)?),
+            Err(_) => self.history(progress),
+        }
     }
 
-    /// Who acts now.
-    pub(super) fn context(&self) -> Result<Context, Failure> {
-        Ok(context(self.now, self.command())?)
+    fn history_by(
+        &self,
+        policy: Policy,
+        progress: impl Progress + 'static,
+    ) -> crate::Result<History> {
+        let context = self.context()?;
+        Ok(History::of(self.store.clone(), policy, context, Arc::new(progress)))
+    }
+
+    /// Returns who acts, at the time of this run.
+    pub(super) fn context(&self) -> crate::Result<Context> {
+        Ok(Context::from_system(self.command())?.at(self.now))
     }
 
     /// Whether a flag was named on the command line, and not by the environment.
@@ -496,87 +513,6 @@ fn with_state(store: Store, place: Option<&Place>) -> Store {
         }
         None => store,
     }
-}
-
-/// The policy of this file, or of the machine, or the built-in one.
-pub(super) fn policy(named: Option<&Path>) -> crate::Result<Policy> {
-    if let Some(path) = named {
-        return Policy::load(path);
-    }
-    match Policy::load(Path::new(SYSTEM_POLICY)) {
-        Err(error) if error.is_not_found() => Policy::built_in(),
-        loaded => loaded,
-    }
-}
-
-/// Where events wait that could not be placed.
-pub(super) fn spool() -> Option<PathBuf> {
-    std::env::var_os("HLARCHIVE_SPOOL").filter(|spool| !spool.is_empty()).map(PathBuf::from)
-}
-
-/// The rules of emitting, and what is wrong with the policy that should say them.
-pub(super) fn event_rules(named: Option<&Path>) -> LenientRules {
-    match (named, std::fs::symlink_metadata(SYSTEM_POLICY)) {
-        (Some(path), _) => EventRules::load_lenient(path),
-        (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => LenientRules::default(),
-        (None, _) => EventRules::load_lenient(Path::new(SYSTEM_POLICY)),
-    }
-}
-
-/// What is passed over of other programs, by the policy. Of one that cannot be read, and that
-/// the commands which need it refuse, nothing is taken: then less is passed over, not more.
-fn litter(named: Option<&Path>) -> Litter {
-    policy(named).map(|policy| policy.events.ignore).unwrap_or_default()
-}
-
-/// Random bytes.
-pub(super) fn seed() -> crate::Result<[u8; 32]> {
-    let mut seed = [0; 32];
-    let mut filled = 0;
-    while filled < seed.len() {
-        filled +=
-            rustix::rand::getrandom(&mut seed[filled..], rustix::rand::GetRandomFlags::empty())
-                .map_err(|error| Error::io("the system's random source", "read", error))?;
-    }
-    Ok(seed)
-}
-
-/// Who acts at this time, by which command.
-pub(super) fn context(now: Timestamp, command: String) -> crate::Result<Context> {
-    // What $USER says is anybody's word.
-    let user = user_name(rustix::process::geteuid().as_raw());
-    let by = By { user, sudo_user: sudo_user(), host: host_name(), command };
-    Ok(Context::new(now, by, seed()?))
-}
-
-/// Who asked sudo for this process, by the number that sudo gives, else by the name.
-fn sudo_user() -> Option<String> {
-    const MAX_LEN: usize = 64;
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let name = match set("SUDO_UID").and_then(|uid| uid.parse().ok()) {
-        Some(uid) => user_name(uid),
-        None => set("SUDO_USER")?,
-    };
-    let is_plain = name.len() <= MAX_LEN && !name.chars().any(|c| c.is_control() || c == ' ');
-    is_plain.then_some(name)
-}
-
-/// The system's time.
-pub(super) fn now() -> Timestamp {
-    std::time::SystemTime::now().into()
-}
-
-/// When this program was made, as far as whoever built it said so; else before when none was.
-pub(super) fn built() -> Timestamp {
-    const FIRST_MICROS: i64 = 1_777_593_600 * Timestamp::MICROS_PER_SECOND;
-    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse::<i64>().ok());
-    let micros = said.and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND));
-    Timestamp::from_micros(micros.unwrap_or(0).max(FIRST_MICROS))
-}
-
-/// This machine's name.
-pub(super) fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -132,13 +132,28 @@ fn json_reason(error: &serde_json::Error) -> String {
 }
 
 /// One event.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use hlarchive::Event;
+///
+/// # fn main() -> hlarchive::Result<()> {
+/// let line = r#"{"timestamp":"2026-05-16T10:11:12.000000Z","node":"pi4","type":"node_online",
+///     "severity":"info","source":"boot","service":"all","correlation_id":"boot-7",
+///     "payload":{"uptime_s":31}}"#;
+/// let event: Event = serde_json::from_str(line)?;
+/// assert_eq!(event.payload_as::<serde_json::Value>()?["uptime_s"], 31);
+/// assert_eq!(serde_json::from_slice::<Event>(&event.to_bytes())?, event);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
     /// The instant it happened.
     pub timestamp: Timestamp,
     /// The host where it originated.
     pub node: String,
-    /// What happened: one of [`super::KNOWN_TYPES`] or another word.
+    /// What happened: one of the known types or another word.
+    #[serde(rename = "type")]
     pub event_type: String,
     /// How bad it is.
     pub severity: Severity,
@@ -151,6 +166,15 @@ pub struct Event {
     /// Arbitrary data: a JSON object.
     pub payload: Box<RawValue>,
 }
+
+impl PartialEq for Event {
+    /// Compares all fields; payloads are equal if their JSON is, written without spaces.
+    fn eq(&self, other: &Self) -> bool {
+        self.to_bytes() == other.to_bytes()
+    }
+}
+
+impl Eq for Event {}
 
 impl Event {
     /// Parses an event's bytes.
@@ -178,6 +202,15 @@ impl Event {
         compact_into(self.payload.get().as_bytes(), &mut bytes);
         bytes.extend_from_slice(b"}\n");
         bytes
+    }
+
+    /// Returns the payload as a type of the caller's own.
+    ///
+    /// Fails with [`Error::BadEvent`](crate::Error::BadEvent) where it is not of that type.
+    pub fn payload_as<'a, T: Deserialize<'a>>(&'a self) -> crate::Result<T> {
+        let refused =
+            |error: serde_json::Error| crate::Error::bad_event("payload", error.to_string());
+        serde_json::from_str(self.payload.get()).map_err(refused)
     }
 
     /// A member of the payload as text: strings without their quotes, all else as JSON.

@@ -41,6 +41,12 @@ pub const MAX_EVENT_BYTES: u64 = 64 << 20;
 #[error("{0}")]
 pub struct Malformed(pub String);
 
+impl From<Malformed> for crate::Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::Usage(malformed.0)
+    }
+}
+
 impl Malformed {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())

@@ -6,11 +6,12 @@
 
 use serde::Serialize;
 
+use crate::Context;
 use crate::Error;
 use crate::archive::Manifest;
 use crate::event::{MAX_EVENT_BYTES, Severity};
+use crate::ops::Finding;
 use crate::ops::emit::{NewEvent, emit};
-use crate::ops::{Context, Finding};
 use crate::policy::{EventRules, UnknownTypes};
 use crate::segment::Sha256Hash;
 use crate::store::Store;
@@ -60,7 +61,7 @@ pub(in crate::ops) fn tell(
     told.segments.truncate(MAX_SEGMENTS);
     let payload = Payload {
         told,
-        by: &context.by,
+        by: context.by(),
         records: records as u64,
         seq: manifest.records().last().map_or(0, |record| record.seq),
         head: manifest.head(),
@@ -79,7 +80,7 @@ pub(in crate::ops) fn tell(
         correlation_id: None,
         // Texts and numbers into memory: this cannot fail.
         payload: serde_json::to_string(&payload).unwrap_or_default(),
-        node: context.by.host.clone(),
+        node: context.by().host.clone(),
         timestamp: None,
     };
     // A tree that is not there is not begun by what happens to an archive.

@@ -6,7 +6,8 @@
 
 use std::path::Path;
 
-use super::{Context, Finding};
+use super::Finding;
+use crate::Context;
 use crate::archive::{ArchiveDir, Manifest, TreeRecord, origin_text};
 use crate::live::{FoundNote, LiveTree, NOTE, TreeIdentity, TreeNote};
 use crate::store::{Store, resolved};
@@ -47,7 +48,7 @@ impl<'a> Bond<'a> {
         let mut is_recorded = false;
         if let Some(bound) = manifest.tree() {
             let there = bound.tree;
-            let is_same_host = bound.host.is_none_or(|host| host == context.by.host);
+            let is_same_host = bound.host.is_none_or(|host| host == context.by().host);
             let is_noted = matches!(&found, FoundNote::Believed(note)
                 if note.origin == origin && note.since == bound.since);
             let is_ours = is_noted
@@ -101,7 +102,7 @@ impl<'a> Bond<'a> {
             _ => None,
         };
         let kept = was.as_ref().filter(|note| note.origin == origin).map(|note| note.since);
-        let since = bound.as_ref().map(|bound| bound.since).or(kept).unwrap_or(context.now);
+        let since = bound.as_ref().map(|bound| bound.since).or(kept).unwrap_or(context.now());
         let mut note = TreeNote::new(origin, self.archive.clone(), since, self.here.clone());
         if let Some(was) = &was
             && was.tree.root == note.tree.root

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::Context;
 use crate::archive::{Manifest, Op, Record};
 use crate::event::{Date, Timestamp};
 use crate::live::LiveTree;
-use crate::ops::{Context, Finding, is_future};
+use crate::ops::{Finding, is_future};
 use crate::{Error, Result};
 
 /// A "now" before the newest record, or years after the newest event and record, is more
@@ -22,15 +23,16 @@ pub(in crate::ops) fn check_clock(
         return Ok(());
     }
     if let Some(newest) = manifest.records().last()
-        && context.now.micros() + SLACK_MICROS < newest.time.micros()
+        && context.now().micros() + SLACK_MICROS < newest.time.micros()
     {
         return Err(Error::Refused(format!(
             "the clock says {}, but the manifest's newest record is of {}; set the clock \
                  right, or give the time with --now",
-            context.now, newest.time
+            context.now(),
+            newest.time
         )));
     }
-    let newest_live = live_days(live)?.into_iter().filter(|date| date.end() <= context.now).max();
+    let newest_live = live_days(live)?.into_iter().filter(|date| date.end() <= context.now()).max();
     let newest_archived = manifest.segments().map(|(name, _)| name.date).max();
     let newest_event = newest_live.max(newest_archived);
     // Events of an old disk that was imported are years old when they come, and say nothing of
@@ -38,12 +40,12 @@ pub(in crate::ops) fn check_clock(
     let imported = manifest.records().iter().filter(|record| record.op == Op::Import);
     let imported = imported.map(|record| record.time.date()).max();
     if let Some(newest) = newest_event.max(newest_event.and(imported))
-        && context.now.date().days_since(newest) > YEARS_DAYS
+        && context.now().date().days_since(newest) > YEARS_DAYS
     {
         return Err(Error::Refused(format!(
             "the clock says {}, but the newest event is of {newest}, years before; set the \
                  clock right, or give the time with --now",
-            context.now
+            context.now()
         )));
     }
     Ok(())
@@ -73,7 +75,7 @@ pub(in crate::ops) fn jump(
     if trust_now {
         return Ok(None);
     }
-    let today = context.now.date();
+    let today = context.now().date();
     let recorded: BTreeSet<Date> =
         manifest.records().iter().map(|record| record.time.date()).collect();
     let mut days: BTreeSet<Date> = live_days(live)?.into_iter().collect();
@@ -89,7 +91,9 @@ pub(in crate::ops) fn jump(
         format!(
             "the clock says {}, but there is nothing in the history between {} and {}: it may \
              have jumped",
-            context.now, pair[1], pair[0]
+            context.now(),
+            pair[1],
+            pair[0]
         )
     }))
 }
@@ -137,7 +141,7 @@ mod tests {
             record.date = Some(day.parse().unwrap());
             writer.append(record).unwrap();
         }
-        let context = Context::new(now, by, [0; 32]);
+        let context = Context::fixed(now, by, [0; 32]);
         let manifest = Manifest::load(&archive).unwrap();
         assert_eq!(jump(&context, true, &manifest, None).unwrap(), None);
         jump(&context, false, &manifest, None).unwrap().is_some()

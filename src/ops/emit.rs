@@ -4,6 +4,7 @@
 //! wrong. When the call returns, the event is on the disk, whole and under its name.
 
 mod batch;
+mod builder;
 mod spool;
 
 use std::path::PathBuf;
@@ -12,11 +13,13 @@ use serde_json::value::RawValue;
 use uuid::Builder;
 
 pub use batch::{BatchInput, BatchLine, BatchStats, emit_batch};
+pub use builder::{Emit, Sent};
 pub use spool::{OnError, SpoolReport, spooled, take_in};
 
+use crate::Context;
 use crate::event::{Event, EventName, EventPath, EventType, NodeName, Severity, Timestamp, shown};
 use crate::live::{LiveTree, PlaceOptions, Placed, place};
-use crate::ops::{Context, is_future};
+use crate::ops::is_future;
 use crate::policy::{EventRules, FutureRule, UnknownTypes};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -152,7 +155,7 @@ pub fn emit_or(
     // An id is taken only if 74 random bits repeat; a second try then settles it.
     for _ in 0..3 {
         let prepared = prepare(new, rules, context)?;
-        let options = PlaceOptions { token: context.next_token(), now: context.now, mtime: None };
+        let options = PlaceOptions { token: context.next_token(), now: context.now(), mtime: None };
         let placed = store
             .create_live()
             .and_then(|live: LiveTree| place(&live, &prepared.path, &prepared.bytes, &options));
@@ -183,8 +186,9 @@ fn prepare(new: &NewEvent, rules: &EventRules, context: &Context) -> Result<Prep
         check_field("correlation_id", id)?;
     }
     let payload = check_payload(&new.payload)?;
-    let timestamp = new.timestamp.unwrap_or(context.now);
-    let warning = match (warning, check_future(timestamp, rules, context.now)?) {
+    let now = context.now();
+    let timestamp = new.timestamp.unwrap_or(now);
+    let warning = match (warning, check_future(timestamp, rules, now)?) {
         (Some(one), Some(other)) => Some(format!("{one}; {other}")),
         (one, other) => one.or(other),
     };

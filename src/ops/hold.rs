@@ -10,16 +10,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::Context;
+use crate::History;
 use crate::archive::{ArchiveDir, Expired, Hold, HoldScope, Manifest, NewRecord, Op, SegmentName};
 use crate::event::{Date, EventHead};
-use crate::ops::{Context, Finding, audit, derived, rotate::open_manifest, unfinished};
+use crate::ops::{Finding, audit, derived, rotate::open_manifest, unfinished};
 use crate::segment::{Field, SegmentReader};
 use crate::store::{Filter, Query, Scope, Store};
 use crate::{Error, Result};
 
 /// What is to be held.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum HoldSubject {
     /// Days, both included.
     Days(Date, Date),
     /// Every segment that has an event with this correlation id.
@@ -59,23 +61,57 @@ pub struct HoldReport {
     pub findings: Vec<Finding>,
 }
 
+impl History {
+    /// Holds days or a chain: nothing of it expires until the hold is released, whatever the
+    /// policy says.
+    ///
+    /// ```
+    /// use hlarchive::{History, HoldSubject};
+    ///
+    /// # fn main() -> hlarchive::Result<()> {
+    /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
+    /// # let root = directory.path().join("events");
+    /// let history = History::open(&root)?;
+    /// history.emit("node_offline").correlation_id("outage-7").send()?;
+    /// let subject = HoldSubject::CorrelationId("outage-7".to_owned());
+    /// let report = history.hold(&subject, "the insurance asks for it")?;
+    /// history.release(report.holds[0].id, Some("settled"))?;
+    /// assert!(history.holds()?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn hold(&self, subject: &HoldSubject, reason: &str) -> Result<HoldReport> {
+        add(&self.store, &self.context.stopped(), subject, reason)
+    }
+
+    /// Releases a hold by its id. Fails with [`Error::NotFound`] where there is no such hold.
+    pub fn release(&self, id: u64, reason: Option<&str>) -> Result<HoldReport> {
+        release(&self.store, &self.context.stopped(), id, reason)
+    }
+
+    /// Returns the holds in force, each with what it keeps.
+    pub fn holds(&self) -> Result<Vec<HoldPicture>> {
+        list(&self.store)
+    }
+}
+
 /// Puts a hold on something.
-pub fn add(store: &Store, context: &Context, on: &Subject, reason: &str) -> Result<HoldReport> {
-    let mut record = NewRecord::new(context.now, Op::Hold);
+fn add(store: &Store, context: &Context, on: &HoldSubject, reason: &str) -> Result<HoldReport> {
+    let mut record = NewRecord::new(context.now(), Op::Hold);
     match on {
-        Subject::Days(from, to) if from > to => {
+        HoldSubject::Days(from, to) if from > to => {
             return Err(Error::Usage(format!("{from}..{to}: the range ends before it begins")));
         }
-        Subject::Days(from, to) => {
+        HoldSubject::Days(from, to) => {
             record.date = Some(*from);
             record.to = Some(*to);
         }
-        Subject::CorrelationId(id) if id.is_empty() => {
+        HoldSubject::CorrelationId(id) if id.is_empty() => {
             return Err(Error::Usage("the correlation id is empty".to_owned()));
         }
-        Subject::CorrelationId(id) => record.correlation_id = Some(id.clone()),
+        HoldSubject::CorrelationId(id) => record.correlation_id = Some(id.clone()),
     }
-    record.by = Some(context.by.clone());
+    record.by = Some(context.by().clone());
     record.reason = Some(reason.to_owned());
     // A day may be held before it is archived, but not in a place that is nowhere.
     let archive = match (store.archive()?, store.live()?) {
@@ -100,12 +136,7 @@ pub fn add(store: &Store, context: &Context, on: &Subject, reason: &str) -> Resu
 }
 
 /// Lifts a hold.
-pub fn release(
-    store: &Store,
-    context: &Context,
-    id: u64,
-    reason: Option<&str>,
-) -> Result<HoldReport> {
+fn release(store: &Store, context: &Context, id: u64, reason: Option<&str>) -> Result<HoldReport> {
     let archive = store.archive()?.ok_or_else(|| nowhere(store))?;
     let lock = archive.lock()?;
     unfinished::clear(&archive, &lock);
@@ -119,8 +150,8 @@ pub fn release(
                  those there are"
             .to_owned(),
     })?;
-    let mut record = NewRecord::new(context.now, Op::Release);
-    record.by = Some(context.by.clone());
+    let mut record = NewRecord::new(context.now(), Op::Release);
+    record.by = Some(context.by().clone());
     record.hold = Some(id);
     record.reason = reason.map(str::to_owned);
     writer.append(record)?;
@@ -138,7 +169,7 @@ pub fn release(
 }
 
 /// The holds there are, each with what it keeps.
-pub fn list(store: &Store) -> Result<Vec<HoldPicture>> {
+fn list(store: &Store) -> Result<Vec<HoldPicture>> {
     let archive = store.archive()?.ok_or_else(|| nowhere(store))?;
     let manifest = Manifest::load(&archive)?;
     let holds = manifest.holds();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::History;
 use crate::archive::Manifest;
 use crate::event::Date;
 use crate::segment::{Field, Index, SegmentBytes, SegmentReader, Sha256Hash};
@@ -14,7 +15,7 @@ use crate::{Error, Result};
 
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum InspectSubject {
     /// Every segment of a day.
     Day(Date),
     /// One file, wherever it lies.
@@ -73,8 +74,20 @@ pub struct ExpiredSegment {
     pub rule: Option<String>,
 }
 
+impl History {
+    /// Describes a segment file, or every segment of a day: what it holds, and how it is made.
+    pub fn inspect(&self, subject: &InspectSubject) -> Result<Vec<SegmentPicture>> {
+        inspect(&self.store, subject)
+    }
+
+    /// Returns the segments of a day that have expired, as the manifest remembers them.
+    pub fn expired(&self, date: Date) -> Result<Vec<ExpiredSegment>> {
+        expired(&self.store, date)
+    }
+}
+
 /// The segments of a day that expired, oldest first.
-pub fn expired(store: &Store, date: Date) -> Result<Vec<ExpiredSegment>> {
+fn expired(store: &Store, date: Date) -> Result<Vec<ExpiredSegment>> {
     let Some(archive) = store.archive()? else { return Ok(Vec::new()) };
     let manifest = Manifest::load(&archive)?;
     let expired = manifest.expired_of(date).filter_map(|record| {
@@ -89,9 +102,9 @@ pub fn expired(store: &Store, date: Date) -> Result<Vec<ExpiredSegment>> {
 }
 
 /// Looks into segments without decompressing an event.
-pub fn inspect(store: &Store, subject: &Subject) -> Result<Vec<SegmentPicture>> {
+fn inspect(store: &Store, subject: &InspectSubject) -> Result<Vec<SegmentPicture>> {
     match subject {
-        Subject::File(path) => {
+        InspectSubject::File(path) => {
             let file = File::open(path).map_err(|error| Error::io(path, "open", error))?;
             let metadata = file.metadata().map_err(|error| Error::io(path, "read", error))?;
             if !metadata.is_file() {
@@ -100,7 +113,7 @@ pub fn inspect(store: &Store, subject: &Subject) -> Result<Vec<SegmentPicture>> 
             }
             Ok(vec![picture(&path.display().to_string(), file.into(), path)?])
         }
-        Subject::Day(date) => {
+        InspectSubject::Day(date) => {
             let nothing = || Error::NotFound {
                 what: date.to_string(),
                 reason: format!("no segment of this day in {}", store.archive_path().display()),

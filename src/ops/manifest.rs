@@ -1,12 +1,14 @@
 //! The manifest as a whole: rebuilding it from the segments.
 
+use crate::Context;
+use crate::History;
 use crate::archive::{
     ArchiveIdentity, Manifest, NewRecord, Op, Record, Replaced, SegmentName, Stub, TreeRecord,
     rebuild,
 };
 use crate::live::FoundNote;
 use crate::ops::derived;
-use crate::ops::{Context, Finding, audit};
+use crate::ops::{Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::segment::{SegmentSummary, check};
 use crate::store::{FoundArchive, Store};
@@ -14,21 +16,35 @@ use crate::{Error, Result};
 
 /// What a rebuild did.
 #[derive(Debug, Default, serde::Serialize)]
-pub struct RebuildReport {
+pub struct ManifestRebuildReport {
     /// Segments that the new manifest names.
     pub segments: u64,
     /// Segments that are damaged, and so were left out.
     pub findings: Vec<Finding>,
 }
 
+impl History {
+    /// Writes a new manifest from the segments that are there, each read and checked in full.
+    /// What the old one alone knew (holds, what expired) is lost, so this is for an archive
+    /// whose manifest is lost or damaged beyond a backup.
+    pub fn rebuild_manifest(&self) -> Result<ManifestRebuildReport> {
+        rebuild_manifest(&self.store, &self.context.stopped(), &*self.progress)
+    }
+
+    /// Loads the manifest and checks its chain; without an archive it is empty.
+    pub(crate) fn manifest(&self) -> Result<Manifest> {
+        load(&self.store)
+    }
+}
+
 /// Writes a new manifest from the segments that are there, each read and checked whole.
 /// One that cannot be read at all stops the rebuild. The old manifest is kept beside it; the
 /// new one says that it was rebuilt, and takes over its holds, its promises and what expired.
-pub fn rebuild_manifest(
+fn rebuild_manifest(
     store: &Store,
     context: &Context,
     progress: &dyn Progress,
-) -> Result<RebuildReport> {
+) -> Result<ManifestRebuildReport> {
     // Whichever it is: a manifest that is lost or damaged may be what keeps it from being known.
     let FoundArchive { dir, away, note } = store.found_archive()?;
     let (archive, away) = match (dir, away) {
@@ -51,7 +67,7 @@ pub fn rebuild_manifest(
     }
     let lock = archive.lock()?;
     archive.remove_leftovers(&lock)?;
-    let mut report = RebuildReport::default();
+    let mut report = ManifestRebuildReport::default();
     // Of a segment that lies elsewhere the stub is here; the rest of it is fetched.
     let mut found = archive.stub_names()?;
     found.extend(archive.segment_files()?.0.into_iter().map(|found| found.name));
@@ -76,8 +92,8 @@ pub fn rebuild_manifest(
             }
             Ok(checked) if checked.findings.is_empty() => {
                 if let Some(summary) = checked.summary {
-                    let mut record = NewRecord::new(context.now, Op::Import);
-                    record.by = Some(context.by.clone());
+                    let mut record = NewRecord::new(context.now(), Op::Import);
+                    record.by = Some(context.by().clone());
                     record.note = Some("rebuilt from the segment".to_owned());
                     record.describe(&name, &summary);
                     let was = old.record_of(&name);
@@ -121,8 +137,8 @@ pub fn rebuild_manifest(
     let held = old.records().iter().filter(|record| held.contains(&record.seq));
     records.extend(held.map(|record| again(context, record)));
     let token = context.next_token();
-    let by = Some(context.by.clone());
-    rebuild(&archive, &lock, context.now, by, replaced(&old, &note), records, token)?;
+    let by = Some(context.by().clone());
+    rebuild(&archive, &lock, context.now(), by, replaced(&old, &note), records, token)?;
     let manifest = Manifest::load(&archive)?;
     derived::complete(store, &archive, &manifest, context.next_token(), &lock);
     let told = audit::Told::default();
@@ -154,8 +170,8 @@ fn elsewhere(
     summary: &SegmentSummary,
     object: Option<&str>,
 ) -> NewRecord {
-    let mut record = NewRecord::new(context.now, op);
-    record.by = Some(context.by.clone());
+    let mut record = NewRecord::new(context.now(), op);
+    record.by = Some(context.by().clone());
     record.describe_copy(name, summary.sha256, summary.bytes, object);
     record
 }
@@ -163,7 +179,7 @@ fn elsewhere(
 /// A record of the manifest that is replaced, to stand in the new one.
 fn again(context: &Context, record: &Record) -> NewRecord {
     let note = format!("record {} of the manifest that was replaced", record.seq);
-    let mut again = NewRecord::new(context.now, record.op.clone());
+    let mut again = NewRecord::new(context.now(), record.op.clone());
     again.by.clone_from(&record.by);
     again.describe_as(record);
     again.to = record.to;

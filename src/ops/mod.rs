@@ -5,6 +5,7 @@
 //! through [`Context`]. What goes wrong with one file or one day is a [`Finding`] in the
 //! report and never stops the rest.
 
+pub(crate) mod answers;
 mod audit;
 mod bond;
 mod clock;
@@ -32,13 +33,8 @@ mod unfinished;
 pub mod verify;
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::archive::By;
 use crate::event::Timestamp;
-use crate::policy::{AuditRules, Keep, RetainRules};
-use crate::segment::Sha256Hash;
 
 pub(in crate::ops) use findings::Findings;
 
@@ -49,69 +45,6 @@ pub const FUTURE_MICROS: i64 = 600 * crate::event::Timestamp::MICROS_PER_SECOND;
 /// Returns whether a time is so far ahead of `now` that a clock must be wrong.
 pub(crate) fn is_future(time: Timestamp, now: Timestamp) -> bool {
     time.micros() > now.micros().saturating_add(FUTURE_MICROS)
-}
-
-/// Gives the name of a user, as `/etc/passwd` has it; the number of one whom it does not name.
-pub fn user_name(uid: u32) -> String {
-    crate::fs::user_name(uid).unwrap_or_else(|| uid.to_string())
-}
-
-/// Who acts, and when. All that an operation must not find out by itself.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// The time, as the caller knows it.
-    pub now: Timestamp,
-    /// Who acts, for the manifest.
-    pub by: By,
-    /// What is told of the action, beside its record.
-    pub audit: AuditRules,
-    /// How long events are kept: what comes in may be older than that.
-    pub retain: RetainRules,
-    seed: [u8; 32],
-    /// Shared by all clones, so that none draws what another one drew.
-    drawn: Arc<AtomicU64>,
-}
-
-impl Context {
-    /// A context. `seed` must be random: ids of events and names of temporary files
-    /// follow from it.
-    pub fn new(now: Timestamp, by: By, seed: [u8; 32]) -> Self {
-        let (audit, retain) = (AuditRules::default(), RetainRules::default());
-        Self { now, by, audit, retain, seed, drawn: Arc::default() }
-    }
-
-    /// The same, for actions that are told as the policy says.
-    #[must_use]
-    pub fn with_audit(self, audit: AuditRules) -> Self {
-        Self { audit, ..self }
-    }
-
-    /// The same, where events are kept as the policy says.
-    #[must_use]
-    pub fn with_retain(self, retain: RetainRules) -> Self {
-        Self { retain, ..self }
-    }
-
-    /// Whether something of this time is older than it is kept.
-    fn outlives(&self, time: Timestamp, keep: Keep) -> bool {
-        prune::is_over(keep, time, self.now)
-    }
-
-    /// Fresh random bytes.
-    pub(crate) fn draw(&self) -> [u8; 32] {
-        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
-        let mut input = [0; 40];
-        input[..32].copy_from_slice(&self.seed);
-        input[32..].copy_from_slice(&drawn.to_le_bytes());
-        Sha256Hash::of(&input).0
-    }
-
-    /// A number that no other process has, for the name of a temporary file.
-    pub(crate) fn next_token(&self) -> u64 {
-        let mut token = [0; 8];
-        token.copy_from_slice(&self.draw()[..8]);
-        u64::from_le_bytes(token)
-    }
 }
 
 /// One thing that is wrong: where, and what.

@@ -11,9 +11,11 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 
+use crate::Context;
+use crate::History;
 use crate::archive::{ArchiveDir, Head, Manifest};
+use crate::ops::Finding;
 use crate::ops::verify::VerifyReport;
-use crate::ops::{Context, Finding};
 use crate::segment::Sha256Hash;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -98,8 +100,15 @@ pub struct SignReport {
     pub signature: String,
 }
 
+impl History {
+    /// Signs the manifest's head with a minisign key, and writes the signature beside it.
+    pub fn sign(&self, key: &SigningKey) -> Result<SignReport> {
+        sign(&self.store, &self.context.stopped(), key)
+    }
+}
+
 /// Signs the manifest's head as it is now.
-pub fn sign(store: &Store, context: &Context, key: &SigningKey) -> Result<SignReport> {
+fn sign(store: &Store, context: &Context, key: &SigningKey) -> Result<SignReport> {
     let archive = store.archive()?.ok_or_else(|| nothing_to_sign(store))?;
     let lock = archive.lock()?;
     let head = Head::of(&Manifest::load(&archive)?).ok_or_else(|| nothing_to_sign(store))?;
@@ -110,7 +119,7 @@ pub fn sign(store: &Store, context: &Context, key: &SigningKey) -> Result<SignRe
         Some(&minisign::PublicKey::from_secret_key(&key.0).map_err(failed)?),
         &key.0,
         head.text().as_bytes(),
-        Some(&head.trusted_comment(context.now)),
+        Some(&head.trusted_comment(context.now())),
         Some("signature of hlarchive's manifest head"),
     )
     .map_err(failed)?

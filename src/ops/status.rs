@@ -16,7 +16,8 @@ use super::hold::Holds;
 use super::metrics::{self, LastEnd};
 use super::prune::{PruneOptions, PrunePlan};
 use super::rotate::{PlannedDay, RotateOptions};
-use super::{Context, Finding, is_future, prune, rotate};
+use super::{Finding, is_future, prune, rotate};
+use crate::Context;
 use crate::Result;
 use crate::archive::copies::only_copy_gone;
 use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName, catalogue};
@@ -46,6 +47,14 @@ pub struct StatusOptions {
     pub spool: Option<PathBuf>,
     /// The file in which runs leave [`metrics`] of themselves, if there is one.
     pub metrics: Option<PathBuf>,
+}
+
+impl StatusOptions {
+    /// Counts as new what was recorded since then, with a calendar of the days since.
+    pub fn since(since: Timestamp) -> Self {
+        let calendar_from = since.date();
+        Self { since, calendar_from, trust_now: false, spool: None, metrics: None }
+    }
 }
 
 /// The live half.
@@ -182,7 +191,7 @@ pub fn totals(store: &Store) -> Result<Totals> {
 }
 
 /// Looks at a history.
-pub fn status(
+pub(in crate::ops) fn status(
     store: &Store,
     policy: &Policy,
     context: &Context,
@@ -190,7 +199,7 @@ pub fn status(
 ) -> Result<Status> {
     let mut status = Status::default();
     // As readers do: what moves in between is seen twice and never not at all.
-    live(store, Some(options.calendar_from), Some(context.now), &mut status)?;
+    live(store, Some(options.calendar_from), Some(context.now()), &mut status)?;
     if let Some(spool) = &options.spool {
         waiting(spool, &mut status);
     }
@@ -211,7 +220,7 @@ pub fn status(
     if let Some(archive) = dir {
         let manifest = Manifest::load(&archive)?;
         archived(&archive, &manifest, options, &mut status);
-        status.archived.future = from_the_future(&manifest, context.now);
+        status.archived.future = from_the_future(&manifest, context.now());
         copies(&archive, &manifest, policy, context, &mut status);
     }
     plans(store, policy, context, options, &mut status);
@@ -421,7 +430,7 @@ fn copies(
     }
     let copies = manifest.copies();
     // A run that could not reach the place says so; overdue is what none of them tried.
-    let overdue_before = context.now.micros().saturating_sub(OVERDUE_MICROS);
+    let overdue_before = context.now().micros().saturating_sub(OVERDUE_MICROS);
     let (mut copied, mut overdue) = (0, Vec::new());
     for (name, record) in manifest.segments() {
         if record.sha256.is_some_and(|sha256| copies.contains_key(&sha256)) {
@@ -535,7 +544,7 @@ fn overdue(
     let is_fresh = |date: Date| {
         let changes = live.as_ref().and_then(|live| live.changes(date).ok()).unwrap_or_default();
         changes.iter().any(|(_, changed)| {
-            let age = context.now.micros().saturating_sub(changed / 1000);
+            let age = context.now().micros().saturating_sub(changed / 1000);
             (0..OVERDUE_MICROS).contains(&age)
         })
     };
@@ -543,7 +552,7 @@ fn overdue(
     let is_overdue = |day: &&PlannedDay| {
         day.date.parse::<Date>().is_ok_and(|date| {
             let due = date.end().micros().saturating_add(keep.saturating_mul(1_000_000));
-            due.saturating_add(OVERDUE_MICROS) <= context.now.micros() && !is_fresh(date)
+            due.saturating_add(OVERDUE_MICROS) <= context.now().micros() && !is_fresh(date)
         })
     };
     let mut late = days.iter().filter(is_overdue);

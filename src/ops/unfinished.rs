@@ -6,11 +6,12 @@
 //! doomed segment's checksum file to make room for the record; if it did not get that far,
 //! the file is written again, since the manifest knows what stood in it.
 
+use crate::Context;
 use crate::Result;
 use crate::archive::{
     ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Op, Record, SegmentName, Unfinished,
 };
-use crate::ops::{Context, Finding};
+use crate::ops::Finding;
 use crate::segment::check;
 
 /// Removes what a run that was stopped was still writing.

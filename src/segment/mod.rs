@@ -11,7 +11,7 @@ mod check;
 mod codec;
 mod facts;
 mod frame;
-#[cfg(feature = "fuzzing")]
+#[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod hash;

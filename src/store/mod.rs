@@ -80,6 +80,12 @@ impl Store {
         }
     }
 
+    /// The same, with segments in another directory.
+    #[must_use]
+    pub fn with_archive(self, archive: PathBuf) -> Self {
+        Self { archive, ..self }
+    }
+
     /// The same, with somebody who fetches what of the archive lies elsewhere. Nothing is
     /// asked of it before a query needs it.
     #[must_use]

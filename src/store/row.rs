@@ -34,8 +34,12 @@ impl FoundEvent {
     }
 
     /// The event, owned.
-    pub fn event(&self) -> Result<Event, InvalidEvent> {
-        Event::parse(&self.bytes)
+    ///
+    /// Fails with [`Error::BadEvent`](crate::Error::BadEvent), which names it, where the file
+    /// is not an event.
+    pub fn event(&self) -> crate::Result<Event> {
+        let refused = |error: InvalidEvent| crate::Error::bad_event(self.path.to_string(), error.0);
+        Event::parse(&self.bytes).map_err(refused)
     }
 
     /// Appends the event as one line of JSON with `_path` and `_segment`, without newline.

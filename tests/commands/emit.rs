@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use hlarchive::event::Timestamp;
+use hlarchive::Timestamp;
 use uuid::Uuid;
 
 use crate::common::{HLARCHIVE, Lab, Run, system, tree};

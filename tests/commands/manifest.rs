@@ -59,7 +59,7 @@ fn a_record_says_all_that_the_format_promises_in_its_order() {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    hlarchive::segment::Sha256Hash::of(bytes).to_string()
+    hlarchive::internals::segment::Sha256Hash::of(bytes).to_string()
 }
 
 #[test]

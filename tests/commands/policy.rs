@@ -14,7 +14,7 @@ fn show_prints_the_policy_in_force_as_it_is_written() {
     let none = "; it keeps everything and promises nothing, for nobody chose how long ([retain])";
     assert_eq!(run.stderr, format!("# from {path}{none}\n"));
     let object = json(&lab.ok(["policy", "show", "-o", "json"]));
-    let digest = hlarchive::segment::Sha256Hash::of(text.as_bytes()).to_string();
+    let digest = hlarchive::internals::segment::Sha256Hash::of(text.as_bytes()).to_string();
     assert_eq!(
         object,
         serde_json::json!({ "origin": path, "digest": digest, "promises": null, "text": text })

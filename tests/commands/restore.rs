@@ -26,12 +26,11 @@ fn a_day_comes_back_byte_for_byte_with_its_times() {
     assert!(out == only(&before, |path| path.starts_with("2026-05-11/")) && out.len() == 12);
     for (path, bytes) in &out {
         let metadata = fs::metadata(lab.path("out").join(path)).unwrap();
-        let time: hlarchive::event::Timestamp =
-            json(std::str::from_utf8(bytes).unwrap())["timestamp"]
-                .as_str()
-                .unwrap()
-                .parse()
-                .unwrap();
+        let time: hlarchive::Timestamp = json(std::str::from_utf8(bytes).unwrap())["timestamp"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         assert_eq!(metadata.mtime(), time.seconds(), "{path}");
         assert_eq!(metadata.permissions().mode() & 0o777, 0o444, "{path}");
     }

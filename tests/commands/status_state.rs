@@ -55,7 +55,7 @@ fn forge(lab: &Lab, change: impl FnOnce(&mut Value)) {
     let mut sum: Value = serde_json::from_str(lines[1]).unwrap();
     change(&mut sum);
     let signed = format!("{}\n{sum}\n", lines[0]);
-    let own = hlarchive::segment::Sha256Hash::of(signed.as_bytes());
+    let own = hlarchive::internals::segment::Sha256Hash::of(signed.as_bytes());
     fs::write(&path, format!("{signed}{own}\n")).unwrap();
 }
 

@@ -233,7 +233,7 @@ fn a_rotation_at_work_is_no_finding() {
     let lab = lab();
     fs::copy(segment(&lab, "2026-05-10"), segment(&lab, "2026-05-20")).unwrap();
     fs::write(lab.archive().join("2026/.hlarchive-tmp-1"), "x").unwrap();
-    let archive = hlarchive::archive::ArchiveDir::open(&lab.archive()).unwrap().unwrap();
+    let archive = hlarchive::internals::archive::ArchiveDir::open(&lab.archive()).unwrap().unwrap();
     let lock = archive.lock().unwrap();
     // No picture of the lab is taken here: a process that closes the lock file gives it up.
     let run = lab.run(["verify"]);

@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use hlarchive::archive::{ArchiveDir, By, Manifest, ManifestWriter, NewRecord, Op};
-use hlarchive::segment::Sha256Hash;
+use hlarchive::internals::archive::{ArchiveDir, By, Manifest, ManifestWriter, NewRecord, Op};
+use hlarchive::internals::segment::Sha256Hash;
 
 use crate::common::{Lab, NOW, tree};
 

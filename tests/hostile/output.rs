@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
-use hlarchive::text::is_unseen;
+use hlarchive::internals::text::is_unseen;
 use serde_json::Value;
 
 use crate::common::{HLARCHIVE, Lab, Run, system, tool, tree};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hlarchive::Timestamp;
-use hlarchive::archive::{ArchiveDir, By, Manifest, ManifestWriter, NewRecord, Op};
-use hlarchive::segment::Sha256Hash;
+use hlarchive::internals::archive::{ArchiveDir, By, Manifest, ManifestWriter, NewRecord, Op};
+use hlarchive::internals::segment::Sha256Hash;
 use rustix::fs::{CWD, RenameFlags};
 
 use crate::common::{Lab, NOW, Run, Tree, event, tool, tree};

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use hlarchive::archive::{ArchiveDir, catalogue};
-use hlarchive::store::{Filter, Query};
-use hlarchive::{Date, Store};
+use hlarchive::Date;
+use hlarchive::internals::archive::{ArchiveDir, Manifest, catalogue};
+use hlarchive::internals::store::Store;
+use hlarchive::internals::store::{Filter, Query};
 
 use crate::common::{Lab, NOW};
 
@@ -99,7 +100,7 @@ fn an_entry_that_hides_events_is_named_by_verify() {
     let date: Date = "2026-05-15".parse().unwrap();
     // An entry with a sound checksum that says of this segment what is true of another.
     let archive = ArchiveDir::open(&lab.archive()).unwrap().unwrap();
-    let manifest = hlarchive::ops::manifest::load(&Store::new(lab.root(), Some(lab.archive())));
+    let manifest = Manifest::load(&ArchiveDir::open(&lab.archive()).unwrap().unwrap());
     let manifest = manifest.unwrap();
     let of = |date: Date| manifest.segments_of(date).next().unwrap().1.sha256.unwrap();
     let (victim, other) = (of(date), of("2026-05-16".parse().unwrap()));
@@ -111,7 +112,7 @@ fn an_entry_that_hides_events_is_named_by_verify() {
     let size = u32::from_le_bytes(bytes[from..from + 4].try_into().unwrap()) as usize;
     let mut forged = bytes[from..from + size - 8].to_vec();
     forged[4..36].copy_from_slice(&victim.0);
-    let checksum = hlarchive::segment::Sha256Hash::of(&forged).0;
+    let checksum = hlarchive::internals::segment::Sha256Hash::of(&forged).0;
     forged.extend_from_slice(&checksum[..8]);
     let old = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     bytes.splice(at..at + old, forged);

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hlarchive::archive::ArchiveDir;
+use hlarchive::internals::archive::ArchiveDir;
 use rustix::process::Signal;
 
 use crate::common::process::{finish, halt_when, has_temporary, send, start};

@@ -253,7 +253,7 @@ fn a_record_of_a_version_to_come_is_refused_by_name() {
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hlarchive::segment::Sha256Hash::of(bytes).to_string()
+    hlarchive::internals::segment::Sha256Hash::of(bytes).to_string()
 }
 
 fn parse(text: &str) -> Value {

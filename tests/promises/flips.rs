@@ -10,11 +10,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::PathBuf;
 
-use hlarchive::archive::By;
-use hlarchive::ops::verify::{Depth, VerifyOptions, VerifyReport, verify};
-use hlarchive::progress::Silent;
-use hlarchive::segment::SegmentReader;
-use hlarchive::{Context, Query, Store, Timestamp};
+use hlarchive::internals::segment::SegmentReader;
+use hlarchive::internals::store::{Query, Store};
+use hlarchive::{Context, History, VerifyOptions, VerifyReport};
 
 use crate::common::{Lab, NOW, Tree};
 
@@ -49,7 +47,7 @@ impl Random {
 struct Archive {
     lab: Lab,
     store: Store,
-    context: Context,
+    history: History,
     /// Every event, by identity.
     events: Tree,
     /// For each segment, by path: where its data frames begin and end, and what they hold.
@@ -64,9 +62,9 @@ impl Archive {
         let events = lab.seed(2, per_node);
         lab.rotate();
         let store = Store::new(lab.root(), Some(lab.archive()));
-        let by = By { user: "u".into(), host: "h".into(), command: "test".into(), sudo_user: None };
-        let now: Timestamp = NOW.parse().unwrap();
-        let context = Context::new(now, by, [3; 32]);
+        let context = Context::from_system("test").unwrap().at(NOW.parse().unwrap());
+        let history = History::open(lab.root()).unwrap().with_archive(lab.archive());
+        let history = history.with_context(context);
         let mut frames = BTreeMap::new();
         for day in ["2026-05-10", "2026-05-11"] {
             let name = format!("2026/{day}.tar.zst");
@@ -83,7 +81,7 @@ impl Archive {
                 .collect();
             frames.insert(name, list);
         }
-        Self { lab, store, context, events, frames }
+        Self { lab, store, history, events, frames }
     }
 
     fn file(&self, below: &str) -> PathBuf {
@@ -91,8 +89,7 @@ impl Archive {
     }
 
     fn verify(&self) -> VerifyReport {
-        let options = VerifyOptions { depth: Depth::Full, ..VerifyOptions::default() };
-        verify(&self.store, &self.context, &options, &Silent).unwrap()
+        self.history.verify(&VerifyOptions::default()).unwrap()
     }
 
     /// Reads every event; those lost must all be in `may_be_lost`.

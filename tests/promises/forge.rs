@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use hlarchive::archive::{ArchiveDir, By, ManifestWriter, NewRecord, Op, SegmentName};
-use hlarchive::event::EventPath;
-use hlarchive::segment::{SegmentOptions, SegmentWriter, Sha256Hash};
+use hlarchive::internals::archive::{ArchiveDir, By, ManifestWriter, NewRecord, Op, SegmentName};
+use hlarchive::internals::event::EventPath;
+use hlarchive::internals::segment::{SegmentOptions, SegmentWriter, Sha256Hash};
 use hlarchive::{Date, Timestamp};
 
 use crate::common::{Lab, event};

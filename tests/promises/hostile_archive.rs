@@ -263,7 +263,7 @@ impl Menagerie {
         // Only events of their own day came out, and only into the places named.
         for target in [lab.path("out"), lab.root()] {
             for path in tree(&target).keys() {
-                assert!(path.parse::<hlarchive::event::EventPath>().is_ok(), "{path}");
+                assert!(path.parse::<hlarchive::internals::event::EventPath>().is_ok(), "{path}");
                 assert!(path.starts_with("2027-"), "{path}");
             }
         }

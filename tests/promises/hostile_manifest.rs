@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 
-use hlarchive::segment::Sha256Hash;
+use hlarchive::internals::segment::Sha256Hash;
 
 use crate::common::{Lab, NOW, event, tool};
 use crate::hostile::{battery, end_of, limited};

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
-use hlarchive::archive::{By, ManifestWriter, NewRecord, Op, SegmentName};
-use hlarchive::event::EventPath;
-use hlarchive::segment::{SegmentOptions, SegmentWriter};
-use hlarchive::store::{Filter, Order, Query};
-use hlarchive::{Context, Date, Store};
+use hlarchive::internals::archive::{By, ManifestWriter, NewRecord, Op, SegmentName};
+use hlarchive::internals::event::EventPath;
+use hlarchive::internals::segment::{SegmentOptions, SegmentWriter};
+use hlarchive::internals::store::Store;
+use hlarchive::internals::store::{Filter, Order, Query};
+use hlarchive::{Context, Date};
 
 const DAYS: i64 = 1200;
 const PER_DAY: u32 = 40;
@@ -17,11 +18,11 @@ fn years(at: &Path) -> Store {
     std::fs::create_dir(at.join("events")).unwrap();
     let store = Store::new(at.join("events"), None);
     let by = By { user: "t".into(), host: "t".into(), command: "t".into(), sudo_user: None };
-    let context = Context::new("2027-01-01T00:00:00Z".parse().unwrap(), by, [7; 32]);
+    let context = Context::fixed("2027-01-01T00:00:00Z".parse().unwrap(), by, [7; 32]);
     let archive = store.create_archive().unwrap();
     let lock = archive.lock().unwrap();
     let (mut manifest, _) =
-        ManifestWriter::open(&archive, &lock, context.now, &context.by).unwrap();
+        ManifestWriter::open(&archive, &lock, context.now(), context.by()).unwrap();
     for number in 0..DAYS {
         let date = first_day().plus_days(number);
         let temp = archive.create_temp(date.year(), number as u64, &lock).unwrap();
@@ -34,7 +35,7 @@ fn years(at: &Path) -> Store {
         let (_, summary) = writer.finish().unwrap();
         let name = SegmentName { date, number: 0, class: None };
         temp.publish(&name).unwrap();
-        let mut record = NewRecord::new(context.now, Op::Rotate);
+        let mut record = NewRecord::new(context.now(), Op::Rotate);
         record.describe(&name, &summary);
         manifest.append(record).unwrap();
     }

@@ -5,15 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use hlarchive::archive::By;
-use hlarchive::event::{EventPath, Litter};
-use hlarchive::ops::restore::{RestoreOptions, Target, restore};
-use hlarchive::ops::rotate::{RotateOptions, rotate};
-use hlarchive::ops::verify::{VerifyOptions, verify};
-use hlarchive::policy::Policy;
-use hlarchive::progress::Silent;
-use hlarchive::store::Filter;
-use hlarchive::{Context, Event, Query, Store};
+use hlarchive::internals::event::Litter;
+use hlarchive::{
+    Context, Event, EventPath, History, Policy, RestoreOptions, RestoreTarget, RotateOptions,
+    VerifyOptions,
+};
 use proptest::prelude::*;
 
 use crate::common::{NOW, Tree, tree};
@@ -88,9 +84,9 @@ proptest! {
         classes in any::<bool>(),
     ) {
         let place = tempfile::Builder::new().prefix("hlarchive-any-").tempdir().unwrap();
-        let store = Store::new(place.path().join("events"), None);
-        fs::create_dir(store.root()).unwrap();
-        let written = write(store.root(), &files);
+        let history = History::open(place.path().join("events")).unwrap();
+        fs::create_dir(history.root()).unwrap();
+        let written = write(history.root(), &files);
         // What has no name that can be archived stays where it is.
         // What bears a name of other programs' litter is passed over.
         let is_event = |path: &str| {
@@ -98,26 +94,28 @@ proptest! {
         };
         let (archived, left): (Tree, Tree) =
             written.clone().into_iter().partition(|(path, _)| is_event(path));
-        let by = By { user: "u".into(), host: "h".into(), command: "c".into(), sudo_user: None };
-        let context = Context::new(NOW.parse().unwrap(), by, [3; 32]);
+        let context = Context::from_system("test").unwrap().at(NOW.parse().unwrap());
         let class = "[[retain.class]]\nname = \"own\"\nmatch = { severity = [\"error\"] }\nkeep = \"7y\"\n";
         let class = if classes { class } else { "" };
         let policy = format!("version = 1\n[rotate]\nlevel = 1\nframe_size = \"{frame_size}\"\n{class}");
         let policy = Policy::parse(&policy, "test").unwrap();
-        let options = RotateOptions { dates: Vec::new(), trust_now: true };
-        let run = || rotate(&store, &policy, &context, &options, &Silent).unwrap();
+        let history = history.with_context(context).with_policy(policy);
+        let mut options = RotateOptions::default();
+        options.trust_now = true;
+        let run = || history.rotate(&options).unwrap();
 
         let report = run();
         let counted: u64 = report.days.iter().map(|day| day.events).sum();
         prop_assert_eq!(counted, archived.len() as u64);
-        prop_assert_eq!(&tree(store.root()), &left);
-        let checks = VerifyOptions { live: false, ..VerifyOptions::default() };
-        let report = verify(&store, &context, &checks, &Silent).unwrap();
+        prop_assert_eq!(&tree(history.root()), &left);
+        let mut checks = VerifyOptions::default();
+        checks.live = false;
+        let report = history.verify(&checks).unwrap();
         prop_assert_eq!(report.findings, vec![]);
 
         // Every valid event is given once, whole and from the archive.
         let mut given = Tree::new();
-        for event in store.events(Query::default()).unwrap() {
+        for event in history.events() {
             let event = event.unwrap();
             prop_assert!(event.segment.is_some());
             prop_assert!(given.insert(event.path.to_string(), event.bytes.to_vec()).is_none());
@@ -132,14 +130,15 @@ proptest! {
             return Ok(());
         }
         let out = place.path().join("out");
-        let mut options = RestoreOptions { dates, filter: Filter::default(), target: Target::Directory(out.clone()), live: false };
-        prop_assert_eq!(restore(&store, &context, &options, &Silent).unwrap().findings, vec![]);
+        let mut options = RestoreOptions::to(&out);
+        (options.dates, options.live) = (dates, false);
+        prop_assert_eq!(history.restore(&options).unwrap().findings, vec![]);
         prop_assert_eq!(&tree(&out), &archived);
-        options.target = Target::Live;
-        prop_assert_eq!(restore(&store, &context, &options, &Silent).unwrap().findings, vec![]);
-        prop_assert_eq!(&tree(store.root()), &written);
+        options.target = RestoreTarget::Live;
+        prop_assert_eq!(history.restore(&options).unwrap().findings, vec![]);
+        prop_assert_eq!(&tree(history.root()), &written);
         let report = run();
         prop_assert_eq!(report.days.iter().map(|day| day.already_archived).sum::<u64>(), archived.len() as u64);
-        prop_assert_eq!(&tree(store.root()), &left);
+        prop_assert_eq!(&tree(history.root()), &left);
     }
 }

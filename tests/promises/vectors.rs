@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hlarchive::Timestamp;
-use hlarchive::event::{EventHead, EventName, EventPath};
+use hlarchive::internals::event::{EventHead, EventName, EventPath};
 use serde_json::Value;
 
 use crate::common::{Lab, python, system};

@@ -7,19 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hlarchive::archive::By;
-use hlarchive::event::EventPath;
-use hlarchive::ops::compact::{self, CompactOptions};
-use hlarchive::ops::emit::{self, NewEvent};
-use hlarchive::ops::hold::{self, Subject};
-use hlarchive::ops::prune::{self, PruneOptions};
-use hlarchive::ops::rotate::{self, RotateOptions};
-use hlarchive::ops::sync::{self, End, SyncOptions, Transport};
-use hlarchive::ops::verify::{self, VerifyOptions};
-use hlarchive::policy::Policy;
-use hlarchive::progress::Silent;
-use hlarchive::store::Name;
-use hlarchive::{Context, Date, Query, Store, Timestamp};
+use hlarchive::{
+    CompactOptions, Context, Date, End, EventPath, History, HoldSubject, Policy, PruneOptions,
+    RotateOptions, SyncOptions, Timestamp, VerifyOptions,
+};
 
 const MONTHS: i64 = 120;
 const DAY: i64 = Timestamp::MICROS_PER_DAY;
@@ -77,7 +68,7 @@ struct Model {
     live: BTreeSet<EventPath>,
     segments: Vec<Segment>,
     expired: BTreeSet<EventPath>,
-    holds: BTreeMap<u64, Subject>,
+    holds: BTreeMap<u64, HoldSubject>,
 }
 
 impl Model {
@@ -88,8 +79,10 @@ impl Model {
 
     fn is_held(&self, segment: &Segment, known: &BTreeMap<EventPath, Known>) -> bool {
         self.holds.values().any(|on| match on {
-            Subject::Days(from, to) => (*from..=*to).contains(&segment.date),
-            Subject::CorrelationId(id) => segment.events.iter().any(|event| known[event].id == *id),
+            HoldSubject::Days(from, to) => (*from..=*to).contains(&segment.date),
+            HoldSubject::CorrelationId(id) => {
+                segment.events.iter().any(|event| known[event].id == *id)
+            }
         })
     }
 
@@ -138,11 +131,10 @@ impl Model {
 }
 
 struct World {
-    stores: Vec<Store>,
+    histories: Vec<History>,
     models: Vec<Model>,
     known: BTreeMap<EventPath, Known>,
-    policy: Policy,
-    context: Context,
+    now: Timestamp,
     chance: Chance,
     compared: u64,
     stayed_away: u64,
@@ -150,104 +142,97 @@ struct World {
 
 impl World {
     fn new(at: &Path) -> Self {
-        let by = By { user: "t".into(), host: "t".into(), command: "t".into(), sudo_user: None };
         let policy = Policy::parse(POLICY, "test").unwrap();
+        let history = |name| History::open(at.join(name)).unwrap().with_policy(policy.clone());
         let world = Self {
-            stores: ["hub", "pi4", "nas"].map(|name| Store::new(at.join(name), None)).to_vec(),
+            histories: ["hub", "pi4", "nas"].map(history).to_vec(),
             models: (0..3).map(|_| Model::default()).collect(),
             known: BTreeMap::new(),
-            context: Context::new("2026-01-15T00:00:00Z".parse().unwrap(), by, [9; 32])
-                .with_retain(policy.retain.clone()),
-            policy,
+            now: "2026-01-15T00:00:00Z".parse().unwrap(),
             chance: Chance(20_260_516),
             compared: 0,
             stayed_away: 0,
         };
-        for store in &world.stores {
-            store.create_live().unwrap();
+        for history in &world.histories {
+            std::fs::create_dir(history.root()).unwrap();
         }
         world
+    }
+
+    /// A root at the time it is in this world.
+    fn at(&self, root: usize) -> History {
+        let context = Context::from_system("test").unwrap().at(self.now);
+        self.histories[root].clone().with_context(context)
     }
 
     fn emit(&mut self, root: usize, days_ago: u64) {
         let severity = ["info", "warning", "error"][self.chance.below(3) as usize];
         let id = format!("run-{}", self.chance.below(40));
         let offset = days_ago as i64 * DAY + self.chance.below(DAY as u64) as i64;
-        let timestamp = Timestamp::from_micros(self.context.now.micros() - offset);
-        let new = NewEvent {
-            event_type: "healthcheck_failed".into(),
-            severity: Some(severity.into()),
-            source: "s".into(),
-            service: "all".into(),
-            correlation_id: Some(id.clone()),
-            payload: "{}".into(),
-            node: ["hub", "pi4", "nas"][root].into(),
-            timestamp: Some(timestamp),
-        };
-        let rules = &self.policy.events;
-        let emitted = emit::emit(&self.stores[root], rules, &self.context, &new).unwrap();
-        let bytes = std::fs::read(&emitted.file).unwrap();
+        let timestamp = Timestamp::from_micros(self.now.micros() - offset);
+        let history = self.at(root);
+        let emitted = history
+            .emit("healthcheck_failed")
+            .severity(severity.parse().unwrap())
+            .source("s")
+            .correlation_id(&*id)
+            .node(["hub", "pi4", "nas"][root])
+            .timestamp(timestamp)
+            .send()
+            .unwrap();
+        let bytes = std::fs::read(emitted.file()).unwrap();
         let is_incident = severity == "error";
-        self.known.insert(emitted.path.clone(), Known { bytes, id, is_incident });
-        self.models[root].live.insert(emitted.path);
+        self.known.insert(emitted.path().clone(), Known { bytes, id, is_incident });
+        self.models[root].live.insert(emitted.path().clone());
     }
 
     fn rotate(&mut self, root: usize) {
-        let options = RotateOptions::default();
-        let (store, context) = (&self.stores[root], &self.context);
-        let report = rotate::rotate(store, &self.policy, context, &options, &Silent).unwrap();
+        let report = self.at(root).rotate(&RotateOptions::default()).unwrap();
         assert!(report.findings.is_empty(), "{:?}", report.findings);
-        self.models[root].rotate(self.context.now, &self.known);
+        self.models[root].rotate(self.now, &self.known);
     }
 
     fn prune(&mut self, root: usize) {
-        let options = PruneOptions { consent: true, ..PruneOptions::default() };
-        let (store, context) = (&self.stores[root], &self.context);
-        let report = prune::prune(store, &self.policy, context, &options, &Silent).unwrap();
+        let mut options = PruneOptions::default();
+        options.consent = true;
+        let report = self.at(root).prune(&options).unwrap();
         assert!(report.findings.is_empty(), "{:?}", report.findings);
-        self.models[root].prune(self.context.now, &self.known);
+        self.models[root].prune(self.now, &self.known);
     }
 
     fn compact(&mut self, root: usize) {
-        let options = CompactOptions::default();
-        let (store, context) = (&self.stores[root], &self.context);
-        if store.archive().unwrap().is_none() {
+        let history = self.at(root);
+        if !history.archive_path().exists() {
             return;
         }
-        let report = compact::compact(store, &self.policy, context, &options, &Silent).unwrap();
+        let report = history.compact(&CompactOptions::default()).unwrap();
         assert!(report.findings.is_empty(), "{:?}", report.findings);
         self.models[root].compact(&self.known);
     }
 
     fn hold(&mut self, root: usize) {
         let on = if self.chance.in_ten(5) {
-            Subject::CorrelationId(format!("run-{}", self.chance.below(40)))
+            HoldSubject::CorrelationId(format!("run-{}", self.chance.below(40)))
         } else {
-            let from = self.context.now.date().plus_days(-(self.chance.below(400) as i64));
-            Subject::Days(from, from.plus_days(self.chance.below(40) as i64))
+            let from = self.now.date().plus_days(-(self.chance.below(400) as i64));
+            HoldSubject::Days(from, from.plus_days(self.chance.below(40) as i64))
         };
-        let report = hold::add(&self.stores[root], &self.context, &on, "a test").unwrap();
+        let report = self.at(root).hold(&on, "a test").unwrap();
         self.models[root].holds.insert(report.holds[0].id, on);
     }
 
     fn release(&mut self, root: usize) {
         let Some(id) = self.models[root].holds.keys().next().copied() else { return };
-        hold::release(&self.stores[root], &self.context, id, None).unwrap();
+        self.at(root).release(id, None).unwrap();
         self.models[root].holds.remove(&id);
     }
 
     /// What the destination lacks arrives, but for what is of a day, node and class of which
     /// events expired there.
     fn sync(&mut self, from: usize, to: usize, scratch: &Path) {
-        let ends = [from, to].map(|root| End::Local(self.stores[root].clone()));
-        let options = SyncOptions {
-            expired: false,
-            dry_run: false,
-            checksum: false,
-            transport: Transport::default(),
-            scratch: scratch.to_owned(),
-        };
-        let report = sync::sync(&ends[0], &ends[1], &self.context, &options, &Silent).unwrap();
+        let ends = [from, to].map(|root| End::here(&self.histories[root]));
+        let options = SyncOptions::new(scratch);
+        let report = self.at(to).sync(&ends[0], &ends[1], &options).unwrap();
         assert!(report.findings.is_empty(), "{:?}", report.findings);
         let kind =
             |event: &EventPath| (event.date, event.node.to_string(), self.known[event].is_incident);
@@ -268,7 +253,7 @@ impl World {
     /// The events that a root gives: each once, and as it was written.
     fn seen(&self, root: usize) -> BTreeSet<EventPath> {
         let mut seen = BTreeSet::new();
-        for event in self.stores[root].events(Query::default()).unwrap() {
+        for event in self.histories[root].events() {
             let event = event.unwrap();
             assert!(*event.bytes == *self.known[&event.path].bytes, "{}", event.path);
             assert!(seen.insert(event.path.clone()), "{} is seen twice", event.path);
@@ -278,7 +263,7 @@ impl World {
 
     fn compare(&mut self, root: usize, after: &str) {
         let (seen, wanted) = (self.seen(root), self.models[root].readable());
-        let now = self.context.now;
+        let now = self.now;
         let missing: Vec<_> = wanted.difference(&seen).collect();
         let beyond: Vec<_> = seen.difference(&wanted).collect();
         assert!(
@@ -288,15 +273,13 @@ impl World {
         self.compared += seen.len() as u64;
         // What expired is told, not just absent.
         if let Some(event) = self.models[root].expired.iter().next() {
-            let name = Name::parse(&event.to_string()).unwrap();
-            let error = self.stores[root].find(&name).unwrap_err().to_string();
+            let error = self.histories[root].find(&event.to_string()).unwrap_err().to_string();
             assert!(error.contains("expired"), "{error}");
         }
     }
 
     fn verify(&self, root: usize) {
-        let options = VerifyOptions::default();
-        let report = verify::verify(&self.stores[root], &self.context, &options, &Silent).unwrap();
+        let report = self.at(root).verify(&VerifyOptions::default()).unwrap();
         assert!(report.findings.is_empty(), "{:?}", report.findings);
     }
 }
@@ -308,7 +291,7 @@ fn ten_years_of_three_roots_are_what_a_model_of_them_says() {
     let directory = tempfile::tempdir_in(parent).unwrap();
     let mut world = World::new(directory.path());
     for month in 0..MONTHS {
-        world.context.now = Timestamp::from_micros(world.context.now.micros() + 30 * DAY);
+        world.now = Timestamp::from_micros(world.now.micros() + 30 * DAY);
         for root in 0..3 {
             for _ in 0..2 + world.chance.below(3) {
                 let days_ago = world.chance.below(30);

@@ -23,12 +23,12 @@ fn an_export_into_a_bucket_is_read_back_by_its_names_and_never_overwritten() {
         ("aws_endpoint_url", format!("http://{}", site.endpoint)),
         ("aws_region", "garage".to_owned()),
     ];
-    let place = hlarchive::remote::Place {
+    let place = hlarchive::internals::remote::Place {
         url: url.to_owned(),
         settings: settings.map(|(name, value)| (name.to_owned(), value)).to_vec(),
         patience: 5,
     };
-    let bucket = hlarchive::remote::Bucket::open(&place, None).unwrap();
+    let bucket = hlarchive::internals::remote::Bucket::open(&place, None).unwrap();
     for (name, bytes) in &wanted {
         let mut found = Vec::new();
         let size = bucket.size(name).unwrap().unwrap();

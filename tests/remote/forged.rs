@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-use hlarchive::segment::Sha256Hash;
+use hlarchive::internals::segment::Sha256Hash;
 
 use crate::common::{NOW, tree};
 use crate::site::{Site, file_url};

@@ -4,12 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use hlarchive::archive::By;
-use hlarchive::ops::export::{ExportFormat, ExportOptions, ExportTarget, export};
-use hlarchive::progress::Silent;
-use hlarchive::remote::{Bucket, Place};
-use hlarchive::store::{Filter, Scope};
-use hlarchive::{Context, Error, Store};
+use hlarchive::internals::remote::{Bucket, Place};
+use hlarchive::{Error, ExportFormat, ExportOptions, ExportTarget, History};
 
 use crate::common::{Lab, NOW, event, tree};
 
@@ -30,27 +26,18 @@ fn a_bucket_gets_the_files_that_a_directory_gets() {
     fs::create_dir(&there).unwrap();
     fs::create_dir(&scratch).unwrap();
     let bucket = bucket(&there);
-    let store = Store::new(lab.root(), Some(lab.archive()));
-    let by = By { user: "me".into(), host: "here".into(), command: "test".into(), sudo_user: None };
-    let context = Context::new(NOW.parse().unwrap(), by, [7; 32]);
-    let mut options = ExportOptions {
-        dates: Vec::new(),
-        filter: Filter::default(),
-        scope: Scope::Everything,
-        format: ExportFormat::Parquet,
-        target: ExportTarget::Bucket { bucket: &bucket, scratch: scratch.clone() },
-        resume: false,
-        partial: false,
-    };
-    let report = export(&store, &context, &options, &Silent).unwrap();
+    let history = History::open(lab.root()).unwrap().with_archive(lab.archive());
+    let target = ExportTarget::Bucket { bucket: &bucket, scratch: scratch.clone() };
+    let mut options = ExportOptions::new(ExportFormat::Parquet, target);
+    let report = history.export(&options).unwrap();
     assert_eq!((report.files, report.events), (7, 181));
     assert!(tree(&there) == tree(&lab.path("out")));
     assert!(tree(&scratch).is_empty());
-    let error = export(&store, &context, &options, &Silent).unwrap_err();
+    let error = history.export(&options).unwrap_err();
     assert!(matches!(error, Error::Io { action: "create", .. }), "{error}");
     assert!(error.to_string().contains("it is there already"), "{error}");
     options.resume = true;
-    let report = export(&store, &context, &options, &Silent).unwrap();
+    let report = history.export(&options).unwrap();
     assert_eq!((report.files, report.already_there), (0, 7));
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
 }

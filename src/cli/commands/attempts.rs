@@ -1,14 +1,8 @@
 //! `hlarchive attempts`.
 
-use std::collections::BTreeSet;
-
-use crate::archive::Expired;
-use crate::event::{Severity, Timestamp, shown};
-use crate::policy::{AnswerRules, Span};
-use crate::store::{Filter, Notices, Order, Query, Store, Unreached};
-use crate::views::attempts::{
-    ActionSummary, Attempt, Collector, HEALTH_TYPES, Outcome, Range, TYPES, by_action,
-};
+use crate::event::{Severity, shown};
+use crate::ops::answers::attempts::{AttemptQuery, AttemptReport, attempts, horizon};
+use crate::views::attempts::{ActionSummary, Attempt, Outcome, Range};
 
 use super::count;
 use super::nothing::Nothing;
@@ -94,37 +88,6 @@ pub(in crate::cli) struct Args {
     correlation_id: Vec<String>,
 }
 
-/// What is printed as JSON.
-#[derive(serde::Serialize)]
-pub(in crate::cli) struct Report {
-    since: Option<String>,
-    until: Option<String>,
-    within_seconds: u64,
-    /// The newest first, unless asked for otherwise.
-    pub(in crate::cli) attempts: Vec<Attempt>,
-    pub(in crate::cli) by_action: Vec<ActionSummary>,
-    started: usize,
-    completed: usize,
-    failed: usize,
-    unresolved: usize,
-    stray_ends: u64,
-    expired: Option<Expired>,
-    unreached: Option<Unreached>,
-}
-
-/// Which attempts are asked for. Several values of one list are alternatives.
-#[derive(Debug, Default)]
-pub(in crate::cli) struct Wanted {
-    pub(in crate::cli) range: Range,
-    pub(in crate::cli) within: AnswerRules,
-    pub(in crate::cli) unresolved: bool,
-    pub(in crate::cli) nodes: Vec<String>,
-    pub(in crate::cli) services: Vec<String>,
-    pub(in crate::cli) actions: Vec<String>,
-    pub(in crate::cli) sources: Vec<String>,
-    pub(in crate::cli) correlation_ids: Vec<String>,
-}
-
 /// Attempts that a table shows if nobody asks for another number: with their summary they
 /// fit on a screen of 24 lines.
 const FEW: usize = 12;
@@ -132,29 +95,11 @@ const FEW: usize = 12;
 /// Actions that a table sums up.
 const FEW_ACTIONS: usize = 6;
 
-/// The longest horizon.
-const MAX_WITHIN: u64 = 30 * 86_400;
-
-/// The horizon that was asked for, or that of the policy.
-pub(in crate::cli) fn horizon(
-    asked: Option<&str>,
-    policy: impl FnOnce() -> AnswerRules,
-) -> crate::Result<AnswerRules> {
-    let Some(text) = asked else { return Ok(policy()) };
-    let bad = |reason: String| crate::Error::Usage(format!("--within {}: {reason}", shown(text)));
-    let within: Span =
-        text.parse().map_err(|error: crate::policy::SpanError| bad(error.to_string()))?;
-    if !(1..=MAX_WITHIN).contains(&within.seconds()) {
-        return Err(bad("expected a duration from 1s to 30d, such as 30m".to_owned()));
-    }
-    Ok(AnswerRules { within })
-}
-
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         let (since, until) = self.time.range(session.now)?;
-        let wanted = Wanted {
+        let wanted = AttemptQuery {
             range: Range { since, until },
             within: horizon(self.within.as_deref(), || session.answer_rules())?,
             unresolved: self.unresolved,
@@ -164,7 +109,7 @@ impl Args {
             sources: self.source,
             correlation_ids: self.correlation_id,
         };
-        let (mut report, mut notices) = look(&session.store, &wanted, session.now, &|| false)?;
+        let (mut report, mut notices) = attempts(&session.store, &wanted, session.now, &|| false)?;
         let most = match (self.limit, format) {
             (Some(most), _) => most,
             (None, Format::Table) => FEW,
@@ -201,124 +146,6 @@ impl Args {
     }
 }
 
-/// The attempts that are asked for, newest first, and what was passed over. Ends early when
-/// `stop` says so.
-pub(in crate::cli) fn look(
-    store: &Store,
-    wanted: &Wanted,
-    now: Timestamp,
-    stop: &dyn Fn() -> bool,
-) -> crate::Result<(Report, Notices)> {
-    let filter = Filter {
-        types: TYPES.map(str::to_owned).to_vec(),
-        nodes: wanted.nodes.clone(),
-        services: wanted.services.clone(),
-        since: wanted.range.read_from(),
-        ..Filter::default()
-    };
-    let within = wanted.within.within.seconds().saturating_mul(1_000_000);
-    let mut events = store.events(Query { filter, ..Query::default() })?;
-    let within = i64::try_from(within).unwrap_or(i64::MAX);
-    let mut collector = Collector::new(wanted.range).at(now).within(within);
-    for event in &mut events {
-        if !collector.take(&event?) || stop() {
-            break;
-        }
-    }
-    let notices = std::mem::take(events.notices());
-    if let Some(since) = wanted.range.read_from() {
-        let silent = collector.silent();
-        for heard in heard_before(store, since, silent, stop)? {
-            collector.heard_before(heard);
-        }
-    }
-    let (mut attempts, stray_ends) = collector.finish();
-    attempts.reverse();
-    attempts.retain(|attempt| wanted.holds(attempt));
-    // What did not help is known by what did, too.
-    let by_action = by_action(attempts.iter());
-    attempts.retain(|attempt| !wanted.unresolved || attempt.is_unresolved());
-    let tally = |what: fn(&Attempt) -> bool| attempts.iter().filter(|a| what(a)).count();
-    let report = Report {
-        since: wanted.range.since.map(|time| time.to_string()),
-        until: wanted.range.until.map(|time| time.to_string()),
-        within_seconds: wanted.within.within.seconds(),
-        by_action,
-        started: attempts.len(),
-        completed: tally(|attempt| attempt.completed),
-        failed: tally(|attempt| attempt.failed),
-        unresolved: tally(Attempt::is_unresolved),
-        stray_ends,
-        expired: notices.expired().cloned(),
-        unreached: notices.unreached().cloned(),
-        attempts,
-    };
-    Ok((report, notices))
-}
-
-/// Gives those of these services, each with its node, of which anything was heard before `until`.
-/// Asked backwards, so that it costs little where there is something.
-fn heard_before(
-    store: &Store,
-    until: Timestamp,
-    mut silent: BTreeSet<[String; 2]>,
-    stop: &dyn Fn() -> bool,
-) -> crate::Result<Vec<[String; 2]>> {
-    let mut heard = Vec::new();
-    if silent.is_empty() {
-        return Ok(heard);
-    }
-    let each = |part: usize| {
-        let values: BTreeSet<&String> = silent.iter().map(|subject| &subject[part]).collect();
-        values.into_iter().cloned().collect()
-    };
-    let filter = Filter {
-        types: HEALTH_TYPES.map(str::to_owned).to_vec(),
-        services: each(0),
-        nodes: each(1),
-        until: Some(until),
-        ..Filter::default()
-    };
-    let query = Query { filter, order: Order::Reverse, ..Query::default() };
-    for event in &mut store.events(query)? {
-        let event = event?;
-        let Ok(head) = event.head() else { continue };
-        let subject = [head.service.to_string(), head.node.to_string()];
-        if silent.remove(&subject) {
-            heard.push(subject);
-        }
-        if silent.is_empty() || stop() {
-            break;
-        }
-    }
-    Ok(heard)
-}
-
-impl Wanted {
-    /// The same as a query, to see what an empty answer was looked for in.
-    pub(in crate::cli) fn query(&self) -> Query {
-        let filter = Filter {
-            nodes: self.nodes.clone(),
-            services: self.services.clone(),
-            sources: self.sources.clone(),
-            correlation_ids: self.correlation_ids.clone(),
-            since: self.range.since,
-            until: self.range.until,
-            ..Filter::default()
-        };
-        Query { filter, ..Query::default() }
-    }
-
-    fn holds(&self, attempt: &Attempt) -> bool {
-        let among = |wanted: &[String], value: Option<&str>| {
-            wanted.is_empty() || wanted.iter().any(|wanted| Some(wanted.as_str()) == value)
-        };
-        among(&self.actions, attempt.action.as_deref())
-            && among(&self.sources, Some(&attempt.source))
-            && among(&self.correlation_ids, Some(&attempt.correlation_id))
-    }
-}
-
 const HEADERS: [&str; 8] =
     ["STARTED", "NODE", "SERVICE", "ACTION", "TRY", "ENDED", "OUTCOME", "CORRELATION ID"];
 
@@ -344,7 +171,7 @@ fn row(attempt: &Attempt) -> [String; 8] {
 
 fn table(
     session: &mut Session,
-    report: &Report,
+    report: &AttemptReport,
     beyond: usize,
     oldest_first: bool,
 ) -> Result<(), Failure> {

@@ -1,8 +1,9 @@
 //! `hlarchive compact`.
 
 use crate::ops::Finding;
-use crate::ops::compact::{CompactOptions, CompactReport, compact, plan};
+use crate::ops::compact::{CompactOptions, CompactReport};
 use crate::ops::metrics::{Scope, of_compact};
+use crate::progress::Silent;
 
 use super::{bytes, count, end_of_days, name_findings, name_recovered};
 use crate::cli::args::{Format, dates};
@@ -48,10 +49,7 @@ impl Args {
         if self.dry_run {
             return dry_run(session, &options, format);
         }
-        let policy = session.policy()?;
-        let context = session.context()?.with_audit(policy.audit);
-        let bar = Bar::new(session);
-        let report = compact(&session.store, &policy, &context, &options, &bar)?;
+        let report = session.by_policy(Bar::new(session))?.compact(&options)?;
         session.measured(|| of_compact(&report));
         print(session, &report, format)
     }
@@ -62,7 +60,7 @@ fn dry_run(
     options: &CompactOptions,
     format: Format,
 ) -> Result<Exit, Failure> {
-    let plan = plan(&session.store, options)?;
+    let plan = session.history(Silent)?.plan_compact(options)?;
     if format == Format::Json {
         session.json(&serde_json::json!({
             "dry_run": true, "days": plan.days, "remarks": plan.remarks,

@@ -1,5 +1,7 @@
 //! `hlarchive emit`.
 
+use crate::Context;
+use crate::system;
 use std::io::Read;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use crate::store::Store;
 
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{self, Exit, Failure};
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::cli::signals::Stop;
 use crate::cli::stdin::InterruptibleStdin;
 
@@ -87,7 +89,8 @@ impl Args {
             &[Format::Path, Format::Json, Format::Ndjson]
         })?;
         let rules = session.event_rules();
-        let context = session.context()?;
+        // Each event of a batch has a time of its own.
+        let context = Context::from_system(session.command())?;
         let timestamp = match &self.timestamp {
             Some(text) => Some(text.parse().or_else(|_| {
                 instant("--timestamp", text, session.now).map_err(|_| {
@@ -121,7 +124,7 @@ impl Args {
             service: self.service,
             correlation_id: self.correlation_id,
             payload,
-            node: self.node.clone().unwrap_or_else(session::host_name),
+            node: self.node.clone().unwrap_or_else(system::host_name),
             timestamp,
         };
         if !batch {
@@ -145,7 +148,6 @@ impl Args {
             BatchInput {
                 lines: InterruptibleStdin::new()?,
                 defaults: &new,
-                clock: &session::now,
                 on_error: &on_error,
                 stop: &|| stop.asked(),
             },
@@ -219,7 +221,7 @@ impl Clock {
 
     /// Returns before what the time `now` cannot be.
     fn doubt(&self, now: Timestamp) -> Option<String> {
-        let built = session::built();
+        let built = system::built();
         if now < built {
             return Some(format!("before this hlarchive was made, {}", built.date()));
         }
@@ -241,7 +243,7 @@ fn doubt(session: &Session, clock: Option<Clock>) {
 
 /// Adds the way out to an error about the node where the machine's own name is the trouble.
 fn naming_the_flag(error: Error, is_default: bool) -> Error {
-    let host = session::host_name();
+    let host = system::host_name();
     match error {
         Error::BadEvent { what, reason }
             if is_default

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::ops::evidence::{EvidenceOptions, EvidenceReport, evidence};
+use crate::ops::evidence::{EvidenceOptions, EvidenceReport};
 use crate::text::visible;
 
 use super::{bytes, count, name_findings};
@@ -54,9 +54,7 @@ impl Args {
             }
         }
         let options = EvidenceOptions { correlation_ids, days, target: self.to };
-        let context = session.context()?;
-        let bar = Bar::new(session);
-        let report = evidence(&session.store, &context, &options, &bar)?;
+        let report = session.history(Bar::new(session))?.evidence(&options)?;
         print(session, &report, format)
     }
 }

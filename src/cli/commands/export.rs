@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::ops::export::{ExportFormat, ExportOptions, ExportReport, ExportTarget, export};
+use crate::ops::export::{ExportFormat, ExportOptions, ExportReport, ExportTarget};
 use crate::store::{Query, Scope};
+use crate::system;
 use clap::ValueEnum;
 
 use super::nothing::Nothing;
 use super::{bytes, count, days_left, name_findings};
 use crate::cli::args::{FilterArgs, Format, dates};
-use crate::cli::elsewhere;
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::history::remote;
 
 #[derive(Debug, clap::Args)]
 #[command(about = "Write events as Parquet, NDJSON, CSV or CloudEvents")]
@@ -87,8 +88,8 @@ impl Args {
         let target = match (url, url.and_then(|url| url.strip_prefix("file://"))) {
             (_, Some(directory)) => ExportTarget::Directory(directory.into()),
             (Some(url), None) => {
-                bucket = elsewhere::open_at(url, &session.policy()?)?;
-                ExportTarget::Bucket { bucket: &bucket, scratch: std::env::temp_dir() }
+                bucket = remote::open_at(url, &session.policy()?)?;
+                ExportTarget::Bucket { bucket: &bucket, scratch: system::scratch() }
             }
             (None, None) => ExportTarget::Directory(self.to.clone()),
         };
@@ -110,8 +111,7 @@ impl Args {
             resume: self.resume,
             partial: self.partial,
         };
-        let bar = Bar::new(session);
-        let mut report = export(&session.store, &session.context()?, &options, &bar)?;
+        let mut report = session.history(Bar::new(session))?.export(&options)?;
         let is_empty = report.files == 0 && report.already_there == 0 && report.findings.is_empty();
         let asked = Query {
             filter: options.filter.clone(),

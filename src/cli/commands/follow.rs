@@ -8,8 +8,9 @@ use crate::store::follow::{FollowOptions, Follower, Look, Watch};
 
 use super::list::Printer;
 use crate::cli::exit::{Exit, Failure, lacking};
-use crate::cli::session::{Session, now};
+use crate::cli::session::Session;
 use crate::cli::signals::Stop;
+use crate::system::now;
 
 /// How often it is looked where nothing wakes us, or soon after something came.
 const INTERVAL: Duration = Duration::from_millis(250);

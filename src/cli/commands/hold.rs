@@ -1,7 +1,8 @@
 //! `hlarchive hold`.
 
 use crate::event::shown;
-use crate::ops::hold::{HoldPicture, HoldReport, Subject, add, list, release};
+use crate::ops::hold::{HoldPicture, HoldReport, HoldSubject};
+use crate::progress::Silent;
 use clap::Subcommand;
 
 use super::{count, name_findings, name_recovered};
@@ -77,16 +78,16 @@ impl Args {
         match self.action {
             Action::Add { days, correlation_id, reason } => {
                 let on = match (correlation_id, days) {
-                    (Some(id), _) => Subject::CorrelationId(id),
+                    (Some(id), _) => HoldSubject::CorrelationId(id),
                     (None, days) => {
                         let (from, to) = day_range(&days.unwrap_or_default(), session.now)?;
-                        Subject::Days(from, to)
+                        HoldSubject::Days(from, to)
                     }
                 };
                 if reason.trim().is_empty() {
                     return Err(Failure::usage("--reason: say why"));
                 }
-                let report = add(&session.store, &session.acting()?, &on, &reason)?;
+                let report = session.acting(Silent)?.hold(&on, &reason)?;
                 let exit = print(session, &report, "holds", format)?;
                 for hold in report.holds.iter().filter(|_| format != Format::Json) {
                     name_live(session, hold)?;
@@ -94,12 +95,11 @@ impl Args {
                 Ok(exit)
             }
             Action::Release { id, reason } => {
-                let context = session.acting()?;
-                let report = release(&session.store, &context, id, reason.as_deref())?;
+                let report = session.acting(Silent)?.release(id, reason.as_deref())?;
                 print(session, &report, "held", format)
             }
             Action::List => {
-                let holds = list(&session.store)?;
+                let holds = session.history(Silent)?.holds()?;
                 if format == Format::Json {
                     session.json(&holds)?;
                 } else if holds.is_empty() {

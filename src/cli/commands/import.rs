@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::ops::import::{ImportOptions, ImportReport, import};
+use crate::ops::import::{ImportOptions, ImportReport};
 use crate::ops::metrics::{Scope, of_import};
 
 use super::{bytes, count, name_findings, name_recovered, verb};
@@ -56,8 +56,7 @@ impl Args {
         }
         let options =
             ImportOptions { sources: self.sources, dry_run: self.dry_run, expired: self.expired };
-        let bar = Bar::new(session);
-        let report = import(&session.store, &session.taking_in()?, &options, &bar)?;
+        let report = session.taking_in(Bar::new(session))?.import(&options)?;
         session.measured(|| of_import(&report));
         print(session, &report, format)
     }

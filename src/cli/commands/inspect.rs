@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::ops::inspect::{SegmentPicture, Subject, expired, inspect};
+use crate::ops::inspect::{InspectSubject, SegmentPicture};
+use crate::progress::Silent;
 
 use super::{bytes, count, verb};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::session::{Session, now};
-use crate::cli::when;
+use crate::cli::session::Session;
+use crate::system::now;
+use crate::when;
 
 /// Values that are shown of each field without `--verbose`.
 const FEW: usize = 8;
@@ -39,13 +41,14 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         let subject = match when::parse_date(&self.subject, session.now) {
-            Ok(date) => Subject::Day(date),
-            Err(_) => Subject::File(PathBuf::from(self.subject)),
+            Ok(date) => InspectSubject::Day(date),
+            Err(_) => InspectSubject::File(PathBuf::from(self.subject)),
         };
-        let pictures = inspect(&session.store, &subject)?;
+        let history = session.history(Silent)?;
+        let pictures = history.inspect(&subject)?;
         let expired = match &subject {
-            Subject::Day(date) => expired(&session.store, *date)?,
-            Subject::File(_) => Vec::new(),
+            InspectSubject::Day(date) => history.expired(*date)?,
+            InspectSubject::File(_) => Vec::new(),
         };
         if format == Format::Json {
             session.json(&serde_json::json!({ "segments": pictures, "expired": expired }))?;

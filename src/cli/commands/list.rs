@@ -12,7 +12,8 @@ use super::nothing::Nothing;
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure, lacking, stdout_failed};
 use crate::cli::output::EventTable;
-use crate::cli::session::{Session, seed};
+use crate::cli::session::Session;
+use crate::system::seed;
 
 /// List events in time order, live and archived alike
 #[derive(Debug, clap::Args)]

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::archive::Record;
-use crate::ops::manifest::{load, rebuild_manifest};
-use crate::ops::sign::{SigningKey, sign};
+use crate::ops::sign::SigningKey;
+use crate::progress::Silent;
 use clap::Subcommand;
 
 use super::{bytes, count, name_findings};
@@ -91,7 +91,7 @@ impl Args {
             Action::Head => {
                 let format = session.format(&[Format::Table, Format::Json])?;
                 warn_of_none(session)?;
-                let head = load(&session.store)?.head();
+                let head = session.history(Silent)?.manifest()?.head();
                 if format == Format::Json {
                     session.json(&serde_json::json!({ "head": head }))?;
                 } else {
@@ -101,8 +101,7 @@ impl Args {
             }
             Action::Rebuild => {
                 let format = session.format(&[Format::Table, Format::Json])?;
-                let bar = Bar::new(session);
-                let report = rebuild_manifest(&session.store, &session.acting()?, &bar)?;
+                let report = session.acting(Bar::new(session))?.rebuild_manifest()?;
                 if format == Format::Json {
                     session.json(&report)?;
                 } else {
@@ -126,7 +125,7 @@ fn sign_head(session: &mut Session, path: &Path) -> Result<Exit, Failure> {
     if std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
         session.warn(&format!("{named}: other users may read this secret key; chmod 600 it"));
     }
-    let report = sign(&session.store, &session.context()?, &key)?;
+    let report = session.history(Silent)?.sign(&key)?;
     if format == Format::Json {
         session.json(&report)?;
     } else {
@@ -147,7 +146,7 @@ fn warn_of_none(session: &Session) -> Result<(), Failure> {
 fn show(session: &mut Session) -> Result<Exit, Failure> {
     let format = session.format(&[Format::Table, Format::Json, Format::Ndjson])?;
     warn_of_none(session)?;
-    let manifest = load(&session.store)?;
+    let manifest = session.history(Silent)?.manifest()?;
     match format {
         Format::Json => session.json(&manifest.records())?,
         Format::Ndjson => {

@@ -1,6 +1,5 @@
 //! The commands, one file each.
 
-mod after;
 pub(super) mod attempts;
 pub(super) mod compact;
 pub(super) mod completions;
@@ -21,6 +20,7 @@ pub(super) mod outages;
 pub(super) mod policy;
 pub(super) mod prune;
 pub(super) mod remote;
+mod remote_followup;
 pub(super) mod restore;
 pub(super) mod rotate;
 pub(super) mod show;
@@ -30,6 +30,7 @@ pub(super) mod trace;
 pub(super) mod verify;
 
 use crate::ops::Finding;
+use crate::text::{count, verb};
 
 use super::exit::Exit;
 use super::session::Session;
@@ -80,14 +81,4 @@ fn bytes(count: u64) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", UNITS[unit])
-}
-
-/// `1 of them is`, `2 of them are`: the verb that goes with a number.
-fn verb(number: u64, one: &'static str, more: &'static str) -> &'static str {
-    if number == 1 { one } else { more }
-}
-
-/// `1 event`, `2 events`.
-fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

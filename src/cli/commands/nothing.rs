@@ -1,7 +1,8 @@
 //! Commands that found nothing say where they looked, and which values no event has.
 
 use crate::archive::Expired;
-use crate::store::{EventStream, Filter, Looked, Query, Store, Unreached};
+use crate::ops::answers::trace::{Named, named};
+use crate::store::{EventStream, Looked, Query, Store, Unreached};
 use serde::Serialize;
 
 use crate::cli::args::Format;
@@ -60,40 +61,6 @@ pub(in crate::cli) struct With<'a, R> {
     report: &'a R,
     #[serde(skip_serializing_if = "Option::is_none")]
     searched: Option<&'a Looked>,
-}
-
-/// The events of a chain, as it was named.
-pub(in crate::cli) struct Named {
-    /// Its correlation id.
-    pub(in crate::cli) id: String,
-    pub(in crate::cli) events: EventStream,
-    /// Where it was looked for, if there is none.
-    pub(in crate::cli) looked: Option<Looked>,
-}
-
-/// Finds the chain of a correlation id, or of the only one that begins so.
-pub(in crate::cli) fn named(
-    store: &Store,
-    asked: String,
-    stops: &dyn Fn() -> bool,
-) -> crate::Result<Named> {
-    let events = |id: &str| {
-        let filter = Filter { correlation_ids: vec![id.to_owned()], ..Filter::default() };
-        store.events(Query { filter, ..Query::default() })
-    };
-    let mut found = events(&asked)?;
-    // What could not be read may be it.
-    if found.has_more()? || found.notices().any_cost() || asked.is_empty() {
-        return Ok(Named { id: asked, events: found, looked: None });
-    }
-    let candidates = store.correlation_ids(&asked, stops)?;
-    match candidates.only() {
-        Some(id) => Ok(Named { id: id.to_owned(), events: events(id)?, looked: None }),
-        None if candidates.ids.is_empty() => {
-            Ok(Named { id: asked, events: found, looked: Some(candidates.looked) })
-        }
-        None => Err(candidates.ambiguous(&asked)),
-    }
 }
 
 /// The chain that `trace` is asked for, or how it ends where there is none.

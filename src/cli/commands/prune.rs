@@ -1,11 +1,9 @@
 //! `hlarchive prune`.
 
 use crate::ops::metrics::{Scope, of_prune};
-use crate::ops::prune::{
-    Difference, Expiring, Held, PruneOptions, PrunePlan, PruneReport, plan, prune,
-};
+use crate::ops::prune::{Difference, Expiring, Held, PruneOptions, PrunePlan, PruneReport};
 
-use super::after::After;
+use super::remote_followup::RemoteFollowUp;
 use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{Exit, Failure};
@@ -69,17 +67,15 @@ impl Args {
             shorten: self.shorten,
             consent: self.yes_really,
         };
-        let policy = session.policy()?;
-        let context = session.context()?.with_audit(policy.audit);
+        let history = session.by_policy(Bar::new(session))?;
         if self.dry_run {
-            let plan = plan(&session.store, &policy, &context, &options)?;
-            let after = After::plan(session, &policy, &context)?;
+            let plan = history.plan_prune(&options)?;
+            let after = RemoteFollowUp::plan(&history)?;
             return print_plan(session, &plan, after, self.yes_really, format);
         }
-        let bar = Bar::new(session);
-        let report = prune(&session.store, &policy, &context, &options, &bar)?;
+        let report = history.prune(&options)?;
         session.measured(|| of_prune(&report));
-        let after = After::prune(session, &policy, &context, options.trust_now, &bar);
+        let after = RemoteFollowUp::prune(&history, options.trust_now);
         let exit = print(session, &report, &after, format)?;
         after.end(session, format, exit)
     }
@@ -88,7 +84,7 @@ impl Args {
 fn print_plan(
     session: &mut Session,
     plan: &PrunePlan,
-    after: After,
+    after: RemoteFollowUp,
     consent: bool,
     format: Format,
 ) -> Result<Exit, Failure> {
@@ -160,7 +156,7 @@ fn lines(
 fn print(
     session: &mut Session,
     report: &PruneReport,
-    after: &After,
+    after: &RemoteFollowUp,
     format: Format,
 ) -> Result<Exit, Failure> {
     if format == Format::Json {

@@ -1,14 +1,13 @@
 //! `hlarchive remote`.
 
 use crate::ops::remote::{
-    Believed, EvictReport, HostStatus, PullReport, PushReport, RebuildReport, Remote, RemoteStatus,
-    RemoteVerifyOptions, RemoteVerifyReport, pull, push, rebuild, status, verify,
+    Believed, EvictReport, HostStatus, PullReport, PushReport, RemoteRebuildReport, RemoteStatus,
+    RemoteVerifyOptions, RemoteVerifyReport,
 };
 use clap::Subcommand;
 
 use super::{bytes, count, name_findings, name_recovered};
 use crate::cli::args::Format;
-use crate::cli::elsewhere;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
@@ -113,23 +112,18 @@ Exit codes:
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
-        let policy = session.policy()?;
-        let rules = elsewhere::rules(&policy)?;
-        let bucket = elsewhere::open(rules)?;
-        let mut host = elsewhere::host(rules);
+        let history = session.by_policy(Bar::new(session))?;
+        let mut remote = history.remote()?;
         if let Action::Rebuild { host: Some(other) } = &self.action {
-            host.clone_from(other);
+            remote = remote.of_host(other);
         }
-        let remote = Remote::new(&bucket, &host)?;
-        let context = session.context()?;
-        let bar = Bar::new(session);
         match self.action {
             Action::Status => {
-                let status = status(&session.store, remote)?;
+                let status = remote.status()?;
                 print_status(session, &status, format)
             }
             Action::Push { anew } => {
-                let report = push(&session.store, &context, remote, anew, &bar)?;
+                let report = remote.push(anew)?;
                 if format == Format::Json {
                     session.json(&report)?;
                 } else {
@@ -138,16 +132,16 @@ impl Args {
                 end_of_push(session, &report)
             }
             Action::Pull => {
-                let report = pull(&session.store, &context, remote, &bar)?;
+                let report = remote.pull()?;
                 print_pull(session, &report, format)
             }
             Action::Verify { quick, all_hosts } => {
                 let options = RemoteVerifyOptions { quick, all_hosts };
-                let report = verify(&session.store, remote, options, &bar)?;
+                let report = remote.verify(options)?;
                 print_verify(session, &report, format)
             }
             Action::Rebuild { .. } => {
-                let report = rebuild(&session.store, &context, remote, &bar)?;
+                let report = remote.rebuild()?;
                 print_rebuild(session, &report, format)
             }
         }
@@ -317,7 +311,7 @@ fn print_verify(
 }
 
 /// Whose objects were believed, and that nobody vouches for them.
-fn believed(report: &RebuildReport) -> Vec<String> {
+fn believed(report: &RemoteRebuildReport) -> Vec<String> {
     let Believed { place, origin, other_origins, pieces, head } = &report.believed;
     let mut lines = Vec::new();
     match (origin, head) {
@@ -344,7 +338,7 @@ fn believed(report: &RebuildReport) -> Vec<String> {
 
 fn print_rebuild(
     session: &mut Session,
-    report: &RebuildReport,
+    report: &RemoteRebuildReport,
     format: Format,
 ) -> Result<Exit, Failure> {
     if format == Format::Json {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::ops::restore::{RestoreOptions, RestoreReport, Target, plan, restore};
+use crate::ops::restore::{RestoreOptions, RestoreReport, RestoreTarget};
 
 use super::{bytes, count, days_left, name_findings, name_recovered, verb};
 use crate::cli::args::{FilterArgs, Format, dates};
@@ -52,9 +52,9 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         let target = match (self.to, self.live) {
-            (Some(directory), _) => Target::Directory(directory),
-            (None, true) => Target::Live,
-            (None, false) if self.dry_run => Target::Live,
+            (Some(directory), _) => RestoreTarget::Directory(directory),
+            (None, true) => RestoreTarget::Live,
+            (None, false) if self.dry_run => RestoreTarget::Live,
             (None, false) => {
                 return Err(Failure::usage(
                     "say where to: --to DIR for a directory of its own, or --live for back into \
@@ -75,9 +75,9 @@ impl Args {
         };
         let bar = Bar::new(session);
         let report = if self.dry_run {
-            plan(&session.store, &options, &bar)?
+            session.history(bar)?.plan_restore(&options)?
         } else {
-            restore(&session.store, &session.acting()?, &options, &bar)?
+            session.acting(bar)?.restore(&options)?
         };
         print(session, &report, self.dry_run, &options.target, format)
     }
@@ -87,7 +87,7 @@ fn print(
     session: &mut Session,
     report: &RestoreReport,
     dry_run: bool,
-    target: &Target,
+    target: &RestoreTarget,
     format: Format,
 ) -> Result<Exit, Failure> {
     let events: u64 = report.days.iter().map(|day| day.events).sum();
@@ -121,7 +121,7 @@ fn print(
         session.flush()?;
         if dry_run {
             session.remark("a dry run: nothing was written");
-        } else if *target == Target::Live && events > 0 {
+        } else if *target == RestoreTarget::Live && events > 0 {
             session.remark(
                 "the next rotate of these days recognises the files as archived and removes them",
             );
@@ -140,7 +140,7 @@ fn print(
         return Ok(Exit::Stopped);
     }
     if events == 0 && report.findings.is_empty() {
-        session.remark(if *target == Target::Live && !dry_run {
+        session.remark(if *target == RestoreTarget::Live && !dry_run {
             "no archived event matches"
         } else {
             "no event matches"

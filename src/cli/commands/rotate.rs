@@ -2,9 +2,9 @@
 
 use crate::event::{Date, Timestamp};
 use crate::ops::metrics::{Scope, of_rotate};
-use crate::ops::rotate::{PlannedDay, RotateOptions, RotateReport, plan, rotate};
+use crate::ops::rotate::{PlannedDay, RotateOptions, RotateReport};
 
-use super::after::After;
+use super::remote_followup::RemoteFollowUp;
 use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
 use crate::cli::args::{Format, day_range, instant};
 use crate::cli::exit::{Exit, Failure};
@@ -94,17 +94,15 @@ impl Args {
         if self.new_archive {
             session.store = session.store.clone().with_any_archive();
         }
-        let policy = session.policy()?;
-        let context = session.context()?.with_audit(policy.audit);
+        let history = session.by_policy(Bar::new(session))?;
         if self.dry_run {
-            let days = plan(&session.store, &policy, &context, &options)?;
+            let days = history.plan_rotate(&options)?;
             return print_plan(session, &days, format);
         }
         session.take_in_spool(usize::MAX);
-        let bar = Bar::new(session);
-        let report = rotate(&session.store, &policy, &context, &options, &bar)?;
+        let report = history.rotate(&options)?;
         session.measured(|| of_rotate(&report));
-        let after = After::rotation(session, &policy, &context, &bar);
+        let after = RemoteFollowUp::rotation(&history);
         let exit = print(session, &report, &after, format)?;
         after.end(session, format, exit)
     }
@@ -172,7 +170,7 @@ fn print_plan(session: &mut Session, days: &[PlannedDay], format: Format) -> Res
 fn print(
     session: &mut Session,
     report: &RotateReport,
-    after: &After,
+    after: &RemoteFollowUp,
     format: Format,
 ) -> Result<Exit, Failure> {
     if format == Format::Json {

@@ -1,22 +1,18 @@
 //! `hlarchive status`.
 
-use crate::event::Severity;
-use crate::event::{Timestamp, shown};
+use crate::event::shown;
+use crate::history::machine;
+use crate::ops::answers::status::{StatusReport, standing_status};
 use crate::ops::metrics::{LastEnd, of_status};
-use crate::ops::standing;
-use crate::ops::status::{LastRun, Status, StatusOptions, status};
-use crate::ops::{Context, Finding};
-use crate::policy::Policy;
-use crate::store::{Like, Notice, Store};
-use crate::views::problems::{Problem, Runs, Unended, may_tell, problems};
+use crate::ops::status::{LastRun, StatusOptions};
 
-use super::{bytes, count, verb};
+use super::{bytes, count};
 use crate::cli::args::{Format, instant};
 use crate::cli::calendar::{calendar, first_day};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::{Measured, MetricsArgs, Place};
 use crate::cli::output::short_time;
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::cli::table::{fit, wrap};
 
 /// Show on one screen how the history stands and who is needed
@@ -74,36 +70,6 @@ pub(in crate::cli) struct Args {
     metrics: MetricsArgs,
 }
 
-/// What is printed as JSON.
-#[derive(serde::Serialize)]
-pub(in crate::cli) struct Report {
-    time: Timestamp,
-    since: Timestamp,
-    /// Where older events were not looked at, since they lie elsewhere: the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    only_since: Option<Timestamp>,
-    attention: bool,
-    problems: Vec<Problem>,
-    /// Runs since `since` that never reported an end.
-    unended: Option<Unended>,
-    live_invalid: u64,
-    /// Runs whose end is dated before their start.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    clock_stepped: Option<u64>,
-    #[serde(flatten)]
-    status: Status,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    calendar: Option<serde_json::Value>,
-}
-
-impl Report {
-    /// Whether the tree's archive is not here, so that the report may lack something.
-    #[cfg_attr(not(feature = "mcp"), allow(dead_code))]
-    pub(in crate::cli) fn is_away(&self) -> bool {
-        self.status.is_away
-    }
-}
-
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
@@ -124,10 +90,10 @@ impl Args {
             since,
             calendar_from: first_day(session.now.date()),
             trust_now: self.now.is_some(),
-            spool: session::spool(),
+            spool: machine::spool(),
             metrics: place.map(|place| place.path),
         };
-        let (mut report, cost) = look(&session.store, &policy, &context, &options)?;
+        let (mut report, cost) = standing_status(&session.store, &policy, &context, &options)?;
         report.attention |= session.warn_of_nowhere()?;
         report.calendar = self.calendar.then(|| {
             let days = report.status.calendar.iter();
@@ -163,86 +129,13 @@ impl Args {
     }
 }
 
-/// How the history stands, without a calendar, and whether something could not be read.
-pub(in crate::cli) fn look(
-    store: &Store,
-    policy: &Policy,
-    context: &Context,
-    options: &StatusOptions,
-) -> crate::Result<(Report, bool)> {
-    // Events first: what is rotated in between is only counted, and counted as archived.
-    let mut runs = Runs::at(context.now);
-    let window = Like { kind: may_tell, or_severity: Severity::Critical };
-    let stand = standing::look(store, context.now, options.since, window, &mut |event| {
-        if let Ok(head) = event.head() {
-            runs.take(&head);
-        }
-    })?;
-    let problems = problems(&stand.standing);
-    let (unended, clock_stepped) = runs.finish();
-    let (notices, beyond, cost) = (stand.notices, stand.beyond, stand.is_short);
-    let is_live_invalid =
-        |notice: &&Notice| matches!(notice, Notice::Invalid { segment: None, .. });
-    let live_invalid = notices.iter().filter(is_live_invalid).count() as u64 + beyond;
-    let mut status = status(store, policy, context, options)?;
-    for notice in notices.iter().filter(|notice| notice.costs_events()) {
-        let (path, reason) = match notice {
-            Notice::Unreadable { path, reason } => (path.to_string(), reason),
-            Notice::Damaged { path, reason } => (path.display().to_string(), reason),
-            // That the archive itself is away was found, too.
-            Notice::Away(_) if status.is_away => continue,
-            Notice::Away(unreached) => ("elsewhere".to_owned(), &unreached.to_string()),
-            _ => continue,
-        };
-        let finding = Finding::new(path, reason.clone());
-        if !status.findings.contains(&finding) {
-            status.findings.push(finding);
-        }
-    }
-    waiting(&mut status, live_invalid);
-    let report = Report {
-        time: context.now,
-        since: options.since,
-        only_since: stand.since,
-        attention: !problems.is_empty() || !status.findings.is_empty(),
-        problems,
-        unended,
-        live_invalid,
-        clock_stepped: Some(clock_stepped).filter(|runs| *runs > 0),
-        status,
-        calendar: None,
-    };
-    Ok((report, cost))
-}
-
-/// What was archived or found as it should not be, in words.
-fn waiting(status: &mut Status, live_invalid: u64) {
-    if live_invalid > 0 {
-        let reason = format!("{} no event (hlarchive verify --live)", files(live_invalid));
-        status.findings.push(Finding::new("live", reason));
-    }
-    if status.new_invalid > 0 {
-        let reason = format!("{} no event, and archived as such", files(status.new_invalid));
-        status.findings.push(Finding::new("archived", reason));
-    }
-    if status.new_conflicts > 0 {
-        let what = count(status.new_conflicts, "conflict");
-        let reason = format!("{what} recorded: two events of one name (hlarchive manifest show)");
-        status.findings.push(Finding::new("archived", reason));
-    }
-}
-
-fn files(number: u64) -> String {
-    format!("{} {}", count(number, "file"), verb(number, "is", "are"))
-}
-
 /// Columns before the values.
 const LABEL: usize = 11;
 
 /// Problems, and findings, that fit on a screen beside the rest.
 const FEW: usize = 5;
 
-fn screen(session: &mut Session, report: &Report) -> Result<(), Failure> {
+fn screen(session: &mut Session, report: &StatusReport) -> Result<(), Failure> {
     let status = &report.status;
     let line = if report.attention { "needs attention" } else { "all is well" };
     // Well is what was looked at, and no more.

@@ -1,7 +1,8 @@
 //! `hlarchive sync`.
 
 use crate::ops::metrics::{Scope, of_sync};
-use crate::ops::sync::{End, SyncOptions, SyncReport, Transport, sync};
+use crate::ops::sync::{End, SyncOptions, SyncReport, Transport};
+use crate::system;
 
 use super::{bytes, count, name_findings, verb};
 use crate::cli::args::Format;
@@ -99,13 +100,13 @@ impl Args {
                 connect_seconds: self.connect_timeout,
                 silence_seconds: self.timeout,
             },
-            scratch: std::env::temp_dir(),
+            scratch: system::scratch(),
         };
         if !self.dry_run && self.destination.is_none() {
             session.take_in_spool(usize::MAX);
         }
-        let bar = Bar::new(session);
-        let report = sync(&source, &destination, &session.taking_in()?, &options, &bar)?;
+        let history = session.taking_in(Bar::new(session))?;
+        let report = history.sync(&source, &destination, &options)?;
         session.measured(|| of_sync(&report));
         print(session, &report, format)
     }

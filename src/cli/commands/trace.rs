@@ -1,19 +1,17 @@
 //! `hlarchive trace`.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 
 use crate::archive::Expired;
-use crate::event::{EventHead, Severity, Timestamp};
-use crate::policy::AnswerRules;
-use crate::store::{EventStream, FoundEvent, Notices, Store, Unreached};
+use crate::event::{Severity, Timestamp};
+use crate::ops::answers::trace::Tries;
+use crate::store::{EventStream, FoundEvent, Notices, Unreached};
 use crate::text::visible;
-use crate::views::attempts::{Attempt, Range};
+use crate::views::attempts::Attempt;
 use crate::views::chain::{ChainBuilder, dot, html, mermaid, span};
 use crate::views::trace::{Outcome, Step, Summary, Tracer};
 use serde_json::json;
 
-use super::attempts::{Wanted, look};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure, lacking, stdout_failed};
 use crate::cli::output::short_time;
@@ -159,56 +157,6 @@ fn draw(
     };
     session.out.write_all(text.as_bytes()).map_err(stdout_failed)?;
     Ok(true)
-}
-
-/// The remediations of a chain, as far as they must be known to ask what became of them.
-#[derive(Debug, Default)]
-pub(in crate::cli) struct Tries {
-    first_and_last: Option<(Timestamp, Timestamp)>,
-    services: BTreeSet<String>,
-    nodes: BTreeSet<String>,
-}
-
-impl Tries {
-    /// Takes an event of the chain.
-    pub(in crate::cli) fn see(&mut self, event: &FoundEvent) {
-        let Ok(head) = event.head() else { return };
-        let EventHead { event_type, timestamp: time, .. } = &head;
-        if event_type != "remediation_started" {
-            return;
-        }
-        let (first, last) = self.first_and_last.unwrap_or((*time, *time));
-        self.first_and_last = Some((first.min(*time), last.max(*time)));
-        self.services.insert(head.service.to_string());
-        self.nodes.insert(head.node.to_string());
-    }
-
-    /// What became of them, earliest first, by what all chains tell of these services.
-    pub(in crate::cli) fn look(
-        self,
-        store: &Store,
-        id: &str,
-        within: AnswerRules,
-        now: Timestamp,
-        stop: &dyn Fn() -> bool,
-    ) -> crate::Result<(Vec<Attempt>, Notices)> {
-        let Some((first, last)) = self.first_and_last else {
-            return Ok((Vec::new(), Notices::default()));
-        };
-        let until = Timestamp::from_micros(last.micros().saturating_add(1));
-        let wanted = Wanted {
-            range: Range { since: Some(first), until: Some(until) },
-            within,
-            nodes: self.nodes.into_iter().collect(),
-            services: self.services.into_iter().collect(),
-            correlation_ids: vec![id.to_owned()],
-            ..Wanted::default()
-        };
-        let (report, notices) = look(store, &wanted, now, stop)?;
-        let mut attempts = report.attempts;
-        attempts.reverse();
-        Ok((attempts, notices))
-    }
 }
 
 /// Writes a chain while it is read.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::Error;
 use crate::ops::metrics::{Scope, of_verify};
 use crate::ops::sign::Witness;
-use crate::ops::verify::{AfterHead, Depth, VerifyOptions, VerifyReport, verify};
+use crate::ops::verify::{AfterHead, Depth, VerifyOptions, VerifyReport};
 use crate::segment::Sha256Hash;
 use crate::text::visible;
 
@@ -133,9 +133,7 @@ impl Args {
                 reason: "there is no archive here; name it with --archive".to_owned(),
             }));
         }
-        let context = session.context()?;
-        let bar = Bar::new(session);
-        let report = verify(&session.store, &context, &options, &bar)?;
+        let report = session.history(Bar::new(session))?.verify(&options)?;
         session.measured(|| of_verify(&report));
         print(session, &report, &options, format)
     }

@@ -11,7 +11,7 @@ use super::events::looked;
 use super::page::{Left, Room, limit};
 use crate::Timestamp;
 use crate::cli::args::TimeArgs;
-use crate::cli::commands::attempts::{Report, Wanted, horizon, look};
+use crate::ops::answers::attempts::{AttemptQuery, AttemptReport, attempts as look, horizon};
 
 /// What attempts is asked for. Several values of one list are alternatives; different
 /// members must all hold.
@@ -54,7 +54,7 @@ const MAX_ACTIONS: usize = 12;
 struct Told {
     #[serde(flatten)]
     /// With the attempts of this page; its numbers are those of all.
-    report: Report,
+    report: AttemptReport,
     /// Actions that `by_action` leaves out.
     #[serde(skip_serializing_if = "is_zero")]
     more_actions: usize,
@@ -72,7 +72,7 @@ pub(super) fn attempts(call: &Call, asked: Attempts) -> Answer {
     let most = limit(asked.limit.or(Some(FEW)))?;
     let (now, after) = place(asked.next.as_deref(), call.now)?;
     let (since, until) = TimeArgs::of(asked.since, asked.until).range(now)?;
-    let wanted = Wanted {
+    let wanted = AttemptQuery {
         range: Range { since, until },
         within: horizon(asked.within.as_deref(), || {
             call.policy().map(|policy| policy.answers).unwrap_or_default()

@@ -1,9 +1,12 @@
 //! One call of a tool: what it may use, when it is, how it fails and how it is stopped.
 
+use crate::History;
+use crate::history::machine;
+use crate::system;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::ops::Context;
+use crate::Context;
 use crate::policy::{LenientRules, Policy};
 use crate::progress::Progress;
 use crate::store::{Notice, Notices, Store};
@@ -14,7 +17,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cli::exit::Failure;
-use crate::cli::session;
 
 /// What all calls share.
 pub(super) struct Desk {
@@ -26,23 +28,29 @@ pub(super) struct Desk {
     pub(super) command: String,
 }
 
-/// One call. It is also the listener of long operations, which stop when it is cancelled.
+/// One call.
 pub(super) struct Call {
     desk: Arc<Desk>,
     /// The time of this call.
     pub(super) now: Timestamp,
-    cancelled: Box<dyn Fn() -> bool + Send + Sync>,
+    cancelled: Arc<Cancelled>,
 }
 
-impl Progress for Call {
+/// Reports whether the client took a call back.
+type Cancelled = dyn Fn() -> bool + Send + Sync;
+
+/// The listener of a long operation, which stops when its call is cancelled.
+struct Patience(Arc<Cancelled>);
+
+impl Progress for Patience {
     fn stop_requested(&self) -> bool {
-        (self.cancelled)()
+        (self.0)()
     }
 }
 
 impl Call {
-    pub(super) fn new(desk: Arc<Desk>, cancelled: Box<dyn Fn() -> bool + Send + Sync>) -> Self {
-        Self { desk, now: session::now(), cancelled }
+    pub(super) fn new(desk: Arc<Desk>, cancelled: Arc<Cancelled>) -> Self {
+        Self { desk, now: system::now(), cancelled }
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -55,16 +63,26 @@ impl Call {
 
     /// Read anew for each call: it may be edited while the server runs.
     pub(super) fn policy(&self) -> Result<Policy, Trouble> {
-        Ok(session::policy(self.desk.policy.as_deref())?)
+        Ok(machine::policy(self.desk.policy.as_deref())?)
     }
 
     /// The rules of emitting, whatever else is wrong with the policy.
     pub(super) fn event_rules(&self) -> LenientRules {
-        session::event_rules(self.desk.policy.as_deref())
+        machine::event_rules(self.desk.policy.as_deref())
     }
 
     pub(super) fn context(&self) -> Result<Context, Trouble> {
-        Ok(session::context(self.now, self.desk.command.clone())?)
+        Ok(Context::from_system(self.desk.command.clone())?.at(self.now))
+    }
+
+    /// Opens the history for operations that ask the policy nothing.
+    pub(super) fn history(&self) -> Result<History, Trouble> {
+        let progress = Arc::new(Patience(Arc::clone(&self.cancelled)));
+        Ok(History::of(self.store().clone(), Policy::built_in()?, self.context()?, progress))
+    }
+
+    pub(super) fn stop_requested(&self) -> bool {
+        (self.cancelled)()
     }
 
     /// Ends a call that nobody waits for any more.

@@ -4,13 +4,13 @@
 use crate::event::{NodeName, Timestamp};
 use crate::ops::emit::{NewEvent, emit};
 use crate::policy::{FutureRule, LenientRules};
+use crate::system::host_name;
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::call::{Answer, Call, Trouble, answer};
 use super::events::Level;
-use crate::cli::session::host_name;
 
 /// What `emit_event` is asked for.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -2,7 +2,6 @@
 
 use crate::archive::Expired;
 use crate::event::Severity;
-use crate::progress::Progress;
 use crate::store::{Cursor, FoundEvent, Looked, Notices, Order, Query, Scope, Unreached};
 use crate::views::trace::{Step, Summary, Tracer};
 use rmcp::schemars::{self, JsonSchema};
@@ -13,8 +12,8 @@ use serde_json::value::RawValue;
 use super::call::{Answer, Call, Passed, Trouble, answer};
 use super::page::{BYTES, Left, Room, behind, limit, numbers, place, raw};
 use crate::cli::args::{FilterArgs, dates};
-use crate::cli::commands::nothing::{Named, named};
-use crate::cli::commands::trace::{StepLine, Tries};
+use crate::cli::commands::trace::StepLine;
+use crate::ops::answers::trace::{Named, Tries, named};
 
 /// How bad an event is.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]

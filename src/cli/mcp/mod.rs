@@ -144,7 +144,7 @@ impl ServerHandler for Server {
         let token = context.ct.clone();
         let work = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let call = Call::new(desk, Box::new(move || token.is_cancelled()));
+            let call = Call::new(desk, Arc::new(move || token.is_cancelled()));
             call.go_on().and_then(|()| (entry.run)(&call, arguments))
         });
         Ok(match work.await {

@@ -12,7 +12,7 @@ use super::call::{Answer, Call, Passed, Trouble, answer};
 use super::events::looked;
 use super::page::{clipped, unknown};
 use crate::cli::args::TimeArgs;
-use crate::cli::commands::outages::{Report, Wanted, look, min_gap};
+use crate::ops::answers::outages::{OutageQuery, OutageReport, min_gap, outages as look};
 
 /// Bytes of rows in one answer, which are some 1,500 tokens.
 const BYTES: usize = 3600;
@@ -49,7 +49,7 @@ pub(super) struct Outages {
 struct Told {
     #[serde(flatten)]
     /// With the rows of this page.
-    report: Report,
+    report: OutageReport,
     /// To be given back as `next`; none on the last page.
     next: Option<String>,
     /// What is not in this answer, in words.
@@ -66,7 +66,7 @@ pub(super) fn outages(call: &Call, given: Outages) -> Answer {
     let (now, skip) = place(given.next.as_deref(), call.now)?;
     let (since, until) = TimeArgs::of(given.since, given.until).range(now)?;
     let min_gap_us = min_gap(given.min_gap.as_deref(), "min_gap")?;
-    let wanted = Wanted {
+    let wanted = OutageQuery {
         asked: Asked { since, until, min_gap_us, now },
         open: given.open,
         nodes: given.node,

@@ -1,10 +1,11 @@
 //! The tools that tell how the history stands: status, inspect and verify.
 
+use crate::history::machine;
 use std::collections::BTreeMap;
 
-use crate::ops::inspect::{SegmentPicture, Subject, expired, inspect as pictures_of};
+use crate::ops::inspect::{InspectSubject, SegmentPicture};
 use crate::ops::status::StatusOptions;
-use crate::ops::verify::{Depth, VerifyOptions, verify as check};
+use crate::ops::verify::{Depth, VerifyOptions};
 use crate::segment::Sha256Hash;
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
@@ -13,8 +14,7 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call, Trouble, answer};
 use super::page::{BYTES, Left, clipped, numbers};
 use crate::cli::args::{dates, instant};
-use crate::cli::commands::status::look;
-use crate::cli::session;
+use crate::ops::answers::status::standing_status;
 
 /// Bytes of a status, which are some 1,700 tokens: it is what is asked for first, and often.
 const STATUS_BYTES: usize = 5000;
@@ -41,10 +41,11 @@ pub(super) fn status(call: &Call, wanted: &Status) -> Answer {
         since,
         calendar_from: call.now.date(),
         trust_now: false,
-        spool: session::spool(),
+        spool: machine::spool(),
         metrics: call.metrics(),
     };
-    let (report, cost) = look(call.store(), &call.policy()?, &call.context()?, &options)?;
+    let (report, cost) =
+        standing_status(call.store(), &call.policy()?, &call.context()?, &options)?;
     let mut value = to_value(&report)?;
     value["complete"] = json!(!cost && !report.is_away());
     windowed("status", &value, skip, STATUS_BYTES)
@@ -132,7 +133,7 @@ pub(super) fn verify(call: &Call, wanted: &Verify) -> Answer {
         head,
         witness: None,
     };
-    let report = check(call.store(), &call.context()?, &options, call)?;
+    let report = call.history()?.verify(&options)?;
     call.go_on()?;
     windowed("verify", &to_value(&report)?, skip, BYTES)
 }
@@ -207,10 +208,11 @@ pub(super) struct Inspect {
 pub(super) fn inspect(call: &Call, wanted: &Inspect) -> Answer {
     call.must_exist()?;
     let [first, skip] = numbers(wanted.next.as_deref())?;
+    let history = call.history()?;
     let days = dates(std::slice::from_ref(&wanted.date), call.now)?;
     let date = days.first().copied().ok_or_else(|| Trouble("date: name a day".to_owned()))?;
-    let pictures = pictures_of(call.store(), &Subject::Day(date))?;
-    let expired = expired(call.store(), date)?;
+    let pictures = history.inspect(&InspectSubject::Day(date))?;
+    let expired = history.expired(date)?;
     let (mut segments, mut bytes, mut skip, mut next) = (Vec::new(), 0, skip, None);
     for (number, picture) in pictures.iter().enumerate().skip(first) {
         let (value, more) = picture_of(picture, skip)?;

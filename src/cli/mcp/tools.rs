@@ -224,7 +224,7 @@ mod tests {
             // The first look finds nothing wrong; the client gives up before the second.
             let counter = Arc::clone(&polls);
             let cancelled = move || counter.fetch_add(1, Ordering::Relaxed) > 0;
-            let call = Call::new(Arc::clone(&desk), Box::new(cancelled));
+            let call = Call::new(Arc::clone(&desk), Arc::new(cancelled));
             let trouble = (tool.run)(&call, arguments).err().unwrap();
             assert_eq!(trouble.0, "the call was cancelled", "{name}");
             assert!(polls.load(Ordering::Relaxed) < 10, "{name} went on");

@@ -5,9 +5,10 @@ use std::io::BufWriter;
 
 use super::Compacted;
 use super::merge::{Merge, Merged};
+use crate::Context;
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, Record, SegmentName, TempSegment};
+use crate::ops::Finding;
 use crate::ops::rotate::residue::{Held, free_name, hold_recorded};
-use crate::ops::{Context, Finding};
 use crate::policy::{Keep, Policy};
 use crate::progress::Progress;
 use crate::segment::{SegmentOptions, SegmentReader, SegmentSummary, SegmentWriter, check};
@@ -178,8 +179,8 @@ impl GroupRun<'_, '_> {
     fn record(&mut self, name: &SegmentName, summary: &SegmentSummary) -> Result<()> {
         let token = self.context.next_token();
         self.archive.write_checksum(name, &summary.sha256, token, self.writer.lock())?;
-        let mut record = NewRecord::new(self.context.now, Op::Compact);
-        record.by = Some(self.context.by.clone());
+        let mut record = NewRecord::new(self.context.now(), Op::Compact);
+        record.by = Some(self.context.by().clone());
         record.policy = Some(self.policy.digest().to_owned());
         record.describe(name, summary);
         record.supersedes = Some(self.group.clone());

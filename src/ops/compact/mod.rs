@@ -15,12 +15,14 @@ use serde::Serialize;
 
 use group::{Group, GroupRun};
 
+use crate::Context;
+use crate::History;
 use crate::archive::{ArchiveDir, Manifest};
 use crate::event::Date;
 use crate::ops::derived;
 use crate::ops::hold::Holds;
 use crate::ops::rotate::open_manifest;
-use crate::ops::{Context, Finding, audit, unfinished};
+use crate::ops::{Finding, audit, unfinished};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
@@ -91,8 +93,40 @@ pub struct CompactReport {
     pub left_days: Vec<String>,
 }
 
+impl History {
+    /// Merges the segments of a day and class into one, where late arrivals left several.
+    ///
+    /// The new segment is read back and compared with the old ones, member by member, before
+    /// they go. Segments that are held, or whose bytes are remote, stay apart.
+    ///
+    /// ```
+    /// use hlarchive::{CompactOptions, History, RotateOptions};
+    ///
+    /// # fn main() -> hlarchive::Result<()> {
+    /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
+    /// # let root = directory.path().join("events");
+    /// let history = History::open(&root)?;
+    /// for time in ["2026-05-16T03:00:00Z", "2026-05-16T04:00:00Z"] {
+    ///     history.emit("backup_completed").timestamp(time.parse()?).send()?;
+    ///     history.rotate(&RotateOptions::default())?;
+    /// }
+    /// let report = history.compact(&CompactOptions::default())?;
+    /// assert_eq!(report.days[0].supersedes.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn compact(&self, options: &CompactOptions) -> Result<CompactReport> {
+        compact(&self.store, &self.policy, &self.context.stopped(), options, &*self.progress)
+    }
+
+    /// Returns what [`compact`](Self::compact) would merge, and changes nothing.
+    pub fn plan_compact(&self, options: &CompactOptions) -> Result<CompactPlan> {
+        plan(&self.store, options)
+    }
+}
+
 /// What [`compact`] would do, without touching anything.
-pub fn plan(store: &Store, options: &CompactOptions) -> Result<CompactPlan> {
+fn plan(store: &Store, options: &CompactOptions) -> Result<CompactPlan> {
     let archive = open_archive(store)?;
     let manifest = Manifest::load(&archive)?;
     let mut plan = CompactPlan::default();
@@ -155,7 +189,7 @@ fn groups(
 }
 
 /// Compacts.
-pub fn compact(
+fn compact(
     store: &Store,
     policy: &Policy,
     context: &Context,

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Emitted, NewEvent, OnError, Prepared, prepare};
-use crate::event::{MAX_EVENT_BYTES, Timestamp};
+use crate::Context;
+use crate::event::MAX_EVENT_BYTES;
 use crate::live::{BatchItem, Placed, place_batch};
-use crate::ops::Context;
 use crate::policy::EventRules;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -52,8 +52,6 @@ pub struct BatchInput<'a, R> {
     pub lines: R,
     /// What fills in what a line leaves out.
     pub defaults: &'a NewEvent,
-    /// The time, for lines without a timestamp.
-    pub clock: &'a dyn Fn() -> Timestamp,
     /// What becomes of events that cannot be placed.
     pub on_error: &'a OnError,
     /// Whether the batch should end before its input does. What was taken from it by then
@@ -86,13 +84,12 @@ pub fn emit_batch<R: Read>(
     input: BatchInput<'_, R>,
     done: &mut dyn FnMut(BatchLine) -> Result<()>,
 ) -> Result<BatchStats> {
-    let BatchInput { lines, defaults, clock, on_error, stop } = input;
+    let BatchInput { lines, defaults, on_error, stop } = input;
     let mut live = match (store.create_live(), on_error) {
         (Err(error), OnError::Fail) => return Err(error),
         (live, _) => live,
     };
     let mut input = BufReader::with_capacity(1 << 18, lines);
-    let mut context = context.clone();
     let mut stats = BatchStats::default();
     let mut group: Vec<(u64, Result<Prepared>)> = Vec::new();
     let mut group_bytes = 0;
@@ -108,10 +105,10 @@ pub fn emit_batch<R: Read>(
                 live = store.create_live();
             }
             let place = |items: &[BatchItem<'_>]| match &live {
-                Ok(live) => place_batch(live, items, context.now),
+                Ok(live) => place_batch(live, items, context.now()),
                 Err(error) => items.iter().map(|_| Err(again(error))).collect(),
             };
-            finish(store, &context, &mut group, &place, on_error, &mut stats, done)?;
+            finish(store, context, &mut group, &place, on_error, &mut stats, done)?;
             group_bytes = 0;
         }
         if stats.stopped {
@@ -138,9 +135,8 @@ pub fn emit_batch<R: Read>(
         if complete && line.trim_ascii().is_empty() {
             continue;
         }
-        context.now = clock();
         let prepared = if complete {
-            understand(&line, defaults).and_then(|new| prepare(&new, rules, &context))
+            understand(&line, defaults).and_then(|new| prepare(&new, rules, context))
         } else {
             Err(Error::bad_event("line", format!("it is longer than {most} bytes")))
         };

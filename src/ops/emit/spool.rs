@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::Context;
 use crate::event::{EventHead, EventPath};
 use crate::fs;
 use crate::live::{
     BatchItem, FileStamp, FileState, LiveTree, PlaceOptions, Placed, place, place_batch,
     sync_placed,
 };
-use crate::ops::{Context, Finding};
+use crate::ops::Finding;
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -66,7 +67,7 @@ fn open(path: &Path) -> Result<Option<LiveTree>> {
         } else {
             format!(
                 "it belongs to {}; a spool belongs to who uses it",
-                super::super::user_name(stat.st_uid)
+                crate::system::user_name(stat.st_uid)
             )
         };
         return Err(Error::NeedsConsent(format!(
@@ -127,7 +128,7 @@ pub(super) fn keep(
     }
     let tree = open(spool)?.ok_or_else(|| Error::io(spool, "open", Errno::NOENT))?;
     check_note(&tree, store, true)?;
-    let options = PlaceOptions { token: context.next_token(), now: context.now, mtime: None };
+    let options = PlaceOptions { token: context.next_token(), now: context.now(), mtime: None };
     match place(&tree, path, bytes, &options)? {
         Placed::Created => Ok(spool.join(path.to_string())),
         Placed::Exists => Err(Error::Refused(format!("{path}: the name is taken in the spool"))),
@@ -165,7 +166,7 @@ pub fn take_in(store: &Store, context: &Context, spool: &Path, most: usize) -> R
             take_group(&live, &from, paths.collect(), only_of, context, &mut report);
         }
         // What is not empty stays, and so does what belongs to somebody else.
-        let _ = from.partition(date).remove_empty_dirs(context.now);
+        let _ = from.partition(date).remove_empty_dirs(context.now());
     }
     Ok(report)
 }
@@ -202,7 +203,7 @@ fn take_group(
         .iter()
         .map(|(path, bytes, _)| BatchItem { path, bytes, token: context.next_token() })
         .collect();
-    let placed = place_batch(live, &items, context.now);
+    let placed = place_batch(live, &items, context.now());
     for ((path, bytes, stamp), placed) in waiting.iter().zip(placed) {
         let settled = placed.and_then(|placed| match placed {
             Placed::Created => Ok(()),
@@ -223,7 +224,7 @@ fn take_group(
 fn is_same(live: &LiveTree, path: &EventPath, bytes: &[u8], context: &Context) -> Result<()> {
     let mut there = Vec::new();
     match live.partition(path.date).read_into(&path.node, &path.name, &mut there)? {
-        FileState::Read(_) if there == bytes => sync_placed(live, path, context.now),
+        FileState::Read(_) if there == bytes => sync_placed(live, path, context.now()),
         _ => Err(Error::Refused(
             "it stays in the spool: another event has its name in the tree".to_owned(),
         )),

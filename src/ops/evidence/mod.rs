@@ -15,10 +15,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::Context;
+use crate::History;
 use crate::archive::{Expired, Head, Manifest, SegmentName};
 use crate::event::{Date, EventPath};
 use crate::live::{FileState, LiveTree};
-use crate::ops::{Context, Finding, is_zero};
+use crate::ops::{Finding, is_zero};
 use crate::progress::{Progress, Unit};
 use crate::segment::Sha256Hash;
 use crate::store::{EventStream, Filter, FoundEvent, Notice, Query, Store};
@@ -40,6 +42,27 @@ pub struct EvidenceOptions {
     pub days: Vec<(Date, Date)>,
     /// The directory. It must not exist, or be empty.
     pub target: PathBuf,
+}
+
+impl EvidenceOptions {
+    /// Writes below this directory, which must not exist or be empty.
+    pub fn to(target: impl Into<PathBuf>) -> Self {
+        Self { correlation_ids: Vec::new(), days: Vec::new(), target: target.into() }
+    }
+
+    /// Asks for a chain, in full; may be repeated.
+    #[must_use]
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.correlation_ids.push(id.into());
+        self
+    }
+
+    /// Asks for the days from one to another, both included; may be repeated.
+    #[must_use]
+    pub fn days(mut self, from: Date, to: Date) -> Self {
+        self.days.push((from, to));
+        self
+    }
 }
 
 impl EvidenceOptions {
@@ -139,8 +162,31 @@ pub struct EvidenceManifest {
     pub head: Sha256Hash,
 }
 
+impl History {
+    /// Writes chains or days into a directory, with all that vouches for them: the segments
+    /// they are in, the manifest, checksums, and a text that says how plain tools check it.
+    ///
+    /// ```
+    /// use hlarchive::{EvidenceOptions, History};
+    ///
+    /// # fn main() -> hlarchive::Result<()> {
+    /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
+    /// # let root = directory.path().join("events");
+    /// let history = History::open(&root)?;
+    /// history.emit("node_offline").correlation_id("outage-7").send()?;
+    /// let case = directory.path().join("case");
+    /// let options = EvidenceOptions::to(case).correlation_id("outage-7");
+    /// assert_eq!(history.evidence(&options)?.events, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn evidence(&self, options: &EvidenceOptions) -> Result<EvidenceReport> {
+        evidence(&self.store, &self.context.stopped(), options, &*self.progress)
+    }
+}
+
 /// Makes a directory of evidence.
-pub fn evidence(
+fn evidence(
     store: &Store,
     context: &Context,
     options: &EvidenceOptions,

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use super::archived::{MANIFEST, SEGMENTS};
 use super::outlet::SUMS;
 use super::{EvidenceReport, EvidenceSegment, Run};
+use crate::Context;
 use crate::archive::Head;
 use crate::event::shown;
-use crate::ops::Context;
 use crate::text::visible;
 
 /// The list of the events that are live.
@@ -99,9 +99,9 @@ pub(super) fn text(run: &Run<'_>, context: &Context) -> String {
     text.push(format_args!("Asked for:  {}\n", report.asked.join(", ")));
     text.push(format_args!(
         "Made:       {} by {}@{}\n",
-        context.now,
-        shown(&context.by.user),
-        shown(&context.by.host)
+        context.now(),
+        shown(&context.by().user),
+        shown(&context.by().host)
     ));
     text.push(format_args!("Events:     {}, {} of them still live\n", report.events, report.live));
     if let Some(manifest) = &report.manifest {

@@ -21,9 +21,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::Context;
+use crate::History;
 use crate::Result;
 use crate::event::{Date, Timestamp};
-use crate::ops::{Context, Finding};
+use crate::ops::Finding;
 use crate::progress::{Progress, Unit};
 use crate::remote::Bucket;
 use crate::store::{
@@ -107,6 +109,14 @@ pub struct ExportOptions<'a> {
     pub partial: bool,
 }
 
+impl<'a> ExportOptions<'a> {
+    /// Exports everything.
+    pub fn new(format: ExportFormat, target: ExportTarget<'a>) -> Self {
+        let (dates, filter, scope) = (Vec::new(), Filter::default(), Scope::Everything);
+        Self { dates, filter, scope, format, target, resume: false, partial: false }
+    }
+}
+
 /// What an export did.
 #[derive(Debug, Default, Serialize)]
 pub struct ExportReport {
@@ -151,8 +161,33 @@ pub struct ExportedDay {
     pub bytes: u64,
 }
 
+impl History {
+    /// Writes events as files for other programs, one for each day and node.
+    ///
+    /// A file that has its name has all its events: of a day that could not be read in full
+    /// none is named.
+    ///
+    /// ```
+    /// use hlarchive::{ExportFormat, ExportOptions, ExportTarget, History};
+    ///
+    /// # fn main() -> hlarchive::Result<()> {
+    /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
+    /// # let root = directory.path().join("events");
+    /// let history = History::open(&root)?;
+    /// history.emit("backup_completed").send()?;
+    /// let target = ExportTarget::Directory(directory.path().join("export"));
+    /// let report = history.export(&ExportOptions::new(ExportFormat::Ndjson, target))?;
+    /// assert_eq!(report.events, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn export(&self, options: &ExportOptions<'_>) -> Result<ExportReport> {
+        export(&self.store, &self.context.stopped(), options, &*self.progress)
+    }
+}
+
 /// Exports.
-pub fn export(
+fn export(
     store: &Store,
     context: &Context,
     options: &ExportOptions<'_>,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::layout::Partition;
 use super::outlet::{Outlet, PartFile};
 use super::{ExportFormat, csv};
-use crate::ops::Context;
+use crate::Context;
 use crate::{Error, Result};
 
 /// Bytes that all files together hold in memory.

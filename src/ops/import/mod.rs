@@ -15,10 +15,12 @@ use serde::Serialize;
 
 use source::Item;
 
+use crate::Context;
+use crate::History;
 use crate::archive::{Manifest, ManifestWriter, NewRecord, Op};
 use crate::event::{EventPath, Litter, Timestamp, shown};
 use crate::ops::intake::{Arrival, Findings, Intake, IntakeStats};
-use crate::ops::{Context, Finding, derived, unfinished};
+use crate::ops::{Finding, derived, unfinished};
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -73,8 +75,16 @@ pub struct ImportReport {
     pub stopped: bool,
 }
 
+impl History {
+    /// Takes events in from tar archives and directories. What is here already is skipped;
+    /// what is new arrives in the live tree.
+    pub fn import(&self, options: &ImportOptions) -> Result<ImportReport> {
+        import(&self.store, &self.context.stopped(), options, &*self.progress)
+    }
+}
+
 /// Imports.
-pub fn import(
+fn import(
     store: &Store,
     context: &Context,
     options: &ImportOptions,
@@ -128,8 +138,8 @@ fn record(
     options: &ImportOptions,
     stats: &IntakeStats,
 ) -> Result<()> {
-    let mut record = NewRecord::new(context.now, Op::Import);
-    record.by = Some(context.by.clone());
+    let mut record = NewRecord::new(context.now(), Op::Import);
+    record.by = Some(context.by().clone());
     record.events = Some(stats.new);
     record.nodes = Some(stats.nodes.clone());
     record.first = stats.span.map(|(first, _)| first);

@@ -16,10 +16,12 @@ pub(in crate::ops) use super::Findings;
 pub(in crate::ops) use known::ArchivedDays;
 use known::{KeyedHash, key_of};
 
+use crate::Context;
 use crate::archive::{ArchiveDir, Manifest};
 use crate::event::{Date, EventHead, EventPath, NodeName, Timestamp};
 use crate::live::{BulkPlacer, FileState, LiveTree, PartitionReader};
-use crate::ops::{Context, Finding};
+use crate::ops::Finding;
+use crate::ops::prune::is_over;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
@@ -147,7 +149,7 @@ impl<'a> Intake<'a> {
         if let (Some(live), None) = (self.live, &self.planned) {
             // A run that was stopped may have placed them a moment ago.
             for path in known_live.values() {
-                live.sync_name(path, self.context.now)?;
+                live.sync_name(path, self.context.now())?;
             }
         }
         Ok(())
@@ -295,7 +297,7 @@ impl<'a> Intake<'a> {
         let live = self.live.ok_or_else(|| {
             Error::Refused("there is no event tree to take events into".to_owned())
         })?;
-        let bulk = BulkPlacer::begin(live, self.context.next_token(), self.context.now)?;
+        let bulk = BulkPlacer::begin(live, self.context.next_token(), self.context.now())?;
         for (arrival, _) in new {
             let own = || EventHead::parse(&arrival.bytes).ok().map(|head| head.timestamp);
             bulk.stage(&arrival.path, &arrival.bytes, arrival.mtime.or_else(own))?;
@@ -330,7 +332,7 @@ impl IntakeStats {
             let time = head.timestamp;
             let filed = time.max(arrival.path.date.end());
             self.outlived +=
-                u64::from(context.outlives(filed, context.retain.keep_of_event(&head)));
+                u64::from(is_over(context.retain.keep_of_event(&head), filed, context.now()));
             let (first, last) = self.span.unwrap_or((time, time));
             self.span = Some((first.min(time), last.max(time)));
         }

@@ -2,9 +2,9 @@
 
 use rustix::fs::syncfs;
 
+use crate::Context;
 use crate::Result;
 use crate::archive::{ArchiveDir, ArchiveLock, ManifestWriter, NewRecord, SegmentName, catalogue};
-use crate::ops::Context;
 
 /// Appends the record of a segment that expires. Where there is no room for it, room is made
 /// with what can be made again: the catalogue, and then the segment's own checksum file.
@@ -31,7 +31,7 @@ pub(super) fn record<'a>(
         if writer.is_poisoned() {
             // A failed sync is final for its descriptor: what was written by it was cut off
             // again, and is written anew by another one.
-            *writer = ManifestWriter::open(archive, lock, context.now, &context.by)?.0;
+            *writer = ManifestWriter::open(archive, lock, context.now(), context.by())?.0;
             if !writer.manifest().names(segment) {
                 // It could not be cut off. The next run knows what is on the disk.
                 return outcome;

@@ -19,13 +19,15 @@ pub use plan::{Difference, Expiring, Held, PrunePlan};
 use term::Arrivals;
 pub(in crate::ops) use term::{is_over, since};
 
+use crate::Context;
+use crate::History;
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op};
 use crate::live::LiveTree;
 use crate::ops::clock::{check_clock, jump};
 use crate::ops::derived;
 use crate::ops::hold::Holds;
 use crate::ops::rotate::open_manifest;
-use crate::ops::{Context, Finding, audit, unfinished};
+use crate::ops::{Finding, audit, unfinished};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
@@ -64,8 +66,42 @@ pub struct PruneReport {
     pub left_days: Vec<String>,
 }
 
+impl History {
+    /// Removes the segments whose time is over by the policy. Without a policy of somebody's
+    /// own nothing ever expires.
+    ///
+    /// Each removal is recorded first, with the rule that asked for it. Fails where the run
+    /// would take everything or more than half at once and
+    /// [`consent`](PruneOptions::consent) was not given, while another run holds the archive's
+    /// lock, and where the clock looks wrong.
+    ///
+    /// ```
+    /// use hlarchive::{History, Policy, PruneOptions, RotateOptions};
+    ///
+    /// # fn main() -> hlarchive::Result<()> {
+    /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
+    /// # let root = directory.path().join("events");
+    /// let policy = Policy::parse("version = 1\n[retain]\nkeep = \"90d\"", "mine")?;
+    /// let history = History::open(&root)?.with_policy(policy);
+    /// history.emit("backup_completed").timestamp("2020-05-16T03:00:00Z".parse()?).send()?;
+    /// history.rotate(&RotateOptions::default())?;
+    /// let report = history.prune(&PruneOptions::default())?;
+    /// assert!(report.expired.is_empty(), "it came today, so the policy's grace keeps it");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prune(&self, options: &PruneOptions) -> Result<PruneReport> {
+        prune(&self.store, &self.policy, &self.context.stopped(), options, &*self.progress)
+    }
+
+    /// Returns what [`prune`](Self::prune) would remove and keep, and changes nothing.
+    pub fn plan_prune(&self, options: &PruneOptions) -> Result<PrunePlan> {
+        plan(&self.store, &self.policy, &self.context.stopped(), options)
+    }
+}
+
 /// What [`prune`] would do, without touching anything.
-pub fn plan(
+pub(in crate::ops) fn plan(
     store: &Store,
     policy: &Policy,
     context: &Context,
@@ -89,9 +125,9 @@ fn make_plan(
     let holds = Holds::of(archive, manifest.holds());
     let mut plan = plan::plan(&plan::Input {
         segments: manifest.segments().collect(),
-        arrivals: Arrivals::of(manifest, context.now),
+        arrivals: Arrivals::of(manifest, context.now()),
         rules: &policy.retain,
-        now: context.now,
+        now: context.now(),
         space: archive.space()?,
         shorten: options.shorten,
         held: &|segment, _| {
@@ -111,7 +147,7 @@ fn make_plan(
 }
 
 /// Expires what the policy lets go.
-pub fn prune(
+fn prune(
     store: &Store,
     policy: &Policy,
     context: &Context,
@@ -202,8 +238,8 @@ fn record(
     let was = writer.manifest().record_of(&expiring.name).ok_or_else(|| {
         Error::Refused(format!("{}: it is not in the archive any more", expiring.segment))
     })?;
-    let mut record = NewRecord::new(context.now, Op::Prune);
-    record.by = Some(context.by.clone());
+    let mut record = NewRecord::new(context.now(), Op::Prune);
+    record.by = Some(context.by().clone());
     record.describe_as(was);
     record.date = Some(expiring.name.date);
     record.segment = Some(expiring.name.clone());

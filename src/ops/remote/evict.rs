@@ -9,15 +9,17 @@ use serde::Serialize;
 
 use super::place::Place;
 use super::{Listing, Remote, hash_of};
+use crate::Context;
+use crate::History;
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
 use crate::ops::clock::check_clock;
 use crate::ops::derived;
 use crate::ops::hold::Holds;
 use crate::ops::prune::{is_over, since};
 use crate::ops::rotate::open_manifest;
-use crate::ops::{Context, Finding, unfinished};
+use crate::ops::{Finding, unfinished};
 use crate::policy::Policy;
-use crate::progress::{Progress, Unit};
+use crate::progress::Unit;
 use crate::segment::Sha256Hash;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -55,7 +57,7 @@ pub struct EvictReport {
 }
 
 /// What [`evict`] would do, as far as can be told without asking elsewhere.
-pub fn evict_plan(store: &Store, policy: &Policy, context: &Context) -> Result<EvictReport> {
+pub(super) fn evict_plan(store: &Store, policy: &Policy, context: &Context) -> Result<EvictReport> {
     let Some(archive) = store.archive()? else { return Ok(EvictReport::default()) };
     let manifest = Manifest::load(&archive)?;
     plan(&archive, &manifest, &manifest.copies(), policy, context)
@@ -73,7 +75,7 @@ fn plan(
     for (name, record) in manifest.segments() {
         let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
         let since = since(name, record, record.time);
-        if !is_over(policy.retain.local, since, context.now) || !archive.has_file(name)? {
+        if !is_over(policy.retain.local, since, context.now()) || !archive.has_file(name)? {
             continue;
         }
         if holds.keeping(name).is_some() {
@@ -95,14 +97,13 @@ fn plan(
 }
 
 /// Lets the files of segments go whose time here is over and whose copies are there.
-pub fn evict(
-    store: &Store,
-    policy: &Policy,
+pub(super) fn evict(
+    history: &History,
     context: &Context,
     trust_now: bool,
     remote: Remote<'_>,
-    progress: &dyn Progress,
 ) -> Result<EvictReport> {
+    let History { store, policy, progress, .. } = history;
     let Some(archive) = store.archive()? else { return Ok(EvictReport::default()) };
     let live = store.live()?;
     let lock = archive.lock()?;
@@ -176,8 +177,8 @@ fn evict_one(
     }
     let stub = archive.make_stub(name, object, segment.sha256)?;
     archive.write_stub(name, &stub, context.next_token(), writer.lock())?;
-    let mut record = NewRecord::new(context.now, Op::Evict);
-    record.by = Some(context.by.clone());
+    let mut record = NewRecord::new(context.now(), Op::Evict);
+    record.by = Some(context.by().clone());
     record.describe_copy(name, segment.sha256, segment.bytes, Some(object));
     record.tail = Some(stub.tail_sha256());
     writer.append(record)?;

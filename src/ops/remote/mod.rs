@@ -6,6 +6,7 @@
 //! next one some work, and no event.
 
 mod evict;
+mod handle;
 mod place;
 mod pull;
 mod push;
@@ -17,12 +18,13 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-pub use evict::{EvictReport, Evicted, evict, evict_plan};
-pub use pull::{MirroredHost, PullReport, pull};
-pub use push::{Copied, PushReport, push};
-pub use rebuild::{Believed, RebuildReport, rebuild};
-pub use status::{HostStatus, RemoteStatus, status};
-pub use verify::{RemoteVerifyOptions, RemoteVerifyReport, verify};
+pub use evict::{EvictReport, Evicted};
+pub use handle::RemoteArchive;
+pub use pull::{MirroredHost, PullReport};
+pub use push::{Copied, PushReport};
+pub use rebuild::{Believed, RemoteRebuildReport};
+pub use status::{HostStatus, RemoteStatus};
+pub use verify::{RemoteVerifyOptions, RemoteVerifyReport};
 
 use crate::archive::copies::{ManifestPiece, chosen};
 use crate::archive::{ArchiveDir, Manifest};

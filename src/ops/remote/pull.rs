@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use super::place::nothing_at;
 use super::{Listing, Remote, manifest_text, whole};
+use crate::Context;
 use crate::archive::copies::{PEERS, segment_object};
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, SegmentName, Stub, derived};
 use crate::event::NodeName;
-use crate::ops::{Context, Finding};
+use crate::ops::Finding;
 use crate::progress::{Progress, Unit};
 use crate::remote::Bucket;
 use crate::segment::{Away, Fetch, Piece, SegmentBytes, SegmentReader, Sha256Hash, tail_at};
@@ -57,7 +58,7 @@ pub struct PullReport {
 
 /// Brings the mirrors of all other hosts up to date. What is wrong with one costs that one; a
 /// bucket that cannot be reached ends the run.
-pub fn pull(
+pub(super) fn pull(
     store: &Store,
     context: &Context,
     remote: Remote<'_>,

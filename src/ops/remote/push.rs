@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::place::Place;
 use super::{Listing, Remote, hash_of, whole};
+use crate::Context;
 use crate::archive::copies::{ManifestPiece, chosen, segment_object, segment_of_object};
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
-use crate::ops::{Context, Finding};
+use crate::ops::Finding;
 use crate::progress::{Progress, Unit};
 use crate::segment::Sha256Hash;
 use crate::store::Store;
@@ -55,7 +56,7 @@ pub struct PushReport {
 /// Sends what is not elsewhere yet. A segment that cannot be sent costs itself; a bucket that
 /// cannot be reached ends the run. `anew` begins in a place that was never copied to, or that
 /// lost all that was there.
-pub fn push(
+pub(super) fn push(
     store: &Store,
     context: &Context,
     remote: Remote<'_>,
@@ -230,13 +231,13 @@ fn is_whole(remote: Remote<'_>, wanted: &Wanted) -> Result<bool> {
 /// Records that a copy was made, unless the segment is gone by now.
 fn record(archive: &ArchiveDir, context: &Context, wanted: &Wanted, place: &Place) -> Result<bool> {
     let lock = archive.lock()?;
-    let (mut writer, _) = ManifestWriter::open(archive, &lock, context.now, &context.by)?;
+    let (mut writer, _) = ManifestWriter::open(archive, &lock, context.now(), context.by())?;
     let there = writer.manifest().record_of(&wanted.name).and_then(|record| record.sha256);
     if there != Some(wanted.sha256) {
         return Ok(false);
     }
-    let mut record = NewRecord::new(context.now, Op::Upload);
-    record.by = Some(context.by.clone());
+    let mut record = NewRecord::new(context.now(), Op::Upload);
+    record.by = Some(context.by().clone());
     record.describe_copy(&wanted.name, wanted.sha256, wanted.bytes, Some(&wanted.object));
     record.place = Some(place.record.clone());
     writer.append(record)?;

@@ -14,13 +14,14 @@ use sha2::{Digest, Sha256};
 
 use super::pull::{Wanted, make_stubs};
 use super::{Listing, Remote, manifest_text};
+use crate::Context;
 use crate::archive::copies::{MANIFEST_FOLDER, chosen, segment_object, segment_of_object};
 use crate::archive::{
     ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName,
 };
+use crate::ops::Finding;
 use crate::ops::bond::Bond;
 use crate::ops::derived;
-use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::remote::Object;
 use crate::segment::{Sha256Hash, check};
@@ -64,7 +65,7 @@ impl Believed {
 
 /// What a rebuild did.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct RebuildReport {
+pub struct RemoteRebuildReport {
     /// The host whose archive it is.
     pub host: String,
     /// Whose objects were believed.
@@ -87,13 +88,14 @@ pub struct RebuildReport {
 
 /// Makes this host's archive again, or fetches what an earlier run could not. Refused where
 /// there is a whole one, or another.
-pub fn rebuild(
+pub(super) fn rebuild(
     store: &Store,
     context: &Context,
     remote: Remote<'_>,
     progress: &dyn Progress,
-) -> Result<RebuildReport> {
-    let mut report = RebuildReport { host: remote.host.to_owned(), ..RebuildReport::default() };
+) -> Result<RemoteRebuildReport> {
+    let mut report =
+        RemoteRebuildReport { host: remote.host.to_owned(), ..RemoteRebuildReport::default() };
     let listing = Listing::of(remote.bucket, remote.host)?;
     if listing.objects.is_empty() {
         return Err(Error::NotFound {
@@ -129,7 +131,7 @@ pub fn rebuild(
         // An earlier run could not fetch all of them.
         run.segments(&here, &mut report, progress)?;
         let records = run.take_up(&here, &mut report)?;
-        let (mut writer, _) = ManifestWriter::open(&archive, &lock, context.now, &context.by)?;
+        let (mut writer, _) = ManifestWriter::open(&archive, &lock, context.now(), context.by())?;
         for record in records {
             writer.append(record)?;
         }
@@ -195,7 +197,7 @@ impl Run<'_> {
     fn segments(
         &self,
         manifest: &Manifest,
-        report: &mut RebuildReport,
+        report: &mut RemoteRebuildReport,
         progress: &dyn Progress,
     ) -> Result<()> {
         let evicted = manifest.evicted();
@@ -280,7 +282,11 @@ impl Run<'_> {
     }
 
     /// Fetches the copies that no record names; gives records of them.
-    fn take_up(&self, known: &Manifest, report: &mut RebuildReport) -> Result<Vec<NewRecord>> {
+    fn take_up(
+        &self,
+        known: &Manifest,
+        report: &mut RemoteRebuildReport,
+    ) -> Result<Vec<NewRecord>> {
         let strangers = self.listing.objects.iter().filter(|object| {
             segment_of_object(&object.name).is_none()
                 && !object.name.starts_with(&format!("{MANIFEST_FOLDER}/"))
@@ -333,8 +339,8 @@ impl Run<'_> {
             self.archive.remove_segment(&name, self.lock)?;
             return Err(Error::corrupt(full, "it is damaged, and was not taken up"));
         };
-        let mut record = NewRecord::new(self.context.now, Op::Import);
-        record.by = Some(self.context.by.clone());
+        let mut record = NewRecord::new(self.context.now(), Op::Import);
+        record.by = Some(self.context.by().clone());
         record.describe(&name, &summary);
         record.note = Some("found among the copies elsewhere, where no record named it".to_owned());
         Ok((name, record))

@@ -46,7 +46,7 @@ pub struct RemoteStatus {
 }
 
 /// Asks what is where. Without an answer from elsewhere, what is known here is told.
-pub fn status(store: &Store, remote: Remote<'_>) -> Result<RemoteStatus> {
+pub(super) fn status(store: &Store, remote: Remote<'_>) -> Result<RemoteStatus> {
     let mut status =
         RemoteStatus { url: remote.bucket.url().to_owned(), ..RemoteStatus::default() };
     let archive = store.archive()?;

@@ -42,7 +42,7 @@ pub struct RemoteVerifyReport {
 }
 
 /// Checks the copies.
-pub fn verify(
+pub(super) fn verify(
     store: &Store,
     remote: Remote<'_>,
     options: RemoteVerifyOptions,

@@ -13,10 +13,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::Context;
+use crate::History;
 use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName};
 use crate::event::{Date, EventPath};
 use crate::live::{BulkPlacer, LiveTree};
-use crate::ops::{Context, Finding, audit, derived, is_zero, unfinished};
+use crate::ops::{Finding, audit, derived, is_zero, unfinished};
 use crate::progress::{Progress, Unit};
 use crate::store::{Filter, Store};
 use crate::{Error, Result};
@@ -24,7 +26,7 @@ use live::LiveDay;
 
 /// Where restored events go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum RestoreTarget {
     /// Below this directory, which is made when missing.
     Directory(PathBuf),
     /// Back into the live tree. The next rotate of the day recognises them as archived
@@ -40,12 +42,38 @@ pub struct RestoreOptions {
     /// Only events that meet it. An empty filter also restores files that are no events.
     pub filter: Filter,
     /// Where to.
-    pub target: Target,
+    pub target: RestoreTarget,
     /// Also events that are still live. Of no account for what goes back into the live tree.
     pub live: bool,
 }
 
 impl RestoreOptions {
+    /// Restores everything, live events too, below a directory.
+    pub fn to(directory: impl Into<PathBuf>) -> Self {
+        let target = RestoreTarget::Directory(directory.into());
+        Self { dates: Vec::new(), filter: Filter::default(), target, live: true }
+    }
+
+    /// Restores archived events back into the live tree.
+    pub fn to_live() -> Self {
+        let (dates, filter) = (Vec::new(), Filter::default());
+        Self { dates, filter, target: RestoreTarget::Live, live: false }
+    }
+
+    /// Restores this day only; may be repeated.
+    #[must_use]
+    pub fn day(mut self, date: Date) -> Self {
+        self.dates.push(date);
+        self
+    }
+
+    /// Restores only events with this correlation id; may be repeated.
+    #[must_use]
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.filter.correlation_ids.push(id.into());
+        self
+    }
+
     /// Whether a segment can hold what is asked for: the times of its events decide, whatever
     /// day they are filed under.
     fn wants(&self, date: Date, record: &Record) -> bool {
@@ -102,20 +130,52 @@ pub struct RestoredDay {
 /// what it does there.
 fn check_target(store: &Store, options: &RestoreOptions) -> Result<()> {
     match &options.target {
-        Target::Directory(directory) if same_place(directory, store.root()) => Err(Error::Usage(
-            format!("{}: this is the live tree; restore into it with --live", directory.display()),
-        )),
-        Target::Directory(directory) => store.check_outside(directory, "restore --to"),
-        Target::Live => Ok(()),
+        RestoreTarget::Directory(directory) if same_place(directory, store.root()) => {
+            Err(Error::Usage(format!(
+                "{}: this is the live tree; restore into it with --live",
+                directory.display()
+            )))
+        }
+        RestoreTarget::Directory(directory) => store.check_outside(directory, "restore --to"),
+        RestoreTarget::Live => Ok(()),
+    }
+}
+
+impl History {
+    /// Writes events as plain files again, byte for byte: into a directory, or back into the
+    /// live tree.
+    ///
+    /// Nothing that is there is overwritten. A damaged frame costs the events inside it; all
+    /// others are restored, and the damage is a finding.
+    ///
+    /// ```
+    /// use hlarchive::{History, RestoreOptions, RotateOptions};
+    ///
+    /// # fn main() -> hlarchive::Result<()> {
+    /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
+    /// # let root = directory.path().join("events");
+    /// let history = History::open(&root)?;
+    /// let sent =
+    ///     history.emit("backup_completed").timestamp("2026-05-16T03:00:00Z".parse()?).send()?;
+    /// history.rotate(&RotateOptions::default())?;
+    /// let target = directory.path().join("that-day");
+    /// history.restore(&RestoreOptions::to(&target).day("2026-05-16".parse()?))?;
+    /// assert!(target.join(sent.path().to_string()).is_file());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn restore(&self, options: &RestoreOptions) -> Result<RestoreReport> {
+        restore(&self.store, &self.context.stopped(), options, &*self.progress)
+    }
+
+    /// Returns what [`restore`](Self::restore) would write, and writes nothing.
+    pub fn plan_restore(&self, options: &RestoreOptions) -> Result<RestoreReport> {
+        plan(&self.store, options, &*self.progress)
     }
 }
 
 /// What [`restore`] would do, without writing anything.
-pub fn plan(
-    store: &Store,
-    options: &RestoreOptions,
-    progress: &dyn Progress,
-) -> Result<RestoreReport> {
+fn plan(store: &Store, options: &RestoreOptions, progress: &dyn Progress) -> Result<RestoreReport> {
     check_target(store, options)?;
     let source = Source::open(store, options)?;
     source.check_days(options)?;
@@ -123,7 +183,7 @@ pub fn plan(
 }
 
 /// Restores.
-pub fn restore(
+fn restore(
     store: &Store,
     context: &Context,
     options: &RestoreOptions,
@@ -131,13 +191,13 @@ pub fn restore(
 ) -> Result<RestoreReport> {
     check_target(store, options)?;
     match &options.target {
-        Target::Directory(directory) => {
+        RestoreTarget::Directory(directory) => {
             let source = Source::open(store, options)?;
             source.check_days(options)?;
             let tree = LiveTree::create(directory)?;
             source.run(options, Some((&tree, context)), progress)
         }
-        Target::Live => {
+        RestoreTarget::Live => {
             let archive = open_archive(store)?;
             // Only here rotation must stand still, and the manifest learns of it.
             let lock = archive.lock()?;
@@ -162,8 +222,8 @@ pub fn restore(
             let before = writer.manifest().records().len();
             let mut report = source.run(options, Some((&tree, context)), progress)?;
             for day in report.days.iter().filter(|day| day.restored > 0) {
-                let mut record = NewRecord::new(context.now, Op::Restore);
-                record.by = Some(context.by.clone());
+                let mut record = NewRecord::new(context.now(), Op::Restore);
+                record.by = Some(context.by().clone());
                 record.date = day.date.parse().ok();
                 record.events = Some(day.restored);
                 record.note = Some("restored into the live tree".to_owned());
@@ -190,7 +250,7 @@ type Work<'a> = Option<(&'a LiveTree, &'a Context)>;
 
 /// Gets ready to place events.
 fn begin(work: Work<'_>) -> Result<Option<BulkPlacer<'_>>> {
-    work.map(|(tree, context)| BulkPlacer::begin(tree, context.next_token(), context.now))
+    work.map(|(tree, context)| BulkPlacer::begin(tree, context.next_token(), context.now()))
         .transpose()
 }
 
@@ -311,8 +371,8 @@ impl<'a> Source<'a> {
         progress: &dyn Progress,
     ) -> Result<RestoreReport> {
         let target = match &options.target {
-            Target::Directory(directory) => directory,
-            Target::Live => self.store.root(),
+            RestoreTarget::Directory(directory) => directory,
+            RestoreTarget::Live => self.store.root(),
         };
         let mut report =
             RestoreReport { target: target.display().to_string(), ..RestoreReport::default() };
@@ -488,7 +548,7 @@ fn restore_day<'a>(
             work: run.work,
             into_live: run
                 .work
-                .filter(|_| matches!(run.options.target, Target::Live))
+                .filter(|_| matches!(run.options.target, RestoreTarget::Live))
                 .map(|(live, _)| live),
             day: &mut *day,
             findings: &mut report.findings,

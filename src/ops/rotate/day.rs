@@ -14,12 +14,13 @@ use super::copies::Copies;
 use super::files::{BLOCK, Judged, ReadFile, describe, read_block, remove_files};
 use super::residue::{Held, free_name, hold_all, hold_recorded};
 use super::room::{Room, is_plenty};
+use crate::Context;
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
 use crate::event::{Date, EventPath, NodeName};
 use crate::live::{FileState, Listing, LiveTree, PartitionReader, StampDigest};
 use crate::ops::bond::Bond;
-use crate::ops::prune::since;
-use crate::ops::{Context, Finding, Findings};
+use crate::ops::prune::{is_over, since};
+use crate::ops::{Finding, Findings};
 use crate::policy::{InvalidRule, Policy};
 use crate::progress::Progress;
 use crate::segment::{
@@ -138,7 +139,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self.staying.unnamed += listing.more_oddities();
         let partition = self.live.partition(self.date);
         if listing.is_empty() {
-            return partition.remove_empty_dirs(self.context.now);
+            return partition.remove_empty_dirs(self.context.now());
         }
         let archived = self.already_archived(listing)?;
         // Without room only what is archived already can go; that takes none.
@@ -168,8 +169,8 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self.report.late = if self.is_late { self.report.events } else { 0 };
         for number in read.conflicts {
             let path = listing.path(number as usize);
-            let mut record = NewRecord::new(self.context.now, Op::Conflict);
-            record.by = Some(self.context.by.clone());
+            let mut record = NewRecord::new(self.context.now(), Op::Conflict);
+            record.by = Some(self.context.by().clone());
             record.date = Some(self.date);
             record.path = Some(path.to_string());
             self.manifest.append(record)?;
@@ -407,7 +408,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self.archive.write_checksum(name, &summary.sha256, token, self.manifest.lock())?;
         let record = self.manifest.append(self.record(name, summary))?;
         let keep = self.policy.retain.keep_of(name.class.as_deref());
-        if self.context.outlives(since(name, record, record.time), keep) {
+        if is_over(keep, since(name, record, record.time), self.context.now()) {
             self.report.outlived += summary.events;
         }
         // From here on the tree has events in this archive; none of them is removed before
@@ -418,8 +419,8 @@ impl<'a, 'm> DayRun<'a, 'm> {
     }
 
     fn record(&self, name: &SegmentName, summary: &SegmentSummary) -> NewRecord {
-        let mut record = NewRecord::new(self.context.now, Op::Rotate);
-        record.by = Some(self.context.by.clone());
+        let mut record = NewRecord::new(self.context.now(), Op::Rotate);
+        record.by = Some(self.context.by().clone());
         record.policy = Some(self.policy.digest().to_owned());
         record.tree = self.bond.to_record();
         record.describe(name, summary);
@@ -460,7 +461,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self.report.removed += done.removed;
         self.report.left += done.left.named.len() as u64 + done.left.unnamed;
         self.staying.extend(done.left);
-        partition.remove_empty_dirs(self.context.now)
+        partition.remove_empty_dirs(self.context.now())
     }
 }
 

@@ -20,13 +20,15 @@ use serde::Serialize;
 use archived::{Archived, merge_join};
 use room::Room;
 
+use crate::Context;
+use crate::History;
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, Space};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::bond::Bond;
 use crate::ops::clock::check_clock;
 use crate::ops::derived;
-use crate::ops::{Context, Finding, audit, is_zero, unfinished};
+use crate::ops::{Finding, audit, is_zero, unfinished};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
@@ -108,8 +110,43 @@ pub struct RotateReport {
     pub left_days: Vec<String>,
 }
 
+impl History {
+    /// Turns closed days into segments: every day that is over, in UTC, and that the policy
+    /// does not keep live any more.
+    ///
+    /// Each day is read, written to a segment, synced, read back from the disk and compared;
+    /// then it is recorded, and only then exactly the files that were read are removed. What
+    /// is wrong with one day is a finding in the report, and stops no other.
+    ///
+    /// Fails where there is no event tree, while another run holds the archive's lock, where
+    /// the clock looks wrong, and where the manifest cannot be written to.
+    ///
+    /// ```
+    /// use hlarchive::{Context, History, RotateOptions};
+    ///
+    /// # fn main() -> hlarchive::Result<()> {
+    /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
+    /// # let root = directory.path().join("events");
+    /// let history = History::open(&root)?;
+    /// history.emit("backup_completed").timestamp("2026-05-16T03:00:00Z".parse()?).send()?;
+    /// let report = history.rotate(&RotateOptions::default())?;
+    /// assert_eq!(report.days[0].events, 1);
+    /// assert!(history.events().count() == 1, "it is read as before");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rotate(&self, options: &RotateOptions) -> Result<RotateReport> {
+        rotate(&self.store, &self.policy, &self.context.stopped(), options, &*self.progress)
+    }
+
+    /// Returns the days that [`rotate`](Self::rotate) would work on, and changes nothing.
+    pub fn plan_rotate(&self, options: &RotateOptions) -> Result<Vec<PlannedDay>> {
+        plan(&self.store, &self.policy, &self.context.stopped(), options)
+    }
+}
+
 /// The days that [`rotate`] would work on, without touching anything.
-pub fn plan(
+pub(in crate::ops) fn plan(
     store: &Store,
     policy: &Policy,
     context: &Context,
@@ -155,7 +192,7 @@ pub fn plan(
 }
 
 /// Rotates every day that is due.
-pub fn rotate(
+fn rotate(
     store: &Store,
     policy: &Policy,
     context: &Context,
@@ -228,8 +265,8 @@ pub fn rotate(
     }
     progress.end();
     if let Some(tree) = bond.to_record().filter(|_| is_meant && records > 0) {
-        let mut record = NewRecord::new(context.now, Op::Adopt);
-        record.by = Some(context.by.clone());
+        let mut record = NewRecord::new(context.now(), Op::Adopt);
+        record.by = Some(context.by().clone());
         record.tree = Some(tree);
         writer.append(record)?;
         bond.recorded();
@@ -302,7 +339,8 @@ pub(crate) fn open_manifest<'a>(
     accept: &dyn Fn(&Manifest) -> Result<()>,
     recovered: &mut Vec<Finding>,
 ) -> Result<ManifestWriter<'a>> {
-    let (writer, torn) = ManifestWriter::open_if(archive, lock, context.now, &context.by, accept)?;
+    let (writer, torn) =
+        ManifestWriter::open_if(archive, lock, context.now(), context.by(), accept)?;
     if let Some(torn) = torn {
         recovered.push(Finding::new(
             archive.manifest_path().display().to_string(),
@@ -318,7 +356,7 @@ fn due(
     context: &Context,
     options: &RotateOptions,
 ) -> Result<Vec<Date>> {
-    let now = context.now.micros();
+    let now = context.now().micros();
     let closed = |date: &Date| date.end().micros() <= now;
     let wanted: BTreeSet<Date> = options.dates.iter().copied().collect();
     if let Some(open) = wanted.iter().find(|date| !closed(date)) {

@@ -6,11 +6,12 @@
 use std::collections::HashSet;
 
 use super::{SyncOptions, SyncReport, nothing_there};
+use crate::Context;
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, Record, SegmentName};
 use crate::event::{EventHead, Timestamp};
 use crate::live::{FileState, LiveTree};
+use crate::ops::Finding;
 use crate::ops::intake::{Arrival, Intake};
-use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::segment::{ContentDigest, SegmentReader, Sha256Hash};
 use crate::store::Store;
@@ -122,7 +123,7 @@ pub(super) fn take_live(
     let flushed = intake.flush();
     let new = intake.stats.new;
     if new > 0 && !target.dry_run {
-        let mut record = NewRecord::new(target.context.now, Op::Import);
+        let mut record = NewRecord::new(target.context.now(), Op::Import);
         record.events = Some(new);
         record.nodes = Some(intake.stats.nodes.clone());
         record.first = intake.stats.span.map(|(first, _)| first);
@@ -312,7 +313,7 @@ impl Offered<'_> {
 
 /// That all events of a segment are here now; by its content the next sync knows it.
 fn seen(target: &Target<'_>, name: &SegmentName, content: Sha256Hash, new: u64) -> NewRecord {
-    let mut told = NewRecord::new(target.context.now, Op::Import);
+    let mut told = NewRecord::new(target.context.now(), Op::Import);
     told.date = Some(name.date);
     told.events = Some(new);
     told.content = Some(content);
@@ -339,9 +340,9 @@ fn append(target: &Target<'_>, records: Vec<NewRecord>, report: &mut SyncReport)
         lock => lock?,
     };
     let context = target.context;
-    let (mut writer, _) = ManifestWriter::open(archive, &lock, context.now, &context.by)?;
+    let (mut writer, _) = ManifestWriter::open(archive, &lock, context.now(), context.by())?;
     for mut record in records {
-        record.by = Some(context.by.clone());
+        record.by = Some(context.by().clone());
         writer.append(record)?;
     }
     Ok(())

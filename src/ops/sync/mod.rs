@@ -27,8 +27,10 @@ use serde::Serialize;
 
 pub use remote::{End, RemoteRoot, Transport};
 
+use crate::Context;
+use crate::History;
+use crate::ops::Finding;
 use crate::ops::intake::Intake;
-use crate::ops::{Context, Finding};
 use crate::progress::Progress;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -47,6 +49,15 @@ pub struct SyncOptions {
     pub transport: Transport,
     /// A directory for temporary files, used when sending and in plans.
     pub scratch: PathBuf,
+}
+
+impl SyncOptions {
+    /// Compares names, sizes and times over a network, and bytes on one machine; `scratch` is a
+    /// directory for files that need not survive.
+    pub fn new(scratch: impl Into<PathBuf>) -> Self {
+        let (scratch, transport) = (scratch.into(), Transport::default());
+        Self { dry_run: false, checksum: false, expired: false, transport, scratch }
+    }
 }
 
 /// What a sync did, or, of a plan, what it would do.
@@ -122,8 +133,17 @@ impl SyncReport {
     }
 }
 
+impl History {
+    /// Copies from one root to another what is lacking there: live events, and what is in
+    /// segments. One of the two is this history, [`End::here`]; nothing is removed or changed on
+    /// either side.
+    pub fn sync(&self, from: &End, to: &End, options: &SyncOptions) -> Result<SyncReport> {
+        sync(from, to, &self.context.stopped(), options, &*self.progress)
+    }
+}
+
 /// Syncs.
-pub fn sync(
+fn sync(
     source: &End,
     destination: &End,
     context: &Context,

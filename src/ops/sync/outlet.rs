@@ -18,12 +18,13 @@ use super::pull::{SMALL_BYTES, claimed, fetch_files};
 use super::rsync::{Ended, Kind, Listed, Rsync};
 use super::staging::Staging;
 use super::{SyncOptions, SyncReport};
+use crate::Context;
 use crate::archive::{ArchiveDir, Manifest, SegmentName};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::fs;
 use crate::live::{BulkPlacer, LiveTree};
+use crate::ops::Finding;
 use crate::ops::intake::{ArchivedDays, Arrival, Findings};
-use crate::ops::{Context, Finding};
 use crate::segment::{SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
 
@@ -280,7 +281,7 @@ impl<'a> Outlet<'a> {
     fn lay_out(&self, name: &str, events: &[Arrival]) -> Result<LiveTree> {
         let (folder, path) = self.staging.empty_folder(name)?;
         let tree = LiveTree::at(&path, folder);
-        let bulk = BulkPlacer::begin(&tree, self.context.next_token(), self.context.now)?;
+        let bulk = BulkPlacer::begin(&tree, self.context.next_token(), self.context.now())?;
         for event in events {
             bulk.stage(&event.path, &event.bytes, event.mtime)?;
         }

@@ -11,9 +11,10 @@ use super::remote::RemoteRoot;
 use super::rsync::Rsync;
 use super::staging::Staging;
 use super::{SyncOptions, SyncReport, nothing_there};
+use crate::Context;
 use crate::Result;
 use crate::archive::Manifest;
-use crate::ops::{Context, Finding};
+use crate::ops::Finding;
 use crate::progress::Progress;
 use crate::store::Store;
 

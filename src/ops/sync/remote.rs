@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::History;
 use crate::event::{Malformed, shown};
 use crate::store::Store;
 
@@ -13,6 +14,13 @@ pub enum End {
     Local(Store),
     /// A root that is reached over ssh.
     Remote(RemoteRoot),
+}
+
+impl End {
+    /// Returns a history on this machine as an end.
+    pub fn here(history: &History) -> Self {
+        Self::Local(history.store.clone())
+    }
 }
 
 /// An event root on another machine, and its archive.

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Depth, VerifyOptions, VerifyReport};
+use crate::Context;
 use crate::archive::catalogue::{self, Checksums};
 use crate::archive::copies::{PEERS, only_copy_gone};
 use crate::archive::{
     ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, Stranger, overview,
 };
 use crate::event::{EventHead, Timestamp};
+use crate::ops::Finding;
 use crate::ops::rotate::files;
-use crate::ops::{Context, Finding};
 use crate::progress::{Progress, Unit};
 use crate::segment::{SegmentReader, SegmentSummary, check};
 use crate::{Error, Result};

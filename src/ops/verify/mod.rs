@@ -16,11 +16,13 @@ pub use proof::ReadDepth;
 
 use super::clock::from_the_future;
 use super::standing;
+use crate::Context;
+use crate::History;
 use crate::archive::{ArchiveDir, Expired, Manifest};
 use crate::event::Date;
 use crate::live::{FoundNote, NOTE};
+use crate::ops::Finding;
 use crate::ops::sign::Witness;
-use crate::ops::{Context, Finding};
 use crate::progress::Progress;
 use crate::segment::Sha256Hash;
 use crate::store::{FoundArchive, Store};
@@ -136,8 +138,35 @@ const ZEROS: &str = "--head: 64 zeros are the head before the first record, with
                      manifest begins, so they prove nothing; give a head that \"hlarchive manifest \
                      head\" printed";
 
+impl History {
+    /// Checks the history: the manifest's chain, every segment against its record and its
+    /// own checksums, the derived files, and the live files.
+    ///
+    /// What is wrong is in the report's findings; the call itself fails only where nothing
+    /// can be checked.
+    ///
+    /// ```
+    /// use hlarchive::{History, RotateOptions, VerifyOptions};
+    ///
+    /// # fn main() -> hlarchive::Result<()> {
+    /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
+    /// # let root = directory.path().join("events");
+    /// let history = History::open(&root)?;
+    /// history.emit("backup_completed").timestamp("2026-05-16T03:00:00Z".parse()?).send()?;
+    /// history.rotate(&RotateOptions::default())?;
+    /// let report = history.verify(&VerifyOptions::default())?;
+    /// assert!(report.findings.is_empty());
+    /// assert_eq!(report.segments, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport> {
+        verify(&self.store, &self.context.stopped(), options, &*self.progress)
+    }
+}
+
 /// Checks the history.
-pub fn verify(
+fn verify(
     store: &Store,
     context: &Context,
     options: &VerifyOptions,
@@ -188,7 +217,7 @@ pub fn verify(
     if let (true, Some(live)) = (options.live, &live) {
         let manifest = archive.as_ref().map(Manifest::load).transpose().unwrap_or_default();
         let archived = archive.as_ref().zip(manifest.as_ref());
-        live::verify_live(live, archived, options, context.now, progress, &mut report)?;
+        live::verify_live(live, archived, options, context.now(), progress, &mut report)?;
     }
     proof::tell(&mut report, options, archive.is_some(), live.is_some());
     Ok(report)
@@ -243,7 +272,7 @@ fn verify_archive(
         let remark = format!("{expired}: {segments}, {events}");
         report.remarks.push(Finding::new(archive.manifest_path().display().to_string(), remark));
     }
-    report.remarks.extend(from_the_future(&manifest, context.now));
+    report.remarks.extend(from_the_future(&manifest, context.now()));
     if let Some(witness) = &options.witness {
         witness.check(archive, &manifest, report)?;
     }

@@ -1,21 +1,15 @@
 //! `hlarchive outages`.
 
 mod csv;
-mod read;
 mod table;
 
-use crate::archive::Expired;
-use crate::event::Timestamp;
-use crate::policy::Span;
-use crate::store::{Filter, Query, Unreached};
-use crate::views::outages::{Answer, Asked, MIN_GAP_SECONDS};
+use crate::ops::answers::outages::{OutageQuery, min_gap, outages};
+use crate::views::outages::Asked;
 
 use super::nothing::Nothing;
 use crate::cli::args::{Format, TimeArgs, instant};
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::session::Session;
-
-pub(in crate::cli) use read::look;
 
 /// Show how long and how often services and nodes were down
 #[derive(Debug, clap::Args)]
@@ -74,55 +68,6 @@ pub(in crate::cli) struct Args {
     service: Vec<String>,
 }
 
-/// Which outages are asked for. Several values of one list are alternatives.
-#[derive(Debug)]
-pub(in crate::cli) struct Wanted {
-    pub(in crate::cli) asked: Asked,
-    pub(in crate::cli) open: bool,
-    pub(in crate::cli) nodes: Vec<String>,
-    pub(in crate::cli) services: Vec<String>,
-}
-
-impl Wanted {
-    /// The events that could have told of one.
-    pub(in crate::cli) fn query(&self) -> Query {
-        let filter = Filter {
-            nodes: self.nodes.clone(),
-            services: self.services.clone(),
-            since: self.asked.since,
-            until: self.asked.until,
-            ..Filter::default()
-        };
-        Query { filter, ..Query::default() }
-    }
-}
-
-/// What is printed as JSON.
-#[derive(serde::Serialize)]
-pub(in crate::cli) struct Report {
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-    min_gap_seconds: i64,
-    #[serde(flatten)]
-    pub(in crate::cli) answer: Answer,
-    expired: Option<Expired>,
-    unreached: Option<Unreached>,
-    #[serde(skip)]
-    now: Timestamp,
-}
-
-/// The microseconds of a least gap, as they are typed.
-pub(in crate::cli) fn min_gap(text: Option<&str>, flag: &str) -> Result<i64, Failure> {
-    let span = text.map_or_else(
-        || Ok(Span::from_seconds(MIN_GAP_SECONDS)),
-        |text| text.parse::<Span>().map_err(|error| Failure::usage(format!("{flag}: {error}"))),
-    )?;
-    let micros = i64::try_from(span.seconds())
-        .ok()
-        .and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND));
-    micros.ok_or_else(|| Failure::usage(format!("{flag}: {span} is longer than time can be told")))
-}
-
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json, Format::Csv])?;
@@ -131,13 +76,13 @@ impl Args {
         }
         let (since, until) = self.time.range(session.now)?;
         let min_gap_us = min_gap(self.min_gap.as_deref(), "--min-gap")?;
-        let wanted = Wanted {
+        let wanted = OutageQuery {
             asked: Asked { since, until, min_gap_us, now: session.now },
             open: self.open,
             nodes: self.node,
             services: self.service,
         };
-        let (report, mut notices) = look(&session.store, &wanted, &|| false)?;
+        let (report, mut notices) = outages(&session.store, &wanted, &|| false)?;
         let is_empty = report.answer.outages.is_empty();
         let mut nothing = Nothing::of(&session.store, || wanted.query(), is_empty)?;
         match format {

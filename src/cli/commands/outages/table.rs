@@ -4,12 +4,12 @@ use crate::event::{Severity, shown};
 use crate::views::chain::span;
 use crate::views::outages::{Ended, Figures, Outage};
 
-use super::Report;
 use crate::cli::commands::count;
 use crate::cli::exit::Failure;
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, line, shrink, total, width};
+use crate::ops::answers::outages::OutageReport;
 
 const OUTAGES: [&str; 7] = ["FROM", "NODE", "SERVICE", "LASTED", "FLAPS", "LAST TRIED", "CAUSE"];
 
@@ -19,7 +19,7 @@ const FIGURES: [&str; 8] =
 /// The widest that a column becomes.
 const WIDEST: usize = 60;
 
-pub(super) fn print(session: &mut Session, report: &Report) -> Result<(), Failure> {
+pub(super) fn print(session: &mut Session, report: &OutageReport) -> Result<(), Failure> {
     let outages = &report.answer.outages;
     let rows: Vec<_> = outages.iter().map(|outage| outage_row(outage, report)).collect();
     // On a narrow terminal texts give way first, then what was tried, then names.
@@ -42,7 +42,7 @@ pub(super) fn print(session: &mut Session, report: &Report) -> Result<(), Failur
     session.line(&painted)
 }
 
-fn outage_row(outage: &Outage, report: &Report) -> [String; 7] {
+fn outage_row(outage: &Outage, report: &OutageReport) -> [String; 7] {
     let lasted = span(outage.micros(report.now));
     let lasted = match (outage.open, outage.clock_stepped) {
         (true, true) => format!("{lasted}, open, clock stepped?"),

@@ -1,22 +1,19 @@
-//! Where copies lie: the policy's `[remote]`, and the credentials of the AWS tools.
+//! Where copies of segments are: the policy's `[remote]`, and the settings of the AWS tools.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::policy::{Policy, RemoteRules};
 use crate::remote::{Bucket, Cache, Place};
-
-use super::args::Global;
-use super::exit::Failure;
-use super::session::{host_name, policy};
+use crate::{Error, Result, system};
 
 /// The largest file of settings that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The policy's `[remote]`, or an error that says how to write one.
-pub(super) fn rules(policy: &Policy) -> Result<&RemoteRules, Failure> {
+pub(crate) fn rules(policy: &Policy) -> Result<&RemoteRules> {
     policy.remote.as_ref().ok_or_else(|| {
-        Failure::usage(format!(
+        Error::Usage(format!(
             "{}: it has no [remote] that says where copies are; write below that line for example \
              url = \"s3://bucket/prefix\"",
             policy.origin()
@@ -25,12 +22,12 @@ pub(super) fn rules(policy: &Policy) -> Result<&RemoteRules, Failure> {
 }
 
 /// The name under which this machine's copies lie.
-pub(super) fn host(rules: &RemoteRules) -> String {
-    rules.host.clone().unwrap_or_else(host_name)
+pub(crate) fn host(rules: &RemoteRules) -> String {
+    rules.host.clone().unwrap_or_else(system::host_name)
 }
 
 /// Opens the bucket that the policy names.
-pub(super) fn open(rules: &RemoteRules) -> crate::Result<Bucket> {
+pub(crate) fn open(rules: &RemoteRules) -> Result<Bucket> {
     let place =
         Place { url: rules.url.clone(), settings: settings(), patience: rules.timeout.seconds() };
     let cache = cache_directory().filter(|_| rules.cache > 0);
@@ -38,27 +35,25 @@ pub(super) fn open(rules: &RemoteRules) -> crate::Result<Bucket> {
 }
 
 /// Opens the bucket of an address that was typed.
-pub(super) fn open_at(url: &str, policy: &Policy) -> crate::Result<Bucket> {
+pub(crate) fn open_at(url: &str, policy: &Policy) -> Result<Bucket> {
     const PATIENCE: u64 = 30;
     let patience = policy.remote.as_ref().map_or(PATIENCE, |rules| rules.timeout.seconds());
     Bucket::open(&Place { url: url.to_owned(), settings: settings(), patience }, None)
 }
 
-/// Opens the bucket for a query that needs it.
-pub(super) fn open_for(global: &Global) -> crate::Result<Bucket> {
-    let policy = policy(global.policy.as_deref())?;
-    match &policy.remote {
+/// Opens the bucket for a query that needs it; `origin` is the policy that should name it.
+pub(crate) fn open_for(rules: Option<&RemoteRules>, origin: &str) -> Result<Bucket> {
+    match rules {
         Some(rules) => open(rules),
-        None => Err(crate::Error::Usage(format!(
-            "some of the archive lies elsewhere, but {} has no [remote] url that says where",
-            policy.origin()
+        None => Err(Error::Usage(format!(
+            "some of the archive lies elsewhere, but {origin} has no [remote] url that says where"
         ))),
     }
 }
 
 /// Where fetched frames are kept: as systemd says, or as is the custom.
 fn cache_directory() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let set = system::variable_os;
     if let Some(directory) = set("HLARCHIVE_CACHE").or_else(|| set("CACHE_DIRECTORY")) {
         return Some(directory.into());
     }
@@ -70,8 +65,8 @@ fn cache_directory() -> Option<PathBuf> {
 /// Endpoint, region and credentials: from the files of the AWS tools, and from the
 /// environment, which goes before.
 fn settings() -> Vec<(String, String)> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let profile = std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".to_owned());
+    let set = system::variable_os;
+    let profile = system::variable("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
     let file = |variable: &str, name: &str| {
         let home = || set("HOME").map(|home| Path::new(&home).join(".aws").join(name));
         set(variable).map(PathBuf::from).or_else(home)
@@ -85,13 +80,8 @@ fn settings() -> Vec<(String, String)> {
     if let Some(path) = file("AWS_SHARED_CREDENTIALS_FILE", "credentials") {
         settings.extend(section_of(&path, &profile));
     }
-    for (name, value) in std::env::vars_os() {
-        if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
-            && name.starts_with("AWS_")
-        {
-            settings.insert(name.to_ascii_lowercase(), value.to_owned());
-        }
-    }
+    let set = system::variables_of("AWS_");
+    settings.extend(set.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)));
     settings.into_iter().collect()
 }
 

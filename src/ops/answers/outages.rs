@@ -6,21 +6,146 @@
 
 use std::collections::BTreeSet;
 
+use crate::archive::Expired;
 use crate::event::{EventHead, Severity};
-use crate::store::{EventStream, Filter, FoundEvent, Notices, Query, Store};
-use crate::views::outages::{Answer, Collector, TYPES};
+use crate::policy::Span;
+use crate::store::{EventStream, Filter, FoundEvent, Notices, Query, Store, Unreached};
+use crate::views::outages::{Answer, Asked, Collector, Figures, MIN_GAP_SECONDS, Outage, TYPES};
 use crate::views::word::Word;
+use crate::{Error, History, Result, Timestamp};
 
-use super::{Report, Wanted};
+impl History {
+    /// Begins a question for outages: how long and how often services and nodes were down.
+    pub fn outages(&self) -> Outages<'_> {
+        let asked = Asked::at(self.context.now());
+        let (nodes, services) = (Vec::new(), Vec::new());
+        Outages { history: self, query: OutageQuery { asked, open: false, nodes, services } }
+    }
+}
 
-type Result<T> = crate::Result<T>;
+/// A question for outages of services and nodes.
+///
+/// ```
+/// use hlarchive::History;
+///
+/// # fn main() -> hlarchive::Result<()> {
+/// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
+/// # let root = directory.path().join("events");
+/// let history = History::open(&root)?;
+/// history.emit("service_unhealthy").node("pi4").service("grafana").send()?;
+/// let report = history.outages().service("grafana").open().report()?;
+/// assert!(report.outages()[0].open);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "outages are looked for by report()"]
+pub struct Outages<'h> {
+    history: &'h History,
+    query: OutageQuery,
+}
+
+impl Outages<'_> {
+    /// Asks for outages on this node.
+    pub fn node(mut self, node: impl Into<String>) -> Self {
+        self.query.nodes.push(node.into());
+        self
+    }
+
+    /// Asks for outages of this service.
+    pub fn service(mut self, service: impl Into<String>) -> Self {
+        self.query.services.push(service.into());
+        self
+    }
+
+    /// Asks for outages that are not over.
+    pub fn open(mut self) -> Self {
+        self.query.open = true;
+        self
+    }
+
+    /// Asks for outages that were open then or later, such as `90d` or `2026-05-16`.
+    ///
+    /// Fails with [`Error::Usage`] for what is not a time.
+    pub fn since(mut self, text: &str) -> Result<Self> {
+        self.query.asked.since = Some(self.history.time(text)?);
+        Ok(self)
+    }
+
+    /// Looks for them, open ones first, then the newest.
+    pub fn report(&self) -> Result<OutageReport> {
+        outages(&self.history.store, &self.query, &|| self.history.progress.stop_requested())
+            .map(|(report, _)| report)
+    }
+}
+
+impl OutageReport {
+    /// Returns the outages, open ones first, then the newest.
+    pub fn outages(&self) -> &[Outage] {
+        &self.answer.outages
+    }
+
+    /// Returns the figures of each service and node that was down.
+    pub fn services(&self) -> &[Figures] {
+        &self.answer.services
+    }
+}
+
+/// Which outages are asked for. Several values of one list are alternatives.
+#[derive(Debug, Clone)]
+pub(crate) struct OutageQuery {
+    pub(crate) asked: Asked,
+    pub(crate) open: bool,
+    pub(crate) nodes: Vec<String>,
+    pub(crate) services: Vec<String>,
+}
+
+impl OutageQuery {
+    /// The events that could have told of one.
+    pub(crate) fn query(&self) -> Query {
+        let filter = Filter {
+            nodes: self.nodes.clone(),
+            services: self.services.clone(),
+            since: self.asked.since,
+            until: self.asked.until,
+            ..Filter::default()
+        };
+        Query { filter, ..Query::default() }
+    }
+}
+
+/// Outages, and what they come to.
+#[derive(Debug, serde::Serialize)]
+pub struct OutageReport {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    min_gap_seconds: i64,
+    #[serde(flatten)]
+    pub(crate) answer: Answer,
+    expired: Option<Expired>,
+    unreached: Option<Unreached>,
+    #[serde(skip)]
+    pub(crate) now: Timestamp,
+}
+
+/// The microseconds of a least gap, as they are typed.
+pub(crate) fn min_gap(text: Option<&str>, flag: &str) -> Result<i64> {
+    let span = text.map_or_else(
+        || Ok(Span::from_seconds(MIN_GAP_SECONDS)),
+        |text| text.parse::<Span>().map_err(|error| Error::Usage(format!("{flag}: {error}"))),
+    )?;
+    let micros = i64::try_from(span.seconds())
+        .ok()
+        .and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND));
+    micros.ok_or_else(|| Error::Usage(format!("{flag}: {span} is longer than time can be told")))
+}
 
 /// The outages that are asked for, and what was passed over. Ends early when `stop` says so.
-pub(in crate::cli) fn look(
+pub(crate) fn outages(
     store: &Store,
-    wanted: &Wanted,
+    wanted: &OutageQuery,
     stop: &dyn Fn() -> bool,
-) -> Result<(Report, Notices)> {
+) -> Result<(OutageReport, Notices)> {
     let (alarmed, of_alarms) = alarmed(store, wanted, stop)?;
     let types = TYPES.map(str::to_owned).to_vec();
     let filter = Filter { types, ..wanted.filter() };
@@ -55,10 +180,10 @@ pub(in crate::cli) fn look(
     let mut answer = collector.finish();
     wanted.narrow(&mut answer);
     let asked = &wanted.asked;
-    let report = Report {
+    let report = OutageReport {
         since: asked.since,
         until: asked.until,
-        min_gap_seconds: asked.min_gap_us / crate::Timestamp::MICROS_PER_SECOND,
+        min_gap_seconds: asked.min_gap_us / Timestamp::MICROS_PER_SECOND,
         answer,
         expired: notices.expired().cloned(),
         unreached: notices.unreached().cloned(),
@@ -74,7 +199,7 @@ type Names = (Vec<String>, Vec<String>);
 /// passed over.
 fn alarmed(
     store: &Store,
-    wanted: &Wanted,
+    wanted: &OutageQuery,
     stop: &dyn Fn() -> bool,
 ) -> Result<(Option<Names>, Notices)> {
     let filter = Filter { severities: vec![Severity::Critical], ..wanted.filter() };
@@ -146,7 +271,7 @@ impl<'a> Ahead<'a> {
     }
 }
 
-impl Wanted {
+impl OutageQuery {
     fn filter(&self) -> Filter {
         Filter { nodes: self.nodes.clone(), services: self.services.clone(), ..Filter::default() }
     }

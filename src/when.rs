@@ -5,7 +5,7 @@ use crate::policy::{Span, SpanError};
 
 /// Which end of a stretch of time is meant; it matters for a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bound {
+pub(crate) enum Bound {
     /// A date means its first instant.
     Since,
     /// A date means the end of that day.
@@ -14,7 +14,7 @@ pub(super) enum Bound {
 
 /// Understands dates, ISO 8601 timestamps, `now`, `today`, `yesterday`, `tomorrow`, and
 /// `2h ago` or `3 days ago`.
-pub(super) fn parse(text: &str, now: Timestamp, bound: Bound) -> Result<Timestamp, String> {
+pub(crate) fn parse(text: &str, now: Timestamp, bound: Bound) -> Result<Timestamp, String> {
     let text = text.trim();
     if let Ok(date) = parse_date(text, now) {
         return Ok(match bound {
@@ -42,7 +42,7 @@ pub(super) fn parse(text: &str, now: Timestamp, bound: Bound) -> Result<Timestam
 }
 
 /// Understands a date, `today`, `yesterday` and `tomorrow`.
-pub(super) fn parse_date(text: &str, now: Timestamp) -> Result<Date, String> {
+pub(crate) fn parse_date(text: &str, now: Timestamp) -> Result<Date, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "today" => Ok(now.date()),
         "yesterday" => Ok(now.date().plus_days(-1)),

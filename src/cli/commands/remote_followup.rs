@@ -1,94 +1,61 @@
-//! What comes after a rotation or a prune where the policy keeps copies elsewhere.
+//! What comes after a rotation or a prune where the policy keeps remote copies.
 //!
 //! What was done before stays done, whatever becomes of this: its report is printed first,
 //! and then what went wrong here.
 
-use crate::ops::Context;
-use crate::ops::remote::{EvictReport, PushReport, Remote, evict, evict_plan, push};
-use crate::policy::{Keep, Policy};
-use crate::progress::Progress;
 use serde_json::Value;
+
+use crate::ops::remote::{EvictReport, PushReport};
+use crate::policy::Keep;
+use crate::{History, Result};
 
 use super::remote::{end_of_push, evict_lines, push_lines};
 use crate::cli::args::Format;
-use crate::cli::elsewhere;
 use crate::cli::exit::{Exit, Failure, stdout_failed};
 use crate::cli::session::Session;
 
-/// What was done elsewhere.
+/// What was done remotely.
 #[derive(Default)]
-pub(super) struct After {
+pub(super) struct RemoteFollowUp {
     evicted: Option<EvictReport>,
     pushed: Option<PushReport>,
     failed: Option<crate::Error>,
 }
 
-impl After {
+impl RemoteFollowUp {
     /// Copies what was rotated.
-    pub(super) fn rotation(
-        session: &Session,
-        policy: &Policy,
-        context: &Context,
-        progress: &dyn Progress,
-    ) -> Self {
-        Self::run(session, policy, context, None, progress)
+    pub(super) fn rotation(history: &History) -> Self {
+        Self::run(history, None)
     }
 
-    /// Lets files go that are safe elsewhere, and then copies what is to be copied.
-    pub(super) fn prune(
-        session: &Session,
-        policy: &Policy,
-        context: &Context,
-        trust_now: bool,
-        progress: &dyn Progress,
-    ) -> Self {
-        Self::run(session, policy, context, Some(trust_now), progress)
+    /// Lets files go that are safe remotely, and then copies what is to be copied.
+    pub(super) fn prune(history: &History, trust_now: bool) -> Self {
+        Self::run(history, Some(trust_now))
     }
 
-    fn run(
-        session: &Session,
-        policy: &Policy,
-        context: &Context,
-        evicts: Option<bool>,
-        progress: &dyn Progress,
-    ) -> Self {
-        let mut after = Self::default();
-        if policy.remote.is_some() && !progress.stop_requested() {
-            after.failed = after.copy(session, policy, context, evicts, progress).err();
+    fn run(history: &History, evicts: Option<bool>) -> Self {
+        let mut followup = Self::default();
+        if history.policy.remote.is_some() && !history.progress.stop_requested() {
+            followup.failed = followup.copy(history, evicts).err();
         }
-        after
+        followup
     }
 
-    /// What a prune would let go, as far as can be told without asking elsewhere.
-    pub(super) fn plan(
-        session: &Session,
-        policy: &Policy,
-        context: &Context,
-    ) -> crate::Result<Self> {
-        let mut after = Self::default();
-        if policy.retain.local != Keep::Forever {
-            after.evicted = Some(evict_plan(&session.store, policy, context)?);
+    /// Finds what a prune would let go, as far as can be told without asking the remote.
+    pub(super) fn plan(history: &History) -> Result<Self> {
+        let mut followup = Self::default();
+        if history.policy.retain.local != Keep::Forever {
+            followup.evicted = Some(history.plan_evict()?);
         }
-        Ok(after)
+        Ok(followup)
     }
 
-    fn copy(
-        &mut self,
-        session: &Session,
-        policy: &Policy,
-        context: &Context,
-        evicts: Option<bool>,
-        progress: &dyn Progress,
-    ) -> crate::Result<()> {
-        let Some(rules) = &policy.remote else { return Ok(()) };
-        let bucket = elsewhere::open(rules)?;
-        let host = elsewhere::host(rules);
-        let remote = Remote::new(&bucket, &host)?;
-        let store = &session.store;
-        if let Some(trust_now) = evicts.filter(|_| policy.retain.local != Keep::Forever) {
-            self.evicted = Some(evict(store, policy, context, trust_now, remote, progress)?);
+    fn copy(&mut self, history: &History, evicts: Option<bool>) -> Result<()> {
+        let remote = history.remote()?;
+        if let Some(trust_now) = evicts.filter(|_| history.policy.retain.local != Keep::Forever) {
+            self.evicted = Some(remote.evict(trust_now)?);
         }
-        self.pushed = Some(push(store, context, remote, false, progress)?);
+        self.pushed = Some(remote.push(false)?);
         Ok(())
     }
 

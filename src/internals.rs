@@ -1,0 +1,45 @@
+//! Inner parts, for benchmarks, fuzzers and tests that forge what no verb writes. None of it is a
+//! promise to anybody.
+
+/// Segments, the manifest, derived files.
+pub mod archive {
+    pub use crate::archive::{
+        ArchiveDir, ArchiveLock, By, Manifest, ManifestWriter, NewRecord, Op, Replaced,
+        SegmentName, catalogue, overview, rebuild,
+    };
+}
+
+/// Events and their names.
+pub mod event {
+    pub use crate::event::{
+        EventHead, EventName, EventPath, EventType, FileName, Litter, NodeName, PathRef,
+        write_with_location,
+    };
+}
+
+/// The policy's values.
+pub mod policy {
+    pub use crate::policy::{Keep, MinFree};
+}
+
+/// Buckets.
+pub mod remote {
+    pub use crate::remote::{Bucket, Place};
+}
+
+/// One segment's bytes.
+pub mod segment {
+    pub use crate::segment::{
+        Field, SegmentOptions, SegmentReader, SegmentWriter, Sha256Hash, check, fuzzing,
+    };
+}
+
+/// Queries.
+pub mod store {
+    pub use crate::store::{Filter, Order, Query, Scope, Store};
+}
+
+/// Text that is safe to show.
+pub mod text {
+    pub use crate::text::is_unseen;
+}

@@ -1,0 +1,273 @@
+//! What was tried, and whether it helped.
+
+use std::collections::BTreeSet;
+
+use crate::archive::Expired;
+use crate::policy::{AnswerRules, Span};
+use crate::store::{Filter, Notices, Order, Query, Store, Unreached};
+use crate::text::shown;
+use crate::views::attempts::{
+    ActionSummary, Attempt, Collector, HEALTH_TYPES, Range, TYPES, by_action,
+};
+use crate::{History, Result, Timestamp};
+
+impl History {
+    /// Begins a question for remediation attempts and what became of them.
+    pub fn attempts(&self) -> Attempts<'_> {
+        let within = self.policy.answers;
+        Attempts { history: self, query: AttemptQuery { within, ..AttemptQuery::default() } }
+    }
+}
+
+/// A question for remediation attempts: what was tried, and whether it helped.
+///
+/// Several values of one condition are alternatives; different conditions must all hold.
+///
+/// ```
+/// use hlarchive::History;
+/// use serde_json::json;
+///
+/// # fn main() -> hlarchive::Result<()> {
+/// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
+/// # let root = directory.path().join("events");
+/// let history = History::open(&root)?;
+/// let started = history.emit("remediation_started").service("mosquitto");
+/// started.payload(json!({"action": "restart_container"})).send()?;
+///
+/// let tried = history.attempts().service("mosquitto").unresolved().report()?;
+/// assert_eq!(tried.attempts[0].action.as_deref(), Some("restart_container"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "attempts are looked for by report()"]
+pub struct Attempts<'h> {
+    history: &'h History,
+    query: AttemptQuery,
+}
+
+impl Attempts<'_> {
+    /// Asks for attempts on this node.
+    pub fn node(mut self, node: impl Into<String>) -> Self {
+        self.query.nodes.push(node.into());
+        self
+    }
+
+    /// Asks for attempts for this service.
+    pub fn service(mut self, service: impl Into<String>) -> Self {
+        self.query.services.push(service.into());
+        self
+    }
+
+    /// Asks for attempts whose payload names this action.
+    pub fn action(mut self, action: impl Into<String>) -> Self {
+        self.query.actions.push(action.into());
+        self
+    }
+
+    /// Asks for attempts with this correlation id.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.query.correlation_ids.push(id.into());
+        self
+    }
+
+    /// Asks for what did not help, or is not known to have helped.
+    pub fn unresolved(mut self) -> Self {
+        self.query.unresolved = true;
+        self
+    }
+
+    /// Asks for attempts that began then or later, such as `90d` or `2026-05-16`.
+    ///
+    /// Fails with [`Error::Usage`](crate::Error::Usage) for what is not a time.
+    pub fn since(mut self, text: &str) -> Result<Self> {
+        self.query.range.since = Some(self.history.time(text)?);
+        Ok(self)
+    }
+
+    /// Looks for them, the newest first, by what all events tell of their services.
+    pub fn report(&self) -> Result<AttemptReport> {
+        let now = self.history.context.now();
+        attempts(&self.history.store, &self.query, now, &|| self.history.progress.stop_requested())
+            .map(|(report, _)| report)
+    }
+}
+
+/// Attempts, and what they come to.
+#[derive(Debug, serde::Serialize)]
+#[non_exhaustive]
+pub struct AttemptReport {
+    /// The earliest start that was asked for.
+    pub since: Option<String>,
+    /// The first instant that was too late.
+    pub until: Option<String>,
+    /// How long after its end an attempt may have helped.
+    pub within_seconds: u64,
+    /// The newest first, unless asked for otherwise.
+    pub attempts: Vec<Attempt>,
+    /// The same by action, of all that began in the range.
+    pub by_action: Vec<ActionSummary>,
+    /// How many began.
+    pub started: usize,
+    /// How many of them reported an end.
+    pub completed: usize,
+    /// How many of them failed.
+    pub failed: usize,
+    /// How many of them did not help, or are not known to have helped.
+    pub unresolved: usize,
+    /// Ends in the range whose start is not known.
+    pub stray_ends: u64,
+    /// Expired days that could have held more.
+    pub expired: Option<Expired>,
+    /// Remote days that could not be read.
+    pub unreached: Option<Unreached>,
+}
+
+/// Which attempts are asked for. Several values of one list are alternatives.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AttemptQuery {
+    pub(crate) range: Range,
+    pub(crate) within: AnswerRules,
+    pub(crate) unresolved: bool,
+    pub(crate) nodes: Vec<String>,
+    pub(crate) services: Vec<String>,
+    pub(crate) actions: Vec<String>,
+    pub(crate) sources: Vec<String>,
+    pub(crate) correlation_ids: Vec<String>,
+}
+
+/// The longest horizon.
+const MAX_WITHIN: u64 = 30 * 86_400;
+
+/// The horizon that was asked for, or that of the policy.
+pub(crate) fn horizon(
+    asked: Option<&str>,
+    policy: impl FnOnce() -> AnswerRules,
+) -> Result<AnswerRules> {
+    let Some(text) = asked else { return Ok(policy()) };
+    let bad = |reason: String| crate::Error::Usage(format!("--within {}: {reason}", shown(text)));
+    let within: Span =
+        text.parse().map_err(|error: crate::policy::SpanError| bad(error.to_string()))?;
+    if !(1..=MAX_WITHIN).contains(&within.seconds()) {
+        return Err(bad("expected a duration from 1s to 30d, such as 30m".to_owned()));
+    }
+    Ok(AnswerRules { within })
+}
+
+/// The attempts that are asked for, newest first, and what was passed over. Ends early when
+/// `stop` says so.
+pub(crate) fn attempts(
+    store: &Store,
+    wanted: &AttemptQuery,
+    now: Timestamp,
+    stop: &dyn Fn() -> bool,
+) -> Result<(AttemptReport, Notices)> {
+    let filter = Filter {
+        types: TYPES.map(str::to_owned).to_vec(),
+        nodes: wanted.nodes.clone(),
+        services: wanted.services.clone(),
+        since: wanted.range.read_from(),
+        ..Filter::default()
+    };
+    let within = wanted.within.within.seconds().saturating_mul(1_000_000);
+    let mut events = store.events(Query { filter, ..Query::default() })?;
+    let within = i64::try_from(within).unwrap_or(i64::MAX);
+    let mut collector = Collector::new(wanted.range).at(now).within(within);
+    for event in &mut events {
+        if !collector.take(&event?) || stop() {
+            break;
+        }
+    }
+    let notices = std::mem::take(events.notices());
+    if let Some(since) = wanted.range.read_from() {
+        let silent = collector.silent();
+        for heard in heard_before(store, since, silent, stop)? {
+            collector.heard_before(heard);
+        }
+    }
+    let (mut attempts, stray_ends) = collector.finish();
+    attempts.reverse();
+    attempts.retain(|attempt| wanted.holds(attempt));
+    // What did not help is known by what did, too.
+    let by_action = by_action(attempts.iter());
+    attempts.retain(|attempt| !wanted.unresolved || attempt.is_unresolved());
+    let tally = |what: fn(&Attempt) -> bool| attempts.iter().filter(|a| what(a)).count();
+    let report = AttemptReport {
+        since: wanted.range.since.map(|time| time.to_string()),
+        until: wanted.range.until.map(|time| time.to_string()),
+        within_seconds: wanted.within.within.seconds(),
+        by_action,
+        started: attempts.len(),
+        completed: tally(|attempt| attempt.completed),
+        failed: tally(|attempt| attempt.failed),
+        unresolved: tally(Attempt::is_unresolved),
+        stray_ends,
+        expired: notices.expired().cloned(),
+        unreached: notices.unreached().cloned(),
+        attempts,
+    };
+    Ok((report, notices))
+}
+
+/// Gives those of these services, each with its node, of which anything was heard before `until`.
+/// Asked backwards, so that it costs little where there is something.
+fn heard_before(
+    store: &Store,
+    until: Timestamp,
+    mut silent: BTreeSet<[String; 2]>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<[String; 2]>> {
+    let mut heard = Vec::new();
+    if silent.is_empty() {
+        return Ok(heard);
+    }
+    let each = |part: usize| {
+        let values: BTreeSet<&String> = silent.iter().map(|subject| &subject[part]).collect();
+        values.into_iter().cloned().collect()
+    };
+    let filter = Filter {
+        types: HEALTH_TYPES.map(str::to_owned).to_vec(),
+        services: each(0),
+        nodes: each(1),
+        until: Some(until),
+        ..Filter::default()
+    };
+    let query = Query { filter, order: Order::Reverse, ..Query::default() };
+    for event in &mut store.events(query)? {
+        let event = event?;
+        let Ok(head) = event.head() else { continue };
+        let subject = [head.service.to_string(), head.node.to_string()];
+        if silent.remove(&subject) {
+            heard.push(subject);
+        }
+        if silent.is_empty() || stop() {
+            break;
+        }
+    }
+    Ok(heard)
+}
+
+impl AttemptQuery {
+    /// The same as a query, to see what an empty answer was looked for in.
+    pub(crate) fn query(&self) -> Query {
+        let filter = Filter {
+            nodes: self.nodes.clone(),
+            services: self.services.clone(),
+            sources: self.sources.clone(),
+            correlation_ids: self.correlation_ids.clone(),
+            since: self.range.since,
+            until: self.range.until,
+            ..Filter::default()
+        };
+        Query { filter, ..Query::default() }
+    }
+
+    fn holds(&self, attempt: &Attempt) -> bool {
+        let among = |wanted: &[String], value: Option<&str>| {
+            wanted.is_empty() || wanted.iter().any(|wanted| Some(wanted.as_str()) == value)
+        };
+        among(&self.actions, attempt.action.as_deref())
+            && among(&self.sources, Some(&attempt.source))
+            && among(&self.correlation_ids, Some(&attempt.correlation_id))
+    }
+}
