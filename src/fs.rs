@@ -20,6 +20,25 @@ pub(crate) const TEMP_PREFIX: &str = ".hlarchive-tmp-";
 /// looks into it, and nobody but a sync removes it: the next one goes on from there.
 pub(crate) const SYNC_PREFIX: &str = ".hlarchive-sync-";
 
+/// An entry of the live tree or the archive that does not belong there. It is reported and
+/// left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnexpectedEntry {
+    /// The path below the root of the tree or the archive.
+    pub path: PathBuf,
+    /// The reason why it does not belong there.
+    pub reason: String,
+    /// True for a directory that cannot be read: there may be events in it.
+    pub hides_events: bool,
+}
+
+impl UnexpectedEntry {
+    /// Returns an entry that hides no events.
+    pub(crate) fn new(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self { path: path.into(), reason: reason.into(), hides_events: false }
+    }
+}
+
 /// The name of a temporary file.
 pub(crate) fn temp_name(token: u64) -> String {
     format!("{TEMP_PREFIX}{token:016x}")

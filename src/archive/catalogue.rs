@@ -99,13 +99,13 @@ impl Probe {
 
 /// An entry as it stands in the file.
 #[derive(Debug, Clone, Copy)]
-struct Entry<'a> {
+struct CatalogueEntry<'a> {
     segment: Sha256Hash,
     filter: &'a [u8],
     checksum: [u8; CHECKSUM],
 }
 
-impl<'a> Entry<'a> {
+impl<'a> CatalogueEntry<'a> {
     /// The entry at the start of these bytes and its size, if all of it is there.
     fn split(bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         let size = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
@@ -154,7 +154,10 @@ fn checksum_of(body: &[u8]) -> [u8; CHECKSUM] {
 
 /// Calls `visit` with the sound entries from the file's start on, a number of them at a
 /// time, until one is not sound; gives the bytes up to there. No file is an empty one.
-fn walk(archive: &ArchiveDir, visit: &mut dyn FnMut(&[Entry<'_>])) -> std::io::Result<u64> {
+fn walk(
+    archive: &ArchiveDir,
+    visit: &mut dyn FnMut(&[CatalogueEntry<'_>]),
+) -> std::io::Result<u64> {
     let mut file = match fs::open_regular(archive.fd(), CATALOGUE) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
@@ -169,16 +172,17 @@ fn walk(archive: &ArchiveDir, visit: &mut dyn FnMut(&[Entry<'_>])) -> std::io::R
     while Read::by_ref(&mut file).take(CHUNK).read_to_end(&mut buffer)? > 0 {
         let mut rest = buffer.as_slice();
         let mut whole = Vec::new();
-        while let Some((entry, after)) = Entry::split(rest) {
+        while let Some((entry, after)) = CatalogueEntry::split(rest) {
             whole.push(entry);
             rest = after;
         }
-        let entries: Vec<Option<Entry<'_>>> = if whole.len() >= MANY {
-            whole.par_iter().map(|bytes| Entry::parse(bytes)).collect()
+        let entries: Vec<Option<CatalogueEntry<'_>>> = if whole.len() >= MANY {
+            whole.par_iter().map(|bytes| CatalogueEntry::parse(bytes)).collect()
         } else {
-            whole.iter().map(|bytes| Entry::parse(bytes)).collect()
+            whole.iter().map(|bytes| CatalogueEntry::parse(bytes)).collect()
         };
-        let entries: Vec<Entry<'_>> = entries.into_iter().map_while(|entry| entry).collect();
+        let entries: Vec<CatalogueEntry<'_>> =
+            entries.into_iter().map_while(|entry| entry).collect();
         visit(&entries);
         let bytes: usize = whole.iter().take(entries.len()).map(|entry| entry.len()).sum();
         sound += bytes as u64;
@@ -230,7 +234,7 @@ pub(crate) fn is_entry_of(
     segment: Sha256Hash,
     index: &Index,
 ) -> Result<bool> {
-    Ok(Entry::make(segment, index)?.ends_with(&checksum))
+    Ok(CatalogueEntry::make(segment, index)?.ends_with(&checksum))
 }
 
 /// The SHA-256 of the file; `None` when there is none, or one that no archive needs.
@@ -293,7 +297,7 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, lock: &ArchiveLock) -
         });
         // A damaged segment gets no entry: it is to be looked into.
         if let Some(entry) = reader.ok().as_ref().and_then(SegmentReader::index).and_then(|index| {
-            Entry::make(sha256, index).ok().filter(|entry| entry.len() <= MAX_ENTRY)
+            CatalogueEntry::make(sha256, index).ok().filter(|entry| entry.len() <= MAX_ENTRY)
         }) {
             file.write_all(&entry).map_err(failed("write"))?;
         }
@@ -406,13 +410,14 @@ mod tests {
         entry[10] = 7;
         let checksum = checksum_of(&entry);
         entry.extend_from_slice(&checksum);
-        let (whole, rest) = Entry::split(&entry).unwrap();
-        assert!(rest.is_empty() && Entry::parse(whole).is_some());
+        let (whole, rest) = CatalogueEntry::split(&entry).unwrap();
+        assert!(rest.is_empty() && CatalogueEntry::parse(whole).is_some());
         for at in 0..entry.len() {
-            assert!(Entry::split(&entry[..at]).is_none());
+            assert!(CatalogueEntry::split(&entry[..at]).is_none());
             let mut flipped = entry.clone();
             flipped[at] ^= 1 << (at % 8);
-            let parsed = Entry::split(&flipped).and_then(|(whole, _)| Entry::parse(whole));
+            let parsed =
+                CatalogueEntry::split(&flipped).and_then(|(whole, _)| CatalogueEntry::parse(whole));
             assert!(parsed.is_none(), "{at}");
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn line(record: &Record) -> Vec<u8> {
 }
 
 /// A line that was read.
-pub(super) struct Line {
+pub(super) struct ChainLine {
     /// What the next line links to.
     pub(super) hash: Sha256Hash,
     /// Its record, or what is wrong with it.
@@ -35,14 +35,14 @@ pub(super) struct Line {
 }
 
 /// Takes a line apart, and checks what can be checked of it alone.
-pub(super) fn read(line: &[u8]) -> Line {
+pub(super) fn read(line: &[u8]) -> ChainLine {
     let (hash, sealed) = hash(line);
     let record = if sealed {
         parse(line)
     } else {
         Err("it is not as it was written (its own hash does not fit)".to_owned())
     };
-    Line { hash, record }
+    ChainLine { hash, record }
 }
 
 fn parse(line: &[u8]) -> Result<Record, String> {

@@ -84,7 +84,7 @@ impl ManifestPiece {
 
     /// Whether a text is this piece: so many whole lines, each linked to the one before, the
     /// first to `before`, the last with this hash.
-    pub fn is(&self, text: &[u8], before: Sha256Hash) -> bool {
+    pub fn matches(&self, text: &[u8], before: Sha256Hash) -> bool {
         let mut prev = before;
         let mut count = 0;
         let Some(text) = text.strip_suffix(b"\n") else { return false };
@@ -159,7 +159,7 @@ impl Manifest {
         let uploads = || self.records().iter().filter(|record| record.op == Op::Upload);
         let first = uploads().find_map(|record| record.place.as_ref());
         let is_there = |record: &&Record| match record.place.as_ref().or(first) {
-            Some(other) => other.is(place),
+            Some(other) => other.is_same_place(place),
             None => true,
         };
         let copies = uploads().filter(is_there);
@@ -196,8 +196,8 @@ impl ArchiveDir {
     /// Those of these objects that are known to be gone, as far as that is known without a
     /// request over a network.
     pub fn lost_copies(&self, objects: &[&str]) -> std::io::Result<Vec<String>> {
-        match self.elsewhere() {
-            Some(elsewhere) if !objects.is_empty() => elsewhere.lost(objects),
+        match self.remote() {
+            Some(remote) if !objects.is_empty() => remote.lost(objects),
             _ => Ok(Vec::new()),
         }
     }

@@ -19,8 +19,8 @@ use super::runs::{NEXT_RUNS, RUNS};
 use super::state::STATE;
 use super::stub;
 use super::{ArchiveLock, SegmentName};
-use crate::event::{Date, NodeName, Place, SharedLitter, shown};
-use crate::fs;
+use crate::event::{Date, EntryRole, NodeName, SharedLitter, shown};
+use crate::fs::{self, UnexpectedEntry};
 use crate::segment::{Fetch, Piece, SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
 
@@ -35,7 +35,7 @@ pub struct ArchiveDir {
     /// The last year whose folder, and everything above it, was synced by us.
     pub(super) synced_year: AtomicI32,
     /// Who fetches what lies elsewhere.
-    elsewhere: Option<Arc<dyn Fetch>>,
+    remote: Option<Arc<dyn Fetch>>,
     litter: SharedLitter,
 }
 
@@ -46,15 +46,6 @@ pub struct FoundSegment {
     pub name: SegmentName,
     /// Its size.
     pub bytes: u64,
-}
-
-/// Something in the archive that does not belong there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stranger {
-    /// Its path below the archive.
-    pub path: PathBuf,
-    /// What it is.
-    pub reason: String,
 }
 
 impl ArchiveDir {
@@ -78,7 +69,7 @@ impl ArchiveDir {
     pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
         let synced_year = AtomicI32::new(i32::MIN);
         let litter = SharedLitter::default();
-        Self { root: root.to_owned(), dir, synced_year, elsewhere: None, litter }
+        Self { root: root.to_owned(), dir, synced_year, remote: None, litter }
     }
 
     /// The same, with another list of what is passed over.
@@ -90,18 +81,18 @@ impl ArchiveDir {
 
     /// Whether something in it is of other programs, and not made to look like ours.
     fn passes_over(&self, name: &str) -> bool {
-        !name.starts_with(fs::TEMP_PREFIX) && self.litter.get().covers(Place::Other, name)
+        !name.starts_with(fs::TEMP_PREFIX) && self.litter.get().covers(EntryRole::Other, name)
     }
 
     /// The same, with somebody who fetches what lies elsewhere.
     #[must_use]
-    pub fn with_elsewhere(mut self, elsewhere: Option<Arc<dyn Fetch>>) -> Self {
-        self.elsewhere = elsewhere;
+    pub fn with_remote(mut self, remote: Option<Arc<dyn Fetch>>) -> Self {
+        self.remote = remote;
         self
     }
 
-    pub(super) fn elsewhere(&self) -> Option<&dyn Fetch> {
-        self.elsewhere.as_deref()
+    pub(super) fn remote(&self) -> Option<&dyn Fetch> {
+        self.remote.as_deref()
     }
 
     /// The archives of other hosts that are mirrored in this one, by host.
@@ -110,7 +101,7 @@ impl ArchiveDir {
         let mut hosts = BTreeSet::new();
         self.entries(folder.as_fd(), Path::new(PEERS), &mut |name, file_type| {
             if file_type == FileType::Directory
-                && !self.litter.get().covers(Place::Node, name)
+                && !self.litter.get().covers(EntryRole::Node, name)
                 && name.parse::<NodeName>().is_ok()
             {
                 hosts.insert(name.to_owned());
@@ -122,7 +113,7 @@ impl ArchiveDir {
             match fs::open_dir(folder.as_fd(), &host) {
                 Ok(dir) => {
                     let peer = Self::at(&root, dir)
-                        .with_elsewhere(self.elsewhere.clone())
+                        .with_remote(self.remote.clone())
                         .with_litter(self.litter.clone());
                     peers.push((host.into(), peer));
                 }
@@ -198,8 +189,8 @@ impl ArchiveDir {
         match fs::open_regular(folder.as_fd(), &name.file_name()) {
             Ok(file) => Ok(file.into()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                match (self.read_stub(name)?, &self.elsewhere) {
-                    (Some(stub), Some(elsewhere)) => Ok(stub.open(Arc::clone(elsewhere))),
+                match (self.read_stub(name)?, &self.remote) {
+                    (Some(stub), Some(remote)) => Ok(stub.open(Arc::clone(remote))),
                     (Some(stub), None) => Ok(stub.open(Arc::new(Nowhere))),
                     (None, _) => Err(failed(error)),
                 }
@@ -242,21 +233,24 @@ impl ArchiveDir {
     }
 
     /// Every segment file, sorted, and everything that does not belong here.
-    pub fn segment_files(&self) -> Result<(Vec<FoundSegment>, Vec<Stranger>)> {
+    pub fn segment_files(&self) -> Result<(Vec<FoundSegment>, Vec<UnexpectedEntry>)> {
         let mut found = Vec::new();
-        let mut strangers = Vec::new();
-        for folder in self.folders(&mut strangers)? {
-            self.files_of(&folder, &mut found, &mut strangers)?;
+        let mut unexpected = Vec::new();
+        for folder in self.folders(&mut unexpected)? {
+            self.files_of(&folder, &mut found, &mut unexpected)?;
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
-        strangers.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok((found, strangers))
+        unexpected.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok((found, unexpected))
     }
 
-    pub(super) fn folders(&self, strangers: &mut Vec<Stranger>) -> Result<BTreeSet<String>> {
+    pub(super) fn folders(
+        &self,
+        unexpected: &mut Vec<UnexpectedEntry>,
+    ) -> Result<BTreeSet<String>> {
         let mut folders = BTreeSet::new();
         self.entries(self.fd(), Path::new(""), &mut |name, file_type| {
-            let stranger = |reason: String| Stranger { path: PathBuf::from(name), reason };
+            let entry = |reason: String| UnexpectedEntry::new(name, reason);
             let is_year = name.len() == 4 && name.bytes().all(|b| b.is_ascii_digit());
             match file_type {
                 FileType::Directory if is_year => {
@@ -273,10 +267,10 @@ impl ArchiveDir {
                         || name == LOCK
                         || name.starts_with("manifest.jsonl.replaced-") => {}
                 FileType::RegularFile if name.starts_with(fs::TEMP_PREFIX) => {
-                    strangers.push(stranger(leftover()));
+                    unexpected.push(entry(leftover()));
                 }
                 _ if self.passes_over(name) => {}
-                other => strangers.push(stranger(unknown(other))),
+                other => unexpected.push(entry(unknown(other))),
             }
         })?;
         Ok(folders)
@@ -286,23 +280,23 @@ impl ArchiveDir {
         &self,
         folder: &str,
         found: &mut Vec<FoundSegment>,
-        strangers: &mut Vec<Stranger>,
+        unexpected: &mut Vec<UnexpectedEntry>,
     ) -> Result<()> {
         let Some(fd) = self.folder(folder)? else { return Ok(()) };
         let mut checksums = BTreeSet::new();
         let mut segments = BTreeSet::new();
         let mut stubs = BTreeSet::new();
         self.entries(fd.as_fd(), Path::new(folder), &mut |name, file_type| {
-            let stranger = |reason: String| Stranger { path: Path::new(folder).join(name), reason };
+            let entry = |reason: String| UnexpectedEntry::new(Path::new(folder).join(name), reason);
             let segment = |file_name: &str| {
                 SegmentName::from_file_name(file_name).filter(|name| name.folder() == folder)
             };
             if file_type != FileType::RegularFile {
                 if !self.passes_over(name) {
-                    strangers.push(stranger(unknown(file_type)));
+                    unexpected.push(entry(unknown(file_type)));
                 }
             } else if name.starts_with(fs::TEMP_PREFIX) {
-                strangers.push(stranger(leftover()));
+                unexpected.push(entry(leftover()));
             } else if let Some(name) = name.strip_suffix(".sha256").and_then(segment) {
                 checksums.insert(name);
             } else if let Some(name) = name.strip_suffix(stub::SUFFIX).and_then(segment) {
@@ -311,15 +305,15 @@ impl ArchiveDir {
             } else if let Some(name) = segment(name) {
                 segments.insert(name);
             } else if !self.passes_over(name) {
-                strangers.push(stranger(unknown(file_type)));
+                unexpected.push(entry(unknown(file_type)));
             }
         })?;
         for name in &checksums {
             if !segments.contains(name) {
-                strangers.push(Stranger {
-                    path: Path::new(folder).join(name.checksum_name()),
-                    reason: "a checksum file without its segment".to_owned(),
-                });
+                unexpected.push(UnexpectedEntry::new(
+                    Path::new(folder).join(name.checksum_name()),
+                    "a checksum file without its segment",
+                ));
             }
         }
         for name in segments {

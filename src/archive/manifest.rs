@@ -206,7 +206,7 @@ impl Manifest {
         let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
         let read = |line: &&[u8]| (line.len(), chain::read(&line[..line.len() - 1]));
         for lines in lines.chunks(MAX_LINES) {
-            let read: Vec<(usize, chain::Line)> = if lines.len() >= MANY_LINES {
+            let read: Vec<(usize, chain::ChainLine)> = if lines.len() >= MANY_LINES {
                 lines.par_iter().map(read).collect()
             } else {
                 lines.iter().map(read).collect()
@@ -254,7 +254,7 @@ impl Manifest {
         self.sound_bytes += whole.len() as u64 + newline;
     }
 
-    fn take_line(&mut self, line: chain::Line, damages: &mut Vec<String>) {
+    fn take_line(&mut self, line: chain::ChainLine, damages: &mut Vec<String>) {
         let number = self.hashes.len() + 1;
         match line.record {
             Ok(record) => {

@@ -30,7 +30,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use dir::{ArchiveDir, FoundSegment, Stranger};
+pub use dir::{ArchiveDir, FoundSegment};
 pub use expired::Expired;
 pub(crate) use expired::Unfinished;
 pub use heads::Head;
@@ -46,3 +46,5 @@ pub use space::Space;
 pub use stub::Stub;
 pub use temp::TempSegment;
 pub use writer::ManifestWriter;
+
+pub use crate::fs::UnexpectedEntry;

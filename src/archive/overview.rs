@@ -89,7 +89,7 @@ pub struct Overview {
 
 /// What the file says of the manifest that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Header {
+struct OverviewHeader {
     /// The records that the rows follow from.
     records: u64,
     /// Where the last of them begins, and the bytes up to its end, newline included.
@@ -228,12 +228,12 @@ pub fn refresh(
     write(archive, manifest, token, MIN_RECORDS)
 }
 
-fn write(archive: &ArchiveDir, manifest: &Manifest, token: u64, least: usize) -> Result<()> {
+fn write(archive: &ArchiveDir, manifest: &Manifest, token: u64, min: usize) -> Result<()> {
     let path = || archive.root().join(OVERVIEW);
     if manifest.torn().is_some() {
         return Ok(());
     }
-    if manifest.records().len() < least {
+    if manifest.records().len() < min {
         return fs::unlink(archive.fd(), OVERVIEW)
             .map(drop)
             .map_err(|errno| Error::io(path(), "remove", errno));
@@ -274,7 +274,7 @@ pub(crate) fn is_false(archive: &ArchiveDir, manifest: &Manifest) -> Result<bool
 /// and has this hash.
 fn made_of(records: &[Record], line: (u64, u64), head: Sha256Hash) -> Option<Vec<u8>> {
     let overview = Overview::of_records(records);
-    let header = Header {
+    let header = OverviewHeader {
         records: records.len() as u64,
         last_line: line.0,
         bytes: line.1,
@@ -294,14 +294,14 @@ fn text_of(archive: &ArchiveDir) -> Option<Vec<u8>> {
 }
 
 /// The manifest's lines that came later; `None` unless file and manifest belong together.
-fn newer(archive: &ArchiveDir, header: &Header) -> Option<Manifest> {
-    let Header { records, last_line, bytes, head, .. } = *header;
+fn newer(archive: &ArchiveDir, header: &OverviewHeader) -> Option<Manifest> {
+    let OverviewHeader { records, last_line, bytes, head, .. } = *header;
     Manifest::load_after(archive, last_line, bytes, records, head)
 }
 
 /// Whether the manifest has as many lines as are covered up to the place where the last of
 /// them ends.
-fn is_line(archive: &ArchiveDir, header: &Header) -> Result<bool> {
+fn is_line(archive: &ArchiveDir, header: &OverviewHeader) -> Result<bool> {
     let path = archive.manifest_path();
     let failed = |error| Error::io(&path, "read", error);
     let file = fs::open_regular(archive.fd(), MANIFEST).map_err(failed)?;
@@ -359,7 +359,7 @@ const HAS_FIRST: u8 = 2;
 const HAS_LAST: u8 = 4;
 const EVICTED: u8 = 8;
 
-fn encode(header: &Header, overview: &Overview) -> Option<Vec<u8>> {
+fn encode(header: &OverviewHeader, overview: &Overview) -> Option<Vec<u8>> {
     let mut classes: Vec<&str> = Vec::new();
     let rows = || overview.segments.iter().chain(&overview.expired);
     for class in rows().filter_map(|row| row.name.class.as_deref()) {
@@ -407,7 +407,7 @@ fn encode(header: &Header, overview: &Overview) -> Option<Vec<u8>> {
     Some(text)
 }
 
-fn decode(text: &[u8]) -> Option<(Header, Overview)> {
+fn decode(text: &[u8]) -> Option<(OverviewHeader, Overview)> {
     let (body, own) = text.split_at_checked(text.len().checked_sub(HASH_BYTES)?)?;
     if !body.starts_with(&MAGIC) || Sha256Hash::of(body).0 != own {
         return None;
@@ -416,7 +416,7 @@ fn decode(text: &[u8]) -> Option<(Header, Overview)> {
     let (records, last_line, bytes) = (rest.u64()?, rest.u64()?, rest.u64()?);
     let (segments, expired) = (rest.u64()?, rest.u64()?);
     let head = Sha256Hash(rest.array()?);
-    let header = Header { records, last_line, bytes, head, segments, expired };
+    let header = OverviewHeader { records, last_line, bytes, head, segments, expired };
     let mut classes = Vec::new();
     for _ in 0..rest.array::<1>()?[0] {
         let len = usize::from(rest.array::<1>()?[0]);

@@ -141,7 +141,7 @@ pub struct PlaceRecord {
 
 impl PlaceRecord {
     /// Whether it is the same place.
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn is_same_place(&self, other: &Self) -> bool {
         match (&self.mark, &other.mark) {
             (None, None) => self.url == other.url,
             (mark, other) => mark == other,

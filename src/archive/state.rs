@@ -31,7 +31,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// The line of the manifest that the sum ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Bound {
+pub(crate) struct StateAnchor {
     hlarchive_state: u32,
     /// How many records it has up to there.
     pub(crate) records: u64,
@@ -42,7 +42,7 @@ pub(crate) struct Bound {
     head: Sha256Hash,
 }
 
-impl Bound {
+impl StateAnchor {
     /// The manifest's lines that came later; `None` unless file and manifest belong together.
     pub(crate) fn newer(&self, archive: &ArchiveDir) -> Option<Manifest> {
         Manifest::load_after(archive, self.last_line, self.bytes, self.records, self.head)
@@ -55,17 +55,20 @@ impl Bound {
 }
 
 /// The file as it is, if it is sound: the line, and the sum.
-pub(crate) fn read(archive: &ArchiveDir) -> Option<(Bound, Vec<u8>)> {
+pub(crate) fn read(archive: &ArchiveDir) -> Option<(StateAnchor, Vec<u8>)> {
     parse(&text_of(archive)?)
 }
 
 /// The same, if it is as the last run left it.
-pub(crate) fn read_as_left(archive: &ArchiveDir, lock: &ArchiveLock) -> Option<(Bound, Vec<u8>)> {
+pub(crate) fn read_as_left(
+    archive: &ArchiveDir,
+    lock: &ArchiveLock,
+) -> Option<(StateAnchor, Vec<u8>)> {
     let text = text_of(archive)?;
     parse(&text).filter(|_| lock.state() == Some(Sha256Hash::of(&text)))
 }
 
-fn parse(text: &[u8]) -> Option<(Bound, Vec<u8>)> {
+fn parse(text: &[u8]) -> Option<(StateAnchor, Vec<u8>)> {
     let (signed, own) = text.split_at_checked(text.len().checked_sub(65)?)?;
     let own = own.strip_suffix(b"\n")?;
     if Sha256Hash::of(signed).to_string().as_bytes() != own {
@@ -73,7 +76,7 @@ fn parse(text: &[u8]) -> Option<(Bound, Vec<u8>)> {
     }
     let signed = signed.strip_suffix(b"\n")?;
     let at = memchr::memchr(b'\n', signed)?;
-    let bound: Bound = serde_json::from_slice(&signed[..at]).ok()?;
+    let bound: StateAnchor = serde_json::from_slice(&signed[..at]).ok()?;
     (bound.hlarchive_state == VERSION).then(|| (bound, signed[at + 1..].to_vec()))
 }
 
@@ -88,7 +91,7 @@ pub(crate) fn write(
     let Some((last_line, bytes)) = overview::last_line(archive, manifest)? else { return Ok(()) };
     let records = manifest.records().len() as u64;
     let head = manifest.head();
-    let bound = Bound { hlarchive_state: VERSION, records, last_line, bytes, head };
+    let bound = StateAnchor { hlarchive_state: VERSION, records, last_line, bytes, head };
     let mut text = serde_json::to_vec(&bound).map_err(|error| {
         Error::io(archive.root().join(STATE), "write", std::io::Error::from(error))
     })?;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ArchiveDir, ArchiveLock, SegmentName};
 use crate::fs;
-use crate::segment::{Away, Fetch, SegmentBytes, Sha256Hash, tail_at};
+use crate::segment::{Away, Fetch, SegmentBytes, Sha256Hash, tail_offset};
 use crate::{Error, Result};
 
 /// The largest stub that is read: the largest index and its seek table.
@@ -123,7 +123,7 @@ impl ArchiveDir {
         let path = self.segment_path(name);
         let failed = |error| Error::io(&path, "read", error);
         let file = self.open_segment(name)?;
-        let (bytes, at) = (file.len().map_err(failed)?, tail_at(&file, &path)?);
+        let (bytes, at) = (file.len().map_err(failed)?, tail_offset(&file, &path)?);
         let mut tail = vec![0; (bytes - at) as usize];
         file.read_exact_at(&mut tail, at).map_err(failed)?;
         Ok(Stub::new(object, bytes, sha256, tail))
@@ -149,7 +149,7 @@ impl ArchiveDir {
         temp.sync()?;
         // The segment's file may go because of it.
         let (bytes, own) = (Some(text.len() as u64), Some(Sha256Hash::of(&text)));
-        let are = temp.reopen()?.are(bytes, own);
+        let are = temp.reopen()?.matches_record(bytes, own);
         if !are.map_err(|error| Error::io(temp.path(), "read", error))? {
             return Err(Error::corrupt(
                 temp.path(),

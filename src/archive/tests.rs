@@ -12,7 +12,7 @@ use crate::Error;
 use crate::event::Timestamp;
 use crate::segment::Sha256Hash;
 
-struct Place {
+struct TestArchive {
     directory: tempfile::TempDir,
     archive: ArchiveDir,
 }
@@ -35,7 +35,7 @@ fn record(op: Op, segment: Option<&str>) -> NewRecord {
     record
 }
 
-impl Place {
+impl TestArchive {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let archive = ArchiveDir::create(&directory.path().join("archive")).unwrap();
@@ -87,7 +87,7 @@ impl Place {
 
 #[test]
 fn a_lock_keeps_everybody_else_out_until_it_is_given_up() {
-    let place = Place::new();
+    let place = TestArchive::new();
     let lock = place.archive.lock().unwrap();
     assert!(matches!(place.archive.lock(), Err(Error::Busy { .. })));
     let other = ArchiveDir::open(place.archive.root()).unwrap().unwrap();
@@ -99,7 +99,7 @@ fn a_lock_keeps_everybody_else_out_until_it_is_given_up() {
 
 #[test]
 fn what_is_appended_is_read_back_in_its_place_in_the_chain() {
-    let place = Place::new();
+    let place = TestArchive::new();
     assert!(place.load().records().is_empty());
     assert_eq!(place.load().head(), Sha256Hash::ZERO);
     place.append([record(Op::Rotate, Some("2026/2026-05-10.tar.zst"))]);
@@ -123,7 +123,7 @@ fn what_is_appended_is_read_back_in_its_place_in_the_chain() {
 
 #[test]
 fn a_segment_is_there_from_its_record_until_it_expires() {
-    let place = Place::new();
+    let place = TestArchive::new();
     let segments =
         ["2026/2026-05-09.1.tar.zst", "2026/2026-05-10.tar.zst", "2026/2026-05-10.1.tar.zst"];
     place.append(segments[..2].iter().map(|text| record(Op::Rotate, Some(text))));
@@ -153,7 +153,7 @@ fn a_segment_is_there_from_its_record_until_it_expires() {
 
 #[test]
 fn a_manifest_is_read_again_when_it_changed() {
-    let place = Place::new();
+    let place = TestArchive::new();
     let mut manifest = place.load();
     assert!(!manifest.reload_if_changed(&place.archive).unwrap());
     place.append([record(Op::Hold, None)]);
@@ -166,7 +166,7 @@ fn a_manifest_is_read_again_when_it_changed() {
 /// where they end and says so.
 #[test]
 fn a_line_torn_anywhere_is_stepped_over_and_mended() {
-    let place = Place::with_records(3);
+    let place = TestArchive::with_records(3);
     let whole = place.bytes();
     let before = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     let zeros = [&whole[..before], &[0; 40], b"\n"].concat();
@@ -197,7 +197,7 @@ fn a_line_torn_anywhere_is_stepped_over_and_mended() {
 
 #[test]
 fn any_other_damage_is_named_by_its_line_and_keeps_writers_off() {
-    let place = Place::with_records(4);
+    let place = TestArchive::with_records(4);
     let whole = place.bytes();
     let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
     let broken = "does not follow the line before it";
@@ -225,7 +225,7 @@ fn any_other_damage_is_named_by_its_line_and_keeps_writers_off() {
 /// Lines are taken apart many at a time, and a file is read piece by piece.
 #[test]
 fn a_manifest_of_many_lines_is_read_as_one_of_few() {
-    let place = Place::with_records(5000);
+    let place = TestArchive::with_records(5000);
     let manifest = place.load();
     assert_eq!((manifest.records().len(), manifest.torn()), (5000, None));
     assert!(manifest.records().iter().zip(1..).all(|(record, seq)| record.seq == seq));
@@ -237,7 +237,7 @@ fn a_manifest_of_many_lines_is_read_as_one_of_few() {
 
 #[test]
 fn what_is_no_manifest_is_not_read_to_its_end() {
-    let place = Place::new();
+    let place = TestArchive::new();
     place.write(&b"\n".repeat(100_000));
     let damages = place.damages();
     let last = damages.last().unwrap();

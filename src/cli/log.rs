@@ -202,7 +202,7 @@ pub(super) fn path_of_notice(notice: &Notice) -> Option<String> {
         | Notice::Unreadable { path, .. }
         | Notice::Misnamed { path, .. }
         | Notice::Conflict { path } => Some(path.to_string()),
-        Notice::Oddity { path, .. } | Notice::Damaged { path, .. } => {
+        Notice::UnexpectedEntry { path, .. } | Notice::Damaged { path, .. } => {
             Some(path.display().to_string())
         }
         Notice::Expired(_) | Notice::Away(_) | Notice::Vanished { .. } => None,

@@ -74,7 +74,7 @@ impl Session {
             remote::open_for(policy.remote.as_ref(), policy.origin())
         };
         let store = Store::new(global.root.clone(), global.archive.clone())
-            .with_elsewhere(Arc::new(Lazy::new(opens)))
+            .with_remote(Arc::new(Lazy::new(opens)))
             .with_litter(SharedLitter::new(move || machine::litter(named.as_deref())));
         let place = Place::of(std::env::var_os(METRICS_VARIABLE), &store);
         let store = with_state(store, place.as_ref());

@@ -185,7 +185,7 @@ impl Event {
     /// The bytes of the file that `emit` writes: the eight fields in order, compact,
     /// one newline at the end.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let line = Line {
+        let line = IndexLine {
             timestamp: self.timestamp.to_string(),
             node: &self.node,
             event_type: &self.event_type,
@@ -257,7 +257,7 @@ pub(crate) fn each_member<'a>(
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct IndexLine<'a> {
     timestamp: String,
     node: &'a str,
     #[serde(rename = "type")]

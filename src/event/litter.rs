@@ -1,9 +1,9 @@
-//! What other programs leave among events: one list of names, passed over everywhere alike.
+//! Files of other programs among events: one list of names, ignored everywhere alike.
 //!
 //! File systems, file managers, NAS systems, synchronizers and editors put files of their own
-//! into every directory that they touch. None of these names is one that `emit` writes, so none
-//! of them can be an event's. The policy adds patterns to the list; whatever these say, a day,
-//! a node and an event as `emit` names them are never passed over.
+//! into every directory they touch. `emit` writes none of these names, so none of them can be an
+//! event's. The policy adds patterns to the list; whatever they say, a day, a node and an event
+//! as `emit` names them are never passed over.
 
 use std::fmt;
 use std::path::{Component, Path};
@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 use super::{Date, EventName, EventPath, NodeName};
 
 /// Names of files and directories of other programs, in lower case: they are compared without
-/// regard to it, as the systems do that they come from.
+/// regard to case, as on the systems they come from.
 const NAMES: [&str; 18] = [
     // File systems.
     "lost+found",
@@ -31,28 +31,28 @@ const NAMES: [&str; 18] = [
     "thumbs.db",
     "ehthumbs.db",
     "desktop.ini",
-    // macOS and its file servers; its other names begin with a dot.
+    // macOS and its file servers; their other names begin with a dot.
     "icon\r",
     "network trash folder",
     "temporary items",
     "__macosx",
 ];
 
-/// What a name would be in its place, if it were hlarchive's.
+/// The role of an entry in the tree, by where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// A directory in the root of a tree: a day's.
+pub enum EntryRole {
+    /// A directory in the root of a tree: a day.
     Day,
-    /// A directory in a day: a node's.
+    /// A directory in a day: a node.
     Node,
     /// A file in a node's directory: an event.
     Event,
-    /// Nothing of the tree's.
+    /// No role in the tree.
     Other,
 }
 
-impl Place {
-    /// Whether `emit` could have given this name there.
+impl EntryRole {
+    /// Reports whether `emit` could have used this name in this role.
     fn is_ours(self, name: &str) -> bool {
         match self {
             Self::Day => name.parse::<Date>().is_ok(),
@@ -63,20 +63,20 @@ impl Place {
     }
 }
 
-/// The list: what is built in, and the patterns of a policy.
+/// The built-in names and the patterns of a policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Litter {
     patterns: Vec<Pattern>,
 }
 
 impl Litter {
-    /// The list that these patterns add to.
+    /// Returns the built-in list extended by these patterns.
     pub fn with(patterns: Vec<Pattern>) -> Self {
         Self { patterns }
     }
 
-    /// Whether a name is of other programs wherever it stands: it begins with a dot, is among
-    /// the names that systems use, or is an editor's backup.
+    /// Reports whether a name belongs to other programs wherever it stands: it begins with a dot,
+    /// is among the names that systems use, or is an editor's backup.
     pub fn is_built_in(name: &str) -> bool {
         let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
         name.starts_with('.')
@@ -86,20 +86,20 @@ impl Litter {
             || name.starts_with("~syncthing~")
     }
 
-    /// Whether this is passed over.
-    pub fn covers(&self, place: Place, name: &str) -> bool {
+    /// Reports whether an entry is passed over.
+    pub fn covers(&self, role: EntryRole, name: &str) -> bool {
         (Self::is_built_in(name) || self.patterns.iter().any(|pattern| pattern.matches(name)))
-            && !place.is_ours(name)
+            && !role.is_ours(name)
     }
 
-    /// Whether an event of this identity would be passed over as a file.
+    /// Reports whether an event of this identity would be passed over as a file.
     pub fn covers_event(&self, path: &EventPath) -> bool {
-        self.covers(Place::Node, path.node.as_str())
-            || self.covers(Place::Event, path.name.as_str())
+        self.covers(EntryRole::Node, path.node.as_str())
+            || self.covers(EntryRole::Event, path.name.as_str())
     }
 
-    /// Whether a file is passed over because of its own name or that of a directory on its
-    /// path, which may begin above a tree.
+    /// Reports whether a file is passed over because of its own name or that of a directory on
+    /// its path, which may begin above a tree.
     pub fn covers_file(&self, path: &Path) -> bool {
         let mut parts = path
             .components()
@@ -111,7 +111,7 @@ impl Litter {
         let mut above = None;
         while let Some(name) = parts.next() {
             let is_file = parts.peek().is_none();
-            if self.covers(Self::place(above.as_deref(), !is_file), &name) {
+            if self.covers(Self::role(above.as_deref(), !is_file), &name) {
                 return true;
             }
             above = Some(name);
@@ -119,29 +119,29 @@ impl Litter {
         false
     }
 
-    /// What an entry of a directory would be whose name is `above`; a tree may begin anywhere.
-    pub fn place(above: Option<&str>, is_directory: bool) -> Place {
+    /// Returns the role of an entry in a directory named `above`; a tree may begin anywhere.
+    pub fn role(above: Option<&str>, is_directory: bool) -> EntryRole {
         match above {
-            _ if !is_directory => Place::Event,
-            Some(above) if above.parse::<Date>().is_ok() => Place::Node,
-            _ => Place::Day,
+            _ if !is_directory => EntryRole::Event,
+            Some(above) if above.parse::<Date>().is_ok() => EntryRole::Node,
+            _ => EntryRole::Day,
         }
     }
 }
 
-/// The list as many hold it, found out when it is first asked for: who only emits needs none.
+/// A shared list, evaluated when it is first needed: `emit` alone needs none.
 #[derive(Clone)]
 pub struct SharedLitter(Arc<LazyLock<Litter, FindOut>>);
 
 type FindOut = Box<dyn FnOnce() -> Litter + Send>;
 
 impl SharedLitter {
-    /// The list that this gives.
+    /// Returns a list that `find_out` evaluates on first use.
     pub fn new(find_out: impl FnOnce() -> Litter + Send + 'static) -> Self {
         Self(Arc::new(LazyLock::new(Box::new(find_out))))
     }
 
-    /// The list.
+    /// Returns the list.
     pub fn get(&self) -> &Litter {
         &self.0
     }
@@ -159,7 +159,7 @@ impl fmt::Debug for SharedLitter {
     }
 }
 
-/// A pattern for names: `*` stands for any text, `?` for any one character.
+/// A pattern for names: `*` matches any text, `?` any one character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -173,21 +173,23 @@ enum Part {
     This(char),
 }
 
-/// Why a text is no pattern for names to be passed over.
+/// The reason a text is not a valid pattern for names to be passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPattern {
     /// It is empty, or names a path.
     NoName,
-    /// Names of events as `emit` writes them would fit it.
+    /// It would match names of events as `emit` writes them.
     Events,
-    /// Names of days would fit it.
+    /// It would match names of days.
     Days,
 }
 
 impl fmt::Display for NoPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoName => "is no pattern for names; write for example \"*.bak\", without a slash",
+            Self::NoName => {
+                "is not a pattern for names; write for example \"*.bak\", without a slash"
+            }
             Self::Events => "fits names of events as emit writes them, and no event is passed over",
             Self::Days => "fits names of days, and no day is passed over",
         })
@@ -195,7 +197,7 @@ impl fmt::Display for NoPattern {
 }
 
 impl Pattern {
-    /// Understands a pattern, unless it could hide what `emit` writes.
+    /// Parses a pattern; refuses one that could hide what `emit` writes.
     pub fn parse(text: &str) -> Result<Self, NoPattern> {
         if text.is_empty() || text.len() > 255 || text.contains(['/', '\0']) {
             return Err(NoPattern::NoName);
@@ -215,7 +217,7 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// The pattern as it was written.
+    /// Returns the pattern as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -225,9 +227,9 @@ impl Pattern {
         self.meets(&name)
     }
 
-    /// Whether any text of this form fits.
+    /// Reports whether the pattern matches any text of this form.
     fn meets(&self, form: &[Step]) -> bool {
-        // Which steps of the form may come next, for each beginning of the pattern in turn.
+        // The steps of the form that may come next, after each prefix of the pattern.
         let mut at = vec![false; form.len() + 1];
         at[0] = true;
         skip(form, &mut at);
@@ -264,14 +266,14 @@ impl Pattern {
     }
 }
 
-/// A step of the form that names have.
+/// A step of a form of names.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Once(Chars),
     AnyNumber(Chars),
 }
 
-/// Characters that may stand in a place.
+/// The characters a step accepts.
 #[derive(Debug, Clone, Copy)]
 enum Chars {
     This(char),
@@ -291,7 +293,7 @@ impl Chars {
     }
 }
 
-/// What may be absent can be stepped over.
+/// Marks the steps that follow an optional one as reachable, too.
 fn skip(form: &[Step], at: &mut [bool]) {
     for (number, step) in form.iter().enumerate() {
         if at[number] && matches!(step, Step::AnyNumber(_)) {
@@ -300,7 +302,8 @@ fn skip(form: &[Step], at: &mut [bool]) {
     }
 }
 
-/// `9` stands for a digit, `x` for one in hexadecimal, `w` for a word's characters.
+/// Builds a form: `9` stands for a digit, `x` for a hexadecimal one, `w` for the characters of a
+/// word.
 fn form(text: &str) -> Vec<Step> {
     let step = |c| match c {
         '9' => Step::Once(Chars::Digit),
@@ -355,30 +358,30 @@ mod tests {
             "~syncthing~x.json.tmp",
             "Icon\r",
         ] {
-            for place in [Place::Day, Place::Node, Place::Event, Place::Other] {
-                assert!(litter(&[]).covers(place, name), "{name:?} {place:?}");
+            for role in [EntryRole::Day, EntryRole::Node, EntryRole::Event, EntryRole::Other] {
+                assert!(litter(&[]).covers(role, name), "{name:?} {role:?}");
             }
         }
         for name in ["Thumbs.db", "thumbs.db", "desktop.ini", "x.swp", "aquota.user"] {
-            assert!(litter(&[]).covers(Place::Event, name), "{name}");
-            assert!(litter(&[]).covers(Place::Other, name), "{name}");
+            assert!(litter(&[]).covers(EntryRole::Event, name), "{name}");
+            assert!(litter(&[]).covers(EntryRole::Other, name), "{name}");
         }
     }
 
     #[test]
     fn what_emit_names_is_never_passed_over() {
         let all = litter(&["*.bak", "pi?", "odd*", "*.sync-conflict-*"]);
-        assert!(!all.covers(Place::Day, "2026-05-16"));
-        assert!(!all.covers(Place::Event, EVENT));
+        assert!(!all.covers(EntryRole::Day, "2026-05-16"));
+        assert!(!all.covers(EntryRole::Event, EVENT));
         for node in ["pi4", "pi4.bak", "odd", "thumbs.db", "x.swp"] {
             assert!(NodeName::for_writing(node).is_ok());
-            assert!(!all.covers(Place::Node, node), "{node}");
+            assert!(!all.covers(EntryRole::Node, node), "{node}");
         }
         for name in ["notes.bak", "pi4", "odd.json", "x.sync-conflict-20260516-101112-ABC.json"] {
-            assert!(all.covers(Place::Other, name), "{name}");
-            assert!(all.covers(Place::Event, name), "{name}");
+            assert!(all.covers(EntryRole::Other, name), "{name}");
+            assert!(all.covers(EntryRole::Event, name), "{name}");
         }
-        assert!(!all.covers(Place::Event, "x.baker") && !all.covers(Place::Other, "pi44"));
+        assert!(!all.covers(EntryRole::Event, "x.baker") && !all.covers(EntryRole::Other, "pi44"));
     }
 
     #[test]

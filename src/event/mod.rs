@@ -20,7 +20,7 @@ pub use body::{Event, EventHead, InvalidEvent, write_with_location};
 pub(crate) use body::{compact_into, each_member};
 pub use date::Date;
 pub use kind::{AUDIT_TYPES, EventType, KNOWN_TYPES, MAX_TYPE_LEN};
-pub use litter::{Litter, NoPattern, Pattern, Place, SharedLitter};
+pub use litter::{EntryRole, Litter, NoPattern, Pattern, SharedLitter};
 pub(crate) use name::MemberOrder;
 pub use name::{EventName, EventPath, FileName, PathRef};
 pub(crate) use near::miss;

@@ -11,13 +11,13 @@ pub fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option
 /// Returns how far two words are from each other, if one is a near miss of the other.
 pub(crate) fn miss(word: &str, known: &str) -> Option<usize> {
     let longer = word.len().max(known.len());
-    let most = (longer / 3).min(3);
+    let limit = (longer / 3).min(3);
     // Most words differ too much in length to be compared at all.
-    if word == known || word.len().abs_diff(known.len()) > most || longer > MAX_BYTES {
+    if word == known || word.len().abs_diff(known.len()) > limit || longer > MAX_BYTES {
         return None;
     }
     let distance = edit_distance(&word.to_ascii_lowercase(), &known.to_ascii_lowercase());
-    (distance <= most).then_some(distance)
+    (distance <= limit).then_some(distance)
 }
 
 /// Longer texts are no words that somebody types.

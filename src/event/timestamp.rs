@@ -164,7 +164,7 @@ fn parse(text: &str) -> Option<Timestamp> {
     if !text.is_ascii() || text.len() > 64 {
         return None;
     }
-    let mut rest = Cursor(text.as_bytes());
+    let mut rest = TextScanner(text.as_bytes());
     let year = rest.digits(4)?;
     let dashes = rest.take(b'-');
     let month = rest.digits(2)?;
@@ -198,9 +198,9 @@ fn parse(text: &str) -> Option<Timestamp> {
 }
 
 /// What is left of the text.
-struct Cursor<'a>(&'a [u8]);
+struct TextScanner<'a>(&'a [u8]);
 
-impl Cursor<'_> {
+impl TextScanner<'_> {
     fn take(&mut self, byte: u8) -> bool {
         let there = self.0.first() == Some(&byte);
         if there {

@@ -104,7 +104,7 @@ impl History {
         let opens = move || remote::open_for(rules.as_ref(), &origin);
         let store = self
             .store
-            .with_elsewhere(Arc::new(Lazy::new(opens)))
+            .with_remote(Arc::new(Lazy::new(opens)))
             .with_litter(SharedLitter::new(move || ignore.clone()));
         Self::of(store, policy, self.context, self.progress)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::policy::{Policy, RemoteRules};
-use crate::remote::{Bucket, Cache, Place};
+use crate::remote::{Bucket, BucketConfig, Cache};
 use crate::{Error, Result, system};
 
 /// The largest file of settings that is read, in bytes.
@@ -28,8 +28,11 @@ pub(crate) fn host(rules: &RemoteRules) -> String {
 
 /// Opens the bucket that the policy names.
 pub(crate) fn open(rules: &RemoteRules) -> Result<Bucket> {
-    let place =
-        Place { url: rules.url.clone(), settings: settings(), patience: rules.timeout.seconds() };
+    let place = BucketConfig {
+        url: rules.url.clone(),
+        settings: settings(),
+        patience: rules.timeout.seconds(),
+    };
     let cache = cache_directory().filter(|_| rules.cache > 0);
     Bucket::open(&place, cache.map(|directory| Cache::new(directory, rules.cache)))
 }
@@ -38,7 +41,7 @@ pub(crate) fn open(rules: &RemoteRules) -> Result<Bucket> {
 pub(crate) fn open_at(url: &str, policy: &Policy) -> Result<Bucket> {
     const PATIENCE: u64 = 30;
     let patience = policy.remote.as_ref().map_or(PATIENCE, |rules| rules.timeout.seconds());
-    Bucket::open(&Place { url: url.to_owned(), settings: settings(), patience }, None)
+    Bucket::open(&BucketConfig { url: url.to_owned(), settings: settings(), patience }, None)
 }
 
 /// Opens the bucket for a query that needs it; `origin` is the policy that should name it.

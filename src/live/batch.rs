@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::LiveTree;
-use super::place::{PlaceOptions, Placed, link_one, node_directory, place, sync_directories};
+use super::create::{
+    CreateOptions, Creation, create_event, link_one, node_directory, sync_directories,
+};
 use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
@@ -35,14 +37,14 @@ fn key<'a>(item: &BatchItem<'a>) -> Key<'a> {
     (item.path.date, &item.path.node)
 }
 
-/// Writes events as [`place`] does, each on its own: what happens to one does not concern
+/// Writes events as [`create_event`] does, each on its own: what happens to one does not concern
 /// the others. The outcomes come in the order of the items, when all is on the disk.
-pub fn place_batch(
+pub fn create_batch(
     tree: &LiveTree,
     items: &[BatchItem<'_>],
     now: Timestamp,
-) -> Vec<Result<Placed>> {
-    let options = |item: &BatchItem<'_>| PlaceOptions { token: item.token, now, mtime: None };
+) -> Vec<Result<Creation>> {
+    let options = |item: &BatchItem<'_>| CreateOptions { token: item.token, now, mtime: None };
     let mut directories: HashMap<Key<'_>, OwnedFd> = HashMap::new();
     for item in items {
         // What goes wrong here goes wrong again, and is reported, for each item below.
@@ -56,14 +58,14 @@ pub fn place_batch(
         Some(directory) => {
             link_one(tree, directory, item.path, item.bytes, &options(item), &mut None)
         }
-        None => place(tree, item.path, item.bytes, &options(item)),
+        None => create_event(tree, item.path, item.bytes, &options(item)),
     });
     let mut failed: HashMap<Key<'_>, Error> = HashMap::new();
     for (of, directory) in &directories {
         let first = items
             .iter()
             .zip(&linked)
-            .find(|(item, outcome)| key(item) == *of && matches!(outcome, Ok(Placed::Created)));
+            .find(|(item, outcome)| key(item) == *of && matches!(outcome, Ok(Creation::Created)));
         if let Some((item, _)) = first
             && let Err(error) = sync_directories(tree, directory, item.path, now)
         {
@@ -77,21 +79,21 @@ pub fn place_batch(
             match outcome {
                 // The directory went away before the file had its name: once more, alone.
                 Err(error) if error.is_not_found() => {
-                    place(tree, item.path, item.bytes, &options(item))
+                    create_event(tree, item.path, item.bytes, &options(item))
                 }
-                Ok(Placed::Created) => match failed.get(&key(item)) {
-                    None => Ok(Placed::Created),
+                Ok(Creation::Created) => match failed.get(&key(item)) {
+                    None => Ok(Creation::Created),
                     // A directory with our files in it is not removed: rotation has them
                     // already. Once more, alone; it recognises what it has.
                     Some(error) if error.is_not_found() => {
-                        place(tree, item.path, item.bytes, &options(item))
+                        create_event(tree, item.path, item.bytes, &options(item))
                     }
                     Some(error) => {
                         if let Some(directory) = directories.get(&key(item)) {
                             let _ = fs::unlink(directory.as_fd(), item.path.name.as_str());
                         }
                         Err(Error::io(
-                            super::place::full(tree, item.path),
+                            super::create::full(tree, item.path),
                             "sync",
                             std::io::Error::new(
                                 error.io_kind().unwrap_or(ErrorKind::Other),
@@ -109,8 +111,8 @@ pub fn place_batch(
 /// Does the work for each item; the outcomes come in the order of the items.
 fn side_by_side<'a>(
     items: &[BatchItem<'a>],
-    work: &(dyn Fn(&BatchItem<'a>) -> Result<Placed> + Sync),
-) -> Vec<Result<Placed>> {
+    work: &(dyn Fn(&BatchItem<'a>) -> Result<Creation> + Sync),
+) -> Vec<Result<Creation>> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
     let run = || {

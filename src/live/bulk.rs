@@ -2,7 +2,7 @@
 //!
 //! For restoring. All files are written below a directory that no reader looks into
 //! (`staging`), laid out as the tree itself; one call brings all of them onto the disk; and
-//! only then does each node's directory move into its place, by one rename where that place
+//! only then does each node's directory move into its create_event, by one rename where that place
 //! is free, else file by file. A crash leaves the directory behind; whoever comes next
 //! removes it, since its lock is free. Nothing that exists is ever replaced.
 
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::io::Errno;
 
 use super::LiveTree;
-use super::place::{is_young, node_directory, set_mtime, sync_directories, sync_root, write_all};
+use super::create::{is_young, node_directory, set_mtime, sync_directories, sync_root, write_all};
 use super::staging::{Staging, remove_stale};
 use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;

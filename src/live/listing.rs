@@ -10,24 +10,24 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::Oddity;
 use crate::event::{Date, EventName, EventPath, EventType, FileName, NodeName, Timestamp};
+use crate::fs::UnexpectedEntry;
 
-/// In [`Entry::kind`]: the name is kept as text, and `id` is its place among the texts.
+/// In [`ListedFile::kind`]: the name is kept as text, and `id` is its place among the texts.
 const AS_TEXT: u32 = 1 << 31;
 
 /// Things that are no event files and are named one by one, of those that hide events and of
 /// others each: a day may hold any number of them.
-const MAX_ODDITIES: usize = 1000;
+const MAX_UNEXPECTED: usize = 1000;
 
 /// Stray copies that are told from events; what a day has beyond counts as events.
 const MAX_COPIES: usize = 16384;
 
 /// What a name takes that is kept as text, beside its own bytes.
-const TEXT_BYTES: u64 = (size_of::<FileName>() + size_of::<Entry>() + 16) as u64;
+const TEXT_BYTES: u64 = (size_of::<FileName>() + size_of::<ListedFile>() + 16) as u64;
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct ListedFile {
     /// The instant that the name claims.
     time: i64,
     id: [u8; 16],
@@ -39,12 +39,12 @@ struct Entry {
 #[derive(Debug)]
 pub struct Listing {
     date: Date,
-    entries: Vec<Entry>,
+    entries: Vec<ListedFile>,
     nodes: Vec<NodeName>,
     kinds: Vec<Kind>,
     texts: Vec<FileName>,
-    oddities: Vec<Oddity>,
-    more_oddities: u64,
+    unexpected: Vec<UnexpectedEntry>,
+    more_unexpected: u64,
     stopped_in: Option<NodeName>,
     passed_over: Option<PathBuf>,
 }
@@ -58,7 +58,7 @@ struct Kind {
 
 impl Listing {
     /// What a file takes, in bytes, when its name has the form that `emit` writes.
-    pub const BYTES: usize = size_of::<Entry>();
+    pub const BYTES: usize = size_of::<ListedFile>();
 
     /// The day.
     pub fn date(&self) -> Date {
@@ -76,13 +76,13 @@ impl Listing {
     }
 
     /// What else is in the day's directory.
-    pub fn oddities(&self) -> &[Oddity] {
-        &self.oddities
+    pub fn unexpected(&self) -> &[UnexpectedEntry] {
+        &self.unexpected
     }
 
     /// How many more such things there are, which are not named.
-    pub fn more_oddities(&self) -> u64 {
-        self.more_oddities
+    pub fn more_unexpected(&self) -> u64 {
+        self.more_unexpected
     }
 
     /// The first thing of other programs that was passed over in the day's directory.
@@ -134,7 +134,7 @@ impl Listing {
     }
 }
 
-fn name_of(entry: &Entry, kinds: &[Kind], texts: &[FileName]) -> FileName {
+fn name_of(entry: &ListedFile, kinds: &[Kind], texts: &[FileName]) -> FileName {
     if entry.kind & AS_TEXT != 0 {
         return texts[text_number(entry)].clone();
     }
@@ -148,7 +148,7 @@ fn name_of(entry: &Entry, kinds: &[Kind], texts: &[FileName]) -> FileName {
     }
 }
 
-fn text_number(entry: &Entry) -> usize {
+fn text_number(entry: &ListedFile) -> usize {
     let [a, b, c, d, ..] = entry.id;
     u32::from_le_bytes([a, b, c, d]) as usize
 }
@@ -171,8 +171,8 @@ impl Builder {
             nodes: Vec::new(),
             kinds: Vec::new(),
             texts: Vec::new(),
-            oddities: Vec::new(),
-            more_oddities: 0,
+            unexpected: Vec::new(),
+            more_unexpected: 0,
             stopped_in: None,
             passed_over: None,
         };
@@ -184,21 +184,21 @@ impl Builder {
     pub(super) fn bytes_per_file(&self) -> usize {
         let entries = &self.listing.entries;
         let texts = self.listing.texts.capacity() * size_of::<FileName>();
-        (entries.capacity() * size_of::<Entry>() + texts) / entries.len().max(1)
+        (entries.capacity() * size_of::<ListedFile>() + texts) / entries.len().max(1)
     }
 
-    pub(super) fn odd(&mut self, oddity: Oddity) {
-        let like_it = if oddity.hides_events {
+    pub(super) fn unexpected(&mut self, entry: UnexpectedEntry) {
+        let like_it = if entry.hides_events {
             self.hidden
         } else {
-            self.listing.oddities.len() - self.hidden
+            self.listing.unexpected.len() - self.hidden
         };
-        if like_it >= MAX_ODDITIES {
-            self.listing.more_oddities += 1;
+        if like_it >= MAX_UNEXPECTED {
+            self.listing.more_unexpected += 1;
             return;
         }
-        self.hidden += usize::from(oddity.hides_events);
-        self.listing.oddities.push(oddity);
+        self.hidden += usize::from(entry.hides_events);
+        self.listing.unexpected.push(entry);
     }
 
     /// Notes what is passed over: one of it is enough to say why a directory stays.
@@ -230,7 +230,7 @@ impl Builder {
             None => ("", self.listing.date.start()),
         };
         let kind = self.kind(word);
-        let mut entry = Entry { time: time.micros(), id: [0; 16], node, kind };
+        let mut entry = ListedFile { time: time.micros(), id: [0; 16], node, kind };
         let written = self.listing.kinds[kind as usize].written.is_some();
         if let (Some(parts), true) = (&parts, written) {
             entry.id = *parts.id.as_bytes();
@@ -285,12 +285,12 @@ impl Builder {
                 .cmp(&(b.kind & !AS_TEXT, b.time, b.node))
                 .then_with(|| compare_names(a, b, kinds, texts))
         });
-        listing.oddities.sort_by(|a, b| a.path.cmp(&b.path));
+        listing.unexpected.sort_by(|a, b| a.path.cmp(&b.path));
         listing
     }
 }
 
-fn compare_names(a: &Entry, b: &Entry, kinds: &[Kind], texts: &[FileName]) -> Ordering {
+fn compare_names(a: &ListedFile, b: &ListedFile, kinds: &[Kind], texts: &[FileName]) -> Ordering {
     if (a.kind | b.kind) & AS_TEXT == 0 {
         return a.id.cmp(&b.id);
     }

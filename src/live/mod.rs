@@ -7,22 +7,24 @@
 
 mod batch;
 mod bulk;
+mod create;
 mod listing;
 mod note;
 mod partition;
-mod place;
 mod staging;
 mod tree;
 
-pub use batch::{BatchItem, place_batch};
+pub use batch::{BatchItem, create_batch};
 pub use bulk::{BulkPlacer, BulkStats};
+pub(crate) use create::sync_created;
+pub use create::{CreateOptions, Creation, create_event};
 pub use listing::Listing;
 pub(crate) use note::NOTE;
 pub use note::{FoundNote, TreeIdentity, TreeNote};
 pub use partition::{FileStamp, FileState, PartitionReader, Removal, StampDigest};
-pub(crate) use place::sync_placed;
-pub use place::{PlaceOptions, Placed, place};
-pub use tree::{LiveTree, Oddity};
+pub use tree::LiveTree;
+
+pub use crate::fs::UnexpectedEntry;
 
 #[cfg(test)]
 mod tests;

@@ -138,7 +138,7 @@ impl<'a> PartitionReader<'a> {
         node: &NodeName,
         name: &FileName,
         buffer: &mut Vec<u8>,
-        most: u64,
+        limit: u64,
     ) -> Result<FileState> {
         buffer.clear();
         let Some(directory) = self.directory(node)? else { return Ok(FileState::Gone) };
@@ -158,7 +158,7 @@ impl<'a> PartitionReader<'a> {
             return Ok(FileState::NotRegular(fs::kind(file_type)));
         }
         let stamp = stamp(&stat);
-        if stamp.size > most {
+        if stamp.size > limit {
             return Ok(FileState::TooLarge(stamp.size));
         }
         // One byte of room beyond the size: if it stays empty, the file ended where it said.

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
 use rustix::io::Errno;
 
 use super::LiveTree;
-use super::place::is_removed;
+use super::create::is_removed;
 use crate::fs;
 use crate::{Error, Result};
 

@@ -15,8 +15,8 @@ fn path(node: &str, second: u32) -> EventPath {
         .unwrap()
 }
 
-fn options() -> PlaceOptions {
-    PlaceOptions { token: 7, now: std::time::SystemTime::now().into(), mtime: None }
+fn options() -> CreateOptions {
+    CreateOptions { token: 7, now: std::time::SystemTime::now().into(), mtime: None }
 }
 
 fn day() -> Date {
@@ -33,8 +33,8 @@ fn tree() -> (tempfile::TempDir, LiveTree) {
 fn a_placed_event_is_listed_and_read_and_never_replaced() {
     let (_keep, tree) = tree();
     let path = path("pi4", 12);
-    assert_eq!(place(&tree, &path, b"one", &options()).unwrap(), Placed::Created);
-    assert_eq!(place(&tree, &path, b"two", &options()).unwrap(), Placed::Exists);
+    assert_eq!(create_event(&tree, &path, b"one", &options()).unwrap(), Creation::Created);
+    assert_eq!(create_event(&tree, &path, b"two", &options()).unwrap(), Creation::AlreadyExists);
     let listing = tree.list(day()).unwrap();
     assert_eq!((listing.len(), listing.path(0)), (1, path.clone()));
     let mut bytes = Vec::new();
@@ -56,10 +56,10 @@ fn a_batch_reports_each_event_for_itself() {
         .enumerate()
         .map(|(number, path)| BatchItem { path, bytes: b"x", token: number as u64 })
         .collect();
-    let outcomes: Vec<Placed> =
-        place_batch(&tree, &items, options().now).into_iter().map(Result::unwrap).collect();
-    assert_eq!(outcomes.iter().filter(|placed| **placed == Placed::Created).count(), 2);
-    assert_eq!(outcomes[1], Placed::Created);
+    let outcomes: Vec<Creation> =
+        create_batch(&tree, &items, options().now).into_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes.iter().filter(|placed| **placed == Creation::Created).count(), 2);
+    assert_eq!(outcomes[1], Creation::Created);
     assert_eq!(tree.list(day()).unwrap().len(), 2);
 }
 
@@ -111,15 +111,15 @@ fn what_is_no_event_file_is_named_and_never_followed() {
     let broken = std::ffi::OsStr::from_bytes(b"\xff.json");
     std::fs::write(node.join(broken), b"x").unwrap();
 
-    let (dates, oddities) = tree.dates().unwrap();
+    let (dates, unexpected) = tree.dates().unwrap();
     assert_eq!(dates, [day()]);
-    assert_eq!(oddities.len(), 1);
+    assert_eq!(unexpected.len(), 1);
     let listing = tree.list(day()).unwrap();
     assert!(listing.is_empty());
-    let mut odd: Vec<String> =
-        listing.oddities().iter().map(|oddity| oddity.path.display().to_string()).collect();
-    odd.sort();
-    assert_eq!(odd.len(), 6, "{odd:?}");
+    let mut unexpected: Vec<String> =
+        listing.unexpected().iter().map(|entry| entry.path.display().to_string()).collect();
+    unexpected.sort();
+    assert_eq!(unexpected.len(), 6, "{unexpected:?}");
 
     let partition = tree.partition(day());
     let mut bytes = Vec::new();
@@ -139,11 +139,11 @@ fn an_event_is_never_written_through_a_link() {
     let outside = keep.path().join("outside");
     std::fs::create_dir_all(&outside).unwrap();
     symlink(&outside, tree.root().join("2026-05-16")).unwrap();
-    place(&tree, &path("pi4", 1), b"x", &options()).unwrap_err();
+    create_event(&tree, &path("pi4", 1), b"x", &options()).unwrap_err();
     std::fs::remove_file(tree.root().join("2026-05-16")).unwrap();
     std::fs::create_dir(tree.root().join("2026-05-16")).unwrap();
     symlink(&outside, tree.root().join("2026-05-16/pi4")).unwrap();
-    place(&tree, &path("pi4", 1), b"x", &options()).unwrap_err();
+    create_event(&tree, &path("pi4", 1), b"x", &options()).unwrap_err();
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
 }
 
@@ -151,7 +151,7 @@ fn an_event_is_never_written_through_a_link() {
 fn only_the_file_that_was_read_is_removed() {
     let (_keep, tree) = tree();
     let path = path("pi4", 12);
-    place(&tree, &path, b"one", &options()).unwrap();
+    create_event(&tree, &path, b"one", &options()).unwrap();
     let partition = tree.partition(day());
     let FileState::Read(stamp) =
         partition.read_into(&path.node, &path.name, &mut Vec::new()).unwrap()
@@ -186,7 +186,7 @@ fn only_the_file_that_was_read_is_removed() {
 fn what_becomes_a_link_after_the_listing_is_neither_read_nor_removed() {
     let (keep, tree) = tree();
     let path = path("pi4", 12);
-    place(&tree, &path, b"one", &options()).unwrap();
+    create_event(&tree, &path, b"one", &options()).unwrap();
     let read = || {
         let mut bytes = Vec::new();
         let state = tree.partition(day()).read_into(&path.node, &path.name, &mut bytes);
@@ -228,7 +228,7 @@ fn stale_temporary_files_do_not_keep_a_directory_alive() {
     let node = tree.root().join("2026-05-16/pi4");
     std::fs::create_dir_all(&node).unwrap();
     std::fs::write(node.join(crate::fs::temp_name(1)), b"half").unwrap();
-    assert!(tree.list(day()).unwrap().oddities().is_empty());
+    assert!(tree.list(day()).unwrap().unexpected().is_empty());
     let partition = tree.partition(day());
     partition.remove_empty_dirs(options().now).unwrap();
     assert!(node.exists());
@@ -248,7 +248,7 @@ fn emitting_goes_on_while_directories_are_removed_under_it() {
         });
         for number in 0..60 {
             let path = path("pi4", number);
-            assert_eq!(place(&tree, &path, b"x", &options()).unwrap(), Placed::Created);
+            assert_eq!(create_event(&tree, &path, b"x", &options()).unwrap(), Creation::Created);
             assert!(Path::new(&tree.root().join(path.to_string())).exists());
             std::fs::remove_file(tree.root().join(path.to_string())).unwrap();
         }
@@ -269,7 +269,7 @@ fn a_bulk_of_files_appears_whole_and_leaves_nothing_beside() {
         std::fs::set_permissions(&staging, PermissionsExt::from_mode(0o700)).unwrap();
     }
     let paths = [path("pi4", 1), path("pi5", 2)];
-    place(&tree, &paths[1], b"there", &options()).unwrap();
+    create_event(&tree, &paths[1], b"there", &options()).unwrap();
     let bulk = BulkPlacer::begin(&tree, 1, now).unwrap();
     let mtime = Some("2026-05-16T10:11:12Z".parse().unwrap());
     for path in &paths {
@@ -311,8 +311,8 @@ fn what_only_bears_the_name_of_a_leftover_is_left_and_named() {
         files += usize::from(staged.exists());
     }
     assert_eq!(files, 5);
-    let (dates, oddities) = tree.dates().unwrap();
-    assert_eq!((dates.len(), oddities.len()), (0, 4), "{oddities:?}");
+    let (dates, unexpected) = tree.dates().unwrap();
+    assert_eq!((dates.len(), unexpected.len()), (0, 4), "{unexpected:?}");
 }
 
 #[test]

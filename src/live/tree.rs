@@ -10,20 +10,11 @@ use rustix::io::Errno;
 use super::listing::{Builder, Listing};
 use super::note::NOTE;
 use super::partition::PartitionReader;
-use crate::event::{Date, EventName, FileName, Litter, NodeName, Place, SharedLitter, Timestamp};
-use crate::fs;
+use crate::event::{
+    Date, EntryRole, EventName, FileName, Litter, NodeName, SharedLitter, Timestamp,
+};
+use crate::fs::{self, UnexpectedEntry};
 use crate::{Error, Result};
-
-/// Something in the tree that is not an event file. It is named and left alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Oddity {
-    /// Its path below the root.
-    pub path: PathBuf,
-    /// What it is.
-    pub reason: String,
-    /// Whether events may be hidden in it: a directory that cannot be read.
-    pub hides_events: bool,
-}
 
 /// An event root that is there. All access goes through its handle.
 #[derive(Debug)]
@@ -79,13 +70,13 @@ impl LiveTree {
     }
 
     /// Whether this entry is of other programs; then it is counted.
-    fn passes_over(&self, of_directories: Place, name: &str, file_type: FileType) -> bool {
-        let place = match file_type {
+    fn passes_over(&self, of_directories: EntryRole, name: &str, file_type: FileType) -> bool {
+        let role = match file_type {
             FileType::Directory => of_directories,
-            FileType::RegularFile if of_directories == Place::Other => Place::Event,
-            _ => Place::Other,
+            FileType::RegularFile if of_directories == EntryRole::Other => EntryRole::Event,
+            _ => EntryRole::Other,
         };
-        let passes = self.litter().covers(place, name);
+        let passes = self.litter().covers(role, name);
         self.passed_over.fetch_add(u64::from(passes), Ordering::Relaxed);
         passes
     }
@@ -105,9 +96,9 @@ impl LiveTree {
     }
 
     /// The days that have a directory, ascending, and everything else at the top.
-    pub fn dates(&self) -> Result<(Vec<Date>, Vec<Oddity>)> {
+    pub fn dates(&self) -> Result<(Vec<Date>, Vec<UnexpectedEntry>)> {
         let mut dates = Vec::new();
-        let mut oddities = Vec::new();
+        let mut unexpected = Vec::new();
         fs::read_dir(self.fd(), &mut |name, file_type| {
             let name = name.to_string_lossy();
             if name.starts_with(fs::SYNC_PREFIX) || name == NOTE {
@@ -115,22 +106,26 @@ impl LiveTree {
             }
             if name.starts_with(fs::TEMP_PREFIX) {
                 if !self.is_staging(&name, file_type) {
-                    oddities.push(disguised(&name, file_type));
+                    unexpected.push(disguised(&name, file_type));
                 }
                 return;
             }
-            if self.passes_over(Place::Day, &name, file_type) {
+            if self.passes_over(EntryRole::Day, &name, file_type) {
                 return;
             }
             match name.parse::<Date>() {
                 Ok(date) if file_type == FileType::Directory => dates.push(date),
-                _ => oddities.push(odd(&name, file_type, "days have directories YYYY-MM-DD")),
+                _ => unexpected.push(not_an_event(
+                    &name,
+                    file_type,
+                    "days have directories YYYY-MM-DD",
+                )),
             }
         })
         .map_err(|errno| Error::io(&self.root, "read", errno))?;
         dates.sort_unstable();
-        oddities.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok((dates, oddities))
+        unexpected.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok((dates, unexpected))
     }
 
     /// Whether this is where a restore, an import or a sync keeps what it has not put in place
@@ -167,7 +162,7 @@ impl LiveTree {
             Err(Errno::NOENT) => return Ok(builder.finish()),
             // One bad day is named and does not stop the others.
             Err(errno) => {
-                builder.odd(unreadable(PathBuf::from(day_name), errno));
+                builder.unexpected(unreadable(PathBuf::from(day_name), errno));
                 return Ok(builder.finish());
             }
         };
@@ -176,16 +171,17 @@ impl LiveTree {
             // Made into text first, a name could become that of another node.
             let node = name.to_str().ok().and_then(|name| name.parse::<NodeName>().ok());
             let name = name.to_string_lossy();
-            if !name.starts_with(fs::TEMP_PREFIX) && self.passes_over(Place::Node, &name, file_type)
+            if !name.starts_with(fs::TEMP_PREFIX)
+                && self.passes_over(EntryRole::Node, &name, file_type)
             {
                 return builder.passed_over(|| Path::new(&day_name).join(&*name));
             }
             match node {
                 Some(node) if file_type == FileType::Directory => nodes.push(node),
                 _ => {
-                    let mut oddity = odd(&name, file_type, "nodes have directories");
-                    oddity.path = Path::new(&day_name).join(&*name);
-                    builder.odd(oddity);
+                    let mut entry = not_an_event(&name, file_type, "nodes have directories");
+                    entry.path = Path::new(&day_name).join(&*name);
+                    builder.unexpected(entry);
                 }
             }
         })
@@ -209,7 +205,7 @@ impl LiveTree {
         let directory = match fs::open_dir(day, node.as_str()) {
             Ok(directory) => directory,
             Err(Errno::NOENT) => return,
-            Err(errno) => return builder.odd(unreadable(below, errno)),
+            Err(errno) => return builder.unexpected(unreadable(below, errno)),
         };
         let number = builder.node(node);
         let read = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
@@ -219,32 +215,33 @@ impl LiveTree {
                 Ok(text) if text.starts_with('.') && file_type == FileType::RegularFile => return,
                 Ok(text)
                     if !text.starts_with(fs::TEMP_PREFIX)
-                        && self.passes_over(Place::Other, text, file_type) =>
+                        && self.passes_over(EntryRole::Other, text, file_type) =>
                 {
                     return builder.passed_over(|| below.join(text));
                 }
                 Ok(text) => text,
                 Err(_) => {
                     let name = name.to_string_lossy();
-                    if self.passes_over(Place::Other, &name, file_type) {
+                    if self.passes_over(EntryRole::Other, &name, file_type) {
                         return builder.passed_over(|| below.join(&*name));
                     }
-                    let mut oddity = odd(&name, file_type, "names of events are text");
-                    oddity.path = below.join(&*name);
-                    return builder.odd(oddity);
+                    let mut entry = not_an_event(&name, file_type, "names of events are text");
+                    entry.path = below.join(&*name);
+                    return builder.unexpected(entry);
                 }
             };
             match text.parse::<FileName>() {
                 Ok(_) if file_type == FileType::RegularFile => builder.file(number, text),
                 _ => {
-                    let mut oddity = odd(text, file_type, "events are files that end in .json");
-                    oddity.path = below.join(text);
-                    builder.odd(oddity);
+                    let mut entry =
+                        not_an_event(text, file_type, "events are files that end in .json");
+                    entry.path = below.join(text);
+                    builder.unexpected(entry);
                 }
             }
         });
         if let Err(errno) = read {
-            builder.odd(unreadable(below, errno));
+            builder.unexpected(unreadable(below, errno));
         }
     }
 
@@ -264,7 +261,7 @@ impl LiveTree {
         fs::read_dir(day.as_fd(), &mut |name, file_type| {
             let node = name.to_str().ok().and_then(|name| name.parse::<NodeName>().ok());
             if let (Some(node), FileType::Directory) = (node, file_type)
-                && !self.litter().covers(Place::Node, node.as_str())
+                && !self.litter().covers(EntryRole::Node, node.as_str())
             {
                 nodes.push(node);
             }
@@ -276,8 +273,8 @@ impl LiveTree {
                 let Some(name) = name.to_str().ok().filter(|name| !name.starts_with('.')) else {
                     return;
                 };
-                let is_file =
-                    file_type == FileType::RegularFile && !self.litter().covers(Place::Event, name);
+                let is_file = file_type == FileType::RegularFile
+                    && !self.litter().covers(EntryRole::Event, name);
                 match EventName::parse(name) {
                     Some(parts) if is_file && parts.timestamp.date() != date => {
                         stray(Some(parts.timestamp));
@@ -317,17 +314,13 @@ impl LiveTree {
     }
 }
 
-fn odd(name: &str, file_type: FileType, rule: &str) -> Oddity {
-    Oddity {
-        path: PathBuf::from(name),
-        reason: format!("not an event: {}; {rule}", fs::kind(file_type)),
-        hides_events: false,
-    }
+fn not_an_event(name: &str, file_type: FileType, rule: &str) -> UnexpectedEntry {
+    UnexpectedEntry::new(name, format!("not an event: {}; {rule}", fs::kind(file_type)))
 }
 
 /// What bears a name of ours and is none of ours.
-fn disguised(name: &str, file_type: FileType) -> Oddity {
-    Oddity {
+fn disguised(name: &str, file_type: FileType) -> UnexpectedEntry {
+    UnexpectedEntry {
         path: PathBuf::from(name),
         reason: format!(
             "not of hlarchive: {} with the name of a temporary directory; events may be in it",
@@ -337,10 +330,10 @@ fn disguised(name: &str, file_type: FileType) -> Oddity {
     }
 }
 
-fn unreadable(path: PathBuf, errno: Errno) -> Oddity {
+fn unreadable(path: PathBuf, errno: Errno) -> UnexpectedEntry {
     let reason = match errno {
         Errno::NOTDIR | Errno::LOOP => "this is not a directory any more".to_owned(),
         other => format!("cannot read this directory: {}", crate::error::plain(&other.into())),
     };
-    Oddity { path, reason, hides_events: true }
+    UnexpectedEntry { path, reason, hides_events: true }
 }

@@ -18,7 +18,7 @@ pub use spool::{OnError, SpoolReport, spooled, take_in};
 
 use crate::Context;
 use crate::event::{Event, EventName, EventPath, EventType, NodeName, Severity, Timestamp, shown};
-use crate::live::{LiveTree, PlaceOptions, Placed, place};
+use crate::live::{CreateOptions, Creation, LiveTree, create_event};
 use crate::ops::is_future;
 use crate::policy::{EventRules, FutureRule, UnknownTypes};
 use crate::store::Store;
@@ -155,13 +155,14 @@ pub fn emit_or(
     // An id is taken only if 74 random bits repeat; a second try then settles it.
     for _ in 0..3 {
         let prepared = prepare(new, rules, context)?;
-        let options = PlaceOptions { token: context.next_token(), now: context.now(), mtime: None };
-        let placed = store
-            .create_live()
-            .and_then(|live: LiveTree| place(&live, &prepared.path, &prepared.bytes, &options));
+        let options =
+            CreateOptions { token: context.next_token(), now: context.now(), mtime: None };
+        let placed = store.create_live().and_then(|live: LiveTree| {
+            create_event(&live, &prepared.path, &prepared.bytes, &options)
+        });
         match placed {
-            Ok(Placed::Created) => return Ok(prepared.emitted(store)),
-            Ok(Placed::Exists) => {}
+            Ok(Creation::Created) => return Ok(prepared.emitted(store)),
+            Ok(Creation::AlreadyExists) => {}
             Err(error) => return prepared.keep_anyway(error, store, context, on_error),
         }
     }

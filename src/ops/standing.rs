@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::archive::state::{self, Bound};
+use crate::archive::state::{self, StateAnchor};
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, Op, Overview, Record, SegmentName};
 use crate::event::{Date, EventPath, Severity, Timestamp};
 use crate::store::{Filter, FoundEvent, Like, Name, Notice, Query, Scope, Store};
@@ -152,7 +152,7 @@ fn brought_in(records: &[Record]) -> impl Iterator<Item = &Record> {
 }
 
 /// Understands what was read of the file, if it belongs to the archive's manifest.
-fn known(archive: &ArchiveDir, read: Option<(Bound, Vec<u8>)>) -> Option<(Bound, Sum)> {
+fn known(archive: &ArchiveDir, read: Option<(StateAnchor, Vec<u8>)>) -> Option<(StateAnchor, Sum)> {
     let (bound, sum) = read?;
     let sum = serde_json::from_slice(&sum).ok()?;
     bound.newer(archive)?;
@@ -186,7 +186,7 @@ impl Stand {
         &mut self,
         store: &Store,
         archive: &ArchiveDir,
-        bound: &Bound,
+        bound: &StateAnchor,
         pending: &BTreeSet<String>,
         far: &BTreeSet<Date>,
     ) -> Result<bool> {

@@ -307,9 +307,9 @@ fn live(
     let mut days = BTreeSet::new();
     for date in live.dates()?.0 {
         let listing = live.list(date)?;
-        for oddity in listing.oddities().iter().filter(|oddity| oddity.hides_events) {
-            let path = oddity.path.display().to_string();
-            status.findings.push(Finding::new(path, oddity.reason.clone()));
+        for entry in listing.unexpected().iter().filter(|entry| entry.hides_events) {
+            let path = entry.path.display().to_string();
+            status.findings.push(Finding::new(path, entry.reason.clone()));
         }
         if listing.is_empty() {
             continue;

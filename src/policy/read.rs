@@ -396,13 +396,13 @@ fn keep(value: &Value<'_>, rotate: &RotateRules) -> Result<Keep, PolicyError> {
     Ok(Keep::For(span))
 }
 
-fn span(value: &Value<'_>, most: u64, limit: &str) -> Result<Span, PolicyError> {
+fn span(value: &Value<'_>, max: u64, limit: &str) -> Result<Span, PolicyError> {
     let expected = "a duration such as \"7d\", \"12h\" or \"2y\"";
     let span: Span = value.text(expected)?.parse().map_err(|error| match error {
         SpanError::Malformed => value.wrong(expected),
         ambiguous @ SpanError::CapitalM(_) => value.wrong(&format!("{expected}: {ambiguous}")),
     })?;
-    if span.seconds() > most {
+    if span.seconds() > max {
         return Err(value.wrong(&format!("a duration of {limit}")));
     }
     Ok(span)

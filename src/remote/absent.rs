@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Cache, Object, Place};
+use super::{BucketConfig, Cache, Object};
 use crate::segment::{Fetch, Piece, SegmentBytes};
 use crate::{Error, Result};
 
@@ -12,9 +12,9 @@ pub enum Bucket {}
 
 impl Bucket {
     /// Says what is missing.
-    pub fn open(place: &Place, _cache: Option<Cache>) -> Result<Self> {
+    pub fn open(config: &BucketConfig, _cache: Option<Cache>) -> Result<Self> {
         Err(Error::NotBuilt {
-            what: crate::text::without_secrets(&place.url).into_owned(),
+            what: crate::text::without_secrets(&config.url).into_owned(),
             part: "object storage",
             feature: "remote",
             otherwise: "",

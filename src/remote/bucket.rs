@@ -19,7 +19,7 @@ use object_store::{
 
 use super::directory::Directory;
 use super::failure::as_io;
-use super::{Cache, Object, Place};
+use super::{BucketConfig, Cache, Object};
 use crate::segment::{Fetch, Piece, SegmentBytes, are_frames};
 use crate::text::without_secrets;
 use crate::{Error, Result};
@@ -51,8 +51,8 @@ pub struct Bucket {
 
 impl Bucket {
     /// Gets ready; nothing is sent yet. A directory must be there.
-    pub fn open(place: &Place, cache: Option<Cache>) -> Result<Self> {
-        let url = place.url.trim_end_matches('/').to_owned();
+    pub fn open(config: &BucketConfig, cache: Option<Cache>) -> Result<Self> {
+        let url = config.url.trim_end_matches('/').to_owned();
         if without_secrets(&url) != url {
             return Err(Error::Usage(
                 "the address has a user, a password or a query; credentials come from the AWS \
@@ -64,7 +64,7 @@ impl Bucket {
             (Backend::Directory(Directory::open(Path::new(path))?), "")
         } else if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            let store = s3(bucket, place).map_err(|e| Error::io(&url, "open", as_io(&e)))?;
+            let store = s3(bucket, config).map_err(|e| Error::io(&url, "open", as_io(&e)))?;
             (Backend::S3(Arc::new(store)), prefix)
         } else {
             let reason = format!("{url}: expected s3://BUCKET/PREFIX, or file:///DIRECTORY");
@@ -419,10 +419,10 @@ impl Fetch for Bucket {
 }
 
 /// A bucket by the S3 protocol.
-fn s3(bucket: &str, place: &Place) -> object_store::Result<object_store::aws::AmazonS3> {
+fn s3(bucket: &str, config: &BucketConfig) -> object_store::Result<object_store::aws::AmazonS3> {
     // Once a process; the second time it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let patience = Duration::from_secs(place.patience.max(1));
+    let patience = Duration::from_secs(config.patience.max(1));
     let mut options = ClientOptions::new()
         .with_connect_timeout(patience.min(Duration::from_secs(5)))
         .with_timeout(patience);
@@ -438,7 +438,7 @@ fn s3(bucket: &str, place: &Place) -> object_store::Result<object_store::aws::Am
             max_retries: 6,
             retry_timeout: patience,
         });
-    for (key, value) in &place.settings {
+    for (key, value) in &config.settings {
         if let Ok(key) = key.parse::<AmazonS3ConfigKey>() {
             if key.as_ref().contains("endpoint") && value.starts_with("http://") {
                 options = options.with_allow_http(true);

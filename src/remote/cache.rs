@@ -24,15 +24,15 @@ const SPARE: u64 = 10;
 #[derive(Debug)]
 pub struct Cache {
     directory: PathBuf,
-    most: u64,
+    limit: u64,
     /// What is in it, as far as this process knows; counted with the first piece that is kept.
     size: Mutex<Option<u64>>,
 }
 
 impl Cache {
     /// A cache in this directory, which is made when something is kept, with so many bytes.
-    pub fn new(directory: PathBuf, most: u64) -> Self {
-        Self { directory, most, size: Mutex::default() }
+    pub fn new(directory: PathBuf, limit: u64) -> Self {
+        Self { directory, limit, size: Mutex::default() }
     }
 
     fn path(&self, piece: &Piece) -> PathBuf {
@@ -73,7 +73,7 @@ impl Cache {
     #[cfg_attr(not(feature = "remote"), allow(dead_code))]
     pub(super) fn put(&self, piece: &Piece, bytes: &[u8]) {
         let needed = bytes.len() as u64 + 32;
-        if needed > self.most / SPARE {
+        if needed > self.limit / SPARE {
             return;
         }
         let mut size = self.size.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -84,7 +84,7 @@ impl Cache {
         }
         let count = || files(&self.directory).iter().map(|(_, bytes, _)| bytes).sum();
         let before: u64 = size.unwrap_or_else(count);
-        let there = if before + needed > self.most { self.make_room(needed) } else { before };
+        let there = if before + needed > self.limit { self.make_room(needed) } else { before };
         let written = tempfile::NamedTempFile::new_in(&self.directory).and_then(|mut file| {
             file.write_all(&Sha256Hash::of(bytes).0)?;
             file.write_all(bytes)?;
@@ -99,7 +99,7 @@ impl Cache {
         files.sort_by_key(|(used, ..)| *used);
         let mut size: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
         for (_, bytes, path) in files {
-            if size + needed <= self.most - self.most / SPARE {
+            if size + needed <= self.limit - self.limit / SPARE {
                 break;
             }
             if fs::remove_file(path).is_ok() {

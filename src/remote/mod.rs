@@ -35,7 +35,7 @@ pub struct Object {
 
 /// Where objects lie, and how to get there.
 #[derive(Debug, Clone, Default)]
-pub struct Place {
+pub struct BucketConfig {
     /// `s3://bucket/prefix` or `file:///directory`.
     pub url: String,
     /// Endpoint, region and credentials, named as the AWS tools name their environment

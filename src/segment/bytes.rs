@@ -94,8 +94,8 @@ impl Away {
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
         let end = at.checked_add(buffer.len() as u64).filter(|end| *end <= self.bytes);
         let Some(end) = end else { return Err(io::ErrorKind::UnexpectedEof.into()) };
-        let tail_at = self.bytes - self.tail.len() as u64;
-        if copy(&self.tail, tail_at, at, buffer) {
+        let tail_offset = self.bytes - self.tail.len() as u64;
+        if copy(&self.tail, tail_offset, at, buffer) {
             return Ok(());
         }
         // A thread that panicked left at worst what is there twice.
@@ -145,7 +145,11 @@ impl SegmentBytes {
     /// Whether these are so many bytes with this SHA-256, as far as that can be known without
     /// fetching them: of what lies elsewhere the number alone is compared, and each frame is
     /// checked when it is read.
-    pub(crate) fn are(&self, bytes: Option<u64>, sha256: Option<Sha256Hash>) -> io::Result<bool> {
+    pub(crate) fn matches_record(
+        &self,
+        bytes: Option<u64>,
+        sha256: Option<Sha256Hash>,
+    ) -> io::Result<bool> {
         // A file of another size is another file; a sparse one could be read without end.
         if bytes != Some(self.len()?) {
             return Ok(false);

@@ -190,7 +190,7 @@ impl Checker<'_> {
         &mut self,
         trailer: Option<FrameInfo>,
         index_bytes: Option<u64>,
-        entries: &[seek::Entry],
+        entries: &[seek::SeekEntry],
         file_bytes: u64,
     ) -> Result<()> {
         if let Some(info) = trailer {
@@ -238,7 +238,7 @@ impl Checker<'_> {
             // What cannot be made anew cannot be compared; the damaged frames were named.
             Ok(index) if self.whole => {
                 let date = *self.date.get_or_insert(index.date());
-                if !index.is(&self.facts.encode_index(date)) {
+                if !index.encodes_to(&self.facts.encode_index(date)) {
                     self.findings.push("its index is not that of its events".to_owned());
                 }
             }
@@ -269,8 +269,8 @@ impl Checker<'_> {
 /// bounded memory.
 fn together(frames: &[FrameInfo]) -> usize {
     let mut bytes = 0;
-    let most = 8 * rayon::current_num_threads();
-    let fits = frames.iter().take(most).take_while(|info| {
+    let limit = 8 * rayon::current_num_threads();
+    let fits = frames.iter().take(limit).take_while(|info| {
         bytes += u64::from(info.decompressed);
         bytes <= MAX_TOGETHER
     });

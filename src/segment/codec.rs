@@ -44,9 +44,9 @@ pub(super) fn give_back(memory: Vec<u8>) {
 }
 
 /// How many bytes a frame says it holds; an error when it holds more than `most`.
-pub(super) fn stated_size(frame: &[u8], most: u64) -> Result<u64, String> {
+pub(super) fn stated_size(frame: &[u8], limit: u64) -> Result<u64, String> {
     match zstd_safe::get_frame_content_size(frame).ok().flatten() {
-        Some(size) if size <= most => Ok(size),
+        Some(size) if size <= limit => Ok(size),
         Some(size) => Err(format!("it claims to hold {size} bytes")),
         None => Err("it does not say how much it holds".to_owned()),
     }

@@ -189,9 +189,9 @@ mod tests {
     fn a_frame_may_be_as_large_as_the_largest_and_take_what_compression_may_add() {
         plausible(100, MAX_FRAME_BYTES).unwrap();
         assert!(plausible(100, MAX_FRAME_BYTES + 1).unwrap_err().contains("more than any frame"));
-        let most = zstd_safe::compress_bound(1000) as u64;
-        plausible(most, 1000).unwrap();
-        assert!(plausible(most + 1, 1000).unwrap_err().contains("to hold 1000"));
+        let limit = zstd_safe::compress_bound(1000) as u64;
+        plausible(limit, 1000).unwrap();
+        assert!(plausible(limit + 1, 1000).unwrap_err().contains("to hold 1000"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! files. Compiled with the feature `fuzzing` alone; nothing in the program uses it.
 
 use super::index::Index;
-use super::seek::{self, Entry};
+use super::seek::{self, SeekEntry};
 
 /// Takes the body of an index, as [`SegmentReader::open`](super::SegmentReader::open)
 /// does.
@@ -20,6 +20,6 @@ pub fn seek_table(file: &[u8]) -> Result<Vec<(u32, u32)>, String> {
 
 /// The seek table that the writer makes of these frames.
 pub fn seek_table_of(frames: &[(u32, u32)]) -> Vec<u8> {
-    let entry = |&(compressed, decompressed)| Entry { compressed, decompressed };
+    let entry = |&(compressed, decompressed)| SeekEntry { compressed, decompressed };
     seek::encode(&frames.iter().map(entry).collect::<Vec<_>>())
 }

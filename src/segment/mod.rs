@@ -28,7 +28,7 @@ pub(crate) use facts::ContentDigest;
 pub use frame::{Frame, Member, PackedFrame, are_frames};
 pub use hash::Sha256Hash;
 pub use index::{Field, FrameStats, Index, Posting};
-pub use reader::{FrameInfo, SegmentReader, tail_at};
+pub use reader::{FrameInfo, SegmentReader, tail_offset};
 pub use writer::{SegmentOptions, SegmentSummary, SegmentWriter};
 
 /// The largest frame that is written or read, in bytes of tar: the largest event with its

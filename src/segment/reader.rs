@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::bytes::{Away, SegmentBytes};
 use super::frame::{Frame, FrameLabel, Member, PackedFrame, plausible};
 use super::index::Index;
-use super::seek::{self, Entry};
+use super::seek::{self, SeekEntry};
 use super::{MAX_FRAME_BYTES, TRAILER_BYTES, walk};
 use crate::event::{Date, EventPath, PathRef};
 use crate::{Error, Result};
@@ -48,7 +48,7 @@ pub(super) struct Layout {
     /// The index frame's place and size, its header included.
     pub(super) index: Option<(u64, u64)>,
     /// All entries, as the seek table should list them.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<SeekEntry>,
     pub(super) damage: Option<String>,
 }
 
@@ -214,7 +214,7 @@ impl SegmentReader {
 
 /// Where the tail of a sound segment begins: its index, and the seek table after it. With
 /// these and the segment's size, all frames can be found.
-pub fn tail_at(file: &SegmentBytes, path: &Path) -> Result<u64> {
+pub fn tail_offset(file: &SegmentBytes, path: &Path) -> Result<u64> {
     let failed = |error| Error::io(path, "read", error);
     let file_bytes = file.len().map_err(failed)?;
     let mut tail = vec![0; file_bytes.min(TAIL_BYTES) as usize];
@@ -238,7 +238,7 @@ pub(super) fn layout(file: &SegmentBytes, file_bytes: u64, tail: &[u8]) -> std::
         Err(reason) => {
             let (mut entries, end) = walk::walk(file, file_bytes);
             // The damaged table itself may still look like a skippable frame.
-            let is_table = |entry: &Entry| entry.decompressed == 0;
+            let is_table = |entry: &SeekEntry| entry.decompressed == 0;
             if entries.len() >= 2 && entries.iter().rev().take(2).all(is_table) {
                 entries.pop();
             }
@@ -256,7 +256,7 @@ fn seek_table(
     file: &SegmentBytes,
     file_bytes: u64,
     tail: &[u8],
-) -> std::io::Result<Result<Vec<Entry>, String>> {
+) -> std::io::Result<Result<Vec<SeekEntry>, String>> {
     let bytes = match seek::frame_bytes(tail) {
         Ok(bytes) => bytes,
         Err(reason) => return Ok(Err(reason)),
@@ -281,7 +281,7 @@ fn seek_table(
     }))
 }
 
-fn tell_apart(entries: Vec<Entry>, damage: Option<String>) -> Layout {
+fn tell_apart(entries: Vec<SeekEntry>, damage: Option<String>) -> Layout {
     let mut layout =
         Layout { frames: Vec::new(), trailer: None, index: None, entries: Vec::new(), damage };
     let mut offset = 0;

@@ -24,7 +24,7 @@ const MAX_FRAMES: usize = 1 << 20;
 
 /// One frame, as the table lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct SeekEntry {
     pub(super) compressed: u32,
     pub(super) decompressed: u32,
 }
@@ -38,7 +38,7 @@ pub(super) fn skippable_header(magic: u32, bytes: usize) -> [u8; SKIPPABLE_HEADE
 }
 
 /// The table as a frame.
-pub(super) fn encode(entries: &[Entry]) -> Vec<u8> {
+pub(super) fn encode(entries: &[SeekEntry]) -> Vec<u8> {
     let content = entries.len() * 8 + FOOTER_BYTES;
     let mut out = Vec::with_capacity(SKIPPABLE_HEADER_BYTES + content);
     out.extend_from_slice(&skippable_header(TABLE_MAGIC, content));
@@ -73,14 +73,14 @@ pub(super) fn frame_bytes(tail: &[u8]) -> Result<usize, String> {
 }
 
 /// Reads the table's frame; the entries must fill `bytes_before` exactly.
-pub(super) fn decode(frame: &[u8], bytes_before: u64) -> Result<Vec<Entry>, String> {
+pub(super) fn decode(frame: &[u8], bytes_before: u64) -> Result<Vec<SeekEntry>, String> {
     let content = frame.len().saturating_sub(SKIPPABLE_HEADER_BYTES);
     if frame.get(..SKIPPABLE_HEADER_BYTES) != Some(&skippable_header(TABLE_MAGIC, content)[..]) {
         return Err("its seek table is damaged".to_owned());
     }
-    let entries: Vec<Entry> = frame[SKIPPABLE_HEADER_BYTES..frame.len() - FOOTER_BYTES]
+    let entries: Vec<SeekEntry> = frame[SKIPPABLE_HEADER_BYTES..frame.len() - FOOTER_BYTES]
         .chunks_exact(8)
-        .map(|entry| Entry {
+        .map(|entry| SeekEntry {
             compressed: u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]),
             decompressed: u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]),
         })
@@ -100,19 +100,19 @@ pub(super) fn decode(frame: &[u8], bytes_before: u64) -> Result<Vec<Entry>, Stri
 mod tests {
     use super::*;
 
-    fn entries(count: usize) -> Vec<Entry> {
+    fn entries(count: usize) -> Vec<SeekEntry> {
         (0..count as u32)
-            .map(|n| Entry { compressed: MIN_FRAME_BYTES + n, decompressed: n })
+            .map(|n| SeekEntry { compressed: MIN_FRAME_BYTES + n, decompressed: n })
             .collect()
     }
 
-    fn total(entries: &[Entry]) -> u64 {
+    fn total(entries: &[SeekEntry]) -> u64 {
         entries.iter().map(|entry| u64::from(entry.compressed)).sum()
     }
 
     #[test]
     fn a_table_has_the_bytes_that_the_format_says() {
-        let table = encode(&[Entry { compressed: 0x0102, decompressed: 0x0304 }]);
+        let table = encode(&[SeekEntry { compressed: 0x0102, decompressed: 0x0304 }]);
         assert_eq!(
             table,
             b"\x5e\x2a\x4d\x18\x11\0\0\0\x02\x01\0\0\x04\x03\0\0\x01\0\0\0\0\xb1\xea\x92\x8f"
@@ -135,8 +135,8 @@ mod tests {
     fn the_number_of_frames_is_bounded_before_the_table_is_read() {
         let mut footer = encode(&[])[SKIPPABLE_HEADER_BYTES..].to_vec();
         footer[..4].copy_from_slice(&(MAX_FRAMES as u32).to_le_bytes());
-        let most = MAX_FRAMES * 8 + SKIPPABLE_HEADER_BYTES + FOOTER_BYTES;
-        assert_eq!(frame_bytes(&footer), Ok(most));
+        let limit = MAX_FRAMES * 8 + SKIPPABLE_HEADER_BYTES + FOOTER_BYTES;
+        assert_eq!(frame_bytes(&footer), Ok(limit));
         for frames in [MAX_FRAMES as u32 + 1, u32::MAX] {
             footer[..4].copy_from_slice(&frames.to_le_bytes());
             assert!(frame_bytes(&footer).unwrap_err().contains(&frames.to_string()));
@@ -145,9 +145,9 @@ mod tests {
 
     #[test]
     fn a_frame_smaller_than_any_frame_is_refused() {
-        let least = Entry { compressed: MIN_FRAME_BYTES, decompressed: 0 };
-        decode(&encode(&[least]), 8).unwrap();
-        decode(&encode(&[Entry { compressed: MIN_FRAME_BYTES - 1, ..least }]), 7).unwrap_err();
+        let min = SeekEntry { compressed: MIN_FRAME_BYTES, decompressed: 0 };
+        decode(&encode(&[min]), 8).unwrap();
+        decode(&encode(&[SeekEntry { compressed: MIN_FRAME_BYTES - 1, ..min }]), 7).unwrap_err();
     }
 
     #[test]

@@ -90,8 +90,8 @@ fn append_header(out: &mut Vec<u8>, path: PathRef<'_>, mtime: i64, size: usize) 
 }
 
 /// The first bytes of a text, at a character's boundary.
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
+fn cut(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
 }
 
 static REGULAR: LazyLock<Template> = LazyLock::new(|| Template::new(tar::EntryType::Regular));

@@ -354,14 +354,16 @@ fn assemble(frames: &[(Vec<u8>, u32)]) -> Vec<u8> {
     let mut entries = Vec::new();
     for (compressed, decompressed) in frames {
         bytes.extend_from_slice(compressed);
-        entries
-            .push(seek::Entry { compressed: compressed.len() as u32, decompressed: *decompressed });
+        entries.push(seek::SeekEntry {
+            compressed: compressed.len() as u32,
+            decompressed: *decompressed,
+        });
     }
     let trailer = compress(&[0; TRAILER_BYTES]);
-    entries.push(seek::Entry { compressed: trailer.len() as u32, decompressed: 1024 });
+    entries.push(seek::SeekEntry { compressed: trailer.len() as u32, decompressed: 1024 });
     bytes.extend_from_slice(&trailer);
     let index = seek::skippable_header(INDEX_MAGIC, 0);
-    entries.push(seek::Entry { compressed: 8, decompressed: 0 });
+    entries.push(seek::SeekEntry { compressed: 8, decompressed: 0 });
     bytes.extend_from_slice(&index);
     bytes.extend_from_slice(&seek::encode(&entries));
     bytes

@@ -2,7 +2,7 @@
 //! block sizes in them (RFC 8878, section 3.1.1), with a few small reads a frame.
 
 use super::bytes::SegmentBytes;
-use super::seek::Entry;
+use super::seek::SeekEntry;
 
 const ZSTD_MAGIC: u32 = 0xFD2F_B528;
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A50;
@@ -12,7 +12,7 @@ const MAX_FRAMES: usize = 1 << 20;
 
 /// The frames from the start of the file, as far as they can be followed, and their total
 /// size. Skippable frames have decompressed size 0.
-pub(super) fn walk(file: &SegmentBytes, file_bytes: u64) -> (Vec<Entry>, u64) {
+pub(super) fn walk(file: &SegmentBytes, file_bytes: u64) -> (Vec<SeekEntry>, u64) {
     let mut entries = Vec::new();
     let mut at = 0;
     while entries.len() < MAX_FRAMES {
@@ -22,7 +22,7 @@ pub(super) fn walk(file: &SegmentBytes, file_bytes: u64) -> (Vec<Entry>, u64) {
         else {
             break;
         };
-        entries.push(Entry { compressed: compressed_u32, decompressed });
+        entries.push(SeekEntry { compressed: compressed_u32, decompressed });
         at += compressed;
     }
     (entries, at)

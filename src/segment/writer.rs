@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use zstd::bulk::Compressor;
 
 use super::facts::{FrameFacts, SegmentFacts};
-use super::seek::{self, Entry};
+use super::seek::{self, SeekEntry};
 use super::{INDEX_MAGIC, MAX_FRAME_BYTES, Sha256Hash, TRAILER_BYTES, codec, tar};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::{Error, Result};
@@ -100,7 +100,7 @@ pub struct SegmentWriter<W: Write> {
     options: SegmentOptions,
     hasher: Sha256,
     bytes: u64,
-    entries: Vec<Entry>,
+    entries: Vec<SeekEntry>,
     facts: SegmentFacts,
     /// All members, for as long as the segment may turn out to be a small one.
     small: Option<RawFrame>,
@@ -207,8 +207,10 @@ impl<W: Write> SegmentWriter<W> {
     }
 
     fn write_frame(&mut self, compressed: &[u8], decompressed: u64) -> Result<()> {
-        self.entries
-            .push(Entry { compressed: compressed.len() as u32, decompressed: decompressed as u32 });
+        self.entries.push(SeekEntry {
+            compressed: compressed.len() as u32,
+            decompressed: decompressed as u32,
+        });
         self.write(compressed)
     }
 
@@ -241,7 +243,7 @@ impl<W: Write> SegmentWriter<W> {
         self.write_frame(&trailer, TRAILER_BYTES as u64)?;
         let header = seek::skippable_header(INDEX_MAGIC, index.len());
         self.entries
-            .push(Entry { compressed: (header.len() + index.len()) as u32, decompressed: 0 });
+            .push(SeekEntry { compressed: (header.len() + index.len()) as u32, decompressed: 0 });
         self.write(&header)?;
         self.write(&index)?;
         let table = seek::encode(&self.entries);

@@ -58,7 +58,7 @@ use interleaved::step;
 pub struct Store {
     root: PathBuf,
     archive: PathBuf,
-    elsewhere: Option<Arc<dyn Fetch>>,
+    remote: Option<Arc<dyn Fetch>>,
     state: Option<Arc<dyn Remembers>>,
     takes_any: bool,
     litter: SharedLitter,
@@ -73,7 +73,7 @@ impl Store {
         Self {
             root,
             archive,
-            elsewhere: None,
+            remote: None,
             state: None,
             takes_any: false,
             litter: SharedLitter::default(),
@@ -89,8 +89,8 @@ impl Store {
     /// The same, with somebody who fetches what of the archive lies elsewhere. Nothing is
     /// asked of it before a query needs it.
     #[must_use]
-    pub fn with_elsewhere(mut self, elsewhere: Arc<dyn Fetch>) -> Self {
-        self.elsewhere = Some(elsewhere);
+    pub fn with_remote(mut self, remote: Arc<dyn Fetch>) -> Self {
+        self.remote = Some(remote);
         self
     }
 
@@ -199,7 +199,7 @@ impl Store {
     }
 
     fn equipped(&self, archive: ArchiveDir) -> ArchiveDir {
-        archive.with_elsewhere(self.elsewhere.clone()).with_litter(self.litter.clone())
+        archive.with_remote(self.remote.clone()).with_litter(self.litter.clone())
     }
 
     /// The events that a query asks for, in its order.

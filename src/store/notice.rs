@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::archive::{Expired, SegmentPlace};
 use crate::event::{Date, EventPath, Timestamp};
-use crate::live::Oddity;
+use crate::live::UnexpectedEntry;
 
 /// Something that was passed over, or that the reader should know.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub enum Notice {
         reason: String,
     },
     /// An entry of the live tree that is no event file.
-    Oddity {
+    UnexpectedEntry {
         /// Its path.
         path: PathBuf,
         /// What it is.
@@ -143,7 +143,7 @@ impl fmt::Display for Notice {
                 write!(f, "{path} in {segment}: not an event, passed over: {reason}")
             }
             Self::Unreadable { path, reason } => write!(f, "{path}: {reason}"),
-            Self::Oddity { path, reason } | Self::Damaged { path, reason } => {
+            Self::UnexpectedEntry { path, reason } | Self::Damaged { path, reason } => {
                 write!(f, "{}: {reason}", path.display())
             }
             Self::Conflict { path } => {
@@ -229,12 +229,12 @@ impl Notices {
         }
     }
 
-    pub(super) fn odd(&mut self, oddity: &Oddity) {
-        let (path, reason) = (oddity.path.clone(), oddity.reason.clone());
-        self.add(if oddity.hides_events {
+    pub(super) fn unexpected(&mut self, entry: &UnexpectedEntry) {
+        let (path, reason) = (entry.path.clone(), entry.reason.clone());
+        self.add(if entry.hides_events {
             Notice::Damaged { path, reason }
         } else {
-            Notice::Oddity { path, reason }
+            Notice::UnexpectedEntry { path, reason }
         });
     }
 

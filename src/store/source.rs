@@ -125,10 +125,10 @@ impl Reading {
         let live = if query.scope.live() { store.live()? } else { None };
         let mut days = Days::new();
         if let Some(live) = &live {
-            let (dates, oddities) = live.dates()?;
+            let (dates, unexpected) = live.dates()?;
             add_live_days(live, &dates, &query, &mut days)?;
-            for oddity in oddities {
-                notices.odd(&oddity);
+            for entry in unexpected {
+                notices.unexpected(&entry);
             }
         }
         step();
@@ -223,8 +223,8 @@ impl Reading {
         step();
         if let Some(live) = &self.live {
             let listing = live.list(date)?;
-            for oddity in listing.oddities() {
-                notices.odd(oddity);
+            for entry in listing.unexpected() {
+                notices.unexpected(entry);
             }
             notices.pass_over(live.passed_over());
             if !listing.is_empty() {

@@ -23,7 +23,7 @@ fn an_export_into_a_bucket_is_read_back_by_its_names_and_never_overwritten() {
         ("aws_endpoint_url", format!("http://{}", site.endpoint)),
         ("aws_region", "garage".to_owned()),
     ];
-    let place = hlarchive::internals::remote::Place {
+    let place = hlarchive::internals::remote::BucketConfig {
         url: url.to_owned(),
         settings: settings.map(|(name, value)| (name.to_owned(), value)).to_vec(),
         patience: 5,

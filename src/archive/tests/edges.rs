@@ -10,7 +10,7 @@ use super::*;
 /// and the next writer puts the byte back.
 #[test]
 fn a_lost_byte_of_the_last_line_is_read_and_put_back() {
-    let place = Place::with_records(2);
+    let place = TestArchive::with_records(2);
     let mut noted = record(Op::Hold, None);
     noted.note = Some("a b@c".to_owned());
     place.append([noted]);
@@ -45,7 +45,7 @@ fn a_lost_byte_of_the_last_line_is_read_and_put_back() {
 
 #[test]
 fn a_file_that_never_was_a_manifest_is_not_cut_off() {
-    let place = Place::new();
+    let place = TestArchive::new();
     for foreign in [&b"hello"[..], b"hello\0\n", b"\xff{"] {
         place.write(foreign);
         assert_eq!(place.damages(), ["it is no manifest: line 1 is no record"]);
@@ -58,7 +58,7 @@ fn a_file_that_never_was_a_manifest_is_not_cut_off() {
         assert_eq!(place.load().torn(), Some(Torn { bytes: torn.len() as u64 }));
     }
     // After a sound line, whatever it is came there with a power cut.
-    let sound = Place::with_records(1).bytes();
+    let sound = TestArchive::with_records(1).bytes();
     place.write(&[&sound, &b"hello"[..]].concat());
     let manifest = place.load();
     assert_eq!(
@@ -69,7 +69,7 @@ fn a_file_that_never_was_a_manifest_is_not_cut_off() {
 
 #[test]
 fn a_manifest_that_cannot_be_opened_is_not_taken_for_an_empty_one() {
-    let place = Place::new();
+    let place = TestArchive::new();
     let path = place.archive.manifest_path();
     assert!(place.load().records().is_empty(), "none is there");
     symlink("/dev/null", &path).unwrap();
@@ -81,17 +81,17 @@ fn a_manifest_that_cannot_be_opened_is_not_taken_for_an_empty_one() {
 
 #[test]
 fn a_line_may_have_sixteen_mebibytes_and_no_more() {
-    let place = Place::new();
-    let most = 16 << 20;
-    place.write(&vec![b'{'; most]);
-    assert_eq!(place.load().torn(), Some(Torn { bytes: most as u64 }));
-    place.write(&vec![b'{'; most + 1]);
+    let place = TestArchive::new();
+    let limit = 16 << 20;
+    place.write(&vec![b'{'; limit]);
+    assert_eq!(place.load().torn(), Some(Torn { bytes: limit as u64 }));
+    place.write(&vec![b'{'; limit + 1]);
     assert_eq!(place.damages(), ["line 1 is longer than any record"]);
 }
 
 #[test]
 fn a_manifest_is_made_with_its_first_record() {
-    let place = Place::new();
+    let place = TestArchive::new();
     let path = place.archive.manifest_path();
     let lock = place.archive.lock().unwrap();
     let (mut writer, _) = ManifestWriter::open(&place.archive, &lock, now(), &by()).unwrap();
@@ -103,7 +103,7 @@ fn a_manifest_is_made_with_its_first_record() {
 /// Between the look at the archive and the first record anything may come to lie there.
 #[test]
 fn what_was_put_in_the_place_of_a_manifest_is_not_written_to() {
-    let place = Place::new();
+    let place = TestArchive::new();
     let path = place.archive.manifest_path();
     let lock = place.archive.lock().unwrap();
     let (mut writer, _) = ManifestWriter::open(&place.archive, &lock, now(), &by()).unwrap();

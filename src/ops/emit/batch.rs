@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{Emitted, NewEvent, OnError, Prepared, prepare};
 use crate::Context;
 use crate::event::MAX_EVENT_BYTES;
-use crate::live::{BatchItem, Placed, place_batch};
+use crate::live::{BatchItem, Creation, create_batch};
 use crate::policy::EventRules;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -105,7 +105,7 @@ pub fn emit_batch<R: Read>(
                 live = store.create_live();
             }
             let place = |items: &[BatchItem<'_>]| match &live {
-                Ok(live) => place_batch(live, items, context.now()),
+                Ok(live) => create_batch(live, items, context.now()),
                 Err(error) => items.iter().map(|_| Err(again(error))).collect(),
             };
             finish(store, context, &mut group, &place, on_error, &mut stats, done)?;
@@ -161,7 +161,7 @@ fn finish(
     store: &Store,
     context: &Context,
     group: &mut Vec<(u64, Result<Prepared>)>,
-    place: &dyn Fn(&[BatchItem<'_>]) -> Vec<Result<Placed>>,
+    place: &dyn Fn(&[BatchItem<'_>]) -> Vec<Result<Creation>>,
     on_error: &OnError,
     stats: &mut BatchStats,
     done: &mut dyn FnMut(BatchLine) -> Result<()>,
@@ -178,9 +178,9 @@ fn finish(
     let mut placed = place(&items).into_iter();
     for (number, prepared) in group.drain(..) {
         let outcome = prepared.and_then(|prepared| match placed.next() {
-            Some(Ok(Placed::Created)) => Ok(prepared.emitted(store)),
+            Some(Ok(Creation::Created)) => Ok(prepared.emitted(store)),
             Some(Err(error)) => prepared.keep_anyway(error, store, context, on_error),
-            Some(Ok(Placed::Exists)) | None => Err(Error::Refused(format!(
+            Some(Ok(Creation::AlreadyExists)) | None => Err(Error::Refused(format!(
                 "{}: the name is taken; nothing was written",
                 prepared.path
             ))),

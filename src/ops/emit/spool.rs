@@ -16,8 +16,8 @@ use crate::Context;
 use crate::event::{EventHead, EventPath};
 use crate::fs;
 use crate::live::{
-    BatchItem, FileStamp, FileState, LiveTree, PlaceOptions, Placed, place, place_batch,
-    sync_placed,
+    BatchItem, CreateOptions, Creation, FileStamp, FileState, LiveTree, create_batch, create_event,
+    sync_created,
 };
 use crate::ops::Finding;
 use crate::store::Store;
@@ -128,10 +128,12 @@ pub(super) fn keep(
     }
     let tree = open(spool)?.ok_or_else(|| Error::io(spool, "open", Errno::NOENT))?;
     check_note(&tree, store, true)?;
-    let options = PlaceOptions { token: context.next_token(), now: context.now(), mtime: None };
-    match place(&tree, path, bytes, &options)? {
-        Placed::Created => Ok(spool.join(path.to_string())),
-        Placed::Exists => Err(Error::Refused(format!("{path}: the name is taken in the spool"))),
+    let options = CreateOptions { token: context.next_token(), now: context.now(), mtime: None };
+    match create_event(&tree, path, bytes, &options)? {
+        Creation::Created => Ok(spool.join(path.to_string())),
+        Creation::AlreadyExists => {
+            Err(Error::Refused(format!("{path}: the name is taken in the spool")))
+        }
     }
 }
 
@@ -203,12 +205,12 @@ fn take_group(
         .iter()
         .map(|(path, bytes, _)| BatchItem { path, bytes, token: context.next_token() })
         .collect();
-    let placed = place_batch(live, &items, context.now());
+    let placed = create_batch(live, &items, context.now());
     for ((path, bytes, stamp), placed) in waiting.iter().zip(placed) {
         let settled = placed.and_then(|placed| match placed {
-            Placed::Created => Ok(()),
+            Creation::Created => Ok(()),
             // An earlier run was stopped before it could remove the file here.
-            Placed::Exists => is_same(live, path, bytes, context),
+            Creation::AlreadyExists => is_same(live, path, bytes, context),
         });
         let removed = settled.and_then(|()| {
             from.partition(path.date).remove(&path.node, &path.name, &stamp.digest())
@@ -224,7 +226,7 @@ fn take_group(
 fn is_same(live: &LiveTree, path: &EventPath, bytes: &[u8], context: &Context) -> Result<()> {
     let mut there = Vec::new();
     match live.partition(path.date).read_into(&path.node, &path.name, &mut there)? {
-        FileState::Read(_) if there == bytes => sync_placed(live, path, context.now()),
+        FileState::Read(_) if there == bytes => sync_created(live, path, context.now()),
         _ => Err(Error::Refused(
             "it stays in the spool: another event has its name in the tree".to_owned(),
         )),

@@ -424,7 +424,7 @@ impl Run<'_> {
                 self.damaged.insert(path);
             }
             Notice::Unreadable { path, .. } => self.report.findings.push(finding(path.to_string())),
-            Notice::Oddity { path, .. } if of_days => {
+            Notice::UnexpectedEntry { path, .. } if of_days => {
                 let finding = finding(path.display().to_string());
                 self.report.findings.push(finding);
             }

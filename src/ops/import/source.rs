@@ -235,8 +235,8 @@ impl Walk<'_, '_> {
             let path = below.join(name);
             let above = self.above.join(below);
             let above = above.file_name().and_then(OsStr::to_str);
-            let place = Litter::place(above, file_type == FileType::Directory);
-            if self.litter.covers(place, name) {
+            let role = Litter::role(above, file_type == FileType::Directory);
+            if self.litter.covers(role, name) {
                 (self.visit)(Item::PassedOver)?;
                 continue;
             }

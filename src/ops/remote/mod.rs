@@ -154,7 +154,7 @@ fn text_of(
         let lines = got.split_inclusive(|byte| *byte == b'\n').skip(skipped);
         let new: Vec<u8> = lines.flatten().copied().collect();
         let rest = ManifestPiece { first: next, ..piece };
-        if !rest.is(&new, head) {
+        if !rest.matches(&new, head) {
             return Err(damaged("it does not follow the records before it, or is damaged"));
         }
         text.extend_from_slice(&new);

@@ -18,7 +18,7 @@ use crate::event::NodeName;
 use crate::ops::Finding;
 use crate::progress::{Progress, Unit};
 use crate::remote::Bucket;
-use crate::segment::{Away, Fetch, Piece, SegmentBytes, SegmentReader, Sha256Hash, tail_at};
+use crate::segment::{Away, Fetch, Piece, SegmentBytes, SegmentReader, Sha256Hash, tail_offset};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -250,7 +250,7 @@ fn stub(bucket: &Bucket, wanted: &Wanted, tail: Vec<u8>, path: &std::path::Path)
     let rest = Arc::new(Ranged(wanted.object.clone()));
     let tail_start = wanted.bytes - tail.len() as u64;
     let away = Away::new(wanted.object.as_str().into(), rest, wanted.bytes, tail.clone());
-    let at = tail_at(&SegmentBytes::Away(away), path)?;
+    let at = tail_offset(&SegmentBytes::Away(away), path)?;
     let tail = match at.checked_sub(tail_start) {
         Some(from) => tail[from as usize..].to_vec(),
         None => [bucket.get_range(&wanted.object, at..tail_start)?, tail].concat(),

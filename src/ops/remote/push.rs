@@ -200,7 +200,7 @@ fn send(
     }
     let path = archive.segment_path(&wanted.name);
     let file = archive.open_segment(&wanted.name)?;
-    let as_recorded = file.are(Some(wanted.bytes), Some(wanted.sha256));
+    let as_recorded = file.matches_record(Some(wanted.bytes), Some(wanted.sha256));
     if !as_recorded.map_err(|error| Error::io(&path, "read", error))? {
         return Err(Error::corrupt(
             path,
@@ -299,7 +299,7 @@ fn send_manifest(
     let before = manifest.hash_at(first - 1).unwrap_or(Sha256Hash::ZERO);
     let text = archive.manifest_lines(&piece)?;
     let changed = |path: String, reason: &str| Err(Error::corrupt(path, reason));
-    if !piece.is(&text, before) {
+    if !piece.matches(&text, before) {
         let path = archive.manifest_path().display().to_string();
         return changed(path, "it was changed while it was copied; the next push copies it");
     }

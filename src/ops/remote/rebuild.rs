@@ -248,7 +248,7 @@ impl Run<'_> {
         let (archive, context) = (self.archive, self.context);
         let path = archive.segment_path(name);
         if archive.has_file(name)? {
-            let are = archive.open_segment(name)?.are(Some(bytes), Some(sha256));
+            let are = archive.open_segment(name)?.matches_record(Some(bytes), Some(sha256));
             if are.map_err(|error| Error::io(&path, "read", error))? {
                 archive.write_checksum(name, &sha256, context.next_token(), self.lock)?;
                 return Ok(false);
@@ -271,7 +271,7 @@ impl Run<'_> {
             ));
         }
         temp.sync()?;
-        let are = temp.reopen()?.are(Some(bytes), Some(sha256));
+        let are = temp.reopen()?.matches_record(Some(bytes), Some(sha256));
         if !are.map_err(|error| Error::io(temp.path(), "read", error))? {
             let reason = "what was read back from the disk is not what was written; run it again";
             return Err(Error::io(temp.path(), "write", std::io::Error::other(reason)));
@@ -287,11 +287,11 @@ impl Run<'_> {
         known: &Manifest,
         report: &mut RemoteRebuildReport,
     ) -> Result<Vec<NewRecord>> {
-        let strangers = self.listing.objects.iter().filter(|object| {
+        let unknown = self.listing.objects.iter().filter(|object| {
             segment_of_object(&object.name).is_none()
                 && !object.name.starts_with(&format!("{MANIFEST_FOLDER}/"))
         });
-        for object in strangers {
+        for object in unknown {
             let label = format!("{}/{}", self.remote.host, object.name);
             report.findings.push(Finding::new(label, "it is nothing of hlarchive's"));
         }
@@ -314,7 +314,7 @@ impl Run<'_> {
         if !self.archive.has_file(name)? {
             return Ok(false);
         }
-        let are = self.archive.open_segment(name)?.are(Some(bytes), Some(sha256));
+        let are = self.archive.open_segment(name)?.matches_record(Some(bytes), Some(sha256));
         let path = self.archive.segment_path(name);
         are.map(|are| !are).map_err(|error| Error::io(path, "read", error))
     }

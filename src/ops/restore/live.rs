@@ -29,14 +29,14 @@ impl<'a> LiveDay<'a> {
     /// Lists a day; `None` when nothing of it is live.
     pub(super) fn list(live: &'a LiveTree, date: Date) -> Result<Option<Self>> {
         let listing = live.list(date)?;
-        let is_there = !listing.is_empty() || !listing.oddities().is_empty();
+        let is_there = !listing.is_empty() || !listing.unexpected().is_empty();
         Ok(is_there.then_some(Self { live, listing }))
     }
 
     /// Whether a file of the day can be asked for.
     pub(super) fn may_match(&self, filter: &Filter) -> bool {
         (0..self.listing.len()).any(|number| meets(&self.listing, number, filter))
-            || self.listing.oddities().iter().any(|oddity| oddity.hides_events)
+            || self.listing.unexpected().iter().any(|entry| entry.hides_events)
     }
 
     /// Writes what is asked for, unless it is archived with the same bytes. Gives what was gone
@@ -51,11 +51,12 @@ impl<'a> LiveDay<'a> {
         progress: &dyn Progress,
     ) -> Result<HashSet<EventPath>> {
         let is_whole = options.filter.is_empty() && !options.dates.is_empty();
-        for oddity in self.listing.oddities().iter().filter(|odd| is_whole || odd.hides_events) {
-            let path = oddity.path.display().to_string();
-            findings.push(Finding::new(path, format!("{}; not restored", oddity.reason)));
+        for entry in self.listing.unexpected().iter().filter(|entry| is_whole || entry.hides_events)
+        {
+            let path = entry.path.display().to_string();
+            findings.push(Finding::new(path, format!("{}; not restored", entry.reason)));
         }
-        let more = self.listing.more_oddities();
+        let more = self.listing.more_unexpected();
         if is_whole && more > 0 {
             let day = self.listing.date().to_string();
             findings.push(Finding::new(day, format!("and {more} more that are no events")));

@@ -88,7 +88,7 @@ impl SegmentRestore<'_> {
     /// Opens the segment, after its bytes were compared with the record.
     fn open(&mut self, path: &std::path::Path) -> Result<SegmentReader> {
         let file = self.archive.open_segment(self.name)?;
-        let as_recorded = file.are(self.record.bytes, self.record.sha256);
+        let as_recorded = file.matches_record(self.record.bytes, self.record.sha256);
         if !as_recorded.map_err(|error| Error::io(path, "read", error))? {
             self.findings.push(Finding::new(
                 self.name.to_string(),

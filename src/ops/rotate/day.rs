@@ -129,14 +129,11 @@ impl<'a, 'm> DayRun<'a, 'm> {
 
     /// Archives and removes what was listed.
     fn pass(&mut self, listing: &Listing, progress: &dyn Progress) -> Result<()> {
-        for oddity in listing.oddities() {
-            self.left(
-                oddity.path.display().to_string(),
-                format!("{}; left as it is", oddity.reason),
-            );
+        for entry in listing.unexpected() {
+            self.left(entry.path.display().to_string(), format!("{}; left as it is", entry.reason));
         }
-        self.report.left += listing.more_oddities();
-        self.staying.unnamed += listing.more_oddities();
+        self.report.left += listing.more_unexpected();
+        self.staying.unnamed += listing.more_unexpected();
         let partition = self.live.partition(self.date);
         if listing.is_empty() {
             return partition.remove_empty_dirs(self.context.now());

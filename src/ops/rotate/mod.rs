@@ -208,7 +208,7 @@ fn rotate(
     };
     let dates = due(&live, policy, context, options)?;
     if options.dates.is_empty() {
-        name_oddities(&live, &mut report)?;
+        name_unexpected(&live, &mut report)?;
     }
     let is_meant = store.takes_any();
     if dates.is_empty() && !is_meant && store.archive()?.is_none() {
@@ -322,11 +322,11 @@ impl Littered {
 }
 
 /// A day behind a symbolic link, or an event beside the days, would never be archived.
-fn name_oddities(live: &LiveTree, report: &mut RotateReport) -> Result<()> {
-    let (_, oddities) = live.dates()?;
-    for oddity in oddities {
-        let path = oddity.path.display().to_string();
-        report.findings.push(Finding::new(path, format!("{}; left as it is", oddity.reason)));
+fn name_unexpected(live: &LiveTree, report: &mut RotateReport) -> Result<()> {
+    let (_, unexpected) = live.dates()?;
+    for entry in unexpected {
+        let path = entry.path.display().to_string();
+        report.findings.push(Finding::new(path, format!("{}; left as it is", entry.reason)));
     }
     Ok(())
 }

@@ -149,9 +149,9 @@ pub(super) fn offer_live(
     let mut bytes = Vec::new();
     for date in dates {
         let listing = from.list(date)?;
-        for oddity in listing.oddities().iter().filter(|oddity| oddity.hides_events) {
-            let path = format!("{label}/{}", oddity.path.display());
-            report.findings.push(Finding::new(path, oddity.reason.clone()));
+        for entry in listing.unexpected().iter().filter(|entry| entry.hides_events) {
+            let path = format!("{label}/{}", entry.path.display());
+            report.findings.push(Finding::new(path, entry.reason.clone()));
         }
         let partition = from.partition(date);
         for number in 0..listing.len() {
@@ -252,7 +252,7 @@ impl Offered<'_> {
         report.segments_read += 1;
         let opened = from.open_segment(name).and_then(|file| {
             let as_recorded = file
-                .are(record.bytes, record.sha256)
+                .matches_record(record.bytes, record.sha256)
                 .map_err(|error| Error::io(&path, "read", error))?;
             Ok((as_recorded, SegmentReader::open_day(file, &path, name.date)?))
         });

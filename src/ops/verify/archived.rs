@@ -7,7 +7,7 @@ use crate::Context;
 use crate::archive::catalogue::{self, Checksums};
 use crate::archive::copies::{PEERS, only_copy_gone};
 use crate::archive::{
-    ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, Stranger, overview,
+    ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, UnexpectedEntry, overview,
 };
 use crate::event::{EventHead, Timestamp};
 use crate::ops::Finding;
@@ -415,7 +415,7 @@ pub(super) fn verify_unrecorded(
     archive: &ArchiveDir,
     manifest: &Manifest,
     files: &[FoundSegment],
-    strangers: &[Stranger],
+    unexpected: &[UnexpectedEntry],
     options: &VerifyOptions,
     report: &mut VerifyReport,
 ) {
@@ -424,13 +424,13 @@ pub(super) fn verify_unrecorded(
         .iter()
         .filter(|found| options.wants(found.name.date) && !recorded.contains(&found.name))
         .collect();
-    if extra.is_empty() && strangers.is_empty() {
+    if extra.is_empty() && unexpected.is_empty() {
         return;
     }
     // Who was at work at the first look may have finished since: what it left is there,
     // and not recorded, at a second look, too.
     let is_locked = archive.is_locked();
-    let Ok((files_now, strangers_now)) = archive.segment_files() else { return };
+    let Ok((files_now, unexpected_now)) = archive.segment_files() else { return };
     let Ok((manifest_now, _)) = Manifest::load_checked(archive) else { return };
     let extra: Vec<&FoundSegment> = extra
         .into_iter()
@@ -459,7 +459,7 @@ pub(super) fn verify_unrecorded(
         };
         report.wrong(found.name.to_string(), reason);
     }
-    for stranger in strangers.iter().filter(|stranger| strangers_now.contains(stranger)) {
-        report.wrong(stranger.path.display().to_string(), stranger.reason.clone());
+    for entry in unexpected.iter().filter(|entry| unexpected_now.contains(entry)) {
+        report.wrong(entry.path.display().to_string(), entry.reason.clone());
     }
 }

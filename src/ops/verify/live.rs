@@ -24,16 +24,16 @@ pub(super) fn verify_live(
     progress: &dyn Progress,
     report: &mut VerifyReport,
 ) -> Result<()> {
-    let (dates, oddities) = live.dates()?;
-    for oddity in oddities {
-        report.wrong(oddity.path.display().to_string(), oddity.reason);
+    let (dates, unexpected) = live.dates()?;
+    for entry in unexpected {
+        report.wrong(entry.path.display().to_string(), entry.reason);
     }
     let dates: Vec<_> = dates.into_iter().filter(|date| options.wants(*date)).collect();
     progress.begin("checking live days", Some(dates.len() as u64), Unit::Days);
     for date in dates {
         let listing = live.list(date)?;
-        for oddity in listing.oddities() {
-            report.wrong(oddity.path.display().to_string(), oddity.reason.clone());
+        for entry in listing.unexpected() {
+            report.wrong(entry.path.display().to_string(), entry.reason.clone());
         }
         let mut twice = Archived::default();
         if let (Some((archive, manifest)), false) = (archived, listing.is_empty()) {

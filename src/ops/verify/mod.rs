@@ -233,7 +233,7 @@ fn verify_archive(
 ) -> Result<()> {
     // Files first, then the manifest: so a segment that a rotation puts in place
     // meanwhile is rather recorded and not listed than the other way round.
-    let (files, strangers) = archive.segment_files()?;
+    let (files, unexpected) = archive.segment_files()?;
     let (manifest, damages) = Manifest::load_checked(archive)?;
     let manifest_path = archive.manifest_path().display().to_string();
     for damage in damages {
@@ -288,6 +288,6 @@ fn verify_archive(
     {
         report.wrong("state", "it does not say what the segments say; the next write mends it");
     }
-    archived::verify_unrecorded(archive, &manifest, &files, &strangers, options, report);
+    archived::verify_unrecorded(archive, &manifest, &files, &unexpected, options, report);
     Ok(())
 }

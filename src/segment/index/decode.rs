@@ -33,12 +33,12 @@ impl Section {
     /// Whether its blocks lie one after the other. Blocks that overlap would let a small
     /// index list a value any number of times.
     fn has_blocks_in_order(&self, payload: &[u8]) -> bool {
-        let mut least = self.blocks() * 4;
-        least <= self.len
+        let mut min = self.blocks() * 4;
+        min <= self.len
             && (0..self.blocks()).all(|number| {
                 let offset = u32_at(payload, self.start + number * 4) as usize;
-                let fits = (least..=self.len).contains(&offset);
-                least = offset;
+                let fits = (min..=self.len).contains(&offset);
+                min = offset;
                 fits
             })
     }
@@ -109,7 +109,7 @@ impl Index {
     }
 
     /// Whether these are the bytes of the index.
-    pub(in crate::segment) fn is(&self, bytes: &[u8]) -> bool {
+    pub(in crate::segment) fn encodes_to(&self, bytes: &[u8]) -> bool {
         self.payload == bytes
     }
 

@@ -62,8 +62,8 @@ fn what_an_index_is_told_of_frames_and_segment_comes_back() {
     assert_eq!((index.events(), index.invalid()), (70_003, 4));
     assert_eq!((index.first(), index.last()), (Some(at(1_000)), Some(at(2_000_000))));
     assert_eq!((index.event_bytes(), index.content()), (12_345_678_901, totals().content));
-    assert!(index.is(&builder.encode(&totals())));
-    assert!(!index.is(&builder.encode(&Totals { events: 70_004, ..totals() })));
+    assert!(index.encodes_to(&builder.encode(&totals())));
+    assert!(!index.encodes_to(&builder.encode(&Totals { events: 70_004, ..totals() })));
 }
 
 #[test]
@@ -274,8 +274,8 @@ fn frames_that_do_not_exist_and_numbers_that_no_count_has_are_refused() {
     postings(9, b"\x03\x01\x05\x01\x06").unwrap_err();
     postings(9, b"\x01").unwrap_err();
     // 2^32 - 1 events, and one more.
-    let most = [Posting { frame: 0, events: u32::MAX }];
-    assert_eq!(postings(1, b"\x01\x00\xff\xff\xff\xff\x0f").unwrap(), most);
+    let limit = [Posting { frame: 0, events: u32::MAX }];
+    assert_eq!(postings(1, b"\x01\x00\xff\xff\xff\xff\x0f").unwrap(), limit);
     postings(1, b"\x01\x00\x80\x80\x80\x80\x10").unwrap_err();
     // The frame's number comes round to one that exists.
     postings(3, b"\x02\x01\x05\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x05").unwrap_err();

@@ -95,9 +95,9 @@ impl Follower {
                 continue;
             }
             let listing = live.list(date)?;
-            for oddity in listing.oddities().iter().filter(|oddity| oddity.hides_events) {
-                if self.hidden.insert(oddity.path.clone()) {
-                    self.notices.odd(oddity);
+            for entry in listing.unexpected().iter().filter(|entry| entry.hides_events) {
+                if self.hidden.insert(entry.path.clone()) {
+                    self.notices.unexpected(entry);
                 }
             }
             for number in 0..listing.len() {
@@ -413,7 +413,7 @@ impl Follower {
                 notice,
                 Notice::Invalid { segment: None, .. }
                     | Notice::Unreadable { .. }
-                    | Notice::Oddity { .. }
+                    | Notice::UnexpectedEntry { .. }
                     | Notice::Expired(_)
             )
         };

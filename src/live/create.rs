@@ -25,7 +25,7 @@ const MODE: u32 = 0o444;
 
 /// How a file is placed.
 #[derive(Debug, Clone, Copy)]
-pub struct PlaceOptions {
+pub struct CreateOptions {
     /// A fresh random number, for a temporary name where one is needed.
     pub token: u64,
     /// The time now: it tells young directories from old ones.
@@ -36,27 +36,27 @@ pub struct PlaceOptions {
 
 /// What placing a file came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placed {
+pub enum Creation {
     /// It is there, and on the disk.
     Created,
     /// Something with its name was there before; nothing was changed.
-    Exists,
+    AlreadyExists,
 }
 
 /// Writes one event. It is on the disk, whole and under its name, when this returns; after
 /// an error it is not there. The directory may be removed by rotation at any moment, and
 /// is then made again.
-pub fn place(
+pub fn create_event(
     tree: &LiveTree,
     path: &EventPath,
     bytes: &[u8],
-    options: &PlaceOptions,
-) -> Result<Placed> {
+    options: &CreateOptions,
+) -> Result<Creation> {
     let mut unnamed = None;
     for _ in 0..TRIES {
         let placed = node_directory(tree, path).and_then(|directory| {
             let placed = link_one(tree, &directory, path, bytes, options, &mut unnamed)?;
-            if placed == Placed::Created {
+            if placed == Creation::Created {
                 sync_directories(tree, &directory, path, options.now).inspect_err(|_| {
                     // Not known to be on the disk, so it must not look as if it were.
                     let _ = fs::unlink(directory.as_fd(), path.name.as_str());
@@ -125,7 +125,7 @@ fn in_the_way(tree: &LiveTree, path: &EventPath, errno: Errno) -> Error {
 }
 
 /// Makes sure that a file which was placed by another run is durable under its name.
-pub(crate) fn sync_placed(tree: &LiveTree, path: &EventPath, now: Timestamp) -> Result<()> {
+pub(crate) fn sync_created(tree: &LiveTree, path: &EventPath, now: Timestamp) -> Result<()> {
     sync_directories(tree, &node_directory(tree, path)?, path, now)
 }
 
@@ -137,9 +137,9 @@ pub(super) fn link_one(
     directory: &OwnedFd,
     path: &EventPath,
     bytes: &[u8],
-    options: &PlaceOptions,
+    options: &CreateOptions,
     unnamed: &mut Option<OwnedFd>,
-) -> Result<Placed> {
+) -> Result<Creation> {
     let failed = |action| move |errno: Errno| Error::io(full(tree, path), action, errno);
     if unnamed.is_none() {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
@@ -160,8 +160,8 @@ pub(super) fn link_one(
         let from = format!("/proc/self/fd/{}", file.as_raw_fd());
         let name = path.name.as_str();
         match rustix::fs::linkat(CWD, &from, directory, name, AtFlags::SYMLINK_FOLLOW) {
-            Ok(()) => return Ok(Placed::Created),
-            Err(Errno::EXIST) => return Ok(Placed::Exists),
+            Ok(()) => return Ok(Creation::Created),
+            Err(Errno::EXIST) => return Ok(Creation::AlreadyExists),
             // Either the directory is gone, or /proc is not there.
             Err(Errno::NOENT) if is_removed(directory) => {
                 return Err(failed("create")(Errno::NOENT));
@@ -179,20 +179,20 @@ fn link_by_temporary_name(
     directory: &OwnedFd,
     path: &EventPath,
     bytes: &[u8],
-    options: &PlaceOptions,
-) -> Result<Placed> {
+    options: &CreateOptions,
+) -> Result<Creation> {
     let failed = |action| move |errno: Errno| Error::io(full(tree, path), action, errno);
     let temp = fs::temp_name(options.token);
     let file = fs::create_new(directory.as_fd(), &temp, MODE).map_err(failed("create"))?;
     let named = fill(&file, bytes, options).map_err(failed("write")).and_then(|()| {
         let target = path.name.as_str();
         match fs::rename_new(directory.as_fd(), &temp, directory.as_fd(), target) {
-            Ok(()) => Ok(Placed::Created),
-            Err(Errno::EXIST) => Ok(Placed::Exists),
+            Ok(()) => Ok(Creation::Created),
+            Err(Errno::EXIST) => Ok(Creation::AlreadyExists),
             Err(errno) => Err(failed("create")(errno)),
         }
     });
-    if !matches!(named, Ok(Placed::Created)) {
+    if !matches!(named, Ok(Creation::Created)) {
         // Best effort: a temporary file is nothing that a reader would see.
         let _ = fs::unlink(directory.as_fd(), &temp);
     }
@@ -204,7 +204,7 @@ pub(super) fn is_removed(directory: &OwnedFd) -> bool {
 }
 
 /// Writes all, sets the times, syncs.
-fn fill(file: &OwnedFd, bytes: &[u8], options: &PlaceOptions) -> Result<(), Errno> {
+fn fill(file: &OwnedFd, bytes: &[u8], options: &CreateOptions) -> Result<(), Errno> {
     write_all(file, bytes)?;
     if let Some(mtime) = options.mtime {
         set_mtime(file, mtime)?;
