@@ -1,7 +1,7 @@
-//! Values that stand in JSON as their text.
+//! Values that are serialized as their text.
 
-/// Implements serde's two traits by `Display` and `FromStr`, so that a value is checked
-/// wherever it is read. Nothing is allocated on the way in.
+/// Implements serde's two traits through `Display` and `FromStr`, so that a value is checked
+/// wherever it is read. Deserializing allocates nothing.
 macro_rules! serde_as_text {
     ($($value:ty: $expecting:literal),+ $(,)?) => {$(
         impl serde::Serialize for $value {

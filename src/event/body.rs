@@ -1,8 +1,7 @@
 //! An event's content: the JSON object with its eight fields.
 //!
-//! What is written is compact, in one fixed order of fields, with one newline at the
-//! end. What is read is wider: any JSON object that has the eight fields, each once,
-//! with whatever others beside them.
+//! Writing is strict: compact, one fixed order of fields, one newline at the end. Reading is
+//! lenient: any JSON object that has each of the eight fields once, and any others beside them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{EventPath, Severity, Timestamp};
 
-/// Why bytes are not an event, in words that follow the file's name.
+/// The reason bytes are not an event, phrased to follow the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidEvent(pub String);
@@ -21,7 +20,7 @@ pub struct InvalidEvent(pub String);
 /// The fields of an event, borrowed from the bytes it was parsed from.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EventHead<'a> {
-    /// The timestamp as it stands in the event.
+    /// The timestamp as written in the event.
     #[serde(rename = "timestamp", borrow)]
     timestamp_text: Cow<'a, str>,
     /// The host where the event originated.
@@ -38,16 +37,16 @@ pub struct EventHead<'a> {
     /// The service concerned, or `all`.
     #[serde(borrow)]
     pub service: Cow<'a, str>,
-    /// What links related events.
+    /// The id that links related events.
     #[serde(borrow)]
     pub correlation_id: Cow<'a, str>,
-    /// The payload, a JSON object, as it stands in the event.
+    /// The payload, a JSON object, as written in the event.
     #[serde(borrow)]
     pub payload: &'a RawValue,
     /// The instant the event happened.
     #[serde(skip, default = "epoch")]
     pub timestamp: Timestamp,
-    /// How bad it is.
+    /// The severity.
     #[serde(skip, default = "mildest")]
     pub severity: Severity,
 }
@@ -61,7 +60,7 @@ fn mildest() -> Severity {
 }
 
 impl<'a> EventHead<'a> {
-    /// Parses an event's bytes, without copying what need not be copied.
+    /// Parses an event's bytes, copying only what escapes force it to.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, InvalidEvent> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             InvalidEvent(format!("the text is not UTF-8 at byte {}", error.valid_up_to()))
@@ -72,7 +71,7 @@ impl<'a> EventHead<'a> {
         if text.trim_ascii().is_empty() {
             return Err(InvalidEvent("the file is empty".to_owned()));
         }
-        // Serde would take an array as the fields in order; an event is an object.
+        // Serde would accept an array as the fields in order; an event is an object.
         if !text.trim_ascii_start().starts_with('{') {
             return Err(InvalidEvent("an event is a JSON object; this is not one".to_owned()));
         }
@@ -99,7 +98,7 @@ impl<'a> EventHead<'a> {
         Ok(head)
     }
 
-    /// The same event, owned.
+    /// Returns an owned copy of the event.
     pub fn to_event(&self) -> Event {
         Event {
             timestamp: self.timestamp,
@@ -114,7 +113,7 @@ impl<'a> EventHead<'a> {
     }
 }
 
-/// What `serde_json` found, in our words where the reader needs other ones.
+/// Rephrases an error of `serde_json` where its wording would not help the reader.
 fn json_reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if error.is_eof() {
@@ -131,7 +130,7 @@ fn json_reason(error: &serde_json::Error) -> String {
     format!("the JSON is not an event: {text}")
 }
 
-/// One event.
+/// An event.
 ///
 /// ```
 /// use hlarchive::Event;
@@ -152,16 +151,16 @@ pub struct Event {
     pub timestamp: Timestamp,
     /// The host where it originated.
     pub node: String,
-    /// What happened: one of the known types or another word.
+    /// The event's type: one of the known types or another word.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// The component that emitted it, such as `deploy.sh`.
     pub source: String,
     /// The service concerned, or `all`.
     pub service: String,
-    /// What links related events, such as one deployment run.
+    /// The id that links related events, such as one deployment run.
     pub correlation_id: String,
     /// Arbitrary data: a JSON object.
     pub payload: Box<RawValue>,
@@ -182,7 +181,7 @@ impl Event {
         EventHead::parse(bytes).map(|head| head.to_event())
     }
 
-    /// The bytes of the file that `emit` writes: the eight fields in order, compact,
+    /// Returns the bytes of the file that `emit` writes: the eight fields in order, compact, with
     /// one newline at the end.
     pub fn to_bytes(&self) -> Vec<u8> {
         let line = IndexLine {
@@ -194,8 +193,8 @@ impl Event {
             service: &self.service,
             correlation_id: &self.correlation_id,
         };
-        // Serializing strings into memory cannot fail; the payload is spliced in, since
-        // it may be pretty-printed and is to become compact.
+        // Serializing strings into memory cannot fail. The payload is spliced in, since it may be
+        // pretty-printed and must become compact.
         let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
         bytes.pop();
         bytes.extend_from_slice(b",\"payload\":");
@@ -206,17 +205,18 @@ impl Event {
 
     /// Returns the payload as a type of the caller's own.
     ///
-    /// Fails with [`Error::BadEvent`](crate::Error::BadEvent) where it is not of that type.
+    /// Fails with [`Error::BadEvent`](crate::Error::BadEvent) if it is not of that type.
     pub fn payload_as<'a, T: Deserialize<'a>>(&'a self) -> crate::Result<T> {
         let refused =
             |error: serde_json::Error| crate::Error::bad_event("payload", error.to_string());
         serde_json::from_str(self.payload.get()).map_err(refused)
     }
 
-    /// A member of the payload as text: strings without their quotes, all else as JSON.
+    /// Returns a member of the payload as text: strings without their quotes, everything else as
+    /// JSON.
     pub fn payload_text(&self, key: &str) -> Option<String> {
         let mut found = None;
-        // Not a map of all of them: a payload may have millions.
+        // Not collected into a map: a payload may have millions of members.
         each_member(self.payload.get(), |name, value| {
             if name == key {
                 found = Some(value);
@@ -228,8 +228,8 @@ impl Event {
     }
 }
 
-/// Calls `take` with each member of a JSON object in turn, also where a name stands twice.
-/// Nothing is kept of what was passed.
+/// Calls `take` with each member of a JSON object in turn, including duplicate names. Nothing is
+/// kept of the members passed.
 pub(crate) fn each_member<'a>(
     object: &'a str,
     take: impl FnMut(&str, &'a RawValue),
@@ -268,10 +268,10 @@ struct IndexLine<'a> {
     correlation_id: &'a str,
 }
 
-/// Appends valid JSON without the white space between its tokens. Numbers and strings
-/// stay as they were written, to the last digit.
+/// Appends valid JSON without the white space between its tokens. Numbers and strings stay as
+/// written, to the last digit.
 pub(crate) fn compact_into(json: &[u8], out: &mut Vec<u8>) {
-    // What is to be copied begins here; most events have nothing to leave out.
+    // The start of the pending copy; most events have nothing to leave out.
     let mut from = 0;
     let mut at = 0;
     while let Some(byte) = json.get(at) {
@@ -288,7 +288,7 @@ pub(crate) fn compact_into(json: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&json[from..at.min(json.len())]);
 }
 
-/// Where a string ends that goes on at `at`: behind its closing quote.
+/// Returns the index behind the closing quote of the string that continues at `at`.
 fn end_of_string(json: &[u8], mut at: usize) -> usize {
     loop {
         match json.get(at) {
@@ -300,8 +300,8 @@ fn end_of_string(json: &[u8], mut at: usize) -> usize {
     }
 }
 
-/// Appends a valid event's own JSON, compact, with `_path` (its identity) and, when it
-/// is archived, `_segment` (the segment's path in the archive) as last fields. No newline.
+/// Appends a valid event's JSON, compact and without a newline, with two more fields at the end:
+/// `_path` (its identity) and, if it is archived, `_segment` (the segment's path in the archive).
 pub fn write_with_location(
     event: &[u8],
     path: &EventPath,
@@ -309,7 +309,7 @@ pub fn write_with_location(
     out: &mut Vec<u8>,
 ) {
     let start = out.len();
-    // So much at once that a huge event is not moved again for the few bytes at its end.
+    // Reserved at once, so that a huge event is not moved again for the last few bytes.
     out.reserve(event.len() + 1024);
     compact_into(event, out);
     while out.len() > start && out.last() != Some(&b'}') {
@@ -324,7 +324,7 @@ pub fn write_with_location(
     out.push(b'}');
 }
 
-/// Appends a field whose value is these parts together, a comma before it.
+/// Appends a comma and a field whose value is the concatenation of `parts`.
 fn string_field(out: &mut Vec<u8>, name: &str, parts: &[&str]) {
     for text in [",\"", name, "\":\""] {
         out.extend_from_slice(text.as_bytes());

@@ -12,43 +12,43 @@ use super::{Malformed, Timestamp, shown};
 pub struct Date(NaiveDate);
 
 impl Date {
-    /// The day with this year, month and day, if there is one.
+    /// Returns the day with this year, month and day, if it exists.
     pub fn new(year: i32, month: u32, day: u32) -> Option<Self> {
         let date = NaiveDate::from_ymd_opt(year, month, day)?;
         (1..=9999).contains(&year).then_some(Self(date))
     }
 
-    /// The day's first instant.
+    /// Returns the day's first instant.
     pub fn start(self) -> Timestamp {
         Timestamp::from_micros(self.0.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros())
     }
 
-    /// The first instant after the day.
+    /// Returns the first instant after the day.
     pub fn end(self) -> Timestamp {
         Timestamp::from_micros(self.start().micros() + Timestamp::MICROS_PER_DAY)
     }
 
-    /// The calendar year, which names the folder of the archive.
+    /// Returns the calendar year, which names the archive's folder.
     pub fn year(self) -> i32 {
         self.0.year()
     }
 
-    /// The month, 1 to 12.
+    /// Returns the month, 1 to 12.
     pub fn month(self) -> u32 {
         self.0.month()
     }
 
-    /// The day of the month, 1 to 31.
+    /// Returns the day of the month, 1 to 31.
     pub fn day(self) -> u32 {
         self.0.day()
     }
 
-    /// Days since Monday, 0 to 6.
+    /// Returns the number of days since Monday, 0 to 6.
     pub fn weekday_from_monday(self) -> u32 {
         self.0.weekday().num_days_from_monday()
     }
 
-    /// The day `days` later (earlier when negative), kept within the range of dates.
+    /// Returns the day `days` later (earlier if negative), clamped to the range of dates.
     #[must_use]
     pub fn plus_days(self, days: i64) -> Self {
         let moved = if days.is_negative() {
@@ -63,12 +63,12 @@ impl Date {
             .map_or(self, Self)
     }
 
-    /// How many days `self` lies after `other`.
+    /// Returns the number of days from `other` to `self`.
     pub fn days_since(self, other: Self) -> i64 {
         (self.0 - other.0).num_days()
     }
 
-    /// Its ten characters, without a way over the heap.
+    /// Returns its ten characters, without allocating.
     pub(crate) fn text(self) -> DateText {
         let (year, month, day) = (self.year().unsigned_abs(), self.month(), self.day());
         let digit = |number: u32, unit: u32| b'0' + (number / unit % 10) as u8;
@@ -91,7 +91,7 @@ impl Date {
     }
 }
 
-/// A date as it is written.
+/// The text of a date.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DateText([u8; 10]);
 

@@ -19,8 +19,8 @@ pub const KNOWN_TYPES: [&str; 11] = [
     "remediation_failed",
 ];
 
-/// The types of the events that hlarchive itself emits about its archive, where the policy
-/// asks for them.
+/// The types of the audit events that hlarchive emits about its archive, if the policy asks for
+/// them.
 pub const AUDIT_TYPES: [&str; 7] = [
     "archive_rotated",
     "archive_pruned",
@@ -31,8 +31,8 @@ pub const AUDIT_TYPES: [&str; 7] = [
     "archive_compacted",
 ];
 
-/// The longest type that is written, in bytes: with it, an event's file name still
-/// fits the 100 bytes that a ustar header has for a name.
+/// The longest type that is written, in bytes: with it, an event's file name still fits into the
+/// 100 bytes of a ustar name.
 pub const MAX_TYPE_LEN: usize = 34;
 
 /// A normalized event type: 1 to 34 of `a-z`, `0-9` and `_`, beginning with a letter.
@@ -40,8 +40,8 @@ pub const MAX_TYPE_LEN: usize = 34;
 pub struct EventType(String);
 
 impl EventType {
-    /// Normalizes a text: lower case, and runs of dashes, dots, spaces and underscores
-    /// become one underscore (`Deployment-Started` becomes `deployment_started`).
+    /// Normalizes a text: lower case, with each run of dashes, dots, spaces and underscores as
+    /// one underscore (`Deployment-Started` becomes `deployment_started`).
     pub fn normalize(text: &str) -> Result<Self, Malformed> {
         let mut word = String::with_capacity(text.len());
         for c in text.trim().chars() {
@@ -69,12 +69,12 @@ impl EventType {
         }
     }
 
-    /// The normalized word.
+    /// Returns the normalized word.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is one of the eleven [`KNOWN_TYPES`].
+    /// Reports whether this is one of the eleven [`KNOWN_TYPES`].
     pub fn is_known(&self) -> bool {
         KNOWN_TYPES.contains(&self.as_str())
     }

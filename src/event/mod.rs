@@ -1,8 +1,8 @@
-//! What is kept: events, their names and their parts.
+//! Events, their names and their parts.
 //!
-//! Everything here is pure: text and bytes in, values out, no file is opened and no
-//! clock is read. Values are checked where they are made, so whoever holds a
-//! [`NodeName`] or an [`EventPath`] may build a path from it without a further check.
+//! Everything here is pure: text and bytes in, values out; no file is opened and no clock is
+//! read. Values are checked where they are made, so a [`NodeName`] or an [`EventPath`] can be
+//! built into a path without a further check.
 
 mod as_text;
 mod body;
@@ -31,12 +31,12 @@ pub use timestamp::Timestamp;
 
 pub use crate::text::shown;
 
-/// The largest event file that is read or written, in bytes. A larger file is never
-/// an event of this format: it stays where it is and is named.
+/// The largest event file that is read or written, in bytes. A larger file is never an event of
+/// this format: it stays where it is and is reported.
 pub const MAX_EVENT_BYTES: u64 = 64 << 20;
 
-/// Why a text is not the value it should be, in words that follow the value:
-/// `"2026-02-30" is not a date: expected YYYY-MM-DD`.
+/// The reason a text is not the value it should be, phrased to follow the value: `"2026-02-30" is
+/// not a date: expected YYYY-MM-DD`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub String);

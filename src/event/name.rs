@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::node::safe_component;
 use super::{Date, EventType, Malformed, NodeName, Timestamp, shown};
 
-/// What a well-formed name `TIMESTAMP_TYPE_UUID.json` says.
+/// The parts of a well-formed name `TIMESTAMP_TYPE_UUID.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventName<'a> {
     /// The instant the name claims.
@@ -21,10 +21,10 @@ pub struct EventName<'a> {
 }
 
 impl<'a> EventName<'a> {
-    /// Takes a name apart; `None` when it does not have the form.
+    /// Parses a name; `None` if it does not have the form.
     ///
-    /// The timestamp ends at the first underscore, the UUID begins after the last, and
-    /// the type is all between.
+    /// The timestamp ends at the first underscore, the UUID begins after the last, and the type
+    /// is everything between them.
     pub fn parse(name: &'a str) -> Option<Self> {
         let stem = name.strip_suffix(".json")?;
         let (timestamp, rest) = stem.split_once('_')?;
@@ -36,10 +36,10 @@ impl<'a> EventName<'a> {
         Some(Self { timestamp: timestamp.parse().ok()?, event_type, id: Uuid::try_parse(id).ok()? })
     }
 
-    /// The stem `TIMESTAMP_TYPE_UUID` that a name begins with: all of an event's own name but
-    /// `.json`; of a stray copy's, such as `TIMESTAMP_TYPE_UUID (1).json` or
-    /// `TIMESTAMP_TYPE_UUID.sync-conflict-20260516-101112-ABCDEFG.json`, what the name of the
-    /// event was that it was copied from. `None` when the name has neither form.
+    /// Returns the stem `TIMESTAMP_TYPE_UUID` that a name begins with: an event's own name
+    /// without `.json`; for a stray copy, such as `TIMESTAMP_TYPE_UUID (1).json` or
+    /// `TIMESTAMP_TYPE_UUID.sync-conflict-20260516-101112-ABCDEFG.json`, the stem of the event it
+    /// was copied from. `None` if the name has neither form.
     pub fn stem(name: &'a str) -> Option<&'a str> {
         let stem = name.strip_suffix(".json")?;
         if let Some((_, id)) = stem.rsplit_once('_')
@@ -61,7 +61,8 @@ impl<'a> EventName<'a> {
         })
     }
 
-    /// The name that `emit` gives: `20260516T101112.123456Z_deployment_started_<uuid>.json`.
+    /// Returns the name that `emit` gives:
+    /// `20260516T101112.123456Z_deployment_started_<uuid>.json`.
     pub fn format(timestamp: Timestamp, event_type: &EventType, id: Uuid) -> FileName {
         let (time, mut buffer) = (timestamp.to_name(), Uuid::encode_buffer());
         let id = id.hyphenated().encode_lower(&mut buffer);
@@ -75,12 +76,12 @@ impl<'a> EventName<'a> {
 pub struct FileName(String);
 
 impl FileName {
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What the name says, if it is well formed.
+    /// Returns the parts of the name, if it is well formed.
     pub fn parts(&self) -> Option<EventName<'_>> {
         EventName::parse(&self.0)
     }
@@ -93,13 +94,13 @@ impl FileName {
         }
     }
 
-    /// The name of the event that a stray copy was copied from; `None` of any other name.
+    /// Returns the name of the event that a stray copy was made from; `None` for any other name.
     pub fn original(&self) -> Option<Self> {
         let stem = EventName::stem(&self.0)?;
         (stem.len() + ".json".len() < self.0.len()).then(|| Self([stem, ".json"].concat()))
     }
 
-    /// The event's id as it stands in the name; empty when the name has no such form.
+    /// Returns the event's id from the name; `None` if the name does not have that form.
     pub fn id(&self) -> Option<Uuid> {
         self.parts().map(|parts| parts.id)
     }
@@ -121,9 +122,9 @@ impl fmt::Display for FileName {
 
 /// An event's identity, and its path below the event root: `DATE/NODE/FILENAME`.
 ///
-/// The order is the order of members in a segment: by the type, then the timestamp that
-/// the *name* claims, then node, then name. A name without that form counts as the empty
-/// type at the day's start. So the order follows from paths alone.
+/// The order is that of members in a segment: by type, then the timestamp that the *name* claims,
+/// then node, then name. A name without that form sorts as the empty type at the start of the
+/// day. So the order follows from paths alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EventPath {
     /// The partition.
@@ -135,19 +136,20 @@ pub struct EventPath {
 }
 
 impl EventPath {
-    /// The type and instant that decide the place in a segment.
+    /// Returns the type and the instant that events are sorted by in a segment.
     pub fn sort_parts(&self) -> (&str, Timestamp) {
         let MemberOrder { event_type, timestamp, .. } = self.borrowed().member_order();
         (event_type, timestamp)
     }
 
-    /// The identity of the event that a stray copy was copied from; `None` of any other name.
+    /// Returns the identity of the event that a stray copy was made from; `None` for any other
+    /// name.
     pub fn original(&self) -> Option<Self> {
         let name = self.name.original()?;
         Some(Self { date: self.date, node: self.node.clone(), name })
     }
 
-    /// The same path, its names borrowed.
+    /// Returns the path with its names borrowed.
     pub fn borrowed(&self) -> PathRef<'_> {
         PathRef { date: self.date, node: self.node.as_str(), name: self.name.as_str() }
     }
@@ -179,7 +181,7 @@ impl fmt::Display for EventPath {
     }
 }
 
-/// An [`EventPath`] whose names are borrowed, from a tar for example. The names are valid.
+/// An [`EventPath`] with borrowed names, for example from a tar. The names are valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PathRef<'a> {
     date: Date,
@@ -187,7 +189,7 @@ pub struct PathRef<'a> {
     name: &'a str,
 }
 
-/// What members of a segment are sorted by, the first field first.
+/// The sort key of a segment's members; the first field counts first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MemberOrder<'a> {
     date: Date,
@@ -198,7 +200,7 @@ pub(crate) struct MemberOrder<'a> {
 }
 
 impl<'a> PathRef<'a> {
-    /// Takes `DATE/NODE/FILENAME` apart.
+    /// Parses `DATE/NODE/FILENAME`.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
         let mut parts = text.split('/');
         let (Some(date), Some(node), Some(name), None) =
@@ -212,33 +214,33 @@ impl<'a> PathRef<'a> {
         Self::from_parts(date, node, name)
     }
 
-    /// The path of these three components.
+    /// Returns the path made of these three components.
     pub(crate) fn from_parts(date: &str, node: &'a str, name: &'a str) -> Result<Self, Malformed> {
         Ok(Self { date: date.parse()?, node: NodeName::check(node)?, name: FileName::check(name)? })
     }
 
-    /// The path of names that were found valid before, as bytes.
+    /// Returns the path of names that were validated before, given as bytes.
     pub(crate) fn from_valid(date: Date, node: &'a [u8], name: &'a [u8]) -> Self {
         let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
         Self { date, node: text(node), name: text(name) }
     }
 
-    /// The partition.
+    /// Returns the partition.
     pub fn date(self) -> Date {
         self.date
     }
 
-    /// The directory below it.
+    /// Returns the directory below it.
     pub fn node(self) -> &'a str {
         self.node
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn name(self) -> &'a str {
         self.name
     }
 
-    /// The same path, owned.
+    /// Returns an owned copy of the path.
     pub fn to_path(self) -> EventPath {
         EventPath {
             date: self.date,
@@ -247,7 +249,7 @@ impl<'a> PathRef<'a> {
         }
     }
 
-    /// Its place among the members of a segment.
+    /// Returns its sort key among the members of a segment.
     pub(crate) fn member_order(self) -> MemberOrder<'a> {
         let (event_type, timestamp) = match EventName::parse(self.name) {
             Some(parts) => (parts.event_type, parts.timestamp),

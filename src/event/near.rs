@@ -1,14 +1,15 @@
-//! Slips of the pen: which known word was likely meant.
+//! Typos: which known word was likely meant.
 
-/// Finds the known word for which `word` is likely a slip: the nearest by edit distance, if it is
-/// a near miss; of several as near, the first in the order of the alphabet.
+/// Finds the known word that `word` likely misspells: the nearest by edit distance among the near
+/// misses, and the first alphabetically where several are equally near.
 ///
-/// Near is a third of the longer word's bytes and at most three, whatever the case of letters.
+/// A near miss differs by at most a third of the longer word's bytes, and by three at most; the
+/// case of letters does not count.
 pub fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known.filter_map(|known| Some((miss(word, known)?, known))).min().map(|(_, known)| known)
 }
 
-/// Returns how far two words are from each other, if one is a near miss of the other.
+/// Returns the edit distance of two words, if one is a near miss of the other.
 pub(crate) fn miss(word: &str, known: &str) -> Option<usize> {
     let longer = word.len().max(known.len());
     let limit = (longer / 3).min(3);
@@ -20,10 +21,10 @@ pub(crate) fn miss(word: &str, known: &str) -> Option<usize> {
     (distance <= limit).then_some(distance)
 }
 
-/// Longer texts are no words that somebody types.
+/// The longest text that can be a typed word, in bytes.
 const MAX_BYTES: usize = 255;
 
-/// Levenshtein distance over bytes; both words are short.
+/// Returns the Levenshtein distance over bytes; both words must be short.
 pub(super) fn edit_distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
@@ -73,7 +74,7 @@ mod tests {
             ("nextcloud", None),
             ("x", None),
             ("", None),
-            // What is known needs no other word.
+            // A known word gets no suggestion.
             ("grafana", None),
         ] {
             assert_eq!(near_miss(word, known.into_iter()), wanted, "{word}");

@@ -17,8 +17,8 @@ impl NodeName {
     /// The longest name that is written, in bytes.
     pub const MAX_WRITTEN_LEN: usize = 64;
 
-    /// A name as `emit` accepts it: 1 to 64 of the letters `A-Z a-z 0-9 . _ -`,
-    /// the first a letter or a digit.
+    /// Parses a name as `emit` accepts it: 1 to 64 of the characters `A-Z a-z 0-9 . _ -`, the
+    /// first a letter or a digit.
     pub fn for_writing(text: &str) -> Result<Self, Malformed> {
         let fits = text.len() <= Self::MAX_WRITTEN_LEN
             && text.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -43,7 +43,7 @@ impl NodeName {
         }
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -63,7 +63,7 @@ impl fmt::Display for NodeName {
     }
 }
 
-/// Whether a text can be one visible component of a path and one line of a report.
+/// Reports whether a text can be one visible path component and one line of a report.
 pub(super) fn safe_component(text: &str) -> bool {
     let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'/';
     (1..=255).contains(&text.len())

@@ -1,4 +1,4 @@
-//! How bad an event is.
+//! The severity of events.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use super::{Malformed, shown};
 /// The four severities, mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Nothing needs doing.
+    /// No action is needed.
     Info,
-    /// Worth a look.
+    /// It is worth a look.
     Warning,
     /// Something failed.
     Error,
-    /// Something that others depend on failed.
+    /// Something failed that others depend on.
     Critical,
 }
 
@@ -22,9 +22,9 @@ impl Severity {
     /// All severities, mildest first.
     pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
 
-    /// Gives the severity of an event that comes without one, by its type: what failed, is
-    /// unhealthy or offline is an error; a check that failed and a remedy that begins are
-    /// warnings; anything else is worth knowing.
+    /// Returns the severity of an event that is emitted without one, by its type: error for what
+    /// failed, is unhealthy or offline; warning for a failed check and a started remedy; info for
+    /// anything else.
     pub fn usual(event_type: &str) -> Self {
         match event_type {
             "healthcheck_failed" | "remediation_started" => Self::Warning,
@@ -34,7 +34,7 @@ impl Severity {
         }
     }
 
-    /// The word used in events, flags and tables.
+    /// Returns the word used in events, flags and tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",

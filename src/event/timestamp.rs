@@ -1,4 +1,4 @@
-//! Instants, in the resolution that events have: microseconds, UTC.
+//! Instants at the resolution of events: microseconds, UTC.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -10,9 +10,9 @@ use super::{Date, Malformed, shown};
 
 /// Microseconds since 1970-01-01T00:00:00Z, between the years 1 and 9999.
 ///
-/// Displayed as `2026-05-16T10:11:12.123456Z`. Finer digits are cut off when parsed,
-/// so an event never moves into the next second or day; a leap second counts as the
-/// last microsecond of its minute, for the same reason.
+/// Displayed as `2026-05-16T10:11:12.123456Z`. Parsing truncates finer digits, so an event never
+/// moves into the next second or day; for the same reason a leap second counts as the last
+/// microsecond of its minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -28,31 +28,31 @@ impl Timestamp {
     const MIN_MICROS: i64 = -62_135_596_800_000_000;
     const MAX_MICROS: i64 = 253_402_300_799_999_999;
 
-    /// The instant this many microseconds after 1970 began, kept between the years 1
-    /// and 9999.
+    /// Returns the instant this many microseconds after the Unix epoch, clamped to the years 1 to
+    /// 9999.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(Self::MIN_MICROS, Self::MAX_MICROS))
     }
 
-    /// Microseconds since 1970 began; negative before.
+    /// Returns the microseconds since the Unix epoch; negative before it.
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// Whole seconds since 1970 began, rounded down.
+    /// Returns the whole seconds since the Unix epoch, rounded down.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(Self::MICROS_PER_SECOND)
     }
 
-    /// The UTC day the instant lies in.
+    /// Returns the UTC day that contains the instant.
     pub fn date(self) -> Date {
         Date::from_naive(self.to_chrono().date_naive()).unwrap_or_else(|| {
-            // Unreachable: the value is kept between the years 1 and 9999.
+            // Unreachable: the value is clamped to the years 1 to 9999.
             Date::from_naive(NaiveDate::default()).unwrap_or_else(|| unreachable!())
         })
     }
 
-    /// The form used in file names: `20260516T101112.123456Z`.
+    /// Returns the form used in file names: `20260516T101112.123456Z`.
     pub fn to_name(self) -> String {
         let digits = self.digits();
         let mut name = String::with_capacity(23);
@@ -62,8 +62,8 @@ impl Timestamp {
         name
     }
 
-    /// Year, month, day, hour, minute, second and microseconds, 20 digits in a row. A day
-    /// has many names: they are not taken through a formatter.
+    /// Returns year, month, day, hour, minute, second and microseconds as 20 digits. Written by
+    /// hand, not by a formatter, since a day has many names.
     fn digits(self) -> Digits {
         let t = self.to_chrono();
         let mut digits = Digits([b'0'; 20]);
@@ -77,7 +77,7 @@ impl Timestamp {
         digits
     }
 
-    /// The `HH:MM:SS` of the day.
+    /// Returns the time of day as `HH:MM:SS`.
     pub fn clock(self) -> String {
         let t = self.to_chrono();
         format!("{:02}:{:02}:{:02}", t.hour(), t.minute(), t.second())
@@ -148,8 +148,8 @@ impl FromStr for Timestamp {
     type Err = Malformed;
 
     /// Accepts ISO 8601 dates with a time, in basic (`20260516T101112Z`) or extended
-    /// (`2026-05-16T10:11:12.5+02:00`) form, to the minute or finer; a space may stand
-    /// for the `T`, and without an offset the time is UTC.
+    /// (`2026-05-16T10:11:12.5+02:00`) form, to the minute or finer. A space may replace the `T`;
+    /// without an offset the time is UTC.
     fn from_str(text: &str) -> Result<Self, Malformed> {
         parse(text).ok_or_else(|| {
             Malformed::new(format!(
@@ -197,7 +197,7 @@ fn parse(text: &str) -> Option<Timestamp> {
     (Timestamp::MIN_MICROS..=Timestamp::MAX_MICROS).contains(&utc).then_some(Timestamp(utc))
 }
 
-/// What is left of the text.
+/// The rest of the text.
 struct TextScanner<'a>(&'a [u8]);
 
 impl TextScanner<'_> {
@@ -237,7 +237,7 @@ impl TextScanner<'_> {
         })
     }
 
-    /// `Z`, `+HH`, `+HHMM`, `+HH:MM` (or `-`), or nothing, in seconds east of UTC.
+    /// Reads `Z`, `+HH`, `+HHMM`, `+HH:MM` (or `-`), or nothing; returns seconds east of UTC.
     fn offset(&mut self) -> Option<i32> {
         if self.0.is_empty() || self.take(b'Z') || self.take(b'z') {
             return Some(0);
