@@ -1,20 +1,20 @@
-//! How long something is kept, and which of two such terms is the longer one.
+//! Terms of keeping, and which of two is the longer one.
 
 use std::fmt;
 
 use super::Span;
 
-/// How long something is kept. The order is by length.
+/// A term of keeping. The order is by length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Keep {
-    /// This long after the day's end.
+    /// This long after the end of the day.
     For(Span),
-    /// For ever.
+    /// Without end.
     Forever,
 }
 
 impl Keep {
-    /// Understands `2y`, `400d` or `forever`, as policies and records say it.
+    /// Parses `2y`, `400d` or `forever`, as policies and records write it.
     pub fn parse(text: &str) -> Option<Self> {
         if text == "forever" { Some(Self::Forever) } else { text.parse().ok().map(Self::For) }
     }

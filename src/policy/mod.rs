@@ -1,9 +1,9 @@
-//! The rules: how long days stay live, how segments are made, how long they are kept,
-//! and which events are accepted.
+//! The rules: how long days stay live, how segments are made, how long they are kept, and which
+//! events are accepted.
 //!
-//! A policy is TOML. It is understood completely or not at all: an unknown key, a value
-//! that makes no sense or two that contradict each other are refused with the line, the
-//! reason and a suggestion, before anything is touched.
+//! A policy is TOML. It is accepted completely or not at all: an unknown key, an invalid value or
+//! two that contradict each other are refused with the line, the reason and a suggestion, before
+//! anything is touched.
 
 mod keep;
 mod quantity;
@@ -23,13 +23,13 @@ pub use quantity::{Span, SpanError};
 use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Litter, Severity, near_miss};
 use crate::{Error, Result};
 
-/// The policy that holds when none is given.
+/// The default policy.
 const DEFAULT: &str = include_str!("../../policies/default.toml");
 
 /// The largest file that is read as a policy, in bytes.
 const MAX_POLICY_BYTES: u64 = 1 << 20;
 
-/// Why a policy is refused: the file, the line, the reason and what to do.
+/// The reason a policy is refused: the file, the line, the problem and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}{}: {reason}", line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct PolicyError {
@@ -37,87 +37,87 @@ pub struct PolicyError {
     pub origin: String,
     /// The line, from 1, where one can be named.
     pub line: Option<usize>,
-    /// What is wrong, and what to write instead.
+    /// The problem, and what to write instead.
     pub reason: String,
 }
 
-/// A policy that was checked whole.
+/// A policy that was checked completely.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// How days become segments.
+    /// The rules by which days become segments.
     pub rotate: RotateRules,
-    /// How long segments are kept.
+    /// The rules for how long segments are kept.
     pub retain: RetainRules,
-    /// Which events are accepted.
+    /// The rules for which events are accepted.
     pub events: EventRules,
-    /// What is told of the archive's own actions.
+    /// The events about the archive's own actions.
     pub audit: AuditRules,
-    /// How answers judge.
+    /// The rules for judging attempts.
     pub answers: AnswerRules,
-    /// Where copies of segments are kept.
+    /// The place where copies of segments are kept.
     pub remote: Option<RemoteRules>,
     origin: String,
     text: String,
     digest: String,
-    /// Whether somebody chose it.
+    /// True if the operator chose it; false for the built-in default.
     chosen: bool,
 }
 
-/// How days become segments.
+/// The rules by which days become segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotateRules {
-    /// How long a closed day stays plain files.
+    /// The time a closed day stays plain files.
     pub keep_live: Span,
     /// The zstd level, 1 to 22.
     pub level: i32,
-    /// Bytes of tar in a frame, before compression.
+    /// The bytes of tar in a frame, before compression.
     pub frame_size: u64,
-    /// What is done about files that are no events.
+    /// The treatment of files that are not valid events.
     pub invalid: InvalidRule,
 }
 
-/// What rotation does about files that are no events.
+/// The treatment of files that are not valid events, at rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidRule {
-    /// They are archived as they are, and counted.
+    /// They are archived as is, and counted.
     Archive,
-    /// Their day stays live until a person has looked at them.
+    /// Their day stays live until someone has looked at them.
     Hold,
 }
 
-/// Room that is to stay free on the archive's file system.
+/// The space to keep free on the archive's file system.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MinFree {
-    /// A share of the whole, in percent.
+    /// A share of the file system, in percent.
     Percent(f64),
-    /// Bytes.
+    /// A number of bytes.
     Bytes(u64),
 }
 
-/// How long segments are kept.
+/// The rules for how long segments are kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetainRules {
-    /// What belongs to no class.
+    /// The term of events that belong to no class.
     pub keep: Keep,
-    /// How long anything stays once it is in the archive, however old it is: no term is over
-    /// before, and for want of room it goes last.
+    /// The time anything stays once it is in the archive, however old it is: no term ends before
+    /// it, and when space runs short it goes last.
     pub grace: Span,
-    /// The archive's largest size in bytes; then the oldest days go first.
+    /// The largest size of the archive in bytes; beyond it the oldest days go first.
     pub max_size: Option<u64>,
-    /// Room that is to stay free; then the oldest days go first.
+    /// The space to keep free; below it the oldest days go first.
     pub min_free: Option<MinFree>,
-    /// How long a segment's own file stays here, once a copy of it is safe elsewhere.
+    /// The time a segment's own file stays here once a copy of it is safe in the remote.
     pub local: Keep,
-    /// Classes that are split off at rotation, in the order in which they are tried.
+    /// The classes split off at rotation, in the order in which they are tried.
     pub classes: Vec<Class>,
 }
 
-/// Events that get segments of their own, to be kept on their own terms.
+/// A class of events with segments of their own and their own term.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
-    /// Its name, which becomes a part of file names.
+    /// The name, which becomes a part of file names.
     pub name: String,
-    /// How long its segments are kept.
+    /// The time its segments are kept.
     pub keep: Keep,
     severities: Vec<Severity>,
     types: Vec<String>,
@@ -127,8 +127,8 @@ pub struct Class {
 }
 
 impl Class {
-    /// Whether the event belongs to the class: each field that the policy names must
-    /// have one of its values.
+    /// Reports whether the event belongs to the class: each field that the policy names must have
+    /// one of the listed values.
     pub fn matches(&self, event: &EventHead<'_>) -> bool {
         let among = |wanted: &[String], value: &str| {
             wanted.is_empty() || wanted.iter().any(|candidate| candidate == value)
@@ -141,7 +141,7 @@ impl Class {
     }
 }
 
-/// What is done about event types that nobody declared.
+/// The treatment of undeclared event types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownTypes {
     /// They are accepted.
@@ -152,25 +152,26 @@ pub enum UnknownTypes {
     Reject,
 }
 
-/// Which events are accepted for emitting. What is read is never refused.
+/// The rules for emitting events. Reading never refuses an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRules {
-    /// What is done about types that are neither built in nor among `types`.
+    /// The treatment of types that are neither built in nor among `types`.
     pub unknown_types: UnknownTypes,
-    /// Types beside the built-in ones, normalized.
+    /// The types in addition to the built-in ones, normalized.
     pub types: Vec<String>,
-    /// How bad events are that come without a severity, by their types, normalized; of other
-    /// types [`Severity::usual`].
+    /// The severities of events emitted without one, by their types, normalized; for other types
+    /// [`Severity::usual`].
     pub severities: BTreeMap<String, Severity>,
-    /// What is done about events that claim to come from the future.
+    /// The treatment of events with a time in the future.
     pub future: FutureRule,
     /// The largest event, in bytes.
     pub max_bytes: u64,
-    /// What is passed over of other programs, in the tree and wherever events are read from.
+    /// The files of other programs that are passed over, in the tree and wherever events are read
+    /// from.
     pub ignore: Litter,
 }
 
-/// What is done about events whose time is not here yet.
+/// The treatment of events with a time in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FutureRule {
     /// They are accepted with a warning.
@@ -180,7 +181,7 @@ pub enum FutureRule {
 }
 
 impl Default for EventRules {
-    /// Gives the rules that hold where a policy says nothing.
+    /// Returns the rules for a policy that leaves them out.
     fn default() -> Self {
         Self {
             unknown_types: UnknownTypes::Warn,
@@ -193,37 +194,37 @@ impl Default for EventRules {
     }
 }
 
-/// What is told of the archive's own actions, beside the manifest.
+/// The events about the archive's own actions, in addition to the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AuditRules {
-    /// Whether each action also leaves an event in the live tree.
+    /// True if each action also leaves an event in the live tree.
     pub emit: bool,
 }
 
-/// How answers judge what they are asked about.
+/// The rules for judging attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnswerRules {
-    /// How long after its end an attempt may be what a recovery is owed to.
+    /// The time after its end within which an attempt is credited with a recovery.
     pub within: Span,
 }
 
 impl Default for AnswerRules {
-    /// Gives the rules that hold where a policy says nothing.
+    /// Returns the rules for a policy that leaves them out.
     fn default() -> Self {
         Self { within: Span::from_seconds(30 * 60) }
     }
 }
 
-/// Where copies of segments are kept.
+/// The place where copies of segments are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteRules {
     /// `s3://bucket/prefix` or `file:///directory`.
     pub url: String,
-    /// The name under which this machine's copies lie; by default the machine's own.
+    /// The name under which this machine's copies are stored; by default the host name.
     pub host: Option<String>,
-    /// What may be kept here of frames that were fetched, in bytes.
+    /// The size of the local cache of fetched frames, in bytes.
     pub cache: u64,
-    /// How long a request and its repetitions may take.
+    /// The time that a request and its retries may take.
     pub timeout: Span,
 }
 
@@ -241,18 +242,18 @@ impl Default for RetainRules {
 }
 
 impl RetainRules {
-    /// The class that an event belongs to: the first that it matches.
+    /// Returns the class of an event: the first that matches.
     pub fn class_of(&self, event: &EventHead<'_>) -> Option<&Class> {
         self.classes.iter().find(|class| class.matches(event))
     }
 
-    /// How long an event is kept.
+    /// Returns how long an event is kept.
     pub fn keep_of_event(&self, event: &EventHead<'_>) -> Keep {
         self.class_of(event).map_or(self.keep, |class| class.keep)
     }
 
-    /// How long segments of a class are kept. A class that the policy does not name is kept
-    /// as long as anything that it names, at least as long as what belongs to none.
+    /// Returns how long segments of a class are kept. A class that the policy does not name is
+    /// kept for the longest of all terms.
     pub fn keep_of(&self, class: Option<&str>) -> Keep {
         let Some(class) = class else { return self.keep };
         match self.classes.iter().find(|known| known.name == class) {
@@ -261,17 +262,17 @@ impl RetainRules {
         }
     }
 
-    /// Whether days may go for want of room.
+    /// Reports whether days may be removed to free space.
     pub fn yields(&self) -> bool {
         self.max_size.is_some() || self.min_free.is_some()
     }
 
-    /// The shortest term of all.
+    /// Returns the shortest of all terms.
     fn shortest(&self) -> Keep {
         self.classes.iter().map(|class| class.keep).fold(self.keep, Keep::min)
     }
 
-    /// `max_size = "20GiB"`, if it is set.
+    /// Returns `max_size = "20GiB"`, if it is set.
     pub fn max_size_in_words(&self) -> String {
         self.max_size.map(quantity::size_in_words).unwrap_or_default()
     }
@@ -286,18 +287,18 @@ impl fmt::Display for MinFree {
     }
 }
 
-/// The rules of emitting, and what they could not be taken from.
+/// The rules of emitting, and what prevented reading them.
 #[derive(Debug, Default)]
 pub struct LenientRules {
-    /// The rules: those of the policy as far as its `[events]` can be read.
+    /// The policy's rules, as far as its `[events]` can be read.
     pub rules: EventRules,
-    /// What is wrong with the policy, and which rules hold instead.
+    /// The problem with the policy, and the rules that apply instead.
     pub warning: Option<String>,
 }
 
 impl EventRules {
-    /// Reads the rules from a policy of which nothing but `[events]` needs to be right. Where
-    /// even that cannot be read, the built-in rules hold: an event is worth more than a rule.
+    /// Reads the rules from a policy in which only `[events]` needs to be valid. Where even that
+    /// cannot be read, the built-in rules apply: an event is worth more than a rule.
     pub fn load_lenient(path: &Path) -> LenientRules {
         let refused = |error: &dyn fmt::Display| LenientRules {
             rules: Self::default(),
@@ -321,34 +322,34 @@ impl EventRules {
         }
     }
 
-    /// Whether the type is built in, one of hlarchive's own, or declared.
+    /// Reports whether the type is built in, one of hlarchive's own, or declared.
     pub fn knows(&self, event_type: &str) -> bool {
         KNOWN_TYPES.contains(&event_type)
             || AUDIT_TYPES.contains(&event_type)
             || self.types.iter().any(|known| known == event_type)
     }
 
-    /// Gives the severity of an event of this type that comes without one.
+    /// Returns the severity of an event of this type that is emitted without one.
     pub fn severity_of(&self, event_type: &str) -> Severity {
         let mapped = self.severities.get(event_type).copied();
         mapped.unwrap_or_else(|| Severity::usual(event_type))
     }
 
-    /// The known type that a word is likely a slip for.
+    /// Returns the known type that a word likely misspells.
     pub fn near_miss(&self, word: &str) -> Option<&str> {
         near_miss(word, KNOWN_TYPES.into_iter().chain(self.types.iter().map(String::as_str)))
     }
 }
 
 impl Policy {
-    /// The policy that holds when none is given: `policies/default.toml`.
+    /// Returns the default policy, `policies/default.toml`.
     pub fn built_in() -> Result<Self> {
         let mut policy = Self::parse(DEFAULT, "the built-in policy")?;
         policy.chosen = false;
         Ok(policy)
     }
 
-    /// Understands a policy; `origin` names it in errors.
+    /// Parses a policy; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, PolicyError> {
         let rules = read::policy(text, origin)?;
         let read::Rules { rotate, retain, retains, events, audit, answers, remote } = rules;
@@ -366,13 +367,14 @@ impl Policy {
         })
     }
 
-    /// What this policy promises to segments of a class. The built-in one keeps everything,
-    /// and so does one that has no `[retain]`; but nobody chose that, so they promise nothing.
+    /// Returns the term that this policy promises to segments of a class. The built-in policy
+    /// keeps everything, and so does one without `[retain]`; but nobody chose that, so they
+    /// promise nothing.
     pub fn promise(&self, class: Option<&str>) -> Option<Keep> {
         self.chosen.then(|| self.retain.keep_of(class))
     }
 
-    /// What is as it may be, and still not what somebody may have meant.
+    /// Returns remarks on settings that are valid, but may not be what was meant.
     pub fn remarks(&self) -> Vec<String> {
         let Keep::For(keep) = self.retain.shortest() else { return Vec::new() };
         let (live, grace) = (self.rotate.keep_live, self.retain.grace);
@@ -393,7 +395,7 @@ impl Policy {
         Ok(Self::parse(&text, &path.display().to_string())?)
     }
 
-    /// Reads the text of a policy, without the mark that some editors put before it.
+    /// Reads the text of a policy, without the byte order mark that some editors put before it.
     fn read(path: &Path) -> Result<String> {
         let failed = |error| Error::io(path, "read", error);
         let file = std::fs::File::open(path).map_err(failed)?;
@@ -411,17 +413,17 @@ impl Policy {
         Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
     }
 
-    /// SHA-256 of the policy's text, in hexadecimal.
+    /// Returns the SHA-256 of the policy's text, in hexadecimal.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// The file it came from, or a name.
+    /// Returns the file it came from, or the name of a built-in policy.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The text as it was written.
+    /// Returns the text as written.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A stretch of time, in whole seconds, written `7d`, `12h`, `2y`, `6 months` or `1h30m`.
+/// A length of time in whole seconds, written `7d`, `12h`, `2y`, `6 months` or `1h30m`.
 ///
 /// A month has 30 days and a year 365, whatever the calendar says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(u64);
 
-/// Why a text is not a span.
+/// The reason a text is not a span.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpanError {
-    /// It makes no sense as a length of time.
+    /// It is not a length of time.
     #[error("that is not a length of time, such as \"7d\", \"12h\", \"6 months\" or \"1h30m\"")]
     Malformed,
     /// `M` is a month to some and a minute to others.
@@ -24,7 +24,7 @@ pub enum SpanError {
     CapitalM(u64),
 }
 
-/// What each unit may be called, and its seconds; the longest first.
+/// The names of each unit and its seconds; the longest unit first.
 const UNITS: [(&[&str], u64); 7] = [
     (&["y", "yr", "yrs", "year", "years"], 365 * 86_400),
     (&["mo", "month", "months"], 30 * 86_400),
@@ -35,18 +35,18 @@ const UNITS: [(&[&str], u64); 7] = [
     (&["s", "sec", "secs", "second", "seconds"], 1),
 ];
 
-/// The units in which a span is shown. The month is none of them: older programs read what
-/// is recorded of a policy, and do not know it.
+/// The units in which a span is shown. The month is missing: older programs read recorded
+/// policies, and do not know it.
 const SHOWN_UNITS: [(&str, u64); 6] =
     [("y", 365 * 86_400), ("w", 7 * 86_400), ("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
 
 impl Span {
-    /// So many seconds.
+    /// Returns a span of this many seconds.
     pub fn from_seconds(seconds: u64) -> Self {
         Self(seconds)
     }
 
-    /// In seconds.
+    /// Returns the length in seconds.
     pub fn seconds(self) -> u64 {
         self.0
     }
@@ -55,7 +55,7 @@ impl Span {
 impl FromStr for Span {
     type Err = SpanError;
 
-    /// Understands numbers with their units, each unit smaller than the one before it.
+    /// Parses numbers with their units, each unit smaller than the one before it.
     fn from_str(text: &str) -> Result<Self, SpanError> {
         let mut rest = text.trim();
         let mut before = u64::MAX;
@@ -95,7 +95,8 @@ impl fmt::Display for Span {
     }
 }
 
-/// `256KiB`, `20GiB`, `1MB`, `512B`: binary units with an `i`, decimal without.
+/// Parses `256KiB`, `20GiB`, `1MB` or `512B`: units with an `i` are binary, those without
+/// decimal.
 pub(super) fn size(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     let factor: u64 = match unit {
@@ -113,7 +114,7 @@ pub(super) fn size(text: &str) -> Option<u64> {
     number.checked_mul(factor)
 }
 
-/// A size in the largest binary unit that fits it exactly, as [`size`] reads it.
+/// Formats a size in the largest binary unit that fits it exactly, so that [`size`] can read it.
 pub(super) fn size_in_words(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] =
         [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
@@ -123,7 +124,7 @@ pub(super) fn size_in_words(bytes: u64) -> String {
     }
 }
 
-/// `10%` or `2.5%`.
+/// Parses `10%` or `2.5%`.
 pub(super) fn percent(text: &str) -> Option<f64> {
     let number = text.strip_suffix('%')?.trim_end();
     let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !number.is_empty();

@@ -14,23 +14,23 @@ use super::{
 use crate::event::{EventType, Litter, MAX_EVENT_BYTES, NodeName, Pattern, Severity};
 use crate::text::without_secrets;
 
-/// The longest that `keep_live` may be; more is surely a slip.
+/// The longest `keep_live`; more is surely a typo.
 const MAX_KEEP_LIVE: u64 = 10 * 365 * 86_400;
 
-/// The longest that `grace` may be.
+/// The longest `grace`.
 const MAX_GRACE: u64 = 10 * 365 * 86_400;
 
-/// The longest that `within` may be: beyond it, everything would be owed to everything.
+/// The longest `within`: beyond it, everything would be credited with everything.
 const MAX_WITHIN: u64 = 30 * 86_400;
 
-/// The longest that anything may be kept without saying "forever".
+/// The longest term other than "forever".
 const MAX_KEEP: u64 = 1000 * 365 * 86_400;
 
-/// All that a policy says.
+/// All rules of a policy.
 pub(super) struct Rules {
     pub(super) rotate: RotateRules,
     pub(super) retain: RetainRules,
-    /// Whether the policy says anything of how long something is kept.
+    /// True if the policy sets any term of keeping.
     pub(super) retains: bool,
     pub(super) events: EventRules,
     pub(super) audit: AuditRules,
@@ -38,7 +38,7 @@ pub(super) struct Rules {
     pub(super) remote: Option<RemoteRules>,
 }
 
-/// Understands the text as TOML.
+/// Parses the text as TOML.
 fn toml(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, PolicyError> {
     DeTable::parse(source.text).map_err(|error| {
         let reason = error.message().trim().replace('\n', ", ");
@@ -49,7 +49,7 @@ fn toml(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, PolicyError> {
     })
 }
 
-/// Refuses versions of which this program does not know what they mean.
+/// Refuses versions that this program does not know.
 fn check_version(source: Source<'_>, top: &Table<'_>) -> Result<(), PolicyError> {
     let version = top.get("version").ok_or_else(|| {
         source.error_without_line("the version is missing; begin the policy with \"version = 1\"")
@@ -60,7 +60,7 @@ fn check_version(source: Source<'_>, top: &Table<'_>) -> Result<(), PolicyError>
     Ok(())
 }
 
-/// Understands `[events]` and looks at nothing else but the version.
+/// Reads `[events]`, and nothing else but the version.
 pub(super) fn events_alone(text: &str, origin: &str) -> Result<EventRules, PolicyError> {
     let source = Source { text, origin };
     let parsed = toml(source)?;
@@ -69,7 +69,7 @@ pub(super) fn events_alone(text: &str, origin: &str) -> Result<EventRules, Polic
     events(&top.table("events", "[events]")?)
 }
 
-/// Understands the whole policy.
+/// Reads the whole policy.
 pub(super) fn policy(text: &str, origin: &str) -> Result<Rules, PolicyError> {
     let source = Source { text, origin };
     let parsed = toml(source)?;
@@ -102,7 +102,7 @@ fn remote(table: &Table<'_>) -> Result<Option<RemoteRules>, PolicyError> {
     if let Some(value) = table.get("url") {
         let expected = "s3://BUCKET/PREFIX, or file:///DIRECTORY";
         let url = value.text(expected)?;
-        // What may be a secret is not shown either.
+        // Not shown here either: it may be a secret.
         let is_file = url.starts_with("file:///");
         if !is_file && (url.contains('@') || without_secrets(url) != url) {
             return Err(value.error(
@@ -298,7 +298,7 @@ fn class(list: &Value<'_>, table: &Table<'_>, rotate: &RotateRules) -> Result<Cl
     Ok(class)
 }
 
-/// Understands `severity = { disk_full = "critical" }`.
+/// Reads `severity = { disk_full = "critical" }`.
 fn severities(table: &Table<'_>) -> Result<BTreeMap<String, Severity>, PolicyError> {
     let mut severities = BTreeMap::new();
     for (key, value) in table.pairs() {
@@ -311,12 +311,12 @@ fn severities(table: &Table<'_>) -> Result<BTreeMap<String, Severity>, PolicyErr
     Ok(severities)
 }
 
-/// Names the key of a value, which stands for a type here.
+/// Names the key in an error about a value whose key is an event type.
 fn of_key(error: PolicyError, kind: &str) -> PolicyError {
     PolicyError { reason: format!("severity: {kind}{}", error.reason), ..error }
 }
 
-/// A type in its normal form.
+/// Normalizes an event type.
 fn event_type(text: &str, list: &str, value: &Value<'_>) -> Result<String, PolicyError> {
     let normalized =
         EventType::normalize(text).map_err(|error| value.error(format!("{list}: {error}")))?;

@@ -1,4 +1,4 @@
-//! Walking a TOML table: every key is asked for, and what nobody asked for is an error.
+//! Walks a TOML table: every known key is looked up, and a key that was not is an error.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::PolicyError;
 use crate::event::{near_miss, shown};
 
-/// The text of a policy, to turn places into lines.
+/// The text of a policy, to turn offsets into lines.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) text: &'a str,
@@ -34,17 +34,17 @@ impl PolicyError {
     }
 }
 
-/// One table of the policy, and which of its keys were asked for.
+/// A table of the policy, with a record of the keys that were looked up.
 pub(super) struct Table<'a> {
     source: Source<'a>,
-    /// As it stands in the file: `[rotate]`; empty at the top.
+    /// The name as in the file: `[rotate]`; empty at the top.
     name: &'a str,
     at: usize,
     entries: Option<&'a DeTable<'a>>,
     known: RefCell<Vec<&'static str>>,
 }
 
-/// A value with its key and place.
+/// A value with its key and offset.
 pub(super) struct Value<'a> {
     pub(super) key: &'static str,
     pub(super) at: usize,
@@ -57,7 +57,7 @@ impl<'a> Table<'a> {
         Self { source, name: "", at: 0, entries: Some(entries), known: RefCell::default() }
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     pub(super) fn get(&self, key: &'static str) -> Option<Value<'a>> {
         self.known.borrow_mut().push(key);
         let (spanned_key, spanned) = self.entries?.get_key_value(key)?;
@@ -69,7 +69,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// A table below this one; an absent one is empty.
+    /// Returns a table inside this one; an absent one is empty.
     pub(super) fn table(&self, key: &'static str, name: &'a str) -> Result<Table<'a>, PolicyError> {
         match self.get(key) {
             None => Ok(Table {
@@ -87,7 +87,7 @@ impl<'a> Table<'a> {
         self.at
     }
 
-    /// Its keys and values, where the keys are anybody's words.
+    /// Returns all keys and values of a table with arbitrary keys.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
         let source = self.source;
         self.entries.into_iter().flatten().map(move |(key, spanned)| {
@@ -96,17 +96,17 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Whether there is nothing in it.
+    /// Reports whether the table is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_none_or(toml::map::Map::is_empty)
     }
 
-    /// What is wrong with the table as a whole.
+    /// Returns an error about the table as a whole.
     pub(super) fn error(&self, reason: &str) -> PolicyError {
         self.source.error(self.at, format!("{}: {reason}", self.name))
     }
 
-    /// An error when there are keys that nobody asked for.
+    /// Fails if the table has keys that were not looked up.
     pub(super) fn finish(&self) -> Result<(), PolicyError> {
         let known = self.known.borrow();
         let Some(entries) = self.entries else { return Ok(()) };
@@ -137,7 +137,7 @@ impl<'a> Value<'a> {
         self.source.error(at, reason)
     }
 
-    /// "`keep_live` = -3: …"
+    /// Returns the error "`keep_live` = -3: …".
     pub(super) fn wrong(&self, expected: &str) -> PolicyError {
         let found = match self.content {
             DeValue::String(text) => format!("\"{}\"", shown(text)),
@@ -173,7 +173,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A list of texts; a single text counts as a list of one.
+    /// Returns a list of texts; a single text counts as a list of one.
     pub(super) fn texts(&self, expected: &str) -> Result<Vec<&'a str>, PolicyError> {
         let texts: Vec<&str> = match self.content {
             DeValue::String(text) => vec![text.as_ref()],
@@ -205,7 +205,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A list of tables, `[[like.this]]`.
+    /// Returns a list of tables, `[[like.this]]`.
     pub(super) fn tables(&self, name: &'a str) -> Result<Vec<Table<'a>>, PolicyError> {
         let DeValue::Array(values) = self.content else {
             return Err(self.wrong(&format!("a list of tables, {name}")));
