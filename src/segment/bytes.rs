@@ -1,5 +1,5 @@
-//! Where a segment's bytes come from: a file, or, when that lies elsewhere, its tail that
-//! was kept here and whoever can fetch the rest.
+//! The source of a segment's bytes: a file, or, for a segment that is remote, the tail kept here
+//! and a [`Fetch`] for the rest.
 
 use std::fmt;
 use std::fs::File;
@@ -12,27 +12,27 @@ use sha2::{Digest, Sha256};
 
 use super::Sha256Hash;
 
-/// Bytes that are fetched together for somebody who reads on, at most.
+/// The most bytes that are fetched together for sequential reading.
 const AHEAD_BYTES: u64 = 8 << 20;
 
-/// A part of an object that lies elsewhere.
+/// A part of a remote object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Piece {
-    /// The object's name, as whoever fetches it understands it.
+    /// The object's name, as its [`Fetch`] knows it.
     pub object: Arc<str>,
-    /// Which of its bytes.
+    /// The range of its bytes.
     pub range: Range<u64>,
 }
 
-/// Fetches parts of objects from where they lie.
+/// Fetches parts of remote objects.
 pub trait Fetch: fmt::Debug + Send + Sync {
-    /// The pieces, each whole or failed, in the order in which they are asked for; fetched
-    /// side by side as far as that helps. Of who cannot be reached the error's kind is
-    /// [`HostUnreachable`](io::ErrorKind::HostUnreachable).
+    /// Returns the pieces in the order in which they are asked for, each complete or an error;
+    /// they are fetched in parallel where that helps. If the remote cannot be reached, the
+    /// error's kind is [`HostUnreachable`](io::ErrorKind::HostUnreachable).
     fn fetch(&self, pieces: &[Piece]) -> Vec<io::Result<Vec<u8>>>;
 
-    /// Those of these objects that are gone, where that can be found out without a request over
-    /// a network; elsewhere none.
+    /// Returns those of these objects that are gone, where that can be found out without a
+    /// network request; otherwise none.
     fn lost(&self, _objects: &[&str]) -> io::Result<Vec<String>> {
         Ok(Vec::new())
     }
@@ -41,20 +41,20 @@ pub trait Fetch: fmt::Debug + Send + Sync {
 /// The bytes of a segment, by position; threads may share them.
 #[derive(Debug)]
 pub enum SegmentBytes {
-    /// All in a file.
+    /// All bytes, in a file.
     File(File),
-    /// The tail here, the rest elsewhere.
+    /// The tail here, the rest in the remote.
     Away(Away),
 }
 
-/// A segment whose tail alone is here.
+/// A segment of which only the tail is here.
 #[derive(Debug)]
 pub struct Away {
     object: Arc<str>,
     source: Arc<dyn Fetch>,
     bytes: u64,
     tail: Vec<u8>,
-    /// What was fetched last for somebody who reads on, and where it begins.
+    /// The bytes fetched last for sequential reading, and their offset.
     ahead: Mutex<(u64, Vec<u8>)>,
 }
 
@@ -65,18 +65,17 @@ impl From<File> for SegmentBytes {
 }
 
 impl Away {
-    /// A segment of so many bytes that is the object of this name, and whose last bytes are
-    /// `tail`.
+    /// Returns a segment of `bytes` bytes that is stored as this object and ends with `tail`.
     pub fn new(object: Arc<str>, source: Arc<dyn Fetch>, bytes: u64, tail: Vec<u8>) -> Self {
         Self { object, source, bytes, tail, ahead: Mutex::default() }
     }
 
-    /// Who fetches the rest.
+    /// Returns what fetches the rest.
     pub fn source(&self) -> &Arc<dyn Fetch> {
         &self.source
     }
 
-    /// A part of it, to be asked for.
+    /// Returns the piece for a range of its bytes.
     pub fn piece(&self, range: Range<u64>) -> Piece {
         Piece { object: Arc::clone(&self.object), range }
     }
@@ -98,7 +97,7 @@ impl Away {
         if copy(&self.tail, tail_offset, at, buffer) {
             return Ok(());
         }
-        // A thread that panicked left at worst what is there twice.
+        // At worst a thread that panicked left bytes that are in both places.
         let ahead = self.ahead.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if copy(&ahead.1, ahead.0, at, buffer) {
             return Ok(());
@@ -121,7 +120,7 @@ impl Away {
     }
 }
 
-/// Copies what is wanted out of bytes that begin at `from`, if all of it is there.
+/// Fills `out` from bytes that begin at `from`, if they contain all of it.
 fn copy(bytes: &[u8], from: u64, at: u64, out: &mut [u8]) -> bool {
     let start = at.checked_sub(from).and_then(|start| usize::try_from(start).ok());
     let wanted = start.and_then(|start| bytes.get(start..)?.get(..out.len()));
@@ -129,7 +128,7 @@ fn copy(bytes: &[u8], from: u64, at: u64, out: &mut [u8]) -> bool {
 }
 
 impl SegmentBytes {
-    /// How many there are.
+    /// Returns the number of bytes.
     pub fn len(&self) -> io::Result<u64> {
         match self {
             Self::File(file) => Ok(file.metadata()?.len()),
@@ -137,20 +136,20 @@ impl SegmentBytes {
         }
     }
 
-    /// Whether there are none.
+    /// Reports whether there are no bytes.
     pub fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
 
-    /// Whether these are so many bytes with this SHA-256, as far as that can be known without
-    /// fetching them: of what lies elsewhere the number alone is compared, and each frame is
-    /// checked when it is read.
+    /// Reports whether size and SHA-256 are as recorded, as far as that can be known without
+    /// fetching: for a remote segment only the size is compared, and each frame is checked when
+    /// it is read.
     pub(crate) fn matches_record(
         &self,
         bytes: Option<u64>,
         sha256: Option<Sha256Hash>,
     ) -> io::Result<bool> {
-        // A file of another size is another file; a sparse one could be read without end.
+        // A different size means a different file; a sparse one could be read without end.
         if bytes != Some(self.len()?) {
             return Ok(false);
         }
@@ -176,7 +175,7 @@ impl SegmentBytes {
         }
     }
 
-    /// The bytes at the end that cost nothing to read.
+    /// Returns the number of bytes at the end that cost nothing to read.
     pub(super) fn near_bytes(&self) -> Option<u64> {
         match self {
             Self::File(_) => None,
@@ -184,8 +183,8 @@ impl SegmentBytes {
         }
     }
 
-    /// Says that these bytes will be wanted, one after the other. Of what lies elsewhere they
-    /// are fetched at once.
+    /// Announces that these bytes will be read in sequence. Those of a remote segment are fetched
+    /// at once.
     pub(super) fn read_on(&self, range: Range<u64>) -> io::Result<()> {
         match self {
             Self::File(_) => Ok(()),
@@ -193,15 +192,15 @@ impl SegmentBytes {
         }
     }
 
-    /// Says that most of the file will be wanted, so that it is read in its order.
+    /// Announces that most of the file will be read, so that the kernel reads ahead.
     pub(super) fn read_ahead(&self) {
         if let Self::File(file) = self {
-            // Advice; where it is not taken, reading takes longer.
+            // Only advice: if it is ignored, reading takes longer.
             let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::WillNeed);
         }
     }
 
-    /// The segment as one that lies elsewhere, if it does.
+    /// Returns the segment if it is remote.
     pub(super) fn away(&self) -> Option<&Away> {
         match self {
             Self::File(_) => None,
@@ -209,8 +208,8 @@ impl SegmentBytes {
         }
     }
 
-    /// Bytes that are fetched together for somebody who reads on; none where it does not
-    /// matter.
+    /// Returns the number of bytes to fetch together for sequential reading; `None` where it does
+    /// not matter.
     pub(super) fn stride(&self) -> Option<u64> {
         self.away().map(|_| AHEAD_BYTES)
     }
@@ -222,7 +221,7 @@ impl SegmentBytes {
 mod tests {
     use super::*;
 
-    /// Counts what is asked for.
+    /// Counts the requests.
     #[derive(Debug)]
     struct Counting(Vec<u8>, Mutex<Vec<Range<u64>>>);
 

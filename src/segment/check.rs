@@ -1,4 +1,4 @@
-//! Checking a whole segment: read once, front to back, and proved to be what the writer
+//! Checks a complete segment: reads it once, front to back, and proves that it is what the writer
 //! makes of the events inside it.
 
 use std::path::Path;
@@ -17,25 +17,24 @@ use super::{SegmentSummary, Sha256Hash, TRAILER_BYTES};
 use crate::event::{Date, EventPath};
 use crate::{Error, Result};
 
-/// Bytes of frames that are decompressed together.
+/// The most bytes of frames that are decompressed together.
 const MAX_TOGETHER: u64 = 16 << 20;
 
-/// What checking a segment found.
+/// The result of checking a segment.
 #[derive(Debug, Clone)]
 pub struct CheckReport {
-    /// What the segment holds, found anew from its events. `None` when a part of it could
-    /// not be read.
+    /// The totals, recomputed from the events. `None` if a part of the segment could not be read.
     pub summary: Option<SegmentSummary>,
-    /// The day of its events, or of its index when it has none.
+    /// The day of its events, or of its index if it has none.
     pub date: Option<Date>,
-    /// Each thing that is wrong, in a sentence.
+    /// The problems found, each a sentence.
     pub findings: Vec<String>,
 }
 
-/// Checks a segment's file: every frame and its checksum, every member's header, the
-/// order, the index, the seek table, and that there is nothing else. Damage in one frame
-/// does not keep the others from being checked. `progress` is told of bytes as they are
-/// read. An error means that the file could not be read at all.
+/// Checks a segment's file: every frame and its checksum, every member's header, the order, the
+/// index, the seek table, and that there is nothing else. Damage in one frame does not keep the
+/// others from being checked. `progress` is advanced as bytes are read. Fails only if the file
+/// cannot be read at all.
 pub fn check(
     file: &SegmentBytes,
     path: &Path,
@@ -44,7 +43,8 @@ pub fn check(
     check_until(file, path, progress, &|| false)
 }
 
-/// The same, given up with [`Error::Interrupted`] as soon as `stops` says so.
+/// Checks like [`check`], but gives up with [`Error::Interrupted`] as soon as `stops` returns
+/// true.
 pub fn check_until(
     file: &SegmentBytes,
     path: &Path,
@@ -84,18 +84,18 @@ struct Checker<'a> {
     progress: &'a (dyn Fn(u64) + Sync),
     stops: &'a dyn Fn() -> bool,
     hasher: Sha256,
-    /// Bytes that were hashed so far.
+    /// The number of bytes hashed so far.
     read_to: u64,
     facts: SegmentFacts,
     date: Option<Date>,
     last: Option<EventPath>,
     findings: Vec<String>,
-    /// Whether every frame could be read.
+    /// True if every frame could be read.
     whole: bool,
     index_bytes: u64,
 }
 
-/// What one frame held.
+/// The contents of one frame.
 struct Checked {
     facts: FrameFacts,
     first: Option<EventPath>,
@@ -155,8 +155,8 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// Leaves bytes out that cannot be what they claim. They are not even hashed: a sparse
-    /// file has any number of them.
+    /// Skips bytes that cannot be what they claim. They are not even hashed: a sparse file has
+    /// any number of them.
     fn skip(&mut self, bytes: u64) {
         self.whole = false;
         self.read_to += bytes;
@@ -184,8 +184,8 @@ impl Checker<'_> {
         self.facts.add(checked.facts);
     }
 
-    /// The tar's end, the index and the seek table, in bounded memory: what they claim to
-    /// be is compared with what they can be before it is read.
+    /// Checks the tar's end, the index and the seek table in bounded memory: their claimed sizes
+    /// are compared with the possible ones before they are read.
     fn rest(
         &mut self,
         trailer: Option<FrameInfo>,
@@ -213,7 +213,7 @@ impl Checker<'_> {
         }
         let expected = seek::encode(entries);
         let rest_bytes = file_bytes.saturating_sub(self.read_to);
-        // One byte more shows whether anything follows.
+        // One more byte shows whether anything follows.
         let table = self.read(rest_bytes.min(expected.len() as u64 + 1))?;
         if rest_bytes > table.len() as u64 {
             self.skip(rest_bytes - table.len() as u64);
@@ -235,7 +235,8 @@ impl Checker<'_> {
         self.index_bytes = bytes.saturating_sub(SKIPPABLE_HEADER_BYTES as u64);
         match Index::from_frame(&self.read(bytes)?) {
             Err(reason) => self.findings.push(reason),
-            // What cannot be made anew cannot be compared; the damaged frames were named.
+            // Without all frames there is nothing to compare with; the damaged ones were
+            // reported.
             Ok(index) if self.whole => {
                 let date = *self.date.get_or_insert(index.date());
                 if !index.encodes_to(&self.facts.encode_index(date)) {
@@ -265,7 +266,7 @@ impl Checker<'_> {
     }
 }
 
-/// How many of the next frames are read and checked together: enough for every thread, in
+/// Returns how many of the next frames are read and checked together: enough for every thread, in
 /// bounded memory.
 fn together(frames: &[FrameInfo]) -> usize {
     let mut bytes = 0;

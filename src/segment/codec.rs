@@ -1,16 +1,16 @@
-//! zstd frames as this format has them: whole, with their content's size and a checksum.
+//! zstd frames as this format has them: complete, with their content's size and a checksum.
 
 use std::cell::RefCell;
 
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{self, CParameter};
 
-/// The shortest match that is looked for. Events are full of random digits, and short
-/// matches among them lead the search astray: at level 9, six instead of the level's own
-/// four or five makes a day 1 to 5 % smaller, and takes no longer.
+/// The shortest match that is searched for. Events are full of random digits, and short matches
+/// among them lead the search astray: at level 9, six instead of the level's own four or five
+/// makes a day 1 to 5 % smaller and takes no longer.
 const MIN_MATCH: u32 = 6;
 
-/// A compressor for frames of this format.
+/// Returns a compressor for frames of this format.
 pub(super) fn packer(level: i32) -> Result<Compressor<'static>, String> {
     let mut packer = Compressor::new(level).map_err(|error| error.to_string())?;
     packer
@@ -26,24 +26,24 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// The largest memory that is kept for the next frame, in bytes.
+/// The largest buffer that is kept for the next frame, in bytes.
 const MAX_SPARE: usize = 1 << 20;
 
 thread_local! {
-    /// Memory of a frame that was done with. Getting it anew from the kernel for each frame
-    /// takes as long as unpacking it.
+    /// The buffer of a finished frame. Getting a new one from the kernel for each frame takes as
+    /// long as unpacking it.
     static SPARE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps the memory of a frame that is done with for the next one.
+/// Keeps the buffer of a finished frame for the next one.
 pub(super) fn give_back(memory: Vec<u8>) {
     if memory.capacity() <= MAX_SPARE {
-        // A thread that ends has no next one.
+        // A thread that is ending has no next frame.
         let _ = SPARE.try_with(|spare| spare.replace(memory));
     }
 }
 
-/// How many bytes a frame says it holds; an error when it holds more than `most`.
+/// Returns the content size that a frame states; fails if it is more than `limit`.
 pub(super) fn stated_size(frame: &[u8], limit: u64) -> Result<u64, String> {
     match zstd_safe::get_frame_content_size(frame).ok().flatten() {
         Some(size) if size <= limit => Ok(size),
@@ -52,16 +52,15 @@ pub(super) fn stated_size(frame: &[u8], limit: u64) -> Result<u64, String> {
     }
 }
 
-/// The frame that bytes begin with.
+/// Returns the frame at the start of `bytes`.
 pub(super) fn first_frame(bytes: &[u8]) -> Result<&[u8], String> {
     let end = zstd_safe::find_frame_compressed_size(bytes).ok();
     let frame = end.and_then(|end| bytes.get(..end)).filter(|frame| !frame.is_empty());
     frame.ok_or_else(|| "it is not a whole zstd frame".to_owned())
 }
 
-/// Decompresses what must be exactly one frame and hold exactly `size` bytes, which the
-/// caller found to be no more than it can bear. Nothing is allocated before that was
-/// checked.
+/// Decompresses exactly one frame that must hold exactly `size` bytes, a size that the caller has
+/// bounded. Nothing is allocated before that is checked.
 pub(super) fn unpack(frame: &[u8], size: u64) -> Result<Vec<u8>, String> {
     if zstd_safe::find_frame_compressed_size(frame) != Ok(frame.len()) {
         return Err("it is not one whole zstd frame".to_owned());
@@ -69,7 +68,7 @@ pub(super) fn unpack(frame: &[u8], size: u64) -> Result<Vec<u8>, String> {
     if stated_size(frame, u64::MAX)? != size {
         return Err("its size is not the one in the seek table".to_owned());
     }
-    // Without its checksum a frame could be changed unseen.
+    // Without a checksum a frame could be changed unnoticed.
     if frame.get(4).is_none_or(|descriptor| descriptor & 4 == 0) {
         return Err("it has no checksum".to_owned());
     }
@@ -113,7 +112,7 @@ mod tests {
         let frame = packer(3).unwrap().compress(&[7; 1000]).unwrap();
         assert_eq!(stated_size(&frame, 999).unwrap_err(), "it claims to hold 1000 bytes");
         assert!(stated_size(b"no frame", 999).is_err());
-        // A stream whose length nobody knew when it began.
+        // A stream whose length was not known when it began.
         let unsized_frame = b"\x28\xb5\x2f\xfd\x00\x58\x09\0\0x";
         assert_eq!(
             stated_size(unsized_frame, 999).unwrap_err(),

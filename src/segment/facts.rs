@@ -1,4 +1,4 @@
-//! What a frame's members come to: the same for the writer and for whoever checks.
+//! Totals of a frame's members, computed alike by the writer and the check.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use super::Sha256Hash;
 use super::index::{FrameStats, FrameValues, IndexBuilder, Totals, count};
 use crate::event::{Date, EventHead, PathRef, Timestamp};
 
-/// What one frame's members come to.
+/// The totals of one frame's members.
 pub(super) struct FrameFacts {
     stats: FrameStats,
     values: FrameValues,
     nodes: BTreeMap<String, u64>,
     event_bytes: u64,
-    /// What the content digest is fed with.
+    /// The input of the content digest.
     content: Vec<u8>,
 }
 
@@ -29,7 +29,7 @@ impl FrameFacts {
         }
     }
 
-    /// Adds a member; gives its timestamp if it is an event.
+    /// Adds a member; returns its timestamp if it is an event.
     pub(super) fn add(&mut self, path: PathRef<'_>, bytes: &[u8]) -> Option<Timestamp> {
         self.stats.events += 1;
         self.event_bytes += bytes.len() as u64;
@@ -62,7 +62,7 @@ impl FrameFacts {
     }
 }
 
-/// Gives out what a member adds to a content digest.
+/// Passes a member's contribution to a content digest to `take`.
 fn feed(path: PathRef<'_>, bytes: &[u8], take: &mut dyn FnMut(&[u8])) {
     for part in [path.date().text().as_str(), "/", path.node(), "/", path.name(), "\0"] {
         take(part.as_bytes());
@@ -70,7 +70,7 @@ fn feed(path: PathRef<'_>, bytes: &[u8], take: &mut dyn FnMut(&[u8])) {
     take(&Sha256Hash::of(bytes).0);
 }
 
-/// The content digest of members that were read, in the order of their segment.
+/// The content digest of members, added in the order of their segment.
 #[derive(Debug, Default)]
 pub(crate) struct ContentDigest(Sha256);
 
@@ -80,13 +80,13 @@ impl ContentDigest {
         feed(path, bytes, &mut |part| self.0.update(part));
     }
 
-    /// Returns the digest of all that was added.
+    /// Returns the digest of all members added.
     pub(crate) fn finish(self) -> Sha256Hash {
         Sha256Hash::finish(self.0)
     }
 }
 
-/// What all frames so far come to.
+/// The totals of all frames so far.
 pub(super) struct SegmentFacts {
     pub(super) index: IndexBuilder,
     pub(super) nodes: BTreeMap<String, u64>,
@@ -126,12 +126,12 @@ impl SegmentFacts {
         self.index.add(frame.stats, frame.values);
     }
 
-    /// The content digest of all that was added.
+    /// Returns the content digest of all frames added.
     pub(super) fn content(&self) -> Sha256Hash {
         Sha256Hash::finish(self.content.clone())
     }
 
-    /// The index's bytes, not compressed.
+    /// Returns the uncompressed bytes of the index.
     pub(super) fn encode_index(&self, date: Date) -> Vec<u8> {
         self.index.encode(&Totals {
             date,

@@ -1,4 +1,4 @@
-//! One frame, decompressed: whole members, one after the other.
+//! One decompressed frame: complete members, one after the other.
 
 use std::ops::Range;
 
@@ -12,12 +12,12 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct Frame {
     tar: Vec<u8>,
-    /// What it is called in errors.
+    /// The frame's name in errors.
     label: FrameLabel,
     date: Option<Date>,
 }
 
-/// Which frame of which file.
+/// The file and the number of a frame.
 #[derive(Debug, Clone)]
 pub(super) struct FrameLabel {
     pub(super) path: std::path::PathBuf,
@@ -30,8 +30,8 @@ impl FrameLabel {
     }
 }
 
-/// A frame as it was read from the disk. Unpacking it takes longer than reading it, and
-/// can be done elsewhere.
+/// A frame as read from the disk. Unpacking takes longer than reading, and can be done on another
+/// thread.
 #[derive(Debug)]
 pub struct PackedFrame {
     pub(super) compressed: Vec<u8>,
@@ -40,12 +40,12 @@ pub struct PackedFrame {
 }
 
 impl PackedFrame {
-    /// How much memory it takes unpacked, in bytes; 0 if it cannot be unpacked.
+    /// Returns the size of the unpacked frame, in bytes; 0 if it cannot be unpacked.
     pub fn tar_bytes(&self) -> u64 {
         codec::stated_size(&self.compressed, MAX_FRAME_BYTES).unwrap_or(0)
     }
 
-    /// Decompresses the frame; its checksum is checked.
+    /// Decompresses the frame and checks its checksum.
     pub fn unpack(self) -> Result<Frame> {
         let tar =
             decompress_stated(&self.compressed).map_err(|reason| self.label.damage(&reason))?;
@@ -53,14 +53,14 @@ impl PackedFrame {
     }
 }
 
-/// One file of the segment.
+/// A file of the segment.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
-    /// Its identity.
+    /// The event's identity.
     pub path: PathRef<'a>,
-    /// Its bytes.
+    /// The file's bytes.
     pub bytes: &'a [u8],
-    /// Its modification time in the tar, in seconds since 1970.
+    /// The modification time in the tar, in seconds since 1970.
     pub mtime: i64,
 }
 
@@ -75,14 +75,14 @@ impl Frame {
         Self { tar, label, date }
     }
 
-    /// The members in order. After an error there are no more.
+    /// Returns the members in order. An error ends the iteration.
     pub fn members(&self) -> impl Iterator<Item = Result<Member<'_>>> + '_ {
         self.members_but(|_| false)
     }
 
-    /// The members that are no JSON objects, or in which one of these texts or a backslash
-    /// stands: what a JSON string without escapes can be found by. The others are passed
-    /// over, which costs a hundredth of looking into them.
+    /// Returns the members that are not JSON objects, or that contain one of these texts or a
+    /// backslash: all that can match a JSON string. The others are skipped, which costs a
+    /// hundredth of parsing them.
     pub fn members_with(&self, texts: &[String]) -> impl Iterator<Item = Result<Member<'_>>> + '_ {
         let mut places: Vec<usize> = memchr::memchr_iter(b'\\', &self.tar).collect();
         for text in texts {
@@ -97,7 +97,7 @@ impl Frame {
         })
     }
 
-    /// The members but those whose bytes `passed_over` tells, which are not checked.
+    /// Returns the members except those whose bytes `passed_over` matches, which are not checked.
     fn members_but<'a>(
         &'a self,
         mut passed_over: impl FnMut(&Range<usize>) -> bool + 'a,
@@ -141,8 +141,8 @@ impl Frame {
     }
 }
 
-/// Whether a frame can be of this size, before anything is allocated for it: a seek table
-/// may promise what it likes.
+/// Checks that a frame can have this size, before anything is allocated for it: a seek table may
+/// claim any size.
 pub(super) fn plausible(compressed: u64, decompressed: u64) -> Result<(), String> {
     if decompressed > MAX_FRAME_BYTES {
         return Err(format!("it claims to hold {decompressed} bytes, more than any frame"));
@@ -153,14 +153,14 @@ pub(super) fn plausible(compressed: u64, decompressed: u64) -> Result<(), String
     Ok(())
 }
 
-/// Decompresses one frame that must be exactly `compressed` and give as many bytes as it
-/// states itself: what a seek table says of that may be damaged where the frame is not.
+/// Decompresses one frame that must be exactly `compressed` and give as many bytes as it states
+/// itself: the seek table's figure may be damaged where the frame is not.
 pub(super) fn decompress_stated(compressed: &[u8]) -> Result<Vec<u8>, String> {
     decompress(compressed, codec::stated_size(compressed, u64::MAX)?)
 }
 
-/// Whether bytes are zstd frames as this format has them, one after the other, each with a
-/// checksum that fits.
+/// Reports whether `bytes` are consecutive zstd frames of this format, each with a matching
+/// checksum.
 pub fn are_frames(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         let Ok(frame) = codec::first_frame(bytes) else { return false };
@@ -173,8 +173,8 @@ pub fn are_frames(mut bytes: &[u8]) -> bool {
     true
 }
 
-/// Decompresses one frame that must be exactly `compressed` and give exactly
-/// `decompressed` bytes of tar.
+/// Decompresses one frame that must be exactly `compressed` and give exactly `decompressed` bytes
+/// of tar.
 pub(super) fn decompress(compressed: &[u8], decompressed: u64) -> Result<Vec<u8>, String> {
     plausible(compressed.len() as u64, decompressed)?;
     codec::unpack(compressed, decompressed)
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(decompress_stated(&compressed).unwrap().capacity(), 100_000);
     }
 
-    /// The names of those in which a text stands.
+    /// Returns the names of the members that contain a text.
     fn with(members: &[(&str, &[u8])], text: &str) -> Vec<String> {
         let mut tar = Vec::new();
         for (name, bytes) in members {
@@ -231,7 +231,7 @@ mod tests {
     fn a_text_counts_from_a_members_first_byte_to_its_last_and_not_outside() {
         let full = format!("{{\"id\":\"{}\"}}", "x".repeat(512 - 9));
         assert_eq!(full.len(), 512);
-        // The next member's name comes right after the bytes of the one before.
+        // The next member's name follows directly on the bytes of the one before.
         let members = [("a", full.as_bytes()), ("run", b"{}"), ("z", b"{\"id\":\"run")];
         assert_eq!(with(&members, "run"), ["z.json"]);
         assert_eq!(with(&members, "{"), ["a.json", "run.json", "z.json"]);

@@ -1,4 +1,4 @@
-//! SHA-256 values, as they stand in manifests and checksum files.
+//! SHA-256 values, as written in manifests and checksum files.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,15 +12,15 @@ use crate::event::{Malformed, serde_as_text, shown};
 pub struct Sha256Hash(pub [u8; 32]);
 
 impl Sha256Hash {
-    /// All bits zero: what the first record of a manifest has for the line before.
+    /// All bits zero: the previous line's hash in the first record of a manifest.
     pub const ZERO: Self = Self([0; 32]);
 
-    /// The hash of these bytes.
+    /// Returns the hash of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Whether these are its 64 digits.
+    /// Reports whether `digits` are its 64 digits.
     pub(crate) fn is_written_as(&self, digits: &[u8]) -> bool {
         let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
         digits.len() == 64
@@ -31,7 +31,7 @@ impl Sha256Hash {
                 .all(|(byte, pair)| pair == [digit(byte >> 4), digit(byte & 15)])
     }
 
-    /// The hash of all that was fed to `hasher`.
+    /// Returns the hash of everything fed to `hasher`.
     pub fn finish(hasher: Sha256) -> Self {
         Self(hasher.finalize().into())
     }
@@ -86,7 +86,7 @@ serde_as_text!(Sha256Hash: "a hash");
 mod tests {
     use super::*;
 
-    /// Of "abc", as FIPS 180-2 gives it.
+    /// The SHA-256 of "abc", as FIPS 180-2 gives it.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]

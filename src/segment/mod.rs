@@ -1,10 +1,10 @@
-//! One file: a day's events as a `.tar.zst` that is also seekable and searchable.
+//! One file: a day's events as a `.tar.zst` that is seekable and searchable.
 //!
-//! Bytes in, bytes out: this module knows nothing of policies, archives or live trees.
-//! The same events give the same bytes, whatever the machine or the number of threads.
-//! What is read is trusted in nothing: every length is checked before it is used, every
-//! tar header must be byte for byte the one that the writer makes, and damage in one
-//! frame costs only the events inside it. The format is described in `docs/format.md`.
+//! Bytes in, bytes out: this module knows nothing of policies, archives or live trees. The same
+//! events give the same bytes, whatever the machine or the number of threads. Nothing that is
+//! read is trusted: every length is checked before it is used, every tar header must be byte for
+//! byte the one that the writer makes, and damage in one frame costs only the events inside it.
+//! The format is described in `docs/format.md`.
 
 mod bytes;
 mod check;
@@ -35,10 +35,10 @@ pub use writer::{SegmentOptions, SegmentSummary, SegmentWriter};
 /// header, or the largest frame size of a policy.
 const MAX_FRAME_BYTES: u64 = crate::event::MAX_EVENT_BYTES + (1 << 20);
 
-/// Magic number of the skippable frame that holds the index.
+/// The magic number of the skippable frame that holds the index.
 const INDEX_MAGIC: u32 = 0x184D_2A57;
 
-/// Zero bytes that end a tar.
+/// The number of zero bytes that end a tar.
 const TRAILER_BYTES: usize = 1024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reading a segment, by frame and in any order.
+//! Reads a segment, by frame and in any order.
 
 use std::path::{Path, PathBuf};
 
@@ -10,42 +10,42 @@ use super::{MAX_FRAME_BYTES, TRAILER_BYTES, walk};
 use crate::event::{Date, EventPath, PathRef};
 use crate::{Error, Result};
 
-/// What is read first: enough for seek table and index of a usual day.
+/// The number of bytes read first: enough for the seek table and index of a usual day.
 const TAIL_BYTES: u64 = 64 << 10;
 
 /// The largest index that is read, in bytes.
 pub(super) const MAX_INDEX_BYTES: u64 = 128 << 20;
 
-/// Where a frame with events lies.
+/// The location of a frame with events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameInfo {
-    /// Its place in the file.
+    /// The offset in the file.
     pub offset: u64,
-    /// Its size in the file.
+    /// The size in the file, in bytes.
     pub compressed: u32,
-    /// Its size in memory, as the seek table has it.
+    /// The size in memory, according to the seek table.
     pub decompressed: u32,
 }
 
-/// An open segment. Reading is by position, so threads may share it.
+/// An open segment. Reads are positional, so threads may share it.
 #[derive(Debug)]
 pub struct SegmentReader {
     file: SegmentBytes,
     path: PathBuf,
     frames: Vec<FrameInfo>,
     index: Option<Index>,
-    /// What the index takes in the file, with its frame's header.
+    /// The size of the index in the file, with its frame's header.
     index_bytes: u64,
-    /// The day that every member must be of, where it is known.
+    /// The day that every member must have, if it is known.
     date: Option<Date>,
     damage: Option<String>,
 }
 
-/// The frames of a segment, told apart.
+/// The frames of a segment, by kind.
 pub(super) struct Layout {
     pub(super) frames: Vec<FrameInfo>,
     pub(super) trailer: Option<FrameInfo>,
-    /// The index frame's place and size, its header included.
+    /// The index frame's offset and size, including its header.
     pub(super) index: Option<(u64, u64)>,
     /// All entries, as the seek table should list them.
     pub(super) entries: Vec<SeekEntry>,
@@ -53,9 +53,8 @@ pub(super) struct Layout {
 }
 
 impl SegmentReader {
-    /// Opens a segment. A damaged seek table is made anew by walking over the frames; a
-    /// damaged index is done without; [`damage`](Self::damage) says so. `path` names the
-    /// file in errors.
+    /// Opens a segment. A damaged seek table is rebuilt by walking over the frames, and a damaged
+    /// index is ignored; [`damage`](Self::damage) reports both. `path` names the file in errors.
     pub fn open(file: impl Into<SegmentBytes>, path: &Path) -> Result<Self> {
         let file = file.into();
         let failed = |error| Error::io(path, "read", error);
@@ -94,9 +93,9 @@ impl SegmentReader {
         Ok(Self { file, path, frames, index, index_bytes, date, damage })
     }
 
-    /// Opens a segment whose name says which day it holds. An index of another day counts
-    /// as damaged, and a member of another day is an error: an event never turns up twice
-    /// because a file was copied under another name.
+    /// Opens a segment whose name says which day it holds. An index of another day counts as
+    /// damaged, and a member of another day is an error: an event never turns up twice because a
+    /// file was copied under another name.
     pub fn open_day(file: impl Into<SegmentBytes>, path: &Path, date: Date) -> Result<Self> {
         let mut reader = Self::open(file, path)?;
         if reader.index.as_ref().is_some_and(|index| index.date() != date) {
@@ -107,42 +106,42 @@ impl SegmentReader {
         Ok(reader)
     }
 
-    /// The index, if it is sound.
+    /// Returns the index, if it is sound.
     pub fn index(&self) -> Option<&Index> {
         self.index.as_ref()
     }
 
-    /// What the index costs: its bytes in the file.
+    /// Returns the size of the index in the file, in bytes.
     pub fn index_bytes(&self) -> u64 {
         self.index_bytes
     }
 
-    /// Why the index or the seek table had to be done without.
+    /// Returns the reason why the index or the seek table is not used.
     pub fn damage(&self) -> Option<&str> {
         self.damage.as_deref()
     }
 
-    /// The frames that hold events.
+    /// Returns the frames that hold events.
     pub fn frames(&self) -> &[FrameInfo] {
         &self.frames
     }
 
-    /// Tells the disk that most of the file will be wanted, so that it is read in its order.
+    /// Announces that most of the file will be read, so that the kernel reads ahead.
     pub fn read_ahead(&self) {
         self.file.read_ahead();
     }
 
-    /// The segment as one that lies elsewhere, if it does.
+    /// Returns the segment if it is remote.
     pub fn away(&self) -> Option<&Away> {
         self.file.away()
     }
 
-    /// Reads and decompresses a frame; its checksum is checked.
+    /// Reads and decompresses a frame, and checks its checksum.
     pub fn read_frame(&self, number: usize) -> Result<Frame> {
         self.fetch_frame(number)?.unpack()
     }
 
-    /// Reads a frame.
+    /// Reads a frame without decompressing it.
     pub fn fetch_frame(&self, number: usize) -> Result<PackedFrame> {
         self.pack(number, |info| {
             let mut compressed = vec![0; info.compressed as usize];
@@ -151,8 +150,8 @@ impl SegmentReader {
         })
     }
 
-    /// A frame whose bytes were read by other means; `read` is told where they lie, and is
-    /// not asked when they cannot be a frame.
+    /// Returns a frame whose bytes are read by `read`, which gets their location and is not
+    /// called if they cannot be a frame.
     pub fn pack(
         &self,
         number: usize,
@@ -166,8 +165,8 @@ impl SegmentReader {
         Ok(PackedFrame { compressed, label, date: self.date })
     }
 
-    /// Of a segment that lies elsewhere, fetches frames from this one on for who reads on.
-    /// Gives the first frame that was not fetched.
+    /// Fetches frames of a remote segment from this one on, for sequential reading. Returns the
+    /// first frame that was not fetched.
     fn read_on(&self, number: usize) -> Result<usize> {
         let (Some(stride), Some(first)) = (self.file.stride(), self.frames.get(number)) else {
             return Ok(self.frames.len());
@@ -184,7 +183,7 @@ impl SegmentReader {
         Ok(last + 1)
     }
 
-    /// Calls `visit` for each member, in order; stops at the first error.
+    /// Calls `visit` for each member in order; stops at the first error.
     pub fn for_each_member(&self, visit: &mut dyn FnMut(Member<'_>) -> Result<()>) -> Result<()> {
         let mut before: Option<EventPath> = None;
         let mut fetched_to = 0;
@@ -212,7 +211,7 @@ impl SegmentReader {
     }
 }
 
-/// Where the tail of a sound segment begins: its index, and the seek table after it. With
+/// Returns the offset of a sound segment's tail: its index and the seek table after it. From
 /// these and the segment's size, all frames can be found.
 pub fn tail_offset(file: &SegmentBytes, path: &Path) -> Result<u64> {
     let failed = |error| Error::io(path, "read", error);
@@ -229,11 +228,11 @@ pub fn tail_offset(file: &SegmentBytes, path: &Path) -> Result<u64> {
     }
 }
 
-/// Finds the frames, by the seek table if that is sound, else by walking over them.
+/// Finds the frames by the seek table if it is sound, otherwise by walking over them.
 pub(super) fn layout(file: &SegmentBytes, file_bytes: u64, tail: &[u8]) -> std::io::Result<Layout> {
     match seek_table(file, file_bytes, tail)? {
         Ok(entries) => Ok(tell_apart(entries, None)),
-        // To follow the frames of what lies elsewhere would take a request for each.
+        // Walking over the frames of a remote segment would take a request for each.
         Err(reason) if file.away().is_some() => Ok(tell_apart(Vec::new(), Some(reason))),
         Err(reason) => {
             let (mut entries, end) = walk::walk(file, file_bytes);
@@ -305,7 +304,7 @@ fn tell_apart(entries: Vec<SeekEntry>, damage: Option<String>) -> Layout {
     layout
 }
 
-/// The index from its frame; the outer error is the disk's, the inner one the index's.
+/// Reads the index from its frame; the outer error is the disk's, the inner one the index's.
 fn read_index(
     file: &SegmentBytes,
     at: u64,

@@ -1,35 +1,35 @@
 //! The seek table: the zstd seekable format, version 0.1.1, without checksums.
 //!
-//! The last frame of the file is a skippable one that lists the compressed and
-//! decompressed size of every frame before it. Source: `contrib/seekable_format` of zstd.
+//! The last frame of the file is a skippable one that lists the compressed and the decompressed
+//! size of every frame before it. Source: `contrib/seekable_format` of zstd.
 
-/// Magic number of the skippable frame that holds the table.
+/// The magic number of the skippable frame that holds the table.
 const TABLE_MAGIC: u32 = 0x184D_2A5E;
 
-/// Magic number at the very end.
+/// The magic number at the very end.
 const FOOTER_MAGIC: u32 = 0x8F92_EAB1;
 
-/// Bytes after the entries: frame count, descriptor, magic.
+/// The size of the footer in bytes: frame count, descriptor, magic.
 const FOOTER_BYTES: usize = 9;
 
-/// Bytes before the content of a skippable frame.
+/// The size of a skippable frame's header, in bytes.
 pub(super) const SKIPPABLE_HEADER_BYTES: usize = 8;
 
-/// No frame is smaller: this is the header of an empty skippable one. A table that lists
+/// The smallest frame: an empty skippable one, which is only its header. A table that lists
 /// smaller ones could list a million in no space at all.
 const MIN_FRAME_BYTES: u32 = SKIPPABLE_HEADER_BYTES as u32;
 
-/// More frames than this are no segment of ours.
+/// The most frames that a segment has.
 const MAX_FRAMES: usize = 1 << 20;
 
-/// One frame, as the table lists it.
+/// A frame, as the table lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SeekEntry {
     pub(super) compressed: u32,
     pub(super) decompressed: u32,
 }
 
-/// The header of a skippable frame.
+/// Returns the header of a skippable frame.
 pub(super) fn skippable_header(magic: u32, bytes: usize) -> [u8; SKIPPABLE_HEADER_BYTES] {
     let mut header = [0; SKIPPABLE_HEADER_BYTES];
     header[..4].copy_from_slice(&magic.to_le_bytes());
@@ -37,7 +37,7 @@ pub(super) fn skippable_header(magic: u32, bytes: usize) -> [u8; SKIPPABLE_HEADE
     header
 }
 
-/// The table as a frame.
+/// Returns the table as a frame.
 pub(super) fn encode(entries: &[SeekEntry]) -> Vec<u8> {
     let content = entries.len() * 8 + FOOTER_BYTES;
     let mut out = Vec::with_capacity(SKIPPABLE_HEADER_BYTES + content);
@@ -52,7 +52,7 @@ pub(super) fn encode(entries: &[SeekEntry]) -> Vec<u8> {
     out
 }
 
-/// How many bytes the table's frame has, from the last bytes of the file.
+/// Returns the size of the table's frame, read from the last bytes of the file.
 pub(super) fn frame_bytes(tail: &[u8]) -> Result<usize, String> {
     let footer = tail
         .len()
@@ -72,7 +72,7 @@ pub(super) fn frame_bytes(tail: &[u8]) -> Result<usize, String> {
     Ok(SKIPPABLE_HEADER_BYTES + frames * 8 + FOOTER_BYTES)
 }
 
-/// Reads the table's frame; the entries must fill `bytes_before` exactly.
+/// Decodes the table's frame; the entries must fill `bytes_before` exactly.
 pub(super) fn decode(frame: &[u8], bytes_before: u64) -> Result<Vec<SeekEntry>, String> {
     let content = frame.len().saturating_sub(SKIPPABLE_HEADER_BYTES);
     if frame.get(..SKIPPABLE_HEADER_BYTES) != Some(&skippable_header(TABLE_MAGIC, content)[..]) {
@@ -130,7 +130,7 @@ mod tests {
         }
     }
 
-    /// Nothing is read, and no memory taken, for more frames than any segment has.
+    /// Nothing is read, and no memory allocated, for more frames than any segment has.
     #[test]
     fn the_number_of_frames_is_bounded_before_the_table_is_read() {
         let mut footer = encode(&[])[SKIPPABLE_HEADER_BYTES..].to_vec();

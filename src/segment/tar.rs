@@ -1,10 +1,10 @@
 //! Members of the tar: their headers, written and read back.
 //!
-//! A header follows from path, size and time alone, and a reader accepts exactly the bytes
-//! that the writer makes: it takes a header apart, makes it anew and compares. So there is
-//! no second way to read it (no other types, no contradicting PAX record, no odd number
-//! format). The format is POSIX.1-1988 ustar, with a POSIX.1-2001 PAX header before it
-//! where the path is too long for ustar.
+//! A header follows from path, size and time alone, and a reader accepts exactly the bytes that
+//! the writer makes: it parses a header, rebuilds it and compares. So there is no second way to
+//! read it (no other types, no contradicting PAX record, no odd number format). The format is
+//! POSIX.1-1988 ustar, with a POSIX.1-2001 PAX header before it where the path is too long for
+//! ustar.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,10 +12,10 @@ use std::sync::LazyLock;
 
 use crate::event::{EventPath, Malformed, PathRef, Timestamp};
 
-/// A tar is made of blocks of this size.
+/// The size of a tar's blocks.
 pub(super) const BLOCK: usize = 512;
 
-/// Where the fields of a header lie that differ from member to member.
+/// The location of the header fields that differ between members.
 const NAME: Range<usize> = 0..100;
 const SIZE: Range<usize> = 124..136;
 const MTIME: Range<usize> = 136..148;
@@ -26,12 +26,13 @@ const PREFIX: Range<usize> = 345..500;
 /// The greatest modification time that eleven octal digits hold.
 const MAX_MTIME: i64 = 0o77_777_777_777;
 
-/// The modification time of a member in seconds: the event's own, or the day's start.
+/// Returns the modification time of a member in seconds: that of the event, or the start of the
+/// day.
 pub(super) fn mtime(path: PathRef<'_>, timestamp: Option<Timestamp>) -> i64 {
     timestamp.unwrap_or_else(|| path.date().start()).seconds().clamp(0, MAX_MTIME)
 }
 
-/// Bytes that a member takes, with its headers and padding.
+/// Returns the number of bytes that a member takes, with its headers and padding.
 pub(super) fn member_bytes(path: &EventPath, size: usize) -> usize {
     header_bytes(&parts(path.borrowed())) + size.next_multiple_of(BLOCK)
 }
@@ -48,7 +49,7 @@ impl Parts<'_> {
     }
 
     fn pax_record(&self) -> String {
-        // The number counts itself, too.
+        // The number includes its own digits.
         let rest = format!(" path={}/{}\n", self.prefix, self.name);
         let mut length = rest.len();
         loop {
@@ -89,7 +90,7 @@ fn append_header(out: &mut Vec<u8>, path: PathRef<'_>, mtime: i64, size: usize) 
     out.extend_from_slice(&REGULAR.header(prefix, name, mtime, size));
 }
 
-/// The first bytes of a text, at a character's boundary.
+/// Returns the first `limit` bytes of a text, cut at a character boundary.
 fn cut(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
@@ -97,10 +98,10 @@ fn cut(text: &str, limit: usize) -> &str {
 static REGULAR: LazyLock<Template> = LazyLock::new(|| Template::new(tar::EntryType::Regular));
 static PAX: LazyLock<Template> = LazyLock::new(|| Template::new(tar::EntryType::XHeader));
 
-/// What all headers of a kind share.
+/// The bytes that all headers of a kind share.
 struct Template {
     block: [u8; BLOCK],
-    /// Of its bytes; the field of the checksum counts as blank.
+    /// The sum of its bytes, with the checksum field as blanks.
     sum: u64,
 }
 
@@ -123,8 +124,8 @@ impl Template {
         Self { block, sum: sum(&block) }
     }
 
-    /// A header. A day has as many as events, and each is made once more when it is read,
-    /// so the fields are written directly.
+    /// Returns a header. A day has one for each event, and each is rebuilt when it is read, so
+    /// the fields are written directly.
     fn header(&self, prefix: &str, name: &str, mtime: i64, size: usize) -> [u8; BLOCK] {
         let mut block = self.block;
         block[NAME][..name.len()].copy_from_slice(name.as_bytes());
@@ -142,7 +143,7 @@ fn sum(bytes: &[u8]) -> u64 {
     u64::from(bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>())
 }
 
-/// Fills a field with octal digits and a zero byte at the end.
+/// Fills a field with octal digits and a final zero byte.
 fn octal(field: &mut [u8], mut number: u64) {
     if let Some((last, digits)) = field.split_last_mut() {
         *last = 0;
@@ -153,18 +154,18 @@ fn octal(field: &mut [u8], mut number: u64) {
     }
 }
 
-/// A member as it stands in a tar.
+/// A member as parsed from a tar.
 pub(super) struct Parsed<'a> {
     pub(super) path: PathRef<'a>,
     pub(super) mtime: i64,
-    /// Where its bytes begin.
+    /// The offset of its bytes.
     pub(super) start: usize,
     pub(super) size: usize,
-    /// Where the next member begins.
+    /// The offset of the next member.
     pub(super) end: usize,
 }
 
-/// Reads the member that begins at `at`.
+/// Parses the member at `at`.
 pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed<'_>, String> {
     let first = header_at(tar, at)?;
     let (long_path, header_start) = if first.kind == b'x' {
@@ -221,8 +222,8 @@ fn wrong_name(error: &Malformed) -> String {
     format!("a member's name is wrong: {error}")
 }
 
-/// Where the bytes of the member at `at` lie, and where the next member begins; `None` when
-/// that cannot be told. Nothing else of it is checked.
+/// Returns the range of the bytes of the member at `at`, and the offset of the next member;
+/// `None` if it cannot be determined. Nothing else is checked.
 pub(super) fn extent(tar: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
     let header = |at: usize| {
         let block = tar.get(at..at.checked_add(BLOCK)?)?;
@@ -263,7 +264,7 @@ impl Header<'_> {
     }
 }
 
-/// The fields that matter. Anything else wrong with a header shows when it is made anew.
+/// Returns the fields that matter. Any other fault of a header shows when it is rebuilt.
 fn header_at(tar: &[u8], at: usize) -> Result<Header<'_>, String> {
     let block = tar.get(at..at + BLOCK).ok_or("it ends inside a tar header")?;
     let text = |range: Range<usize>| {
@@ -309,14 +310,14 @@ mod tests {
 
     use super::*;
 
-    /// A path whose two parts have these lengths.
+    /// Returns a path whose two parts have these lengths.
     fn path(prefix: usize, name: usize) -> EventPath {
         let node = "n".repeat(prefix - "2026-05-16/".len());
         let name = format!("{}.json", "f".repeat(name - ".json".len()));
         format!("2026-05-16/{node}/{name}").parse().unwrap()
     }
 
-    /// As another reader of tars sees it.
+    /// Reads a member with another implementation of tar.
     fn seen(tar: &[u8]) -> (String, u32, u64, u64, u64, Vec<u8>) {
         let mut archive = tar::Archive::new(tar);
         let mut entry = archive.entries().unwrap().next().unwrap().unwrap();

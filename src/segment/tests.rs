@@ -15,7 +15,7 @@ fn day() -> Date {
     "2026-05-16".parse().unwrap()
 }
 
-/// An event and its path; the number decides all of it.
+/// Returns an event and its path, both determined by the number.
 fn event(number: u32) -> (EventPath, Vec<u8>) {
     let kinds = ["deployment_started", "node_online", "healthcheck_failed"];
     let kind = kinds[number as usize % 3];
@@ -171,7 +171,7 @@ fn a_small_segment_has_four_frames_at_least_and_a_larger_one_those_that_were_ask
         assert!(frames.iter().all(|frame| u64::from(frame.decompressed) <= most), "{count}");
         assert_eq!(read(&bytes).unwrap(), events);
     }
-    // Too few members to be spread, and none.
+    // Too few members to spread, and none.
     assert_eq!(write(&events(1), large).1.frames, 1);
     assert_eq!(write(&events(0), large).1.frames, 0);
     let many = events(2100);
@@ -348,7 +348,7 @@ fn the_index_tells_which_frames_hold_a_value() {
     assert_eq!(kinds, ["deployment_started", "healthcheck_failed", "node_online"]);
 }
 
-/// A file that has the outer form of a segment around any frames.
+/// Returns a file with the outer form of a segment around any frames.
 fn assemble(frames: &[(Vec<u8>, u32)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut entries = Vec::new();
@@ -434,7 +434,7 @@ fn headers_that_contradict_themselves_are_refused() {
         bad[at] ^= 1;
         assert!(read(&hostile(&bad)).is_err(), "{at}");
         if let Some(header) = bad.first_chunk::<512>() {
-            // Also where its checksum was put right.
+            // Even with the checksum recomputed.
             let mut header = ::tar::Header::from_byte_slice(header).clone();
             header.set_cksum();
             bad[..512].copy_from_slice(header.as_bytes());
@@ -443,7 +443,7 @@ fn headers_that_contradict_themselves_are_refused() {
             }
         }
     }
-    // A PAX record that says something else than the name in the header after it.
+    // A PAX record that contradicts the name in the header after it.
     let record = b"42 path=2026-05-16/pi4/some-other-a.json\n\n";
     let mut bad =
         header("PaxHeader", ::tar::EntryType::XHeader, record.len() as u64).as_bytes().to_vec();
@@ -464,8 +464,8 @@ fn headers_that_contradict_themselves_are_refused() {
     }
 }
 
-/// An index is derived from the events and never the other way round: a sound one of other
-/// events would hide those that are there.
+/// An index is derived from the events, never the other way round: a sound index of other events
+/// would hide those that are there.
 #[test]
 fn an_index_of_other_events_is_found() {
     let split = |bytes: &[u8]| {
@@ -519,7 +519,7 @@ fn an_index_whose_blocks_overlap_or_run_backwards_is_refused() {
         if like < block {
             assert!(outcome.is_err(), "block {block} like {like}");
         } else if let Ok(index) = outcome {
-            // Blocks that are cut wrong are noticed when they are read.
+            // Wrongly cut blocks are noticed when they are read.
             assert!(index.values(Field::CorrelationId).any(|value| value.is_err()));
         }
     }

@@ -1,5 +1,5 @@
-//! Finding the frames of a file without its seek table: from header to header, by the
-//! block sizes in them (RFC 8878, section 3.1.1), with a few small reads a frame.
+//! Finds the frames of a file without its seek table: from header to header, by the block sizes
+//! in them (RFC 8878, section 3.1.1), with a few small reads per frame.
 
 use super::bytes::SegmentBytes;
 use super::seek::SeekEntry;
@@ -7,11 +7,11 @@ use super::seek::SeekEntry;
 const ZSTD_MAGIC: u32 = 0xFD2F_B528;
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A50;
 
-/// Frames that are followed; no segment has as many.
+/// The most frames that are followed; no segment has as many.
 const MAX_FRAMES: usize = 1 << 20;
 
-/// The frames from the start of the file, as far as they can be followed, and their total
-/// size. Skippable frames have decompressed size 0.
+/// Returns the frames from the start of the file, as far as they can be followed, and their total
+/// size. Skippable frames have the decompressed size 0.
 pub(super) fn walk(file: &SegmentBytes, file_bytes: u64) -> (Vec<SeekEntry>, u64) {
     let mut entries = Vec::new();
     let mut at = 0;
@@ -28,7 +28,8 @@ pub(super) fn walk(file: &SegmentBytes, file_bytes: u64) -> (Vec<SeekEntry>, u64
     (entries, at)
 }
 
-/// Compressed and decompressed size of the frame at `at`; `None` if there is no whole one.
+/// Returns the compressed and the decompressed size of the frame at `at`; `None` if there is no
+/// complete one.
 fn frame(file: &SegmentBytes, at: u64, file_bytes: u64) -> Option<(u64, u64)> {
     let mut head = [0; 18];
     let available = usize::try_from((file_bytes - at).min(18)).ok()?;
@@ -58,7 +59,7 @@ fn frame(file: &SegmentBytes, at: u64, file_bytes: u64) -> Option<(u64, u64)> {
     let size_at = 5 + usize::from(!single_segment) + dictionary_bytes;
     let mut size = [0; 8];
     size[..size_bytes].copy_from_slice(head.get(size_at..size_at + size_bytes)?);
-    // Two bytes hold sizes from 256 on.
+    // Two-byte sizes start at 256.
     let decompressed = u64::from_le_bytes(size) + if size_bytes == 2 { 256 } else { 0 };
     let mut next = at + (size_at + size_bytes) as u64;
     loop {
@@ -69,8 +70,8 @@ fn frame(file: &SegmentBytes, at: u64, file_bytes: u64) -> Option<(u64, u64)> {
         let bytes = match (header >> 1 & 3, header >> 3) {
             (1, _) => 1,
             (3, _) => return None,
-            // Only the last block of a frame is empty. Zeros, which a sparse file has without
-            // end, would be such blocks.
+            // Only the last block of a frame is empty. Zeros, which a sparse file can have
+            // without end, would look like such blocks.
             (_, 0) if !is_last => return None,
             (_, bytes) => u64::from(bytes),
         };
@@ -98,8 +99,8 @@ mod tests {
         (entries.iter().map(|entry| (entry.compressed, entry.decompressed)).collect(), end)
     }
 
-    /// A frame with this descriptor, these bytes of window, dictionary and size, and these
-    /// blocks; a checksum if the descriptor says so.
+    /// Returns a frame with this descriptor, these bytes of window, dictionary and size, and
+    /// these blocks; with a checksum if the descriptor says so.
     fn frame(descriptor: u8, fields: &[u8], blocks: &[(u32, u32, bool)]) -> Vec<u8> {
         let mut frame = ZSTD_MAGIC.to_le_bytes().to_vec();
         frame.push(descriptor);
@@ -116,7 +117,7 @@ mod tests {
         frame
     }
 
-    /// What zstd itself makes, of every form that the size in a header has.
+    /// The frames that zstd itself makes, with every form that the size in a header has.
     #[test]
     fn frames_of_every_size_are_followed_as_zstd_follows_them() {
         let mut noise = 1_u32;
@@ -133,7 +134,7 @@ mod tests {
                     let entry = (one.len() as u32, size as u32);
                     let two = one.repeat(2);
                     assert_eq!(walked(&two), (vec![entry; 2], two.len() as u64), "{size}");
-                    // A frame that is not whole is none.
+                    // An incomplete frame is none.
                     let cut = &two[..two.len() - 1];
                     assert_eq!(walked(cut), (vec![entry], one.len() as u64), "{size}");
                 }
@@ -166,7 +167,7 @@ mod tests {
                 assert_eq!(walked(&bytes), (vec![entry], bytes.len() as u64), "{descriptor:x}");
             }
         }
-        // No size at all, whatever follows, or one that no frame of ours has.
+        // No size at all, whatever follows, or one that no frame of this format has.
         assert_eq!(walked(&frame(0x00, b"w", last)), (vec![], 0));
         assert_eq!(walked(&frame(0x00, b"w\x03\0\0\0\0\0\0\0", last)), (vec![], 0));
         assert_eq!(walked(&frame(0xc0, b"w\0\0\0\0\x01\0\0\0", last)), (vec![], 0));

@@ -1,8 +1,7 @@
-//! Writing a segment.
+//! Writes a segment.
 //!
-//! Members are collected into frames; full frames are compressed side by side, a bounded
-//! number at a time, and written in their order. The bytes do not depend on how many
-//! threads there are.
+//! Members are collected into frames; full frames are compressed in parallel, a bounded number at
+//! a time, and written in order. The bytes do not depend on the number of threads.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -18,23 +17,24 @@ use super::{INDEX_MAGIC, MAX_FRAME_BYTES, Sha256Hash, TRAILER_BYTES, codec, tar}
 use crate::event::{Date, EventPath, Timestamp};
 use crate::{Error, Result};
 
-/// Bytes of tar that wait to be compressed at most, beside the frame that comes last.
+/// The most bytes of tar that wait to be compressed, not counting the last frame.
 const MAX_FULL_BYTES: u64 = 16 << 20;
 
-/// A segment of at most this much tar is cut into at least [`MIN_SMALL_FRAMES`] frames, so that
-/// one changed bit costs a quarter of a quiet day at most, not all of it.
+/// The largest tar, in bytes, that is cut into at least [`MIN_SMALL_FRAMES`] frames, so that one
+/// changed bit costs at most a quarter of a quiet day.
 const MAX_SMALL_BYTES: u64 = 2 << 20;
 
-/// Data frames of a small segment that has so many members, none of them larger than the rest.
+/// The number of data frames of a small segment that has as many members, none of them larger
+/// than the others together.
 const MIN_SMALL_FRAMES: u64 = 4;
 
-/// How a segment is made.
+/// The options for writing a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentOptions {
     /// The zstd level, 1 to 22.
     pub level: i32,
-    /// Bytes of tar in a frame; a member that is larger gets a frame of its own. A segment of
-    /// at most 2 MiB of tar is cut into at least four frames, whatever this says.
+    /// The bytes of tar in a frame; a larger member gets a frame of its own. A segment of at most
+    /// 2 MiB of tar is cut into at least four frames regardless.
     pub frame_size: u64,
 }
 
@@ -44,18 +44,18 @@ impl Default for SegmentOptions {
     }
 }
 
-/// What a segment came to. Also what it must come to when it is read back.
+/// The totals of a segment, as written; reading it back must give the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentSummary {
-    /// SHA-256 of the whole file.
+    /// The SHA-256 of the whole file.
     pub sha256: Sha256Hash,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
-    /// Members, valid or not.
+    /// The number of members, valid or not.
     pub events: u64,
-    /// Members that are no events.
+    /// The number of members that are not valid events.
     pub invalid: u64,
-    /// Members by node directory.
+    /// The number of members by node directory.
     pub nodes: BTreeMap<String, u64>,
     /// The earliest timestamp.
     pub first: Option<Timestamp>,
@@ -63,15 +63,15 @@ pub struct SegmentSummary {
     pub last: Option<Timestamp>,
     /// The content digest.
     pub content: Sha256Hash,
-    /// Frames that hold events.
+    /// The number of frames that hold events.
     pub frames: u64,
-    /// Size of all event files together.
+    /// The size of all event files together, in bytes.
     pub event_bytes: u64,
-    /// Size of the index in the file.
+    /// The size of the index in the file, in bytes.
     pub index_bytes: u64,
 }
 
-/// Members that make up a frame.
+/// The members of a frame.
 #[derive(Debug, Default)]
 struct RawFrame {
     members: Vec<(EventPath, usize)>,
@@ -94,7 +94,7 @@ fn tar_bytes(path: &EventPath, bytes: &[u8]) -> u64 {
 /// Writes one segment.
 pub struct SegmentWriter<W: Write> {
     out: W,
-    /// What the file is called in errors.
+    /// The file's name in errors.
     path: PathBuf,
     date: Date,
     options: SegmentOptions,
@@ -102,7 +102,7 @@ pub struct SegmentWriter<W: Write> {
     bytes: u64,
     entries: Vec<SeekEntry>,
     facts: SegmentFacts,
-    /// All members, for as long as the segment may turn out to be a small one.
+    /// All members, as long as the segment may turn out to be a small one.
     small: Option<RawFrame>,
     frame: RawFrame,
     full: Vec<RawFrame>,
@@ -130,8 +130,8 @@ impl<W: Write> SegmentWriter<W> {
         }
     }
 
-    /// Adds a member. Members come in ascending order and are all of the segment's day;
-    /// whether the bytes are an event does not matter.
+    /// Adds a member. Members must come in ascending order and have the segment's day; the bytes
+    /// need not be a valid event.
     pub fn add(&mut self, path: &EventPath, bytes: &[u8]) -> Result<()> {
         let refused = |reason: &str| {
             Err(Error::Refused(format!("{path} cannot be the next member: {reason}")))
@@ -156,7 +156,7 @@ impl<W: Write> SegmentWriter<W> {
         Ok(())
     }
 
-    /// Cuts the members that waited into frames of at most `frame_size` bytes of tar.
+    /// Cuts the waiting members into frames of at most `frame_size` bytes of tar.
     fn cut_small(&mut self, frame_size: u64) -> Result<()> {
         let Some(small) = self.small.take() else { return Ok(()) };
         let mut rest = small.data.as_slice();
@@ -168,7 +168,7 @@ impl<W: Write> SegmentWriter<W> {
         Ok(())
     }
 
-    /// Puts a member into the frame under construction, or begins the next one with it.
+    /// Adds a member to the current frame, or begins the next one with it.
     fn place(&mut self, path: EventPath, bytes: &[u8], frame_size: u64) -> Result<()> {
         let over = self.frame.tar_bytes + tar_bytes(&path, bytes) > frame_size;
         if over && !self.frame.members.is_empty() {
@@ -221,7 +221,7 @@ impl<W: Write> SegmentWriter<W> {
         Ok(())
     }
 
-    /// Writes what is left, the index and the seek table. Does not sync.
+    /// Writes the remaining members, the index and the seek table. Does not sync.
     pub fn finish(mut self) -> Result<(W, SegmentSummary)> {
         if let Some(small) = &self.small {
             let quarter = small.tar_bytes.div_ceil(MIN_SMALL_FRAMES);

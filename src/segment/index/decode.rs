@@ -1,4 +1,4 @@
-//! Reading an index: bounds first, then values.
+//! Reads an index: bounds first, then values.
 
 use super::{
     BLOCK_VALUES, FRAME_BYTES, Field, FrameStats, HEADER_BYTES, MAGIC, MAX_BYTES, MAX_VALUE_BYTES,
@@ -30,8 +30,8 @@ impl Section {
         (self.values as usize).div_ceil(BLOCK_VALUES)
     }
 
-    /// Whether its blocks lie one after the other. Blocks that overlap would let a small
-    /// index list a value any number of times.
+    /// Reports whether its blocks follow one another. Overlapping blocks would let a small index
+    /// list a value any number of times.
     fn has_blocks_in_order(&self, payload: &[u8]) -> bool {
         let mut min = self.blocks() * 4;
         min <= self.len
@@ -53,7 +53,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 }
 
 impl Index {
-    /// Reads the skippable frame that holds an index.
+    /// Reads the index from its skippable frame.
     pub(in crate::segment) fn from_frame(frame: &[u8]) -> Result<Self, String> {
         let bytes = frame.len().saturating_sub(SKIPPABLE_HEADER_BYTES);
         let content = frame
@@ -64,7 +64,7 @@ impl Index {
         Self::parse(codec::unpack(content, size).map_err(named)?)
     }
 
-    /// Takes the bytes of an index, if they are sound.
+    /// Parses the bytes of an index; fails if they are not sound.
     pub(in crate::segment) fn parse(payload: Vec<u8>) -> Result<Self, String> {
         if payload.len() < HEADER_BYTES || payload[..4] != MAGIC {
             return Err("what should be its index is none".to_owned());
@@ -108,59 +108,59 @@ impl Index {
         Ok(Self { payload, date, frame_count, sections })
     }
 
-    /// Whether these are the bytes of the index.
+    /// Reports whether these are the bytes of the index.
     pub(in crate::segment) fn encodes_to(&self, bytes: &[u8]) -> bool {
         self.payload == bytes
     }
 
-    /// The part of a value that the index has: long ones are cut.
+    /// Returns the indexed part of a value: long values are cut.
     pub fn known_part(value: &str) -> &str {
         cut(value)
     }
 
-    /// The day that all events are filed under.
+    /// Returns the day that all events are filed under.
     pub fn date(&self) -> Date {
         self.date
     }
 
-    /// Members, valid or not.
+    /// Returns the number of members, valid or not.
     pub fn events(&self) -> u64 {
         u64_at(&self.payload, 16)
     }
 
-    /// Members that are no events.
+    /// Returns the number of members that are not valid events.
     pub fn invalid(&self) -> u64 {
         u64_at(&self.payload, 24)
     }
 
-    /// The earliest timestamp; `None` when there is no valid event.
+    /// Returns the earliest timestamp; `None` if there is no valid event.
     pub fn first(&self) -> Option<Timestamp> {
         instant(self.i64_at(32), i64::MAX)
     }
 
-    /// The latest timestamp.
+    /// Returns the latest timestamp; `None` if there is no valid event.
     pub fn last(&self) -> Option<Timestamp> {
         instant(self.i64_at(40), i64::MIN)
     }
 
-    /// Size of all event files together.
+    /// Returns the size of all event files together, in bytes.
     pub fn event_bytes(&self) -> u64 {
         u64_at(&self.payload, 48)
     }
 
-    /// The content digest.
+    /// Returns the content digest.
     pub fn content(&self) -> Sha256Hash {
         let mut hash = [0; 32];
         hash.copy_from_slice(&self.payload[56..88]);
         Sha256Hash(hash)
     }
 
-    /// How many frames hold events.
+    /// Returns the number of frames that hold events.
     pub fn frame_count(&self) -> usize {
         self.frame_count
     }
 
-    /// What a frame holds; nothing for a frame that does not exist.
+    /// Returns the totals of a frame; all zero for one that does not exist.
     pub fn frame(&self, number: usize) -> FrameStats {
         if number >= self.frame_count {
             return FrameStats { events: 0, invalid: 0, first: None, last: None };
@@ -178,13 +178,13 @@ impl Index {
         u64_at(&self.payload, at) as i64
     }
 
-    /// How many different values a field has.
+    /// Returns the number of distinct values of a field.
     pub fn value_count(&self, field: Field) -> u32 {
         self.sections[field as usize].values
     }
 
-    /// Counts the blocks whose first value is not greater than this one: the last of them is the
-    /// one that it can be in.
+    /// Counts the blocks whose first value is not greater than this one; the last of them is the
+    /// one that can contain it.
     fn blocks_up_to(&self, field: Field, value: &[u8]) -> Result<usize> {
         let (mut low, mut high) = (0, self.block_count(field));
         while low < high {
@@ -196,7 +196,7 @@ impl Index {
         Ok(low)
     }
 
-    /// The frames in which a field has a value, ascending. Long values are cut, so a
+    /// Returns the frames in which a field has a value, ascending. Long values are cut, so a
     /// frame may hold another value with the same beginning.
     pub fn lookup(&self, field: Field, value: &str) -> Result<Vec<Posting>> {
         let value = cut(value).as_bytes();
@@ -213,8 +213,8 @@ impl Index {
         Ok(Vec::new())
     }
 
-    /// The values of a field that begin with a text, in order. Of values that were cut for the
-    /// index it is not known how they end, so they are left out.
+    /// Returns the values of a field that begin with a prefix, in order. Values that were cut for
+    /// the index are left out, since their ends are not known.
     pub fn with_prefix(&self, field: Field, prefix: &str) -> Result<Vec<String>> {
         let prefix = prefix.as_bytes();
         let first = self.blocks_up_to(field, prefix)?.saturating_sub(1);
@@ -235,7 +235,7 @@ impl Index {
         Ok(found)
     }
 
-    /// Every value of a field in order, with its frames.
+    /// Returns every value of a field in order, with its frames.
     pub fn values(
         &self,
         field: Field,
@@ -281,7 +281,7 @@ fn broken() -> Error {
     Error::corrupt("index", "it contradicts itself")
 }
 
-/// Sixteen values, coded after one another.
+/// Sixteen values, each coded against the one before.
 struct Block<'a> {
     rest: &'a [u8],
     values: usize,
@@ -313,7 +313,7 @@ impl Block<'_> {
 
     fn postings(&mut self, frames: usize) -> Result<Vec<Posting>> {
         let count = self.number()?;
-        // Each posting takes two bytes at least.
+        // Each posting takes at least two bytes.
         if count > frames || count > self.rest.len() / 2 {
             return Err(broken());
         }

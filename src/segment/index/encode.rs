@@ -1,4 +1,4 @@
-//! Making an index.
+//! Builds an index.
 
 use std::collections::HashMap;
 
@@ -8,21 +8,21 @@ use super::{
 use crate::event::{Date, Timestamp};
 use crate::segment::Sha256Hash;
 
-/// Collects what the index says, frame by frame.
+/// Collects the contents of an index, frame by frame.
 #[derive(Debug, Default)]
 pub(in crate::segment) struct IndexBuilder {
     frames: Vec<FrameStats>,
     fields: [FieldBuilder; 6],
 }
 
-/// The values of one field. Postings come frame by frame, so each value's are in order.
+/// The values of one field. Postings come frame by frame, so those of each value are in order.
 #[derive(Debug, Default)]
 struct FieldBuilder {
     numbers: HashMap<Box<str>, u32>,
     postings: Vec<(u32, u32, u32)>,
 }
 
-/// What the index says of the segment as a whole.
+/// The totals of a segment, as its index has them.
 pub(in crate::segment) struct Totals {
     pub(in crate::segment) date: Date,
     pub(in crate::segment) events: u64,
@@ -33,10 +33,10 @@ pub(in crate::segment) struct Totals {
     pub(in crate::segment) content: Sha256Hash,
 }
 
-/// How often each value of each field occurs in one frame.
+/// The number of occurrences of each value of each field in one frame.
 pub(in crate::segment) type FrameValues = [HashMap<Box<str>, u32>; 6];
 
-/// Counts a value.
+/// Counts an occurrence of a value.
 pub(in crate::segment) fn count(values: &mut FrameValues, field: usize, value: &str) {
     let value = cut(value);
     match values[field].get_mut(value) {
@@ -61,7 +61,7 @@ impl IndexBuilder {
         }
     }
 
-    /// The index's bytes, not compressed.
+    /// Returns the uncompressed bytes of the index.
     pub(in crate::segment) fn encode(&self, totals: &Totals) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER_BYTES + FRAME_BYTES * self.frames.len());
         out.extend_from_slice(&MAGIC);
@@ -105,7 +105,7 @@ impl FieldBuilder {
         let mut values: Vec<(&str, u32)> =
             self.numbers.iter().map(|(value, number)| (value.as_ref(), *number)).collect();
         values.sort_unstable();
-        // Postings of each value, one after the other, by a counting sort.
+        // Postings by value, ordered by a counting sort.
         let mut starts = vec![0_usize; values.len() + 1];
         for (number, _, _) in &self.postings {
             starts[*number as usize + 1] += 1;

@@ -1,9 +1,9 @@
 //! The index: which frames can hold a match, and how many, without decompressing any.
 //!
-//! For each value of six fields it has the frames that the value occurs in, with counts;
-//! for each frame the number of events and the span of their timestamps; for the segment
-//! the totals and the content digest. It is derived from the events alone and can be made
-//! anew from them; its bytes follow from them, too.
+//! For each value of six fields it lists the frames that the value occurs in, with counts; for
+//! each frame the number of events and the span of their timestamps; for the segment the totals
+//! and the content digest. It is derived from the events alone and can be rebuilt from them; its
+//! bytes follow from them, too.
 
 mod decode;
 mod encode;
@@ -25,31 +25,31 @@ const VERSION: u16 = 1;
 /// The largest index that is read, in bytes.
 const MAX_BYTES: u64 = 128 << 20;
 
-/// Bytes before the frame table.
+/// The size of the header in bytes, before the frame table.
 const HEADER_BYTES: usize = 176;
 
-/// Bytes of one entry of the frame table.
+/// The size of an entry of the frame table, in bytes.
 const FRAME_BYTES: usize = 24;
 
-/// Values that are coded together.
+/// The number of values coded together.
 const BLOCK_VALUES: usize = 16;
 
-/// Values are cut to this for the index; the frames that a cut value leads to are then
-/// searched for the whole one.
+/// The length in bytes to which values are cut for the index; the frames that a cut value leads
+/// to are then searched for the full one.
 const MAX_VALUE_BYTES: usize = 1024;
 
-/// A field that the index knows.
+/// An indexed field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
-    /// What links related events.
+    /// The id that links related events.
     CorrelationId,
-    /// What happened.
+    /// The event's type.
     Type,
-    /// The host, as the event names it.
+    /// The host, as given in the event.
     Node,
     /// The service.
     Service,
-    /// How bad it is.
+    /// The severity.
     Severity,
     /// The component that emitted the event.
     Source,
@@ -60,7 +60,7 @@ impl Field {
     pub const ALL: [Self; 6] =
         [Self::CorrelationId, Self::Type, Self::Node, Self::Service, Self::Severity, Self::Source];
 
-    /// The field's name in events.
+    /// Returns the field's name in events.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CorrelationId => "correlation_id",
@@ -78,24 +78,24 @@ impl Field {
 pub struct Posting {
     /// The frame's number, from 0.
     pub frame: u32,
-    /// In how many of its events.
+    /// The number of its events with the value.
     pub events: u32,
 }
 
-/// What a frame holds.
+/// The totals of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameStats {
-    /// Members, valid or not.
+    /// The number of members, valid or not.
     pub events: u32,
-    /// Members that are no events.
+    /// The number of members that are not valid events.
     pub invalid: u32,
-    /// The earliest timestamp; `None` when there is no valid event.
+    /// The earliest timestamp; `None` if there is no valid event.
     pub first: Option<Timestamp>,
     /// The latest timestamp.
     pub last: Option<Timestamp>,
 }
 
-/// The part of a value that the index has.
+/// Returns the indexed part of a value.
 fn cut(value: &str) -> &str {
     &value[..value.floor_char_boundary(MAX_VALUE_BYTES)]
 }

@@ -1,4 +1,4 @@
-//! The index by itself: what it is told comes back, and what no builder makes is refused.
+//! The index by itself: what goes in comes out, and what no builder makes is refused.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ fn totals() -> Totals {
     }
 }
 
-/// The values of one frame, each with its count.
+/// Returns the values of one frame, each with its count.
 fn values(counts: &[(Field, &str, u32)]) -> FrameValues {
     let mut values = FrameValues::default();
     for (field, value, events) in counts {
@@ -79,8 +79,8 @@ fn an_index_of_nothing_is_its_header_alone() {
     }
 }
 
-/// Enough values for three blocks, the last of them not full; long and short, with much and
-/// with nothing in common.
+/// Enough values for three blocks, the last of them not full; long and short, with much and with
+/// nothing in common.
 #[test]
 fn each_value_is_found_in_its_frames_and_its_neighbours_are_not() {
     let ids: Vec<String> = (0..2 * BLOCK_VALUES + 5)
@@ -136,7 +136,7 @@ fn long_values_are_cut_at_a_character_and_counted_together() {
     assert_eq!(Index::known_part("short"), "short");
 }
 
-/// An index of one frame with these bytes at this place.
+/// Returns an index of one frame with these bytes at this offset.
 fn changed(place: usize, bytes: &[u8]) -> Result<Index, String> {
     let mut builder = IndexBuilder::default();
     builder.add(frame(1), FrameValues::default());
@@ -178,8 +178,8 @@ fn what_contradicts_itself_or_is_no_index_is_refused() {
     }
 }
 
-/// An index of so many frames whose first field says that it has so many values, and whose
-/// last bytes are that field's.
+/// Returns an index of `frames` frames whose first field claims `values` values, and whose last
+/// bytes are that field's section.
 fn with_section(frames: u32, values: u32, section: &[u8]) -> Result<Index, String> {
     let mut builder = IndexBuilder::default();
     for _ in 0..frames {
@@ -192,7 +192,7 @@ fn with_section(frames: u32, values: u32, section: &[u8]) -> Result<Index, Strin
     Index::parse(payload)
 }
 
-/// The same of blocks, which the section's offsets lead to.
+/// Returns the same for blocks, preceded by the section's offsets.
 fn with_blocks(frames: u32, values: u32, blocks: &[&[u8]]) -> Result<Index, String> {
     let mut section = Vec::new();
     let mut offset = 4 * blocks.len();
@@ -222,7 +222,7 @@ fn values_are_written_as_the_format_says() {
     );
 }
 
-/// What is listed of an index with one block; an error if anything of it is wrong.
+/// Returns the values of an index with one block; fails if anything is wrong with it.
 fn listed(frames: u32, values: u32, block: &[u8]) -> crate::Result<Vec<(String, Vec<Posting>)>> {
     with_blocks(frames, values, &[block]).unwrap().values(Field::CorrelationId).collect()
 }
@@ -234,10 +234,10 @@ fn a_value_is_what_it_shares_with_the_one_before_and_its_own_rest() {
     assert_eq!(names, ["run", "run!"]);
     listed(1, 2, b"\x00\x03run\x00\x04\x01!\x00").unwrap_err();
     listed(1, 1, b"\x01\x01!\x00").unwrap_err();
-    // More bytes than there are, and bytes that are no text.
+    // More bytes than there are, and bytes that are not text.
     listed(1, 1, b"\x00\x05run\x00").unwrap_err();
     listed(1, 1, b"\x00\x01\xff\x00").unwrap_err();
-    // Fewer values than it says.
+    // Fewer values than claimed.
     listed(1, 3, two).unwrap_err();
 }
 
@@ -277,11 +277,11 @@ fn frames_that_do_not_exist_and_numbers_that_no_count_has_are_refused() {
     let limit = [Posting { frame: 0, events: u32::MAX }];
     assert_eq!(postings(1, b"\x01\x00\xff\xff\xff\xff\x0f").unwrap(), limit);
     postings(1, b"\x01\x00\x80\x80\x80\x80\x10").unwrap_err();
-    // The frame's number comes round to one that exists.
+    // The frame's number wraps around to one that exists.
     postings(3, b"\x02\x01\x05\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x05").unwrap_err();
 }
 
-/// Only the first values of the blocks are read on the way to the one that can hold it.
+/// On the way to the one block that can hold a value, only the blocks' first values are read.
 #[test]
 fn a_value_is_looked_for_in_the_one_block_that_can_hold_it() {
     let block = |value: &[u8]| [&[0, value.len() as u8], value, &[0]].concat();
@@ -290,7 +290,7 @@ fn a_value_is_looked_for_in_the_one_block_that_can_hold_it() {
     let index = with_blocks(1, values, &[&a, &m, &z]).unwrap();
     for (value, found) in [("z", true), ("~", true), ("A", true), ("b", false), ("n", false)] {
         let outcome = index.lookup(Field::CorrelationId, value);
-        // The blocks that should have sixteen values end after their first.
+        // Blocks that should have sixteen values end after their first.
         assert_eq!(outcome.is_ok(), found, "{value}");
     }
     assert_eq!(index.values(Field::CorrelationId).filter(Result::is_err).count(), 2);
@@ -308,7 +308,7 @@ fn blocks_begin_after_their_offsets_and_before_the_end() {
     };
     assert!(two(8, 8) && two(8, 12) && two(12, 12));
     assert!(!two(7, 12) && !two(4, 8) && !two(9, 8) && !two(8, 13));
-    // One offset alone has room.
+    // There is room for one offset only.
     with_section(1, many, &[4, 0, 0, 0]).unwrap_err();
     with_section(1, many - 1, &[4, 0, 0, 0]).unwrap();
 }

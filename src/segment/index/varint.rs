@@ -1,4 +1,4 @@
-//! Numbers in few bytes: LEB128, unsigned, seven bits a byte, the lowest first.
+//! Variable-length numbers: unsigned LEB128, seven bits a byte, the lowest first.
 
 /// Appends a number.
 pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
@@ -9,7 +9,7 @@ pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Takes a number off the front; `None` when it does not end or is too large.
+/// Removes a number from the front; `None` if it does not end or is too large.
 pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
