@@ -1,18 +1,19 @@
-//! Where a correlation id is *not*: a small file that spares readers most segments.
+//! Exclusion of segments by correlation id: a small file that saves readers from opening most of
+//! them.
 //!
-//! Who follows an id through years would have to look into every segment. This file has a
-//! Bloom filter of the ids of each (Bloom 1970; in blocks of a cache line after Putze,
-//! Sanders and Singler 2007), so that a reader opens only the segments that may hold the
-//! id: those that do, and about one in a hundred others.
+//! Following an id through years would mean looking into every segment. This file has a Bloom
+//! filter of each segment's ids (Bloom 1970; in blocks of a cache line after Putze, Sanders and
+//! Singler 2007), so that a reader opens only the segments that may hold the id: those that do,
+//! and about one in a hundred others.
 //!
-//! It is derived and never trusted over a segment. An entry stands for one file's exact
-//! bytes (its SHA-256) and has a checksum; whatever has no sound entry is looked into. It
-//! can be removed at any time: the next rotation makes it again. Nobody waits for it to
-//! reach the disk, since its loss costs nothing but time.
+//! It is derived and never trusted over a segment. An entry stands for one file's exact bytes
+//! (its SHA-256) and has a checksum; a segment without a sound entry is searched. The file can be
+//! removed at any time: the next rotation makes it again. It is not synced, since its loss costs
+//! nothing but time.
 //!
-//! An entry that is sound and false would hide events. So the last writer leaves the SHA-256
-//! of the whole file in the lock, where nobody else can write, and the next one makes a file
-//! that has another again, from the segments; `verify` compares each entry with its segment.
+//! A sound but false entry would hide events. So the last writer leaves the SHA-256 of the whole
+//! file in the lock, where nobody else can write, and the next one rebuilds a file with another
+//! hash from the segments; `verify` compares each entry with its segment.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -34,37 +35,38 @@ pub(super) const CATALOGUE: &str = "catalogue";
 /// "HLCT" and the version.
 const HEADER: [u8; 8] = *b"HLCT\x01\0\0\0";
 
-/// Bytes before an entry's filter: its size and the segment's SHA-256.
+/// The number of bytes before an entry's filter: its size and the segment's SHA-256.
 const ENTRY_HEADER: usize = 36;
 
-/// Bytes after it: the first of the SHA-256 of all before them.
+/// The number of bytes after it: the first of the SHA-256 of all before them.
 const CHECKSUM: usize = 8;
 
-/// A block of a filter, in bytes. An id's bits all lie in one.
+/// The size of a filter's block, in bytes. All bits of an id lie in one block.
 const BLOCK: usize = 64;
 
-/// Bits of a filter for each id, and how many of them an id sets.
+/// The number of filter bits for each id, and of those that an id sets.
 const BITS_PER_ID: usize = 12;
 const PROBES: usize = 6;
 
-/// A larger entry is none: ten million ids have fewer bytes.
+/// The largest valid entry, in bytes: ten million ids fit.
 const MAX_ENTRY: usize = 16 << 20;
 
-/// A catalogue that is written has at least this size, with zeros at its end. On a disk that
-/// is full it is removed to make room, and some file systems keep smaller files where their
-/// removal gives room to nothing else.
+/// The smallest catalogue that is written, padded with zeros. On a full disk it is removed to
+/// free space, and some file systems store smaller files where removing them frees nothing for
+/// others.
 const MIN_BYTES: u64 = 8192;
 
-/// A larger file is none: a million segments with a thousand ids each have about as much.
+/// The largest valid file, in bytes: a million segments with a thousand ids each need about as
+/// much.
 const MAX_BYTES: u64 = 2 << 30;
 
-/// What is read at once, in bytes.
+/// The number of bytes read at once.
 const CHUNK: u64 = 1 << 20;
 
-/// So many entries are worth the start of threads.
+/// The number of entries that is worth starting threads for.
 const MANY: usize = 512;
 
-/// Where an id's bits lie in a filter of any size.
+/// The positions of an id's bits in a filter of any size.
 #[derive(Debug, Clone, Copy)]
 struct Probe {
     block: u64,
@@ -82,7 +84,7 @@ impl Probe {
         Self { block: word(0), bits: word(8) }
     }
 
-    /// The byte and the bit in it, for each of an id's bits.
+    /// Returns the byte and the bit in it, for each of an id's bits.
     fn places(self, filter_bytes: usize) -> impl Iterator<Item = (usize, u8)> {
         let blocks = (filter_bytes / BLOCK) as u128;
         let start = ((u128::from(self.block) * blocks) >> 64) as usize * BLOCK;
@@ -97,7 +99,7 @@ impl Probe {
     }
 }
 
-/// An entry as it stands in the file.
+/// An entry of the file.
 #[derive(Debug, Clone, Copy)]
 struct CatalogueEntry<'a> {
     segment: Sha256Hash,
@@ -106,7 +108,7 @@ struct CatalogueEntry<'a> {
 }
 
 impl<'a> CatalogueEntry<'a> {
-    /// The entry at the start of these bytes and its size, if all of it is there.
+    /// Splits off the entry at the start, if it is complete; returns it and the rest.
     fn split(bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         let size = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
         let filter = size.checked_sub(ENTRY_HEADER + CHECKSUM)?;
@@ -125,7 +127,7 @@ impl<'a> CatalogueEntry<'a> {
         })
     }
 
-    /// The entry of a segment, from its index.
+    /// Returns the entry of a segment, from its index.
     fn make(segment: Sha256Hash, index: &Index) -> Result<Vec<u8>> {
         let ids = index.value_count(Field::CorrelationId) as usize;
         let blocks = (ids * BITS_PER_ID).div_ceil(8 * BLOCK).max(1);
@@ -152,8 +154,8 @@ fn checksum_of(body: &[u8]) -> [u8; CHECKSUM] {
     checksum
 }
 
-/// Calls `visit` with the sound entries from the file's start on, a number of them at a
-/// time, until one is not sound; gives the bytes up to there. No file is an empty one.
+/// Calls `visit` with the sound entries from the start of the file, many at a time, until one is
+/// not sound; returns the number of bytes up to there. A missing file counts as empty.
 fn walk(
     archive: &ArchiveDir,
     visit: &mut dyn FnMut(&[CatalogueEntry<'_>]),
@@ -195,7 +197,7 @@ fn walk(
     Ok(sound)
 }
 
-/// The segments that hold none of these ids. What cannot be read tells nothing.
+/// Returns the segments that hold none of these ids. What cannot be read excludes nothing.
 pub fn without(archive: &ArchiveDir, ids: &[String]) -> HashSet<Sha256Hash> {
     let probes: Vec<Probe> = ids.iter().map(|id| Probe::of(id)).collect();
     let mut without = HashSet::new();
@@ -213,11 +215,10 @@ pub fn without(archive: &ArchiveDir, ids: &[String]) -> HashSet<Sha256Hash> {
     without
 }
 
-/// The checksums of each segment's entries, of which there should be one, to be compared with
-/// [`is_entry_of`].
+/// The checksums of each segment's entries, of which there should be one, for [`is_entry_of`].
 pub(crate) type Checksums = HashMap<Sha256Hash, Vec<[u8; CHECKSUM]>>;
 
-/// The checksums of all entries.
+/// Returns the checksums of all entries.
 pub(crate) fn checksums(archive: &ArchiveDir) -> Checksums {
     let mut checksums = Checksums::new();
     let _ = walk(archive, &mut |entries| {
@@ -228,7 +229,7 @@ pub(crate) fn checksums(archive: &ArchiveDir) -> Checksums {
     checksums
 }
 
-/// Whether an entry with this checksum says of a segment what its index says.
+/// Reports whether the entry with this checksum matches the segment's index.
 pub(crate) fn is_entry_of(
     checksum: [u8; CHECKSUM],
     segment: Sha256Hash,
@@ -237,7 +238,7 @@ pub(crate) fn is_entry_of(
     Ok(CatalogueEntry::make(segment, index)?.ends_with(&checksum))
 }
 
-/// The SHA-256 of the file; `None` when there is none, or one that no archive needs.
+/// Returns the SHA-256 of the file; `None` if it is missing or larger than any archive needs.
 fn hash_of(archive: &ArchiveDir) -> Option<Sha256Hash> {
     let mut file = fs::open_regular(archive.fd(), CATALOGUE).ok()?;
     if file.metadata().ok()?.len() > MAX_BYTES {
@@ -253,13 +254,13 @@ fn hash_of(archive: &ArchiveDir) -> Option<Sha256Hash> {
     }
 }
 
-/// Whether the file is as the last writer left it.
+/// Reports whether the file is as the last writer left it.
 fn is_as_left(archive: &ArchiveDir, lock: &ArchiveLock) -> bool {
     hash_of(archive).is_some_and(|sha256| lock.catalogue() == Some(sha256))
 }
 
-/// Adds the segments that have no entry yet. What is not sound in the file is dropped, and all
-/// of it if it is not as the last writer left it.
+/// Adds the segments that have no entry yet. Unsound entries are dropped, and the whole file if
+/// it is not as the last writer left it.
 pub fn complete(archive: &ArchiveDir, manifest: &Manifest, lock: &ArchiveLock) -> Result<()> {
     let path = archive.root().join(CATALOGUE);
     let failed = |action| {
@@ -295,7 +296,7 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, lock: &ArchiveLock) -
         let reader = archive.open_segment(name).and_then(|segment| {
             SegmentReader::open_day(segment, &archive.segment_path(name), name.date)
         });
-        // A damaged segment gets no entry: it is to be looked into.
+        // A damaged segment gets no entry, so that it is searched.
         if let Some(entry) = reader.ok().as_ref().and_then(SegmentReader::index).and_then(|index| {
             CatalogueEntry::make(sha256, index).ok().filter(|entry| entry.len() <= MAX_ENTRY)
         }) {
@@ -309,28 +310,28 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, lock: &ArchiveLock) -
     Ok(())
 }
 
-/// Writes zeros up to the least size. No entry begins with one, so readers end there.
+/// Writes zeros up to the minimum size. No entry begins with one, so readers stop there.
 fn pad(mut file: &File) -> std::io::Result<()> {
     let lacking = MIN_BYTES.saturating_sub(file.metadata()?.len());
     file.write_all(&vec![0; lacking as usize])
 }
 
 impl ArchiveDir {
-    /// Whether there is one, sound or not.
+    /// Reports whether the file exists, sound or not.
     pub(super) fn has_catalogue(&self) -> bool {
         let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
         rustix::fs::statat(self.fd(), CATALOGUE, flags).is_ok()
     }
 }
 
-/// Removes it, to make room. The next run that completes it makes it anew.
+/// Removes the file to free space. The next run that completes it rebuilds it.
 pub(crate) fn remove(archive: &ArchiveDir, _lock: &ArchiveLock) -> Result<()> {
     fs::unlink(archive.fd(), CATALOGUE)
         .map(drop)
         .map_err(|errno| Error::io(archive.root().join(CATALOGUE), "remove", errno))
 }
 
-/// Writes it anew without the segments that are no longer in the archive.
+/// Rewrites the file without the segments that are no longer in the archive.
 pub(crate) fn drop_gone(
     archive: &ArchiveDir,
     manifest: &Manifest,

@@ -1,8 +1,8 @@
 //! The lines of a manifest: how they are linked, and how a broken link is found.
 //!
-//! A line is compact JSON whose last two fields are `prev`, the SHA-256 of the line
-//! before it, and `self`, the SHA-256 of its own bytes before `,"self":`. So a change of
-//! any bit is found, also in the last line, which no later line vouches for.
+//! A line is compact JSON whose last two fields are `prev`, the SHA-256 of the line before it,
+//! and `self`, the SHA-256 of its own bytes before `,"self":`. So a change of any bit is found,
+//! even in the last line, which no later line vouches for.
 
 use sha2::{Digest, Sha256};
 
@@ -11,12 +11,12 @@ use crate::segment::Sha256Hash;
 
 const SELF: &[u8] = b",\"self\":\"";
 
-/// Bytes from `,"self":` to the end of a line.
+/// The number of bytes from `,"self":` to the end of a line.
 const SUFFIX: usize = SELF.len() + 64 + 2;
 
-/// The line of a record, without newline.
+/// Returns the line of a record, without a newline.
 pub(super) fn line(record: &Record) -> Vec<u8> {
-    // Numbers and texts into memory: this cannot fail.
+    // Serializing numbers and texts into memory cannot fail.
     let mut line = serde_json::to_vec(record).unwrap_or_default();
     line.pop();
     let own = Sha256Hash::of(&line);
@@ -28,13 +28,13 @@ pub(super) fn line(record: &Record) -> Vec<u8> {
 
 /// A line that was read.
 pub(super) struct ChainLine {
-    /// What the next line links to.
+    /// The hash that the next line links to.
     pub(super) hash: Sha256Hash,
-    /// Its record, or what is wrong with it.
+    /// The record, or what is wrong with it.
     pub(super) record: Result<Record, String>,
 }
 
-/// Takes a line apart, and checks what can be checked of it alone.
+/// Parses a line, and checks what can be checked of it alone.
 pub(super) fn read(line: &[u8]) -> ChainLine {
     let (hash, sealed) = hash(line);
     let record = if sealed {
@@ -47,7 +47,7 @@ pub(super) fn read(line: &[u8]) -> ChainLine {
 
 fn parse(line: &[u8]) -> Result<Record, String> {
     let record: Record =
-        serde_json::from_slice(line).map_err(|error| format!("it is no record: {error}"))?;
+        serde_json::from_slice(line).map_err(|error| format!("it is not a record: {error}"))?;
     if !(1..=VERSION).contains(&record.v) {
         return Err(format!(
             "it has version {}; this program reads versions up to {VERSION}",
@@ -57,8 +57,8 @@ fn parse(line: &[u8]) -> Result<Record, String> {
     Ok(record)
 }
 
-/// A line's hash, and whether it ends with the hash of what is before that end. Both come
-/// from one pass over its bytes.
+/// Returns a line's hash, and whether the line ends with the hash of the bytes before that end.
+/// Both come from one pass over its bytes.
 fn hash(line: &[u8]) -> (Sha256Hash, bool) {
     let Some(at) = line.len().checked_sub(SUFFIX) else { return (Sha256Hash::of(line), false) };
     let (body, suffix) = line.split_at(at);
@@ -73,8 +73,8 @@ fn hash(line: &[u8]) -> (Sha256Hash, bool) {
     (Sha256Hash::finish(hasher), sealed)
 }
 
-/// A line with a single zero byte that is whole with one bit set there: a bit that flipped,
-/// or a byte that a power cut kept from the disk. Gives the byte's place and its value.
+/// Finds a single zero byte whose line becomes sound with one bit set there: a bit that flipped,
+/// or a byte that a power cut kept from the disk. Returns the byte's offset and value.
 pub(super) fn lost_byte(line: &[u8]) -> Option<(usize, u8)> {
     let at = memchr::memchr(0, line)?;
     let mut whole = line.to_vec();
@@ -84,10 +84,10 @@ pub(super) fn lost_byte(line: &[u8]) -> Option<(usize, u8)> {
     })
 }
 
-/// What stands after the last newline: nothing, a whole line whose newline is missing, or
-/// what a crash left. Gives the length of the whole line.
+/// Judges the text after the last newline: nothing, a complete line without its newline, or the
+/// remains of a crash. Returns the length of the complete line.
 pub(super) fn unfinished_line(tail: &[u8]) -> Option<usize> {
-    // A flipped newline leaves one byte of garbage after a line that is as it was written.
+    // A flipped newline leaves one byte of garbage after an intact line.
     [tail.len(), tail.len().saturating_sub(1)].into_iter().find(|length| hash(&tail[..*length]).1)
 }
 

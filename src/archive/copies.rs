@@ -1,10 +1,11 @@
-//! What of an archive lies elsewhere, under which names, and which of its segments went there.
+//! Names and records of an archive's remote copies, and of its evicted segments.
 //!
-//! Below the name of the host that made it, an archive's copy consists of its segments,
-//! `HOST/2026/2026-05-16.SHA256.tar.zst`, and of pieces of its manifest,
-//! `HOST/manifest/ORIGIN-FIRST-LAST-HEAD.jsonl`: whole lines, from the record FIRST to LAST,
-//! whose hash is HEAD, of the manifest whose first line's hash begins with ORIGIN. Every name follows from the content, so two contents never want one name,
-//! and nothing needs to be overwritten, also where a store cannot refuse that.
+//! The copy of an archive is stored under the name of its host. It consists of segments,
+//! `HOST/2026/2026-05-16.SHA256.tar.zst`, and of pieces of the manifest,
+//! `HOST/manifest/ORIGIN-FIRST-LAST-HEAD.jsonl`: complete lines, from the record FIRST to LAST,
+//! whose hash is HEAD, of the manifest whose first line's hash begins with ORIGIN. Every name
+//! follows from the content, so two contents never want one name, and nothing needs to be
+//! overwritten, even where a store cannot refuse that.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -20,7 +21,7 @@ use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
-/// The folder below a host's that holds the pieces of its manifest.
+/// The folder below the host's that holds the pieces of its manifest.
 pub const MANIFEST_FOLDER: &str = "manifest";
 
 /// The folder of an archive in which the archives of other hosts are mirrored.
@@ -29,14 +30,14 @@ pub const PEERS: &str = "remote";
 /// The largest piece of a manifest that is read, in bytes.
 pub const MAX_PIECE_BYTES: u64 = 1 << 30;
 
-/// The name of the object that a segment becomes, below its host's.
+/// Returns the name of a segment's object, below its host's.
 pub fn segment_object(host: &str, name: &SegmentName, sha256: Sha256Hash) -> String {
     let file = name.file_name();
     let stem = file.strip_suffix(".tar.zst").unwrap_or(&file);
     format!("{host}/{}/{stem}.{sha256}.tar.zst", name.folder())
 }
 
-/// Which segment an object is, by its name below its host's.
+/// Returns the segment that an object is, by its name below its host's.
 pub fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash)> {
     let (folder, file) = object.split_once('/')?;
     let (stem, digits) = file.strip_suffix(".tar.zst")?.rsplit_once('.')?;
@@ -44,12 +45,12 @@ pub fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash)> {
     Some((name, digits.parse().ok()?))
 }
 
-/// What there is to say of a segment whose only copy is gone.
+/// Returns the message about a segment whose only copy is gone.
 pub fn only_copy_gone(object: &str) -> String {
     format!("its copy {object} is gone, and its file is not here any more: look for a backup")
 }
 
-/// A piece of a manifest, as its name tells of it.
+/// A piece of a manifest, as described by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ManifestPiece {
     /// The first eight bytes of the hash of the manifest's first line: a rebuilt manifest has
@@ -71,7 +72,7 @@ impl fmt::Display for ManifestPiece {
 }
 
 impl ManifestPiece {
-    /// Takes a name apart, as it is below the host's.
+    /// Parses an object's name below its host's.
     pub fn of_object(object: &str) -> Option<Self> {
         let file = object.strip_prefix(MANIFEST_FOLDER)?.strip_prefix('/')?;
         let mut parts = file.strip_suffix(".jsonl")?.splitn(4, '-');
@@ -82,8 +83,8 @@ impl ManifestPiece {
         (first >= 1 && first <= last && piece.to_string() == object).then_some(piece)
     }
 
-    /// Whether a text is this piece: so many whole lines, each linked to the one before, the
-    /// first to `before`, the last with this hash.
+    /// Reports whether a text is this piece: the right number of complete lines, each linked to
+    /// the one before, the first to `before`, the last with the right hash.
     pub fn matches(&self, text: &[u8], before: Sha256Hash) -> bool {
         let mut prev = before;
         let mut count = 0;
@@ -99,15 +100,15 @@ impl ManifestPiece {
         prev == self.head && count == self.last - self.first + 1
     }
 
-    /// When the first of some lines was written.
+    /// Returns the time the first of these lines was written.
     pub fn begins(text: &[u8]) -> Option<Timestamp> {
         let line = text.split(|byte| *byte == b'\n').next()?;
         chain::read(line).record.ok().map(|record| record.time)
     }
 }
 
-/// The pieces that make up the manifest of an origin from its first record on, as far as they
-/// go: at each place the longest.
+/// Returns the pieces that make up the manifest of an origin from its first record on, as far as
+/// they go: at each position the longest.
 pub fn chosen(pieces: &[ManifestPiece], origin: u64) -> Vec<ManifestPiece> {
     let mut chosen: Vec<ManifestPiece> = Vec::new();
     loop {
@@ -122,28 +123,29 @@ pub fn chosen(pieces: &[ManifestPiece], origin: u64) -> Vec<ManifestPiece> {
 }
 
 impl Manifest {
-    /// Which manifest it is, among those that a host may have had.
+    /// Returns the origin, which tells it apart from other manifests of its host.
     pub fn origin(&self) -> Option<u64> {
         self.hashes().first().map(|first| begins(&first.0))
     }
 
-    /// Whether it was rebuilt, and so takes the place of another one.
+    /// Reports whether it was rebuilt, and so replaces another one.
     pub fn is_rebuilt(&self) -> bool {
         self.records().first().is_some_and(|record| record.op == Op::Rebuild)
     }
 
-    /// The hash of a record's line.
+    /// Returns the hash of a record's line.
     pub fn hash_at(&self, seq: u64) -> Option<Sha256Hash> {
         self.hashes().get(usize::try_from(seq).ok()?.checked_sub(1)?).copied()
     }
 
-    /// The segments that were copied elsewhere and read back, each with its object's name.
+    /// Returns the segments that were copied to a remote and read back, each with its object's
+    /// name.
     pub fn copies(&self) -> HashMap<Sha256Hash, &str> {
         let uploads = self.records().iter().filter(|record| record.op == Op::Upload);
         uploads.filter_map(|record| Some((record.sha256?, record.object.as_deref()?))).collect()
     }
 
-    /// The records of copies below a host's name, oldest first.
+    /// Returns the records of copies below a host's name, oldest first.
     pub fn uploads_of<'a>(&'a self, host: &'a str) -> impl DoubleEndedIterator<Item = &'a Record> {
         let is_below = move |record: &&Record| {
             let object = record.object.as_deref().unwrap_or_default();
@@ -153,8 +155,8 @@ impl Manifest {
         uploads.filter(is_below)
     }
 
-    /// The same as [`copies`](Self::copies), of those in one place alone. What was copied before
-    /// records told of places is in the first one that was recorded.
+    /// Returns the [`copies`](Self::copies) in one place. Copies made before records named places
+    /// count for the first place recorded.
     pub fn copies_at(&self, place: &PlaceRecord) -> HashMap<Sha256Hash, &str> {
         let uploads = || self.records().iter().filter(|record| record.op == Op::Upload);
         let first = uploads().find_map(|record| record.place.as_ref());
@@ -166,7 +168,7 @@ impl Manifest {
         copies.filter_map(|record| Some((record.sha256?, record.object.as_deref()?))).collect()
     }
 
-    /// The segments of the archive whose files went elsewhere by intent.
+    /// Returns the segments of the archive whose files were evicted.
     pub fn evicted(&self) -> BTreeMap<&SegmentName, &Record> {
         let evictions = self.records().iter().filter(|record| record.op == Op::Evict);
         let there = evictions.filter_map(|record| {
@@ -176,8 +178,8 @@ impl Manifest {
         there.collect()
     }
 
-    /// The contents of segments that are gone for good: expired, or superseded; each with
-    /// the record that put it there.
+    /// Returns the contents of segments that are gone for good, expired or superseded, each with
+    /// the record that added it.
     pub fn gone_contents(&self) -> HashMap<Sha256Hash, &Record> {
         let put = self
             .records()
@@ -193,8 +195,8 @@ impl Manifest {
 }
 
 impl ArchiveDir {
-    /// Those of these objects that are known to be gone, as far as that is known without a
-    /// request over a network.
+    /// Returns those of these objects that are known to be gone, as far as that is known without
+    /// a network request.
     pub fn lost_copies(&self, objects: &[&str]) -> std::io::Result<Vec<String>> {
         match self.remote() {
             Some(remote) if !objects.is_empty() => remote.lost(objects),
@@ -202,7 +204,7 @@ impl ArchiveDir {
         }
     }
 
-    /// The lines of some records, each with its newline, as they stand in the file.
+    /// Returns the lines of a piece from the manifest's file, each with its newline.
     pub fn manifest_lines(&self, piece: &ManifestPiece) -> Result<Vec<u8>> {
         let path = self.manifest_path();
         let mut file = fs::open_regular(self.fd(), MANIFEST)
@@ -217,14 +219,14 @@ impl ArchiveDir {
         let first = usize::try_from(piece.first - 1).unwrap_or(usize::MAX);
         let mut lines: Vec<u8> = lines.skip(first).take(count).flatten().copied().collect();
         if lines.last().is_some_and(|byte| *byte != b'\n') {
-            // A crash may have cut off the newline alone.
+            // A crash may have cut off only the newline.
             lines.push(b'\n');
         }
         Ok(lines)
     }
 
-    /// Syncs the manifest as it is: what a run that was stopped wrote may not be on the disk,
-    /// and nobody elsewhere may know more than is.
+    /// Syncs the manifest as it is: what an interrupted run wrote may not be on the disk, and a
+    /// remote must not know more than the disk does.
     pub fn sync_manifest(&self) -> Result<()> {
         let failed = |error: std::io::Error| Error::io(self.manifest_path(), "sync", error);
         let file = fs::open_regular(self.fd(), MANIFEST).map_err(failed)?;
@@ -233,8 +235,8 @@ impl ArchiveDir {
             .map_err(|errno| failed(errno.into()))
     }
 
-    /// Syncs the names of all that lies in the folders of these segments, which runs may have
-    /// put there that were stopped: a manifest will rely on it.
+    /// Syncs the names of everything in the folders of these segments, which interrupted runs may
+    /// have put there: a manifest will rely on them.
     pub fn sync_names<'a>(&self, segments: impl Iterator<Item = &'a SegmentName>) -> Result<()> {
         let folders: BTreeMap<String, &SegmentName> =
             segments.map(|name| (name.folder(), name)).collect();
@@ -244,8 +246,8 @@ impl ArchiveDir {
         rustix::fs::fsync(self.fd()).map_err(|errno| Error::io(self.root(), "sync", errno))
     }
 
-    /// Puts a manifest in place that was read from elsewhere. One that is there already is
-    /// replaced where this is a mirror, and is an error where it is not.
+    /// Puts a manifest from a remote in place. An existing one is replaced in a mirror, and is an
+    /// error otherwise.
     pub fn put_manifest(
         &self,
         text: &[u8],

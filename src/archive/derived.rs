@@ -1,19 +1,19 @@
-//! What follows from manifest and segments, and spares readers time: catalogue and overview.
-//! The state, which follows from what events mean, is added by who knows that.
+//! Files that follow from manifest and segments, and save readers time: catalogue and overview.
+//! The state, which depends on the meaning of events, is added by a higher layer.
 //!
-//! Whoever changes an archive brings both up to date at its end, and makes one again that is
-//! not what it should be. Readers do without what cannot be written now, and the next run
-//! tries again, so nothing here fails.
+//! Every writer brings both up to date at its end, and rebuilds one that is not as it should be.
+//! Readers do without what cannot be written now, and the next run retries, so nothing here
+//! fails.
 
 use super::{ArchiveDir, ArchiveLock, Manifest, catalogue, overview};
 
-/// Adds what is new, and mends what differs.
+/// Adds new segments, and repairs what differs.
 pub(crate) fn complete(archive: &ArchiveDir, manifest: &Manifest, token: u64, lock: &ArchiveLock) {
     let _ = catalogue::complete(archive, manifest, lock);
     let _ = overview::refresh(archive, manifest, token, lock);
 }
 
-/// Adds what is new, mends what differs, and leaves out the segments that are gone; `tokens`
+/// Adds new segments, repairs what differs, and leaves out the segments that are gone; `tokens`
 /// must be fresh.
 pub(crate) fn drop_gone(
     archive: &ArchiveDir,

@@ -1,4 +1,4 @@
-//! The archive's directory: which files lie where.
+//! The archive's directory, and the layout of its files.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -27,14 +27,14 @@ use crate::{Error, Result};
 /// The manifest's name.
 pub(super) const MANIFEST: &str = "manifest.jsonl";
 
-/// An archive that is there. All access goes through its handle.
+/// An open archive. All access goes through its directory handle.
 #[derive(Debug)]
 pub struct ArchiveDir {
     root: PathBuf,
     dir: OwnedFd,
-    /// The last year whose folder, and everything above it, was synced by us.
+    /// The last year whose folder, and everything above it, was synced by this process.
     pub(super) synced_year: AtomicI32,
-    /// Who fetches what lies elsewhere.
+    /// The source of segments that are remote.
     remote: Option<Arc<dyn Fetch>>,
     litter: SharedLitter,
 }
@@ -49,7 +49,7 @@ pub struct FoundSegment {
 }
 
 impl ArchiveDir {
-    /// Opens an archive; `None` when the directory does not exist.
+    /// Opens an archive; `None` if the directory does not exist.
     pub fn open(root: &Path) -> Result<Option<Self>> {
         match fs::open_root(root) {
             Ok(dir) => Ok(Some(Self::at(root, dir))),
@@ -58,33 +58,34 @@ impl ArchiveDir {
         }
     }
 
-    /// Opens an archive, and makes its directory when it is missing.
+    /// Opens an archive, and creates its directory if it is missing.
     pub fn create(root: &Path) -> Result<Self> {
         fs::create_dir_all(root).map_err(|error| Error::io(root, "create", error))?;
         let dir = fs::open_root(root).map_err(|errno| Error::io(root, "open", errno))?;
         Ok(Self::at(root, dir))
     }
 
-    /// An archive whose directory is open already; `root` names it in messages.
+    /// Returns an archive for an open directory; `root` names it in messages.
     pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
         let synced_year = AtomicI32::new(i32::MIN);
         let litter = SharedLitter::default();
         Self { root: root.to_owned(), dir, synced_year, remote: None, litter }
     }
 
-    /// The same, with another list of what is passed over.
+    /// Replaces the list of names to be passed over.
     #[must_use]
     pub fn with_litter(mut self, litter: SharedLitter) -> Self {
         self.litter = litter;
         self
     }
 
-    /// Whether something in it is of other programs, and not made to look like ours.
+    /// Reports whether an entry belongs to other programs, and is not disguised as one of this
+    /// one's.
     fn passes_over(&self, name: &str) -> bool {
         !name.starts_with(fs::TEMP_PREFIX) && self.litter.get().covers(EntryRole::Other, name)
     }
 
-    /// The same, with somebody who fetches what lies elsewhere.
+    /// Sets the source of segments that are remote.
     #[must_use]
     pub fn with_remote(mut self, remote: Option<Arc<dyn Fetch>>) -> Self {
         self.remote = remote;
@@ -95,7 +96,7 @@ impl ArchiveDir {
         self.remote.as_deref()
     }
 
-    /// The archives of other hosts that are mirrored in this one, by host.
+    /// Returns the archives of other hosts that are mirrored in this one, by host.
     pub fn peers(&self) -> Result<Vec<(Arc<str>, Self)>> {
         let Some(folder) = self.folder(PEERS)? else { return Ok(Vec::new()) };
         let mut hosts = BTreeSet::new();
@@ -124,7 +125,7 @@ impl ArchiveDir {
         Ok(peers)
     }
 
-    /// The newest day that has a segment here, from the names of the files alone.
+    /// Returns the newest day that has a segment here, from file names alone.
     pub fn newest_day(&self) -> Result<Option<Date>> {
         let mut years = BTreeSet::new();
         self.entries(self.fd(), Path::new(""), &mut |name, file_type| {
@@ -147,22 +148,22 @@ impl ArchiveDir {
         Ok(None)
     }
 
-    /// Its directory.
+    /// Returns its directory.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The user to whom its directory belongs.
+    /// Returns the user to whom its directory belongs.
     pub fn owner(&self) -> Option<u32> {
         rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
     }
 
-    /// Where its manifest lies.
+    /// Returns the path of its manifest.
     pub fn manifest_path(&self) -> PathBuf {
         self.root.join(MANIFEST)
     }
 
-    /// Where a segment lies.
+    /// Returns the path of a segment.
     pub fn segment_path(&self, name: &SegmentName) -> PathBuf {
         self.root.join(name.folder()).join(name.file_name())
     }
@@ -179,8 +180,8 @@ impl ArchiveDir {
         }
     }
 
-    /// Opens a segment for reading: its file, or what its stub stands for. Only a regular file
-    /// counts.
+    /// Opens a segment for reading: its file, or the object its stub stands for. Only a regular
+    /// file counts.
     pub fn open_segment(&self, name: &SegmentName) -> Result<SegmentBytes> {
         let failed = |error: std::io::Error| Error::io(self.segment_path(name), "open", error);
         let Some(folder) = self.folder(&name.folder())? else {
@@ -199,7 +200,7 @@ impl ArchiveDir {
         }
     }
 
-    /// Whether anything has this segment's name.
+    /// Reports whether anything has this segment's name.
     pub fn has_segment(&self, name: &SegmentName) -> Result<bool> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(false) };
         for file in [name.file_name(), name.stub_name()] {
@@ -212,12 +213,12 @@ impl ArchiveDir {
         Ok(false)
     }
 
-    /// The text of a segment's checksum file, as `sha256sum` writes it.
+    /// Returns the text of a segment's checksum file, as `sha256sum` writes it.
     pub fn checksum_text(name: &SegmentName, sha256: &Sha256Hash) -> String {
         format!("{sha256}  {}\n", name.file_name())
     }
 
-    /// What a segment's checksum file says; `None` when there is none.
+    /// Returns the content of a segment's checksum file; `None` if there is none.
     pub fn read_checksum(&self, name: &SegmentName) -> Result<Option<Vec<u8>>> {
         let path = self.root.join(name.folder()).join(name.checksum_name());
         let Some(folder) = self.folder(&name.folder())? else { return Ok(None) };
@@ -226,13 +227,13 @@ impl ArchiveDir {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io(path, "open", error)),
         };
-        // A checksum file has about a hundred bytes; one more tells a forged one apart.
+        // A checksum file has about a hundred bytes; reading one more exposes a forged one.
         let mut text = Vec::new();
         file.take(4096).read_to_end(&mut text).map_err(|error| Error::io(path, "read", error))?;
         Ok(Some(text))
     }
 
-    /// Every segment file, sorted, and everything that does not belong here.
+    /// Returns all segment files and all unexpected entries, sorted.
     pub fn segment_files(&self) -> Result<(Vec<FoundSegment>, Vec<UnexpectedEntry>)> {
         let mut found = Vec::new();
         let mut unexpected = Vec::new();
@@ -300,7 +301,7 @@ impl ArchiveDir {
             } else if let Some(name) = name.strip_suffix(".sha256").and_then(segment) {
                 checksums.insert(name);
             } else if let Some(name) = name.strip_suffix(stub::SUFFIX).and_then(segment) {
-                // What it stands for is asked of the manifest.
+                // The manifest says what it stands for.
                 stubs.insert(name);
             } else if let Some(name) = segment(name) {
                 segments.insert(name);
@@ -332,7 +333,7 @@ impl ArchiveDir {
         Ok(())
     }
 
-    /// Calls `entry` for everything in a folder; names that are no text are made so.
+    /// Calls `entry` for everything in a folder; names that are not UTF-8 are converted lossily.
     fn entries(
         &self,
         folder: BorrowedFd<'_>,
@@ -345,7 +346,7 @@ impl ArchiveDir {
         .map_err(|errno| Error::io(self.root.join(below), "read", errno))
     }
 
-    /// Removes a segment's checksum file alone: the manifest knows what stands in it.
+    /// Removes only a segment's checksum file; the manifest knows its content.
     pub(crate) fn remove_checksum(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
         let path = self.root.join(name.folder()).join(name.checksum_name());
@@ -354,8 +355,8 @@ impl ArchiveDir {
             .map_err(|errno| Error::io(path, "remove", errno))
     }
 
-    /// Removes a segment, its checksum file and its stub, or what there is of them. Who calls this has
-    /// made sure that no event is lost by it.
+    /// Removes a segment, its checksum file and its stub, as far as they exist. The caller must
+    /// ensure that no event is lost.
     pub fn remove_segment(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
         let mut removed = false;
@@ -371,8 +372,8 @@ impl ArchiveDir {
         rustix::fs::fsync(&folder).map_err(|errno| Error::io(path, "sync", errno))
     }
 
-    /// Removes the temporary files of runs that were stopped; gives their paths. The lock
-    /// proves that no such run is alive.
+    /// Removes the temporary files of interrupted runs; returns their paths. The lock proves that
+    /// no such run is alive.
     pub fn remove_leftovers(&self, lock: &ArchiveLock) -> Result<Vec<PathBuf>> {
         let mut removed = Vec::new();
         let next_lock = self.root.join(NEXT_LOCK);
@@ -406,7 +407,7 @@ impl ArchiveDir {
     }
 }
 
-/// Fetches nothing: nobody said where elsewhere is.
+/// A source that fetches nothing, since no remote is configured.
 #[derive(Debug)]
 struct Nowhere;
 

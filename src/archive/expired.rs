@@ -1,5 +1,4 @@
-//! What is not in the archive any more: expired segments, and the files that a run which
-//! was stopped left of them.
+//! Expired segments, and the files that interrupted runs left of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
@@ -12,14 +11,14 @@ use crate::event::Date;
 use crate::fs;
 use crate::{Error, Result};
 
-/// Segments that expired, in numbers.
+/// Totals of expired segments.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Expired {
-    /// Days that lost a segment.
+    /// The number of days that lost a segment.
     pub days: u64,
-    /// The segments.
+    /// The number of segments.
     pub segments: u64,
-    /// The events that were in them.
+    /// The number of events in them.
     pub events: u64,
     /// The earliest of the days.
     pub first_day: String,
@@ -28,7 +27,7 @@ pub struct Expired {
 }
 
 impl Expired {
-    /// Sums up records of expired segments; `None` when there are none.
+    /// Sums up records of expired segments; `None` if there are none.
     pub fn of<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Self> {
         Self::sum(records.map(|record| {
             let date = record.date.or(record.segment.as_ref().map(|segment| segment.date));
@@ -36,7 +35,7 @@ impl Expired {
         }))
     }
 
-    /// Sums up segments, each with its day and its events.
+    /// Sums up segments, each given as its day and its number of events.
     pub(super) fn sum(gone: impl Iterator<Item = (Option<Date>, u64)>) -> Option<Self> {
         let (mut days, mut segments, mut events) = (BTreeSet::new(), 0, 0_u64);
         for (date, count) in gone {
@@ -68,7 +67,7 @@ impl std::fmt::Display for Expired {
 }
 
 impl Manifest {
-    /// The records of segments that expired, oldest first.
+    /// Returns the records of expired segments, oldest first.
     pub fn expired(&self) -> impl Iterator<Item = &Record> {
         self.records().iter().filter(|record| {
             record.op == Op::Prune
@@ -76,19 +75,19 @@ impl Manifest {
         })
     }
 
-    /// The records of a day's segments that expired.
+    /// Returns the records of a day's expired segments.
     pub fn expired_of(&self, date: Date) -> impl Iterator<Item = &Record> {
         self.expired().filter(move |record| {
             record.segment.as_ref().is_some_and(|segment| segment.date == date)
         })
     }
 
-    /// Whether any record, of whatever time, has this segment's name.
+    /// Reports whether any record, however old, has this segment's name.
     pub fn ever_named(&self, segment: &SegmentName) -> bool {
         self.records().iter().any(|record| record.segment.as_ref() == Some(segment))
     }
 
-    /// The segments that were in the archive once, by folder: expired or superseded.
+    /// Returns the segments that are no longer in the archive, expired or superseded, by folder.
     fn gone(&self) -> BTreeMap<String, BTreeSet<&SegmentName>> {
         let mut gone: BTreeMap<String, BTreeSet<&SegmentName>> = BTreeMap::new();
         for record in self.records() {
@@ -103,26 +102,26 @@ impl Manifest {
     }
 }
 
-/// What runs that were stopped left to be done in an archive.
+/// The work that interrupted runs left undone in an archive.
 #[derive(Debug, Default)]
 pub(crate) struct Unfinished {
-    /// Files are there of these segments, though the manifest says that they are gone.
+    /// Segments whose files are still there, though the manifest says that they are gone.
     pub(crate) still_there: Vec<SegmentName>,
-    /// These segments are there, but their checksum files are not.
+    /// Segments that are there without their checksum files.
     pub(crate) without_checksum: Vec<SegmentName>,
 }
 
 impl ArchiveDir {
-    /// Syncs the folder that a segment is, or was, in.
+    /// Syncs the folder that a segment is or was in.
     pub(crate) fn sync_folder(&self, segment: &SegmentName) -> Result<()> {
         let Some(folder) = self.folder(&segment.folder())? else { return Ok(()) };
         rustix::fs::fsync(&folder)
             .map_err(|errno| Error::io(self.root().join(segment.folder()), "sync", errno))
     }
 
-    /// Looks for what a stopped run left to be done. Only where there can be something: in the
-    /// folders of segments that are gone, and, since the catalogue goes before any checksum
-    /// file does, in all of them where there is no catalogue.
+    /// Looks for work that an interrupted run left. Only where there can be any: in the folders
+    /// of segments that are gone, and, since the catalogue goes before any checksum file does, in
+    /// all folders if there is no catalogue.
     pub(crate) fn unfinished(&self, manifest: &Manifest) -> Result<Unfinished> {
         let mut unfinished = Unfinished::default();
         let gone = manifest.gone();

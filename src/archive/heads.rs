@@ -1,9 +1,9 @@
-//! Signed heads: what the manifest's head was, in small files that a signature vouches for.
+//! Signed heads: the manifest's head in small files that a signature vouches for.
 //!
-//! `heads/N.head` says what the head was when the manifest had N records; it follows from
-//! the manifest alone. `heads/N.head.minisig` is a signature of it, which says the same
-//! once more in its trusted comment, so that the signature alone is enough. Both are never
-//! edited; signed again, as with another key, the signature is replaced as a whole.
+//! `heads/N.head` records the head when the manifest had N records; it follows from the manifest
+//! alone. `heads/N.head.minisig` is a signature of it, which repeats the same in its trusted
+//! comment, so that the signature alone is enough. Neither is ever edited; when signed again, as
+//! with another key, the signature is replaced as a whole.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -17,41 +17,41 @@ use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
-/// Their folder.
+/// The folder of signed heads.
 pub(super) const HEADS: &str = "heads";
 
-/// What the ends of their names are.
+/// The suffixes of their names.
 const HEAD: &str = ".head";
 const SIGNATURE: &str = ".head.minisig";
 
-/// The largest signature that is read, in bytes. One has about 400.
+/// The largest signature that is read, in bytes. A usual one has about 400.
 const MAX_BYTES: u64 = 16 << 10;
 
 /// A head of the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Head {
-    /// How many records the manifest had.
+    /// The number of records that the manifest had.
     pub records: u64,
     /// The hash of the last of them.
     pub head: Sha256Hash,
-    /// When that was written.
+    /// The time the last of them was written.
     pub time: Timestamp,
 }
 
 impl Head {
-    /// The head that a manifest has now; `None` when it is empty.
+    /// Returns the current head of a manifest; `None` if it is empty.
     pub fn of(manifest: &Manifest) -> Option<Self> {
         let last = manifest.records().last()?;
         Some(Self { records: last.seq, head: manifest.head(), time: last.time })
     }
 
-    /// The text that is signed.
+    /// Returns the text that is signed.
     pub fn text(&self) -> String {
         let Self { records, head, time } = self;
         format!("hlarchive manifest head 1\nrecords {records}\nhead {head}\ntime {time}\n")
     }
 
-    /// What such a text says.
+    /// Parses a signed text.
     pub fn from_text(text: &str) -> Option<Self> {
         let (first, rest) = text.split_once('\n')?;
         let comment = rest.trim_end().replace('\n', "\t").replace(' ', ":");
@@ -59,12 +59,12 @@ impl Head {
         (first == "hlarchive manifest head 1").then_some(head)
     }
 
-    /// The name of the file with that text.
+    /// Returns the name of the file that holds the text.
     pub fn file_name(&self) -> String {
         format!("{}{HEAD}", self.records)
     }
 
-    /// The trusted comment of its signature; `now` is the time of signing.
+    /// Returns the trusted comment of its signature; `now` is the time of signing.
     pub fn trusted_comment(&self, now: Timestamp) -> String {
         let Self { records, head, time } = self;
         format!(
@@ -74,7 +74,7 @@ impl Head {
         )
     }
 
-    /// What a trusted comment says.
+    /// Parses a trusted comment.
     pub fn from_comment(comment: &str) -> Option<Self> {
         let field = |name: &str| {
             comment.split('\t').find_map(|part| part.strip_prefix(name)?.strip_prefix(':'))
@@ -88,8 +88,8 @@ impl Head {
 }
 
 impl ArchiveDir {
-    /// The signatures that lie in the archive: how many records each is of, and its text.
-    /// What cannot be read as one comes with the reason.
+    /// Returns the signatures in the archive: the number of records each covers, and its text, or
+    /// the reason it cannot be read.
     pub fn signatures(&self) -> Result<Vec<(u64, Result<String>)>> {
         let Some(folder) = self.folder(HEADS)? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
@@ -104,8 +104,8 @@ impl ArchiveDir {
         Ok(found.into_iter().map(|number| (number, self.signature(&folder, number))).collect())
     }
 
-    /// The head in the file that belongs to the signature of so many records, if there is
-    /// such a file and it says one.
+    /// Returns the head in the file that belongs to the signature of this many records, if there
+    /// is a valid one.
     pub fn signed_head(&self, records: u64) -> Option<Head> {
         let folder = self.folder(HEADS).ok()??;
         Head::from_text(&self.small(&folder, &format!("{records}{HEAD}")).ok()?)
@@ -126,8 +126,8 @@ impl ArchiveDir {
         Ok(text)
     }
 
-    /// Puts a head and its signature into the archive; they are on the disk when this
-    /// returns. `token` must be fresh and random.
+    /// Puts a head and its signature into the archive; they are durable when this returns.
+    /// `token` must be fresh and random.
     pub fn write_signature(
         &self,
         head: &Head,
@@ -144,7 +144,7 @@ impl ArchiveDir {
         rustix::fs::fsync(self.fd()).map_err(failed("sync"))?;
         let folder = fs::open_dir(self.fd(), HEADS).map_err(failed("open"))?;
         remove_leftovers(&folder);
-        // First what is signed, so that no signature stands alone.
+        // The signed file goes first, so that no signature stands alone.
         let name = head.file_name();
         for (name, text, token) in [
             (name.clone(), head.text(), token),
@@ -162,7 +162,7 @@ impl ArchiveDir {
             let named = file
                 .write_all(text.as_bytes())
                 .map_err(failed("write"))
-                // A failed sync is final, an interrupted one too: it is not tried again.
+                // A failed sync is final, even an interrupted one: it is not retried.
                 .and_then(|()| {
                     rustix::fs::fsync(&file).map_err(|errno| failed("sync")(errno.into()))
                 })
@@ -180,7 +180,7 @@ impl ArchiveDir {
     }
 }
 
-/// What runs left that were stopped. Best effort: nobody reads it.
+/// Removes what interrupted runs left. Best effort: nobody reads it.
 fn remove_leftovers(folder: &OwnedFd) {
     let mut names = Vec::new();
     let _ = fs::read_dir(folder.as_fd(), &mut |name, _| {

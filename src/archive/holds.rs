@@ -1,19 +1,19 @@
-//! Holds: what must not expire, whatever the policy says, until somebody lifts the hold.
+//! Holds: what must not expire, whatever the policy says, until the hold is lifted.
 //!
-//! A hold is a record; its number is what it is lifted by. A hold that this version does
-//! not understand holds everything.
+//! A hold is a record, and is lifted by that record's number. A hold that this version does not
+//! understand holds everything.
 
 use super::{By, Manifest, Op, Record, SegmentName};
 use crate::event::{Date, Timestamp};
 
-/// What a hold is on.
+/// The scope of a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldScope {
     /// Every segment of these days, both included.
     Days(Date, Date),
     /// Every segment that has an event with this correlation id.
     CorrelationId(String),
-    /// Something that a newer version put on hold: everything, to be on the safe side.
+    /// A scope of a newer version: everything, to be on the safe side.
     Everything,
 }
 
@@ -26,8 +26,8 @@ impl HoldScope {
         }
     }
 
-    /// Whether it holds a segment by its day alone. Of a correlation id only the segment's
-    /// content can tell.
+    /// Reports whether it holds a segment by its day alone. For a correlation id only the
+    /// segment's content can tell.
     pub fn holds_day(&self, segment: &SegmentName) -> bool {
         match self {
             Self::Days(from, to) => (*from..=*to).contains(&segment.date),
@@ -50,23 +50,23 @@ impl std::fmt::Display for HoldScope {
     }
 }
 
-/// A hold that was not lifted.
+/// A hold that has not been lifted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
     /// The number of its record.
     pub id: u64,
-    /// What it is on.
+    /// The scope.
     pub scope: HoldScope,
-    /// When it was put there.
+    /// The time it was placed.
     pub time: Timestamp,
-    /// By whom.
+    /// The person who placed it.
     pub by: Option<By>,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
 }
 
 impl Hold {
-    /// The hold that a record puts on something.
+    /// Returns the hold that a record places.
     pub(crate) fn of(record: &Record) -> Self {
         Self {
             id: record.seq,
@@ -79,7 +79,7 @@ impl Hold {
 }
 
 impl Manifest {
-    /// The holds that were not lifted, oldest first.
+    /// Returns the holds that have not been lifted, oldest first.
     pub fn holds(&self) -> Vec<Hold> {
         let mut holds: Vec<Hold> = Vec::new();
         for record in self.records() {

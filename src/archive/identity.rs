@@ -1,9 +1,8 @@
-//! Which archive this is, and whose days it takes.
+//! The identity of an archive, and the event tree whose days it takes.
 //!
-//! An archive is known by its origin: the beginning of the hash of its manifest's first line.
-//! A backup of it has the same one, and a rebuilt manifest takes it over by a member of its
-//! first record. The tree whose days it takes is told by a member of the record with which
-//! that began.
+//! An archive is identified by its origin: the beginning of the hash of its manifest's first
+//! line. A backup has the same origin, and a rebuilt manifest takes it over in its first record.
+//! The tree is named in the record with which the archive began to take its days.
 
 use std::io::Read;
 
@@ -15,13 +14,13 @@ use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
-/// The longest first line that is looked at, in bytes.
+/// The longest first line that is read, in bytes.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
-/// What an archive's first record says of which one it is.
+/// The identity in an archive's first record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveIdentity {
-    /// There is no record, so nothing was ever archived here.
+    /// There is no record: nothing was ever archived here.
     New,
     /// There is a first line, but it is damaged.
     Unknown,
@@ -29,18 +28,18 @@ pub enum ArchiveIdentity {
     Known(u64),
 }
 
-/// The tree whose days an archive takes.
+/// The event tree whose days an archive takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundTree<'a> {
-    /// Which one it is.
+    /// The tree.
     pub tree: &'a TreeRecord,
-    /// Since when.
+    /// The time since which it takes them.
     pub since: Timestamp,
-    /// The host on which it was then.
+    /// The host of the tree at that time.
     pub host: Option<&'a str>,
 }
 
-/// An origin as it is written.
+/// Returns the text of an origin.
 pub fn origin_text(origin: u64) -> String {
     format!("{origin:016x}")
 }
@@ -51,7 +50,7 @@ fn origin_of(first: &Record, hash_begins: u64) -> u64 {
 }
 
 impl ArchiveDir {
-    /// Which archive this is, by a look at the first line of its manifest.
+    /// Reads the archive's identity from the first line of its manifest.
     pub fn identity(&self) -> Result<ArchiveIdentity> {
         let path = self.manifest_path();
         let mut file = match fs::open_regular(self.fd(), MANIFEST) {
@@ -78,7 +77,7 @@ impl ArchiveDir {
             Ok(first) if first.seq == 1 && first.prev == Sha256Hash::ZERO => {
                 ArchiveIdentity::Known(origin_of(&first, begins(&line.hash.0)))
             }
-            // What a crash leaves of the first record that was ever written.
+            // The remains of a crash during the very first record.
             Err(_) if end.is_none() && matches!(whole.first(), None | Some(b'{' | 0)) => {
                 ArchiveIdentity::New
             }
@@ -87,7 +86,7 @@ impl ArchiveDir {
     }
 }
 
-/// The first eight bytes of a hash as a number.
+/// Returns the first eight bytes of a hash as a number.
 pub(super) fn begins(hash: &[u8; 32]) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&hash[..8]);
@@ -95,13 +94,13 @@ pub(super) fn begins(hash: &[u8; 32]) -> u64 {
 }
 
 impl Manifest {
-    /// Which archive this is, if its first record is as it was written.
+    /// Returns the archive's origin, if its first record is intact.
     pub fn identity(&self) -> Option<u64> {
         let first = self.records().first().filter(|record| record.seq == 1)?;
         Some(origin_of(first, self.origin()?))
     }
 
-    /// The tree whose days the archive takes, if that was ever told.
+    /// Returns the tree whose days the archive takes, if one was recorded.
     pub fn tree(&self) -> Option<BoundTree<'_>> {
         self.records().iter().rev().find_map(|record| {
             let tree = record.tree.as_ref()?;

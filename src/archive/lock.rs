@@ -1,12 +1,12 @@
-//! The lock that whoever changes an archive holds.
+//! The lock that a writer of an archive holds.
 //!
-//! It excludes by a file that only those can open who may write in the archive's directory:
-//! a reader who could open it could lock it, too, and keep everybody from working. Archives
-//! of earlier versions have a lock that readers can open; it is replaced by a new file, and
-//! a reader who holds the old one keeps nobody out any more.
+//! The lock file can be opened only by those who may write in the archive's directory: a reader
+//! who could open it could lock it, too, and keep everybody from working. Archives of earlier
+//! versions have a lock that readers can open; it is replaced by a new file, and a reader who
+//! holds the old one no longer keeps anyone out.
 //!
-//! The file also has two lines, the SHA-256 of the catalogue and of the state as the last run
-//! left them. Nobody else can write it, so one that somebody else changed is recognised.
+//! The file also has two lines: the SHA-256 of the catalogue and of the state as the last run
+//! left them. Nobody else can write it, so a file that somebody else changed is recognised.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -25,40 +25,41 @@ use crate::{Error, Result};
 /// The file's name.
 pub(super) const LOCK: &str = "lock";
 
-/// The name of a lock that has not got its own yet. Whoever makes one holds it, so that only
-/// one takes the place of another at a time.
+/// The temporary name of a new lock. Its maker holds it locked, so that only one process at a
+/// time replaces a lock.
 pub(super) const NEXT_LOCK: &str = ".hlarchive-tmp-lock";
 
-/// How often the lock is opened again when another run has put a new one in its place.
+/// The number of times the lock is reopened because another run has replaced it.
 const MAX_TRIES: usize = 10;
 
-/// The line that tells of the catalogue begins with this.
+/// The prefix of the line about the catalogue.
 const NOTE: &str = "catalogue ";
 
-/// The one that tells of the state, behind it, with this.
+/// The prefix of the line about the state, which follows it.
 const STATE_NOTE: &str = "state ";
 
-/// Bytes of a hash and the end of its line.
+/// The length of a hash and its newline, in bytes.
 const HASH_LINE: usize = 65;
 
-/// Proof that this process, and no other, may change the archive. Given up on drop, and
-/// by the kernel when the process ends in whatever way.
+/// Proof that this process, and no other, may change the archive. Released on drop, and by the
+/// kernel however the process ends.
 #[derive(Debug)]
 pub struct ArchiveLock {
     file: File,
-    /// The lock that it took the place of: older programs know that one.
+    /// The lock that it replaced: older programs know that one.
     _old: Option<OwnedFd>,
 }
 
 impl Drop for ArchiveLock {
     fn drop(&mut self) {
-        // Closing it is not enough while a child that another thread is just starting has it.
+        // Closing is not enough while a child that another thread is just starting has inherited
+        // it.
         let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
 
 impl ArchiveLock {
-    /// The SHA-256 of the catalogue as the last run left it, if it said so.
+    /// Returns the recorded SHA-256 of the catalogue as the last run left it.
     pub(super) fn catalogue(&self) -> Option<Sha256Hash> {
         let mut text = [0; NOTE.len() + HASH_LINE];
         self.file.read_exact_at(&mut text, 0).ok()?;
@@ -66,15 +67,14 @@ impl ArchiveLock {
         text.strip_prefix(NOTE)?.strip_suffix('\n')?.parse().ok()
     }
 
-    /// Notes the SHA-256 of the catalogue. Where that fails, the next run makes the catalogue
-    /// again.
+    /// Records the SHA-256 of the catalogue. If that fails, the next run rebuilds the catalogue.
     pub(super) fn note_catalogue(&self, sha256: Sha256Hash) {
         if self.catalogue() != Some(sha256) {
             let _ = self.file.write_all_at(format!("{NOTE}{sha256}\n").as_bytes(), 0);
         }
     }
 
-    /// The SHA-256 of the state as the last run left it, if it said so.
+    /// Returns the recorded SHA-256 of the state as the last run left it.
     pub(super) fn state(&self) -> Option<Sha256Hash> {
         let mut text = [0; STATE_NOTE.len() + HASH_LINE];
         self.file.read_exact_at(&mut text, (NOTE.len() + HASH_LINE) as u64).ok()?;
@@ -82,7 +82,7 @@ impl ArchiveLock {
         text.strip_prefix(STATE_NOTE)?.strip_suffix('\n')?.parse().ok()
     }
 
-    /// Notes the SHA-256 of the state, behind that of the catalogue, which comes first.
+    /// Records the SHA-256 of the state, after that of the catalogue.
     pub(super) fn note_state(&self, sha256: Sha256Hash) {
         if self.catalogue().is_some() && self.state() != Some(sha256) {
             let text = format!("{STATE_NOTE}{sha256}\n");
@@ -91,7 +91,7 @@ impl ArchiveLock {
     }
 }
 
-/// Who may write in the archive's directory, and so may open the lock.
+/// The users who may write in the archive's directory, and so may open the lock.
 struct Rights {
     owner: u32,
     group: u32,
@@ -109,13 +109,13 @@ impl Rights {
         Ok(Self { owner: stat.st_uid, group: stat.st_gid, mode })
     }
 
-    /// Whether others than those can open a file.
+    /// Reports whether any other user can open a file.
     fn is_wide(&self, stat: &Stat) -> bool {
         stat.st_mode & 0o077 & !self.mode != 0
     }
 
-    /// Gives a lock to whom the directory belongs. Where that is not allowed, it stays as it is:
-    /// then the caller owns it.
+    /// Gives a lock to the directory's owner and group. Where that is not allowed, the caller
+    /// stays its owner.
     fn apply(&self, file: &OwnedFd, stat: &Stat) {
         if rustix::process::geteuid().is_root()
             && (stat.st_uid, stat.st_gid) != (self.owner, self.group)
@@ -130,7 +130,7 @@ impl Rights {
         }
     }
 
-    /// Whether somebody who holds the lock is known to be one who could only read it.
+    /// Reports whether a holder of the lock is known to be a mere reader.
     fn is_reader(&self, holder: &Holder) -> bool {
         let among_writers = |uid| uid == 0 || uid == self.owner;
         let is_shared = self.mode & 0o077 != 0;
@@ -177,7 +177,7 @@ impl ArchiveDir {
                     Ok(Next::Ours(next)) => return Ok(locked(next, Some(file))),
                     Ok(Next::Another) => {}
                     Ok(Next::Busy(holder)) => return Err(busy(holder)),
-                    // A file system that has no such thing: the lock is as good as it was.
+                    // The file system does not support it: the lock is as good as it was.
                     Err(_) => return Ok(locked(file, None)),
                 },
                 Err(Errno::WOULDBLOCK) => {
@@ -198,7 +198,7 @@ impl ArchiveDir {
         Err(busy(None))
     }
 
-    /// Makes a new lock, held, and puts it in the place of an old one, or of none.
+    /// Makes a new lock, holds it, and puts it in place of an old one or of none.
     fn next_lock(&self, rights: &Rights, old: Option<&Stat>) -> Result<Next, Errno> {
         let flags = OFlags::RDWR | OFlags::CREATE | OPEN;
         let mode = Mode::from_raw_mode(0o600);
@@ -229,8 +229,8 @@ impl ArchiveDir {
         }
     }
 
-    /// Removes a lock that a run which was stopped could not give its name, unless another run
-    /// is at it; whether there was one.
+    /// Removes a new lock that an interrupted run could not rename, unless another run is at work
+    /// on it; returns whether there was one.
     pub(super) fn remove_next_lock(&self, lock: &ArchiveLock) -> Result<bool, Errno> {
         let flags = OFlags::RDWR | OPEN;
         let file = match rustix::fs::openat(self.fd(), NEXT_LOCK, flags, Mode::empty()) {
@@ -250,20 +250,20 @@ impl ArchiveDir {
         fs::unlink(self.fd(), NEXT_LOCK)
     }
 
-    /// Whether a name leads to a file that was opened.
+    /// Reports whether a name leads to this open file.
     fn leads_to(&self, name: &str, file: &Stat) -> bool {
         rustix::fs::statat(self.fd(), name, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|there| (there.st_dev, there.st_ino) == (file.st_dev, file.st_ino))
     }
 
-    /// Whether another process holds the lock now. This takes no lock, not even for a
-    /// moment, and writes nothing: whoever wants to work is not kept from it by readers.
+    /// Reports whether another process holds the lock now. This takes no lock, not even for a
+    /// moment, and writes nothing: readers do not keep a writer from working.
     pub fn is_locked(&self) -> bool {
         if let Ok(file) = fs::open_regular(self.fd(), LOCK) {
             let wanted = Flock::from(FlockType::WriteLock);
             return matches!(rustix::process::fcntl_getlk(&file, &wanted), Ok(Some(_)));
         }
-        // Who cannot open it asks the kernel's list of locks.
+        // Without the right to open it, the kernel's list of locks is read.
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let Ok(file) = rustix::fs::openat(self.fd(), LOCK, flags, Mode::empty()) else {
             return false;
@@ -272,39 +272,39 @@ impl ArchiveDir {
     }
 }
 
-/// How a lock is opened, whoever may have put something else in its place.
+/// The flags for opening a lock, whatever may have been put in its place.
 const OPEN: OFlags =
     OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 fn locked(file: OwnedFd, old: Option<OwnedFd>) -> ArchiveLock {
-    // Beside it a lock of the other kind, for `is_locked` to see. It keeps nobody out, so it
+    // In addition a lock of the other kind, for `is_locked` to see. It keeps nobody out, so it
     // does not matter where it cannot be had, or that the kernel drops it when this process
-    // closes the file by another handle.
+    // closes the file through another handle.
     let _ = rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive);
     ArchiveLock { file: file.into(), _old: old }
 }
 
-/// What came of making a new lock.
+/// The outcome of making a new lock.
 enum Next {
-    /// It is in its place, and held.
+    /// It is in place, and held.
     Ours(OwnedFd),
-    /// Another run was there first.
+    /// Another run was first.
     Another,
-    /// Another run is at it.
+    /// Another run is making one.
     Busy(Option<Holder>),
 }
 
-/// A process that holds a lock, as far as the kernel tells of it.
+/// A process that holds a lock, as far as the kernel reports it.
 struct Holder {
     pid: u32,
     uid: Option<u32>,
     command: Option<String>,
-    /// Whether there is no such process: then one that it started holds the lock.
+    /// True if the process is gone: then one that it started holds the lock.
     is_gone: bool,
 }
 
 impl Holder {
-    /// Who holds an exclusive `flock` on a file.
+    /// Finds the holder of an exclusive `flock` on a file.
     fn of(file: &OwnedFd, stat: &Stat) -> Option<Self> {
         let (major, minor) = device_of(file)
             .unwrap_or((rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev)));
@@ -318,7 +318,7 @@ impl Holder {
             }
         })?;
         let about = |what: &str| std::fs::read_to_string(format!("/proc/{pid}/{what}")).ok();
-        // Not the owner of its directory there: that is root for whoever hides its memory.
+        // Not the owner of its directory there: that is root for a process that hides its memory.
         let uid = about("status").and_then(|status| {
             let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
             line.split_ascii_whitespace().nth(1)?.parse().ok()
@@ -342,8 +342,8 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// The device that the kernel's list of locks names for a file. On file systems with parts,
-/// such as btrfs, it is another one than `stat` gives.
+/// Returns the device under which the kernel's list of locks names a file. On file systems with
+/// subvolumes, such as btrfs, it differs from the one in `stat`.
 fn device_of(file: &OwnedFd) -> Option<(u32, u32)> {
     let number = file.as_fd().as_raw_fd();
     let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;

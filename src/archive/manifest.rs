@@ -1,4 +1,4 @@
-//! The manifest, read: what happened to the archive, and which segments are in it.
+//! Reads the manifest: what happened to the archive, and which segments are in it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -15,33 +15,34 @@ use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
-/// The longest line that is read, in bytes. A record has a few hundred.
+/// The longest line that is read, in bytes. A usual record has a few hundred.
 const MAX_LINE_BYTES: u64 = 16 << 20;
 
-/// What is read at once, in bytes.
+/// The number of bytes read at once.
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// So many lines are worth the start of threads.
+/// The number of lines that is worth starting threads for.
 const MANY_LINES: usize = 128;
 
-/// Lines that are taken apart together: a record takes much more room than a short line.
+/// The most lines that are parsed together: a record takes much more memory than a short line.
 const MAX_LINES: usize = 4096;
 
-/// How often a manifest is read that changes under us.
+/// The number of times a manifest is read that changes meanwhile.
 const TRIES: usize = 10;
 
-/// Damaged lines that are named; after them reading stops. A file that has as many is no
-/// manifest, and naming each line of it would take any amount of memory.
+/// The most damaged lines that are reported; then reading stops. A file with that many is not a
+/// manifest, and reporting each line of it could take any amount of memory.
 const MAX_DAMAGES: usize = 1000;
 
-/// What a crash left at the manifest's end.
+/// The remains of a crash at the manifest's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Torn {
-    /// Bytes that are no record. May be zero, when only the last newline is missing.
+    /// The number of bytes that are not a record. May be zero if only the last newline is
+    /// missing.
     pub bytes: u64,
 }
 
-/// Which state of the file was read.
+/// The state of a file, to see whether it changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     inode: u64,
@@ -52,25 +53,26 @@ pub(super) struct Stamp {
 /// The records of an archive, oldest first, each checked against the chain.
 #[derive(Debug, Default)]
 pub struct Manifest {
-    /// The lines before the first that was read, and the hash of the last of them.
+    /// The number of lines before the first that was read, and the hash of the last of them.
     before: (u64, Sha256Hash),
     records: Vec<Record>,
     hashes: Vec<Sha256Hash>,
-    /// The segments that are in the archive, and the records that put them there.
+    /// The segments in the archive, and the records that added them.
     segments: BTreeMap<SegmentName, usize>,
     torn: Option<Torn>,
-    /// Bytes up to the end of the last whole record, without its newline if that is torn.
+    /// The number of bytes up to the end of the last complete record, without its newline if that
+    /// is torn.
     pub(super) sound_bytes: u64,
-    /// Whether the last whole record lacks its newline.
+    /// True if the last complete record lacks its newline.
     pub(super) lacks_newline: bool,
-    /// A byte of the last record that is zero, by its place in the file, and what it was.
+    /// A zero byte in the last record, as its offset in the file and its original value.
     pub(super) lost_byte: Option<(u64, u8)>,
     stamp: Option<Stamp>,
 }
 
 impl Manifest {
-    /// Reads the manifest; an archive without one is empty. A torn last line is stepped
-    /// over. Any other damage is an [`Error::Corrupt`] that names the line.
+    /// Reads the manifest; an archive without one is empty. A torn last line is skipped. Any
+    /// other damage is an [`Error::Corrupt`] that names the line.
     pub fn load(archive: &ArchiveDir) -> Result<Self> {
         let (manifest, damages) = Self::load_checked(archive)?;
         match damages.into_iter().next() {
@@ -85,14 +87,14 @@ impl Manifest {
         }
     }
 
-    /// Reads the manifest as far as it can be read, and names all damage.
+    /// Reads the manifest as far as it can be read, and returns all damage.
     pub fn load_checked(archive: &ArchiveDir) -> Result<(Self, Vec<String>)> {
         Self::settled(&mut || Self::read(archive), &mut || Self::stamp_now(archive))
     }
 
-    /// Reads until what is read is sound, or was not changed meanwhile. A torn line that is
-    /// being mended, seen half before and half after, looks like damage. What is damaged is so
-    /// at the second look, too.
+    /// Reads until the result is sound or did not change meanwhile. A torn line that is being
+    /// repaired, seen half before and half after, looks like damage; real damage is there at the
+    /// second look, too.
     fn settled(
         read: &mut dyn FnMut() -> Result<(Self, Vec<String>)>,
         stamp_now: &mut dyn FnMut() -> Result<Option<Stamp>>,
@@ -122,7 +124,7 @@ impl Manifest {
         manifest.read_on(&mut file).map_err(failed)
     }
 
-    /// A manifest's text that came from elsewhere; `origin` names it in errors.
+    /// Parses the text of a manifest from a remote; `origin` names it in errors.
     pub fn of_text(text: &[u8], origin: &str) -> Result<Self> {
         let failed = |error| Error::io(origin, "read", error);
         let (manifest, damages) = Self::default().read_on(&mut &text[..]).map_err(failed)?;
@@ -133,7 +135,7 @@ impl Manifest {
         }
     }
 
-    /// Takes up one more record of a manifest that is not in its place yet, whose text this is.
+    /// Appends a record to a manifest that is not in its place yet, and to its text.
     pub fn extend(&mut self, text: &mut Vec<u8>, record: NewRecord) {
         let record = record.linked(self.next_seq(), self.head());
         let line = chain::line(&record);
@@ -142,10 +144,9 @@ impl Manifest {
         self.add(record, Sha256Hash::of(&line));
     }
 
-    /// Reads the lines after one that is known: `line` is where it begins, `end` where it ends,
-    /// newline included, `count` the number of lines up to it. What it gives knows of those
-    /// lines alone. `None` when that line is not the known one, or when something is wrong with
-    /// those after it: then the whole manifest is to be read.
+    /// Reads the lines after a known one, which begins at `line`, ends at `end`, newline
+    /// included, and is number `count`. The result has those lines only. `None` if that line is
+    /// not the known one, or if the later ones are damaged: then the whole manifest must be read.
     pub(super) fn load_after(
         archive: &ArchiveDir,
         line: u64,
@@ -168,7 +169,7 @@ impl Manifest {
         damages.is_empty().then_some(manifest)
     }
 
-    /// Reads the lines from where the file stands to its end.
+    /// Reads the lines from the file's current position to its end.
     fn read_on(mut self, file: &mut dyn Read) -> std::io::Result<(Self, Vec<String>)> {
         let manifest = &mut self;
         let mut damages = Vec::new();
@@ -177,7 +178,8 @@ impl Manifest {
             if Read::take(&mut *file, CHUNK_BYTES).read_to_end(&mut buffer)? == 0 {
                 break;
             }
-            // The last whole line stays: only at the file's end it is known to be the last.
+            // The last complete line stays: only at the end of the file it is known to be the
+            // last.
             let whole = memchr::memrchr_iter(b'\n', &buffer).nth(1).map_or(0, |at| at + 1);
             manifest.take_lines(&buffer[..whole], &mut damages);
             buffer.drain(..whole);
@@ -201,7 +203,7 @@ impl Manifest {
         Ok((self, damages))
     }
 
-    /// Takes up whole lines, each with its newline, that are not the last.
+    /// Adds complete lines, each with its newline, none of them the last.
     fn take_lines(&mut self, text: &[u8], damages: &mut Vec<String>) {
         let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
         let read = |line: &&[u8]| (line.len(), chain::read(&line[..line.len() - 1]));
@@ -221,7 +223,7 @@ impl Manifest {
         }
     }
 
-    /// Takes up the last line, or what a crash left of it.
+    /// Adds the last line, or handles what a crash left of it.
     fn take_last_line(&mut self, text: &[u8], damages: &mut Vec<String>) {
         let (line, newline) = match text.strip_suffix(b"\n") {
             Some(line) => (line, 1),
@@ -236,12 +238,12 @@ impl Manifest {
             mended = [&line[..at], &[byte], &line[at + 1..]].concat();
             whole = &mended;
         } else if newline == 0 || memchr::memchr(0, line).is_some() {
-            // Whatever else lies under this name is not for a writer to cut off.
+            // Any other file with this name is not a writer's to truncate.
             if self.hashes.is_empty() && !matches!(line.first(), None | Some(b'{' | 0)) {
-                damages.push("it is no manifest: line 1 is no record".to_owned());
+                damages.push("it is not a manifest: line 1 is not a record".to_owned());
                 return;
             }
-            // What a power cut leaves: part of a line, or blocks of zeros.
+            // The remains of a power cut: part of a line, or blocks of zeros.
             let sound = if newline == 0 { chain::unfinished_line(line).unwrap_or(0) } else { 0 };
             self.torn = Some(Torn { bytes: (line.len() - sound) as u64 + newline });
             if sound == 0 {
@@ -270,13 +272,13 @@ impl Manifest {
             }
             Err(reason) => {
                 damages.push(format!("line {number} is damaged: {reason}"));
-                // The next line's link is to this one, damaged as it is.
+                // The next line links to this one, damaged as it is.
                 self.hashes.push(line.hash);
             }
         }
     }
 
-    /// Takes up a record that is, or is about to be, the last line.
+    /// Adds a record that is, or is about to be, the last line.
     pub(super) fn add(&mut self, record: Record, hash: Sha256Hash) {
         let number = self.records.len();
         if let Some(segment) = &record.segment {
@@ -297,7 +299,7 @@ impl Manifest {
         self.hashes.push(hash);
     }
 
-    /// The hashes of all lines, oldest first.
+    /// Returns the hashes of all lines, oldest first.
     pub(super) fn hashes(&self) -> &[Sha256Hash] {
         &self.hashes
     }
@@ -306,24 +308,24 @@ impl Manifest {
         self.before.0 + self.hashes.len() as u64 + 1
     }
 
-    /// Every record, oldest first.
+    /// Returns every record, oldest first.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// The hash of the last line; zeros when there is none.
+    /// Returns the hash of the last line; zeros if there is none.
     pub fn head(&self) -> Sha256Hash {
         self.hashes.last().copied().unwrap_or(self.before.1)
     }
 
-    /// Whether the manifest once ended with this head, so that nothing up to it was
-    /// changed since. The head of an empty manifest always fits.
+    /// Reports whether the manifest once ended with this head, so that nothing up to it has
+    /// changed since. The head of an empty manifest always matches.
     pub fn has_head(&self, head: Sha256Hash) -> bool {
         head == Sha256Hash::ZERO || self.hashes.contains(&head)
     }
 
-    /// How many records there were when the manifest ended with this head; `None` if it never
-    /// did.
+    /// Returns the number of records that the manifest had when it ended with this head; `None`
+    /// if it never did.
     pub fn records_at(&self, head: Sha256Hash) -> Option<u64> {
         if head == Sha256Hash::ZERO {
             return Some(0);
@@ -331,37 +333,37 @@ impl Manifest {
         self.hashes.iter().rposition(|hash| *hash == head).map(|at| at as u64 + 1)
     }
 
-    /// Which state of the file was read.
+    /// Returns the state of the file that was read.
     pub(super) fn stamp(&self) -> Option<Stamp> {
         self.stamp
     }
 
-    /// Whether there is a manifest at all.
+    /// Reports whether the file of a manifest exists.
     pub(super) fn exists(&self) -> bool {
         self.stamp.is_some()
     }
 
-    /// What a crash left at the end, if anything.
+    /// Returns what a crash left at the end, if anything.
     pub fn torn(&self) -> Option<Torn> {
         self.torn
     }
 
-    /// The segments that are in the archive, in order, with the records that say so.
+    /// Returns the segments in the archive, in order, with the records that added them.
     pub fn segments(&self) -> impl Iterator<Item = (&SegmentName, &Record)> {
         self.segments.iter().filter_map(|(name, number)| Some((name, self.records.get(*number)?)))
     }
 
-    /// Whether a segment is in the archive.
+    /// Reports whether a segment is in the archive.
     pub fn names(&self, segment: &SegmentName) -> bool {
         self.segments.contains_key(segment)
     }
 
-    /// The record of a segment that is in the archive.
+    /// Returns the record of a segment that is in the archive.
     pub fn record_of(&self, segment: &SegmentName) -> Option<&Record> {
         self.segments.get(segment).and_then(|number| self.records.get(*number))
     }
 
-    /// The segments of one day.
+    /// Returns the segments of one day.
     pub fn segments_of(&self, date: Date) -> impl Iterator<Item = (&SegmentName, &Record)> {
         let from = SegmentName { date, number: 0, class: None };
         self.segments
@@ -370,7 +372,7 @@ impl Manifest {
             .filter_map(|(name, number)| Some((name, self.records.get(*number)?)))
     }
 
-    /// Reads the manifest again if its file is not the one that was read; whether it was.
+    /// Reloads the manifest if its file has changed; returns whether it did.
     pub fn reload_if_changed(&mut self, archive: &ArchiveDir) -> Result<bool> {
         if Self::stamp_now(archive)? == self.stamp {
             return Ok(false);
@@ -408,9 +410,9 @@ mod tests {
         Stamp { inode: 1, size, modified: (0, 0) }
     }
 
-    /// How often a manifest was read and looked up until it settled, and its damages: one
-    /// with these states one after the other, whether damaged and of which size, the last one
-    /// for ever.
+    /// Returns the number of reads and of lookups until a manifest settled, and of its damages,
+    /// for a manifest in these successive states (damaged or not, and the size); the last state
+    /// stays.
     fn settled(states: &[(bool, i64)]) -> (usize, usize, usize) {
         let (mut reads, mut looks) = (0, 0);
         let state = |number: usize| states[number.min(states.len() - 1)];
@@ -420,7 +422,7 @@ mod tests {
             let damages = if is_damaged { vec!["line 1".to_owned()] } else { Vec::new() };
             Ok((Manifest { stamp: Some(stamp(size)), ..Manifest::default() }, damages))
         };
-        // By then the next state is there.
+        // By then it is in the next state.
         let mut stamp_now = || {
             looks += 1;
             Ok(Some(stamp(state(looks).1)))

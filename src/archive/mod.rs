@@ -1,8 +1,7 @@
 //! Many files: where segments lie, the lock, and the manifest that records what happened.
 //!
-//! Nothing in an archive is ever edited. Segments are put in place whole and under new
-//! names; the manifest only grows. Whoever changes anything holds the [`ArchiveLock`];
-//! readers take no lock.
+//! Nothing in an archive is ever edited. Segments appear atomically under new names; the manifest
+//! only grows. A writer holds the [`ArchiveLock`]; readers take no lock.
 
 pub mod catalogue;
 mod chain;

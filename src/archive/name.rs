@@ -1,4 +1,4 @@
-//! The names that segments have in an archive.
+//! The names of segments in an archive.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ pub struct SegmentName {
 }
 
 impl SegmentName {
-    /// The name inside the year's folder.
+    /// Returns the name inside the year's folder.
     pub fn file_name(&self) -> String {
         let mut name = String::new();
         // Writing into memory cannot fail.
@@ -40,17 +40,17 @@ impl SegmentName {
         out.write_str(".tar.zst")
     }
 
-    /// The name of its checksum file.
+    /// Returns the name of its checksum file.
     pub fn checksum_name(&self) -> String {
         format!("{}.sha256", self.file_name())
     }
 
-    /// The folder it lies in.
+    /// Returns the folder it lies in.
     pub fn folder(&self) -> String {
         format!("{:04}", self.date.year())
     }
 
-    /// Takes a file name apart that lies in the folder of a year.
+    /// Parses a file name in the folder of a year.
     pub(super) fn from_file_name(name: &str) -> Option<Self> {
         let stem = name.strip_suffix(".tar.zst")?;
         let (date, rest) = stem.split_at_checked(10)?;
@@ -95,10 +95,10 @@ impl fmt::Display for SegmentName {
     }
 }
 
-/// Where a segment lies: in this archive, or in the mirror of another host's.
+/// The location of a segment: this archive, or the mirror of another host's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentPlace {
-    /// The other host, if it is one's.
+    /// The other host, for a segment in a mirror.
     pub host: Option<Arc<str>>,
     /// Its name.
     pub name: SegmentName,

@@ -1,14 +1,13 @@
-//! The segments of an archive, as far as a query must know them, and a file that spares
-//! readers the manifest's older part.
+//! The segments of an archive, as far as a query needs them, and a file that saves readers from
+//! reading the older part of the manifest.
 //!
-//! A manifest grows by a line for each thing that ever happened, and to read and check all
-//! of it takes longer the older an archive is. The file `overview` holds what a query needs
-//! of the lines up to one of them: a row for each segment. It names that line by its place and
-//! its hash, so a reader can tell that it belongs to this manifest, and goes on from there
-//! with the lines that came later. It is derived and may be removed at any time: what is not
-//! sound, or does not belong, is as good as none, and the whole manifest is read. Writers never
-//! use it: they make it again from the manifest and replace one that differs; `verify` names
-//! such a one.
+//! A manifest grows by a line for each action, and reading and checking all of it takes longer
+//! the older an archive is. The file `overview` holds what a query needs of the lines up to one
+//! of them: a row for each segment. It names that line by its offset and its hash, so a reader
+//! can tell that it belongs to this manifest, and continues from there with the later lines. It
+//! is derived and may be removed at any time: a file that is not sound, or does not belong,
+//! counts as missing, and the whole manifest is read. Writers never use it: they rebuild it from
+//! the manifest and replace one that differs; `verify` reports such a one.
 
 use std::fs::File;
 use std::io::Read;
@@ -28,35 +27,35 @@ pub(super) const OVERVIEW: &str = "overview";
 /// "HLOV" and the version.
 const MAGIC: [u8; 8] = *b"HLOV\x01\0\0\0";
 
-/// A manifest with fewer records is read in full.
+/// The number of records below which a manifest is read in full.
 const MIN_RECORDS: usize = 256;
 
-/// A larger file is none: three million segments have fewer bytes.
+/// The largest valid file, in bytes: three million segments need less.
 const MAX_BYTES: u64 = 256 << 20;
 
 const HEADER_BYTES: usize = 80;
 const ROW_BYTES: usize = 72;
 const HASH_BYTES: usize = 32;
 
-/// A day that the rows count from.
+/// The day that the rows count from.
 const EPOCH: &str = "1970-01-01";
 
-/// A segment, as far as a query must know it without opening it.
+/// A segment, as far as a query needs it without opening it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentRow {
     /// Its name.
     pub name: SegmentName,
-    /// SHA-256 of its file, if it was recorded.
+    /// The SHA-256 of its file, if it was recorded.
     pub sha256: Option<Sha256Hash>,
     /// The earliest timestamp in it.
     pub first: Option<Timestamp>,
     /// The latest timestamp in it.
     pub last: Option<Timestamp>,
-    /// The events in it.
+    /// The number of events in it.
     pub events: u64,
-    /// Whether its file went elsewhere by intent.
+    /// True if its file was evicted to the remote.
     pub evicted: bool,
-    /// The segments that it took the place of, if that was told of lately.
+    /// The segments that it replaced, if that was recorded recently.
     pub supersedes: Vec<SegmentName>,
 }
 
@@ -78,32 +77,33 @@ impl SegmentRow {
 /// The segments of an archive: those that are in it, and those that expired.
 #[derive(Debug, Default)]
 pub struct Overview {
-    /// By name.
+    /// The segments in the archive, by name.
     segments: Vec<SegmentRow>,
-    /// In the order in which they expired; some may be in the archive again.
+    /// The expired segments, in the order in which they expired; some may be in the archive
+    /// again.
     expired: Vec<SegmentRow>,
     stamp: Option<Stamp>,
-    /// Whether it was read from the manifest alone, and is to be so again.
+    /// True if it was read from the manifest alone, and must be again.
     by_manifest: bool,
 }
 
-/// What the file says of the manifest that it belongs to.
+/// The file's link to its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct OverviewHeader {
-    /// The records that the rows follow from.
+    /// The number of records that the rows follow from.
     records: u64,
-    /// Where the last of them begins, and the bytes up to its end, newline included.
+    /// The offset of the last of them, and the number of bytes up to its end, newline included.
     last_line: u64,
     bytes: u64,
-    /// Its hash.
+    /// The hash of that line.
     head: Sha256Hash,
     segments: u64,
     expired: u64,
 }
 
 impl Overview {
-    /// Reads what a query needs of an archive. Damage in what is read of the manifest is an
-    /// [`Error::Corrupt`], as it is for [`Manifest::load`].
+    /// Reads what a query needs of an archive. Damage in the part of the manifest that is read is
+    /// an [`Error::Corrupt`], as it is for [`Manifest::load`].
     pub fn load(archive: &ArchiveDir) -> Result<Self> {
         match Self::read(archive) {
             Some(overview) => Ok(overview),
@@ -111,12 +111,12 @@ impl Overview {
         }
     }
 
-    /// The same, from a manifest.
+    /// Builds the overview of a manifest.
     pub fn of(manifest: &Manifest) -> Self {
         Self { stamp: manifest.stamp(), ..Self::of_records(manifest.records()) }
     }
 
-    /// Reads the manifest itself and nothing that is derived from it.
+    /// Reads the manifest itself and nothing derived from it.
     pub fn of_archive(archive: &ArchiveDir) -> Result<Self> {
         Ok(Self { by_manifest: true, ..Self::of(&Manifest::load(archive)?) })
     }
@@ -133,7 +133,7 @@ impl Overview {
         self.segments.binary_search_by(|row| row.name.cmp(name))
     }
 
-    /// Takes up what happened next.
+    /// Applies the next record.
     fn add(&mut self, record: &Record) {
         let Some(name) = &record.segment else { return };
         match record.op {
@@ -166,29 +166,29 @@ impl Overview {
         }
     }
 
-    /// The segments that are in the archive, by name.
+    /// Returns the segments that are in the archive, by name.
     pub fn segments(&self) -> &[SegmentRow] {
         &self.segments
     }
 
-    /// The segments of one day.
+    /// Returns the segments of one day.
     pub fn segments_of(&self, date: Date) -> &[SegmentRow] {
         let from = self.segments.partition_point(|row| row.name.date < date);
         let to = self.segments.partition_point(|row| row.name.date <= date);
         &self.segments[from..to]
     }
 
-    /// Whether a segment is in the archive.
+    /// Reports whether a segment is in the archive.
     pub fn names(&self, name: &SegmentName) -> bool {
         self.position(name).is_ok()
     }
 
-    /// The segments that expired, oldest first.
+    /// Returns the segments that expired, oldest first.
     pub fn expired(&self) -> impl Iterator<Item = &SegmentRow> {
         self.expired.iter().filter(|row| !self.names(&row.name))
     }
 
-    /// Looks again if the manifest's file is not the one that was read; whether it was.
+    /// Reloads if the manifest's file has changed; returns whether it did.
     pub fn reload_if_changed(&mut self, archive: &ArchiveDir) -> Result<bool> {
         if Manifest::stamp_now(archive)? == self.stamp {
             return Ok(false);
@@ -197,8 +197,8 @@ impl Overview {
         Ok(true)
     }
 
-    /// The rows of the file, and what the manifest's newer lines add to them; `None` unless
-    /// both are sound and belong together.
+    /// Returns the rows of the file, extended by the manifest's later lines; `None` unless both
+    /// are sound and belong together.
     fn read(archive: &ArchiveDir) -> Option<Self> {
         let (header, mut overview) = decode(&text_of(archive)?)?;
         let manifest = newer(archive, &header)?;
@@ -217,8 +217,7 @@ impl Expired {
     }
 }
 
-/// Makes the file what the manifest says that it is, if it is not. A manifest that is short
-/// needs none, and so has none.
+/// Brings the file in line with the manifest. A short manifest needs none, and so gets none.
 pub fn refresh(
     archive: &ArchiveDir,
     manifest: &Manifest,
@@ -249,10 +248,10 @@ fn write(archive: &ArchiveDir, manifest: &Manifest, token: u64, min: usize) -> R
         .map_err(|errno| Error::io(path(), "replace", errno))
 }
 
-/// Whether readers are told something by the file that the manifest does not say.
+/// Reports whether the file tells readers something that the manifest does not say.
 pub(crate) fn is_false(archive: &ArchiveDir, manifest: &Manifest) -> Result<bool> {
     let Some(text) = text_of(archive) else { return Ok(false) };
-    // One that is not sound, or not of this manifest, tells nobody anything.
+    // An unsound file, or one of another manifest, is not used by anyone.
     let Some((header, _)) = decode(&text) else { return Ok(false) };
     if newer(archive, &header).is_none() {
         return Ok(false);
@@ -260,7 +259,7 @@ pub(crate) fn is_false(archive: &ArchiveDir, manifest: &Manifest) -> Result<bool
     let now;
     let mut manifest = manifest;
     if (manifest.records().len() as u64) < header.records {
-        // It may have grown since.
+        // The manifest may have grown since.
         now = Manifest::load(archive)?;
         manifest = &now;
     }
@@ -270,8 +269,8 @@ pub(crate) fn is_false(archive: &ArchiveDir, manifest: &Manifest) -> Result<bool
         || !is_line(archive, &header)?)
 }
 
-/// What the file is that covers these records. The last of them stands between these places,
-/// and has this hash.
+/// Returns the file that covers these records, the last of which is at `line` and has the hash
+/// `head`.
 fn made_of(records: &[Record], line: (u64, u64), head: Sha256Hash) -> Option<Vec<u8>> {
     let overview = Overview::of_records(records);
     let header = OverviewHeader {
@@ -285,7 +284,7 @@ fn made_of(records: &[Record], line: (u64, u64), head: Sha256Hash) -> Option<Vec
     encode(&header, &overview)
 }
 
-/// The file's text, if there is one.
+/// Returns the file's text, if there is one.
 fn text_of(archive: &ArchiveDir) -> Option<Vec<u8>> {
     let file = fs::open_regular(archive.fd(), OVERVIEW).ok()?;
     let mut text = Vec::new();
@@ -293,14 +292,14 @@ fn text_of(archive: &ArchiveDir) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// The manifest's lines that came later; `None` unless file and manifest belong together.
+/// Returns the later lines of the manifest; `None` unless file and manifest belong together.
 fn newer(archive: &ArchiveDir, header: &OverviewHeader) -> Option<Manifest> {
     let OverviewHeader { records, last_line, bytes, head, .. } = *header;
     Manifest::load_after(archive, last_line, bytes, records, head)
 }
 
-/// Whether the manifest has as many lines as are covered up to the place where the last of
-/// them ends.
+/// Reports whether the manifest has as many lines as the file covers, up to the end of the last
+/// of them.
 fn is_line(archive: &ArchiveDir, header: &OverviewHeader) -> Result<bool> {
     let path = archive.manifest_path();
     let failed = |error| Error::io(&path, "read", error);
@@ -315,8 +314,8 @@ fn is_line(archive: &ArchiveDir, header: &OverviewHeader) -> Result<bool> {
     }
 }
 
-/// Where the manifest's last line begins and ends; `None` if the file is not the one that was
-/// read.
+/// Returns the start and end of the manifest's last line; `None` if the file has been replaced
+/// since it was read.
 pub(super) fn last_line(archive: &ArchiveDir, manifest: &Manifest) -> Result<Option<(u64, u64)>> {
     let path = archive.manifest_path();
     let failed = |error| Error::io(&path, "read", error);
@@ -333,7 +332,7 @@ pub(super) fn last_line(archive: &ArchiveDir, manifest: &Manifest) -> Result<Opt
                 let is_last = Sha256Hash::of(&text[at + 1..]) == manifest.head();
                 return Ok(is_last.then_some((from + at as u64 + 1, bytes)));
             }
-            // It is the first one.
+            // It is the first line.
             None if from == 0 => {
                 let is_last = Sha256Hash::of(text) == manifest.head();
                 return Ok(is_last.then_some((0, bytes)));
@@ -353,7 +352,7 @@ fn date(days: i32) -> Option<Date> {
     Some(epoch.plus_days(i64::from(days)))
 }
 
-/// Flags of a row.
+/// The flags of a row.
 const HAS_SHA256: u8 = 1;
 const HAS_FIRST: u8 = 2;
 const HAS_LAST: u8 = 4;
@@ -461,7 +460,7 @@ fn decode_row(row: &mut Bytes<'_>, classes: &[String]) -> Option<SegmentRow> {
     })
 }
 
-/// Bytes that are read from the front.
+/// Bytes that are consumed from the front.
 struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::archive::{By, ManifestWriter, NewRecord};
 
-/// An archive with many records of all kinds that matter here, and how many.
+/// Returns an archive with this many records of all the kinds that matter here.
 fn archive(records: u32) -> (tempfile::TempDir, ArchiveDir) {
     let directory = tempfile::tempdir().unwrap();
     let archive = ArchiveDir::create(directory.path()).unwrap();

@@ -1,4 +1,4 @@
-//! A new manifest in place of one that is lost or damaged.
+//! Replaces a manifest that is lost or damaged.
 
 use std::fs::File;
 use std::io::Write;
@@ -14,18 +14,18 @@ use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
-/// What a new manifest takes over from the one whose place it takes, beside its records.
+/// The facts other than records that a new manifest takes over from the one it replaces.
 #[derive(Debug, Default)]
 pub struct Replaced {
-    /// Which archive it is.
+    /// The origin of the archive.
     pub origin: Option<u64>,
-    /// The tree whose days it takes.
+    /// The event tree whose days the archive takes.
     pub tree: Option<TreeRecord>,
 }
 
-/// Writes a manifest that begins with a `rebuild` record and holds `records`. The old one
-/// is kept beside it as `manifest.jsonl.replaced-TIME`; at every moment there is one or
-/// the other under the manifest's own name.
+/// Writes a manifest that begins with a `rebuild` record and holds `records`. The old one is kept
+/// beside it as `manifest.jsonl.replaced-TIME`; at every moment one or the other is under the
+/// manifest's own name.
 pub fn rebuild(
     archive: &ArchiveDir,
     _lock: &ArchiveLock,
@@ -52,7 +52,7 @@ pub fn rebuild(
         text.push(b'\n');
     }
     keep_old(archive, time, token.wrapping_add(1))?;
-    // First the old one has its further name for good; only then may it lose its own.
+    // The old one must have its second name durably before it may lose its own.
     rustix::fs::fsync(archive.fd()).map_err(|errno| Error::io(archive.root(), "sync", errno))?;
     let temp = Temp::write(archive, token, &mut &text[..])?;
     rustix::fs::renameat(archive.fd(), &temp.name, archive.fd(), MANIFEST)
@@ -60,7 +60,7 @@ pub fn rebuild(
     rustix::fs::fsync(archive.fd()).map_err(|errno| Error::io(archive.root(), "sync", errno))
 }
 
-/// Gives the old manifest a further name. Nothing is to be kept when there is none.
+/// Gives the old manifest a second name. Without an old one there is nothing to do.
 fn keep_old(archive: &ArchiveDir, time: Timestamp, token: u64) -> Result<()> {
     let dir = archive.fd();
     for number in 0.. {
@@ -69,8 +69,8 @@ fn keep_old(archive: &ArchiveDir, time: Timestamp, token: u64) -> Result<()> {
         match rustix::fs::linkat(dir, MANIFEST, dir, &name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => break,
             Err(Errno::EXIST) => {}
-            // A file system without links gets a copy: were the old one moved away, there
-            // would be a moment without a manifest, and readers would see an empty archive.
+            // Without hard links the old one is copied: if it were moved away, there would be a
+            // moment without a manifest, and readers would see an empty archive.
             Err(Errno::PERM | Errno::OPNOTSUPP) => return copy_old(archive, &name, token),
             Err(errno) => return Err(Error::io(archive.root().join(&name), "create", errno)),
         }
@@ -86,7 +86,7 @@ fn copy_old(archive: &ArchiveDir, name: &str, token: u64) -> Result<()> {
         .map_err(|errno| Error::io(archive.root().join(name), "create", errno))
 }
 
-/// A file that is on the disk and has a temporary name; on drop, that name is gone.
+/// A durable file with a temporary name, which is removed on drop.
 pub(super) struct Temp<'a> {
     archive: &'a ArchiveDir,
     pub(super) name: String,
@@ -113,7 +113,7 @@ impl<'a> Temp<'a> {
 
 impl Drop for Temp<'_> {
     fn drop(&mut self) {
-        // Renamed, it is gone already; what cannot be removed now, the next run removes.
+        // After a rename it is gone already; what cannot be removed now, the next run removes.
         let _ = fs::unlink(self.archive.fd(), &self.name);
     }
 }

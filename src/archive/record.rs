@@ -1,4 +1,4 @@
-//! One line of the manifest: one thing that happened to the archive.
+//! One line of the manifest: something that happened to the archive.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::segment::{SegmentSummary, Sha256Hash};
 /// The newest version of records that is written and read.
 pub(super) const VERSION: u32 = 2;
 
-/// What happened.
+/// The kind of action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
     /// A segment was added by rotation.
@@ -24,9 +24,9 @@ pub enum Op {
     Release,
     /// Events were restored into the live tree.
     Restore,
-    /// A segment was taken up that another run or machine made.
+    /// A segment that another run or machine made was added.
     Import,
-    /// An event was found that has the name of an archived one, but other bytes.
+    /// An event was found with the name of an archived one, but other bytes.
     Conflict,
     /// A torn last line was dropped.
     Mend,
@@ -34,18 +34,18 @@ pub enum Op {
     Rebuild,
     /// Several segments of a day became one.
     Compact,
-    /// A segment was copied elsewhere, and read back.
+    /// A segment was copied to a remote, and read back.
     Upload,
-    /// A segment's file went, since its copy elsewhere is safe; a stub stays.
+    /// A segment's file was removed, since its remote copy is safe; a stub stays.
     Evict,
-    /// The archive takes the days of another event tree from here on, as somebody asked for.
+    /// The archive takes the days of another event tree from here on, as requested.
     Adopt,
-    /// Something that a newer version wrote.
+    /// An action that a newer version wrote.
     Other(String),
 }
 
 impl Op {
-    /// The word in the manifest.
+    /// Returns the word used in the manifest.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Rotate => "rotate",
@@ -94,12 +94,12 @@ impl<'de> Deserialize<'de> for Op {
     }
 }
 
-/// Who did it.
+/// The person and command behind an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct By {
-    /// The name of the user who the process runs as, or the number where there is no name.
+    /// The name of the user that the process runs as, or the number if there is no name.
     pub user: String,
-    /// Who asked sudo for it, as sudo said it: a claim.
+    /// The user who called sudo, as sudo reports it: a claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sudo_user: Option<String>,
     /// The host's name.
@@ -108,39 +108,40 @@ pub struct By {
     pub command: String,
 }
 
-/// Which directory an event tree is.
+/// The identity of an event tree's directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeRecord {
     /// Its path, absolute and without links.
     pub root: String,
     /// The number of its file system.
     pub device: u64,
-    /// Its number there.
+    /// Its inode number there.
     pub inode: u64,
-    /// Since when it is the archive's tree; none where that is the time of the record.
+    /// The time since which it is the archive's tree; `None` for the time of the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// The host on which it is; none where that is the host of the record.
+    /// The host on which it is; `None` for the host of the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
 }
 
-/// Where copies are made. Two with one mark are one place; without marks, those of one address.
+/// A place where copies are made. Two with the same mark are the same place; without marks, two
+/// with the same address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaceRecord {
-    /// Its address.
+    /// The address.
     pub url: String,
-    /// The number in the mark that lies there, as sixteen hexadecimal digits, where it is a
+    /// The number in the mark that lies there, as sixteen hexadecimal digits, if it is a
     /// directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
-    /// The number of its file system, where it is a directory.
+    /// The number of its file system, if it is a directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<u64>,
 }
 
 impl PlaceRecord {
-    /// Whether it is the same place.
+    /// Reports whether both are the same place.
     pub fn is_same_place(&self, other: &Self) -> bool {
         match (&self.mark, &other.mark) {
             (None, None) => self.url == other.url,
@@ -149,19 +150,19 @@ impl PlaceRecord {
     }
 }
 
-/// A record as it stands in the manifest. Fields that do not apply are absent; fields
-/// that a newer version added are passed over.
+/// A record of the manifest. Fields that do not apply are absent; fields that a newer version
+/// added are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Version of the record's schema.
+    /// The version of the record's schema.
     pub v: u32,
-    /// Number of the record, from 1.
+    /// The number of the record, from 1.
     pub seq: u64,
-    /// When it was written.
+    /// The time it was written.
     pub time: Timestamp,
-    /// What happened.
+    /// The kind of action.
     pub op: Op,
-    /// Who did it.
+    /// The person and command behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
     /// The day concerned.
@@ -170,19 +171,19 @@ pub struct Record {
     /// The segment concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<SegmentName>,
-    /// SHA-256 of the segment's file.
+    /// The SHA-256 of the segment's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256Hash>,
-    /// Size of the segment's file, or of what was dropped.
+    /// The size of the segment's file, or of what was dropped, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// Members, valid or not.
+    /// The number of members, valid or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<u64>,
-    /// Members that are no events.
+    /// The number of members that are not valid events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invalid: Option<u64>,
-    /// Members by node directory.
+    /// The number of members by node directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<BTreeMap<String, u64>>,
     /// The earliest timestamp.
@@ -194,29 +195,29 @@ pub struct Record {
     /// The content digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Sha256Hash>,
-    /// Whether the content digest of events of elsewhere was computed from what was read.
+    /// True if the content digest of events from another machine was computed from what was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computed: Option<bool>,
-    /// SHA-256 of the policy in force.
+    /// The SHA-256 of the policy in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     /// The retention class of the segment's events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
-    /// How long the segment was promised to be kept, in the policy's words. Without it, the
-    /// policy in force decides.
+    /// The promised term of the segment, in the policy's words. Without it, the policy in force
+    /// decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<String>,
-    /// Whether the promise allowed for an earlier end, for want of room.
+    /// True if the promise allowed an earlier end when space runs short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yields: Option<bool>,
-    /// The name of the object that the segment is elsewhere.
+    /// The name of the segment's remote object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// SHA-256 of the segment's own last bytes, as they stand in its stub.
+    /// The SHA-256 of the segment's last bytes, as its stub holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Sha256Hash>,
-    /// The segments that this one takes the place of.
+    /// The segments that this one replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<Vec<SegmentName>>,
     /// The last day of a hold that begins with `date`.
@@ -231,28 +232,28 @@ pub struct Record {
     /// The identity of the event concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Why it was done.
+    /// The reason for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What should be known about it.
+    /// A note worth knowing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// The event tree whose days the archive takes, from here on.
+    /// The event tree whose days the archive takes from here on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<TreeRecord>,
-    /// The origin of the archive, in a manifest that takes the place of another one.
+    /// The origin of the archive, in a manifest that replaces another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
     /// The place where a copy was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceRecord>,
-    /// SHA-256 of the line before, without its newline; zeros for the first.
+    /// The SHA-256 of the line before, without its newline; zeros for the first.
     pub prev: Sha256Hash,
 }
 
 impl Record {
-    /// The earliest and the latest timestamp; neither where they contradict each other, so that
-    /// a forged record does not hide its segment from a range.
+    /// Returns the earliest and the latest timestamp; neither if they contradict each other, so
+    /// that a forged record cannot hide its segment from a range.
     pub(crate) fn span(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         match (self.first, self.last) {
             (Some(first), Some(last)) if first > last => (None, None),
@@ -261,7 +262,7 @@ impl Record {
     }
 }
 
-/// A record that is to be written. The writer adds its number and its link.
+/// A record to be written. The writer adds its number and its link.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the fields are those of Record")]
 pub struct NewRecord {
@@ -298,7 +299,7 @@ pub struct NewRecord {
 }
 
 impl NewRecord {
-    /// A record without details.
+    /// Returns a record without details.
     pub fn new(time: Timestamp, op: Op) -> Self {
         Self {
             time,
@@ -334,7 +335,7 @@ impl NewRecord {
         }
     }
 
-    /// Fills in what a record says of a segment.
+    /// Fills in the fields that describe a segment.
     pub fn describe(&mut self, name: &SegmentName, summary: &SegmentSummary) {
         self.date = Some(name.date);
         self.class.clone_from(&name.class);
@@ -349,7 +350,7 @@ impl NewRecord {
         self.content = Some(summary.content);
     }
 
-    /// Fills in what a record says of a segment's copy elsewhere.
+    /// Fills in the fields that describe a segment's remote copy.
     pub fn describe_copy(
         &mut self,
         name: &SegmentName,
@@ -364,7 +365,7 @@ impl NewRecord {
         self.object = object.map(str::to_owned);
     }
 
-    /// Fills in what another record said of its segment, but for the count of each node.
+    /// Fills in another record's description of its segment, except the counts by node.
     pub fn describe_as(&mut self, record: &Record) {
         self.date = record.date;
         self.class.clone_from(&record.class);
@@ -378,10 +379,11 @@ impl NewRecord {
         self.content = record.content;
     }
 
-    /// The record, in its place in the chain.
+    /// Returns the record with its place in the chain.
     pub(super) fn linked(self, seq: u64, prev: Sha256Hash) -> Record {
         Record {
-            // Who does not know of evictions would miss the files: only those need version 2.
+            // Programs that do not know evictions would miss the files: only those records need
+            // version 2.
             v: if self.op == Op::Evict { 2 } else { 1 },
             seq,
             time: self.time,

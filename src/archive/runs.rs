@@ -1,8 +1,8 @@
-//! How the last runs ended, as they left it: the file `runs`.
+//! The outcomes of the last runs, as they left them: the file `runs`.
 //!
-//! It is of the archive and says nothing of its events, so nobody needs it; readers of the
-//! history pass it over, and it can be removed at any time. Whoever may write there replaces
-//! it as a whole, without the lock: also who only verifies.
+//! It belongs to the archive and says nothing about its events, so nothing depends on it: readers
+//! of the history ignore it, and it can be removed at any time. Any process that may write there
+//! replaces it as a whole, without the lock, even one that only verifies.
 
 use std::io::{Read, Write};
 
@@ -16,14 +16,14 @@ use crate::{Error, Result};
 /// The file's name.
 pub(super) const RUNS: &str = "runs";
 
-/// The name of one that has not got its own yet: no leftover, since who comes next takes it.
+/// The temporary name of a new one: not a leftover, since the next writer takes it over.
 pub(super) const NEXT_RUNS: &str = "runs.new";
 
-/// A larger file is none.
+/// The largest valid file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
 impl ArchiveDir {
-    /// The text of the file, if there is one.
+    /// Returns the text of the file, if there is one.
     pub(crate) fn runs(&self) -> Option<String> {
         let file = fs::open_regular(self.fd(), RUNS).ok()?;
         let mut text = String::new();
@@ -31,7 +31,7 @@ impl ArchiveDir {
         Some(text)
     }
 
-    /// Returns whether there is an archive that it can be of, and this user may replace the file.
+    /// Reports whether there is an archive for the file, and this user may replace it.
     pub(crate) fn may_put_runs(&self) -> bool {
         rustix::fs::accessat(self.fd(), ".", Access::WRITE_OK, AtFlags::EACCESS).is_ok()
             && fs::open_regular(self.fd(), MANIFEST).is_ok()

@@ -1,4 +1,4 @@
-//! What is free on the archive's file system.
+//! Free space on the archive's file system.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -7,27 +7,28 @@ use super::ArchiveDir;
 use crate::fs;
 use crate::{Error, Result};
 
-/// What is free on a file system, for who asks.
+/// The free space on a file system, for the calling user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// Bytes.
+    /// The free bytes.
     pub bytes: u64,
-    /// The size of the whole file system; none where it does not say.
+    /// The size of the file system in bytes; `None` if it does not say.
     pub total_bytes: Option<u64>,
-    /// Files that can still be made; none where the file system does not count them.
+    /// The number of files that can still be created; `None` if the file system does not count
+    /// them.
     pub files: Option<u64>,
 }
 
 impl ArchiveDir {
-    /// What is free where this archive lies.
+    /// Returns the free space where this archive is.
     pub fn space(&self) -> Result<Space> {
         space(self.fd(), self.root())
     }
 }
 
 impl Space {
-    /// What is free where an archive that does not exist yet would lie: in the nearest
-    /// directory above it that exists.
+    /// Returns the free space where a new archive would be: in the nearest existing directory
+    /// above it.
     pub fn above(root: &Path) -> Result<Self> {
         for directory in root.ancestors().skip(1) {
             let directory =
@@ -45,10 +46,10 @@ impl Space {
 fn space(directory: std::os::fd::BorrowedFd<'_>, path: &Path) -> Result<Space> {
     let stat =
         rustix::fs::fstatvfs(directory).map_err(|errno| Error::io(path, "look at", errno))?;
-    // What is kept back for root is there for root.
+    // Root may use the blocks reserved for it.
     let blocks = if rustix::process::geteuid().is_root() { stat.f_bfree } else { stat.f_bavail };
     let files = if rustix::process::geteuid().is_root() { stat.f_ffree } else { stat.f_favail };
-    // A file system that does not say how large it is does not know what is free, either.
+    // A file system that does not report its size does not know its free space, either.
     let known = stat.f_blocks > 0;
     Ok(Space {
         bytes: if known { blocks.saturating_mul(stat.f_frsize) } else { u64::MAX },

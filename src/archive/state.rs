@@ -1,13 +1,13 @@
-//! How things stand, by the events up to a line of the manifest: the file `state`.
+//! The standing of problems, by the events up to a line of the manifest: the file `state`.
 //!
-//! What is open now may have broken years ago, and to find it, years would have to be read. This
-//! file has the sum of all events that the manifest's lines up to one of them brought in; a reader
-//! goes on from there. What the sum means is for others: here it is bytes of JSON, bound to that
-//! line by its place and its hash, with a SHA-256 at its end.
+//! A problem that is open now may be years old, and to find it, years would have to be read. This
+//! file has the sum of all events that the manifest's lines up to one of them brought in; a
+//! reader continues from there. Other modules define what the sum means: here it is bytes of
+//! JSON, bound to that line by its offset and its hash, with a SHA-256 at the end.
 //!
 //! It is derived: it can be removed at any time, and the next write makes it again. The last
 //! writer leaves the SHA-256 of the file in the lock, where nobody else can write, so that the
-//! next one does not go on from what somebody else put there.
+//! next one does not continue from what somebody else put there.
 
 use std::io::Read;
 
@@ -22,10 +22,10 @@ use crate::{Error, Result};
 /// The file's name.
 pub(super) const STATE: &str = "state";
 
-/// The version that is written: it changes with what a word means and with what is told of it.
+/// The version that is written: it changes with the meaning of a word and with what is counted.
 const VERSION: u32 = 1;
 
-/// A larger file is none.
+/// The largest valid file, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// The line of the manifest that the sum ends with.
@@ -33,33 +33,33 @@ const MAX_BYTES: u64 = 64 << 20;
 #[serde(deny_unknown_fields)]
 pub(crate) struct StateAnchor {
     hlarchive_state: u32,
-    /// How many records it has up to there.
+    /// The number of records up to there.
     pub(crate) records: u64,
-    /// Where the last of them begins, and the bytes up to its end.
+    /// The offset of the last of them, and the number of bytes up to its end.
     last_line: u64,
     bytes: u64,
-    /// Its hash.
+    /// The hash of that line.
     head: Sha256Hash,
 }
 
 impl StateAnchor {
-    /// The manifest's lines that came later; `None` unless file and manifest belong together.
+    /// Returns the later lines of the manifest; `None` unless file and manifest belong together.
     pub(crate) fn newer(&self, archive: &ArchiveDir) -> Option<Manifest> {
         Manifest::load_after(archive, self.last_line, self.bytes, self.records, self.head)
     }
 
-    /// Returns whether a manifest that was read whole has this line.
+    /// Reports whether a fully read manifest has this line.
     pub(crate) fn is_of(&self, manifest: &Manifest) -> bool {
         manifest.hash_at(self.records) == Some(self.head)
     }
 }
 
-/// The file as it is, if it is sound: the line, and the sum.
+/// Reads the file, if it is sound: the line, and the sum.
 pub(crate) fn read(archive: &ArchiveDir) -> Option<(StateAnchor, Vec<u8>)> {
     parse(&text_of(archive)?)
 }
 
-/// The same, if it is as the last run left it.
+/// Reads the file, if it is as the last run left it.
 pub(crate) fn read_as_left(
     archive: &ArchiveDir,
     lock: &ArchiveLock,
@@ -80,7 +80,7 @@ fn parse(text: &[u8]) -> Option<(StateAnchor, Vec<u8>)> {
     (bound.hlarchive_state == VERSION).then(|| (bound, signed[at + 1..].to_vec()))
 }
 
-/// Writes the sum of all that a manifest brought in.
+/// Writes the sum of all events that a manifest brought in.
 pub(crate) fn write(
     archive: &ArchiveDir,
     manifest: &Manifest,
@@ -110,7 +110,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Removes it.
+/// Removes the file.
 pub(crate) fn remove(archive: &ArchiveDir) -> Result<()> {
     fs::unlink(archive.fd(), STATE)
         .map(drop)

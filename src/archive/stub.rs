@@ -1,9 +1,9 @@
-//! What stays of a segment whose file went to another place: a stub.
+//! Stubs: what stays of a segment that was evicted to the remote.
 //!
-//! `2026/2026-05-16.tar.zst.stub` lies where the segment lay. It holds the segment's own
-//! last bytes, index and seek table, so that what the segment holds, and where, is known
-//! without a look elsewhere. Before them stands one line of JSON that says which object the
-//! segment is now; behind them the SHA-256 of all that is before.
+//! `2026/2026-05-16.tar.zst.stub` takes the segment's place. It holds the segment's last bytes,
+//! index and seek table, so that what the segment holds, and where, is known without asking the
+//! remote. Before them stands one line of JSON that names the segment's object; after them the
+//! SHA-256 of everything before it.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -17,20 +17,20 @@ use crate::fs;
 use crate::segment::{Away, Fetch, SegmentBytes, Sha256Hash, tail_offset};
 use crate::{Error, Result};
 
-/// The largest stub that is read: the largest index and its seek table.
+/// The largest stub that is read, in bytes: the largest index and its seek table.
 const MAX_BYTES: u64 = 160 << 20;
 
-/// The end of its name, after the segment's.
+/// The suffix after the segment's name.
 pub(super) const SUFFIX: &str = ".stub";
 
-/// What a stub says of its segment.
+/// The description of an evicted segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stub {
-    /// Version of the stub's format.
+    /// The version of the stub's format.
     v: u32,
-    /// The name of the object that the segment is.
+    /// The name of the segment's object.
     pub object: String,
-    /// The segment's size.
+    /// The segment's size, in bytes.
     pub bytes: u64,
     /// The segment's SHA-256.
     pub sha256: Sha256Hash,
@@ -40,14 +40,14 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// The stub of a segment that is the object of this name.
+    /// Returns the stub of a segment that is stored as this object.
     pub fn new(object: &str, bytes: u64, sha256: Sha256Hash, tail: Vec<u8>) -> Self {
         Self { v: 1, object: object.to_owned(), bytes, sha256, tail }
     }
 
-    /// Its file's content.
+    /// Returns the content of its file.
     fn text(&self) -> Vec<u8> {
-        // Numbers and texts into memory: this cannot fail.
+        // Serializing numbers and texts into memory cannot fail.
         let mut text = serde_json::to_vec(self).unwrap_or_default();
         text.push(b'\n');
         text.extend_from_slice(&self.tail);
@@ -67,23 +67,23 @@ impl Stub {
         (stub.v == 1 && stub.tail.len() as u64 <= stub.bytes).then_some(stub)
     }
 
-    /// SHA-256 of the segment's last bytes that it holds.
+    /// Returns the SHA-256 of the segment's last bytes, which it holds.
     pub fn tail_sha256(&self) -> Sha256Hash {
         Sha256Hash::of(&self.tail)
     }
 
-    /// Whether the segment's last bytes are those that it holds, as far as they are given.
+    /// Reports whether `end` and the segment's last bytes in the stub agree, as far as both go.
     pub fn ends_like(&self, end: &[u8]) -> bool {
         let both = end.len().min(self.tail.len());
         end[end.len() - both..] == self.tail[self.tail.len() - both..]
     }
 
-    /// How many of the segment's last bytes it holds.
+    /// Returns the number of the segment's last bytes that it holds.
     pub fn tail_bytes(&self) -> u64 {
         self.tail.len() as u64
     }
 
-    /// The segment, read by way of `source`.
+    /// Returns the segment, with its rest read through `source`.
     pub fn open(self, source: Arc<dyn Fetch>) -> SegmentBytes {
         let object = self.object.into();
         SegmentBytes::Away(Away::new(object, source, self.bytes, self.tail))
@@ -91,14 +91,14 @@ impl Stub {
 }
 
 impl SegmentName {
-    /// The name of its stub.
+    /// Returns the name of its stub.
     pub fn stub_name(&self) -> String {
         format!("{}{SUFFIX}", self.file_name())
     }
 }
 
 impl ArchiveDir {
-    /// The stub that stands for a segment; `None` when there is none.
+    /// Returns the stub of a segment; `None` if there is none.
     pub fn read_stub(&self, name: &SegmentName) -> Result<Option<Stub>> {
         let path = self.root().join(name.folder()).join(name.stub_name());
         let Some(folder) = self.folder(&name.folder())? else { return Ok(None) };
@@ -118,7 +118,7 @@ impl ArchiveDir {
         }
     }
 
-    /// What the stub of a segment that is here must say, were the segment this object.
+    /// Makes the stub that a local segment would have if it were stored as this object.
     pub fn make_stub(&self, name: &SegmentName, object: &str, sha256: Sha256Hash) -> Result<Stub> {
         let path = self.segment_path(name);
         let failed = |error| Error::io(&path, "read", error);
@@ -129,7 +129,7 @@ impl ArchiveDir {
         Ok(Stub::new(object, bytes, sha256, tail))
     }
 
-    /// Puts a stub in its place, synced; another one that is there goes.
+    /// Puts a stub in its place, synced; it replaces an existing one.
     pub fn write_stub(
         &self,
         name: &SegmentName,
@@ -147,7 +147,7 @@ impl ArchiveDir {
         let text = stub.text();
         file.write_all(&text).map_err(|error| Error::io(temp.path(), "write", error))?;
         temp.sync()?;
-        // The segment's file may go because of it.
+        // The segment's file may be removed on its account.
         let (bytes, own) = (Some(text.len() as u64), Some(Sha256Hash::of(&text)));
         let are = temp.reopen()?.matches_record(bytes, own);
         if !are.map_err(|error| Error::io(temp.path(), "read", error))? {
@@ -169,7 +169,7 @@ impl ArchiveDir {
             .map_err(|errno| Error::io(path, "remove", errno))
     }
 
-    /// The segments that have a stub here, sound or not.
+    /// Returns the segments that have a stub here, sound or not.
     pub fn stub_names(&self) -> Result<BTreeSet<SegmentName>> {
         let mut names = BTreeSet::new();
         for folder in self.folders(&mut Vec::new())? {
@@ -184,7 +184,7 @@ impl ArchiveDir {
         Ok(names)
     }
 
-    /// Whether a segment's own file is here.
+    /// Reports whether a segment's own file is here.
     pub fn has_file(&self, name: &SegmentName) -> Result<bool> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(false) };
         match fs::open_regular(folder.as_fd(), &name.file_name()) {
@@ -194,11 +194,11 @@ impl ArchiveDir {
         }
     }
 
-    /// Removes a segment's file and its checksum file, and leaves its stub. Who calls this
-    /// has made sure that the segment is safe elsewhere.
+    /// Removes a segment's file and its checksum file, and leaves its stub. The caller must
+    /// ensure that the segment is safe in the remote.
     pub(crate) fn remove_local(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
-        // Its file last: as long as that is there, the next run comes here again.
+        // The file goes last: as long as it exists, the next run retries.
         for file in [name.checksum_name(), name.file_name()] {
             let path = self.root().join(name.folder()).join(&file);
             fs::unlink(folder.as_fd(), &file).map_err(|errno| Error::io(path, "remove", errno))?;

@@ -1,4 +1,4 @@
-//! Putting new files into an archive: written beside their place, synced, then named.
+//! Puts new files into an archive: written under a temporary name, synced, then renamed.
 
 use std::fs::File;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::fs;
 use crate::segment::{SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
 
-/// A segment that has no name yet. Dropped without [`publish`](Self::publish), it is gone.
+/// A segment without a name. It is removed if dropped without [`publish`](Self::publish).
 #[derive(Debug)]
 pub struct TempSegment {
     file: File,
@@ -32,8 +32,8 @@ impl ArchiveDir {
         let folder_path = self.root().join(&folder_name);
         let failed = |errno: Errno| Error::io(&folder_path, "create", errno);
         let is_new = fs::make_dir(self.fd(), &folder_name).map_err(failed)?;
-        // Once also when it was there: a run that was stopped may have made it a moment ago,
-        // or the archive itself.
+        // Also once if it existed: an interrupted run may have made it, or the archive itself, a
+        // moment ago.
         if is_new || self.synced_year.load(Ordering::Relaxed) != year {
             rustix::fs::fsync(self.fd())
                 .and_then(|()| fs::sync_above(self.fd(), &|_| true))
@@ -56,7 +56,7 @@ impl ArchiveDir {
         })
     }
 
-    /// Writes a segment's checksum file. One that is there already must say the same.
+    /// Writes a segment's checksum file. An existing one must have the same content.
     pub fn write_checksum(
         &self,
         name: &SegmentName,
@@ -85,32 +85,32 @@ impl ArchiveDir {
 }
 
 impl TempSegment {
-    /// The file, to write to.
+    /// Returns the file, to write to.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Where it lies for now.
+    /// Returns its temporary path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Brings all that was written onto the disk. A failure is final for this file: what
-    /// the kernel could not write it may since take for written.
+    /// Syncs everything that was written. A failure is final for this file: the kernel may from
+    /// then on regard as written what it could not write.
     pub fn sync(&self) -> Result<()> {
         rustix::fs::fsync(&self.file).map_err(|errno| Error::io(&self.path, "sync", errno))
     }
 
-    /// Opens it again, for reading back from the disk rather than from memory.
+    /// Reopens it, to be read back from the disk rather than from memory.
     pub fn reopen(&self) -> Result<SegmentBytes> {
-        // Advice only: a file system in memory has nowhere else to read from.
+        // Only advice: a file system in memory has nowhere else to read from.
         let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
         fs::open_regular(self.folder.as_fd(), &self.name)
             .map(SegmentBytes::from)
             .map_err(|error| Error::io(&self.path, "open", error))
     }
 
-    /// Gives it its name, for good. Never replaces what is there.
+    /// Gives it its final name. Never replaces an existing file.
     pub fn publish(self, name: &SegmentName) -> Result<()> {
         self.publish_as(&name.file_name())
     }

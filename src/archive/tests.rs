@@ -42,7 +42,7 @@ impl TestArchive {
         Self { directory, archive }
     }
 
-    /// A manifest of as many records, each of another segment.
+    /// Returns an archive with this many records, each of another segment.
     fn with_records(count: u32) -> Self {
         let place = Self::new();
         let mut text = Vec::new();
@@ -162,8 +162,8 @@ fn a_manifest_is_read_again_when_it_changed() {
     assert!(!manifest.reload_if_changed(&place.archive).unwrap());
 }
 
-/// Wherever the power cut it off: the lines before are sound, and the next writer appends
-/// where they end and says so.
+/// Wherever the power cut it off: the lines before are sound, and the next writer appends where
+/// they end and says so.
 #[test]
 fn a_line_torn_anywhere_is_stepped_over_and_mended() {
     let place = TestArchive::with_records(3);
@@ -222,7 +222,7 @@ fn any_other_damage_is_named_by_its_line_and_keeps_writers_off() {
     }
 }
 
-/// Lines are taken apart many at a time, and a file is read piece by piece.
+/// Lines are parsed many at a time, and a file is read piece by piece.
 #[test]
 fn a_manifest_of_many_lines_is_read_as_one_of_few() {
     let place = TestArchive::with_records(5000);

@@ -1,5 +1,5 @@
-//! The manifest's text, for who hands it on: the records that were read, and nothing that a
-//! crash left behind them.
+//! The manifest's text, for handing it on: the records that were read, without what a crash left
+//! behind them.
 
 use std::io::Read;
 
@@ -14,7 +14,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// The file is another one by now.
+    /// Fails if the file has been replaced since.
     pub fn text(&self, archive: &ArchiveDir) -> Result<Vec<u8>> {
         let path = archive.manifest_path();
         let file = fs::open_regular(archive.fd(), MANIFEST)

@@ -1,4 +1,4 @@
-//! The manifest, written: one line for each thing that happened, synced before it counts.
+//! Writes the manifest: one line for each action, synced before it counts.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -14,13 +14,13 @@ use crate::event::Timestamp;
 use crate::fs;
 use crate::{Error, Result};
 
-/// Appends to the manifest. Only one exists, since the lock is exclusive.
+/// Appends to the manifest. Only one writer exists, since the lock is exclusive.
 #[derive(Debug)]
 pub struct ManifestWriter<'a> {
     archive: &'a ArchiveDir,
     lock: &'a ArchiveLock,
     path: PathBuf,
-    /// Opened, and made if need be, with the first record.
+    /// The file, opened (and created if missing) with the first record.
     file: Option<File>,
     bytes: u64,
     needs_newline: bool,
@@ -29,8 +29,8 @@ pub struct ManifestWriter<'a> {
 }
 
 impl<'a> ManifestWriter<'a> {
-    /// Reads the manifest and gets ready to append. A torn last line is dropped, or mended
-    /// where only a byte of it is lost, and a `mend` record says so; any other damage is an
+    /// Reads the manifest and prepares to append. A torn last line is dropped, or repaired if
+    /// only a byte of it is lost, and a `mend` record says so; any other damage is an
     /// [`Error::Corrupt`].
     pub fn open(
         archive: &'a ArchiveDir,
@@ -41,8 +41,8 @@ impl<'a> ManifestWriter<'a> {
         Self::open_if(archive, lock, now, by, &|_| Ok(()))
     }
 
-    /// The same, unless `accept` refuses the manifest as it was read; then nothing is
-    /// written, not even to mend it.
+    /// Opens like [`open`](Self::open), unless `accept` refuses the manifest as read; then
+    /// nothing is written, not even a repair.
     pub fn open_if(
         archive: &'a ArchiveDir,
         lock: &'a ArchiveLock,
@@ -64,8 +64,8 @@ impl<'a> ManifestWriter<'a> {
             poisoned: false,
         };
         if writer.manifest.exists() {
-            // A run that was stopped may have written what we just read, and not synced it;
-            // events will be removed because of it.
+            // An interrupted run may have written what was just read without syncing it; events
+            // will be removed on its account.
             let file = writer.open_file()?;
             rustix::fs::fsync(&file)
                 .and_then(|()| rustix::fs::fsync(archive.fd()))
@@ -77,7 +77,7 @@ impl<'a> ManifestWriter<'a> {
                 Some(file) => file,
                 None => writer.open_file()?,
             };
-            // Synced by itself, or a second power cut could mix old bytes with new ones.
+            // Synced separately, or a second power cut could mix old bytes with new ones.
             rustix::fs::ftruncate(&file, writer.bytes)
                 .and_then(|()| rustix::fs::fsync(&file))
                 .map_err(|errno| writer.cannot_mend(errno))?;
@@ -100,23 +100,23 @@ impl<'a> ManifestWriter<'a> {
         Ok((writer, torn))
     }
 
-    /// The manifest as it is now.
+    /// Returns the manifest as it is now.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The lock that this writer was opened with.
+    /// Returns the lock that this writer was opened with.
     pub fn lock(&self) -> &'a ArchiveLock {
         self.lock
     }
 
-    /// Whether an append failed so that what is on the disk is not known. Nothing more can
-    /// be appended then. An append that found no room is undone, and poisons nothing.
+    /// Reports whether a failed append left the state of the disk unknown. Then nothing more can
+    /// be appended. An append that ran out of space is undone and does not count.
     pub fn is_poisoned(&self) -> bool {
         self.poisoned
     }
 
-    /// Appends a record; it is on the disk when this returns.
+    /// Appends a record; it is durable when this returns.
     pub fn append(&mut self, record: NewRecord) -> Result<&Record> {
         if self.poisoned {
             return Err(Error::Refused(format!(
@@ -139,13 +139,13 @@ impl<'a> ManifestWriter<'a> {
         let written = file.write_all_at(&bytes, self.bytes);
         let written = written.map_err(|error| Error::io(&self.path, "write", error));
         let recorded = written.and_then(|()| {
-            // A line that is whole may be on the disk, or come there, though this fails.
+            // A complete line may be on the disk, or get there, although this fails.
             let synced = rustix::fs::fsync(&file);
             self.poisoned = synced.is_err();
             synced.map_err(|errno| Error::io(&self.path, "sync", errno))
         });
         if let Err(error) = recorded {
-            // Readers step over what is left of it, and the next writer drops it.
+            // Readers skip what is left of it, and the next writer drops it.
             self.poisoned |= rustix::fs::ftruncate(&file, self.bytes).is_err();
             self.file = Some(file);
             return Err(error);
@@ -160,7 +160,7 @@ impl<'a> ManifestWriter<'a> {
         })
     }
 
-    /// Says why a torn last line could not be dropped.
+    /// Returns the error for a torn last line that could not be dropped.
     fn cannot_mend(&self, errno: Errno) -> Error {
         if errno != Errno::PERM {
             return Error::io(&self.path, "mend", errno);
@@ -178,7 +178,7 @@ impl<'a> ManifestWriter<'a> {
         let mode = Mode::from_raw_mode(0o644);
         match rustix::fs::openat(self.archive.fd(), MANIFEST, flags, mode) {
             Err(Errno::NOENT) => {
-                // A run that was stopped may have made the archive itself a moment ago.
+                // An interrupted run may have made the archive itself a moment ago.
                 fs::sync_above(self.archive.fd(), &|_| true)
                     .map_err(|errno| Error::io(self.archive.root(), "sync", errno))?;
                 let flags = flags | OFlags::CREATE | OFlags::EXCL;
@@ -188,7 +188,7 @@ impl<'a> ManifestWriter<'a> {
                     .map_err(|errno| Error::io(self.archive.root(), "sync", errno))?;
                 Ok(file.into())
             }
-            // Append-only (chattr +a): it can be written to at its end, and nowhere else.
+            // Append-only (chattr +a): it can be written at its end, and nowhere else.
             Err(Errno::PERM) => {
                 rustix::fs::openat(self.archive.fd(), MANIFEST, flags | OFlags::APPEND, mode)
                     .map(File::from)
@@ -204,8 +204,8 @@ impl<'a> ManifestWriter<'a> {
 mod tests {
     use super::*;
 
-    /// A descriptor that cannot be written to stands for a disk that takes nothing more, not
-    /// even the shorter length.
+    /// A descriptor that cannot be written to stands for a disk that accepts nothing more, not
+    /// even a shorter length.
     #[test]
     fn after_a_record_that_could_not_be_undone_no_more_are_taken() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a power cut, a long line or somebody else's file makes of a manifest.
+//! The effects of a power cut, a long line or somebody else's file on a manifest.
 
 use std::os::unix::fs::symlink;
 
@@ -6,8 +6,8 @@ use rustix::fs::{CWD, FileType, Mode};
 
 use super::*;
 
-/// Whatever a single zero byte was, if it can be told: the line is whole again for readers,
-/// and the next writer puts the byte back.
+/// A single zero byte, if its value can be determined: the line is intact for readers, and the
+/// next writer puts the byte back.
 #[test]
 fn a_lost_byte_of_the_last_line_is_read_and_put_back() {
     let place = TestArchive::with_records(2);
@@ -48,7 +48,7 @@ fn a_file_that_never_was_a_manifest_is_not_cut_off() {
     let place = TestArchive::new();
     for foreign in [&b"hello"[..], b"hello\0\n", b"\xff{"] {
         place.write(foreign);
-        assert_eq!(place.damages(), ["it is no manifest: line 1 is no record"]);
+        assert_eq!(place.damages(), ["it is not a manifest: line 1 is not a record"]);
         let lock = place.archive.lock().unwrap();
         ManifestWriter::open(&place.archive, &lock, now(), &by()).unwrap_err();
         assert_eq!(place.bytes(), foreign);
@@ -57,7 +57,7 @@ fn a_file_that_never_was_a_manifest_is_not_cut_off() {
         place.write(torn);
         assert_eq!(place.load().torn(), Some(Torn { bytes: torn.len() as u64 }));
     }
-    // After a sound line, whatever it is came there with a power cut.
+    // After a sound line, anything else came with a power cut.
     let sound = TestArchive::with_records(1).bytes();
     place.write(&[&sound, &b"hello"[..]].concat());
     let manifest = place.load();
@@ -100,7 +100,7 @@ fn a_manifest_is_made_with_its_first_record() {
     assert_eq!(place.load().head(), writer.manifest().head());
 }
 
-/// Between the look at the archive and the first record anything may come to lie there.
+/// Between the check and the first record anything may be put there.
 #[test]
 fn what_was_put_in_the_place_of_a_manifest_is_not_written_to() {
     let place = TestArchive::new();
@@ -113,7 +113,7 @@ fn what_was_put_in_the_place_of_a_manifest_is_not_written_to() {
     writer.append(record(Op::Hold, None)).unwrap_err();
     assert_eq!(fs::read(&elsewhere).unwrap(), b"mine");
     fs::remove_file(&path).unwrap();
-    // Nobody waits for a reader of this.
+    // Nothing waits for a reader of this.
     rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     writer.append(record(Op::Hold, None)).unwrap_err();
     fs::remove_file(&path).unwrap();
