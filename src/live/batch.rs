@@ -1,4 +1,4 @@
-//! Many events at once: files are synced side by side, each directory once.
+//! Creates many events at once: files are synced in parallel, each directory once.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,30 +15,30 @@ use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
 
-/// Files that wait for the disk at once. Waiting takes no processor: a disk that commits
-/// many syncs together is kept busy by many more threads than there are processors.
+/// The number of files that wait for the disk at once. Waiting takes no processor: a disk that
+/// commits many syncs together is kept busy by many more threads than there are processors.
 const WAITING: usize = 16;
 
 /// An event of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchItem<'a> {
-    /// Its identity.
+    /// The event's identity.
     pub path: &'a EventPath,
-    /// Its bytes.
+    /// The event's bytes.
     pub bytes: &'a [u8],
     /// A fresh random number.
     pub token: u64,
 }
 
-/// Which directory an event goes into.
+/// The directory that an event goes into.
 type Key<'a> = (Date, &'a NodeName);
 
 fn key<'a>(item: &BatchItem<'a>) -> Key<'a> {
     (item.path.date, &item.path.node)
 }
 
-/// Writes events as [`create_event`] does, each on its own: what happens to one does not concern
-/// the others. The outcomes come in the order of the items, when all is on the disk.
+/// Writes events as [`create_event`] does, each independently of the others. The outcomes come in
+/// the order of the items, when everything is durable.
 pub fn create_batch(
     tree: &LiveTree,
     items: &[BatchItem<'_>],
@@ -47,7 +47,7 @@ pub fn create_batch(
     let options = |item: &BatchItem<'_>| CreateOptions { token: item.token, now, mtime: None };
     let mut directories: HashMap<Key<'_>, OwnedFd> = HashMap::new();
     for item in items {
-        // What goes wrong here goes wrong again, and is reported, for each item below.
+        // A failure here will recur, and is reported, for each item below.
         if let Entry::Vacant(vacant) = directories.entry(key(item))
             && let Ok(directory) = node_directory(tree, item.path)
         {
@@ -77,14 +77,14 @@ pub fn create_batch(
         .zip(linked)
         .map(|(item, outcome)| {
             match outcome {
-                // The directory went away before the file had its name: once more, alone.
+                // The directory went away before the file had its name: retry this one alone.
                 Err(error) if error.is_not_found() => {
                     create_event(tree, item.path, item.bytes, &options(item))
                 }
                 Ok(Creation::Created) => match failed.get(&key(item)) {
                     None => Ok(Creation::Created),
-                    // A directory with our files in it is not removed: rotation has them
-                    // already. Once more, alone; it recognises what it has.
+                    // A directory with our files in it is not removed: rotation has them already.
+                    // Retry this one alone; it recognises what it has.
                     Some(error) if error.is_not_found() => {
                         create_event(tree, item.path, item.bytes, &options(item))
                     }
@@ -126,7 +126,7 @@ fn side_by_side<'a>(
     };
     std::thread::scope(|scope| {
         for _ in 1..WAITING.min(items.len()) {
-            // Where no more threads are to be had, fewer do.
+            // If no more threads can be had, fewer will do.
             if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
                 break;
             }

@@ -1,10 +1,10 @@
-//! Very many files at once: written aside, synced together, then put in place.
+//! Places very many files at once: written aside, synced together, then put in place.
 //!
-//! For restoring. All files are written below a directory that no reader looks into
-//! (`staging`), laid out as the tree itself; one call brings all of them onto the disk; and
-//! only then does each node's directory move into its create_event, by one rename where that place
-//! is free, else file by file. A crash leaves the directory behind; whoever comes next
-//! removes it, since its lock is free. Nothing that exists is ever replaced.
+//! For restoring. All files are written below a directory that no reader looks into (`staging`),
+//! laid out like the tree itself; one call syncs all of them; and only then does each node's
+//! directory move into its place, by one rename if that place is free, otherwise file by file. A
+//! crash leaves the directory behind; the next run removes it, since its lock is free. Nothing
+//! that exists is ever replaced.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -21,7 +21,7 @@ use crate::event::{Date, EventPath, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
 
-/// How often a directory may vanish under us before we give up.
+/// The number of times a directory may vanish before the operation gives up.
 const TRIES: usize = 100;
 
 /// Places many files into one tree.
@@ -33,7 +33,7 @@ pub struct BulkPlacer<'a> {
     now: Timestamp,
 }
 
-/// A node's directory in waiting.
+/// The staged directory of a node.
 #[derive(Debug)]
 struct StagedNode {
     day: OwnedFd,
@@ -41,17 +41,18 @@ struct StagedNode {
     files: AtomicU64,
 }
 
-/// What placing many files came to.
+/// Totals of placing many files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BulkStats {
-    /// Files that are there now and were not before.
+    /// The number of files that were created.
     pub created_files: u64,
-    /// Files that were there already, with the same bytes.
+    /// The number of files that existed already, with the same bytes.
     pub same_files: u64,
 }
 
 impl<'a> BulkPlacer<'a> {
-    /// Begins. `token` must be fresh and random; `now` tells young directories from old.
+    /// Begins a bulk. `token` must be fresh and random; `now` tells young directories from old
+    /// ones.
     pub fn begin(tree: &'a LiveTree, token: u64, now: Timestamp) -> Result<Self> {
         remove_stale(tree);
         let staging = Staging::begin(tree, token)?;
@@ -63,7 +64,7 @@ impl<'a> BulkPlacer<'a> {
         move |errno| Error::io(&path, action, errno)
     }
 
-    /// Writes a file aside; false when one of its name was written aside already. May be
+    /// Writes a file aside; returns false if one of its name was written aside already. May be
     /// called from several threads.
     pub fn stage(&self, path: &EventPath, bytes: &[u8], mtime: Option<Timestamp>) -> Result<bool> {
         let node = self.staged_node(path)?;
@@ -99,8 +100,8 @@ impl<'a> BulkPlacer<'a> {
         Ok(node)
     }
 
-    /// Brings what was staged onto the disk, and puts it in place. `in_the_way` is told of
-    /// each file whose name is taken by something else, which stays as it is.
+    /// Syncs the staged files and puts them in place. `in_the_way` is called for each file whose
+    /// name is taken by something else, which stays as it is.
     pub fn finish(self, in_the_way: &mut dyn FnMut(&EventPath)) -> Result<BulkStats> {
         let mut stats = BulkStats::default();
         let nodes = std::mem::take(&mut *self.nodes.lock().unwrap_or_else(PoisonError::into_inner));
@@ -119,7 +120,7 @@ impl<'a> BulkPlacer<'a> {
         Ok(stats)
     }
 
-    /// Moves a whole directory, if nothing is in its place; whether it did.
+    /// Moves a whole directory if its place is free; returns whether it did.
     fn move_directory(&self, date: Date, node: &NodeName, staged: &StagedNode) -> Result<bool> {
         let day_name = date.to_string();
         let day_path = self.tree.root().join(&day_name);
@@ -145,7 +146,7 @@ impl<'a> BulkPlacer<'a> {
                     }
                     return Ok(true);
                 }
-                // Rotation removed the empty day: it is made again.
+                // Rotation removed the empty day: it is created again.
                 Err(Errno::NOENT) => {}
                 // Something is there, or this file system cannot do it in one step.
                 Err(Errno::EXIST | Errno::NOTEMPTY | Errno::PERM | Errno::NOTDIR) => {
@@ -188,8 +189,8 @@ impl<'a> BulkPlacer<'a> {
                 }
                 Err(errno) => return Err(self.failed(&path, "create")(errno)),
             }
-            // Also when all were there: a run that was stopped may have put them there, and
-            // nobody has synced their names since.
+            // Even if all existed: an interrupted run may have put them there, and nobody has
+            // synced their names since.
             last = Some((directory, path));
         }
         match last {
@@ -200,13 +201,13 @@ impl<'a> BulkPlacer<'a> {
 }
 
 impl LiveTree {
-    /// Removes what earlier runs left that were stopped while they put files in place.
+    /// Removes what earlier runs left that were interrupted while placing files.
     pub fn remove_leftovers(&self) {
         remove_stale(self);
     }
 
-    /// Brings the name of a file that is there onto the disk: whoever placed it may have
-    /// been stopped before it could. `now` tells young directories from old ones.
+    /// Syncs the name of an existing file: the process that created it may have been interrupted
+    /// before it could. `now` tells young directories from old ones.
     pub fn sync_name(&self, path: &EventPath, now: Timestamp) -> Result<()> {
         let opened = fs::open_dir(self.fd(), &path.date.to_string())
             .and_then(|day| fs::open_dir(day.as_fd(), path.node.as_str()));
@@ -215,14 +216,14 @@ impl LiveTree {
             Err(errno) => Err(Error::io(self.root().join(path.to_string()), "sync", errno)),
         };
         match synced {
-            // Rotation took it away meanwhile, and has it.
+            // Rotation took it meanwhile, and has it.
             Err(error) if error.is_not_found() => Ok(()),
             synced => synced,
         }
     }
 }
 
-/// Whether two regular files of one name have the same bytes.
+/// Reports whether two regular files of one name have the same bytes.
 fn same_bytes(a: BorrowedFd<'_>, b: BorrowedFd<'_>, name: &str) -> std::io::Result<bool> {
     let (mut a, mut b) = (fs::open_regular(a, name)?, fs::open_regular(b, name)?);
     if a.metadata()?.len() != b.metadata()?.len() {
@@ -230,7 +231,7 @@ fn same_bytes(a: BorrowedFd<'_>, b: BorrowedFd<'_>, name: &str) -> std::io::Resu
     }
     let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
     a.read_to_end(&mut of_a)?;
-    // A file that grows meanwhile is another one.
+    // A file that grows meanwhile is a different one.
     b.by_ref().take(of_a.len() as u64 + 1).read_to_end(&mut of_b)?;
     Ok(of_a == of_b)
 }

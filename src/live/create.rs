@@ -1,4 +1,4 @@
-//! One event's way to the disk: unnamed file, sync, name, sync of the directory.
+//! Creates one event durably: unnamed file, sync, name, sync of the directory.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -13,39 +13,39 @@ use crate::event::{EventPath, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
 
-/// How often a directory may vanish under us before we give up.
+/// The number of times a directory may vanish before the operation gives up.
 const TRIES: usize = 1000;
 
-/// A directory younger than this may not have been synced into its parent yet by whoever
-/// made it.
+/// The age in microseconds below which a directory may not have been synced into its parent yet
+/// by its creator.
 const YOUNG_MICROS: i64 = 600 * Timestamp::MICROS_PER_SECOND;
 
-/// The mode of an event file, less the umask.
+/// The mode of an event file, before the umask.
 const MODE: u32 = 0o444;
 
-/// How a file is placed.
+/// The options for creating an event.
 #[derive(Debug, Clone, Copy)]
 pub struct CreateOptions {
-    /// A fresh random number, for a temporary name where one is needed.
+    /// A fresh random number, for a temporary name if one is needed.
     pub token: u64,
-    /// The time now: it tells young directories from old ones.
+    /// The current time, which tells young directories from old ones.
     pub now: Timestamp,
-    /// The modification time that the file gets; without one, the present.
+    /// The modification time of the file; the current time if `None`.
     pub mtime: Option<Timestamp>,
 }
 
-/// What placing a file came to.
+/// The outcome of creating an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {
-    /// It is there, and on the disk.
+    /// It was created and is durable.
     Created,
-    /// Something with its name was there before; nothing was changed.
+    /// Something with its name existed; nothing was changed.
     AlreadyExists,
 }
 
-/// Writes one event. It is on the disk, whole and under its name, when this returns; after
-/// an error it is not there. The directory may be removed by rotation at any moment, and
-/// is then made again.
+/// Writes one event. When this returns, it is on the disk, complete and under its name; after an
+/// error it is not there. Rotation may remove the directory at any moment; it is then created
+/// again.
 pub fn create_event(
     tree: &LiveTree,
     path: &EventPath,
@@ -65,7 +65,7 @@ pub fn create_event(
             Ok(placed)
         });
         match placed {
-            // On a busy machine whoever removed the directory may be at it still.
+            // On a busy machine the process that removed the directory may still be at it.
             Err(error) if error.is_not_found() => std::thread::yield_now(),
             outcome => return outcome,
         }
@@ -77,7 +77,7 @@ pub(super) fn full(tree: &LiveTree, path: &EventPath) -> PathBuf {
     tree.root().join(path.to_string())
 }
 
-/// Opens the directory of an event's node, and makes what is missing.
+/// Opens the directory of an event's node, creating it and its parent if missing.
 pub(super) fn node_directory(tree: &LiveTree, path: &EventPath) -> Result<OwnedFd> {
     let day = path.date.to_string();
     let below = format!("{day}/{}", path.node);
@@ -85,7 +85,7 @@ pub(super) fn node_directory(tree: &LiveTree, path: &EventPath) -> Result<OwnedF
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     match rustix::fs::openat2(tree.fd(), &below, flags, Mode::empty(), resolve) {
         Ok(directory) => return Ok(directory),
-        // Old kernels and sandboxes do not have the call; then it is done step by step.
+        // Old kernels and sandboxes lack the call; then it is done step by step.
         Err(Errno::NOENT | Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
         Err(errno) => return Err(in_the_way(tree, path, errno)),
     }
@@ -101,7 +101,8 @@ pub(super) fn node_directory(tree: &LiveTree, path: &EventPath) -> Result<OwnedF
         .map_err(|errno| in_the_way(tree, path, errno))
 }
 
-/// Says what is wrong with a day's directory; of what stands in its place, whose it is.
+/// Returns the error about a day's directory; for something else in its place, it names the
+/// owner.
 fn in_the_way(tree: &LiveTree, path: &EventPath, errno: Errno) -> Error {
     let day = path.date.to_string();
     let below = format!("{day}/{}", path.node);
@@ -124,14 +125,14 @@ fn in_the_way(tree: &LiveTree, path: &EventPath, errno: Errno) -> Error {
     Error::io(tree.root().join(below), "open", errno)
 }
 
-/// Makes sure that a file which was placed by another run is durable under its name.
+/// Makes a file that another run created durable under its name.
 pub(crate) fn sync_created(tree: &LiveTree, path: &EventPath, now: Timestamp) -> Result<()> {
     sync_directories(tree, &node_directory(tree, path)?, path, now)
 }
 
-/// Writes and syncs the file, and then gives it its name. The directory is not synced yet.
-/// A file that was synced, but whose directory went away, stays in `unnamed`: only its
-/// naming is tried again, so that rotation cannot outrun an emitter.
+/// Writes and syncs the file, then gives it its name. The directory is not synced yet. If the
+/// directory went away, the synced file stays in `unnamed`: only its naming is retried, so that
+/// rotation cannot outrun an emitter.
 pub(super) fn link_one(
     tree: &LiveTree,
     directory: &OwnedFd,
@@ -162,11 +163,11 @@ pub(super) fn link_one(
         match rustix::fs::linkat(CWD, &from, directory, name, AtFlags::SYMLINK_FOLLOW) {
             Ok(()) => return Ok(Creation::Created),
             Err(Errno::EXIST) => return Ok(Creation::AlreadyExists),
-            // Either the directory is gone, or /proc is not there.
+            // Either the directory is gone, or /proc is missing.
             Err(Errno::NOENT) if is_removed(directory) => {
                 return Err(failed("create")(Errno::NOENT));
             }
-            // A file system without links says EPERM.
+            // A file system without hard links returns EPERM.
             Err(Errno::NOENT | Errno::OPNOTSUPP | Errno::XDEV | Errno::PERM) => {}
             Err(errno) => return Err(failed("create")(errno)),
         }
@@ -193,7 +194,7 @@ fn link_by_temporary_name(
         }
     });
     if !matches!(named, Ok(Creation::Created)) {
-        // Best effort: a temporary file is nothing that a reader would see.
+        // Best effort: readers do not see temporary files.
         let _ = fs::unlink(directory.as_fd(), &temp);
     }
     named
@@ -203,7 +204,7 @@ pub(super) fn is_removed(directory: &OwnedFd) -> bool {
     rustix::fs::fstat(directory).is_ok_and(|stat| stat.st_nlink == 0)
 }
 
-/// Writes all, sets the times, syncs.
+/// Writes everything, sets the times, syncs.
 fn fill(file: &OwnedFd, bytes: &[u8], options: &CreateOptions) -> Result<(), Errno> {
     write_all(file, bytes)?;
     if let Some(mtime) = options.mtime {
@@ -235,8 +236,8 @@ pub(super) fn set_mtime(file: &OwnedFd, mtime: Timestamp) -> Result<(), Errno> {
     rustix::fs::futimens(file, &times)
 }
 
-/// Syncs the directory of a new file, and the ones above it as long as they are so young
-/// that whoever made them may not have done so yet.
+/// Syncs the directory of a new file, and those above it as long as they are so young that their
+/// creators may not have done so yet.
 pub(super) fn sync_directories(
     tree: &LiveTree,
     directory: &OwnedFd,
@@ -252,7 +253,7 @@ pub(super) fn sync_directories(
     if !is_young(directory.as_fd(), now) {
         return Ok(());
     }
-    // Gone by now means removed by rotation, which the caller finds out by itself: a
+    // If it is gone by now, rotation removed it, which the caller finds out by itself: a
     // directory with our file in it is not removed.
     let day_directory = fs::open_dir(tree.fd(), &day).map_err(failed(day.clone()))?;
     rustix::fs::fsync(&day_directory).map_err(failed(day))?;
@@ -262,15 +263,15 @@ pub(super) fn sync_directories(
     Ok(())
 }
 
-/// Syncs the root, and the directories above it for as long as they are young: whoever
-/// made them may have been stopped before it could.
+/// Syncs the root, and the directories above it as long as they are young: their creators may
+/// have been interrupted before they could.
 pub(super) fn sync_root(tree: &LiveTree, now: Timestamp) -> Result<(), Errno> {
     rustix::fs::fsync(tree.fd())?;
     fs::sync_above(tree.fd(), &|directory| is_young(directory, now))
 }
 
-/// Whether a directory was made a short time ago, or in what looks like the future. Where
-/// the file system does not tell, it may have been.
+/// Reports whether a directory was created recently, or in what looks like the future. If the
+/// file system does not record this, it may have been.
 pub(super) fn is_young(directory: BorrowedFd<'_>, now: Timestamp) -> bool {
     let flags = AtFlags::EMPTY_PATH;
     match rustix::fs::statx(directory, "", flags, StatxFlags::BTIME) {

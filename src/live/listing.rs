@@ -1,8 +1,8 @@
-//! A day's files, in the order of a segment, in little memory.
+//! Lists a day's files, in the order of a segment, in little memory.
 //!
-//! A name of the form that `emit` writes is kept as its parts, 32 bytes a file; any other
-//! as text. So a million names take 32 MB. A listing may be bounded: then it has a part of
-//! the day, and says in which node's directory it ends.
+//! A name of the form that `emit` writes is kept as its parts, 32 bytes a file; any other as
+//! text. So a million names take 32 MB. A listing may be bounded: then it has a part of the day,
+//! and says in which node's directory it ends.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -13,17 +13,18 @@ use uuid::Uuid;
 use crate::event::{Date, EventName, EventPath, EventType, FileName, NodeName, Timestamp};
 use crate::fs::UnexpectedEntry;
 
-/// In [`ListedFile::kind`]: the name is kept as text, and `id` is its place among the texts.
+/// The flag in [`ListedFile::kind`] for a name kept as text, whose index among the texts is in
+/// `id`.
 const AS_TEXT: u32 = 1 << 31;
 
-/// Things that are no event files and are named one by one, of those that hide events and of
-/// others each: a day may hold any number of them.
+/// The most unexpected entries that are reported one by one, separately for those that hide
+/// events and for others: a day may hold any number of them.
 const MAX_UNEXPECTED: usize = 1000;
 
-/// Stray copies that are told from events; what a day has beyond counts as events.
+/// The most stray copies that are told from events; beyond it they count as events.
 const MAX_COPIES: usize = 16384;
 
-/// What a name takes that is kept as text, beside its own bytes.
+/// The memory that a name kept as text takes, beside its own bytes.
 const TEXT_BYTES: u64 = (size_of::<FileName>() + size_of::<ListedFile>() + 16) as u64;
 
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,7 @@ pub struct Listing {
     passed_over: Option<PathBuf>,
 }
 
-/// A type as names claim it. `written` is absent for words that `emit` would not write.
+/// A type as claimed by names. `written` is `None` for words that `emit` would not write.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind {
     word: String,
@@ -57,53 +58,53 @@ struct Kind {
 }
 
 impl Listing {
-    /// What a file takes, in bytes, when its name has the form that `emit` writes.
+    /// The memory that a file takes, in bytes, if its name has the form that `emit` writes.
     pub const BYTES: usize = size_of::<ListedFile>();
 
-    /// The day.
+    /// Returns the day.
     pub fn date(&self) -> Date {
         self.date
     }
 
-    /// How many files there are.
+    /// Returns the number of files.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is no file.
+    /// Reports whether there are no files.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// What else is in the day's directory.
+    /// Returns the unexpected entries of the day's directory.
     pub fn unexpected(&self) -> &[UnexpectedEntry] {
         &self.unexpected
     }
 
-    /// How many more such things there are, which are not named.
+    /// Returns the number of further unexpected entries, which are not reported one by one.
     pub fn more_unexpected(&self) -> u64 {
         self.more_unexpected
     }
 
-    /// The first thing of other programs that was passed over in the day's directory.
+    /// Returns the first entry of other programs that was passed over in the day's directory.
     pub fn passed_over(&self) -> Option<&Path> {
         self.passed_over.as_deref()
     }
 
-    /// The last node of which files are listed, where there was no room for more; `None` when
-    /// the whole day is in it.
+    /// Returns the last node listed, if the limit was reached; `None` if the listing has the
+    /// whole day.
     pub fn stopped_in(&self) -> Option<&NodeName> {
         self.stopped_in.as_ref()
     }
 
-    /// The file with this number, in member order. Panics when there is none, as an
-    /// index does.
+    /// Returns the file with this number, in member order. Panics if there is none, as indexing
+    /// does.
     pub fn path(&self, number: usize) -> EventPath {
         EventPath { date: self.date, node: self.node(number).clone(), name: self.name(number) }
     }
 
-    /// Returns the instant that a file's name claims, a stray copy's as that of the event it was
-    /// copied from; none where it has another form.
+    /// Returns the instant that a file's name claims, for a stray copy that of its original;
+    /// `None` if the name has another form.
     pub fn instant(&self, number: usize) -> Option<Timestamp> {
         let entry = &self.entries[number];
         if entry.kind & AS_TEXT == 0 {
@@ -114,8 +115,8 @@ impl Listing {
         timestamp(name).or_else(|| timestamp(&name.original()?))
     }
 
-    /// The files that by their names are stray copies, each with the identity of what it was
-    /// copied from. Of very many, only the first: what is known of them takes memory.
+    /// Returns the files that are stray copies by their names, each with the identity of its
+    /// original; a bounded number of them, since each takes memory.
     pub fn stray_copies(&self) -> impl Iterator<Item = (usize, EventPath)> {
         let as_text = self.entries.iter().enumerate().filter(|(_, it)| it.kind & AS_TEXT != 0);
         as_text
@@ -123,12 +124,12 @@ impl Listing {
             .take(MAX_COPIES)
     }
 
-    /// The node whose directory the file lies in.
+    /// Returns the node whose directory contains the file.
     pub fn node(&self, number: usize) -> &NodeName {
         &self.nodes[self.entries[number].node as usize]
     }
 
-    /// The file's name.
+    /// Returns the file's name.
     pub fn name(&self, number: usize) -> FileName {
         name_of(&self.entries[number], &self.kinds, &self.texts)
     }
@@ -157,7 +158,7 @@ fn text_number(entry: &ListedFile) -> usize {
 pub(super) struct Builder {
     listing: Listing,
     kind_numbers: HashMap<String, u32>,
-    /// What the names take that are in it, and may take at most.
+    /// The memory that the names take, and the most they may take.
     bytes: u64,
     max_bytes: u64,
     hidden: usize,
@@ -179,7 +180,7 @@ impl Builder {
         Self { listing, kind_numbers: HashMap::new(), bytes: 0, max_bytes, hidden: 0 }
     }
 
-    /// What one file takes.
+    /// Returns the memory that one file takes.
     #[cfg(test)]
     pub(super) fn bytes_per_file(&self) -> usize {
         let entries = &self.listing.entries;
@@ -201,12 +202,12 @@ impl Builder {
         self.listing.unexpected.push(entry);
     }
 
-    /// Notes what is passed over: one of it is enough to say why a directory stays.
+    /// Remembers an entry that is passed over: one is enough to say why a directory stays.
     pub(super) fn passed_over(&mut self, path: impl FnOnce() -> PathBuf) {
         self.listing.passed_over.get_or_insert_with(path);
     }
 
-    /// Whether no further name has room.
+    /// Reports whether there is no room for another name.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= self.max_bytes
     }
@@ -265,7 +266,7 @@ impl Builder {
         number
     }
 
-    /// Sorts into the order of a segment.
+    /// Sorts the files into the order of a segment.
     pub(super) fn finish(self) -> Listing {
         let mut listing = self.listing;
         let mut order: Vec<u32> = (0..listing.kinds.len() as u32).collect();

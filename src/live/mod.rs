@@ -1,9 +1,9 @@
 //! The live tree: events as plain files, `DATE/NODE/FILE.json`.
 //!
 //! The tree belongs to scripts of many users and is not trusted: it is walked by directory
-//! handle, no symbolic link in it is followed, only regular files are read, and what is
-//! removed is exactly what was read. What is written appears whole under its name or not
-//! at all, and is on the disk when the call returns.
+//! handle, no symbolic link in it is followed, only regular files are read, and exactly what was
+//! read is removed. A written file appears complete under its name or not at all, and is durable
+//! when the call returns.
 
 mod batch;
 mod bulk;

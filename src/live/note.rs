@@ -1,9 +1,9 @@
 //! The note by which a tree remembers its archive.
 //!
-//! One file beside the days, written by whoever rotates. Everybody who emits may write to
-//! that directory, so the note is no more than a claim: it counts when it belongs to somebody
-//! who could have rotated, when nobody else can write to it, and when it is of this tree. It
-//! is read by handle, bounded, and never through a link.
+//! One file beside the days, written by rotation. Everybody who emits may write to that
+//! directory, so the note is no more than a claim: it counts only if its owner could have
+//! rotated, nobody else can write to it, and it is about this tree. It is read by handle,
+//! bounded, and never through a link.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -18,40 +18,40 @@ use crate::event::Timestamp;
 use crate::fs;
 use crate::{Error, Result};
 
-/// Its name.
+/// The name of the note's file.
 pub(crate) const NOTE: &str = ".hlarchive-archive";
 
-/// A note has a few hundred bytes; what is larger is not one.
+/// The largest note, in bytes; a usual one has a few hundred.
 const MAX_BYTES: u64 = 16 << 10;
 
-/// Which directory a tree is.
+/// The identity of a tree's directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeIdentity {
     /// Its path, absolute and without links.
     pub root: String,
     /// The number of its file system.
     pub device: u64,
-    /// Its number there.
+    /// Its inode number there.
     pub inode: u64,
 }
 
-/// What a tree remembers of its archive.
+/// A tree's record of its archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeNote {
     v: u32,
-    /// The origin of the archive, as sixteen hexadecimal digits; none while the tree has no
-    /// archive yet, and somebody said that it begins with a new one.
+    /// The origin of the archive, as sixteen hexadecimal digits; `None` while the tree has no
+    /// archive yet, and its operator has said that it starts with a new one.
     pub origin: Option<String>,
-    /// Where the archive was.
+    /// The path of the archive at that time.
     pub archive: String,
-    /// Since when it is this one.
+    /// The time since which it is this one.
     pub since: Timestamp,
-    /// The tree that it is the note of.
+    /// The tree that the note is about.
     pub tree: TreeIdentity,
 }
 
 impl TreeNote {
-    /// The note of a tree.
+    /// Returns the note of a tree.
     pub fn new(
         origin: Option<String>,
         archive: String,
@@ -61,28 +61,28 @@ impl TreeNote {
         Self { v: 1, origin, archive, since, tree }
     }
 
-    /// Its file's content.
+    /// Returns the content of its file.
     fn text(&self) -> Vec<u8> {
-        // Numbers and texts into memory: this cannot fail.
+        // Serializing numbers and texts into memory cannot fail.
         let mut text = serde_json::to_vec(self).unwrap_or_default();
         text.push(b'\n');
         text
     }
 }
 
-/// What was found in the note's place.
+/// The result of looking for a note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundNote {
-    /// Nothing.
+    /// No note.
     Missing,
     /// A note that counts.
     Believed(TreeNote),
-    /// Something that does not count, and why.
+    /// Something that does not count, and the reason.
     Doubtful(String),
 }
 
 impl LiveTree {
-    /// Which directory this is.
+    /// Returns the identity of the tree's directory.
     pub fn identity(&self) -> Result<TreeIdentity> {
         let stat = rustix::fs::fstat(self.fd())
             .map_err(|errno| Error::io(self.root(), "look up", errno))?;
@@ -92,7 +92,7 @@ impl LiveTree {
         Ok(TreeIdentity { root, device: device(&stat), inode: inode(&stat) })
     }
 
-    /// Reads the note; one of an owner who is not among `trusted` does not count.
+    /// Reads the note; one whose owner is not `trusted` does not count.
     pub fn note(&self, trusted: &dyn Fn(u32) -> bool) -> FoundNote {
         let file = match fs::open_regular(self.fd(), NOTE) {
             Ok(file) => file,
@@ -135,16 +135,16 @@ impl LiveTree {
         Ok(note)
     }
 
-    /// Writes the note, in a directory that nobody else can enter; it is synced, and then
-    /// moved to its place. `found` is what was there when somebody looked: where nothing
-    /// was, nothing is replaced. `token` must be fresh and random.
+    /// Writes the note in a directory that nobody else can enter, syncs it, and moves it into
+    /// place. `found` is what was there before: if it was nothing, nothing is replaced. `token`
+    /// must be fresh and random.
     pub fn write_note(&self, note: &TreeNote, found: &FoundNote, token: u64) -> Result<()> {
         let path = self.root().join(NOTE);
         let failed = |errno: Errno| Error::io(&path, "create", errno);
         let staging = Staging::begin(self, token)?;
         let mut file = File::from(fs::create_new(staging.fd(), NOTE, 0o444).map_err(failed)?);
         file.write_all(&note.text()).map_err(|error| Error::io(&path, "write", error))?;
-        // A failed sync is final, an interrupted one, too.
+        // A failed sync is final, even an interrupted one.
         rustix::fs::fsync(&file).map_err(|errno| Error::io(&path, "sync", errno))?;
         match found {
             FoundNote::Missing => fs::rename_new(staging.fd(), NOTE, self.fd(), NOTE),

@@ -1,4 +1,4 @@
-//! The files of one day: reading them, and removing exactly those that were read.
+//! The files of one day: reads them, and removes exactly those that were read.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,14 +14,14 @@ use crate::event::{Date, FileName, MAX_EVENT_BYTES, NodeName, Timestamp};
 use crate::fs;
 use crate::{Error, Result};
 
-/// Directories that are kept open.
+/// The most directories that are kept open.
 const MAX_OPEN: usize = 64;
 
-/// After this long a temporary file belongs to no emitter that is still at work. Should
-/// one be after all, it finds its file gone and begins again.
+/// The age, in microseconds, beyond which a temporary file belongs to no running emitter. If one
+/// does own it, it finds its file gone and starts over.
 const STALE_MICROS: i64 = 3600 * Timestamp::MICROS_PER_SECOND;
 
-/// Who a file was when it was read.
+/// The identity of a file at the time it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp {
     /// The device.
@@ -32,14 +32,14 @@ pub struct FileStamp {
     pub owner: u32,
     /// Its size in bytes.
     pub size: u64,
-    /// When its content changed, in nanoseconds since 1970.
+    /// The time its content last changed, in nanoseconds since 1970.
     pub mtime_ns: i64,
-    /// When anything of it changed, in nanoseconds since 1970.
+    /// The time its content or metadata last changed, in nanoseconds since 1970.
     pub ctime_ns: i64,
 }
 
 impl FileStamp {
-    /// The same in less room: for who keeps one of each of a million files.
+    /// Returns a compact digest, for callers that keep millions of stamps.
     pub fn digest(&self) -> StampDigest {
         let Self { dev, inode, owner: _, size, mtime_ns, ctime_ns } = self;
         let mut hasher = Sha256::new();
@@ -56,29 +56,29 @@ impl FileStamp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StampDigest([u8; 16]);
 
-/// What reading a file found.
+/// The outcome of reading a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileState {
-    /// Its bytes were read; this is who it was just before.
+    /// Its bytes were read; this was its identity just before.
     Read(FileStamp),
-    /// It is not there any more.
+    /// It no longer exists.
     Gone,
-    /// It is something else than a file.
+    /// It is not a regular file.
     NotRegular(&'static str),
-    /// It has so many bytes, more than were to be read.
+    /// It has this many bytes, more than the limit.
     TooLarge(u64),
     /// Its size changed while it was read.
     Changed,
 }
 
-/// What removing a file came to.
+/// The outcome of removing a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
     /// It was removed.
     Removed,
     /// It was gone already.
     Gone,
-    /// It is not the file any more that was read; it stays.
+    /// It is no longer the file that was read; it stays.
     Changed,
 }
 
@@ -99,7 +99,7 @@ impl<'a> PartitionReader<'a> {
         self.tree.root().join(self.date.to_string()).join(node.as_str()).join(name)
     }
 
-    /// The handle of a node's directory; `None` when there is none.
+    /// Returns the handle of a node's directory; `None` if it does not exist.
     fn directory(&self, node: &NodeName) -> Result<Option<Arc<OwnedFd>>> {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(directory) = nodes.get(node) {
@@ -121,7 +121,7 @@ impl<'a> PartitionReader<'a> {
         }
     }
 
-    /// Reads a file into `buffer`, replacing what is in it.
+    /// Reads a file into `buffer`, replacing its content.
     pub fn read_into(
         &self,
         node: &NodeName,
@@ -131,8 +131,8 @@ impl<'a> PartitionReader<'a> {
         self.read_up_to(node, name, buffer, MAX_EVENT_BYTES)
     }
 
-    /// The same, but a file of more than `most` bytes is only [`FileState::TooLarge`]: for
-    /// who reads many at once in bounded memory.
+    /// Reads like [`read_into`](Self::read_into), except that a file of more than `limit` bytes
+    /// is only [`FileState::TooLarge`]: for reading many at once in bounded memory.
     pub fn read_up_to(
         &self,
         node: &NodeName,
@@ -148,7 +148,7 @@ impl<'a> PartitionReader<'a> {
             Ok(file) => file,
             Err(Errno::NOENT) => return Ok(FileState::Gone),
             Err(Errno::LOOP) => return Ok(FileState::NotRegular(fs::kind(FileType::Symlink))),
-            // What opening a socket gives.
+            // The error of opening a socket.
             Err(Errno::NXIO) => return Ok(FileState::NotRegular(fs::kind(FileType::Socket))),
             Err(errno) => return Err(failed("open", errno)),
         };
@@ -161,7 +161,7 @@ impl<'a> PartitionReader<'a> {
         if stamp.size > limit {
             return Ok(FileState::TooLarge(stamp.size));
         }
-        // One byte of room beyond the size: if it stays empty, the file ended where it said.
+        // One byte beyond the size: if it stays empty, the file ended where expected.
         let size = stamp.size as usize;
         buffer.resize(size + 1, 0);
         let mut filled = 0;
@@ -171,7 +171,7 @@ impl<'a> PartitionReader<'a> {
                 Ok(count) => {
                     filled += count;
                     if filled == size {
-                        // A short read of a regular file is its end.
+                        // A short read of a regular file means its end.
                         break;
                     }
                 }
@@ -183,12 +183,12 @@ impl<'a> PartitionReader<'a> {
         Ok(if filled == size { FileState::Read(stamp) } else { FileState::Changed })
     }
 
-    /// How many bytes a file has, without opening it; `None` when it is gone.
+    /// Returns the size of a file in bytes, without opening it; `None` if it is gone.
     pub fn size_of(&self, node: &NodeName, name: &FileName) -> Result<Option<u64>> {
         Ok(self.stamp_of(node, name)?.map(|stamp| stamp.size))
     }
 
-    /// Who a file is, without opening it; `None` when it is gone.
+    /// Returns the identity of a file, without opening it; `None` if it is gone.
     pub fn stamp_of(&self, node: &NodeName, name: &FileName) -> Result<Option<FileStamp>> {
         let Some(directory) = self.directory(node)? else { return Ok(None) };
         match rustix::fs::statat(&*directory, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
@@ -216,8 +216,8 @@ impl<'a> PartitionReader<'a> {
         }
     }
 
-    /// Removes the directories of the day that are empty, and temporary files in them
-    /// that emitters left which were stopped long before `now`.
+    /// Removes the empty directories of the day, and temporary files in them whose emitters were
+    /// interrupted long before `now`.
     pub fn remove_empty_dirs(&self, now: Timestamp) -> Result<()> {
         let day_name = self.date.to_string();
         let day_path = self.tree.root().join(&day_name);
@@ -243,8 +243,8 @@ impl<'a> PartitionReader<'a> {
     }
 }
 
-/// Removes temporary files that nobody writes to any more. Best effort: what stays only
-/// keeps a directory from going.
+/// Removes temporary files that nobody writes to any more. Best effort: one that stays only keeps
+/// its directory.
 fn remove_stale(day: std::os::fd::BorrowedFd<'_>, node: &NodeName, now: Timestamp) {
     let Ok(directory) = fs::open_dir(day, node.as_str()) else { return };
     let mut stale = Vec::new();

@@ -1,9 +1,9 @@
-//! Where files wait until they are put in place: a directory of the tree's root that nobody
-//! but its user can enter.
+//! Staging: a directory in the tree's root, where files wait until they are put in place, and
+//! that only its user can enter.
 //!
-//! The root may be writable by many, and whoever can write there can rename anything in it,
-//! also a day full of events to a name of ours. So a name proves nothing: what is removed
-//! belongs to this user, is closed to all others, and has everything below one directory
+//! The root may be writable by many, and whoever can write there can rename anything in it, even
+//! a day full of events to a staging name. So a name proves nothing: a directory is removed only
+//! if it belongs to this user, is closed to all others, and has everything below one directory
 //! whose name no day and no node can have. It is removed by handle, never by path.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,13 +16,13 @@ use super::create::is_removed;
 use crate::fs;
 use crate::{Error, Result};
 
-/// All that waits lies below this. It begins with a dot, as no node's name does.
+/// The directory that holds all staged files. It begins with a dot, as no node's name does.
 const INNER: &str = ".hlarchive-staged";
 
-/// How often a directory may vanish under us before we give up.
+/// The number of times a directory may vanish before the operation gives up.
 const TRIES: u64 = 100;
 
-/// A directory of this run's own, laid out as the tree itself. Removed when it is dropped.
+/// A directory of this run, laid out like the tree itself. It is removed on drop.
 #[derive(Debug)]
 pub(super) struct Staging<'a> {
     tree: &'a LiveTree,
@@ -32,14 +32,14 @@ pub(super) struct Staging<'a> {
 }
 
 impl<'a> Staging<'a> {
-    /// Makes one. `token` must be fresh and random.
+    /// Creates a staging directory. `token` must be fresh and random.
     pub(super) fn begin(tree: &'a LiveTree, token: u64) -> Result<Self> {
         let failed =
             |errno: Errno| Error::io(tree.root().join(fs::temp_name(token)), "create", errno);
         let mut last = Errno::BUSY;
         for number in 0..TRIES {
             let name = fs::temp_name(token.wrapping_add(number));
-            // What is there already is not ours, whoever made it.
+            // What exists already is not ours, whoever made it.
             match rustix::fs::mkdirat(tree.fd(), &name, Mode::from_raw_mode(0o700)) {
                 Err(Errno::EXIST) => continue,
                 made => made.map_err(failed)?,
@@ -47,7 +47,7 @@ impl<'a> Staging<'a> {
             let outer = match fs::open_dir(tree.fd(), &name) {
                 Ok(outer) => outer,
                 Err(errno) => {
-                    // Ours goes again, if it is still there.
+                    // Ours is removed again, if it is still there.
                     let _ = rustix::fs::unlinkat(tree.fd(), &name, AtFlags::REMOVEDIR);
                     last = errno;
                     match errno {
@@ -77,12 +77,12 @@ impl<'a> Staging<'a> {
         Err(failed(last))
     }
 
-    /// The directory that is laid out as the tree.
+    /// Returns the directory that is laid out like the tree.
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.inner.as_fd()
     }
 
-    /// Its name in the root.
+    /// Returns its name in the root.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -94,8 +94,8 @@ impl Drop for Staging<'_> {
     }
 }
 
-/// Removes what earlier runs of this user left that were stopped: directories whose lock is
-/// free. What only bears such a name stays.
+/// Removes what interrupted runs of this user left: directories whose lock is free. A directory
+/// that merely has such a name stays.
 pub(super) fn remove_stale(tree: &LiveTree) {
     let mut names = Vec::new();
     let _ = fs::read_dir(tree.fd(), &mut |name, file_type| {
@@ -115,9 +115,9 @@ pub(super) fn remove_stale(tree: &LiveTree) {
     }
 }
 
-/// Removes a staging directory, as far as it is ours. Best effort: no reader looks into it,
-/// and the next run tries again. A file goes only from where nobody else can have put it;
-/// where the file system knows no owners, only what is empty goes.
+/// Removes a staging directory, as far as it is ours. Best effort: no reader looks into it, and
+/// the next run retries. A file is removed only where nobody else can have put it; where the file
+/// system has no owners, only empty directories are removed.
 fn remove(tree: &LiveTree, name: &str, outer: &OwnedFd) {
     let with_files = is_ours(outer.as_fd());
     if let Ok(inner) = fs::open_dir(outer.as_fd(), INNER) {
@@ -125,11 +125,11 @@ fn remove(tree: &LiveTree, name: &str, outer: &OwnedFd) {
         drop(inner);
         let _ = rustix::fs::unlinkat(outer, INNER, AtFlags::REMOVEDIR);
     }
-    // Whatever bears the name by now: it goes only if it is empty.
+    // Whatever has the name by now: it is removed only if it is empty.
     let _ = rustix::fs::unlinkat(tree.fd(), name, AtFlags::REMOVEDIR);
 }
 
-/// Empties a directory. Directories are entered `depth` levels down and no deeper.
+/// Empties a directory, entering directories at most `depth` levels down.
 fn clear(directory: BorrowedFd<'_>, depth: usize, with_files: bool) {
     let mut entries = Vec::new();
     let _ = fs::read_dir(directory, &mut |name, file_type| {
@@ -151,7 +151,7 @@ fn owner(directory: BorrowedFd<'_>) -> Option<u32> {
     rustix::fs::fstat(directory).ok().map(|stat| stat.st_uid)
 }
 
-/// Whether a directory is this user's, and closed to everybody else.
+/// Reports whether a directory belongs to this user, and is closed to everybody else.
 fn is_ours(directory: BorrowedFd<'_>) -> bool {
     rustix::fs::fstat(directory).is_ok_and(|stat| fs::is_own(&stat))
 }

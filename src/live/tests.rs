@@ -181,7 +181,7 @@ fn only_the_file_that_was_read_is_removed() {
     assert!(!tree.root().join("2026-05-16").exists());
 }
 
-/// What rotation listed may be something else by the time that it is read or removed.
+/// What rotation listed may be something else by the time it is read or removed.
 #[test]
 fn what_becomes_a_link_after_the_listing_is_neither_read_nor_removed() {
     let (keep, tree) = tree();
@@ -197,7 +197,7 @@ fn what_becomes_a_link_after_the_listing_is_neither_read_nor_removed() {
     let (file, node) = (tree.root().join(path.to_string()), tree.root().join("2026-05-16/pi4"));
     let outside = keep.path().join("outside");
 
-    // The very file, stamp and all, by a link in its place.
+    // The very file, stamp and all, through a link in its place.
     std::fs::rename(&file, &outside).unwrap();
     symlink(&outside, &file).unwrap();
     let (state, bytes) = read();
@@ -205,7 +205,7 @@ fn what_becomes_a_link_after_the_listing_is_neither_read_nor_removed() {
     assert_eq!(remove().unwrap(), Removal::Changed);
     assert_eq!(std::fs::read(&outside).unwrap(), b"one");
 
-    // And by a link in place of a directory above it.
+    // And through a link in place of a directory above it.
     std::fs::remove_file(&file).unwrap();
     std::fs::rename(&outside, &file).unwrap();
     let day_directory = tree.root().join("2026-05-16");
@@ -261,7 +261,7 @@ fn a_bulk_of_files_appears_whole_and_leaves_nothing_beside() {
     let (_keep, tree) = tree();
     let now = options().now;
     {
-        // What a stopped run left.
+        // The remains of an interrupted run.
         let staging = tree.root().join(crate::fs::temp_name(9));
         let waiting = staging.join(".hlarchive-staged/2026-05-16/pi4");
         std::fs::create_dir_all(&waiting).unwrap();
@@ -286,7 +286,7 @@ fn a_bulk_of_files_appears_whole_and_leaves_nothing_beside() {
     assert_eq!(std::os::unix::fs::MetadataExt::mtime(&file), 1_778_926_272);
 }
 
-/// Whoever may write to the root can give a day a name of ours, and chooses what is in it.
+/// Anyone who may write to the root can rename a day to a staging name, and choose what is in it.
 #[test]
 fn what_only_bears_the_name_of_a_leftover_is_left_and_named() {
     let (_keep, tree) = tree();

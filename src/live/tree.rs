@@ -16,7 +16,7 @@ use crate::event::{
 use crate::fs::{self, UnexpectedEntry};
 use crate::{Error, Result};
 
-/// An event root that is there. All access goes through its handle.
+/// An open event root. All access goes through its directory handle.
 #[derive(Debug)]
 pub struct LiveTree {
     root: PathBuf,
@@ -26,8 +26,8 @@ pub struct LiveTree {
 }
 
 impl LiveTree {
-    /// Opens a tree; `None` when its root does not exist. The root itself may be reached
-    /// through symbolic links; nothing below it is.
+    /// Opens a tree; `None` if its root does not exist. The root itself may be reached through
+    /// symbolic links; nothing below it is.
     pub fn open(root: &Path) -> Result<Option<Self>> {
         match fs::open_root(root) {
             Ok(dir) => Ok(Some(Self::at(root, dir))),
@@ -36,7 +36,7 @@ impl LiveTree {
         }
     }
 
-    /// Opens a tree, and makes its root when it is missing.
+    /// Opens a tree, and creates its root if it is missing.
     pub fn create(root: &Path) -> Result<Self> {
         if let Some(tree) = Self::open(root)? {
             return Ok(tree);
@@ -46,30 +46,30 @@ impl LiveTree {
         Ok(Self::at(root, dir))
     }
 
-    /// A tree that was opened already; `root` names it in messages.
+    /// Returns a tree for an open directory; `root` names it in messages.
     pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
         let litter = SharedLitter::default();
         Self { root: root.to_owned(), dir, litter, passed_over: AtomicU64::new(0) }
     }
 
-    /// The same, with another list of what is passed over.
+    /// Replaces the list of names to be passed over.
     #[must_use]
     pub fn with_litter(mut self, litter: SharedLitter) -> Self {
         self.litter = litter;
         self
     }
 
-    /// What is passed over in it.
+    /// Returns the list of names that are passed over in it.
     pub fn litter(&self) -> &Litter {
         self.litter.get()
     }
 
-    /// How many names of other programs were passed over in it so far.
+    /// Returns the number of entries of other programs that were passed over in it so far.
     pub fn passed_over(&self) -> u64 {
         self.passed_over.load(Ordering::Relaxed)
     }
 
-    /// Whether this entry is of other programs; then it is counted.
+    /// Reports whether this entry belongs to other programs, and counts it if so.
     fn passes_over(&self, of_directories: EntryRole, name: &str, file_type: FileType) -> bool {
         let role = match file_type {
             FileType::Directory => of_directories,
@@ -81,12 +81,12 @@ impl LiveTree {
         passes
     }
 
-    /// The root.
+    /// Returns the root.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The user to whom its directory belongs.
+    /// Returns the user to whom its directory belongs.
     pub fn owner(&self) -> Option<u32> {
         rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
     }
@@ -95,7 +95,7 @@ impl LiveTree {
         self.dir.as_fd()
     }
 
-    /// The days that have a directory, ascending, and everything else at the top.
+    /// Returns the days that have a directory, ascending, and all unexpected entries of the root.
     pub fn dates(&self) -> Result<(Vec<Date>, Vec<UnexpectedEntry>)> {
         let mut dates = Vec::new();
         let mut unexpected = Vec::new();
@@ -128,8 +128,8 @@ impl LiveTree {
         Ok((dates, unexpected))
     }
 
-    /// Whether this is where a restore, an import or a sync keeps what it has not put in place
-    /// yet. Whoever may write to the root can give such a name to a whole day.
+    /// Reports whether this is the staging directory of a restore, an import or a sync. Anyone
+    /// who may write to the root can give such a name to a whole day.
     fn is_staging(&self, name: &str, file_type: FileType) -> bool {
         let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
         fs::is_temp_name(name)
@@ -141,13 +141,13 @@ impl LiveTree {
             }
     }
 
-    /// The files of a day that may be events, without opening any. A day without a
+    /// Returns the files of a day that may be events, without opening any. A day without a
     /// directory is empty.
     pub fn list(&self, date: Date) -> Result<Listing> {
         self.list_part(date, u64::MAX, None)
     }
 
-    /// The same, of the nodes behind `after`, until the names take so many bytes.
+    /// Lists only the nodes after `after`, until the names take `max_bytes` bytes.
     pub fn list_part(
         &self,
         date: Date,
@@ -160,7 +160,7 @@ impl LiveTree {
         let day = match fs::open_dir(self.fd(), &day_name) {
             Ok(day) => day,
             Err(Errno::NOENT) => return Ok(builder.finish()),
-            // One bad day is named and does not stop the others.
+            // One bad day is reported and does not stop the others.
             Err(errno) => {
                 builder.unexpected(unreadable(PathBuf::from(day_name), errno));
                 return Ok(builder.finish());
@@ -168,7 +168,7 @@ impl LiveTree {
         };
         let mut nodes = Vec::new();
         fs::read_dir(day.as_fd(), &mut |name, file_type| {
-            // Made into text first, a name could become that of another node.
+            // Converted lossily, a name could become that of another node.
             let node = name.to_str().ok().and_then(|name| name.parse::<NodeName>().ok());
             let name = name.to_string_lossy();
             if !name.starts_with(fs::TEMP_PREFIX)
@@ -210,8 +210,8 @@ impl LiveTree {
         let number = builder.node(node);
         let read = fs::read_dir(directory.as_fd(), &mut |name, file_type| {
             let text = match name.to_str() {
-                // What an emitter or rsync is writing. Anything else of such a name would keep the
-                // day's directory from ever going.
+                // A file that an emitter or rsync is writing. Anything else with such a name
+                // would keep the day's directory from ever being removed.
                 Ok(text) if text.starts_with('.') && file_type == FileType::RegularFile => return,
                 Ok(text)
                     if !text.starts_with(fs::TEMP_PREFIX)
@@ -245,10 +245,11 @@ impl LiveTree {
         }
     }
 
-    /// Gives the instants that names in a day's directories claim and that are not of this day;
-    /// none for a name that claims no instant. Opens no file, and holds no name.
+    /// Calls `stray` with each instant that a name in a day's directories claims and that is not
+    /// of this day, and with `None` for a name that claims none. Opens no file, and keeps no
+    /// name.
     ///
-    /// What cannot be read is named when the day is listed.
+    /// Unreadable directories are reported when the day is listed.
     pub fn stray_instants(
         &self,
         date: Date,
@@ -287,12 +288,12 @@ impl LiveTree {
         Ok(())
     }
 
-    /// When the directories of a day last changed, and which they are: as long as this stays
-    /// the same, and is not too young for the file system's clock, no file came or went.
+    /// Returns the identities of a day's directories and when they last changed: as long as this
+    /// stays the same, and is not too recent for the file system's clock, no file came or went.
     pub fn changes(&self, date: Date) -> Result<Vec<(u64, i64)>> {
         let day_name = date.to_string();
         let failed = |errno| Error::io(self.root.join(&day_name), "read", errno);
-        // Whatever else stands there is named when the day is listed.
+        // Anything else there is reported when the day is listed.
         let Ok(day) = fs::open_dir(self.fd(), &day_name) else { return Ok(Vec::new()) };
         let mut changes = vec![fs::changed(&rustix::fs::fstat(&day).map_err(failed)?)];
         fs::read_dir(day.as_fd(), &mut |name, file_type| {
@@ -308,7 +309,7 @@ impl LiveTree {
         Ok(changes)
     }
 
-    /// Gets ready to read and remove files of a day.
+    /// Returns a reader and remover for the files of a day.
     pub fn partition(&self, date: Date) -> PartitionReader<'_> {
         PartitionReader::new(self, date)
     }
@@ -318,7 +319,7 @@ fn not_an_event(name: &str, file_type: FileType, rule: &str) -> UnexpectedEntry 
     UnexpectedEntry::new(name, format!("not an event: {}; {rule}", fs::kind(file_type)))
 }
 
-/// What bears a name of ours and is none of ours.
+/// Returns the entry for something that has a name of hlarchive's, but is not its.
 fn disguised(name: &str, file_type: FileType) -> UnexpectedEntry {
     UnexpectedEntry {
         path: PathBuf::from(name),
