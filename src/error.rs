@@ -1,9 +1,8 @@
-//! What can go wrong, sorted by what the caller can do about it.
+//! Errors, sorted by what the caller can do about them.
 //!
-//! Every variant carries the file or the value it speaks of. The messages are
-//! whole sentences without a trailing full stop, path first, so that a caller can
-//! print them as they are. The command line maps the variants to exit codes in one
-//! table (`cli::exit`).
+//! Every variant carries the file or the value it is about. The messages are whole sentences
+//! without a trailing full stop, path first, so that a caller can print them as they are. The
+//! command line maps the variants to exit codes in one table (`cli::exit`).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,15 +14,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused something. Nothing was half done that the next
-    /// run does not finish.
+    /// The operating system refused something. Nothing was left half done that the next run does
+    /// not finish.
     #[error("{}: cannot {action}: {}", path.display(), plain(source))]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What was tried, as a verb: `open`, `sync`, `create`.
+        /// The failed action, as a verb: `open`, `sync`, `create`.
         action: &'static str,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A segment, checksum file or manifest is not what this program wrote.
@@ -31,7 +30,7 @@ pub enum Error {
     Corrupt {
         /// The damaged file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The damage.
         reason: String,
     },
     /// Event data handed in by the caller is not an event.
@@ -39,10 +38,10 @@ pub enum Error {
     BadEvent {
         /// The field, or the place it came from.
         what: String,
-        /// What is wrong and what is expected.
+        /// The problem, and what is expected.
         reason: String,
     },
-    /// A query or an option contradicts itself or cannot be understood.
+    /// A query or an option is contradictory or invalid.
     #[error("{0}")]
     Usage(String),
     /// The policy is not acceptable; nothing was touched.
@@ -56,10 +55,10 @@ pub enum Error {
     Busy {
         /// The lock file.
         path: PathBuf,
-        /// The process that holds it, as far as that is known.
+        /// The process that holds it, if known.
         holder: Option<String>,
     },
-    /// Another machine cannot be reached, or went away.
+    /// Another machine cannot be reached, or its connection broke.
     #[error(
         "{host}: it is away: {reason}; what had arrived by then is kept, and running it again \
          goes on from there"
@@ -67,37 +66,36 @@ pub enum Error {
     Away {
         /// The machine.
         host: String,
-        /// What was told of it.
+        /// The reason, as reported.
         reason: String,
     },
-    /// What was named does not exist.
+    /// A named thing does not exist.
     #[error("{what}: {reason}")]
     NotFound {
-        /// What was looked for.
+        /// The thing that was looked for.
         what: String,
-        /// Where it was looked for, and what to do.
+        /// The place that was searched, and what to do.
         reason: String,
     },
-    /// The operation would be unsafe as things stand; nothing was touched.
+    /// The operation would be unsafe in the present state; nothing was touched.
     #[error("{0}")]
     Refused(String),
-    /// The operation would remove so much that somebody must say that it is meant; nothing
-    /// was touched.
+    /// The operation would remove so much that it must be confirmed; nothing was touched.
     #[error("{0}")]
     NeedsConsent(String),
-    /// This program was built without the part that is needed.
+    /// This program was built without a part that is needed.
     #[error(
         "{what}: this hlarchive was built without {part}; build it with \"cargo build --release \
          --features {feature}\"{otherwise}"
     )]
     NotBuilt {
-        /// What was wanted.
+        /// The thing that was requested.
         what: String,
         /// The part, in words.
         part: &'static str,
-        /// The cargo feature that has it.
+        /// The cargo feature that includes it.
         feature: &'static str,
-        /// What can be done without it, as a clause; may be empty.
+        /// The alternative without it, as a clause; may be empty.
         otherwise: &'static str,
     },
     /// The caller asked to stop; the operation stopped at a safe point.
@@ -113,22 +111,22 @@ impl From<serde_json::Error> for Error {
 }
 
 impl Error {
-    /// An [`Error::Io`] for `path`; `action` completes "cannot …".
+    /// Returns an [`Error::Io`] for `path`; `action` completes "cannot …".
     pub fn io(path: impl AsRef<Path>, action: &'static str, source: impl Into<io::Error>) -> Self {
         Self::Io { path: path.as_ref().to_path_buf(), action, source: source.into() }
     }
 
-    /// An [`Error::Corrupt`] for `path`.
+    /// Returns an [`Error::Corrupt`] for `path`.
     pub fn corrupt(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
         Self::Corrupt { path: path.as_ref().to_path_buf(), reason: reason.into() }
     }
 
-    /// An [`Error::BadEvent`].
+    /// Returns an [`Error::BadEvent`].
     pub fn bad_event(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::BadEvent { what: what.into(), reason: reason.into() }
     }
 
-    /// The kind of the underlying operating system error, if there is one.
+    /// Returns the kind of the underlying operating system error, if there is one.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Io { source, .. } => Some(source.kind()),
@@ -136,8 +134,8 @@ impl Error {
         }
     }
 
-    /// The message for a line that names `path` already: without the path, when it is
-    /// about that file or when a segment's damage was found on the way to it.
+    /// Returns the message for a line that names `path` already: without the path, if it is about
+    /// that file or if a segment's damage was found on the way to it.
     pub(crate) fn reason_at(&self, path: impl AsRef<Path>) -> String {
         match self {
             Self::Io { path: of, action, source } if of.ends_with(path) => {
@@ -148,30 +146,30 @@ impl Error {
         }
     }
 
-    /// Whether there was no room left for what was to be written.
+    /// Reports whether the disk was full.
     pub(crate) fn is_no_room(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
         matches!(self.io_kind(), Some(StorageFull | QuotaExceeded))
     }
 
-    /// Whether what was wanted lies elsewhere, and cannot be reached.
+    /// Reports whether the data is remote, and cannot be reached.
     pub fn is_away(&self) -> bool {
         matches!(self.io_kind(), Some(io::ErrorKind::HostUnreachable))
             || matches!(self, Self::Away { .. })
     }
 
-    /// Whether the file or directory was simply not there.
+    /// Reports whether the file or directory simply did not exist.
     pub fn is_not_found(&self) -> bool {
         self.io_kind() == Some(io::ErrorKind::NotFound)
     }
 }
 
-/// A name in parentheses, if there is one.
+/// Returns a name in parentheses, or nothing.
 fn named(name: Option<&str>) -> String {
     name.map(|name| format!(" ({name})")).unwrap_or_default()
 }
 
-/// The operating system's words without Rust's "(os error N)".
+/// Returns the operating system's message without Rust's "(os error N)".
 pub(crate) fn plain(source: &io::Error) -> String {
     if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
         return "a symbolic link is in the way".to_owned();

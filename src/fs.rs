@@ -1,7 +1,7 @@
 //! Files by directory handle: the few calls that the live tree and the archive share.
 //!
-//! Nothing here follows a symbolic link below the directory it was given, and every file
-//! is opened so that a FIFO or a terminal in its place cannot block or take over.
+//! Nothing here follows a symbolic link below the directory it was given, and every file is
+//! opened so that a FIFO or a terminal in its place cannot block or take over.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -13,11 +13,11 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags};
 use rustix::io::Errno;
 
-/// Temporary files begin with this; no reader takes them for anything else.
+/// The prefix of temporary files; readers ignore them.
 pub(crate) const TEMP_PREFIX: &str = ".hlarchive-tmp-";
 
-/// What a sync keeps until it is done begins with this, in the root of a tree. No reader
-/// looks into it, and nobody but a sync removes it: the next one goes on from there.
+/// The prefix, in the root of a tree, of what a sync keeps until it is done. Readers ignore it,
+/// and only a sync removes it: the next one resumes from there.
 pub(crate) const SYNC_PREFIX: &str = ".hlarchive-sync-";
 
 /// An entry of the live tree or the archive that does not belong there. It is reported and
@@ -39,19 +39,19 @@ impl UnexpectedEntry {
     }
 }
 
-/// The name of a temporary file.
+/// Returns the name of a temporary file.
 pub(crate) fn temp_name(token: u64) -> String {
     format!("{TEMP_PREFIX}{token:016x}")
 }
 
-/// Whether a name has the form of [`temp_name`], to the letter.
+/// Reports whether a name has exactly the form of [`temp_name`].
 pub(crate) fn is_temp_name(name: &str) -> bool {
     name.strip_prefix(TEMP_PREFIX).is_some_and(|token| {
         token.len() == 16 && token.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
-/// Whether nobody but its owner can enter a directory.
+/// Reports whether only its owner can enter a directory.
 #[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
 pub(crate) fn is_closed(stat: &rustix::fs::Stat) -> bool {
     stat.st_mode as u32 & 0o777 == 0o700
@@ -69,7 +69,7 @@ pub(crate) fn open_dir(at: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno>
     rustix::fs::openat(at, name, flags, Mode::empty())
 }
 
-/// Opens a file for reading. The caller checks what it is before it reads.
+/// Opens a file for reading. The caller must check its type before reading.
 pub(crate) fn open_file(at: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -92,7 +92,7 @@ fn not_regular(kind: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("it is {kind}, not a regular file"))
 }
 
-/// A file type in words.
+/// Returns a file type in words.
 pub(crate) fn kind(file_type: FileType) -> &'static str {
     match file_type {
         FileType::RegularFile => "a file",
@@ -106,7 +106,8 @@ pub(crate) fn kind(file_type: FileType) -> &'static str {
     }
 }
 
-/// Which directory this is, and when its entries last changed, in nanoseconds since 1970.
+/// Returns the identity of a directory and when its entries last changed, in nanoseconds since
+/// 1970.
 #[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
 pub(crate) fn changed(stat: &rustix::fs::Stat) -> (u64, i64) {
     let seconds = (stat.st_mtime as i64).saturating_mul(1_000_000_000);
@@ -119,7 +120,7 @@ pub(crate) fn create_new(at: BorrowedFd<'_>, name: &str, mode: u32) -> Result<Ow
     rustix::fs::openat(at, name, flags, Mode::from_raw_mode(mode))
 }
 
-/// Makes a directory; whether it is new.
+/// Creates a directory; returns whether it is new.
 pub(crate) fn make_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
     match rustix::fs::mkdirat(at, name, Mode::from_raw_mode(0o777)) {
         Ok(()) => Ok(true),
@@ -128,7 +129,7 @@ pub(crate) fn make_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
     }
 }
 
-/// Makes a directory that nobody but its owner may enter; whether it is new.
+/// Creates a directory that only its owner may enter; returns whether it is new.
 pub(crate) fn make_private_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
     match rustix::fs::mkdirat(at, name, Mode::RWXU) {
         Ok(()) => Ok(true),
@@ -137,19 +138,20 @@ pub(crate) fn make_private_dir(at: BorrowedFd<'_>, name: &str) -> Result<bool, E
     }
 }
 
-/// Whether a directory belongs to this process's user, and is closed to all others.
+/// Reports whether a directory belongs to this process's user, and is closed to all others.
 pub(crate) fn is_own(stat: &rustix::fs::Stat) -> bool {
     stat.st_uid == rustix::process::geteuid().as_raw() && is_closed(stat)
 }
 
-/// Where this process reaches an open directory by path, whatever became of its names.
+/// Returns a path by which this process can reach an open directory, whatever became of its
+/// names.
 pub(crate) fn path_of_handle(directory: BorrowedFd<'_>) -> std::path::PathBuf {
     use std::os::fd::AsRawFd;
     format!("/proc/self/fd/{}", directory.as_raw_fd()).into()
 }
 
-/// Removes what has a name in a directory, with all that is in it. Links are removed, not
-/// followed. Of a directory that is deeper than `depth` levels nothing is removed.
+/// Removes an entry of a directory, with everything in it. Links are removed, not followed. If a
+/// directory is deeper than `depth` levels, nothing in it is removed.
 pub(crate) fn remove_all(at: BorrowedFd<'_>, name: &str, depth: usize) -> Result<(), Errno> {
     let directory = match open_dir(at, name) {
         Ok(directory) => directory,
@@ -170,15 +172,15 @@ pub(crate) fn remove_all(at: BorrowedFd<'_>, name: &str, depth: usize) -> Result
     }
 }
 
-/// The directory that a path lies in, also where it is a name alone; a root lies in none.
+/// Returns the directory of a path, even of a bare name; a root has none.
 pub(crate) fn folder_of(path: &Path) -> Option<&Path> {
     let parent = path.parent()?;
     Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
 }
 
-/// Makes a directory and what is missing above it, each synced into its parent.
+/// Creates a directory and its missing parents, each synced into its parent.
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
-    // Whatever else keeps us from looking must not be taken for absence.
+    // Any other failure must not be taken for absence.
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => return Ok(()),
         Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
@@ -195,8 +197,8 @@ pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Syncs the directories above one, as long as `goes_on` says of a directory that its own
-/// name may not be on the disk yet, and within one file system.
+/// Syncs the directories above one, within one file system, as long as `goes_on` says of a
+/// directory that its own name may not be on the disk yet.
 pub(crate) fn sync_above(
     directory: BorrowedFd<'_>,
     goes_on: &dyn Fn(BorrowedFd<'_>) -> bool,
@@ -210,7 +212,7 @@ pub(crate) fn sync_above(
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let above = match rustix::fs::openat(below, "..", flags, Mode::empty()) {
             Ok(above) => above,
-            // Who may not even list it did not make anything in it.
+            // A user who may not even list it did not create anything in it.
             Err(Errno::ACCESS | Errno::PERM) => return Ok(()),
             Err(errno) => return Err(errno),
         };
@@ -223,7 +225,7 @@ pub(crate) fn sync_above(
     }
 }
 
-/// The name of a user in `/etc/passwd`. Users of other sources have none here.
+/// Returns the name of a user in `/etc/passwd`. Users from other sources have no name here.
 pub(crate) fn user_name(uid: u32) -> Option<String> {
     const MAX_BYTES: u64 = 4 << 20;
     let mut text = String::new();
@@ -241,7 +243,7 @@ fn name_in(passwd: &str, uid: u32) -> Option<&str> {
     })
 }
 
-/// Resolves a path as far as it exists; what is missing of it is added as it is written.
+/// Resolves a path as far as it exists; the missing rest is appended as written.
 pub(crate) fn settled(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (mut here, mut rest, mut ups) = (path.as_path(), Vec::new(), 0_usize);
@@ -250,7 +252,7 @@ pub(crate) fn settled(path: &Path) -> PathBuf {
         if let Ok(found) = here.canonicalize() {
             let found = found.ancestors().nth(ups).unwrap_or(Path::new("/")).to_owned();
             let whole = rest.iter().rev().fold(found, |path, name| path.join(name));
-            // What is left after a missing directory and its ".." may exist.
+            // The rest after a missing directory and its ".." may exist.
             return if went_up { settled(&whole) } else { whole };
         }
         match (here.components().next_back(), here.parent()) {
@@ -287,7 +289,7 @@ pub(crate) fn rename_new(
     }
 }
 
-/// Removes a file; whether it was there.
+/// Removes a file; returns whether it existed.
 pub(crate) fn unlink(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
     match rustix::fs::unlinkat(at, name, AtFlags::empty()) {
         Ok(()) => Ok(true),
@@ -296,20 +298,20 @@ pub(crate) fn unlink(at: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
     }
 }
 
-/// Calls `entry` with the name and type of everything in a directory but `.` and `..`.
-/// A type that the file system does not tell is looked up.
+/// Calls `entry` with the name and type of everything in a directory except `.` and `..`. A type
+/// that the file system does not report is looked up.
 pub(crate) fn read_dir(
     directory: BorrowedFd<'_>,
     entry: &mut dyn FnMut(&CStr, FileType),
 ) -> Result<(), Errno> {
-    // The position belongs to the handle, so a second reading begins at the start again.
+    // The position belongs to the handle, so a second reading must begin at the start again.
     rustix::fs::seek(directory, rustix::fs::SeekFrom::Start(0))?;
     let mut buffer: Vec<MaybeUninit<u8>> = vec![MaybeUninit::uninit(); 1 << 16];
     let mut entries = RawDir::new(directory.as_fd(), &mut buffer);
     while let Some(found) = entries.next() {
         let found = match found {
             Ok(found) => found,
-            // Removed since it was opened: then nothing is in it.
+            // Removed since it was opened: then it is empty.
             Err(Errno::NOENT) => return Ok(()),
             Err(errno) => return Err(errno),
         };

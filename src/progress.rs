@@ -1,9 +1,9 @@
-//! How a long operation tells what it is doing, and is asked to stop.
+//! Progress of long operations, and requests to stop them.
 //!
-//! The library calls this trait and never prints; who draws it (or not) is the caller's
-//! choice. Every method does nothing by default.
+//! The library calls this trait and never prints; the caller chooses who draws it, if anyone.
+//! Every method does nothing by default.
 
-/// What a progress counts.
+/// The unit that a progress counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Bytes read or written.
@@ -18,26 +18,26 @@ pub enum Unit {
 
 /// The listener of a long operation. It may be called from several threads.
 pub trait Progress: Send + Sync {
-    /// A stretch of work begins: `what` in words, and how much there is, if known.
+    /// Begins a stretch of work: `what` in words, and how much there is, if known.
     fn begin(&self, what: &str, total: Option<u64>, unit: Unit) {
         let _ = (what, total, unit);
     }
 
-    /// So much more is done.
+    /// Adds an amount of finished work.
     fn advance(&self, amount: u64) {
         let _ = amount;
     }
 
-    /// The stretch is over.
+    /// Ends the stretch of work.
     fn end(&self) {}
 
-    /// Whether the operation should stop at the next point where stopping is safe.
+    /// Reports whether the operation should stop at the next point where stopping is safe.
     fn stop_requested(&self) -> bool {
         false
     }
 }
 
-/// Nobody listens.
+/// A listener that does nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

@@ -1,4 +1,4 @@
-//! What stands for a bucket in a program that was built without object storage.
+//! A stand-in for buckets in a program built without object storage.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub enum Bucket {}
 
 impl Bucket {
-    /// Says what is missing.
+    /// Fails with the feature that is missing.
     pub fn open(config: &BucketConfig, _cache: Option<Cache>) -> Result<Self> {
         Err(Error::NotBuilt {
             what: crate::text::without_secrets(&config.url).into_owned(),

@@ -1,4 +1,4 @@
-//! A bucket, by way of the `object_store` crate.
+//! A bucket, through the `object_store` crate.
 //!
 //! Its requests run on a small runtime of their own; every call waits for its answer.
 
@@ -24,20 +24,20 @@ use crate::segment::{Fetch, Piece, SegmentBytes, are_frames};
 use crate::text::without_secrets;
 use crate::{Error, Result};
 
-/// Objects above this size are sent in parts, and read in parts.
+/// The size above which objects are sent and read in parts, in bytes.
 const PART_BYTES: u64 = 8 << 20;
 
-/// Requests that are on their way at once.
+/// The most requests that run at once.
 const AT_ONCE: usize = 8;
 
-/// What keeps the objects.
+/// The storage behind a bucket.
 #[derive(Debug)]
 enum Backend {
     Directory(Directory),
     S3(Arc<dyn ObjectStore>),
 }
 
-/// Where objects lie.
+/// A store of objects.
 #[derive(Debug)]
 pub struct Bucket {
     url: String,
@@ -45,12 +45,12 @@ pub struct Bucket {
     runtime: tokio::runtime::Runtime,
     store: Backend,
     cache: Option<Cache>,
-    /// Why it could not be reached, or did not let us in, once it did not.
+    /// The reason it could not be reached or refused access, once it did.
     down: Mutex<Option<(io::ErrorKind, String)>>,
 }
 
 impl Bucket {
-    /// Gets ready; nothing is sent yet. A directory must be there.
+    /// Prepares access; nothing is sent yet. A directory must exist.
     pub fn open(config: &BucketConfig, cache: Option<Cache>) -> Result<Self> {
         let url = config.url.trim_end_matches('/').to_owned();
         if without_secrets(&url) != url {
@@ -78,12 +78,12 @@ impl Bucket {
         Ok(Self { prefix, url, runtime, store, cache, down: Mutex::default() })
     }
 
-    /// Its address.
+    /// Returns its address.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The objects whose names begin with `below` and a slash, by name.
+    /// Returns the objects whose names begin with `below` and a slash, by name.
     pub fn list(&self, below: &str) -> Result<Vec<Object>> {
         let mut objects = match &self.store {
             Backend::Directory(directory) => directory.list(below)?,
@@ -107,7 +107,7 @@ impl Bucket {
         Ok(objects.collect())
     }
 
-    /// The first parts of all names.
+    /// Returns the first parts of all names.
     pub fn folders(&self) -> Result<Vec<String>> {
         let store = match &self.store {
             Backend::Directory(directory) => return directory.folders(),
@@ -120,7 +120,7 @@ impl Bucket {
         Ok(prefixes.filter_map(last).collect())
     }
 
-    /// An object's size; `None` when it does not exist.
+    /// Returns an object's size; `None` when it does not exist.
     pub fn size(&self, name: &str) -> Result<Option<u64>> {
         let store = match &self.store {
             Backend::Directory(directory) => return directory.size(name),
@@ -133,8 +133,8 @@ impl Bucket {
         }
     }
 
-    /// Puts a file's content under a name, in parts if it is large; `progress` is told of the
-    /// bytes as they are sent. A part that was not taken is sent again.
+    /// Puts a file's content under a name, in parts if it is large; `progress` gets the number of
+    /// bytes as they are sent. A part that was not accepted is sent again.
     pub fn put(
         &self,
         name: &str,
@@ -171,7 +171,7 @@ impl Bucket {
         let mut upload = self.run(name, "send", store.put_multipart(&path))?;
         let sent = self.send_parts(name, bytes, &read, upload.as_mut(), progress);
         if sent.is_err() {
-            // What is left of it costs room, and no event.
+            // What is left of it costs space, and no event.
             let _ = self.runtime.block_on(upload.abort());
         }
         sent
@@ -209,7 +209,7 @@ impl Bucket {
         }
     }
 
-    /// Reads an object of so many bytes from its start to its end, part by part.
+    /// Reads an object of this many bytes from start to end, part by part.
     pub fn get(
         &self,
         name: &str,
@@ -225,7 +225,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Some of an object's bytes.
+    /// Returns a range of an object's bytes.
     pub fn get_range(&self, name: &str, range: Range<u64>) -> Result<Vec<u8>> {
         let store = match &self.store {
             Backend::S3(store) => store,
@@ -243,7 +243,7 @@ impl Bucket {
         Ok(bytes.to_vec())
     }
 
-    /// The number of the file system that it is on, where it is a directory.
+    /// Returns the number of its file system, if it is a directory.
     pub fn device(&self) -> Result<Option<u64>> {
         match &self.store {
             Backend::Directory(directory) => directory.device().map(Some),
@@ -251,8 +251,7 @@ impl Bucket {
         }
     }
 
-    /// What keeps an object from being read, where it is in a directory of which nothing is
-    /// there.
+    /// Explains an error of reading an object, if it is in a directory where nothing is there.
     fn explained(&self, directory: &Directory, object: &str, error: io::Error) -> io::Error {
         let is_missing = error.kind() == io::ErrorKind::NotFound;
         if is_missing && !directory.has_host_of(object) { self.nothing_here() } else { error }
@@ -263,8 +262,8 @@ impl Bucket {
         io::Error::new(io::ErrorKind::HostUnreachable, reason)
     }
 
-    /// Makes sure that an object that is there stays there: in a directory, a run that was
-    /// stopped may have left it, or the folders above it, unsynced.
+    /// Makes an existing object durable: in a directory, an interrupted run may have left it, or
+    /// the folders above it, unsynced.
     pub fn settle(&self, name: &str) -> Result<()> {
         match &self.store {
             Backend::Directory(directory) => directory.settle(name),
@@ -272,7 +271,7 @@ impl Bucket {
         }
     }
 
-    /// Removes an object; one that is not there is no error.
+    /// Removes an object; a missing one is not an error.
     pub fn delete(&self, name: &str) -> Result<()> {
         let store = match &self.store {
             Backend::Directory(directory) => return directory.delete(name),
@@ -286,7 +285,7 @@ impl Bucket {
 
     fn path(&self, name: &str) -> ObjectPath {
         let full = format!("{}{name}", self.prefix);
-        // As it is, wherever it can be: a `%` in it may be what somebody escaped.
+        // As is, wherever possible: a `%` in it may be somebody's escape.
         ObjectPath::parse(&full).unwrap_or_else(|_| ObjectPath::from(full))
     }
 
@@ -294,7 +293,7 @@ impl Bucket {
         format!("{}/{name}", self.url).trim_end_matches('/').to_owned()
     }
 
-    /// Waits for an answer, unless nobody answered before.
+    /// Waits for an answer, unless the remote could not be reached before.
     fn run<T>(
         &self,
         name: &str,
@@ -315,7 +314,7 @@ impl Bucket {
         }
     }
 
-    /// Remembers that it cannot be reached.
+    /// Remembers that the remote cannot be reached.
     fn noted(&self, error: io::Error) -> io::Error {
         if matches!(error.kind(), io::ErrorKind::HostUnreachable | io::ErrorKind::PermissionDenied)
         {
@@ -325,7 +324,7 @@ impl Bucket {
         error
     }
 
-    /// Fetches pieces that were not kept; those of an object that touch, by one request.
+    /// Fetches pieces that are not cached; adjacent pieces of an object in one request.
     fn fetch_missing(&self, pieces: &[Piece], fetched: &mut [Option<io::Result<Vec<u8>>>]) {
         let mut by_object: HashMap<&str, Vec<usize>> = HashMap::new();
         for (number, piece) in pieces.iter().enumerate() {
@@ -375,7 +374,7 @@ impl Bucket {
                         let to = (piece.range.end - range.start) as usize;
                         match bytes.get(from..to) {
                             Some(bytes) => {
-                                // What came damaged would be found damaged ever after.
+                                // A damaged piece would be found damaged ever after.
                                 if let Some(cache) = &self.cache
                                     && are_frames(bytes)
                                 {
@@ -418,9 +417,9 @@ impl Fetch for Bucket {
     }
 }
 
-/// A bucket by the S3 protocol.
+/// Returns a bucket accessed through the S3 protocol.
 fn s3(bucket: &str, config: &BucketConfig) -> object_store::Result<object_store::aws::AmazonS3> {
-    // Once a process; the second time it is there already.
+    // Once per process; the second time it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let patience = Duration::from_secs(config.patience.max(1));
     let mut options = ClientOptions::new()

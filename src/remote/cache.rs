@@ -1,10 +1,10 @@
-//! Frames that were fetched before, kept in a directory of bounded size.
+//! A cache of fetched frames, in a directory of bounded size.
 //!
-//! Objects never change, so what is kept never grows stale. Its SHA-256 stands before each
-//! piece, and one that does not fit is fetched again. So is one that another user could have
-//! put there: a file that is not ours, or that others may write to. Nothing that proves
-//! anything (verify, `remote verify`) reads it. What was
-//! used longest ago goes first. Whatever goes wrong with it costs a request, and no answer.
+//! Objects never change, so cached pieces never grow stale. Each is stored after its SHA-256, and
+//! is fetched again if that does not match. So is one that another user could have put there: a
+//! file that is not ours, or that others may write to. Nothing that proves anything (verify,
+//! `remote verify`) reads the cache. The least recently used pieces are removed first. Any
+//! failure of the cache costs a request, and no answer.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,20 +17,22 @@ use rustix::fs::{FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 
 use crate::segment::{Piece, Sha256Hash};
 
-/// What goes when there is no more room, beside what is too much: a tenth.
+/// The share that is freed in addition when the limit is reached: a tenth.
 const SPARE: u64 = 10;
 
-/// A directory for what was fetched.
+/// A directory of fetched pieces.
 #[derive(Debug)]
 pub struct Cache {
     directory: PathBuf,
     limit: u64,
-    /// What is in it, as far as this process knows; counted with the first piece that is kept.
+    /// The size of its content as far as this process knows; counted when the first piece is
+    /// stored.
     size: Mutex<Option<u64>>,
 }
 
 impl Cache {
-    /// A cache in this directory, which is made when something is kept, with so many bytes.
+    /// Returns a cache of `limit` bytes in this directory, which is created when something is
+    /// stored.
     pub fn new(directory: PathBuf, limit: u64) -> Self {
         Self { directory, limit, size: Mutex::default() }
     }
@@ -41,7 +43,7 @@ impl Cache {
         self.directory.join(format!("{}.frame", Sha256Hash::of(key.as_bytes())))
     }
 
-    /// A piece that was kept.
+    /// Returns a cached piece.
     #[cfg_attr(not(feature = "remote"), allow(dead_code))]
     pub(super) fn get(&self, piece: &Piece) -> Option<Vec<u8>> {
         let wanted = piece.range.end.checked_sub(piece.range.start)?;
@@ -62,14 +64,14 @@ impl Cache {
         if bytes.len() as u64 != wanted || Sha256Hash::of(&bytes).0 != own {
             return None;
         }
-        // When it was used last; where that cannot be noted, it goes a little earlier.
+        // The time it was last used; if that cannot be recorded, it is removed a little earlier.
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let times = Timestamps { last_access: now, last_modification: now };
         let _ = rustix::fs::futimens(&file, &times);
         Some(bytes)
     }
 
-    /// Keeps a piece, if there is room for it.
+    /// Stores a piece, if there is room for it.
     #[cfg_attr(not(feature = "remote"), allow(dead_code))]
     pub(super) fn put(&self, piece: &Piece, bytes: &[u8]) {
         let needed = bytes.len() as u64 + 32;
@@ -93,7 +95,7 @@ impl Cache {
         *size = Some(there + if written.is_ok() { needed } else { 0 });
     }
 
-    /// Removes what was used longest ago; gives the size of the rest.
+    /// Removes the least recently used pieces; returns the size of the rest.
     fn make_room(&self, needed: u64) -> u64 {
         let mut files = files(&self.directory);
         files.sort_by_key(|(used, ..)| *used);
@@ -110,7 +112,7 @@ impl Cache {
     }
 }
 
-/// The files of a directory: when they were used last, their sizes and paths.
+/// Returns the files of a directory: the time of last use, the size and the path.
 fn files(directory: &Path) -> Vec<(SystemTime, u64, PathBuf)> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let files = entries.filter_map(|entry| {

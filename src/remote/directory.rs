@@ -1,9 +1,9 @@
-//! A bucket that is a directory, reached by handle: others may write to it, too.
+//! A bucket that is a directory, accessed by handle: others may write to it, too.
 //!
-//! Nothing below it is reached by path, and no symbolic link in it is followed, so whoever
-//! may write there can spoil copies and nothing else. Whatever cannot be looked at is an error,
-//! since a copy that is taken for missing would make a shorter archive of the rest; and a sync
-//! that failed is final, since nobody knows what is on the disk after a second one.
+//! Nothing below it is opened by path, and no symbolic link in it is followed, so whoever may
+//! write there can spoil copies and nothing else. An entry that cannot be examined is an error,
+//! since a copy that is taken for missing would make a shorter archive of the rest; and a failed
+//! sync is final, since nobody knows what is on the disk after a second one.
 
 use std::fs::File;
 use std::io;
@@ -19,7 +19,7 @@ use super::Object;
 use crate::fs;
 use crate::{Error, Result};
 
-/// The directory.
+/// The directory of a bucket.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
@@ -27,10 +27,10 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens it; links on the way to it are the operator's choice, and are followed.
+    /// Opens the directory; links on the way to it are the operator's choice, and are followed.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let handle = fs::open_root(path).map_err(|errno| match errno {
-            // A place is there again when it is mounted.
+            // A missing directory may only need to be mounted.
             Errno::NOENT => {
                 let reason = "there is no such directory; is it mounted?";
                 let away = io::Error::new(io::ErrorKind::HostUnreachable, reason);
@@ -46,7 +46,7 @@ impl Directory {
         move |errno| Error::io(&path, action, errno)
     }
 
-    /// Opens a folder by its path below the directory, and makes what is missing of it if `make`.
+    /// Opens a folder by its path below the directory; with `make`, missing parts are created.
     fn folder(&self, path: &str, make: bool) -> Result<OwnedFd, Errno> {
         let mut folder = rustix::io::fcntl_dupfd_cloexec(&self.handle, 0)?;
         for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -61,7 +61,7 @@ impl Directory {
         Ok(folder)
     }
 
-    /// Opens the folder that an object lies in, and gives the object's name in it.
+    /// Opens the folder of an object; returns it and the object's name in it.
     fn place<'n>(&self, name: &'n str, make: bool) -> Result<(OwnedFd, &'n str), Errno> {
         let (folders, leaf) = name.rsplit_once('/').unwrap_or(("", name));
         let folder = self.folder(folders, make)?;
@@ -77,7 +77,7 @@ impl Directory {
             let failed = self.failed(&at, "list");
             let handle = match self.folder(&at, false) {
                 Ok(handle) => handle,
-                // It went meanwhile, or was never there.
+                // It was removed meanwhile, or never existed.
                 Err(Errno::NOENT) => continue,
                 Err(errno) => return Err(failed(errno)),
             };
@@ -88,7 +88,7 @@ impl Directory {
                     FileType::Directory => folders.push(below),
                     FileType::RegularFile => match size(handle.as_fd(), &name) {
                         Ok(Some(bytes)) => objects.push(Object { name: below, bytes }),
-                        // It went meanwhile.
+                        // It was removed meanwhile.
                         Ok(None) => {}
                         Err(errno) => return Err(self.failed(&below, "look up")(errno)),
                     },
@@ -99,14 +99,14 @@ impl Directory {
         Ok(objects)
     }
 
-    /// Lists the folders right below it.
+    /// Lists the folders directly below it.
     pub(super) fn folders(&self) -> Result<Vec<String>> {
         let entries = entries(self.handle.as_fd()).map_err(self.failed("", "list"))?.into_iter();
         let is_folder = |file_type| file_type == FileType::Directory;
         Ok(entries.filter_map(|(name, kind)| is_folder(kind).then_some(name)).collect())
     }
 
-    /// Returns the size of an object; `None` when there is no regular file of its name.
+    /// Returns the size of an object; `None` if there is no regular file of its name.
     pub(super) fn size(&self, name: &str) -> Result<Option<u64>> {
         let found = self.place(name, false).and_then(|(folder, leaf)| size(folder.as_fd(), leaf));
         match found {
@@ -115,22 +115,22 @@ impl Directory {
         }
     }
 
-    /// The number of its file system.
+    /// Returns the number of its file system.
     pub(super) fn device(&self) -> Result<u64> {
         let stat = rustix::fs::fstat(&self.handle).map_err(self.failed("", "look up"))?;
         #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
         Ok(stat.st_dev as u64)
     }
 
-    /// Whether anything is there of the host that an object is of.
+    /// Reports whether anything of the host that an object belongs to is there.
     pub(super) fn has_host_of(&self, object: &str) -> bool {
         let host = object.split('/').next().unwrap_or_default();
-        // What cannot be looked at may be there.
+        // An entry that cannot be examined may be there.
         let found = rustix::fs::statat(&self.handle, host, AtFlags::SYMLINK_NOFOLLOW);
         !matches!(found, Err(Errno::NOENT))
     }
 
-    /// Puts an object that `write` writes in its place, whole and synced, or not at all.
+    /// Puts an object that `write` writes in its place, complete and synced, or not at all.
     pub(super) fn put(
         &self,
         name: &str,
@@ -140,7 +140,7 @@ impl Directory {
         let (folder, leaf) = self.place(name, true).map_err(&failed)?;
         let aside = format!("{leaf}#{}", std::process::id());
         let made = match fs::create_new(folder.as_fd(), &aside, 0o666) {
-            // Another process of this number was stopped here, or somebody put it there.
+            // A process with the same id was interrupted here, or somebody put it there.
             Err(Errno::EXIST) => fs::unlink(folder.as_fd(), &aside)
                 .and_then(|_| fs::create_new(folder.as_fd(), &aside, 0o666)),
             made => made,
@@ -150,14 +150,14 @@ impl Directory {
             .and_then(|()| rustix::fs::fsync(&file).map_err(self.failed(name, "sync")))
             .and_then(|()| rustix::fs::renameat(&folder, &aside, &folder, leaf).map_err(&failed));
         if written.is_err() {
-            // Lists pass over it.
+            // Listings ignore it.
             let _ = fs::unlink(folder.as_fd(), &aside);
         }
         written
     }
 
-    /// Makes sure that an object stays, which may have been put there by a run that was stopped:
-    /// syncs it, and the folders above it.
+    /// Makes an object durable that an interrupted run may have put there: syncs it, and the
+    /// folders above it.
     pub(super) fn settle(&self, name: &str) -> Result<()> {
         let failed = self.failed(name, "sync");
         let (folder, leaf) = self.place(name, false).map_err(&failed)?;
@@ -172,11 +172,11 @@ impl Directory {
         rustix::fs::fsync(&self.handle).map_err(failed)
     }
 
-    /// Reads some bytes of an object.
+    /// Reads a range of an object's bytes.
     pub(super) fn get_range(&self, name: &str, range: &Range<u64>) -> io::Result<Vec<u8>> {
         let (folder, leaf) = self.place(name, false)?;
         let file = fs::open_regular(folder.as_fd(), leaf)?;
-        // Asked first: what is promised of an object is no reason to make room for it.
+        // Checked first: memory is not allocated on the word of a record.
         if range.start > range.end || file.metadata()?.len() < range.end {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is shorter than that"));
         }
@@ -185,7 +185,7 @@ impl Directory {
         Ok(bytes)
     }
 
-    /// Removes an object; one that is not there is not an error.
+    /// Removes an object; a missing one is not an error.
     pub(super) fn delete(&self, name: &str) -> Result<()> {
         let removed =
             self.place(name, false).and_then(|(folder, leaf)| fs::unlink(folder.as_fd(), leaf));
@@ -196,7 +196,7 @@ impl Directory {
     }
 }
 
-/// Returns the size of a regular file; `None` when there is none of this name.
+/// Returns the size of a regular file; `None` if there is none of this name.
 fn size(folder: BorrowedFd<'_>, name: &str) -> Result<Option<u64>, Errno> {
     match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
@@ -207,11 +207,11 @@ fn size(folder: BorrowedFd<'_>, name: &str) -> Result<Option<u64>, Errno> {
     }
 }
 
-/// Lists the names in a folder, and what each is.
+/// Lists the names in a folder, and the type of each.
 fn entries(folder: BorrowedFd<'_>) -> Result<Vec<(String, FileType)>, Errno> {
     let mut found = Vec::new();
     fs::read_dir(folder, &mut |name, file_type| {
-        // An object that is being written has a number behind this sign, until it is whole.
+        // The name of an object still being written ends with this sign and a number.
         if let Ok(name) = name.to_str()
             && !name.contains('#')
         {

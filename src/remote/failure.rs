@@ -1,12 +1,12 @@
-//! What went wrong elsewhere, sorted by what the caller can do about it.
+//! Failures of the remote, sorted by what the caller can do about them.
 
 use std::io;
 
-/// The longest that is told of what a server said, in bytes.
+/// The most of a server's message that is reported, in bytes.
 const MAX: usize = 300;
 
-/// An error of the object store as one of the system's: unreachable, not permitted, not
-/// there, or else.
+/// Converts an error of the object store to one of the system's: unreachable, not permitted, not
+/// found, or other.
 pub(super) fn as_io(error: &object_store::Error) -> io::Error {
     use object_store::Error as E;
     let kind = match error {
@@ -15,8 +15,8 @@ pub(super) fn as_io(error: &object_store::Error) -> io::Error {
         E::NotSupported { .. } | E::NotImplemented { .. } => io::ErrorKind::Unsupported,
         E::AlreadyExists { .. } | E::Precondition { .. } => io::ErrorKind::AlreadyExists,
         E::InvalidPath { .. } | E::UnknownConfigurationKey { .. } => io::ErrorKind::InvalidInput,
-        // A file system, where the bucket is a directory; or a server that refuses a list,
-        // which the crate does not tell apart.
+        // A file system, if the bucket is a directory; or a server that refuses to list, which
+        // the crate does not tell apart.
         E::Generic { .. } if is_refusal(error) => io::ErrorKind::PermissionDenied,
         E::Generic { .. } => local(error).unwrap_or(io::ErrorKind::HostUnreachable),
         _ => io::ErrorKind::HostUnreachable,
@@ -24,7 +24,7 @@ pub(super) fn as_io(error: &object_store::Error) -> io::Error {
     io::Error::new(kind, reason(error))
 }
 
-/// Whether the server answered, and said that this is not permitted.
+/// Reports whether the server answered that this is not permitted.
 fn is_refusal(error: &object_store::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -37,7 +37,7 @@ fn is_refusal(error: &object_store::Error) -> bool {
     false
 }
 
-/// The kind of the system's error that is behind it, if one is that is none of the network's.
+/// Returns the kind of the system error behind it, unless it is a network error.
 fn local(error: &object_store::Error) -> Option<io::ErrorKind> {
     use io::ErrorKind as K;
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -67,7 +67,7 @@ fn local(error: &object_store::Error) -> Option<io::ErrorKind> {
     None
 }
 
-/// What it comes down to, in the words of the last cause, on one line.
+/// Returns the message of the last cause, on one line.
 fn reason(error: &object_store::Error) -> String {
     let mut cause: &(dyn std::error::Error + 'static) = error;
     let mut words = cause.to_string();
@@ -78,7 +78,7 @@ fn reason(error: &object_store::Error) -> String {
             words = text;
         }
     }
-    // What S3 says is XML; its message is what a person wants.
+    // S3 answers in XML; its message is what a person wants.
     if let Some((_, rest)) = words.split_once("<Message>")
         && let Some((message, _)) = rest.split_once("</Message>")
     {

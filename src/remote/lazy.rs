@@ -1,4 +1,4 @@
-//! A bucket that is opened when something is fetched from it for the first time.
+//! A bucket that is opened when something is first fetched from it.
 
 use std::fmt;
 use std::io;
@@ -8,17 +8,17 @@ use super::Bucket;
 use crate::segment::{Fetch, Piece};
 use crate::{Error, Result};
 
-/// How a bucket is opened.
+/// A function that opens a bucket.
 type Opens = dyn Fn() -> Result<Bucket> + Send + Sync;
 
-/// Opens a bucket only when it is needed: most questions are answered without.
+/// A bucket that is opened only when it is needed: most queries are answered without.
 pub struct Lazy {
     opens: Box<Opens>,
     opened: OnceLock<Result<Bucket, String>>,
 }
 
 impl Lazy {
-    /// One that `opens` opens.
+    /// Returns a bucket that `opens` will open.
     pub fn new(opens: impl Fn() -> Result<Bucket> + Send + Sync + 'static) -> Self {
         Self { opens: Box::new(opens), opened: OnceLock::new() }
     }

@@ -1,9 +1,8 @@
-//! Objects elsewhere: S3-compatible storage, or a directory that is mounted from another
-//! machine.
+//! Remote objects: S3-compatible storage, or a directory that is mounted from another machine.
 //!
-//! A [`Bucket`] puts, gets, lists and deletes; it knows nothing of events. What it fetches of
-//! segments it may keep in a [`Cache`] of bounded size. Nothing is sent before it is asked
-//! for, and what cannot be reached is asked once: what follows in the same process fails at
+//! A [`Bucket`] puts, gets, lists and deletes; it knows nothing of events. Parts of segments that
+//! it fetches may be kept in a [`Cache`] of bounded size. Nothing is sent before it is needed,
+//! and a remote that cannot be reached is tried once: later requests of the same process fail at
 //! once, so that a long answer does not wait for each of its days.
 
 #[cfg(not(feature = "remote"))]
@@ -24,23 +23,23 @@ pub use bucket::Bucket;
 pub use cache::Cache;
 pub use lazy::Lazy;
 
-/// An object, as a list names it.
+/// An object, as listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// Its name, below what was listed.
+    /// The name, below the listed prefix.
     pub name: String,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
 }
 
-/// Where objects lie, and how to get there.
+/// The location of a bucket, and how to access it.
 #[derive(Debug, Clone, Default)]
 pub struct BucketConfig {
     /// `s3://bucket/prefix` or `file:///directory`.
     pub url: String,
-    /// Endpoint, region and credentials, named as the AWS tools name their environment
-    /// variables, in lower case: `aws_access_key_id`, `aws_endpoint_url`.
+    /// The endpoint, region and credentials, named like the environment variables of the AWS
+    /// tools, in lower case: `aws_access_key_id`, `aws_endpoint_url`.
     pub settings: Vec<(String, String)>,
-    /// How long a request may take, and all its repetitions, in seconds.
+    /// The time that a request and all its retries may take, in seconds.
     pub patience: u64,
 }
