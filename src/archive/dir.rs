@@ -192,7 +192,7 @@ impl ArchiveDir {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 match (self.read_stub(name)?, &self.remote) {
                     (Some(stub), Some(remote)) => Ok(stub.open(Arc::clone(remote))),
-                    (Some(stub), None) => Ok(stub.open(Arc::new(Nowhere))),
+                    (Some(stub), None) => Ok(stub.open(Arc::new(NoRemote))),
                     (None, _) => Err(failed(error)),
                 }
             }
@@ -409,9 +409,9 @@ impl ArchiveDir {
 
 /// A source that fetches nothing, since no remote is configured.
 #[derive(Debug)]
-struct Nowhere;
+struct NoRemote;
 
-impl Fetch for Nowhere {
+impl Fetch for NoRemote {
     fn fetch(&self, pieces: &[Piece]) -> Vec<std::io::Result<Vec<u8>>> {
         let nobody = || {
             std::io::Error::new(

@@ -12,9 +12,9 @@ macro_rules! serde_as_text {
 
         impl<'de> serde::Deserialize<'de> for $value {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Text;
+                struct TextVisitor;
 
-                impl serde::de::Visitor<'_> for Text {
+                impl serde::de::Visitor<'_> for TextVisitor {
                     type Value = $value;
 
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -26,7 +26,7 @@ macro_rules! serde_as_text {
                     }
                 }
 
-                deserializer.deserialize_str(Text)
+                deserializer.deserialize_str(TextVisitor)
             }
         }
     )+};

@@ -163,11 +163,11 @@ impl fmt::Debug for SharedLitter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
-    parts: Vec<Part>,
+    parts: Vec<PatternPart>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum PatternPart {
     Any,
     One,
     This(char),
@@ -203,9 +203,9 @@ impl Pattern {
             return Err(NoPattern::NoName);
         }
         let part = |c| match c {
-            '*' => Part::Any,
-            '?' => Part::One,
-            other => Part::This(other),
+            '*' => PatternPart::Any,
+            '?' => PatternPart::One,
+            other => PatternPart::This(other),
         };
         let pattern = Self { text: text.to_owned(), parts: text.chars().map(part).collect() };
         if pattern.meets(&event_names()) {
@@ -223,12 +223,12 @@ impl Pattern {
     }
 
     fn matches(&self, name: &str) -> bool {
-        let name: Vec<Step> = name.chars().map(|c| Step::Once(Chars::This(c))).collect();
+        let name: Vec<FormStep> = name.chars().map(|c| FormStep::Once(Chars::This(c))).collect();
         self.meets(&name)
     }
 
     /// Reports whether the pattern matches any text of this form.
-    fn meets(&self, form: &[Step]) -> bool {
+    fn meets(&self, form: &[FormStep]) -> bool {
         // The steps of the form that may come next, after each prefix of the pattern.
         let mut at = vec![false; form.len() + 1];
         at[0] = true;
@@ -236,21 +236,21 @@ impl Pattern {
         for part in &self.parts {
             let mut next = vec![false; form.len() + 1];
             match part {
-                Part::Any => {
+                PatternPart::Any => {
                     let first = at.iter().position(|is_there| *is_there);
                     if let Some(first) = first {
                         next[first..].fill(true);
                     }
                 }
-                Part::One | Part::This(_) => {
+                PatternPart::One | PatternPart::This(_) => {
                     for (number, step) in form.iter().enumerate().filter(|(number, _)| at[*number])
                     {
                         let (chars, stays) = match step {
-                            Step::Once(chars) => (chars, false),
-                            Step::AnyNumber(chars) => (chars, true),
+                            FormStep::Once(chars) => (chars, false),
+                            FormStep::AnyNumber(chars) => (chars, true),
                         };
                         let fits = match part {
-                            Part::This(c) => chars.has(*c),
+                            PatternPart::This(c) => chars.has(*c),
                             _ => true,
                         };
                         if fits {
@@ -268,7 +268,7 @@ impl Pattern {
 
 /// A step of a form of names.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+enum FormStep {
     Once(Chars),
     AnyNumber(Chars),
 }
@@ -294,9 +294,9 @@ impl Chars {
 }
 
 /// Marks the steps that follow an optional one as reachable, too.
-fn skip(form: &[Step], at: &mut [bool]) {
+fn skip(form: &[FormStep], at: &mut [bool]) {
     for (number, step) in form.iter().enumerate() {
-        if at[number] && matches!(step, Step::AnyNumber(_)) {
+        if at[number] && matches!(step, FormStep::AnyNumber(_)) {
             at[number + 1] = true;
         }
     }
@@ -304,23 +304,23 @@ fn skip(form: &[Step], at: &mut [bool]) {
 
 /// Builds a form: `9` stands for a digit, `x` for a hexadecimal one, `w` for the characters of a
 /// word.
-fn form(text: &str) -> Vec<Step> {
+fn form(text: &str) -> Vec<FormStep> {
     let step = |c| match c {
-        '9' => Step::Once(Chars::Digit),
-        'x' => Step::Once(Chars::Hex),
-        'w' => Step::AnyNumber(Chars::Word),
-        other => Step::Once(Chars::This(other)),
+        '9' => FormStep::Once(Chars::Digit),
+        'x' => FormStep::Once(Chars::Hex),
+        'w' => FormStep::AnyNumber(Chars::Word),
+        other => FormStep::Once(Chars::This(other)),
     };
     text.chars().map(step).collect()
 }
 
-fn event_names() -> Vec<Step> {
+fn event_names() -> Vec<FormStep> {
     let mut names = form("99999999T999999.999999Z_w_xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
-    names.extend(".json".chars().map(|c| Step::Once(Chars::This(c))));
+    names.extend(".json".chars().map(|c| FormStep::Once(Chars::This(c))));
     names
 }
 
-fn days() -> Vec<Step> {
+fn days() -> Vec<FormStep> {
     form("9999-99-99")
 }
 

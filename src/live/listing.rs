@@ -42,7 +42,7 @@ pub struct Listing {
     date: Date,
     entries: Vec<ListedFile>,
     nodes: Vec<NodeName>,
-    kinds: Vec<Kind>,
+    kinds: Vec<ClaimedType>,
     texts: Vec<FileName>,
     unexpected: Vec<UnexpectedEntry>,
     more_unexpected: u64,
@@ -52,7 +52,7 @@ pub struct Listing {
 
 /// A type as claimed by names. `written` is `None` for words that `emit` would not write.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Kind {
+struct ClaimedType {
     word: String,
     written: Option<EventType>,
 }
@@ -135,7 +135,7 @@ impl Listing {
     }
 }
 
-fn name_of(entry: &ListedFile, kinds: &[Kind], texts: &[FileName]) -> FileName {
+fn name_of(entry: &ListedFile, kinds: &[ClaimedType], texts: &[FileName]) -> FileName {
     if entry.kind & AS_TEXT != 0 {
         return texts[text_number(entry)].clone();
     }
@@ -261,7 +261,7 @@ impl Builder {
         let number = self.listing.kinds.len() as u32;
         let written =
             EventType::normalize(word).ok().filter(|normalized| normalized.as_str() == word);
-        self.listing.kinds.push(Kind { word: word.to_owned(), written });
+        self.listing.kinds.push(ClaimedType { word: word.to_owned(), written });
         self.kind_numbers.insert(word.to_owned(), number);
         number
     }
@@ -291,7 +291,12 @@ impl Builder {
     }
 }
 
-fn compare_names(a: &ListedFile, b: &ListedFile, kinds: &[Kind], texts: &[FileName]) -> Ordering {
+fn compare_names(
+    a: &ListedFile,
+    b: &ListedFile,
+    kinds: &[ClaimedType],
+    texts: &[FileName],
+) -> Ordering {
     if (a.kind | b.kind) & AS_TEXT == 0 {
         return a.id.cmp(&b.id);
     }

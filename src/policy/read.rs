@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::quantity::{Span, SpanError, percent, size};
-use super::table::{Source, Table, Value};
+use super::table::{PolicyText, PolicyValue, Table};
 use super::{
     AnswerRules, AuditRules, Class, EventRules, FutureRule, InvalidRule, Keep, MinFree,
     PolicyError, RemoteRules, RetainRules, RotateRules, UnknownTypes,
@@ -39,7 +39,7 @@ pub(super) struct Rules {
 }
 
 /// Parses the text as TOML.
-fn toml(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, PolicyError> {
+fn toml(source: PolicyText<'_>) -> Result<Spanned<DeTable<'_>>, PolicyError> {
     DeTable::parse(source.text).map_err(|error| {
         let reason = error.message().trim().replace('\n', ", ");
         match error.span() {
@@ -50,7 +50,7 @@ fn toml(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, PolicyError> {
 }
 
 /// Refuses versions that this program does not know.
-fn check_version(source: Source<'_>, top: &Table<'_>) -> Result<(), PolicyError> {
+fn check_version(source: PolicyText<'_>, top: &Table<'_>) -> Result<(), PolicyError> {
     let version = top.get("version").ok_or_else(|| {
         source.error_without_line("the version is missing; begin the policy with \"version = 1\"")
     })?;
@@ -62,7 +62,7 @@ fn check_version(source: Source<'_>, top: &Table<'_>) -> Result<(), PolicyError>
 
 /// Reads `[events]`, and nothing else but the version.
 pub(super) fn events_alone(text: &str, origin: &str) -> Result<EventRules, PolicyError> {
-    let source = Source { text, origin };
+    let source = PolicyText { text, origin };
     let parsed = toml(source)?;
     let top = Table::top(source, parsed.get_ref());
     check_version(source, &top)?;
@@ -71,7 +71,7 @@ pub(super) fn events_alone(text: &str, origin: &str) -> Result<EventRules, Polic
 
 /// Reads the whole policy.
 pub(super) fn policy(text: &str, origin: &str) -> Result<Rules, PolicyError> {
-    let source = Source { text, origin };
+    let source = PolicyText { text, origin };
     let parsed = toml(source)?;
     let top = Table::top(source, parsed.get_ref());
     check_version(source, &top)?;
@@ -239,7 +239,11 @@ fn retain(table: &Table<'_>, rotate: &RotateRules) -> Result<RetainRules, Policy
     Ok(rules)
 }
 
-fn class(list: &Value<'_>, table: &Table<'_>, rotate: &RotateRules) -> Result<Class, PolicyError> {
+fn class(
+    list: &PolicyValue<'_>,
+    table: &Table<'_>,
+    rotate: &RotateRules,
+) -> Result<Class, PolicyError> {
     let missing = |what: &str, example: &str| {
         list.error_at(table.at(), format!("a class has no {what}; write for example {example}"))
     };
@@ -317,7 +321,7 @@ fn of_key(error: PolicyError, kind: &str) -> PolicyError {
 }
 
 /// Normalizes an event type.
-fn event_type(text: &str, list: &str, value: &Value<'_>) -> Result<String, PolicyError> {
+fn event_type(text: &str, list: &str, value: &PolicyValue<'_>) -> Result<String, PolicyError> {
     let normalized =
         EventType::normalize(text).map_err(|error| value.error(format!("{list}: {error}")))?;
     if normalized.as_str() != text {
@@ -375,7 +379,7 @@ fn events(table: &Table<'_>) -> Result<EventRules, PolicyError> {
     Ok(rules)
 }
 
-fn keep(value: &Value<'_>, rotate: &RotateRules) -> Result<Keep, PolicyError> {
+fn keep(value: &PolicyValue<'_>, rotate: &RotateRules) -> Result<Keep, PolicyError> {
     let expected = "a duration such as \"2y\" or \"400d\", or \"forever\"";
     if value.text(expected)? == "forever" {
         return Ok(Keep::Forever);
@@ -396,7 +400,7 @@ fn keep(value: &Value<'_>, rotate: &RotateRules) -> Result<Keep, PolicyError> {
     Ok(Keep::For(span))
 }
 
-fn span(value: &Value<'_>, max: u64, limit: &str) -> Result<Span, PolicyError> {
+fn span(value: &PolicyValue<'_>, max: u64, limit: &str) -> Result<Span, PolicyError> {
     let expected = "a duration such as \"7d\", \"12h\" or \"2y\"";
     let span: Span = value.text(expected)?.parse().map_err(|error| match error {
         SpanError::Malformed => value.wrong(expected),

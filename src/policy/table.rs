@@ -10,12 +10,12 @@ use crate::event::{near_miss, shown};
 
 /// The text of a policy, to turn offsets into lines.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
+pub(super) struct PolicyText<'a> {
     pub(super) text: &'a str,
     pub(super) origin: &'a str,
 }
 
-impl Source<'_> {
+impl PolicyText<'_> {
     pub(super) fn error(self, at: usize, reason: impl Into<String>) -> PolicyError {
         let before = self.text.as_bytes().get(..at).unwrap_or(self.text.as_bytes());
         let line = memchr::memchr_iter(b'\n', before).count() + 1;
@@ -36,7 +36,7 @@ impl PolicyError {
 
 /// A table of the policy, with a record of the keys that were looked up.
 pub(super) struct Table<'a> {
-    source: Source<'a>,
+    source: PolicyText<'a>,
     /// The name as in the file: `[rotate]`; empty at the top.
     name: &'a str,
     at: usize,
@@ -45,23 +45,23 @@ pub(super) struct Table<'a> {
 }
 
 /// A value with its key and offset.
-pub(super) struct Value<'a> {
+pub(super) struct PolicyValue<'a> {
     pub(super) key: &'static str,
     pub(super) at: usize,
     pub(super) content: &'a DeValue<'a>,
-    source: Source<'a>,
+    source: PolicyText<'a>,
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn top(source: Source<'a>, entries: &'a DeTable<'a>) -> Self {
+    pub(super) fn top(source: PolicyText<'a>, entries: &'a DeTable<'a>) -> Self {
         Self { source, name: "", at: 0, entries: Some(entries), known: RefCell::default() }
     }
 
     /// Returns the value of a key.
-    pub(super) fn get(&self, key: &'static str) -> Option<Value<'a>> {
+    pub(super) fn get(&self, key: &'static str) -> Option<PolicyValue<'a>> {
         self.known.borrow_mut().push(key);
         let (spanned_key, spanned) = self.entries?.get_key_value(key)?;
-        Some(Value {
+        Some(PolicyValue {
             key,
             at: spanned_key.span().start,
             content: spanned.get_ref(),
@@ -88,11 +88,14 @@ impl<'a> Table<'a> {
     }
 
     /// Returns all keys and values of a table with arbitrary keys.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'a str, PolicyValue<'a>)> {
         let source = self.source;
         self.entries.into_iter().flatten().map(move |(key, spanned)| {
             let at = key.span().start;
-            (key.get_ref().as_ref(), Value { key: "", at, content: spanned.get_ref(), source })
+            (
+                key.get_ref().as_ref(),
+                PolicyValue { key: "", at, content: spanned.get_ref(), source },
+            )
         })
     }
 
@@ -128,7 +131,7 @@ impl<'a> Table<'a> {
     }
 }
 
-impl<'a> Value<'a> {
+impl<'a> PolicyValue<'a> {
     pub(super) fn error(&self, reason: impl Into<String>) -> PolicyError {
         self.source.error(self.at, reason)
     }

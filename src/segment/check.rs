@@ -96,7 +96,7 @@ struct Checker<'a> {
 }
 
 /// The contents of one frame.
-struct Checked {
+struct CheckedFrame {
     facts: FrameFacts,
     first: Option<EventPath>,
     last: Option<EventPath>,
@@ -138,7 +138,7 @@ impl Checker<'_> {
                 });
             }
             let path = self.path;
-            let checked: Vec<Result<Checked, String>> = compressed
+            let checked: Vec<Result<CheckedFrame, String>> = compressed
                 .into_par_iter()
                 .zip(infos)
                 .enumerate()
@@ -162,7 +162,7 @@ impl Checker<'_> {
         self.read_to += bytes;
     }
 
-    fn take(&mut self, number: usize, checked: Result<Checked, String>) {
+    fn take(&mut self, number: usize, checked: Result<CheckedFrame, String>) {
         let checked = match checked {
             Ok(checked) => checked,
             Err(reason) => {
@@ -282,13 +282,13 @@ fn check_frame(
     compressed: Result<Vec<u8>, String>,
     info: &FrameInfo,
     label: FrameLabel,
-) -> Result<Checked, String> {
+) -> Result<CheckedFrame, String> {
     let number = label.number;
     let tar = compressed
         .and_then(|compressed| decompress(&compressed, u64::from(info.decompressed)))
         .map_err(|reason| format!("frame {number}: {reason}"))?;
     let frame = Frame::new(tar, label, None);
-    let mut checked = Checked { facts: FrameFacts::new(), first: None, last: None };
+    let mut checked = CheckedFrame { facts: FrameFacts::new(), first: None, last: None };
     let mut last = None;
     for member in frame.members() {
         let member = member.map_err(|error| match error {

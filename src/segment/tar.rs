@@ -38,12 +38,12 @@ pub(super) fn member_bytes(path: &EventPath, size: usize) -> usize {
 }
 
 /// A member's path in the two parts of a ustar header.
-struct Parts<'a> {
+struct PathParts<'a> {
     prefix: String,
     name: &'a str,
 }
 
-impl Parts<'_> {
+impl PathParts<'_> {
     fn fits(&self) -> bool {
         self.prefix.len() <= PREFIX.len() && self.name.len() <= NAME.len()
     }
@@ -62,11 +62,14 @@ impl Parts<'_> {
     }
 }
 
-fn parts(path: PathRef<'_>) -> Parts<'_> {
-    Parts { prefix: [path.date().text().as_str(), "/", path.node()].concat(), name: path.name() }
+fn parts(path: PathRef<'_>) -> PathParts<'_> {
+    PathParts {
+        prefix: [path.date().text().as_str(), "/", path.node()].concat(),
+        name: path.name(),
+    }
 }
 
-fn header_bytes(parts: &Parts<'_>) -> usize {
+fn header_bytes(parts: &PathParts<'_>) -> usize {
     if parts.fits() { BLOCK } else { 2 * BLOCK + parts.pax_record().len().next_multiple_of(BLOCK) }
 }
 

@@ -192,7 +192,7 @@ impl<W: Write> SegmentWriter<W> {
     fn write_full(&mut self) -> Result<()> {
         let level = self.options.level;
         self.full_bytes = 0;
-        let done: Vec<Result<Done, String>> = std::mem::take(&mut self.full)
+        let done: Vec<Result<CompressedFrame, String>> = std::mem::take(&mut self.full)
             .par_iter()
             .map_init(|| codec::packer(level), |packer, frame| process(frame, packer.as_mut()))
             .collect();
@@ -268,7 +268,7 @@ impl<W: Write> SegmentWriter<W> {
 }
 
 /// A frame that is ready to be written.
-struct Done {
+struct CompressedFrame {
     compressed: Vec<u8>,
     tar_bytes: u64,
     facts: FrameFacts,
@@ -277,7 +277,7 @@ struct Done {
 fn process(
     frame: &RawFrame,
     packer: Result<&mut Compressor<'static>, &mut String>,
-) -> Result<Done, String> {
+) -> Result<CompressedFrame, String> {
     let packer = packer.map_err(|reason| reason.clone())?;
     let mut facts = FrameFacts::new();
     let mut tar = Vec::with_capacity(frame.tar_bytes as usize);
@@ -290,5 +290,5 @@ fn process(
         tar::append(&mut tar, path, tar::mtime(path, timestamp), bytes);
     }
     let compressed = packer.compress(&tar).map_err(|error| error.to_string())?;
-    Ok(Done { compressed, tar_bytes: tar.len() as u64, facts })
+    Ok(CompressedFrame { compressed, tar_bytes: tar.len() as u64, facts })
 }
