@@ -60,8 +60,7 @@ pub enum Error {
     },
     /// Another machine cannot be reached, or its connection broke.
     #[error(
-        "{host}: it is away: {reason}; what had arrived by then is kept, and running it again \
-         goes on from there"
+        "{host}: unreachable: {reason}; data received so far is kept; run it again to continue"
     )]
     Away {
         /// The machine.

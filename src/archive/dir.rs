@@ -42,9 +42,9 @@ pub struct ArchiveDir {
 /// A segment's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundSegment {
-    /// Its name.
+    /// The name.
     pub name: SegmentName,
-    /// Its size.
+    /// The size in bytes.
     pub bytes: u64,
 }
 

@@ -100,7 +100,7 @@ impl fmt::Display for SegmentName {
 pub struct SegmentPlace {
     /// The other host, for a segment in a mirror.
     pub host: Option<Arc<str>>,
-    /// Its name.
+    /// The name.
     pub name: SegmentName,
 }
 

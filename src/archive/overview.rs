@@ -43,7 +43,7 @@ const EPOCH: &str = "1970-01-01";
 /// A segment, as far as a query needs it without opening it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentRow {
-    /// Its name.
+    /// The name.
     pub name: SegmentName,
     /// The SHA-256 of its file, if it was recorded.
     pub sha256: Option<Sha256Hash>,
@@ -211,7 +211,7 @@ impl Overview {
 }
 
 impl Expired {
-    /// Sums up rows of expired segments; `None` when there are none.
+    /// Sums up rows of expired segments; `None` if there are none.
     pub fn of_rows<'a>(rows: impl Iterator<Item = &'a SegmentRow>) -> Option<Self> {
         Self::sum(rows.map(|row| (Some(row.name.date), row.events)))
     }

@@ -111,7 +111,7 @@ pub struct By {
 /// The identity of an event tree's directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeRecord {
-    /// Its path, absolute and without links.
+    /// The path, absolute and without links.
     pub root: String,
     /// The number of its file system.
     pub device: u64,

@@ -149,12 +149,11 @@ impl ArchiveDir {
         temp.sync()?;
         // The segment's file may be removed on its account.
         let (bytes, own) = (Some(text.len() as u64), Some(Sha256Hash::of(&text)));
-        let are = temp.reopen()?.matches_record(bytes, own);
-        if !are.map_err(|error| Error::io(temp.path(), "read", error))? {
+        let as_recorded = temp.reopen()?.matches_record(bytes, own);
+        if !as_recorded.map_err(|error| Error::io(temp.path(), "read", error))? {
             return Err(Error::corrupt(
                 temp.path(),
-                "what was read back from the disk is not what was written; the segment stays as \
-                 it is",
+                "read-back verification failed; the segment stays as it is",
             ));
         }
         temp.publish_as(&name.stub_name())

@@ -125,7 +125,7 @@ fn json_reason(error: &serde_json::Error) -> String {
     }
     if let Some(field) = text.strip_prefix("duplicate field ") {
         let field = field.split(" at line").next().unwrap_or(field);
-        return format!("the field {} stands twice", field.replace('`', "\""));
+        return format!("the field {} appears twice", field.replace('`', "\""));
     }
     format!("the JSON is not an event: {text}")
 }

@@ -27,7 +27,7 @@ const MAX_BYTES: u64 = 16 << 10;
 /// The identity of a tree's directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeIdentity {
-    /// Its path, absolute and without links.
+    /// The path, absolute and without links.
     pub root: String,
     /// The number of its file system.
     pub device: u64,

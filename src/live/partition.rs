@@ -30,7 +30,7 @@ pub struct FileStamp {
     pub inode: u64,
     /// The user it belongs to.
     pub owner: u32,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
     /// The time its content last changed, in nanoseconds since 1970.
     pub mtime_ns: i64,

@@ -120,7 +120,7 @@ impl Bucket {
         Ok(prefixes.filter_map(last).collect())
     }
 
-    /// Returns an object's size; `None` when it does not exist.
+    /// Returns an object's size; `None` if it does not exist.
     pub fn size(&self, name: &str) -> Result<Option<u64>> {
         let store = match &self.store {
             Backend::Directory(directory) => return directory.size(name),

@@ -65,7 +65,7 @@ impl SegmentReader {
         let layout = layout(&file, file_bytes, &tail).map_err(failed)?;
         if layout.frames.is_empty() && layout.trailer.is_none() {
             let reason = layout.damage.unwrap_or_else(|| "it has no frames".to_owned());
-            return Err(Error::corrupt(path, format!("this is no segment: {reason}")));
+            return Err(Error::corrupt(path, format!("this is not a segment: {reason}")));
         }
         let mut damage = layout.damage;
         let mut index = None;

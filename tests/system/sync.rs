@@ -191,7 +191,7 @@ fn a_host_that_is_away_or_locked_changes_nothing() {
     for words in [&["127.0.0.1:/events"][..], &[&root, "127.0.0.1:/events"]] {
         let run = lab.run(["sync", "--ssh", &ssh, "--connect-timeout", "1"].iter().chain(words));
         assert_eq!(run.code, 75, "{run:?}");
-        assert!(run.stderr.starts_with("hlarchive: 127.0.0.1: it is away: "), "{run:?}");
+        assert!(run.stderr.starts_with("hlarchive: 127.0.0.1: unreachable: "), "{run:?}");
         assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
     }
     drop(silent);

@@ -248,8 +248,8 @@ impl Run<'_> {
         let (archive, context) = (self.archive, self.context);
         let path = archive.segment_path(name);
         if archive.has_file(name)? {
-            let are = archive.open_segment(name)?.matches_record(Some(bytes), Some(sha256));
-            if are.map_err(|error| Error::io(&path, "read", error))? {
+            let as_recorded = archive.open_segment(name)?.matches_record(Some(bytes), Some(sha256));
+            if as_recorded.map_err(|error| Error::io(&path, "read", error))? {
                 archive.write_checksum(name, &sha256, context.next_token(), self.lock)?;
                 return Ok(false);
             }
@@ -271,8 +271,8 @@ impl Run<'_> {
             ));
         }
         temp.sync()?;
-        let are = temp.reopen()?.matches_record(Some(bytes), Some(sha256));
-        if !are.map_err(|error| Error::io(temp.path(), "read", error))? {
+        let as_recorded = temp.reopen()?.matches_record(Some(bytes), Some(sha256));
+        if !as_recorded.map_err(|error| Error::io(temp.path(), "read", error))? {
             let reason = "what was read back from the disk is not what was written; run it again";
             return Err(Error::io(temp.path(), "write", std::io::Error::other(reason)));
         }
@@ -314,9 +314,10 @@ impl Run<'_> {
         if !self.archive.has_file(name)? {
             return Ok(false);
         }
-        let are = self.archive.open_segment(name)?.matches_record(Some(bytes), Some(sha256));
+        let as_recorded =
+            self.archive.open_segment(name)?.matches_record(Some(bytes), Some(sha256));
         let path = self.archive.segment_path(name);
-        are.map(|are| !are).map_err(|error| Error::io(path, "read", error))
+        as_recorded.map(|it| !it).map_err(|error| Error::io(path, "read", error))
     }
 
     fn take_up_one(

@@ -67,7 +67,7 @@ impl Index {
     /// Parses the bytes of an index; fails if they are not sound.
     pub(in crate::segment) fn parse(payload: Vec<u8>) -> Result<Self, String> {
         if payload.len() < HEADER_BYTES || payload[..4] != MAGIC {
-            return Err("what should be its index is none".to_owned());
+            return Err("its index frame does not hold an index".to_owned());
         }
         let version = u16::from_le_bytes([payload[4], payload[5]]);
         if version != VERSION {

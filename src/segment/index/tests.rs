@@ -150,9 +150,9 @@ fn what_contradicts_itself_or_is_no_index_is_refused() {
     let whole = IndexBuilder::default().encode(&totals());
     for length in [0, 3, 4, 5, 97, HEADER_BYTES - 1] {
         let reason = Index::parse(whole[..length].to_vec()).unwrap_err();
-        assert_eq!(reason, "what should be its index is none", "{length}");
+        assert_eq!(reason, "its index frame does not hold an index", "{length}");
     }
-    assert_eq!(changed(3, b"Y").unwrap_err(), "what should be its index is none");
+    assert_eq!(changed(3, b"Y").unwrap_err(), "its index frame does not hold an index");
     let newer = changed(4, &2_u16.to_le_bytes()).unwrap_err();
     assert_eq!(newer, "its index has version 2; this program reads version 1");
     assert!(changed(5, &[1]).unwrap_err().contains("version 257"));
