@@ -105,7 +105,7 @@ pub use store::{FoundEvent, Notice, Unreached};
 pub use views::attempts::Attempt;
 pub use views::outages::{Figures, Outage};
 pub use views::problems::Problem;
-pub use views::trace::{Outcome, Step, Summary};
+pub use views::trace::{Outcome, Step, TraceSummary};
 
 /// The README's Rust code must at least compile.
 #[cfg(doctest)]

@@ -480,5 +480,4 @@ impl<'a> Bytes<'a> {
 }
 
 #[cfg(test)]
-#[path = "overview_tests.rs"]
 mod tests;

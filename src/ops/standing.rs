@@ -19,7 +19,7 @@ use crate::archive::state::{self, StateAnchor};
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, Op, Overview, Record, SegmentName};
 use crate::event::{Date, EventPath, Severity, Timestamp};
 use crate::store::{Filter, FoundEvent, Like, Name, Notice, Query, Scope, Store};
-use crate::views::standing::{Standing, Summary, may_tell, said};
+use crate::views::standing::{Standing, StandingSummary, may_tell, said};
 
 /// Ids that are asked for at once.
 const CHAINS: usize = 200;
@@ -35,7 +35,7 @@ struct Sum {
     horizon: Timestamp,
     /// The segments with such events, which are not in it either.
     pending: BTreeSet<String>,
-    standing: Summary,
+    standing: StandingSummary,
 }
 
 /// How things stand, and what could not be read.

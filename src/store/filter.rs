@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::Cursor;
+use super::PageCursor;
 use crate::Result;
 use crate::event::{Date, EventHead, Severity, Timestamp};
 use crate::segment::{Field, Index, Posting};
@@ -80,7 +80,7 @@ impl Filter {
         };
         self.since.is_none_or(|since| event.timestamp >= since)
             && self.until.is_none_or(|until| event.timestamp < until)
-            && self.min_severity.is_none_or(|least| event.severity >= least)
+            && self.min_severity.is_none_or(|min| event.severity >= min)
             && (self.severities.is_empty() || self.severities.contains(&event.severity))
             && self.like.is_none_or(|like| like.matches(event))
             && among(&self.correlation_ids, &event.correlation_id)
@@ -91,9 +91,9 @@ impl Filter {
     }
 
     /// Whether an instant between these two can be asked for.
-    pub(super) fn meets(&self, least: i64, greatest: i64) -> bool {
-        self.since.is_none_or(|since| greatest >= since.micros())
-            && self.until.is_none_or(|until| least < until.micros())
+    pub(super) fn meets(&self, first: i64, last: i64) -> bool {
+        self.since.is_none_or(|since| last >= since.micros())
+            && self.until.is_none_or(|until| first < until.micros())
     }
 
     /// What must stand in the bytes of every match that has no backslash: without one, JSON
@@ -106,18 +106,18 @@ impl Filter {
     }
 
     /// Whether a file is an event that is asked for.
-    pub(super) fn judge(&self, bytes: &[u8]) -> Judged {
+    pub(super) fn judge(&self, bytes: &[u8]) -> Verdict {
         if let Some(texts) = self.texts()
             && memchr::memchr(b'\\', bytes).is_none()
             && bytes.first() == Some(&b'{')
             && !texts.iter().any(|text| memmem::find(bytes, text.as_bytes()).is_some())
         {
-            return Judged::Other;
+            return Verdict::Other;
         }
         match EventHead::parse(bytes) {
-            Ok(head) if self.matches(&head) => Judged::Match(head.timestamp),
-            Ok(_) => Judged::Other,
-            Err(error) => Judged::Invalid(error.0),
+            Ok(head) if self.matches(&head) => Verdict::Match(head.timestamp),
+            Ok(_) => Verdict::Other,
+            Err(error) => Verdict::Invalid(error.0),
         }
     }
 
@@ -173,10 +173,10 @@ impl Filter {
     fn fields(&self) -> [(Field, Vec<String>); 6] {
         let severities = match (self.min_severity, self.severities.is_empty()) {
             (None, true) => Vec::new(),
-            (least, any) => Severity::ALL
+            (min, any) => Severity::ALL
                 .into_iter()
                 .filter(|severity| any || self.severities.contains(severity))
-                .filter(|severity| least.is_none_or(|least| *severity >= least))
+                .filter(|severity| min.is_none_or(|min| *severity >= min))
                 .map(|severity| severity.as_str().to_owned())
                 .collect(),
         };
@@ -192,7 +192,7 @@ impl Filter {
 }
 
 /// What a file is to a filter.
-pub(super) enum Judged {
+pub(super) enum Verdict {
     /// An event that is asked for, and its time.
     Match(Timestamp),
     /// Another event.
@@ -234,7 +234,7 @@ pub struct Query {
     /// Earliest or latest first.
     pub order: Order,
     /// Only what stands after this place, in the order of the query.
-    pub after: Option<Cursor>,
+    pub after: Option<PageCursor>,
     /// At most this many events.
     pub limit: Option<u64>,
     /// Live, archived or both.

@@ -86,13 +86,13 @@ impl Store {
         }
         if let Some(archive) = archive {
             step();
-            let own = Look { archive: &archive, host: None, name, likely };
+            let own = ArchiveLookup { archive: &archive, host: None, name, likely };
             let (found, overview) = own.until_settled(only_there, &mut failed)?;
             if let Some(found) = found {
                 return Ok(found);
             }
             for (host, archive) in archive.peers()? {
-                let peer = Look { archive: &archive, host: Some(host), name, likely };
+                let peer = ArchiveLookup { archive: &archive, host: Some(host), name, likely };
                 match peer.until_settled(only_there, &mut failed) {
                     Ok((Some(found), _)) => return Ok(found),
                     Ok((None, _)) => {}
@@ -119,7 +119,7 @@ impl Store {
 }
 
 /// A look through one archive.
-struct Look<'a> {
+struct ArchiveLookup<'a> {
     archive: &'a ArchiveDir,
     /// The other host whose archive it is, if it is one's.
     host: Option<Arc<str>>,
@@ -127,7 +127,7 @@ struct Look<'a> {
     likely: Option<Date>,
 }
 
-impl Look<'_> {
+impl ArchiveLookup<'_> {
     /// The event, and the segments among which it was looked for. `failed` becomes the first thing
     /// that could not be read.
     fn until_settled(

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::arena::{Row, Rows};
-use super::filter::Judged;
+use super::filter::Verdict;
 use super::notice::{Notice, Notices, Unreached};
 use super::row::{archived_bounds, bounds};
+use super::row_buffer::{Row, RowBuilder};
 use super::source::{Opened, Source};
 use super::{Filter, Query, step};
 use crate::archive::SegmentPlace;
@@ -90,7 +90,7 @@ impl OpenSegment {
         let segment = Arc::new(self);
         for frame in chosen {
             let stats = segment.reader.index().map(|index| index.frame(frame));
-            let (least, greatest) = match stats.map(|stats| (stats.first, stats.last)) {
+            let (earliest, latest) = match stats.map(|stats| (stats.first, stats.last)) {
                 Some((Some(first), Some(last))) if day_by_day => {
                     let at = |time: Timestamp| time.micros().clamp(whole_day.0, whole_day.1);
                     (at(first), at(last))
@@ -99,7 +99,7 @@ impl OpenSegment {
                 Some((Some(first), Some(last))) => archived_bounds(date, first, last),
                 _ => span,
             };
-            opened.sources.push((least, greatest, Source::Frame(Arc::clone(&segment), frame)));
+            opened.sources.push((earliest, latest, Source::Frame(Arc::clone(&segment), frame)));
         }
     }
 }
@@ -194,7 +194,7 @@ impl Ahead {
 
 fn matches(segment: &OpenSegment, frame: &Frame, filter: &Filter) -> FrameRows {
     let place = Some(Arc::clone(&segment.place));
-    let mut rows = Rows::new(segment.date, place).day_by_day(segment.day_by_day);
+    let mut rows = RowBuilder::new(segment.date, place).day_by_day(segment.day_by_day);
     let mut notices = Vec::new();
     let (mut all, mut some);
     let members: &mut dyn Iterator<Item = _> = if let Some(texts) = filter.texts() {
@@ -213,9 +213,9 @@ fn matches(segment: &OpenSegment, frame: &Frame, filter: &Filter) -> FrameRows {
             }
         };
         match filter.judge(member.bytes) {
-            Judged::Match(timestamp) => rows.add(member.path, member.bytes, timestamp),
-            Judged::Other => {}
-            Judged::Invalid(reason) => notices.push(Notice::Invalid {
+            Verdict::Match(timestamp) => rows.add(member.path, member.bytes, timestamp),
+            Verdict::Other => {}
+            Verdict::Invalid(reason) => notices.push(Notice::Invalid {
                 path: member.path.to_path(),
                 segment: Some((*segment.place).clone()),
                 reason,

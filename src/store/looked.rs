@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::survey::{Looks, Most, Range, Seen, Went};
+use super::survey::{Coverage, QueryRange, SurveyLimit, Surveyed, Surveyor};
 use super::{Query, Store};
 use crate::Result;
 use crate::event::{Date, EventType, Timestamp, miss, shown};
@@ -48,21 +48,21 @@ pub struct UnknownValue {
 }
 
 impl Store {
-    /// Looks what an empty answer to this query was looked for in. Ends early when `stops` says
+    /// Surveyor what an empty answer to this query was looked for in. Ends early when `stops` says
     /// so; what was not looked at by then is not claimed.
     pub fn looked(&self, query: &Query, stops: &dyn Fn() -> bool) -> Result<Looked> {
-        self.looked_within(query, Most::default(), stops)
+        self.looked_within(query, SurveyLimit::default(), stops)
     }
 
     pub(super) fn looked_within(
         &self,
         query: &Query,
-        most: Most,
+        limit: SurveyLimit,
         stops: &dyn Fn() -> bool,
     ) -> Result<Looked> {
         let mut values = Values::of(query);
-        let went = self.survey(query, most, &mut values, stops)?;
-        Ok(values.looked(query, &went))
+        let coverage = self.survey(query, limit, &mut values, stops)?;
+        Ok(values.looked(query, &coverage))
     }
 }
 
@@ -79,7 +79,7 @@ fn bounds(query: &Query) -> (Option<Timestamp>, Option<Timestamp>) {
 }
 
 /// A value that was asked for.
-struct Wanted {
+struct AskedValue {
     field: Field,
     value: String,
     /// Whether an event of the range has it.
@@ -89,7 +89,7 @@ struct Wanted {
     nearest: Option<(usize, String)>,
 }
 
-impl Wanted {
+impl AskedValue {
     fn compare(&mut self, value: &str) {
         let Some(distance) = miss(&self.value, value) else { return };
         let is_nearer = self
@@ -109,7 +109,7 @@ impl Wanted {
 
 /// The values of a filter. A type that was typed in another form than events have it in is
 /// looked for in both, and named in that of events.
-fn wanted(query: &Query) -> Vec<Wanted> {
+fn wanted(query: &Query) -> Vec<AskedValue> {
     let filter = &query.filter;
     let is_normal = |word: &&String| {
         EventType::normalize(word).map_or(true, |kind| {
@@ -117,7 +117,7 @@ fn wanted(query: &Query) -> Vec<Wanted> {
                 || !filter.types.iter().any(|other| other == kind.as_str())
         })
     };
-    let of = |field: Field, value: &String| Wanted {
+    let of = |field: Field, value: &String| AskedValue {
         field,
         value: value.clone(),
         is_known: false,
@@ -137,9 +137,9 @@ fn wanted(query: &Query) -> Vec<Wanted> {
     types.chain(others).collect()
 }
 
-/// Looks for the values of a filter.
+/// Surveyor for the values of a filter.
 pub(super) struct Values {
-    wanted: Vec<Wanted>,
+    wanted: Vec<AskedValue>,
     compared: u64,
 }
 
@@ -149,12 +149,13 @@ impl Values {
     }
 
     /// Says what came of it.
-    pub(super) fn looked(self, query: &Query, went: &Went) -> Looked {
+    pub(super) fn looked(self, query: &Query, coverage: &Coverage) -> Looked {
         let (since, until) = bounds(query);
-        let is_range = !Range::of(query).is_all();
+        let is_range = !QueryRange::of(query).is_all();
         let asked_for_none = self.wanted.is_empty();
         // What was not looked at may have it: only what is certain is said.
-        let unknown = self.wanted.into_iter().filter(|wanted| went.of_range && !wanted.is_known);
+        let unknown =
+            self.wanted.into_iter().filter(|wanted| coverage.of_range && !wanted.is_known);
         let unknown = unknown.map(|wanted| UnknownValue {
             field: wanted.field.as_str(),
             did_you_mean: wanted
@@ -168,9 +169,9 @@ impl Values {
             since,
             until,
             dates: query.dates.clone(),
-            days_live: went.live.len() as u64,
-            days_archived: went.archived.len() as u64,
-            complete: asked_for_none || went.complete && self.compared <= MAX_COMPARED,
+            days_live: coverage.live.len() as u64,
+            days_archived: coverage.archived.len() as u64,
+            complete: asked_for_none || coverage.complete && self.compared <= MAX_COMPARED,
             unknown: unknown.collect(),
         }
     }
@@ -196,11 +197,11 @@ impl Values {
     }
 }
 
-impl Looks for Values {
-    fn see(&mut self, seen: &Seen<'_>, asked: bool) -> Result<()> {
+impl Surveyor for Values {
+    fn visit(&mut self, seen: &Surveyed<'_>, asked: bool) -> Result<()> {
         let (date, head) = match seen {
-            Seen::Segment(index) => return self.see_index(index, asked),
-            Seen::Event(date, head) => (*date, head),
+            Surveyed::Segment(index) => return self.see_index(index, asked),
+            Surveyed::Event(date, head) => (*date, head),
         };
         for wanted in &mut self.wanted {
             let value = match wanted.field {
@@ -222,7 +223,7 @@ impl Looks for Values {
 
     fn is_done(&self, asked: bool, date: Date) -> bool {
         // The range decides what is unknown; the rest only when it was last known.
-        let is_settled = |wanted: &Wanted| {
+        let is_settled = |wanted: &AskedValue| {
             wanted.is_known || !asked && wanted.last_seen.is_some_and(|last| last >= date)
         };
         self.wanted.iter().all(is_settled)
@@ -317,8 +318,8 @@ mod tests {
     #[test]
     fn what_was_not_looked_at_is_said_and_no_value_of_it_is_called_unknown() {
         let (_directory, store) = history(&["nas", "grafana", "mosquitto"]);
-        let most = Most { files: 2, segments: 0 };
-        let look = |query: &Query| store.looked_within(query, most, &|| false).unwrap();
+        let limit = SurveyLimit { files: 2, segments: 0 };
+        let look = |query: &Query| store.looked_within(query, limit, &|| false).unwrap();
         // The oldest day is beyond what is looked at.
         let looked = look(&asked("nass", &[]));
         assert_eq!((looked.complete, looked.unknown.len(), looked.days_live), (false, 0, 3));

@@ -5,10 +5,8 @@
 //! up in the archive what vanished from the tree in between. So each event is seen
 //! exactly once at every moment, also while days are being rotated or restored.
 
-mod arena;
+mod archive_scan;
 mod belongs;
-mod candidates;
-mod cursor;
 mod filter;
 mod find;
 pub mod follow;
@@ -16,26 +14,27 @@ mod frames;
 mod looked;
 mod named;
 mod notice;
+mod page_cursor;
 mod row;
-mod searched;
+mod row_buffer;
 mod source;
 mod stream;
 mod survey;
 
 #[cfg(test)]
-mod interleaved;
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use belongs::{FoundArchive, resolved, short_origin};
 pub use belongs::{LastState, Remembers};
-pub use cursor::Cursor;
 pub use filter::{Filter, Like, Order, Query, Scope};
 pub use find::Name;
 pub use looked::{Looked, UnknownValue};
 pub use named::Candidates;
 pub use notice::{Notice, Notices, Unreached};
+pub use page_cursor::PageCursor;
 pub use row::FoundEvent;
 pub(crate) use row::{bounds, clamp};
 pub use stream::EventStream;
@@ -51,7 +50,7 @@ use crate::{Error, Result};
 #[cfg(not(test))]
 fn step() {}
 #[cfg(test)]
-use interleaved::step;
+use tests::interleaved::step;
 
 /// Where a history lies. Cheap to make; opens nothing by itself.
 #[derive(Debug, Clone)]

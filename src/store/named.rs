@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::looked::Values;
-use super::survey::{Looks, Most, Seen};
+use super::survey::{SurveyLimit, Surveyed, Surveyor};
 use super::{Filter, Looked, Name, Query, Store};
 use crate::archive::{ArchiveDir, Overview};
 use crate::event::{Date, EventName, EventPath, Timestamp, miss, shown};
@@ -76,19 +76,19 @@ struct Prefixed<'a> {
     values: Values,
 }
 
-impl Looks for Prefixed<'_> {
-    fn see(&mut self, seen: &Seen<'_>, asked: bool) -> Result<()> {
+impl Surveyor for Prefixed<'_> {
+    fn visit(&mut self, seen: &Surveyed<'_>, asked: bool) -> Result<()> {
         match seen {
-            Seen::Event(_, head) if head.correlation_id.starts_with(self.prefix) => {
+            Surveyed::Event(_, head) if head.correlation_id.starts_with(self.prefix) => {
                 self.ids.insert(head.correlation_id.to_string());
             }
-            Seen::Event(..) => {}
-            Seen::Segment(index) => {
+            Surveyed::Event(..) => {}
+            Surveyed::Segment(index) => {
                 self.ids.extend(index.with_prefix(Field::CorrelationId, self.prefix)?);
             }
         }
         // What begins like it is what was meant, so nothing near needs to be looked for.
-        if self.ids.is_empty() { self.values.see(seen, asked) } else { Ok(()) }
+        if self.ids.is_empty() { self.values.visit(seen, asked) } else { Ok(()) }
     }
 
     fn is_done(&self, _: bool, _: Date) -> bool {
@@ -101,11 +101,11 @@ impl Store {
     pub fn correlation_ids(&self, prefix: &str, stops: &dyn Fn() -> bool) -> Result<Candidates> {
         let filter = Filter { correlation_ids: vec![prefix.to_owned()], ..Filter::default() };
         let query = Query { filter, ..Query::default() };
-        let mut looks = Prefixed { prefix, ids: BTreeSet::new(), values: Values::of(&query) };
-        let went = self.survey(&query, Most::default(), &mut looks, stops)?;
-        let more = looks.ids.len() > MAX_NAMES || !went.complete;
-        let ids = looks.ids.into_iter().take(MAX_NAMES).collect();
-        Ok(Candidates { ids, more, looked: looks.values.looked(&query, &went) })
+        let mut surveyor = Prefixed { prefix, ids: BTreeSet::new(), values: Values::of(&query) };
+        let coverage = self.survey(&query, SurveyLimit::default(), &mut surveyor, stops)?;
+        let more = surveyor.ids.len() > MAX_NAMES || !coverage.complete;
+        let ids = surveyor.ids.into_iter().take(MAX_NAMES).collect();
+        Ok(Candidates { ids, more, looked: surveyor.values.looked(&query, &coverage) })
     }
 
     /// Understands how an event is named: as [`Name::parse`] does, or by the beginning of its id
@@ -224,7 +224,7 @@ impl Found {
         Ok(())
     }
 
-    /// Looks through an archive: all days that the id tells of, and of the others as many as there
+    /// Surveyor through an archive: all days that the id tells of, and of the others as many as there
     /// is patience for, the nearest first, but none that would have to be fetched. Whether that
     /// were all.
     fn look_at(&mut self, archive: &ArchiveDir, is_elsewhere: bool) -> Result<bool> {

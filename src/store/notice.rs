@@ -181,13 +181,13 @@ pub struct Notices {
     damage: bool,
     invalid: u64,
     conflicts: u64,
-    lacking: Lacking,
+    lacking: IncompleteDays,
     passed_over: u64,
 }
 
 /// The days of an answer that may lack events.
 #[derive(Debug, Default)]
-struct Lacking {
+struct IncompleteDays {
     days: BTreeSet<Date>,
     /// It is not known which.
     any: bool,

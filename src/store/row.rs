@@ -63,9 +63,9 @@ pub(super) fn place_in_time(path: PathRef<'_>, timestamp: Timestamp) -> i64 {
 
 /// Whether neither the day that an event is filed under nor its name lead to its timestamp.
 pub(super) fn is_misnamed(path: PathRef<'_>, timestamp: Timestamp) -> bool {
-    let (least, greatest) = bounds(path.date());
+    let (earliest, latest) = bounds(path.date());
     let time = timestamp.micros();
-    !(least..=greatest).contains(&time)
+    !(earliest..=latest).contains(&time)
         && claimed(path.name())
             .is_some_and(|claimed| (claimed.micros() - time).abs() > Timestamp::MICROS_PER_DAY)
 }
@@ -87,19 +87,19 @@ pub(super) fn shared_len(name: &str) -> u8 {
 /// Returns the places in time that archived events of a day can have whose timestamps lie
 /// between these two.
 pub(super) fn archived_bounds(date: Date, first: Timestamp, last: Timestamp) -> (i64, i64) {
-    let (least, greatest) = bounds(date);
+    let (earliest, latest) = bounds(date);
     // One whose name leads nowhere is held within a day of its day.
-    (first.micros().min(greatest), last.micros().max(least))
+    (first.micros().min(latest), last.micros().max(earliest))
 }
 
 /// Holds a time within a day of the day that its event is filed under: so days can be read
 /// one after the other.
 pub(crate) fn clamp(date: Date, timestamp: Timestamp) -> i64 {
-    let (least, greatest) = bounds(date);
-    timestamp.micros().clamp(least, greatest)
+    let (earliest, latest) = bounds(date);
+    timestamp.micros().clamp(earliest, latest)
 }
 
-/// The least and greatest place in time that events of a partition can have.
+/// The earliest and latest place in time that events of a partition can have.
 pub(crate) fn bounds(date: Date) -> (i64, i64) {
     (
         date.start().micros() - Timestamp::MICROS_PER_DAY,
@@ -110,7 +110,7 @@ pub(crate) fn bounds(date: Date) -> (i64, i64) {
 /// What rows are sorted by: time, then identity as text. The fields are compared in turn, but of
 /// the name first what an event shares with its stray copies: so these stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place<'a> {
+pub(super) struct SortKey<'a> {
     pub(super) time: i64,
     /// The timestamp where days come one after the other, and `time` is held near the day's.
     pub(super) tie: i64,
@@ -120,21 +120,21 @@ pub(super) struct Place<'a> {
     pub(super) shared_len: u8,
 }
 
-impl Place<'_> {
+impl SortKey<'_> {
     fn shared(&self) -> (i64, i64, Date, &[u8], &[u8]) {
         let shared = self.name.get(..usize::from(self.shared_len)).unwrap_or(self.name);
         (self.time, self.tie, self.date, self.node, shared)
     }
 
     /// Compares what an event has in common with its stray copies.
-    pub(super) fn compare_shared(&self, other: &Place<'_>, order: Order) -> Ordering {
+    pub(super) fn compare_shared(&self, other: &SortKey<'_>, order: Order) -> Ordering {
         match order {
             Order::Forward => self.shared().cmp(&other.shared()),
             Order::Reverse => other.shared().cmp(&self.shared()),
         }
     }
 
-    pub(super) fn compare(&self, other: &Place<'_>, order: Order) -> Ordering {
+    pub(super) fn compare(&self, other: &SortKey<'_>, order: Order) -> Ordering {
         let own = (self.name.len(), self.name).cmp(&(other.name.len(), other.name));
         self.compare_shared(other, order).then(match order {
             Order::Forward => own,
@@ -145,7 +145,7 @@ impl Place<'_> {
 
 /// A place that outlives its row.
 #[derive(Debug, Clone)]
-pub(super) struct OwnedPlace {
+pub(super) struct OwnedSortKey {
     pub(super) time: i64,
     tie: i64,
     date: Date,
@@ -154,14 +154,14 @@ pub(super) struct OwnedPlace {
     shared_len: u8,
 }
 
-impl OwnedPlace {
-    pub(super) fn of(place: Place<'_>) -> Self {
-        let Place { time, tie, date, node, name, shared_len } = place;
+impl OwnedSortKey {
+    pub(super) fn of(place: SortKey<'_>) -> Self {
+        let SortKey { time, tie, date, node, name, shared_len } = place;
         Self { time, tie, date, node: node.into(), name: name.into(), shared_len }
     }
 
-    pub(super) fn place(&self) -> Place<'_> {
-        Place {
+    pub(super) fn sort_key(&self) -> SortKey<'_> {
+        SortKey {
             time: self.time,
             tie: self.tie,
             date: self.date,

@@ -6,12 +6,12 @@ use std::sync::{Arc, Weak};
 
 use rayon::prelude::*;
 
-use super::arena::{Row, Rows};
-use super::filter::Judged;
+use super::archive_scan::ArchiveScan;
+use super::filter::Verdict;
 use super::frames::{self, Ahead, FrameRows, OpenSegment};
 use super::notice::{Notice, Notices};
 use super::row::{EVER, bounds, clamp, is_misnamed, place_in_time};
-use super::searched::Searched;
+use super::row_buffer::{Row, RowBuilder};
 use super::{Order, Query, Store, step};
 use crate::Result;
 use crate::archive::SegmentName;
@@ -38,7 +38,7 @@ pub(super) enum Source {
     /// The files of a live day, from this one on, in the order of the listing.
     Live(LiveFiles),
     /// Live files whose times are known, sorted by them.
-    Known(KnownFiles),
+    MatchedFiles(MatchedFiles),
 }
 
 impl Source {
@@ -59,7 +59,7 @@ pub(super) struct LiveFiles {
     /// Files of the last block that are still to be read, since they are not small.
     large: Vec<Measured>,
     /// The matching files so far.
-    times: Vec<Known>,
+    times: Vec<MatchedFile>,
 }
 
 /// A file by its number in the listing, and how many bytes it has.
@@ -71,16 +71,16 @@ struct Measured {
 
 /// A matching file: its place in time, and its size when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Known {
+struct MatchedFile {
     time: i64,
     number: u32,
     bytes: u32,
 }
 
 #[derive(Clone)]
-pub(super) struct KnownFiles {
+pub(super) struct MatchedFiles {
     listing: Arc<Listing>,
-    times: Arc<Vec<Known>>,
+    times: Arc<Vec<MatchedFile>>,
     from: usize,
     to: usize,
 }
@@ -89,7 +89,7 @@ pub(super) struct KnownFiles {
 #[derive(Default)]
 pub(super) struct Opened {
     pub(super) rows: Vec<Row>,
-    /// Further sources with their least and greatest place in time.
+    /// Further sources with their earliest and latest place in time.
     pub(super) sources: Vec<(i64, i64, Source)>,
     /// How to read the same rows once more.
     pub(super) again: Option<Source>,
@@ -101,7 +101,7 @@ pub(super) struct Reading {
     query: Query,
     live: Option<LiveTree>,
     /// This machine's own archive, and then those of other hosts.
-    archives: Vec<Searched>,
+    archives: Vec<ArchiveScan>,
     /// The segments that lie elsewhere and may hold an answer, the next ones last: day, whose
     /// they are, name.
     away: Vec<(Date, usize, SegmentName)>,
@@ -136,7 +136,7 @@ impl Reading {
         if let Some(away) = away.filter(|_| query.scope.archived()) {
             notices.add(Notice::Away(away));
         }
-        let mut archives = vec![Searched::load(None, archive, &query)?];
+        let mut archives = vec![ArchiveScan::load(None, archive, &query)?];
         let mut away = Vec::new();
         if query.scope.archived() {
             if !query.own_only {
@@ -197,7 +197,7 @@ impl Reading {
                 Ok(None)
             }
             Source::Live(files) => self.read_live(files, opened, notices),
-            Source::Known(files) => {
+            Source::MatchedFiles(files) => {
                 self.read_known(files, opened, notices)?;
                 Ok(None)
             }
@@ -213,7 +213,9 @@ impl Reading {
     pub(super) fn listed_bytes(&self) -> usize {
         let listings = self.listings.iter().filter_map(Weak::upgrade);
         listings
-            .map(|listing| listing.len() * (Listing::BYTES + size_of::<u32>() + size_of::<Known>()))
+            .map(|listing| {
+                listing.len() * (Listing::BYTES + size_of::<u32>() + size_of::<MatchedFile>())
+            })
             .sum()
     }
 
@@ -231,11 +233,11 @@ impl Reading {
                 let listing = Arc::new(listing);
                 self.listings.retain(|other| other.strong_count() > 0);
                 self.listings.push(Arc::downgrade(&listing));
-                for ((least, greatest), numbers) in groups(&listing, &self.query) {
+                for ((earliest, latest), numbers) in groups(&listing, &self.query) {
                     let listing = Arc::clone(&listing);
                     let (large, times) = (Vec::new(), Vec::new());
                     let files = LiveFiles { listing, numbers, next: 0, large, times };
-                    opened.sources.push((least, greatest, Source::Live(files)));
+                    opened.sources.push((earliest, latest, Source::Live(files)));
                 }
             }
         }
@@ -316,14 +318,14 @@ impl Reading {
         }
         let to = times.len();
         let times = Arc::new(times);
-        opened.again = Some(Source::Known(KnownFiles { listing, times, from: 0, to }));
+        opened.again = Some(Source::MatchedFiles(MatchedFiles { listing, times, from: 0, to }));
         Ok(None)
     }
 
     /// Reads the first block of files whose times are known, and queues the rest.
     fn read_known(
         &mut self,
-        files: KnownFiles,
+        files: MatchedFiles,
         opened: &mut Opened,
         notices: &mut Notices,
     ) -> Result<()> {
@@ -333,16 +335,16 @@ impl Reading {
         let end = files.from + block.len();
         let wanted: Vec<Measured> = block
             .iter()
-            .map(|Known { number, bytes, .. }| Measured { number: *number, bytes: *bytes })
+            .map(|MatchedFile { number, bytes, .. }| Measured { number: *number, bytes: *bytes })
             .collect();
         let grown = self.read_files(&files.listing, &wanted, opened, notices, &mut Vec::new())?;
         name_changed(&files.listing, &grown, notices);
         if end < files.to {
             let (first, last) = (files.times[end].time, files.times[files.to - 1].time);
-            let rest = KnownFiles { from: end, ..files.clone() };
-            opened.sources.push((first.min(last), first.max(last), Source::Known(rest)));
+            let rest = MatchedFiles { from: end, ..files.clone() };
+            opened.sources.push((first.min(last), first.max(last), Source::MatchedFiles(rest)));
         }
-        opened.again = Some(Source::Known(KnownFiles { to: end, ..files }));
+        opened.again = Some(Source::MatchedFiles(MatchedFiles { to: end, ..files }));
         Ok(())
     }
 
@@ -354,33 +356,33 @@ impl Reading {
         wanted: &[Measured],
         opened: &mut Opened,
         notices: &mut Notices,
-        times: &mut Vec<Known>,
+        times: &mut Vec<MatchedFile>,
     ) -> Result<Vec<Measured>> {
         let Some(live) = &self.live else { return Ok(Vec::new()) };
         step();
         let partition = live.partition(listing.date());
-        let outcomes: Vec<(u32, EventPath, Outcome)> = wanted
+        let outcomes: Vec<(u32, EventPath, FileRead)> = wanted
             .par_iter()
             .map_init(Vec::new, |buffer, Measured { number, bytes }| {
                 let path = listing.path(*number as usize);
-                let most = u64::from(*bytes).max(MAX_SMALL);
-                let read = partition.read_up_to(&path.node, &path.name, buffer, most);
+                let limit = u64::from(*bytes).max(MAX_SMALL);
+                let read = partition.read_up_to(&path.node, &path.name, buffer, limit);
                 let outcome = match read {
                     Ok(FileState::Read(_)) => match self.query.filter.judge(buffer) {
-                        Judged::Match(timestamp) => Outcome::Match(taken(buffer), timestamp),
-                        Judged::Other => Outcome::Other,
-                        Judged::Invalid(reason) => Outcome::Invalid(reason),
+                        Verdict::Match(timestamp) => FileRead::Match(taken(buffer), timestamp),
+                        Verdict::Other => FileRead::Other,
+                        Verdict::Invalid(reason) => FileRead::Invalid(reason),
                     },
-                    Ok(FileState::Gone) => Outcome::Gone,
+                    Ok(FileState::Gone) => FileRead::Gone,
                     Ok(FileState::NotRegular(kind)) => {
-                        Outcome::Invalid(format!("it is {kind}, not a file"))
+                        FileRead::Invalid(format!("it is {kind}, not a file"))
                     }
                     Ok(FileState::TooLarge(size)) => match u32::try_from(size) {
-                        Ok(bytes) if size <= MAX_EVENT_BYTES => Outcome::Large(bytes),
-                        _ => Outcome::Invalid(format!("it has {size} bytes, more than any event")),
+                        Ok(bytes) if size <= MAX_EVENT_BYTES => FileRead::Large(bytes),
+                        _ => FileRead::Invalid(format!("it has {size} bytes, more than any event")),
                     },
-                    Ok(FileState::Changed) => Outcome::Unreadable(CHANGED.to_owned()),
-                    Err(error) => Outcome::Unreadable(error.reason_at(path.to_string())),
+                    Ok(FileState::Changed) => FileRead::Unreadable(CHANGED.to_owned()),
+                    Err(error) => FileRead::Unreadable(error.reason_at(path.to_string())),
                 };
                 if buffer.capacity() as u64 > 2 * MAX_SMALL {
                     *buffer = Vec::new();
@@ -390,28 +392,28 @@ impl Reading {
             .collect();
         drop(partition);
         let day_by_day = self.query.day_by_day;
-        let mut rows = Rows::new(listing.date(), None).day_by_day(day_by_day);
+        let mut rows = RowBuilder::new(listing.date(), None).day_by_day(day_by_day);
         let mut large = Vec::new();
         for (number, path, outcome) in outcomes {
             match outcome {
-                Outcome::Match(text, timestamp) => {
+                FileRead::Match(text, timestamp) => {
                     let time = if day_by_day {
                         clamp(path.date, timestamp)
                     } else {
                         place_in_time(path.borrowed(), timestamp)
                     };
-                    times.push(Known { time, number, bytes: text.len() as u32 });
+                    times.push(MatchedFile { time, number, bytes: text.len() as u32 });
                     rows.add(path.borrowed(), &text, timestamp);
                     if is_misnamed(path.borrowed(), timestamp) {
                         notices.add(Notice::Misnamed { path, timestamp });
                     }
                 }
-                Outcome::Large(bytes) => large.push(Measured { number, bytes }),
-                Outcome::Invalid(reason) => {
+                FileRead::Large(bytes) => large.push(Measured { number, bytes }),
+                FileRead::Invalid(reason) => {
                     notices.add(Notice::Invalid { path, segment: None, reason });
                 }
-                Outcome::Unreadable(reason) => notices.add(Notice::Unreadable { path, reason }),
-                Outcome::Other | Outcome::Gone => {}
+                FileRead::Unreadable(reason) => notices.add(Notice::Unreadable { path, reason }),
+                FileRead::Other | FileRead::Gone => {}
             }
         }
         opened.rows.append(&mut rows.finish());
@@ -489,9 +491,9 @@ fn add_live_days(live: &LiveTree, dates: &[Date], query: &Query, days: &mut Days
 /// none at all: near that instant or near its day, whichever its timestamp says.
 fn stray_span(date: Date, instant: Option<Timestamp>) -> (i64, i64) {
     let Some(instant) = instant else { return EVER };
-    let (least, greatest) = bounds(date);
+    let (earliest, latest) = bounds(date);
     let (from, to) = around(instant);
-    (from.min(least), to.max(greatest))
+    (from.min(earliest), to.max(latest))
 }
 
 /// Returns where the timestamp may lie of a file whose name claims this instant.
@@ -537,7 +539,7 @@ fn groups(listing: &Listing, query: &Query) -> Vec<((i64, i64), Vec<u32>)> {
     groups.into_iter().filter(|(_, numbers)| !numbers.is_empty()).collect()
 }
 
-enum Outcome {
+enum FileRead {
     Match(Box<[u8]>, Timestamp),
     Other,
     /// More bytes than were to be read now, though no more than an event may have.

@@ -11,13 +11,13 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use super::arena::{self, Row};
+use super::row_buffer::{self, Row};
 use rayon::prelude::*;
 
 use super::notice::{Notice, Notices};
-use super::row::{FoundEvent, OwnedPlace, Place};
+use super::row::{FoundEvent, OwnedSortKey, SortKey};
 use super::source::{Opened, Reading, Source};
-use super::{Cursor, Order, Query, Scope, Store};
+use super::{Order, PageCursor, Query, Scope, Store};
 use crate::Result;
 
 /// How much is held and read at once.
@@ -64,12 +64,12 @@ pub struct EventStream {
     /// So large the rows may become before it is looked again which are final.
     give_at: usize,
     /// Places from here on were dropped; their sources wait in `put_back`.
-    cutoff: Option<OwnedPlace>,
+    cutoff: Option<OwnedSortKey>,
     put_back: Vec<Queued>,
     /// Rows up to this place are not asked for.
-    after: Option<Cursor>,
+    after: Option<PageCursor>,
     /// Rows before this place were given already.
-    watermark: Option<Mark>,
+    watermark: Option<Watermark>,
     /// Final, sorted.
     ready: std::vec::IntoIter<Row>,
     notices: Notices,
@@ -101,16 +101,16 @@ impl Ord for Queued {
 }
 
 /// The boundary between what was given and what was not.
-enum Mark {
+enum Watermark {
     /// The first possible place of an instant.
     Instant(i64),
-    Place(OwnedPlace),
+    Key(OwnedSortKey),
 }
 
-impl Mark {
-    fn is_after(&self, place: Place<'_>, order: Order) -> bool {
+impl Watermark {
+    fn is_after(&self, place: SortKey<'_>, order: Order) -> bool {
         match self {
-            Self::Place(mark) => place.compare_shared(&mark.place(), order).is_lt(),
+            Self::Key(mark) => place.compare_shared(&mark.sort_key(), order).is_lt(),
             Self::Instant(time) if order == Order::Forward => place.time < *time,
             Self::Instant(time) => place.time > *time,
         }
@@ -141,8 +141,8 @@ impl EventStream {
             ready: Vec::new().into_iter(),
             notices,
         };
-        for (date, (least, greatest)) in days {
-            stream.queue(least, greatest, Source::Day(date));
+        for (date, (earliest, latest)) in days {
+            stream.queue(earliest, latest, Source::Day(date));
         }
         Ok(stream)
     }
@@ -165,13 +165,13 @@ impl EventStream {
         self.reading.segments_opened
     }
 
-    /// Handles the next events, at most `most`, in parts of at most [`PART`](Self::PART) and
+    /// Handles the next events, at most `limit`, in parts of at most [`PART`](Self::PART) and
     /// the parts side by side; what `handle` makes of them comes in their order. Huge events
     /// come in fewer at a time. Empty at the end, and once `stops` says so, which is asked
     /// before each piece that is read.
     pub fn next_parts<T: Send>(
         &mut self,
-        most: usize,
+        limit: usize,
         stops: &dyn Fn() -> bool,
         handle: impl Fn(&mut dyn Iterator<Item = FoundEvent>) -> T + Sync,
     ) -> Result<Vec<T>> {
@@ -183,7 +183,7 @@ impl EventStream {
             bytes += row.size();
             bytes <= HANDED_BYTES
         };
-        let count = self.ready.as_slice().iter().take(most).take_while(fits).count().max(1);
+        let count = self.ready.as_slice().iter().take(limit).take_while(fits).count().max(1);
         let rows: Vec<Row> = self.ready.by_ref().take(count).collect();
         let handle = |rows: &[Row]| handle(&mut rows.iter().map(Row::to_found));
         Ok(if rows.len() <= Self::PART {
@@ -196,13 +196,13 @@ impl EventStream {
     /// Events that are handled by one thread in a row.
     pub const PART: usize = 256;
 
-    fn queue(&mut self, least: i64, greatest: i64, source: Source) {
+    fn queue(&mut self, earliest: i64, latest: i64, source: Source) {
         // Reverse order is forward order of the negated time.
         let (bound, end) = match self.order {
-            Order::Forward => (least, greatest),
-            Order::Reverse => (-greatest, -least),
+            Order::Forward => (earliest, latest),
+            Order::Reverse => (-latest, -earliest),
         };
-        if self.after.as_ref().is_some_and(|after| end < self.signed(after.place().time)) {
+        if self.after.as_ref().is_some_and(|after| end < self.signed(after.sort_key().time)) {
             return;
         }
         self.number += 1;
@@ -256,9 +256,9 @@ impl EventStream {
     /// a limit the later ones may not be needed.
     fn read_frames(&mut self, first: Queued) {
         let mut batch = vec![first];
-        let most = 4 * rayon::current_num_threads();
+        let limit = 4 * rayon::current_num_threads();
         let mut bytes = 0_u64;
-        while batch.len() < most
+        while batch.len() < limit
             && let Some(Reverse(next)) = self.sources.peek()
             && self.cutoff.as_ref().is_none_or(|cutoff| next.bound <= self.signed(cutoff.time))
             && let Source::Frame(segment, frame) = &next.source
@@ -293,8 +293,8 @@ impl EventStream {
             source = rest;
         }
         self.take_rows(&mut opened.rows);
-        for (least, greatest, source) in opened.sources.drain(..) {
-            self.queue(least, greatest, source);
+        for (earliest, latest, source) in opened.sources.drain(..) {
+            self.queue(earliest, latest, source);
         }
         if let Some(again) = opened.again {
             self.put_back.push(Queued {
@@ -309,17 +309,17 @@ impl EventStream {
 
     fn take_rows(&mut self, rows: &mut Vec<Row>) {
         for row in rows.drain(..) {
-            let place = row.place();
+            let place = row.sort_key();
             let given =
                 self.watermark.as_ref().is_some_and(|mark| mark.is_after(place, self.order));
             let passed = self
                 .after
                 .as_ref()
-                .is_some_and(|after| place.compare(&after.place(), self.order).is_le());
+                .is_some_and(|after| place.compare(&after.sort_key(), self.order).is_le());
             let later = self
                 .cutoff
                 .as_ref()
-                .is_some_and(|cutoff| place.compare_shared(&cutoff.place(), self.order).is_ge());
+                .is_some_and(|cutoff| place.compare_shared(&cutoff.sort_key(), self.order).is_ge());
             if !given && !passed && !later {
                 self.rows_bytes += row.size();
                 self.rows.push(row);
@@ -328,15 +328,14 @@ impl EventStream {
     }
 
     /// Bytes of rows that may be held; at least a few, however large a day's listing is.
-    fn most_bytes(&self) -> usize {
+    fn max_bytes(&self) -> usize {
         let buffer = self.amounts.buffer_bytes;
         buffer.saturating_sub(self.reading.listed_bytes()).max(buffer / 5)
     }
 
     fn is_full(&self) -> bool {
         let enough = usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_mul(4);
-        self.rows_bytes > self.most_bytes()
-            || self.rows.len() > enough.max(self.amounts.buffer_rows)
+        self.rows_bytes > self.max_bytes() || self.rows.len() > enough.max(self.amounts.buffer_rows)
     }
 
     /// Makes the rows final that no unread source can come before.
@@ -350,9 +349,9 @@ impl EventStream {
         if self.rows.iter().any(is_final) {
             let (ready, rest) = std::mem::take(&mut self.rows).into_iter().partition(is_final);
             self.rows = rest;
-            self.settle();
+            self.compact();
             self.put_back.retain(|queued| queued.end >= bound);
-            self.watermark = Some(Mark::Instant(self.signed(bound)));
+            self.watermark = Some(Watermark::Instant(self.signed(bound)));
             self.make_ready(ready);
         }
     }
@@ -370,7 +369,7 @@ impl EventStream {
                     self.sources.push(Reverse(queued));
                 }
             }
-            self.watermark = Some(Mark::Place(cutoff));
+            self.watermark = Some(Watermark::Key(cutoff));
         } else {
             self.put_back.clear();
         }
@@ -379,35 +378,36 @@ impl EventStream {
     /// Drops the later half of the rows, to be read again later; whether there were any.
     fn drop_latest(&mut self) -> bool {
         let order = self.order;
-        self.rows.sort_by(|a, b| a.place().compare(&b.place(), order));
+        self.rows.sort_by(|a, b| a.sort_key().compare(&b.sort_key(), order));
         let mut bytes = 0;
         let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX);
-        let most = self.most_bytes() / 2;
+        let limit = self.max_bytes() / 2;
         let keep = self
             .rows
             .iter()
             .position(|row| {
                 bytes += row.size();
-                bytes > most
+                bytes > limit
             })
             .unwrap_or(self.rows.len())
             .clamp(1, wanted.max(1));
         // An event and its stray copies stay together, as does an event that is seen twice.
         let keep = keep
             + self.rows.get(keep.saturating_sub(1)).map_or(0, |last| {
-                let same = |row: &&Row| row.place().compare_shared(&last.place(), order).is_eq();
+                let same =
+                    |row: &&Row| row.sort_key().compare_shared(&last.sort_key(), order).is_eq();
                 self.rows[keep..].iter().take_while(same).count()
             });
         let Some(first_dropped) = self.rows.get(keep) else { return false };
-        self.cutoff = Some(OwnedPlace::of(first_dropped.place()));
+        self.cutoff = Some(OwnedSortKey::of(first_dropped.sort_key()));
         self.rows.truncate(keep);
-        self.settle();
+        self.compact();
         true
     }
 
     /// Counts anew what rows take, after some went.
-    fn settle(&mut self) {
-        arena::settle(&mut self.rows);
+    fn compact(&mut self) {
+        row_buffer::compact(&mut self.rows);
         self.rows_bytes = self.rows.iter().map(Row::size).sum();
         self.give_at = self.rows_bytes + self.amounts.give_bytes;
     }
@@ -416,12 +416,12 @@ impl EventStream {
         let order = self.order;
         // Archived before live, so that an event that is both is given as archived.
         rows.sort_by(|a, b| {
-            a.place()
-                .compare(&b.place(), order)
+            a.sort_key()
+                .compare(&b.sort_key(), order)
                 .then_with(|| a.segment().is_none().cmp(&b.segment().is_none()))
                 .then_with(|| a.segment().cmp(&b.segment()))
         });
-        let belong = |a: &Row, b: &Row| a.place().compare_shared(&b.place(), order).is_eq();
+        let belong = |a: &Row, b: &Row| a.sort_key().compare_shared(&b.sort_key(), order).is_eq();
         let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
         let mut rows = rows.into_iter().peekable();
         while let Some(first) = rows.next() {
@@ -448,14 +448,14 @@ impl EventStream {
         let mut best: HashMap<&[u8], usize> = HashMap::new();
         for (number, row) in rows.iter().enumerate() {
             let best = best.entry(row.bytes()).or_insert(number);
-            if row.place().name.len() < rows[*best].place().name.len() {
+            if row.sort_key().name.len() < rows[*best].sort_key().name.len() {
                 *best = number;
             }
         }
         let best: HashSet<usize> = best.into_values().collect();
         let mut last: Option<Row> = None;
         for (_, row) in rows.into_iter().enumerate().filter(|(number, _)| best.contains(number)) {
-            if last.as_ref().is_some_and(|last| last.place() == row.place()) {
+            if last.as_ref().is_some_and(|last| last.sort_key() == row.sort_key()) {
                 self.notices.add(Notice::Conflict { path: row.path().to_path() });
             }
             kept.extend(last.replace(row));

@@ -15,31 +15,31 @@ use crate::segment::{Index, SegmentReader};
 
 /// So much is looked at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Most {
+pub(super) struct SurveyLimit {
     /// Live files of each pass.
     pub(super) files: u64,
     /// Segments.
     pub(super) segments: usize,
 }
 
-impl Default for Most {
+impl Default for SurveyLimit {
     fn default() -> Self {
         Self { files: 100_000, segments: 10_000 }
     }
 }
 
 /// What is looked at.
-pub(super) enum Seen<'a> {
+pub(super) enum Surveyed<'a> {
     /// A live event and the day that it is filed under.
     Event(Date, &'a EventHead<'a>),
     /// A segment's index.
     Segment(&'a Index),
 }
 
-/// Who looks.
-pub(super) trait Looks {
+/// Visits the parts of a history.
+pub(super) trait Surveyor {
     /// Takes up what a part of the history has; `asked` when it is of the range.
-    fn see(&mut self, seen: &Seen<'_>, asked: bool) -> Result<()>;
+    fn visit(&mut self, seen: &Surveyed<'_>, asked: bool) -> Result<()>;
 
     /// Whether nothing of this day or an earlier one could change the outcome, in the range or
     /// after it.
@@ -48,7 +48,7 @@ pub(super) trait Looks {
 
 /// How far a look went.
 #[derive(Debug, Default)]
-pub(super) struct Went {
+pub(super) struct Coverage {
     /// Days of the range that have live files.
     pub(super) live: BTreeSet<Date>,
     /// Days of the range that are archived, also elsewhere.
@@ -66,91 +66,92 @@ struct Shelf {
 }
 
 impl Store {
-    /// Looks at the values of the query's range, and then at all others. A damaged part of the
+    /// Surveyor at the values of the query's range, and then at all others. A damaged part of the
     /// history, or one that cannot be reached, is not looked at.
     pub(super) fn survey(
         &self,
         query: &Query,
-        most: Most,
-        looks: &mut dyn Looks,
+        limit: SurveyLimit,
+        surveyor: &mut dyn Surveyor,
         stops: &dyn Fn() -> bool,
-    ) -> Result<Went> {
-        let range = Range::of(query);
-        let mut went = Went { complete: true, ..Went::default() };
+    ) -> Result<Coverage> {
+        let range = QueryRange::of(query);
+        let mut coverage = Coverage { complete: true, ..Coverage::default() };
         if query.scope.live()
             && let Some(live) = self.live()?
         {
-            went.live = live.dates()?.0.into_iter().filter(|date| range.covers(*date)).collect();
+            coverage.live =
+                live.dates()?.0.into_iter().filter(|date| range.covers(*date)).collect();
         }
         let shelves = if query.scope.archived() {
-            self.shelves(&range, &mut went.complete)?
+            self.shelves(&range, &mut coverage.complete)?
         } else {
             Vec::new()
         };
-        went.archived = shelves
+        coverage.archived = shelves
             .iter()
             .flat_map(|shelf| shelf.rows.iter().filter(|(asked, _)| *asked))
             .map(|(_, row)| row.name.date)
             .collect();
-        let mut segments = most.segments;
-        went.of_range = went.complete;
+        let mut segments = limit.segments;
+        coverage.of_range = coverage.complete;
         for asked in [true, false] {
             if !asked {
-                went.of_range = went.complete;
+                coverage.of_range = coverage.complete;
             }
-            if !asked && range.is_all() || looks.is_done(true, Timestamp::MAX.date()) {
+            if !asked && range.is_all() || surveyor.is_done(true, Timestamp::MAX.date()) {
                 break;
             }
             if query.scope.live() {
                 let of = if asked { range.query() } else { Query::default() };
-                let of = Query { limit: Some(most.files), order: Order::Reverse, ..of };
-                went.complete &= self.survey_live(of, asked, most.files, looks, stops)?;
+                let of = Query { limit: Some(limit.files), order: Order::Reverse, ..of };
+                coverage.complete &= self.survey_live(of, asked, limit.files, surveyor, stops)?;
             }
             for shelf in &shelves {
                 for (_, row) in shelf.rows.iter().filter(|(of_range, _)| *of_range == asked) {
-                    if looks.is_done(asked, row.name.date) {
+                    if surveyor.is_done(asked, row.name.date) {
                         break;
                     }
                     if segments == 0 || stops() {
-                        went.complete = false;
+                        coverage.complete = false;
                         break;
                     }
                     segments -= 1;
-                    went.complete &= shelf.survey(row, asked, looks);
+                    coverage.complete &= shelf.survey(row, asked, surveyor);
                 }
             }
         }
-        Ok(went)
+        Ok(coverage)
     }
 
     fn survey_live(
         &self,
         query: Query,
         asked: bool,
-        most: u64,
-        looks: &mut dyn Looks,
+        limit: u64,
+        surveyor: &mut dyn Surveyor,
         stops: &dyn Fn() -> bool,
     ) -> Result<bool> {
         let mut events = self.events(Query { scope: Scope::Live, ..query })?;
         let mut count = 0;
         for event in &mut events {
             let event = event?;
-            if looks.is_done(asked, event.path.date) {
+            if surveyor.is_done(asked, event.path.date) {
                 return Ok(true);
             }
             count += 1;
             if let Ok(head) = event.head() {
-                looks.see(&Seen::Event(event.path.date, &head), asked)?;
+                surveyor.visit(&Surveyed::Event(event.path.date, &head), asked)?;
             }
             if stops() {
                 return Ok(false);
             }
         }
-        Ok(count < most && !events.notices().any_cost())
+        Ok(count < limit && !events.notices().any_cost())
     }
 
     /// The archive and the mirrors in it. One that cannot be read is left out.
-    fn shelves(&self, range: &Range, complete: &mut bool) -> Result<Vec<Shelf>> {
+    fn shelves(&self, range: &QueryRange, complete: &mut bool) -> Result<Vec<Shelf>> {
         let (archive, away) = self.readable_archive()?;
         *complete &= away.is_none();
         let Some(archive) = archive else { return Ok(Vec::new()) };
@@ -170,8 +171,8 @@ impl Store {
 }
 
 impl Shelf {
-    /// Looks at one segment's index; whether it could be read.
-    fn survey(&self, row: &SegmentRow, asked: bool, looks: &mut dyn Looks) -> bool {
+    /// Surveyor at one segment's index; whether it could be read.
+    fn survey(&self, row: &SegmentRow, asked: bool, surveyor: &mut dyn Surveyor) -> bool {
         let path = self.archive.segment_path(&row.name);
         let reader = self
             .archive
@@ -179,20 +180,20 @@ impl Shelf {
             .and_then(|file| SegmentReader::open_day(file, &path, row.name.date));
         let Ok(reader) = reader else { return false };
         let Some(index) = reader.index() else { return false };
-        looks.see(&Seen::Segment(index), asked).is_ok()
+        surveyor.visit(&Surveyed::Segment(index), asked).is_ok()
     }
 }
 
 /// The days of a query's range. Whole days, since an index tells no more of a value: so the
 /// outcome is the same whether a day is live or archived.
 #[derive(Debug)]
-pub(super) struct Range {
+pub(super) struct QueryRange {
     dates: Vec<Date>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 }
 
-impl Range {
+impl QueryRange {
     pub(super) fn of(query: &Query) -> Self {
         let day = |time: Timestamp| time.date().start();
         let until = query.filter.until.map(|until| match day(until) {

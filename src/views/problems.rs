@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::standing::{Slot, Standing, Stretch, may_tell as may_stand};
 use crate::event::{EventHead, Severity, Timestamp};
 
-pub use super::standing::Kind;
+pub use super::standing::ProblemKind;
 
 /// A run younger than this is taken to be at work still.
 pub const PATIENCE_MICROS: i64 = 3600 * Timestamp::MICROS_PER_SECOND;
@@ -24,7 +24,7 @@ const RUNS: [&str; 2] = ["deployment", "remediation"];
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// What kind of problem it is.
-    pub kind: Kind,
+    pub kind: ProblemKind,
     /// The type of the last event that told of it.
     #[serde(rename = "type")]
     pub event_type: String,
@@ -52,9 +52,9 @@ impl Problem {
     /// The kind as a clause that follows a name.
     pub fn describe(&self) -> &str {
         match self.kind {
-            Kind::NodeOffline => "offline",
-            Kind::ServiceUnhealthy => "unhealthy",
-            Kind::Failed | Kind::Alarm => &self.event_type,
+            ProblemKind::NodeOffline => "offline",
+            ProblemKind::ServiceUnhealthy => "unhealthy",
+            ProblemKind::Failed | ProblemKind::Alarm => &self.event_type,
         }
     }
 }
@@ -62,7 +62,8 @@ impl Problem {
 /// The problems of what is open: one for each kind on a service and node, whose last event
 /// speaks for it. The worst first, and of those the newest.
 pub fn problems(standing: &Standing) -> Vec<Problem> {
-    let mut rows: BTreeMap<(&str, &Option<String>, Kind), (Timestamp, &Stretch)> = BTreeMap::new();
+    let mut rows: BTreeMap<(&str, &Option<String>, ProblemKind), (Timestamp, &Stretch)> =
+        BTreeMap::new();
     for (Slot { service, node, kind, .. }, bad) in standing.open() {
         let row = rows.entry((node, service, *kind)).or_insert((bad.first, bad));
         row.0 = row.0.min(bad.first);
@@ -71,7 +72,7 @@ pub fn problems(standing: &Standing) -> Vec<Problem> {
         }
     }
     let problem = |((node, service, kind), (since, bad)): (
-        (&str, &Option<String>, Kind),
+        (&str, &Option<String>, ProblemKind),
         (Timestamp, &Stretch),
     )| {
         let last = &bad.last;

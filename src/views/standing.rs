@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use summary::Summary;
+pub use summary::StandingSummary;
 
 use super::detail::detail;
 use super::word::Word;
@@ -29,7 +29,7 @@ use crate::event::{EventHead, Severity, Timestamp};
 /// What kind of problem it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ProblemKind {
     /// A node went offline, and did not come back.
     NodeOffline,
     /// A service is unhealthy, and did not recover.
@@ -48,7 +48,7 @@ pub struct Slot {
     /// The host.
     pub node: String,
     /// What kind of problem it is.
-    pub kind: Kind,
+    pub kind: ProblemKind,
     /// The correlation id of a failure or an alarm.
     pub chain: Option<String>,
 }
@@ -139,7 +139,7 @@ impl Standing {
     }
 
     /// Goes on from what was written down.
-    pub fn of(summary: Summary, now: Timestamp) -> Self {
+    pub fn of(summary: StandingSummary, now: Timestamp) -> Self {
         let mut standing = Self::at(now);
         standing.latest = summary.latest;
         standing.online = summary.online;
@@ -153,9 +153,9 @@ impl Standing {
     }
 
     /// What is to be written down.
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self) -> StandingSummary {
         let well = self.well.iter();
-        Summary {
+        StandingSummary {
             latest: self.latest,
             well: well
                 .map(|((service, node), well)| (service.clone(), node.clone(), *well))
@@ -236,7 +236,8 @@ impl Standing {
 
     /// What is told of a service, node and kind by a summary alone, if there is such.
     pub fn unseen(&self) -> Option<(Slot, Bad)> {
-        let mut rows: BTreeMap<(&str, &Option<String>, Kind), (&Slot, &Stretch)> = BTreeMap::new();
+        let mut rows: BTreeMap<(&str, &Option<String>, ProblemKind), (&Slot, &Stretch)> =
+            BTreeMap::new();
         for (slot, bad) in &self.open {
             let row = rows.entry((&slot.node, &slot.service, slot.kind)).or_insert((slot, bad));
             if (bad.last.time, &bad.last.path) > (row.1.last.time, &row.1.last.path) {
@@ -260,9 +261,13 @@ impl Standing {
         let Some(slot) = slot_of(word, head) else { return };
         let place = || (head.service.to_string(), head.node.to_string());
         let well = match slot.kind {
-            Kind::NodeOffline => self.online.get(head.node.as_ref()).copied(),
-            Kind::ServiceUnhealthy => self.well.get(&place()).and_then(|well| well.recovered),
-            Kind::Failed | Kind::Alarm => self.well.get(&place()).and_then(|well| well.succeeded),
+            ProblemKind::NodeOffline => self.online.get(head.node.as_ref()).copied(),
+            ProblemKind::ServiceUnhealthy => {
+                self.well.get(&place()).and_then(|well| well.recovered)
+            }
+            ProblemKind::Failed | ProblemKind::Alarm => {
+                self.well.get(&place()).and_then(|well| well.succeeded)
+            }
         };
         if well.is_some_and(|well| head.timestamp <= well) {
             return;
@@ -296,7 +301,8 @@ impl Standing {
                 let node = head.node.to_string();
                 let known = self.online.get(&node).copied();
                 self.online.insert(node.clone(), later(known).unwrap_or(time));
-                let slot = Slot { service: None, node, kind: Kind::NodeOffline, chain: None };
+                let slot =
+                    Slot { service: None, node, kind: ProblemKind::NodeOffline, chain: None };
                 self.close(&slot, time);
                 return;
             }
@@ -311,11 +317,12 @@ impl Standing {
         if is_recovery {
             well.recovered = later(well.recovered);
         }
-        let least = Slot { service: Some(service), node, kind: Kind::NodeOffline, chain: None };
-        let of_place = self.open.range(&least..).map(|(slot, _)| slot);
+        let from =
+            Slot { service: Some(service), node, kind: ProblemKind::NodeOffline, chain: None };
+        let of_place = self.open.range(&from..).map(|(slot, _)| slot);
         let mut slots: Vec<Slot> = of_place
-            .take_while(|slot| (&slot.service, &slot.node) == (&least.service, &least.node))
-            .filter(|slot| is_recovery || slot.kind != Kind::ServiceUnhealthy)
+            .take_while(|slot| (&slot.service, &slot.node) == (&from.service, &from.node))
+            .filter(|slot| is_recovery || slot.kind != ProblemKind::ServiceUnhealthy)
             .cloned()
             .collect();
         slots.extend(self.chains.get(head.correlation_id.as_ref()).into_iter().flatten().cloned());
@@ -364,15 +371,16 @@ impl Standing {
 /// Where a bad word belongs; nowhere, if nobody need see to it.
 fn slot_of(word: Word, head: &EventHead<'_>) -> Option<Slot> {
     let kind = match word {
-        Word::Offline => Kind::NodeOffline,
-        Word::Unhealthy => Kind::ServiceUnhealthy,
-        Word::AttemptFailed => Kind::Failed,
-        Word::Failed if matters(head) => Kind::Failed,
-        Word::Alarm => Kind::Alarm,
+        Word::Offline => ProblemKind::NodeOffline,
+        Word::Unhealthy => ProblemKind::ServiceUnhealthy,
+        Word::AttemptFailed => ProblemKind::Failed,
+        Word::Failed if matters(head) => ProblemKind::Failed,
+        Word::Alarm => ProblemKind::Alarm,
         _ => return None,
     };
-    let chain = matches!(kind, Kind::Failed | Kind::Alarm).then(|| head.correlation_id.to_string());
-    let service = (kind != Kind::NodeOffline).then(|| head.service.to_string());
+    let chain = matches!(kind, ProblemKind::Failed | ProblemKind::Alarm)
+        .then(|| head.correlation_id.to_string());
+    let service = (kind != ProblemKind::NodeOffline).then(|| head.service.to_string());
     Some(Slot { service, node: head.node.to_string(), kind, chain })
 }
 

@@ -70,7 +70,7 @@ impl Word {
 /// `outcome`, `result` or `status` is a word for failure.
 pub(crate) fn reports_failure(event: &EventHead<'_>) -> bool {
     #[derive(serde::Deserialize, Default)]
-    struct Told {
+    struct EndPayload {
         #[serde(default)]
         success: serde_json::Value,
         #[serde(default)]
@@ -82,7 +82,7 @@ pub(crate) fn reports_failure(event: &EventHead<'_>) -> bool {
         #[serde(default)]
         status: serde_json::Value,
     }
-    let told: Told = serde_json::from_str(event.payload.get()).unwrap_or_default();
+    let told: EndPayload = serde_json::from_str(event.payload.get()).unwrap_or_default();
     let no = |value: &serde_json::Value| value.as_bool() == Some(false);
     let bad = |value: &serde_json::Value| {
         value.as_str().is_some_and(|word| {

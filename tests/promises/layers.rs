@@ -262,7 +262,7 @@ fn every_arrow_of_the_house_points_down() {
     // The check sees what it should: each of these arrows is really there.
     for (path, target_room) in [
         ("ops/rotate/day.rs", "archive"),
-        ("store/searched.rs", "segment"),
+        ("store/archive_scan.rs", "segment"),
         ("archive/dir.rs", "fs"),
         ("error.rs", "policy"),
         ("cli/session.rs", "store"),
@@ -307,7 +307,7 @@ fn the_check_finds_what_is_wrong() {
         ("ops/mod.rs", "std::process::exit(1);"),
         ("ops/mod.rs", "use std::process;\nfn f() { process::exit(1) }"),
         ("ops/mod.rs", "rustix::rand::getrandom(&mut seed, flags);"),
-        ("store/mod.rs", "#[cfg(test)]\nmod interleaved;\n\nuse crate::ops::emit;"),
+        ("store/mod.rs", "#[cfg(test)]\nmod tests;\n\nuse crate::ops::emit;"),
         ("cellar/mod.rs", ""),
     ] {
         assert!(!wrongs(path, line).is_empty(), "{path}: {line}");
@@ -344,5 +344,5 @@ fn a_file_of_tests_is_known_by_its_declaration() {
     let sources = sources();
     let has = |path: &str| sources.iter().any(|(name, _)| name == path);
     assert!(has("store/mod.rs") && has("segment/mod.rs"));
-    assert!(!has("store/interleaved.rs") && !has("segment/tests.rs"));
+    assert!(!has("store/tests/interleaved.rs") && !has("segment/tests.rs"));
 }

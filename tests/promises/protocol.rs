@@ -5,7 +5,7 @@
 //! The steps are those of `src/store/source.rs` and `src/ops/rotate/day.rs`. Their order is
 //! a parameter, so the model also shows that each rule is needed: every other order has a
 //! run in which an event is lost, doubled or taken for damage. (The reader itself is run
-//! under every interleaving by `src/store/interleaved.rs`.)
+//! under every interleaving by `src/store/tests/interleaved.rs`.)
 
 #![allow(clippy::print_stderr)]
 

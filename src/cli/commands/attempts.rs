@@ -2,7 +2,7 @@
 
 use crate::event::{Severity, shown};
 use crate::ops::answers::attempts::{AttemptQuery, AttemptReport, attempts, horizon};
-use crate::views::attempts::{ActionSummary, Attempt, Outcome, Range};
+use crate::views::attempts::{ActionSummary, Attempt, AttemptOutcome, StartRange};
 
 use super::count;
 use super::nothing::Nothing;
@@ -100,7 +100,7 @@ impl Args {
         let format = session.format(&[Format::Table, Format::Json])?;
         let (since, until) = self.time.range(session.now)?;
         let wanted = AttemptQuery {
-            range: Range { since, until },
+            range: StartRange { since, until },
             within: horizon(self.within.as_deref(), || session.answer_rules())?,
             unresolved: self.unresolved,
             nodes: self.node,
@@ -191,9 +191,9 @@ fn table(
     for (row, attempt) in rows.iter().zip(&report.attempts) {
         let text = line(row, &widths, most);
         let severity = match attempt.outcome {
-            Outcome::Helped => Severity::Info,
-            Outcome::NoEffect | Outcome::Failed => Severity::Error,
-            Outcome::Superseded | Outcome::Unknown => Severity::Warning,
+            AttemptOutcome::Helped => Severity::Info,
+            AttemptOutcome::NoEffect | AttemptOutcome::Failed => Severity::Error,
+            AttemptOutcome::Superseded | AttemptOutcome::Unknown => Severity::Warning,
         };
         let painted = session.paint.severity(severity, &text);
         session.line(&painted)?;

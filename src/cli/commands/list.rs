@@ -4,7 +4,7 @@ use std::io::Write;
 
 use std::path::PathBuf;
 
-use crate::store::follow::{After, Arrival, FollowOptions};
+use crate::store::follow::{After, FollowOptions, Followed};
 use crate::store::{FoundEvent, Order, Query, Scope};
 
 use super::follow::follow;
@@ -203,7 +203,7 @@ impl Printer {
     pub(super) fn print_arrival(
         &mut self,
         session: &mut Session,
-        arrival: &Arrival,
+        arrival: &Followed,
     ) -> Result<(), Failure> {
         let mut text = Vec::new();
         match self.format {

@@ -9,7 +9,7 @@ use crate::store::{EventStream, FoundEvent, Notices, Unreached};
 use crate::text::visible;
 use crate::views::attempts::Attempt;
 use crate::views::chain::{ChainBuilder, dot, html, mermaid, span};
-use crate::views::trace::{Outcome, Step, Summary, Tracer};
+use crate::views::trace::{Outcome, Step, TraceSummary, Tracer};
 use serde_json::json;
 
 use crate::cli::args::Format;
@@ -358,7 +358,7 @@ fn widths(held: &[(Severity, String, Step)], most: Option<usize>) -> [usize; 4] 
 }
 
 /// The verdict, and below it the cause, what failed also, what was tried and what is open.
-fn closing(summary: &Summary, cut: bool, most: Option<usize>) -> Vec<String> {
+fn closing(summary: &TraceSummary, cut: bool, most: Option<usize>) -> Vec<String> {
     let as_far = if cut { "as far as it could be read: " } else { "" };
     let mut verdict = format!("{as_far}{}", summary.outcome.describe());
     if summary.clock_stepped {

@@ -2,7 +2,7 @@
 
 use crate::event::EventPath;
 use crate::store::Looked;
-use crate::views::attempts::{Attempt, Range};
+use crate::views::attempts::{Attempt, StartRange};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +73,7 @@ pub(super) fn attempts(call: &Call, asked: Attempts) -> Answer {
     let (now, after) = place(asked.next.as_deref(), call.now)?;
     let (since, until) = TimeArgs::of(asked.since, asked.until).range(now)?;
     let wanted = AttemptQuery {
-        range: Range { since, until },
+        range: StartRange { since, until },
         within: horizon(asked.within.as_deref(), || {
             call.policy().map(|policy| policy.answers).unwrap_or_default()
         })?,

@@ -2,8 +2,8 @@
 
 use crate::archive::Expired;
 use crate::event::Severity;
-use crate::store::{Cursor, FoundEvent, Looked, Notices, Order, Query, Scope, Unreached};
-use crate::views::trace::{Step, Summary, Tracer};
+use crate::store::{FoundEvent, Looked, Notices, Order, PageCursor, Query, Scope, Unreached};
+use crate::views::trace::{Step, TraceSummary, Tracer};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -174,8 +174,8 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
     };
     let mut events = call.store().events(query.clone())?;
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
-    let (mut last, mut left) = (None::<Cursor>, Left::nothing());
-    let more = |last: &Cursor| Left::after("list", behind(now, last), "more events may follow");
+    let (mut last, mut left) = (None::<PageCursor>, Left::nothing());
+    let more = |last: &PageCursor| Left::after("list", behind(now, last), "more events may follow");
     for event in &mut events {
         call.go_on()?;
         let event = event?;
@@ -188,7 +188,7 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         }
         room.take(row.len());
         rows.push(raw(row)?);
-        last = Cursor::of(&event);
+        last = PageCursor::of(&event);
     }
     if rows.len() == most + TWINS {
         left = last.as_ref().map_or_else(Left::nothing, more);
@@ -274,7 +274,7 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
     // The outcome follows from the whole chain, whichever part of it is shown.
     let (mut tracer, mut tries) = (Tracer::at(now), Tries::default());
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
-    let (mut last, mut beyond) = (None::<Cursor>, 0_u64);
+    let (mut last, mut beyond) = (None::<PageCursor>, 0_u64);
     for event in &mut events {
         call.go_on()?;
         let event = event?;
@@ -289,7 +289,7 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
         if beyond == 0 && (is_twin || room.holds(row.len())) {
             room.take(row.len());
             rows.push(raw(row)?);
-            last = Cursor::of(&event);
+            last = PageCursor::of(&event);
         } else {
             beyond += 1;
         }
@@ -337,7 +337,7 @@ fn step_row(step: &Step, event: &FoundEvent) -> Answer {
     answer(&line)
 }
 
-fn summary(summary: Option<Summary>) -> Result<Value, Trouble> {
+fn summary(summary: Option<TraceSummary>) -> Result<Value, Trouble> {
     match summary {
         Some(summary) => serde_json::to_value(summary)
             .map_err(|error| Trouble(format!("the outcome is lost: {error}"))),

@@ -4,7 +4,7 @@
 
 use crate::Timestamp;
 use crate::store::Looked;
-use crate::views::outages::{Asked, Figures, Outage};
+use crate::views::outages::{Figures, Outage, OutageRange};
 use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,7 @@ pub(super) fn outages(call: &Call, given: Outages) -> Answer {
     let (since, until) = TimeArgs::of(given.since, given.until).range(now)?;
     let min_gap_us = min_gap(given.min_gap.as_deref(), "min_gap")?;
     let wanted = OutageQuery {
-        asked: Asked { since, until, min_gap_us, now },
+        asked: OutageRange { since, until, min_gap_us, now },
         open: given.open,
         nodes: given.node,
         services: given.service,

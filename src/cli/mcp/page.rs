@@ -5,7 +5,7 @@
 //! "2h ago" means the same on all of them.
 
 use crate::Timestamp;
-use crate::store::Cursor;
+use crate::store::PageCursor;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -103,7 +103,7 @@ pub(super) fn unknown(next: &str) -> Trouble {
 }
 
 /// The `next` that goes on behind an event.
-pub(super) fn behind(now: Timestamp, cursor: &Cursor) -> String {
+pub(super) fn behind(now: Timestamp, cursor: &PageCursor) -> String {
     format!("{}:{cursor}", now.micros())
 }
 
@@ -111,7 +111,7 @@ pub(super) fn behind(now: Timestamp, cursor: &Cursor) -> String {
 pub(super) fn place(
     next: Option<&str>,
     now: Timestamp,
-) -> Result<(Timestamp, Option<Cursor>), Trouble> {
+) -> Result<(Timestamp, Option<PageCursor>), Trouble> {
     let Some(next) = next else { return Ok((now, None)) };
     let parse = || {
         let (time, cursor) = next.split_once(':')?;

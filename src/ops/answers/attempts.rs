@@ -7,7 +7,7 @@ use crate::policy::{AnswerRules, Span};
 use crate::store::{Filter, Notices, Order, Query, Store, Unreached};
 use crate::text::shown;
 use crate::views::attempts::{
-    ActionSummary, Attempt, Collector, HEALTH_TYPES, Range, TYPES, by_action,
+    ActionSummary, Attempt, AttemptCollector, HEALTH_TYPES, StartRange, TYPES, by_action,
 };
 use crate::{History, Result, Timestamp};
 
@@ -126,7 +126,7 @@ pub struct AttemptReport {
 /// Which attempts are asked for. Several values of one list are alternatives.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AttemptQuery {
-    pub(crate) range: Range,
+    pub(crate) range: StartRange,
     pub(crate) within: AnswerRules,
     pub(crate) unresolved: bool,
     pub(crate) nodes: Vec<String>,
@@ -172,7 +172,7 @@ pub(crate) fn attempts(
     let within = wanted.within.within.seconds().saturating_mul(1_000_000);
     let mut events = store.events(Query { filter, ..Query::default() })?;
     let within = i64::try_from(within).unwrap_or(i64::MAX);
-    let mut collector = Collector::new(wanted.range).at(now).within(within);
+    let mut collector = AttemptCollector::new(wanted.range).at(now).within(within);
     for event in &mut events {
         if !collector.take(&event?) || stop() {
             break;

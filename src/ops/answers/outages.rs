@@ -10,14 +10,16 @@ use crate::archive::Expired;
 use crate::event::{EventHead, Severity};
 use crate::policy::Span;
 use crate::store::{EventStream, Filter, FoundEvent, Notices, Query, Store, Unreached};
-use crate::views::outages::{Answer, Asked, Collector, Figures, MIN_GAP_SECONDS, Outage, TYPES};
+use crate::views::outages::{
+    Figures, MIN_GAP_SECONDS, Outage, OutageAnswer, OutageCollector, OutageRange, TYPES,
+};
 use crate::views::word::Word;
 use crate::{Error, History, Result, Timestamp};
 
 impl History {
     /// Begins a question for outages: how long and how often services and nodes were down.
     pub fn outages(&self) -> Outages<'_> {
-        let asked = Asked::at(self.context.now());
+        let asked = OutageRange::at(self.context.now());
         let (nodes, services) = (Vec::new(), Vec::new());
         Outages { history: self, query: OutageQuery { asked, open: false, nodes, services } }
     }
@@ -94,7 +96,7 @@ impl OutageReport {
 /// Which outages are asked for. Several values of one list are alternatives.
 #[derive(Debug, Clone)]
 pub(crate) struct OutageQuery {
-    pub(crate) asked: Asked,
+    pub(crate) asked: OutageRange,
     pub(crate) open: bool,
     pub(crate) nodes: Vec<String>,
     pub(crate) services: Vec<String>,
@@ -121,7 +123,7 @@ pub struct OutageReport {
     until: Option<Timestamp>,
     min_gap_seconds: i64,
     #[serde(flatten)]
-    pub(crate) answer: Answer,
+    pub(crate) answer: OutageAnswer,
     expired: Option<Expired>,
     unreached: Option<Unreached>,
     #[serde(skip)]
@@ -158,7 +160,7 @@ pub(crate) fn outages(
             Some(Ahead::passing(stream, &|head| TYPES.contains(&head.event_type.as_ref()))?)
         }
     };
-    let mut collector = Collector::new(wanted.asked);
+    let mut collector = OutageCollector::new(wanted.asked);
     loop {
         let is_beside = match (&telling.next, beside.as_ref().and_then(|ahead| ahead.next.as_ref()))
         {
@@ -278,7 +280,7 @@ impl OutageQuery {
 
     /// Leaves out what is not asked for: figures stay those of all outages of a thing, and
     /// things of which no outage is left go with them.
-    fn narrow(&self, answer: &mut Answer) {
+    fn narrow(&self, answer: &mut OutageAnswer) {
         let among = |service: Option<&String>| {
             self.services.is_empty()
                 || service.is_some_and(|service| self.services.contains(service))

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::event::{EventHead, Timestamp};
 use crate::policy::AnswerRules;
 use crate::store::{EventStream, Filter, FoundEvent, Looked, Notices, Query, Store};
-use crate::views::attempts::{Attempt, Range};
-use crate::views::trace::{Outcome, Step, Summary, Tracer};
+use crate::views::attempts::{Attempt, StartRange};
+use crate::views::trace::{Outcome, Step, TraceSummary, Tracer};
 use crate::{History, Result};
 
 use super::attempts::{AttemptQuery, attempts};
@@ -63,7 +63,7 @@ pub struct Story {
     /// The events as steps, earliest first.
     pub steps: Vec<Step>,
     /// What they come to; nothing where there is no event.
-    pub summary: Option<Summary>,
+    pub summary: Option<TraceSummary>,
     /// Whether everything that could hold an event of the chain was read.
     pub is_complete: bool,
 }
@@ -141,7 +141,7 @@ impl Tries {
         };
         let until = Timestamp::from_micros(last.micros().saturating_add(1));
         let wanted = AttemptQuery {
-            range: Range { since: Some(first), until: Some(until) },
+            range: StartRange { since: Some(first), until: Some(until) },
             within,
             nodes: self.nodes.into_iter().collect(),
             services: self.services.into_iter().collect(),

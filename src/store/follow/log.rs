@@ -41,7 +41,7 @@ pub(super) type Mark = [u8; 10];
 
 /// One entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum LogEntry {
     /// An event came.
     Came(Date, Mark),
     /// An event was there before, and is no news.
@@ -54,7 +54,7 @@ pub(super) enum Entry {
     Given(u64),
 }
 
-impl Entry {
+impl LogEntry {
     fn to_bytes(self) -> [u8; ENTRY] {
         let (what, day, mark): (u8, i32, Mark) = match self {
             Self::Came(date, mark) => (1, number(date), mark),
@@ -107,7 +107,7 @@ fn sum(bytes: &[u8; ENTRY]) -> u8 {
 
 /// An open file of entries.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct MarkLog {
     file: File,
     path: PathBuf,
     id: [u8; 16],
@@ -115,7 +115,7 @@ pub(super) struct Log {
     lasting: bool,
 }
 
-impl Log {
+impl MarkLog {
     /// One that lasts as long as the process, in memory.
     pub(super) fn in_memory(id: [u8; 16]) -> Result<Self> {
         let path = PathBuf::from("the list of what was seen");
@@ -213,8 +213,8 @@ impl Log {
     fn cut_torn_end(&mut self) -> Result<()> {
         let (mut sound, mut torn, mut damaged) = (0, false, false);
         self.read_raw(0, &mut |_, bytes| {
-            match Entry::from_bytes(bytes) {
-                Some(Entry::Given(_) | Entry::Begin) if torn => damaged = true,
+            match LogEntry::from_bytes(bytes) {
+                Some(LogEntry::Given(_) | LogEntry::Begin) if torn => damaged = true,
                 Some(_) if !torn => sound += 1,
                 _ => torn = true,
             }
@@ -305,7 +305,7 @@ impl Log {
     }
 
     /// Appends entries; on the disk they are after [`sync`](Self::sync).
-    pub(super) fn append(&mut self, entries: &[Entry]) -> Result<()> {
+    pub(super) fn append(&mut self, entries: &[LogEntry]) -> Result<()> {
         let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.to_bytes()).collect();
         self.file
             .write_all_at(&bytes, HEADER + self.entries * ENTRY as u64)
@@ -324,9 +324,13 @@ impl Log {
     }
 
     /// Shows the entries from a position on, until one is not wanted.
-    pub(super) fn scan(&self, from: u64, visit: &mut dyn FnMut(u64, Entry) -> bool) -> Result<()> {
+    pub(super) fn scan(
+        &self,
+        from: u64,
+        visit: &mut dyn FnMut(u64, LogEntry) -> bool,
+    ) -> Result<()> {
         self.read_raw(from, &mut |position, bytes| {
-            Entry::from_bytes(bytes).is_none_or(|entry| visit(position, entry))
+            LogEntry::from_bytes(bytes).is_none_or(|entry| visit(position, entry))
         })
     }
 
@@ -365,26 +369,26 @@ impl Drop for Unnamed {
 mod tests {
     use super::*;
 
-    fn entries() -> Vec<Entry> {
+    fn entries() -> Vec<LogEntry> {
         let date = |text: &str| text.parse().unwrap();
         vec![
-            Entry::Known(date("0001-01-01"), [1; 10]),
-            Entry::Segment([7; 10]),
-            Entry::Begin,
-            Entry::Came(date("2026-05-16"), [2; 10]),
-            Entry::Came(date("9999-12-31"), [0; 10]),
-            Entry::Given(5),
+            LogEntry::Known(date("0001-01-01"), [1; 10]),
+            LogEntry::Segment([7; 10]),
+            LogEntry::Begin,
+            LogEntry::Came(date("2026-05-16"), [2; 10]),
+            LogEntry::Came(date("9999-12-31"), [0; 10]),
+            LogEntry::Given(5),
         ]
     }
 
-    fn log(path: &Path) -> Log {
-        let (mut log, temporary) = Log::create(path, [9; 16]).unwrap();
+    fn log(path: &Path) -> MarkLog {
+        let (mut log, temporary) = MarkLog::create(path, [9; 16]).unwrap();
         log.append(&entries()).unwrap();
         log.publish(&temporary).unwrap();
         log
     }
 
-    fn all(log: &Log) -> Vec<Entry> {
+    fn all(log: &MarkLog) -> Vec<LogEntry> {
         let mut found = Vec::new();
         log.scan(0, &mut |position, entry| {
             assert_eq!(position, found.len() as u64);
@@ -399,9 +403,9 @@ mod tests {
     fn entries_are_read_as_they_were_written() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("cursor");
-        assert!(Log::open(&path).unwrap().is_none());
+        assert!(MarkLog::open(&path).unwrap().is_none());
         drop(log(&path));
-        assert_eq!(all(&Log::open(&path).unwrap().unwrap()), entries());
+        assert_eq!(all(&MarkLog::open(&path).unwrap().unwrap()), entries());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left");
     }
 
@@ -410,12 +414,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("cursor");
         let held = log(&path);
-        assert!(matches!(Log::open(&path), Err(Error::Refused(_))));
+        assert!(matches!(MarkLog::open(&path), Err(Error::Refused(_))));
         drop(held);
-        let (second, temporary) = Log::create(&path, [8; 16]).unwrap();
+        let (second, temporary) = MarkLog::create(&path, [8; 16]).unwrap();
         assert!(matches!(second.publish(&temporary), Err(Error::Refused(_))));
         drop(second);
-        assert_eq!(Log::open(&path).unwrap().unwrap().id, [9; 16]);
+        assert_eq!(MarkLog::open(&path).unwrap().unwrap().id, [9; 16]);
     }
 
     #[test]
@@ -426,19 +430,19 @@ mod tests {
         let sound = std::fs::read(&path).unwrap();
         for torn in [&[1_u8; 7][..], &[0; 16], &[0; 40], &[3; 16]] {
             std::fs::write(&path, [&sound[..], torn].concat()).unwrap();
-            assert_eq!(all(&Log::open(&path).unwrap().unwrap()), entries());
+            assert_eq!(all(&MarkLog::open(&path).unwrap().unwrap()), entries());
             assert_eq!(std::fs::read(&path).unwrap(), sound);
         }
         for at in 32..sound.len() - 16 {
             let mut damaged = sound.clone();
             damaged[at] ^= 4;
             std::fs::write(&path, &damaged).unwrap();
-            let error = Log::open(&path).unwrap_err().to_string();
+            let error = MarkLog::open(&path).unwrap_err().to_string();
             assert!(error.contains("damaged"), "{at}: {error}");
         }
         for other in [&b""[..], b"HLFOLLOX", &[b"HLFOLLOW", &[2, 0, 0, 0][..], &[0; 20]].concat()] {
             std::fs::write(&path, other).unwrap();
-            assert!(matches!(Log::open(&path), Err(Error::Corrupt { .. })));
+            assert!(matches!(MarkLog::open(&path), Err(Error::Corrupt { .. })));
         }
     }
 
@@ -446,7 +450,8 @@ mod tests {
     fn a_position_is_told_from_every_other() {
         let directory = tempfile::tempdir().unwrap();
         let log = log(&directory.path().join("cursor"));
-        let (mut other, _temporary) = Log::create(&directory.path().join("b"), [8; 16]).unwrap();
+        let (mut other, _temporary) =
+            MarkLog::create(&directory.path().join("b"), [8; 16]).unwrap();
         other.append(&entries()).unwrap();
         let mut checks: Vec<[u8; 8]> =
             (0..=6).flat_map(|at| [log.check(at).unwrap(), other.check(at).unwrap()]).collect();

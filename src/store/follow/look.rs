@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::log::{Entry, Mark};
+use super::log::{LogEntry, Mark};
 use super::{Follower, Give, Look, MAX_ENTRIES, Suspect, segment_mark};
 use crate::archive::{Expired, Manifest, Op};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
-use crate::store::filter::Judged;
+use crate::store::filter::Verdict;
 use crate::store::{FoundEvent, Name, Notice, Notices, Query, Scope, step};
 use crate::{Error, Result};
 
@@ -21,7 +21,7 @@ const MAX_BYTES: usize = 4 << 20;
 /// Entries that are about to be noted, and the events among them that are asked for.
 #[derive(Default)]
 struct Batch {
-    entries: Vec<Entry>,
+    entries: Vec<LogEntry>,
     events: Vec<(usize, FoundEvent)>,
     bytes: usize,
 }
@@ -175,13 +175,13 @@ impl Follower {
             let is_done = |name| marks.get(name).is_some_and(|mark| self.done.contains(mark));
             let done = old.iter().filter(|name| is_done(*name)).count();
             if done > 0 && done == old.len() {
-                entries.push(Entry::Segment(mark));
+                entries.push(LogEntry::Segment(mark));
             } else if done > 0 && self.names_only {
                 let reason = "it took the place of others before all of them were looked \
                               through, so it cannot be told what in it is new";
                 let path = archive.segment_path(name);
                 self.notices.add(Notice::Damaged { path, reason: reason.to_owned() });
-                entries.push(Entry::Segment(mark));
+                entries.push(LogEntry::Segment(mark));
             } else {
                 news.entry(name.date).or_default().segments.push(mark);
             }
@@ -191,7 +191,7 @@ impl Follower {
             let Some(name) = &record.segment else { continue };
             let mark = segment_mark(&self.log, name, record);
             if !self.done.contains(&mark) {
-                entries.push(Entry::Segment(mark));
+                entries.push(LogEntry::Segment(mark));
                 if self.query.wants(name.date) {
                     expired.push(record);
                 }
@@ -207,14 +207,14 @@ impl Follower {
     }
 
     /// Notes what is not given: it costs the list nothing to be behind with it.
-    fn note(&mut self, entries: &[Entry]) -> Result<()> {
+    fn note(&mut self, entries: &[LogEntry]) -> Result<()> {
         let is_all = self.given == self.log.len();
         self.log.append(entries)?;
         if is_all {
             self.given = self.log.len();
         }
         for entry in entries {
-            if let Entry::Segment(mark) = entry {
+            if let LogEntry::Segment(mark) = entry {
                 self.done.insert(*mark);
             }
         }
@@ -265,9 +265,9 @@ impl Follower {
             });
             self.seen.add(date, mark);
             if is_known {
-                batch.entries.push(Entry::Known(date, mark));
+                batch.entries.push(LogEntry::Known(date, mark));
             } else {
-                batch.take(Entry::Came(date, mark), self.wanted(event));
+                batch.take(LogEntry::Came(date, mark), self.wanted(event));
             }
             if batch.is_full() && !self.flush(std::mem::take(&mut batch), give)? {
                 return Ok(false);
@@ -289,7 +289,7 @@ impl Follower {
             self.tried.extend(&still_there);
         } else {
             self.done.extend(&still_there);
-            batch.entries.extend(still_there.into_iter().map(Entry::Segment));
+            batch.entries.extend(still_there.into_iter().map(LogEntry::Segment));
         }
         if !self.flush(batch, give)? {
             return Ok(false);
@@ -306,7 +306,7 @@ impl Follower {
     /// An event that is asked for.
     fn wanted(&self, event: FoundEvent) -> Option<FoundEvent> {
         let asked = self.asks_for(event.path.date)
-            && matches!(self.query.filter.judge(&event.bytes), Judged::Match(_));
+            && matches!(self.query.filter.judge(&event.bytes), Verdict::Match(_));
         asked.then_some(event)
     }
 
@@ -386,7 +386,7 @@ impl Follower {
             let mark = self.mark(&path);
             if self.seen.add(date, mark) {
                 let event = (!bytes.is_empty()).then(|| FoundEvent::new(path, None, bytes));
-                batch.take(Entry::Came(date, mark), event.and_then(|event| self.wanted(event)));
+                batch.take(LogEntry::Came(date, mark), event.and_then(|event| self.wanted(event)));
             }
         }
         self.flush(batch, give)
@@ -424,7 +424,7 @@ impl Follower {
 }
 
 impl Batch {
-    fn take(&mut self, entry: Entry, event: Option<FoundEvent>) {
+    fn take(&mut self, entry: LogEntry, event: Option<FoundEvent>) {
         if let Some(event) = event {
             self.bytes += event.bytes.len();
             self.events.push((self.entries.len(), event));

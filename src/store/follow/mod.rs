@@ -51,7 +51,7 @@ use std::sync::Arc;
 pub use cursor::Cursor;
 pub use watch::Watch;
 
-use log::{Entry, Log, Mark, Unnamed};
+use log::{LogEntry, Mark, MarkLog, Unnamed};
 use seen::{Seen, Watched};
 
 use super::{FoundEvent, Notice, Notices, Query, Store};
@@ -96,14 +96,14 @@ pub struct FollowOptions {
 
 /// An event that is given, and the cursor to go on after it; none without a cursor file.
 #[derive(Debug, Clone)]
-pub struct Arrival {
+pub struct Followed {
     /// The event.
     pub event: FoundEvent,
     /// Its place.
     pub cursor: Option<Cursor>,
 }
 
-impl Arrival {
+impl Followed {
     /// Appends the event as one line of JSON with `_path`, `_segment` and `_cursor`, without
     /// newline.
     pub fn write_json(&self, out: &mut Vec<u8>) {
@@ -132,7 +132,7 @@ pub struct Look {
 pub struct Follower {
     store: Store,
     query: Query,
-    log: Log,
+    log: MarkLog,
     /// The log's name in cursors.
     file: Arc<Path>,
     /// Whether the log is told what was given.
@@ -190,11 +190,11 @@ impl Follower {
         let mut notices = Notices::default();
         let log = match &path {
             None => {
-                let mut log = Log::in_memory(id)?;
+                let mut log = MarkLog::in_memory(id)?;
                 Base { store, first: &first, names_only: true }.note(&mut log, &mut notices)?;
                 log
             }
-            Some(path) => match (Log::open(path)?, &after) {
+            Some(path) => match (MarkLog::open(path)?, &after) {
                 (Some(log), _) => log,
                 (None, Some(After::Cursor(_))) => {
                     return Err(Error::NotFound {
@@ -205,7 +205,7 @@ impl Follower {
                     });
                 }
                 (None, _) => {
-                    let (mut log, temporary) = Log::create(path, id)?;
+                    let (mut log, temporary) = MarkLog::create(path, id)?;
                     let temporary = Unnamed(temporary);
                     let base = Base { store, first: &first, names_only: false };
                     base.note(&mut log, &mut notices)?;
@@ -217,10 +217,10 @@ impl Follower {
         let (mut start, mut marked, mut done) = (0, None, HashSet::new());
         log.scan(0, &mut |position, entry| {
             match entry {
-                Entry::Begin => start = position + 1,
-                Entry::Given(up_to) => marked = Some(up_to),
-                Entry::Segment(mark) => _ = done.insert(mark),
-                Entry::Came(..) | Entry::Known(..) => {}
+                LogEntry::Begin => start = position + 1,
+                LogEntry::Given(up_to) => marked = Some(up_to),
+                LogEntry::Segment(mark) => _ = done.insert(mark),
+                LogEntry::Came(..) | LogEntry::Known(..) => {}
             }
             true
         })?;
@@ -311,7 +311,7 @@ impl Follower {
             self.remaining -= events.len() as u64;
             let mut arrivals = Vec::with_capacity(events.len());
             for (position, event) in events {
-                arrivals.push(Arrival { event, cursor: self.cursor(position)? });
+                arrivals.push(Followed { event, cursor: self.cursor(position)? });
             }
             goes_on = give(arrivals)?.is_continue();
         }
@@ -319,7 +319,7 @@ impl Follower {
             self.given = up_to;
             if self.keeps_place {
                 let is_all = self.given == self.log.len();
-                self.log.append(&[Entry::Given(up_to)])?;
+                self.log.append(&[LogEntry::Given(up_to)])?;
                 self.log.sync()?;
                 if is_all {
                     self.given = self.log.len();
@@ -331,14 +331,14 @@ impl Follower {
 }
 
 /// What takes events, and has printed them when it returns.
-type Give<'a, E> = dyn FnMut(Vec<Arrival>) -> Result<ControlFlow<()>, E> + 'a;
+type Give<'a, E> = dyn FnMut(Vec<Followed>) -> Result<ControlFlow<()>, E> + 'a;
 
-fn event_mark(log: &Log, date: Date, node: &str, name: &str) -> Mark {
+fn event_mark(log: &MarkLog, date: Date, node: &str, name: &str) -> Mark {
     log.mark(&[date.text().as_str(), "/", node, "/", name])
 }
 
 /// A segment's exact bytes, under its name.
-fn segment_mark(log: &Log, name: &SegmentName, record: &Record) -> Mark {
+fn segment_mark(log: &MarkLog, name: &SegmentName, record: &Record) -> Mark {
     let sha256 = record.sha256.map(|hash| hash.to_string()).unwrap_or_default();
     log.mark(&["segment ", &name.to_string(), " ", &sha256])
 }
@@ -356,7 +356,7 @@ const MAX_ENTRIES: usize = 4096;
 
 impl Base<'_> {
     /// Notes it: the live tree first, as always.
-    fn note(&self, log: &mut Log, notices: &mut Notices) -> Result<()> {
+    fn note(&self, log: &mut MarkLog, notices: &mut Notices) -> Result<()> {
         let mut entries = Vec::new();
         if let Some(live) = self.store.live()? {
             for date in live.dates()?.0.into_iter().filter(|date| !self.first.wants(*date)) {
@@ -364,7 +364,7 @@ impl Base<'_> {
                 for number in 0..listing.len() {
                     let (node, name) = (listing.node(number), listing.name(number));
                     let mark = event_mark(log, date, node.as_str(), name.as_str());
-                    entries.push(Entry::Known(date, mark));
+                    entries.push(LogEntry::Known(date, mark));
                     if entries.len() >= MAX_ENTRIES {
                         log.append(&entries)?;
                         entries.clear();
@@ -389,22 +389,22 @@ impl Base<'_> {
                         notices.add(Notice::Damaged { path, reason });
                     }
                 }
-                entries.push(Entry::Segment(segment_mark(log, name, record)));
+                entries.push(LogEntry::Segment(segment_mark(log, name, record)));
             }
             for record in manifest.expired() {
                 if let Some(name) = &record.segment {
-                    entries.push(Entry::Segment(segment_mark(log, name, record)));
+                    entries.push(LogEntry::Segment(segment_mark(log, name, record)));
                 }
             }
         }
-        entries.push(Entry::Begin);
+        entries.push(LogEntry::Begin);
         log.append(&entries)
     }
 }
 
 fn note_members(
     reader: &SegmentReader,
-    log: &mut Log,
+    log: &mut MarkLog,
     notices: &mut Notices,
     path: &Path,
 ) -> Result<()> {
@@ -422,7 +422,7 @@ fn note_members(
         for member in frame.members() {
             let path = member?.path;
             let mark = event_mark(log, path.date(), path.node(), path.name());
-            entries.push(Entry::Known(path.date(), mark));
+            entries.push(LogEntry::Known(path.date(), mark));
         }
         log.append(&entries)?;
     }

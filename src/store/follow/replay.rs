@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::log::{Entry, Mark};
+use super::log::{LogEntry, Mark};
 use super::{Follower, Give};
 use crate::event::Date;
 use crate::live::FileState;
-use crate::store::filter::Judged;
+use crate::store::filter::Verdict;
 use crate::store::{FoundEvent, Notice, Order, Query, Scope};
 use crate::{Error, Result};
 
@@ -17,20 +17,20 @@ const MAX: usize = 4096;
 const MAX_BYTES: usize = 16 << 20;
 
 /// Where each wanted event of a day stands in the list.
-type Wanted = HashMap<Mark, u64>;
+type MarkPositions = HashMap<Mark, u64>;
 
 impl Follower {
     /// Gives what is noted and was not given; whether more is wanted.
     pub(super) fn replay<E: From<Error>>(&mut self, give: &mut Give<'_, E>) -> Result<bool, E> {
-        let mut most = MAX;
+        let mut max_events = MAX;
         while self.given < self.log.len() {
-            let mut wanted: BTreeMap<Date, Wanted> = BTreeMap::new();
+            let mut wanted: BTreeMap<Date, MarkPositions> = BTreeMap::new();
             let (mut count, mut end) = (0, self.given);
             self.log.scan(self.given, &mut |position, entry| {
-                if let Entry::Came(date, mark) = entry
+                if let LogEntry::Came(date, mark) = entry
                     && self.asks_for(date)
                 {
-                    if count == most {
+                    if count == max_events {
                         return false;
                     }
                     count += 1;
@@ -40,9 +40,9 @@ impl Follower {
                 true
             })?;
             let Some(mut events) =
-                self.find(wanted, if most > 1 { MAX_BYTES } else { usize::MAX })?
+                self.find(wanted, if max_events > 1 { MAX_BYTES } else { usize::MAX })?
             else {
-                most /= 2;
+                max_events /= 2;
                 continue;
             };
             events.sort_unstable_by_key(|(position, _)| *position);
@@ -57,17 +57,17 @@ impl Follower {
     /// meet the filter; `None` when they have too many bytes.
     fn find(
         &mut self,
-        wanted: BTreeMap<Date, Wanted>,
-        most_bytes: usize,
+        wanted: BTreeMap<Date, MarkPositions>,
+        max_bytes: usize,
     ) -> Result<Option<Vec<(u64, FoundEvent)>>> {
         let mut events = Vec::new();
         let mut bytes = 0;
         for (date, mut wanted) in wanted {
-            self.find_live(date, &mut wanted, &mut events, &mut bytes, most_bytes)?;
-            if !wanted.is_empty() && bytes <= most_bytes {
-                self.find_archived(date, &mut wanted, &mut events, &mut bytes, most_bytes)?;
+            self.find_live(date, &mut wanted, &mut events, &mut bytes, max_bytes)?;
+            if !wanted.is_empty() && bytes <= max_bytes {
+                self.find_archived(date, &mut wanted, &mut events, &mut bytes, max_bytes)?;
             }
-            if bytes > most_bytes {
+            if bytes > max_bytes {
                 return Ok(None);
             }
             if !wanted.is_empty() {
@@ -82,10 +82,10 @@ impl Follower {
     fn find_live(
         &mut self,
         date: Date,
-        wanted: &mut Wanted,
+        wanted: &mut MarkPositions,
         events: &mut Vec<(u64, FoundEvent)>,
         bytes: &mut usize,
-        most_bytes: usize,
+        max_bytes: usize,
     ) -> Result<()> {
         let Some(live) = self.store.live()? else { return Ok(()) };
         let listing = live.list(date)?;
@@ -99,17 +99,17 @@ impl Follower {
             let read = partition.read_into(&path.node, &path.name, &mut buffer);
             if let Ok(FileState::Read(_)) = read {
                 match self.query.filter.judge(&buffer) {
-                    Judged::Match(_) => {
+                    Verdict::Match(_) => {
                         *bytes += buffer.len();
                         let event = FoundEvent::new(path, None, buffer.as_slice().into());
                         events.push((position, event));
                     }
-                    Judged::Other => {}
-                    Judged::Invalid(_) => continue,
+                    Verdict::Other => {}
+                    Verdict::Invalid(_) => continue,
                 }
                 wanted.remove(&mark);
             }
-            if *bytes > most_bytes {
+            if *bytes > max_bytes {
                 break;
             }
         }
@@ -119,10 +119,10 @@ impl Follower {
     fn find_archived(
         &mut self,
         date: Date,
-        wanted: &mut Wanted,
+        wanted: &mut MarkPositions,
         events: &mut Vec<(u64, FoundEvent)>,
         bytes: &mut usize,
-        most_bytes: usize,
+        max_bytes: usize,
     ) -> Result<()> {
         let query = Query {
             dates: vec![date],
@@ -135,11 +135,11 @@ impl Follower {
         for event in &mut stream {
             let event = event?;
             let Some(position) = wanted.remove(&self.mark(&event.path)) else { continue };
-            if let Judged::Match(_) = self.query.filter.judge(&event.bytes) {
+            if let Verdict::Match(_) = self.query.filter.judge(&event.bytes) {
                 *bytes += event.bytes.len();
                 events.push((position, event));
             }
-            if wanted.is_empty() || *bytes > most_bytes {
+            if wanted.is_empty() || *bytes > max_bytes {
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::log::{Entry, Log, Mark};
+use super::log::{LogEntry, Mark, MarkLog};
 use crate::Result;
 use crate::event::{Date, Timestamp};
 
@@ -30,10 +30,10 @@ pub(super) struct Seen {
 
 impl Seen {
     /// What the file has entries of.
-    pub(super) fn noted(log: &Log) -> Result<Self> {
+    pub(super) fn noted(log: &MarkLog) -> Result<Self> {
         let mut seen = Self::default();
         log.scan(0, &mut |_, entry| {
-            if let Entry::Came(date, _) | Entry::Known(date, _) = entry {
+            if let LogEntry::Came(date, _) | LogEntry::Known(date, _) = entry {
                 seen.noted.insert(date);
             }
             true
@@ -42,7 +42,7 @@ impl Seen {
     }
 
     /// Collects the marks of these days.
-    pub(super) fn load(&mut self, log: &Log, dates: &[Date]) -> Result<()> {
+    pub(super) fn load(&mut self, log: &MarkLog, dates: &[Date]) -> Result<()> {
         let missing: Vec<Date> =
             dates.iter().copied().filter(|date| !self.days.contains_key(date)).collect();
         for dates in missing.chunks(DAYS_AT_ONCE) {
@@ -50,7 +50,7 @@ impl Seen {
                 dates.iter().map(|date| (*date, Vec::new())).collect();
             if dates.iter().any(|date| self.noted.contains(date)) {
                 log.scan(0, &mut |_, entry| {
-                    if let Entry::Came(date, mark) | Entry::Known(date, mark) = entry
+                    if let LogEntry::Came(date, mark) | LogEntry::Known(date, mark) = entry
                         && let Some(marks) = found.get_mut(&date)
                     {
                         marks.push(mark);

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::event::Timestamp;
-use crate::store::interleaved::Change::{
+use crate::store::tests::interleaved::Change::{
     Archive, Compact, Record, RecordPrune, RemoveDirectories, Unlink, Unpublish, Write,
 };
-use crate::store::interleaved::{Change, World, event, every_way};
+use crate::store::tests::interleaved::{Change, World, event, every_way};
 
 /// How a history is followed in a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ fn now() -> Timestamp {
 }
 
 /// Looks until nothing moves; what was given, and whether the caller had enough.
-fn look(follower: &mut Follower, most: usize, given: &mut Vec<Arrival>) -> bool {
-    let mut left = most;
+fn look(follower: &mut Follower, limit: usize, given: &mut Vec<Followed>) -> bool {
+    let mut left = limit;
     loop {
         let look = follower.look::<Error>(now(), &mut |arrivals| {
             for arrival in arrivals {
@@ -50,7 +50,7 @@ fn look(follower: &mut Follower, most: usize, given: &mut Vec<Arrival>) -> bool 
 }
 
 fn followed(world: &World, mode: Mode) -> Vec<EventPath> {
-    let mut given: Vec<Arrival> = Vec::new();
+    let mut given: Vec<Followed> = Vec::new();
     let file = world.directory.path().join("cursor");
     for _ in 0..10 {
         let options = FollowOptions {
@@ -64,14 +64,14 @@ fn followed(world: &World, mode: Mode) -> Vec<EventPath> {
             ..FollowOptions::default()
         };
         let mut follower = Follower::begin(&world.store(), options).unwrap();
-        let most = match mode {
+        let limit = match mode {
             Mode::InMemory => usize::MAX,
-            Mode::Killed(most) => most,
+            Mode::Killed(limit) => limit,
         };
         let before = given.len();
-        look(&mut follower, most, &mut given);
+        look(&mut follower, limit, &mut given);
         // What came during the first look is seen by the second.
-        let is_end = given.len() - before < most;
+        let is_end = given.len() - before < limit;
         if is_end {
             look(&mut follower, usize::MAX, &mut given);
             break;
@@ -81,7 +81,7 @@ fn followed(world: &World, mode: Mode) -> Vec<EventPath> {
 }
 
 /// Follows while `changes` happen, in every way. Each event of `always` must be given once,
-/// each other one at most once.
+/// each other one at limit once.
 fn explore(before: &[Change], changes: &[Change], always: &[u32]) -> u64 {
     let modes = [Mode::InMemory, Mode::Killed(1)];
     modes

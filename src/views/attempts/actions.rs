@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Attempt, Outcome};
+use super::{Attempt, AttemptOutcome};
 use crate::event::Timestamp;
 
 /// What became of all tries of one action.
@@ -35,14 +35,14 @@ pub fn by_action<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Vec<ActionS
         let sum = actions.entry(attempt.action.as_deref()).or_default();
         sum.tries += 1;
         let count = match attempt.outcome {
-            Outcome::Helped => &mut sum.helped,
-            Outcome::NoEffect => &mut sum.no_effect,
-            Outcome::Failed => &mut sum.failed,
-            Outcome::Superseded => &mut sum.superseded,
-            Outcome::Unknown => &mut sum.unknown,
+            AttemptOutcome::Helped => &mut sum.helped,
+            AttemptOutcome::NoEffect => &mut sum.no_effect,
+            AttemptOutcome::Failed => &mut sum.failed,
+            AttemptOutcome::Superseded => &mut sum.superseded,
+            AttemptOutcome::Unknown => &mut sum.unknown,
         };
         *count += 1;
-        if attempt.outcome == Outcome::Helped {
+        if attempt.outcome == AttemptOutcome::Helped {
             sum.last_helped = sum.last_helped.max(Some(attempt.started));
         }
     }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ends::{Ends, told};
-use super::{Afterwards, Attempt, Outcome, Range, WITHIN_MICROS, word_of};
+use super::ends::{Ends, action_and_attempt};
+use super::{Afterwards, Attempt, AttemptOutcome, StartRange, WITHIN_MICROS, word_of};
 use crate::event::{EventHead, Timestamp};
 use crate::store::FoundEvent;
 use crate::views::word::Word;
@@ -16,8 +16,8 @@ fn subject(head: &EventHead<'_>) -> Subject {
 }
 
 /// Makes attempts of events.
-pub struct Collector {
-    range: Range,
+pub struct AttemptCollector {
+    range: StartRange,
     /// What is later has not happened.
     now: Timestamp,
     /// Microseconds after its end in which an attempt may have helped.
@@ -32,9 +32,9 @@ pub struct Collector {
     heard: BTreeSet<Subject>,
 }
 
-impl Collector {
+impl AttemptCollector {
     /// Collects the attempts of a range.
-    pub fn new(range: Range) -> Self {
+    pub fn new(range: StartRange) -> Self {
         Self {
             range,
             now: Timestamp::from_micros(i64::MAX),
@@ -102,7 +102,7 @@ impl Collector {
             return;
         }
         let number = self.attempts.len();
-        let [action, attempt] = told(head);
+        let [action, attempt] = action_and_attempt(head);
         self.attempts.push(Attempt {
             started: head.timestamp,
             correlation_id: head.correlation_id.to_string(),
@@ -111,7 +111,7 @@ impl Collector {
             source: head.source.to_string(),
             action,
             attempt,
-            outcome: Outcome::Unknown,
+            outcome: AttemptOutcome::Unknown,
             number: 0,
             tries: 0,
             completed: false,
@@ -167,21 +167,25 @@ impl Collector {
         self.heard.insert(service_and_node);
     }
 
-    fn judge(&self, attempt: &Attempt, next: Option<Timestamp>) -> Outcome {
+    fn judge(&self, attempt: &Attempt, next: Option<Timestamp>) -> AttemptOutcome {
         if attempt.failed {
-            return Outcome::Failed;
+            return AttemptOutcome::Failed;
         }
         let took = attempt.duration_us.unwrap_or(0);
         let horizon = took.saturating_add(self.within);
         let end = attempt.started.micros().saturating_add(horizon);
         match (attempt.afterwards, attempt.afterwards_us) {
-            (Afterwards::Recovered, Some(after)) if after <= horizon => Outcome::Helped,
-            (_, Some(_)) => Outcome::NoEffect,
-            _ if next.is_some_and(|next| next.micros() <= end) => Outcome::Superseded,
-            _ if next.is_none() && self.now.micros() <= end => Outcome::Unknown,
+            (Afterwards::Recovered, Some(after)) if after <= horizon => AttemptOutcome::Helped,
+            (_, Some(_)) => AttemptOutcome::NoEffect,
+            _ if next.is_some_and(|next| next.micros() <= end) => AttemptOutcome::Superseded,
+            _ if next.is_none() && self.now.micros() <= end => AttemptOutcome::Unknown,
             _ => {
                 let subject = [attempt.service.clone(), attempt.node.clone()];
-                if self.heard.contains(&subject) { Outcome::NoEffect } else { Outcome::Unknown }
+                if self.heard.contains(&subject) {
+                    AttemptOutcome::NoEffect
+                } else {
+                    AttemptOutcome::Unknown
+                }
             }
         }
     }
@@ -191,7 +195,7 @@ impl Collector {
         let range = self.range;
         let ends = std::mem::take(&mut self.ends);
         let stray_ends = ends.finish(&mut self.attempts, &range);
-        let outcomes: Vec<Outcome> =
+        let outcomes: Vec<AttemptOutcome> =
             self.attempts.iter().zip(&self.next).map(|(a, next)| self.judge(a, *next)).collect();
         let mut attempts = self.attempts;
         for (attempt, outcome) in attempts.iter_mut().zip(outcomes) {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attempt, MAX_STEP_MICROS, Range};
+use super::{Attempt, MAX_STEP_MICROS, StartRange};
 use crate::event::{EventHead, Timestamp};
 
 /// What the payloads of a start and of its end have in common.
 #[derive(serde::Deserialize, Debug, Default)]
-struct Told {
+struct ActionPayload {
     #[serde(default)]
     action: serde_json::Value,
     #[serde(default)]
@@ -15,8 +15,8 @@ struct Told {
 }
 
 /// The action and the attempt's number that a payload names, as texts.
-pub(super) fn told(event: &EventHead<'_>) -> [Option<String>; 2] {
-    let told: Told = serde_json::from_str(event.payload.get()).unwrap_or_default();
+pub(in crate::views) fn action_and_attempt(event: &EventHead<'_>) -> [Option<String>; 2] {
+    let told: ActionPayload = serde_json::from_str(event.payload.get()).unwrap_or_default();
     [told.action, told.attempt].map(|value| match value {
         serde_json::Value::Null => None,
         serde_json::Value::String(text) => Some(text),
@@ -29,7 +29,7 @@ fn key(head: &EventHead<'_>) -> [String; 3] {
 }
 
 /// An end; one that has no start yet may still get one of the same instant.
-struct End {
+struct EndEvent {
     key: [String; 3],
     told: [Option<String>; 2],
     time: Timestamp,
@@ -37,13 +37,13 @@ struct End {
 }
 
 /// Whether the payloads of an attempt and of an end name different things.
-fn contradicts(attempt: &Attempt, end: &End) -> bool {
+fn contradicts(attempt: &Attempt, end: &EndEvent) -> bool {
     let members = [&attempt.action, &attempt.attempt];
     members.iter().zip(&end.told).any(|(a, b)| a.is_some() && b.is_some() && **a != *b)
 }
 
 /// In how many of these members they agree.
-fn agreeing(attempt: &Attempt, end: &End) -> usize {
+fn agreeing(attempt: &Attempt, end: &EndEvent) -> usize {
     let members = [&attempt.action, &attempt.attempt];
     members.iter().zip(&end.told).filter(|(a, b)| a.is_some() && b.is_some()).count()
 }
@@ -54,10 +54,10 @@ pub(super) struct Ends {
     /// By correlation id, service and node: those without an end, oldest first.
     open: BTreeMap<[String; 3], Vec<usize>>,
     /// Ends of the last two minutes without a start.
-    early: Vec<End>,
+    early: Vec<EndEvent>,
     /// Such ends that have found a start which is later than they are: theirs, if it gets no
     /// other.
-    stepped: Vec<(usize, End)>,
+    stepped: Vec<(usize, EndEvent)>,
     stray: u64,
 }
 
@@ -88,14 +88,19 @@ impl Ends {
 
     /// Takes an end.
     pub(super) fn end(&mut self, head: &EventHead<'_>, failed: bool, attempts: &mut [Attempt]) {
-        let end = End { key: key(head), told: told(head), time: head.timestamp, failed };
+        let end = EndEvent {
+            key: key(head),
+            told: action_and_attempt(head),
+            time: head.timestamp,
+            failed,
+        };
         if !self.give(&end, attempts) {
             self.early.push(end);
         }
     }
 
     /// Gives an end to its attempt, if there is one.
-    fn give(&mut self, end: &End, attempts: &mut [Attempt]) -> bool {
+    fn give(&mut self, end: &EndEvent, attempts: &mut [Attempt]) -> bool {
         let Some(open) = self.open.get_mut(&end.key) else { return false };
         let mut best: Option<(usize, usize)> = None;
         for (place, number) in open.iter().enumerate() {
@@ -120,7 +125,7 @@ impl Ends {
     }
 
     /// Counts the ends that have no start: those before what could still be theirs at `time`.
-    pub(super) fn settle_early(&mut self, time: Option<Timestamp>, range: &Range) {
+    pub(super) fn settle_early(&mut self, time: Option<Timestamp>, range: &StartRange) {
         let oldest = time.map_or(i64::MAX, |time| time.micros().saturating_sub(MAX_STEP_MICROS));
         let before = self.early.len();
         let mut outside = 0;
@@ -134,7 +139,7 @@ impl Ends {
 
     /// Gives the attempts that have no end one that is dated before their start, if one was
     /// found; how many ends within the range have no start.
-    pub(super) fn finish(mut self, attempts: &mut [Attempt], range: &Range) -> u64 {
+    pub(super) fn finish(mut self, attempts: &mut [Attempt], range: &StartRange) -> u64 {
         self.settle_early(None, range);
         // The latest is the nearest to its start.
         for (number, end) in std::mem::take(&mut self.stepped).into_iter().rev() {

@@ -13,7 +13,7 @@
 //!   before its start is the end after all: the clock was set back in between.
 //! * **Whether it helped.** An attempt is judged by the next word of the same service and node
 //!   ([`word_of`]), whatever its correlation id, and only up to the next attempt on the same
-//!   service and node and within a horizon after its end ([`Outcome`]). Of the very instant of
+//!   service and node and within a horizon after its end ([`AttemptOutcome`]). Of the very instant of
 //!   the start only a recovery counts: being unhealthy is why somebody began.
 //!
 //! What is dated later than now has not happened: it counts when its time is here.
@@ -28,7 +28,8 @@ mod ends;
 use serde::Serialize;
 
 pub use actions::{ActionSummary, by_action};
-pub use collect::Collector;
+pub use collect::AttemptCollector;
+pub(super) use ends::action_and_attempt;
 
 use super::word::Word;
 use crate::event::{EventHead, Timestamp};
@@ -82,7 +83,7 @@ pub fn word_of(event: &EventHead<'_>) -> Option<Afterwards> {
 /// What became of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum AttemptOutcome {
     /// The next word was a recovery, before the next attempt and within the horizon.
     Helped,
     /// The next word was that the service is unhealthy, or the horizon passed without a
@@ -96,7 +97,7 @@ pub enum Outcome {
     Unknown,
 }
 
-impl Outcome {
+impl AttemptOutcome {
     /// The outcome in words.
     pub fn describe(self) -> &'static str {
         match self {
@@ -128,7 +129,7 @@ pub struct Attempt {
     /// The number that the payload's `attempt` gives it, as text.
     pub attempt: Option<String>,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: AttemptOutcome,
     /// Which of the tries of the same action on the same service and node it is, from 1.
     pub number: u64,
     /// How many such tries the range holds.
@@ -155,20 +156,20 @@ pub struct Attempt {
 impl Attempt {
     /// Whether somebody should still look after it: it is not known to have helped.
     pub fn is_unresolved(&self) -> bool {
-        self.outcome != Outcome::Helped
+        self.outcome != AttemptOutcome::Helped
     }
 }
 
 /// Which attempts are asked for: those that were started in this range.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Range {
+pub struct StartRange {
     /// The earliest instant.
     pub since: Option<Timestamp>,
     /// The first instant that is too late.
     pub until: Option<Timestamp>,
 }
 
-impl Range {
+impl StartRange {
     /// Where reading must begin: a day before the range, so that the end of what was started
     /// just before it is not taken for that of something within.
     pub fn read_from(&self) -> Option<Timestamp> {

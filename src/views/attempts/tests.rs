@@ -22,7 +22,7 @@ fn event(second: u32, kind: &str, id: &str, payload: &str) -> FoundEvent {
 }
 
 fn collect(events: &[(u32, &str, &str, &str)]) -> (Vec<Attempt>, u64) {
-    let mut collector = Collector::new(Range::default());
+    let mut collector = AttemptCollector::new(StartRange::default());
     for (second, kind, id, payload) in events {
         assert!(collector.take(&event(*second, kind, id, payload)));
     }
@@ -129,8 +129,8 @@ fn an_end_may_say_that_it_failed_and_attempts_are_counted_by_what_was_done() {
 #[test]
 fn what_comes_after_the_range_decides_and_what_began_before_it_keeps_its_end() {
     let at = |second: u32| format!("2026-05-16T10:00:{second:02}Z").parse().unwrap();
-    let range = Range { since: Some(at(10)), until: Some(at(20)) };
-    let mut collector = Collector::new(range);
+    let range = StartRange { since: Some(at(10)), until: Some(at(20)) };
+    let mut collector = AttemptCollector::new(range);
     for event in [
         event(9, STARTED, "a", "{}"),
         event(11, STARTED, "a", "{}"),
@@ -149,14 +149,15 @@ fn what_comes_after_the_range_decides_and_what_began_before_it_keeps_its_end() {
 #[test]
 fn reading_ends_when_nothing_can_change_any_more() {
     let until = "2026-05-14T00:00:00Z".parse().unwrap();
-    let mut collector = Collector::new(Range { since: None, until: Some(until) });
+    let mut collector = AttemptCollector::new(StartRange { since: None, until: Some(until) });
     assert!(!collector.take(&event(0, RECOVERED, "a", "{}")));
 }
 
 /// What became of each attempt, as things stand at this second.
-fn outcomes(now: u32, events: &[(u32, &str, &str, &str)]) -> Vec<Outcome> {
+fn outcomes(now: u32, events: &[(u32, &str, &str, &str)]) -> Vec<AttemptOutcome> {
     let now = format!("2026-05-16T10:{:02}:{:02}Z", now / 60, now % 60).parse().unwrap();
-    let mut collector = Collector::new(Range::default()).at(now).within(10 * 60 * 1_000_000);
+    let mut collector =
+        AttemptCollector::new(StartRange::default()).at(now).within(10 * 60 * 1_000_000);
     for (second, kind, id, payload) in events {
         collector.take(&event(*second, kind, id, payload));
     }
@@ -165,7 +166,7 @@ fn outcomes(now: u32, events: &[(u32, &str, &str, &str)]) -> Vec<Outcome> {
 
 #[test]
 fn an_attempt_is_judged_up_to_the_next_one_and_within_the_horizon() {
-    use Outcome::{Failed, Helped, NoEffect, Superseded, Unknown};
+    use AttemptOutcome::{Failed, Helped, NoEffect, Superseded, Unknown};
     let (s, c, f, up, down) = (STARTED, COMPLETED, FAILED, RECOVERED, UNHEALTHY);
     let e = "{}";
     for (events, wanted) in [
@@ -191,23 +192,26 @@ fn an_attempt_is_judged_up_to_the_next_one_and_within_the_horizon() {
 
 #[test]
 fn two_copies_of_one_attempt_do_not_supersede_each_other() {
-    let mut collector = Collector::new(Range::default());
+    let mut collector = AttemptCollector::new(StartRange::default());
     for _ in 0..2 {
         collector.take(&event(0, STARTED, "a", "{}"));
     }
     collector.take(&event(5, RECOVERED, "a", "{}"));
     let (attempts, _) = collector.finish();
-    assert!(attempts.iter().all(|attempt| attempt.outcome == Outcome::Helped), "{attempts:?}");
+    assert!(
+        attempts.iter().all(|attempt| attempt.outcome == AttemptOutcome::Helped),
+        "{attempts:?}"
+    );
 }
 
 #[test]
 fn silence_is_no_effect_only_where_somebody_reports() {
-    let mut collector = Collector::new(Range::default());
+    let mut collector = AttemptCollector::new(StartRange::default());
     collector.take(&event(0, STARTED, "a", "{}"));
     let silent: Vec<_> = collector.silent().into_iter().collect();
     assert_eq!(silent, [["mqtt".to_owned(), "pi4".to_owned()]]);
     collector.heard_before(silent[0].clone());
-    assert_eq!(collector.finish().0[0].outcome, Outcome::NoEffect);
+    assert_eq!(collector.finish().0[0].outcome, AttemptOutcome::NoEffect);
 }
 
 #[test]

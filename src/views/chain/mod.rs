@@ -16,7 +16,7 @@ pub use dot::dot;
 pub use html::html;
 pub use mermaid::mermaid;
 
-use super::trace::{Step, Summary, Tracer};
+use super::trace::{Step, TraceSummary, Tracer};
 use crate::event::{EventHead, Severity, Timestamp};
 use crate::store::FoundEvent;
 
@@ -55,7 +55,7 @@ pub struct Chain {
     /// The events, in time order.
     pub events: Vec<ChainEvent>,
     /// How it stands.
-    pub summary: Summary,
+    pub summary: TraceSummary,
     /// What should be known about it: parts that could not be read, or expired.
     pub remarks: Vec<String>,
 }
@@ -66,13 +66,13 @@ impl Chain {
         self.summary.events - self.events.len() as u64
     }
 
-    /// The nodes in the order in which they come in; beyond `most`, one for all others.
-    fn nodes(&self, most: usize) -> Vec<&str> {
+    /// The nodes in the order in which they come in; beyond `limit`, one for all others.
+    fn nodes(&self, limit: usize) -> Vec<&str> {
         let mut nodes: Vec<&str> = Vec::new();
         for event in &self.events {
             if !nodes.contains(&event.step.node.as_str()) {
                 nodes.push(&event.step.node);
-                if nodes.len() == most {
+                if nodes.len() == limit {
                     break;
                 }
             }
@@ -81,9 +81,9 @@ impl Chain {
     }
 
     /// Of a long chain, how many events at its beginning and its end a diagram shows.
-    fn ends(&self, most: usize) -> (usize, usize) {
+    fn ends(&self, limit: usize) -> (usize, usize) {
         let count = self.events.len();
-        if count <= most { (count, 0) } else { (most * 3 / 5, most - most * 3 / 5) }
+        if count <= limit { (count, 0) } else { (limit * 3 / 5, limit - limit * 3 / 5) }
     }
 }
 
@@ -124,8 +124,8 @@ impl ChainBuilder {
             cut(field, MAX_FIELD);
         }
         let whole = head.payload.get();
-        let most = MAX_PAYLOAD.min(MAX_PAYLOADS - self.payloads);
-        let payload = whole[..whole.floor_char_boundary(most)].to_owned();
+        let limit = MAX_PAYLOAD.min(MAX_PAYLOADS - self.payloads);
+        let payload = whole[..whole.floor_char_boundary(limit)].to_owned();
         self.payloads += payload.len();
         self.events.push(ChainEvent {
             step,
@@ -145,8 +145,8 @@ impl ChainBuilder {
 }
 
 /// Cuts a text to so many characters.
-fn cut(text: &mut String, most: usize) {
-    if let Some((at, _)) = text.char_indices().nth(most) {
+fn cut(text: &mut String, limit: usize) {
+    if let Some((at, _)) = text.char_indices().nth(limit) {
         text.truncate(at);
         text.push('…');
     }

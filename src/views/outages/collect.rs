@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use super::figures::figures;
 use super::{
-    ALL, Answer, Asked, BEFORE_MICROS, Ended, FAILURES, Outage, RECOVERED, Tried, seconds,
+    ALL, AttemptEnd, BEFORE_MICROS, FAILURES, Outage, OutageAnswer, OutageAttempt, OutageRange,
+    RECOVERED, seconds,
 };
 use crate::event::{EventHead, Timestamp};
 use crate::store::FoundEvent;
-use crate::views::attempts::MAX_STEP_MICROS;
+use crate::views::attempts::{MAX_STEP_MICROS, action_and_attempt};
 use crate::views::detail::detail;
 use crate::views::word::Word;
 
@@ -21,7 +22,7 @@ const LOOK_EVERY: u32 = 1024;
 
 /// What is known of a thing.
 #[derive(Default)]
-struct Known {
+struct ThingState {
     /// The first word about how it is.
     first: Option<Timestamp>,
     /// The outage that is open, or that ended last.
@@ -31,9 +32,9 @@ struct Known {
     /// A good word while nothing was open.
     stray: Option<Stray>,
     /// An attempt at the instant of its event, before an outage of the same instant.
-    early: Option<Tried>,
+    early: Option<OutageAttempt>,
     /// What failed last, as the chain's first failure told it.
-    failure: Option<Failure>,
+    failure: Option<LastFailure>,
 }
 
 struct Stray {
@@ -43,23 +44,23 @@ struct Stray {
     is_recovery: bool,
 }
 
-struct Failure {
+struct LastFailure {
     correlation_id: String,
     last: Timestamp,
     text: Option<String>,
 }
 
 /// Makes outages of events.
-pub struct Collector {
-    asked: Asked,
-    things: BTreeMap<Thing, Known>,
+pub struct OutageCollector {
+    asked: OutageRange,
+    things: BTreeMap<Thing, ThingState>,
     done: Vec<Outage>,
     beyond: u32,
 }
 
-impl Collector {
+impl OutageCollector {
     /// Begins to collect what is asked for.
-    pub fn new(asked: Asked) -> Self {
+    pub fn new(asked: OutageRange) -> Self {
         Self { asked, things: BTreeMap::new(), done: Vec::new(), beyond: 0 }
     }
 
@@ -80,9 +81,9 @@ impl Collector {
             Word::Recovered => self.end(service, head.event_type == RECOVERED, &head),
             Word::Done => self.end(service, false, &head),
             Word::Attempted => self.attempt(node, service, event, &head),
-            Word::AttemptFailed => self.end_attempt(node, &service, &head, Ended::Failed),
+            Word::AttemptFailed => self.end_attempt(node, &service, &head, AttemptEnd::Failed),
             Word::AttemptDone => {
-                self.end_attempt(node, &service, &head, Ended::Completed);
+                self.end_attempt(node, &service, &head, AttemptEnd::Completed);
                 self.end(service, false, &head);
             }
             Word::Failed => self.fail(service, &head),
@@ -104,7 +105,7 @@ impl Collector {
             return;
         }
         let stray = known.stray.take();
-        let is_early = |early: &mut Tried| early.timestamp == time;
+        let is_early = |early: &mut OutageAttempt| early.timestamp == time;
         let early = known.early.take_if(is_early);
         let gap = |to: Timestamp| time.micros().saturating_sub(to.micros());
         let is_same = |last: &&mut Outage| last.to.is_some_and(|to| gap(to) < asked.min_gap_us);
@@ -183,9 +184,10 @@ impl Collector {
         event: &FoundEvent,
         head: &EventHead<'_>,
     ) {
-        let tried = Tried {
+        let [action, _] = action_and_attempt(head);
+        let tried = OutageAttempt {
             timestamp: head.timestamp,
-            action: action(head),
+            action,
             source: head.source.to_string(),
             correlation_id: head.correlation_id.to_string(),
             ended: None,
@@ -205,10 +207,10 @@ impl Collector {
         node: Option<String>,
         service: &Thing,
         head: &EventHead<'_>,
-        how: Ended,
+        how: AttemptEnd,
     ) {
-        let action = action(head);
-        let is_its = |tried: &&mut Tried| {
+        let [action, _] = action_and_attempt(head);
+        let is_its = |tried: &&mut OutageAttempt| {
             let other = tried.action.as_ref().zip(action.as_ref()).is_some_and(|(a, b)| a != b);
             tried.ended.is_none() && tried.correlation_id == head.correlation_id && !other
         };
@@ -239,7 +241,7 @@ impl Collector {
                 failure.text = failure.text.take().or_else(text);
             }
             failure => {
-                *failure = Some(Failure {
+                *failure = Some(LastFailure {
                     correlation_id: head.correlation_id.to_string(),
                     last: head.timestamp,
                     text: text(),
@@ -269,7 +271,7 @@ impl Collector {
     }
 
     /// Returns the outages of the range and their figures.
-    pub fn finish(self) -> Answer {
+    pub fn finish(self) -> OutageAnswer {
         let Self { asked, things, done: mut outages, .. } = self;
         let mut first = BTreeMap::new();
         for (thing, known) in things {
@@ -283,7 +285,7 @@ impl Collector {
             outage.tries = outage.attempts.len() as u64;
             let last = outage.attempts.last_mut().filter(|_| outage.to.is_some());
             if let Some(tried) = last {
-                tried.preceded_recovery = tried.ended != Some(Ended::Failed);
+                tried.preceded_recovery = tried.ended != Some(AttemptEnd::Failed);
             }
         }
         outages.sort_by(|a, b| {
@@ -292,12 +294,12 @@ impl Collector {
             key(a).cmp(&key(b)).then_with(|| name(a).cmp(&name(b)))
         });
         let services = figures(&outages, &first, &asked);
-        Answer { services, outages }
+        OutageAnswer { services, outages }
     }
 }
 
-impl Known {
-    fn attempt(&mut self, tried: Tried) {
+impl ThingState {
+    fn attempt(&mut self, tried: OutageAttempt) {
         match self.last.as_mut().filter(|last| last.open) {
             Some(open) => open.attempts.push(tried),
             None => self.early = Some(tried),
@@ -309,20 +311,5 @@ impl Stray {
     fn of(head: &EventHead<'_>, is_recovery: bool) -> Self {
         let (time, correlation_id) = (head.timestamp, head.correlation_id.to_string());
         Self { time, correlation_id, is_recovery }
-    }
-}
-
-/// What was tried: the payload's `action`, as text.
-fn action(head: &EventHead<'_>) -> Option<String> {
-    #[derive(serde::Deserialize, Default)]
-    struct Told {
-        #[serde(default)]
-        action: serde_json::Value,
-    }
-    let told: Told = serde_json::from_str(head.payload.get()).unwrap_or_default();
-    match told.action {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text),
-        other => Some(other.to_string()),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Asked, Outage, seconds};
+use super::{Outage, OutageRange, seconds};
 use crate::event::Timestamp;
 
 /// What the outages of one thing come to over a range: from `since` to `until`, or to now
@@ -44,7 +44,7 @@ pub struct Figures {
 pub(super) fn figures(
     outages: &[Outage],
     first: &BTreeMap<[Option<String>; 2], Timestamp>,
-    asked: &Asked,
+    asked: &OutageRange,
 ) -> Vec<Figures> {
     let mut by_thing: BTreeMap<[Option<String>; 2], Vec<&Outage>> = BTreeMap::new();
     for outage in outages {

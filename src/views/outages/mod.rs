@@ -11,7 +11,7 @@
 //! * **End.** `service_recovered` of the same service and node, or `node_online`. An outage of
 //!   which nothing but alarms told also ends with any success there: a type that ends in
 //!   `_recovered` or `_completed`, unless its payload says that it failed.
-//! * **Flapping.** What goes down again sooner than [`Asked::min_gap_us`] after it was well has
+//! * **Flapping.** What goes down again sooner than [`OutageRange::min_gap_us`] after it was well has
 //!   not been well: it is the same outage, with one flap more.
 //! * **Cause.** The telling part of the first bad word that has one; but where a failure of the
 //!   same chain, service and node came up to [`BEFORE_MICROS`] before, that of the failure.
@@ -28,7 +28,7 @@ use serde::Serialize;
 
 use crate::event::Timestamp;
 
-pub use collect::Collector;
+pub use collect::OutageCollector;
 pub use figures::Figures;
 
 /// The types that tell of outages, for a query; alarms may have any type.
@@ -61,7 +61,7 @@ pub const MIN_GAP_SECONDS: u64 = 60;
 
 /// Which outages are asked for: those that were open at some instant of a range.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub struct OutageRange {
     /// The earliest instant; without one, the figures of each thing begin with the first word
     /// about it.
     pub since: Option<Timestamp>,
@@ -73,7 +73,7 @@ pub struct Asked {
     pub now: Timestamp,
 }
 
-impl Asked {
+impl OutageRange {
     /// Returns everything up to `now`, with the usual gap.
     pub fn at(now: Timestamp) -> Self {
         let min_gap_us = MIN_GAP_SECONDS as i64 * Timestamp::MICROS_PER_SECOND;
@@ -91,7 +91,7 @@ impl Asked {
 /// How an attempt ended, by its own report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ended {
+pub enum AttemptEnd {
     /// It completed.
     Completed,
     /// It failed.
@@ -100,7 +100,7 @@ pub enum Ended {
 
 /// A remediation that began while an outage was open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Tried {
+pub struct OutageAttempt {
     /// When it began.
     pub timestamp: Timestamp,
     /// What was tried: the payload's `action`, as text.
@@ -110,7 +110,7 @@ pub struct Tried {
     /// What links it with other events.
     pub correlation_id: String,
     /// How it ended; none where that was not reported.
-    pub ended: Option<Ended>,
+    pub ended: Option<AttemptEnd>,
     /// Whether it is the last that began before the recovery, and did not fail.
     pub preceded_recovery: bool,
     /// The identity of the event that began it.
@@ -146,7 +146,7 @@ pub struct Outage {
     /// How many attempts began meanwhile.
     pub tries: u64,
     /// What was tried meanwhile, earliest first.
-    pub attempts: Vec<Tried>,
+    pub attempts: Vec<OutageAttempt>,
     /// Whether it is open, and a recovery of its chain is dated shortly before it: a clock may
     /// have been set back in between.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -163,7 +163,7 @@ impl Outage {
 /// The outages of a range, open ones first, then the newest; and what they come to for each
 /// service and node, open ones first, then the longest in all.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Answer {
+pub struct OutageAnswer {
     /// Figures of the things that had any.
     pub services: Vec<Figures>,
     /// Each outage, whole, also where it began before the range or ended after it.

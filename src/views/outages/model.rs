@@ -11,7 +11,7 @@ use crate::store::FoundEvent;
 const START: i64 = 1_778_975_400;
 
 #[derive(Debug, Clone)]
-struct Told {
+struct ModelEvent {
     second: i64,
     node: usize,
     service: usize,
@@ -36,7 +36,7 @@ const KINDS: [(&str, &str); 12] = [
 const NODES: [&str; 2] = ["nas", "pi4"];
 const SERVICES: [&str; 2] = ["grafana", "mqtt"];
 
-impl Told {
+impl ModelEvent {
     fn kind(&self) -> &'static str {
         KINDS[self.kind].0
     }
@@ -58,7 +58,7 @@ impl Told {
     }
 }
 
-fn path(told: &Told, number: usize) -> EventPath {
+fn path(told: &ModelEvent, number: usize) -> EventPath {
     let time = at(told.second);
     let name = format!("{}/{}/{number:04}.json", time.date(), NODES[told.node]);
     name.parse().unwrap_or_else(|_| unreachable!("{name}"))
@@ -72,21 +72,21 @@ fn at(second: i64) -> Timestamp {
 type Interval = (i64, Option<i64>, u64, Option<usize>);
 
 /// A history with at most one event a second.
-fn history() -> impl Strategy<Value = Vec<Told>> {
+fn history() -> impl Strategy<Value = Vec<ModelEvent>> {
     let told = (1_i64..40, 0..2_usize, 0..2_usize, 0..KINDS.len());
     prop::collection::vec(told, 0..60).prop_map(|told| {
         let mut second = 0;
         let mut next = |(after, node, service, kind)| {
             second += after;
-            Told { second, node, service, kind }
+            ModelEvent { second, node, service, kind }
         };
         told.into_iter().map(&mut next).collect()
     })
 }
 
 /// The intervals of one thing, before any are left out.
-fn intervals(history: &[Told], thing: (&str, Option<&str>), min_gap: i64) -> Vec<Interval> {
-    let own: Vec<(usize, &Told)> =
+fn intervals(history: &[ModelEvent], thing: (&str, Option<&str>), min_gap: i64) -> Vec<Interval> {
+    let own: Vec<(usize, &ModelEvent)> =
         history.iter().enumerate().filter(|(_, told)| told.thing() == thing).collect();
     let mut down: Vec<(i64, Option<i64>)> = Vec::new();
     let mut from = 0;
@@ -127,7 +127,7 @@ fn intervals(history: &[Told], thing: (&str, Option<&str>), min_gap: i64) -> Vec
 }
 
 /// How often a bad word follows a good one that ended something, within an interval.
-fn flaps(own: &[(usize, &Told)], from: i64, to: Option<i64>) -> u64 {
+fn flaps(own: &[(usize, &ModelEvent)], from: i64, to: Option<i64>) -> u64 {
     let within =
         own.iter().filter(|(_, told)| told.second >= from && to.is_none_or(|to| told.second <= to));
     let (mut flaps, mut up, mut is_down) = (0, false, false);
@@ -146,7 +146,7 @@ fn flaps(own: &[(usize, &Told)], from: i64, to: Option<i64>) -> u64 {
 }
 
 /// The last attempt within an interval while it was not up, unless it failed.
-fn attempt(own: &[(usize, &Told)], from: i64, to: Option<i64>) -> Option<usize> {
+fn attempt(own: &[(usize, &ModelEvent)], from: i64, to: Option<i64>) -> Option<usize> {
     let to = to?;
     let (mut open, mut is_down, mut tried) = (false, false, Vec::new());
     for (number, told) in own.iter().filter(|(_, told)| (from..=to).contains(&told.second)) {
@@ -177,33 +177,34 @@ fn attempt(own: &[(usize, &Told)], from: i64, to: Option<i64>) -> Option<usize> 
 }
 
 fn compare(
-    history: &[Told],
+    history: &[ModelEvent],
     since: Option<i64>,
     until: Option<i64>,
     now: i64,
     min_gap: i64,
 ) -> Result<(), TestCaseError> {
-    let asked = Asked {
+    let asked = OutageRange {
         since: since.map(at),
         until: until.map(at),
         min_gap_us: min_gap * Timestamp::MICROS_PER_SECOND,
         now: at(now),
     };
-    let mut collector = Collector::new(asked);
+    let mut collector = OutageCollector::new(asked);
     for (number, told) in history.iter().enumerate() {
         collector.take(&told.event(number));
     }
     let answer = collector.finish();
-    let happened: Vec<Told> = history.iter().filter(|told| told.second <= now).cloned().collect();
+    let happened: Vec<ModelEvent> =
+        history.iter().filter(|told| told.second <= now).cloned().collect();
     let mut count = 0;
     for node in NODES {
         for service in [None, Some(SERVICES[0]), Some(SERVICES[1])] {
             let all = intervals(&happened, (node, service), min_gap);
-            let (least, most) = (since.unwrap_or(i64::MIN), until.unwrap_or(i64::MAX));
+            let (first, end) = (since.unwrap_or(i64::MIN), until.unwrap_or(i64::MAX));
             let wanted: Vec<Interval> = all
                 .into_iter()
                 .filter(|(from, to, ..)| {
-                    *from < most && (*from >= least || to.is_none_or(|to| to > least))
+                    *from < end && (*from >= first || to.is_none_or(|to| to > first))
                 })
                 .collect();
             let is_its = |n: &str, s: &Option<String>| n == node && s.as_deref() == service;

@@ -25,20 +25,20 @@ fn now() -> Timestamp {
     "2026-05-16T12:00:00Z".parse().unwrap()
 }
 
-fn ask(asked: Asked, events: &[&str]) -> Answer {
-    let mut collector = Collector::new(asked);
+fn ask(asked: OutageRange, events: &[&str]) -> OutageAnswer {
+    let mut collector = OutageCollector::new(asked);
     for text in events {
         collector.take(&event(text));
     }
     collector.finish()
 }
 
-fn answer(events: &[&str]) -> Answer {
-    ask(Asked::at(now()), events)
+fn answer(events: &[&str]) -> OutageAnswer {
+    ask(OutageRange::at(now()), events)
 }
 
 /// From and to of each, as clock times.
-fn spans(answer: &Answer) -> Vec<(String, Option<String>)> {
+fn spans(answer: &OutageAnswer) -> Vec<(String, Option<String>)> {
     let span = |outage: &Outage| (outage.from.clock(), outage.to.map(Timestamp::clock));
     answer.outages.iter().map(span).collect()
 }
@@ -68,7 +68,11 @@ fn a_recovery_without_an_outage_is_none_and_a_failure_alone_begins_none() {
         &["10:00:00 node_online", "10:00:00 disk_full"],
         &["13:00:00 service_unhealthy"],
     ] {
-        assert_eq!(answer(events), Answer { outages: vec![], services: vec![] }, "{events:?}");
+        assert_eq!(
+            answer(events),
+            OutageAnswer { outages: vec![], services: vec![] },
+            "{events:?}"
+        );
     }
 }
 
@@ -115,7 +119,7 @@ fn what_was_well_for_less_than_the_least_gap_was_not_well() {
     let all: Vec<_> = told.outages.iter().map(|o| (o.seconds, o.flaps)).collect();
     assert_eq!(all, [(60, 0), (180, 1)]);
     assert_eq!((told.services[0].count, told.services[0].flaps), (2, 1));
-    let none = ask(Asked { min_gap_us: 0, ..Asked::at(now()) }, &events);
+    let none = ask(OutageRange { min_gap_us: 0, ..OutageRange::at(now()) }, &events);
     assert_eq!(none.services[0].count, 3);
 }
 
@@ -197,11 +201,11 @@ fn the_last_attempt_before_the_recovery_preceded_it_unless_it_failed() {
     assert_eq!(tried(&[begin, &first, &second, well]), names(None, true));
     assert_eq!(
         tried(&[begin, &first, &second, well, &end("completed")]),
-        names(Some(Ended::Completed), true)
+        names(Some(AttemptEnd::Completed), true)
     );
     assert_eq!(
         tried(&[begin, &first, &second, well, &end("failed")]),
-        names(Some(Ended::Failed), false)
+        names(Some(AttemptEnd::Failed), false)
     );
     assert_eq!(tried(&[begin, &first, &second]), names(None, false));
     // What was tried before it began, or after, is none of it.
@@ -218,10 +222,10 @@ fn the_last_attempt_before_the_recovery_preceded_it_unless_it_failed() {
 
 #[test]
 fn figures_count_what_lies_within_the_range_and_means_the_whole() {
-    let asked = Asked {
+    let asked = OutageRange {
         since: Some("2026-05-16T10:00:00Z".parse().unwrap()),
         until: Some("2026-05-16T11:00:00Z".parse().unwrap()),
-        ..Asked::at(now())
+        ..OutageRange::at(now())
     };
     let told = ask(
         asked,
@@ -259,18 +263,18 @@ fn an_open_outage_counts_until_now_and_has_no_time_to_recovery() {
 #[test]
 fn availability_is_whole_only_where_nothing_was_down() {
     let since = Some("2000-01-01T00:00:00Z".parse().unwrap());
-    let asked = Asked { since, ..Asked::at(now()) };
+    let asked = OutageRange { since, ..OutageRange::at(now()) };
     let told = ask(asked, &["11:00:00 service_unhealthy", "11:00:01 service_recovered"]);
     assert_eq!(told.services[0].availability, Some(0.999_999));
     // An outage without length in a range without length.
-    let told = ask(Asked::at(now()), &["12:00:00 service_unhealthy"]);
+    let told = ask(OutageRange::at(now()), &["12:00:00 service_unhealthy"]);
     assert_eq!((told.services[0].availability, told.services[0].mtbf_seconds), (None, Some(0)));
 }
 
 #[test]
 fn reading_ends_when_nothing_of_the_range_can_change() {
     let until = Some("2026-05-14T00:00:00Z".parse().unwrap());
-    let mut collector = Collector::new(Asked { until, ..Asked::at(now()) });
+    let mut collector = OutageCollector::new(OutageRange { until, ..OutageRange::at(now()) });
     let quiet = event("10:00:00 service_recovered");
     let read = (0..5000).take_while(|_| collector.take(&quiet)).count();
     assert!(read < 2000, "{read}");

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::standing::Summary;
+use super::super::standing::StandingSummary;
 use super::super::word::Word;
 use super::*;
 use crate::event::EventPath;
@@ -53,7 +53,7 @@ fn told(lines: &[&str]) -> Vec<Problem> {
 
 #[test]
 fn what_was_not_taken_back_is_open() {
-    use Kind::{Alarm, Failed, NodeOffline, ServiceUnhealthy};
+    use ProblemKind::{Alarm, Failed, NodeOffline, ServiceUnhealthy};
     for (events, wanted) in [
         (&["00 service_unhealthy"][..], &[ServiceUnhealthy][..]),
         (&["00 service_unhealthy", "01 service_recovered b"], &[]),
@@ -79,7 +79,8 @@ fn what_was_not_taken_back_is_open() {
         (&["00 raid_degraded a mqtt pi4 critical", "09 raid_recovered b"], &[]),
         (&["00 deployment_started", "00 remediation_started"], &[]),
     ] {
-        let kinds: Vec<Kind> = told(events).into_iter().map(|problem| problem.kind).collect();
+        let kinds: Vec<ProblemKind> =
+            told(events).into_iter().map(|problem| problem.kind).collect();
         assert_eq!(kinds, wanted, "{events:?}");
     }
 }
@@ -139,15 +140,15 @@ fn runs_are_given_an_hour_and_ends_are_found_though_a_clock_was_set_back() {
 }
 
 /// What is open, told from the rules alone: every bad word is compared with every good one.
-fn model(events: &[Said]) -> Vec<(Kind, Option<String>, String, Timestamp, String)> {
+fn model(events: &[Said]) -> Vec<(ProblemKind, Option<String>, String, Timestamp, String)> {
     let heads: Vec<_> = events.iter().map(|said| (said.head(), said.path.to_string())).collect();
     let mut rows: BTreeMap<_, (Timestamp, (Timestamp, String))> = BTreeMap::new();
     for (bad, path) in &heads {
         let kind = match Word::of(bad) {
-            Word::Unhealthy => Kind::ServiceUnhealthy,
-            Word::Offline => Kind::NodeOffline,
-            Word::AttemptFailed | Word::Failed => Kind::Failed,
-            Word::Alarm => Kind::Alarm,
+            Word::Unhealthy => ProblemKind::ServiceUnhealthy,
+            Word::Offline => ProblemKind::NodeOffline,
+            Word::AttemptFailed | Word::Failed => ProblemKind::Failed,
+            Word::Alarm => ProblemKind::Alarm,
             _ => continue,
         };
         let is_over = heads.iter().any(|(good, _)| {
@@ -155,17 +156,17 @@ fn model(events: &[Said]) -> Vec<(Kind, Option<String>, String, Timestamp, Strin
             let chain = bad.correlation_id == good.correlation_id;
             good.timestamp >= bad.timestamp
                 && match (kind, Word::of(good)) {
-                    (Kind::NodeOffline, Word::Online) => bad.node == good.node,
-                    (Kind::ServiceUnhealthy, Word::Recovered) => same,
+                    (ProblemKind::NodeOffline, Word::Online) => bad.node == good.node,
+                    (ProblemKind::ServiceUnhealthy, Word::Recovered) => same,
                     (
-                        Kind::Failed | Kind::Alarm,
+                        ProblemKind::Failed | ProblemKind::Alarm,
                         Word::Recovered | Word::Done | Word::AttemptDone,
                     ) => same || chain,
                     _ => false,
                 }
         });
         if !is_over {
-            let service = (kind != Kind::NodeOffline).then(|| bad.service.to_string());
+            let service = (kind != ProblemKind::NodeOffline).then(|| bad.service.to_string());
             let last = (bad.timestamp, path.clone());
             let row = rows
                 .entry((kind, service, bad.node.to_string()))
@@ -178,7 +179,7 @@ fn model(events: &[Said]) -> Vec<(Kind, Option<String>, String, Timestamp, Strin
     rows.into_iter().map(row).collect()
 }
 
-fn answer(standing: &Standing) -> Vec<(Kind, Option<String>, String, Timestamp, String)> {
+fn answer(standing: &Standing) -> Vec<(ProblemKind, Option<String>, String, Timestamp, String)> {
     let mut rows: Vec<_> = problems(standing)
         .into_iter()
         .map(|p| (p.kind, p.service, p.node, p.since, p.path))
@@ -254,7 +255,7 @@ proptest! {
             settle(&mut standing, &there);
             prop_assert_eq!(answer(&standing), model(&there));
             let text = serde_json::to_string(&standing.summary()).unwrap();
-            let summary: Summary = serde_json::from_str(&text).unwrap();
+            let summary: StandingSummary = serde_json::from_str(&text).unwrap();
             standing = Standing::of(summary, now());
         }
         // All at once, in whatever order, comes to the same summary.

@@ -10,14 +10,14 @@ use crate::event::Timestamp;
 /// A standing as it is written down: what cannot be a JSON object is a list.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Summary {
+pub struct StandingSummary {
     pub(super) latest: Option<Timestamp>,
     pub(super) well: Vec<(String, String, Well)>,
     pub(super) online: BTreeMap<String, Timestamp>,
     pub(super) open: Vec<(Slot, Stretch)>,
 }
 
-impl Summary {
+impl StandingSummary {
     /// Whether it says what one that was made anew says. Of what is not later than `until`, it
     /// may know from events that are gone, and the other one may not know that it is over.
     pub fn agrees(&self, fresh: &Self, until: Option<Timestamp>) -> bool {

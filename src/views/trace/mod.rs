@@ -9,7 +9,7 @@
 mod summary;
 mod troubles;
 
-pub use summary::{Failure, Open, Outcome, Step, Summary, Tried, Why};
+pub use summary::{ChainFailure, OpenTrouble, Outcome, Remediation, Step, TraceSummary, Why};
 
 use super::attempts::MAX_STEP_MICROS;
 use super::detail::detail;
@@ -19,13 +19,13 @@ use troubles::{Troubles, Worst};
 
 /// A run as far as its start and its end name it alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Run {
+struct RunKey {
     what: String,
     service: String,
     node: String,
 }
 
-impl Run {
+impl RunKey {
     fn of(event: &EventHead<'_>) -> Self {
         let what = event.event_type.rsplit_once('_').map_or("", |(what, _)| what);
         Self {
@@ -44,18 +44,18 @@ pub struct Tracer {
     future: u64,
     clock_stepped: bool,
     /// The run that began last and has not ended.
-    begun: Option<Run>,
+    begun: Option<RunKey>,
     /// The end that came last, if its start had not been told.
-    early_end: Option<(Timestamp, Run)>,
+    early_end: Option<(Timestamp, RunKey)>,
     events: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
-    state: State,
+    state: ChainState,
     troubles: Troubles,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-enum State {
+enum ChainState {
     #[default]
     Nothing,
     Running,
@@ -106,26 +106,26 @@ impl Tracer {
         self.troubles.take(word, event, path);
         match word {
             Word::Began => {
-                self.begun = Some(Run::of(event));
-                self.state = State::Running;
+                self.begun = Some(RunKey::of(event));
+                self.state = ChainState::Running;
             }
             Word::Attempted => {
-                self.begun = Some(Run::of(event));
-                self.state = State::Remediating;
+                self.begun = Some(RunKey::of(event));
+                self.state = ChainState::Remediating;
             }
             Word::Done => {
                 self.end(event);
-                self.state = State::Completed;
+                self.state = ChainState::Completed;
             }
             Word::AttemptDone => {
                 self.end(event);
-                self.state = State::Remediated;
+                self.state = ChainState::Remediated;
             }
             Word::Failed | Word::AttemptFailed | Word::Unhealthy | Word::Offline | Word::Alarm => {
                 self.end(event);
-                self.state = State::Failed;
+                self.state = ChainState::Failed;
             }
-            Word::Recovered | Word::Online => self.state = State::Well,
+            Word::Recovered | Word::Online => self.state = ChainState::Well,
             Word::Nothing => {}
         }
     }
@@ -134,7 +134,7 @@ impl Tracer {
     fn end(&mut self, event: &EventHead<'_>) {
         let is_end =
             event.event_type.ends_with("_completed") || event.event_type.ends_with("_failed");
-        let run = Run::of(event);
+        let run = RunKey::of(event);
         if !is_end {
             return;
         }
@@ -148,28 +148,30 @@ impl Tracer {
     /// Whether the end of what begins here was told already, as of a moment ago.
     fn ended_before(&mut self, event: &EventHead<'_>) -> bool {
         let oldest = event.timestamp.micros().saturating_sub(MAX_STEP_MICROS);
-        let run = Run::of(event);
-        let is_its = |(time, ended): &(Timestamp, Run)| time.micros() >= oldest && *ended == run;
+        let run = RunKey::of(event);
+        let is_its = |(time, ended): &(Timestamp, RunKey)| time.micros() >= oldest && *ended == run;
         self.early_end.take_if(|end| is_its(end)).is_some()
     }
 
     /// How the chain stands; `None` when it has no event.
-    pub fn finish(mut self) -> Option<Summary> {
+    pub fn finish(mut self) -> Option<TraceSummary> {
         let (first, last) = (self.first?, self.last?);
         let (cause, also, more_also) = self.troubles.failures();
         let failed = cause.is_some();
         let outcome = match (self.troubles.worst(), self.state) {
             (Worst::Bad, _) => Outcome::Failed,
-            (Worst::Remediating, _) | (Worst::Nothing, State::Remediating) => Outcome::Remediating,
-            (Worst::Remediated | Worst::Nothing, State::Running) => Outcome::Running,
+            (Worst::Remediating, _) | (Worst::Nothing, ChainState::Remediating) => {
+                Outcome::Remediating
+            }
+            (Worst::Remediated | Worst::Nothing, ChainState::Running) => Outcome::Running,
             (Worst::Remediated, _) => Outcome::Remediated,
-            (Worst::Nothing, State::Nothing) => Outcome::Unknown,
+            (Worst::Nothing, ChainState::Nothing) => Outcome::Unknown,
             (Worst::Nothing, _) if failed => Outcome::Recovered,
             (Worst::Nothing, _) if self.troubles.any_running() => Outcome::Running,
             (Worst::Nothing, _) => Outcome::Completed,
         };
         let (open, more_open) = self.troubles.open();
-        Some(Summary {
+        Some(TraceSummary {
             events: self.events,
             first: first.to_string(),
             last: last.to_string(),

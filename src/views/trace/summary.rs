@@ -68,7 +68,7 @@ pub struct Step {
 
 /// The chain as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub struct TraceSummary {
     /// Events in the chain.
     pub events: u64,
     /// The first event's timestamp.
@@ -82,20 +82,20 @@ pub struct Summary {
     /// The telling part of the cause, if anything failed.
     pub failure: Option<String>,
     /// The first failure.
-    pub cause: Option<Failure>,
+    pub cause: Option<ChainFailure>,
     /// Failures after it, those that are alike told once; so many of them.
-    pub also: Vec<Failure>,
+    pub also: Vec<ChainFailure>,
     /// Further ones.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_also: u64,
     /// The remediations of the chain with what became of them; whoever looked for that
     /// fills it in.
-    pub tried: Vec<Tried>,
+    pub tried: Vec<Remediation>,
     /// Earlier ones.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_tried: u64,
     /// What is still bad, or has no end; so many of it.
-    pub open: Vec<Open>,
+    pub open: Vec<OpenTrouble>,
     /// Further such things.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_open: u64,
@@ -127,11 +127,11 @@ fn moment(time: Timestamp) -> String {
     format!("{} {}", time.date(), time.clock())
 }
 
-impl Summary {
+impl TraceSummary {
     /// Tells what was tried: the chain's attempts, earliest first.
     pub fn set_tried(&mut self, attempts: &[Attempt]) {
         let more = attempts.len().saturating_sub(MAX_TRIED);
-        self.tried = attempts.iter().skip(more).map(Tried::from).collect();
+        self.tried = attempts.iter().skip(more).map(Remediation::from).collect();
         self.more_tried = more as u64;
     }
 
@@ -140,7 +140,7 @@ impl Summary {
     pub fn notes(&self) -> Vec<(&'static str, String)> {
         let mut notes = Vec::new();
         let more = |label, number: u64| (number > 0).then(|| (label, format!("{number} more")));
-        let in_words = |failure: &Failure| {
+        let in_words = |failure: &ChainFailure| {
             let mut words = format!(
                 "{} {}, {}",
                 failure.event_type,
@@ -211,7 +211,7 @@ pub(super) fn name(text: &str) -> String {
 
 /// Something that went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Failure {
+pub struct ChainFailure {
     /// The event's type.
     #[serde(rename = "type")]
     pub event_type: String,
@@ -229,7 +229,7 @@ pub struct Failure {
     pub times: u64,
 }
 
-impl Failure {
+impl ChainFailure {
     /// What an event tells.
     pub(super) fn of(event: &EventHead<'_>, path: &str) -> Self {
         Self {
@@ -264,7 +264,7 @@ pub enum Why {
 
 /// Something of the chain that is still bad, or has no end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Open {
+pub struct OpenTrouble {
     /// Why it is open.
     pub why: Why,
     /// The type of the event since which it is.
@@ -282,17 +282,17 @@ pub struct Open {
     pub path: String,
 }
 
-impl Open {
+impl OpenTrouble {
     pub(super) fn of(why: Why, event: &EventHead<'_>, path: &str) -> Self {
-        let Failure { event_type, node, service, timestamp, text, path, .. } =
-            Failure::of(event, path);
+        let ChainFailure { event_type, node, service, timestamp, text, path, .. } =
+            ChainFailure::of(event, path);
         Self { why, event_type, node, service, timestamp, text, path }
     }
 }
 
 /// A remediation of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Tried {
+pub struct Remediation {
     /// When it was started.
     pub timestamp: Timestamp,
     /// The host.
@@ -302,14 +302,14 @@ pub struct Tried {
     /// What was tried.
     pub action: Option<String>,
     /// What became of it.
-    pub outcome: attempts::Outcome,
+    pub outcome: attempts::AttemptOutcome,
     /// Whether its end was reported.
     pub completed: bool,
     /// The identity of the event that started it.
     pub path: String,
 }
 
-impl From<&Attempt> for Tried {
+impl From<&Attempt> for Remediation {
     fn from(attempt: &Attempt) -> Self {
         Self {
             timestamp: attempt.started,

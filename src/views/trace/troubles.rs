@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::summary::{Failure, Open, Why};
+use super::summary::{ChainFailure, OpenTrouble, Why};
 use crate::event::{EventHead, Severity};
 use crate::views::detail::tells_why;
 use crate::views::word::Word;
@@ -51,13 +51,13 @@ fn run(event: &EventHead<'_>) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     /// The first failure, and whether it is more than a hint.
-    cause: Option<(Failure, bool)>,
-    also: Vec<Failure>,
+    cause: Option<(ChainFailure, bool)>,
+    also: Vec<ChainFailure>,
     more_also: u64,
-    bad: BTreeMap<(Subject, Matter), (Open, Care)>,
-    offline: BTreeMap<String, Open>,
+    bad: BTreeMap<(Subject, Matter), (OpenTrouble, Care)>,
+    offline: BTreeMap<String, OpenTrouble>,
     /// What began and has no end.
-    running: BTreeMap<(Subject, String), Open>,
+    running: BTreeMap<(Subject, String), OpenTrouble>,
 }
 
 /// How the worst of what is bad stands.
@@ -77,7 +77,7 @@ impl Troubles {
         }
         match word {
             Word::Offline => {
-                let since = || Open::of(Why::Bad, event, path);
+                let since = || OpenTrouble::of(Why::Bad, event, path);
                 self.offline.entry(event.node.to_string()).or_insert_with(since);
             }
             Word::Online => {
@@ -89,7 +89,7 @@ impl Troubles {
                 self.worsen(Matter::Run, event, path);
             }
             Word::Began | Word::Attempted => {
-                let since = || Open::of(Why::NoEnd, event, path);
+                let since = || OpenTrouble::of(Why::NoEnd, event, path);
                 self.running.entry((subject(event), run(event))).or_insert_with(since);
                 if word == Word::Attempted {
                     self.care(event, Care::Remediating);
@@ -114,7 +114,7 @@ impl Troubles {
     }
 
     fn worsen(&mut self, matter: Matter, event: &EventHead<'_>, path: &str) {
-        let since = || (Open::of(Why::Bad, event, path), Care::None);
+        let since = || (OpenTrouble::of(Why::Bad, event, path), Care::None);
         self.bad.entry((subject(event), matter)).or_insert_with(since).1 = Care::None;
     }
 
@@ -129,7 +129,7 @@ impl Troubles {
     /// Takes a failure. The first one is the cause; only a mere warning that gives no reason,
     /// a check that failed, gives way to the first one that is more.
     fn fail(&mut self, word: Word, event: &EventHead<'_>, path: &str) {
-        let failure = Failure::of(event, path);
+        let failure = ChainFailure::of(event, path);
         let is_more = word != Word::Failed
             || event.severity >= Severity::Error
             || event.event_type != "healthcheck_failed"
@@ -146,11 +146,11 @@ impl Troubles {
         }
     }
 
-    fn add(&mut self, failure: Failure) {
+    fn add(&mut self, failure: ChainFailure) {
         if let Some(like) = self.also.iter_mut().find(|like| like.is_like(&failure)) {
             like.times += failure.times;
         } else if self.also.len() < MAX_ALSO {
-            let later = |other: &Failure| other.timestamp > failure.timestamp;
+            let later = |other: &ChainFailure| other.timestamp > failure.timestamp;
             let place = self.also.iter().position(later).unwrap_or(self.also.len());
             self.also.insert(place, failure);
         } else {
@@ -177,17 +177,17 @@ impl Troubles {
     }
 
     /// The cause, the other failures, and how many are not among them.
-    pub(super) fn failures(&mut self) -> (Option<Failure>, Vec<Failure>, u64) {
+    pub(super) fn failures(&mut self) -> (Option<ChainFailure>, Vec<ChainFailure>, u64) {
         let cause = self.cause.take().map(|(cause, _)| cause);
         (cause, std::mem::take(&mut self.also), self.more_also)
     }
 
     /// What is still bad or has no end, earliest first, and how many are not among them.
-    pub(super) fn open(self) -> (Vec<Open>, u64) {
+    pub(super) fn open(self) -> (Vec<OpenTrouble>, u64) {
         let is_open =
             |(matter, care): (Matter, Care)| matter == Matter::Health || care != Care::Remediated;
         let bad = self.bad.into_iter().filter(|((_, matter), (_, care))| is_open((*matter, *care)));
-        let mut open: Vec<Open> = bad.map(|(_, (open, _))| open).collect();
+        let mut open: Vec<OpenTrouble> = bad.map(|(_, (open, _))| open).collect();
         open.extend(self.offline.into_values());
         open.extend(self.running.into_values());
         open.sort_by(|a, b| (a.timestamp, &a.path).cmp(&(b.timestamp, &b.path)));

@@ -4,7 +4,7 @@ mod csv;
 mod table;
 
 use crate::ops::answers::outages::{OutageQuery, min_gap, outages};
-use crate::views::outages::Asked;
+use crate::views::outages::OutageRange;
 
 use super::nothing::Nothing;
 use crate::cli::args::{Format, TimeArgs, instant};
@@ -77,7 +77,7 @@ impl Args {
         let (since, until) = self.time.range(session.now)?;
         let min_gap_us = min_gap(self.min_gap.as_deref(), "--min-gap")?;
         let wanted = OutageQuery {
-            asked: Asked { since, until, min_gap_us, now: session.now },
+            asked: OutageRange { since, until, min_gap_us, now: session.now },
             open: self.open,
             nodes: self.node,
             services: self.service,

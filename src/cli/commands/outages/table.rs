@@ -2,7 +2,7 @@
 
 use crate::event::{Severity, shown};
 use crate::views::chain::span;
-use crate::views::outages::{Ended, Figures, Outage};
+use crate::views::outages::{AttemptEnd, Figures, Outage};
 
 use crate::cli::commands::count;
 use crate::cli::exit::Failure;
@@ -51,7 +51,7 @@ fn outage_row(outage: &Outage, report: &OutageReport) -> [String; 7] {
     };
     let tried = outage.attempts.last().map(|tried| {
         let action = tried.action.as_deref().map_or_else(|| "?".to_owned(), shown);
-        let failed = if tried.ended == Some(Ended::Failed) { " (failed)" } else { "" };
+        let failed = if tried.ended == Some(AttemptEnd::Failed) { " (failed)" } else { "" };
         let more = match outage.attempts.len() {
             1 => String::new(),
             tries => format!(", {tries} tries"),

@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::rc::Rc;
 
-use super::stream::{Amounts, EventStream};
-use super::{Notice, Order, Query, Store};
 use crate::archive::{ArchiveDir, ArchiveLock, By, ManifestWriter, NewRecord, Op, SegmentName};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::segment::{SegmentOptions, SegmentSummary, SegmentWriter};
+use crate::store::stream::{Amounts, EventStream};
+use crate::store::{Notice, Order, Query, Store};
 
 type Hook = Box<dyn FnMut()>;
 
@@ -24,7 +24,7 @@ thread_local! {
 }
 
 /// Called by the reader between its steps.
-pub(super) fn step() {
+pub(in crate::store) fn step() {
     HOOK.with(|hook| {
         // The world's own changes take no steps of a reader.
         if let Ok(mut hook) = hook.try_borrow_mut()
@@ -37,7 +37,7 @@ pub(super) fn step() {
 
 /// What happens to the history while it is read, one step at a time.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Change {
+pub(in crate::store) enum Change {
     /// A segment gets its name, with these events.
     Publish(u32, &'static [u32]),
     /// Its record is appended.
@@ -65,8 +65,8 @@ use Change::{
     Unpublish, Write,
 };
 
-pub(super) struct World {
-    pub(super) directory: tempfile::TempDir,
+pub(in crate::store) struct World {
+    pub(in crate::store) directory: tempfile::TempDir,
     archive: ArchiveDir,
     lock: ArchiveLock,
 }
@@ -77,7 +77,7 @@ fn date() -> Date {
 
 /// An event of two nodes in turn; numbers from 100 on have the names of those from 0 on,
 /// and other bytes.
-pub(super) fn event(number: u32) -> (EventPath, Vec<u8>) {
+pub(in crate::store) fn event(number: u32) -> (EventPath, Vec<u8>) {
     let (name, node) = (number % 100, if number.is_multiple_of(2) { "nas" } else { "pi4" });
     let path = format!(
         "2026-05-16/{node}/20260516T10{name:02}00.000000Z_node_online_0196d8a2-0000-7000-8000-\
@@ -132,7 +132,7 @@ impl World {
         world
     }
 
-    pub(super) fn store(&self) -> Store {
+    pub(in crate::store) fn store(&self) -> Store {
         Store::new(
             self.directory.path().join("events"),
             Some(self.directory.path().join("archive")),
@@ -254,7 +254,7 @@ fn little() -> Reader {
 
 /// Lets `read` run while `changes` happen, in every way, and `judge` what came of it. Gives
 /// the number of ways.
-pub(super) fn every_way<T>(
+pub(in crate::store) fn every_way<T>(
     before: &[Change],
     changes: &[Change],
     read: &dyn Fn(&World) -> T,
@@ -479,7 +479,7 @@ fn an_event_is_found_at_every_moment_while_segments_become_one() {
     let changes = [Compact(2, &[0, 1], &[0, 1]), Unpublish(0), Unpublish(1)];
     for number in [0, 1] {
         let (path, bytes) = event(number);
-        let find = |world: &World| world.store().find(&super::Name::Path(path.clone()));
+        let find = |world: &World| world.store().find(&crate::store::Name::Path(path.clone()));
         let ways = every_way(&before, &changes, &find, &|found, way| {
             assert_eq!(found.unwrap_or_else(|e| panic!("{e}: {way}")).bytes.to_vec(), bytes);
         });

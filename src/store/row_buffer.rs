@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::row::{FoundEvent, Place, clamp, place_in_time, shared_len};
+use super::row::{FoundEvent, SortKey, clamp, place_in_time, shared_len};
 use crate::archive::SegmentPlace;
 use crate::event::{Date, PathRef, Timestamp};
 
@@ -47,7 +47,7 @@ impl Row {
 
     /// Its identity.
     pub(super) fn path(&self) -> PathRef<'_> {
-        let Place { date, node, name, .. } = self.place();
+        let SortKey { date, node, name, .. } = self.sort_key();
         PathRef::from_valid(date, node, name)
     }
 
@@ -55,11 +55,11 @@ impl Row {
         self.arena.segment.as_deref()
     }
 
-    pub(super) fn place(&self) -> Place<'_> {
+    pub(super) fn sort_key(&self) -> SortKey<'_> {
         let (node, rest) = self.text().split_at(usize::from(self.node_len));
         let name = &rest[..usize::from(self.name_len)];
         let (time, tie, date) = (self.time, self.tie, self.arena.date);
-        Place { time, tie, date, node, name, shared_len: self.shared_len }
+        SortKey { time, tie, date, node, name, shared_len: self.shared_len }
     }
 
     /// What it takes in memory.
@@ -75,16 +75,16 @@ impl Row {
 }
 
 /// Collects the rows of one source.
-pub(super) struct Rows {
+pub(super) struct RowBuilder {
     date: Date,
     segment: Option<Arc<SegmentPlace>>,
     text: Vec<u8>,
-    places: Vec<Found>,
+    places: Vec<PendingRow>,
     day_by_day: bool,
 }
 
-/// A row whose text is not settled yet.
-struct Found {
+/// A row whose text is not compacted yet.
+struct PendingRow {
     time: i64,
     tie: i64,
     at: usize,
@@ -94,7 +94,7 @@ struct Found {
     shared_len: u8,
 }
 
-impl Rows {
+impl RowBuilder {
     /// Rows of a day's live files, or of one of its segments.
     pub(super) fn new(date: Date, segment: Option<Arc<SegmentPlace>>) -> Self {
         Self { date, segment, text: Vec::new(), places: Vec::new(), day_by_day: false }
@@ -119,7 +119,7 @@ impl Rows {
     fn add_at(&mut self, path: PathRef<'_>, bytes: &[u8], (time, tie): (i64, i64)) {
         // No name has more than 255 bytes, and no event more than MAX_EVENT_BYTES.
         let short = |text: &str| u8::try_from(text.len()).unwrap_or(u8::MAX);
-        self.places.push(Found {
+        self.places.push(PendingRow {
             time,
             tie,
             at: self.text.len(),
@@ -138,7 +138,7 @@ impl Rows {
         self.text.shrink_to_fit();
         let arena = Arena { date: self.date, segment: self.segment, text: self.text };
         let arena = Arc::new(arena);
-        let row = |found: Found| Row {
+        let row = |found: PendingRow| Row {
             time: found.time,
             tie: found.tie,
             arena: Arc::clone(&arena),
@@ -154,7 +154,7 @@ impl Rows {
 
 /// Gives back the memory of rows that went, where those that stay hold on to it: what is
 /// held is at most half as much again as what the rows take.
-pub(super) fn settle(rows: &mut [Row]) {
+pub(super) fn compact(rows: &mut [Row]) {
     let of = |row: &Row| Arc::as_ptr(&row.arena).addr();
     rows.sort_unstable_by_key(of);
     for rows in rows.chunk_by_mut(|a, b| of(a) == of(b)) {
@@ -163,13 +163,13 @@ pub(super) fn settle(rows: &mut [Row]) {
         if used + used / 2 >= arena.text.len() {
             continue;
         }
-        let mut settled = Rows::new(arena.date, arena.segment.clone());
-        settled.text.reserve_exact(used);
+        let mut compacted = RowBuilder::new(arena.date, arena.segment.clone());
+        compacted.text.reserve_exact(used);
         for row in &*rows {
-            settled.add_at(row.path(), row.bytes(), (row.time, row.tie));
+            compacted.add_at(row.path(), row.bytes(), (row.time, row.tie));
         }
-        for (row, settled) in rows.iter_mut().zip(settled.finish()) {
-            *row = settled;
+        for (row, compacted) in rows.iter_mut().zip(compacted.finish()) {
+            *row = compacted;
         }
     }
 }
@@ -181,7 +181,7 @@ mod tests {
 
     fn rows(count: usize) -> Vec<Row> {
         let date: Date = "2026-05-16".parse().unwrap();
-        let mut rows = Rows::new(date, None);
+        let mut rows = RowBuilder::new(date, None);
         for number in 0..count {
             let path = format!("2026-05-16/küche/{number}.json");
             let time = Timestamp::from_micros(date.start().micros() + number as i64);
@@ -206,7 +206,7 @@ mod tests {
         let all = Arc::downgrade(&rows[0].arena);
         rows.retain(|row| row.time % 10 == 0);
         let before: Vec<String> = rows.iter().map(|row| row.path().to_string()).collect();
-        settle(&mut rows);
+        compact(&mut rows);
         assert!(all.upgrade().is_none());
         let held = rows[0].arena.text.len();
         assert_eq!(held, rows.iter().map(Row::size_of_text).sum::<usize>());
@@ -215,7 +215,7 @@ mod tests {
         // Where most rows stay, nothing is copied.
         let same = Arc::clone(&rows[0].arena);
         rows.pop();
-        settle(&mut rows);
+        compact(&mut rows);
         assert!(Arc::ptr_eq(&same, &rows[0].arena));
     }
 }

@@ -6,18 +6,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::row::{Place, place_in_time, shared_len};
+use super::row::{SortKey, place_in_time, shared_len};
 use super::{FoundEvent, Order};
 use crate::event::{EventPath, Malformed, Timestamp, shown};
 
 /// The place of an event in answers of either order, as text `MICROSECONDS:DATE/NODE/FILE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
+pub struct PageCursor {
     time: i64,
     path: EventPath,
 }
 
-impl Cursor {
+impl PageCursor {
     /// The place of this event; none when it is no event.
     pub fn of(event: &FoundEvent) -> Option<Self> {
         let timestamp = event.head().ok()?.timestamp;
@@ -27,7 +27,8 @@ impl Cursor {
 
     /// Whether an event stands after this place in an answer of this order.
     pub fn is_before(&self, event: &FoundEvent, order: Order) -> bool {
-        Self::of(event).is_some_and(|other| other.place().compare(&self.place(), order).is_gt())
+        Self::of(event)
+            .is_some_and(|other| other.sort_key().compare(&self.sort_key(), order).is_gt())
     }
 
     /// The identity of the event whose place it is.
@@ -35,8 +36,8 @@ impl Cursor {
         &self.path
     }
 
-    pub(super) fn place(&self) -> Place<'_> {
-        Place {
+    pub(super) fn sort_key(&self) -> SortKey<'_> {
+        SortKey {
             time: self.time,
             tie: 0,
             date: self.path.date,
@@ -47,13 +48,13 @@ impl Cursor {
     }
 }
 
-impl fmt::Display for Cursor {
+impl fmt::Display for PageCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.time, self.path)
     }
 }
 
-impl FromStr for Cursor {
+impl FromStr for PageCursor {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
@@ -121,7 +122,7 @@ mod tests {
             batch_bytes: 1000,
         };
         for order in [Order::Forward, Order::Reverse] {
-            let all = |after: Option<Cursor>, limit| {
+            let all = |after: Option<PageCursor>, limit| {
                 let query = Query { order, after, limit, ..Query::default() };
                 let events = EventStream::open(&store, query, amounts).unwrap();
                 events.map(|event| event.unwrap().path).collect::<Vec<_>>()
@@ -133,8 +134,8 @@ mod tests {
             let paths: Vec<_> = events.iter().map(|event| event.path.clone()).collect();
             assert_eq!((paths.len(), all(None, None)), (60, paths.clone()));
             for (number, event) in events.iter().enumerate() {
-                let cursor = Cursor::of(event).unwrap();
-                assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+                let cursor = PageCursor::of(event).unwrap();
+                assert_eq!(cursor.to_string().parse::<PageCursor>().unwrap(), cursor);
                 let rest = &paths[number + 1..];
                 assert_eq!(all(Some(cursor.clone()), None), rest, "{order:?} {cursor}");
                 let few = &rest[..rest.len().min(3)];
@@ -151,7 +152,7 @@ mod tests {
         let path = "2026-05-16/pi4/20260516T000000Z_x_0196d8a2-0000-7000-8000-000000000000.json";
         for bad in ["", ":", path, "1:", "x:y", &format!("0:{path}"), &format!("9999999999:{path}")]
         {
-            assert!(bad.parse::<Cursor>().is_err(), "{bad}");
+            assert!(bad.parse::<PageCursor>().is_err(), "{bad}");
         }
     }
 }

@@ -4,9 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::candidates::{is_open_already, may_answer, span};
 use super::frames::{self, OpenSegment};
 use super::notice::{Notice, Notices};
+use super::row::{EVER, archived_bounds, bounds};
 use super::source::Opened;
 use super::{Query, Store, step};
 use crate::Result;
@@ -16,7 +16,7 @@ use crate::archive::{
 use crate::event::Date;
 use crate::segment::{Fetch, Piece, SegmentReader, Sha256Hash};
 
-pub(super) struct Searched {
+pub(super) struct ArchiveScan {
     host: Option<Arc<str>>,
     archive: Option<ArchiveDir>,
     overview: Overview,
@@ -27,7 +27,7 @@ pub(super) struct Searched {
     known: HashMap<Date, HashMap<SegmentName, bool>>,
 }
 
-impl Searched {
+impl ArchiveScan {
     /// Reads what the archive's manifest and catalogue know.
     pub(super) fn load(
         host: Option<Arc<str>>,
@@ -186,4 +186,33 @@ impl Searched {
         }
         Ok(look_again)
     }
+}
+
+/// Whether a segment can hold an answer, as far as its row and the catalogue tell. The times
+/// of its events decide, and not the day that they are filed under.
+fn may_answer(query: &Query, without: &HashSet<Sha256Hash>, row: &SegmentRow) -> bool {
+    query.wants_partition(row.name.date)
+        && !row.sha256.is_some_and(|sha256| without.contains(&sha256))
+        && match (row.first, row.last) {
+            (Some(first), Some(last)) => query.filter.meets(first.micros(), last.micros()),
+            // No event is in it, or nobody wrote down when they were.
+            _ => row.events > 0 || query.wants(row.name.date),
+        }
+}
+
+/// Returns the places in time that the events of a segment can have.
+fn span(row: &SegmentRow) -> (i64, i64) {
+    match (row.first, row.last) {
+        (Some(first), Some(last)) => archived_bounds(row.name.date, first, last),
+        _ if row.events > 0 => EVER,
+        _ => bounds(row.name.date),
+    }
+}
+
+/// Whether a segment took the place of others that are all among the sources: they are
+/// open, and stay readable, so that it has nothing new. (To read it as well would do no
+/// harm: one event from two places is given once.)
+fn is_open_already(known: &HashMap<SegmentName, bool>, row: &SegmentRow) -> bool {
+    let old = &row.supersedes;
+    !old.is_empty() && old.iter().all(|name| known.get(name) == Some(&true))
 }
