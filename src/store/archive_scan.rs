@@ -1,5 +1,4 @@
-//! One archive while a query looks through it: this machine's own, or the mirror of another
-//! host's.
+//! One archive while a query reads it: this machine's own, or the mirror of another host's.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,13 +21,13 @@ pub(super) struct ArchiveScan {
     overview: Overview,
     /// Segments that hold none of the correlation ids that are asked for.
     without: HashSet<Sha256Hash>,
-    /// The segments of each opened day that were looked at, and whether each could be opened,
-    /// and so is, or was, among the sources.
+    /// The segments of each opened day that were considered, and whether each could be opened and
+    /// so is, or was, among the sources.
     known: HashMap<Date, HashMap<SegmentName, bool>>,
 }
 
 impl ArchiveScan {
-    /// Reads what the archive's manifest and catalogue know.
+    /// Reads the archive's manifest and catalogue.
     pub(super) fn load(
         host: Option<Arc<str>>,
         archive: Option<ArchiveDir>,
@@ -48,7 +47,7 @@ impl ArchiveScan {
         Ok(Self { host, archive, overview, without, known: HashMap::new() })
     }
 
-    /// The mirrors of other hosts' archives. One that is damaged costs itself.
+    /// Opens the mirrors of other hosts' archives. A damaged one costs only itself.
     pub(super) fn peers_of(&self, query: &Query, notices: &mut Notices) -> Result<Vec<Self>> {
         let Some(archive) = &self.archive else { return Ok(Vec::new()) };
         let mut peers = Vec::new();
@@ -65,33 +64,32 @@ impl ArchiveScan {
         Ok(peers)
     }
 
-    /// The segments that may hold an answer.
+    /// Returns the segments that may hold an answer.
     fn candidates<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = &'a SegmentRow> {
         self.overview.segments().iter().filter(move |row| may_answer(query, &self.without, row))
     }
 
-    /// Returns the days of segments that may hold an answer, and the places in time that
-    /// their events can have.
+    /// Returns the days of segments that may hold an answer, and the time span of their events.
     pub(super) fn days<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = (Date, (i64, i64))> {
         self.candidates(query).map(|row| (row.name.date, span(row)))
     }
 
-    /// What expired and could have held an answer.
+    /// Returns what has expired and could have held an answer.
     pub(super) fn expired(&self, query: &Query) -> Option<Expired> {
         let rows = self.overview.expired();
         Expired::of_rows(rows.filter(|row| may_answer(query, &self.without, row)))
     }
 
-    /// The segments that may hold an answer and lie elsewhere.
+    /// Returns the segments that may hold an answer and are remote.
     pub(super) fn away(&self, query: &Query) -> Vec<SegmentName> {
         let is_away = |row: &&SegmentRow| self.host.is_some() || row.evicted;
         self.candidates(query).filter(is_away).map(|row| row.name.clone()).collect()
     }
 
-    /// The frames of a segment that are to be fetched, if they are not here.
+    /// Returns the frames of a segment that would have to be fetched.
     pub(super) fn pieces(&self, name: &SegmentName, query: &Query) -> Vec<(Arc<dyn Fetch>, Piece)> {
         let Some(archive) = &self.archive else { return Vec::new() };
-        // What is wrong with it is told when it is read.
+        // What is wrong with it is reported when it is read.
         let Ok(reader) = archive
             .open_segment(name)
             .and_then(|file| SegmentReader::open_day(file, &archive.segment_path(name), name.date))
@@ -102,9 +100,9 @@ impl ArchiveScan {
         chosen.into_iter().filter_map(|number| frames::piece(&reader, number)).collect()
     }
 
-    /// Queues the day's segments that the manifest names and that are not queued yet, each
-    /// whole: what vanishes from the live tree later is then among the sources already, and
-    /// what was read there, too, is recognised as the same event. Gives how many were opened.
+    /// Queues the day's segments that the manifest names and that are not queued yet, each in
+    /// full: what vanishes from the live tree later is then among the sources already, and what
+    /// was also read there is recognised as the same event. Returns how many were opened.
     pub(super) fn add_new(
         &mut self,
         store: &Store,
@@ -124,13 +122,14 @@ impl ArchiveScan {
         let Some(archive) = &self.archive else { return Ok(0) };
         self.overview.reload_if_changed(archive)?;
         let mut count = 0;
-        // What is gone by the time it is opened expired, or another segment took its place:
-        // then the manifest says so by now, and names that one.
+        // What is gone when it is opened has expired or was replaced by another segment; the
+        // manifest says so by now, and names that one.
         while self.open_new(query, date, &mut count, opened, notices)? {}
         Ok(count)
     }
 
-    /// Opens what the manifest names and is not known yet; whether to look again.
+    /// Opens segments that the manifest names and that are not known yet. Returns whether to look
+    /// again.
     fn open_new(
         &mut self,
         query: &Query,
@@ -188,19 +187,19 @@ impl ArchiveScan {
     }
 }
 
-/// Whether a segment can hold an answer, as far as its row and the catalogue tell. The times
-/// of its events decide, and not the day that they are filed under.
+/// Reports whether a segment can hold an answer, according to its row and the catalogue. The
+/// times of its events decide, not the day they are filed under.
 fn may_answer(query: &Query, without: &HashSet<Sha256Hash>, row: &SegmentRow) -> bool {
     query.wants_partition(row.name.date)
         && !row.sha256.is_some_and(|sha256| without.contains(&sha256))
         && match (row.first, row.last) {
             (Some(first), Some(last)) => query.filter.meets(first.micros(), last.micros()),
-            // No event is in it, or nobody wrote down when they were.
+            // It holds no event, or their times were not recorded.
             _ => row.events > 0 || query.wants(row.name.date),
         }
 }
 
-/// Returns the places in time that the events of a segment can have.
+/// Returns the time span of a segment's events.
 fn span(row: &SegmentRow) -> (i64, i64) {
     match (row.first, row.last) {
         (Some(first), Some(last)) => archived_bounds(row.name.date, first, last),
@@ -209,9 +208,9 @@ fn span(row: &SegmentRow) -> (i64, i64) {
     }
 }
 
-/// Whether a segment took the place of others that are all among the sources: they are
-/// open, and stay readable, so that it has nothing new. (To read it as well would do no
-/// harm: one event from two places is given once.)
+/// Reports whether a segment replaces others that are all among the sources: they are open and
+/// stay readable, so it has nothing new. (Reading it as well would do no harm: one event from two
+/// places is given once.)
 fn is_open_already(known: &HashMap<SegmentName, bool>, row: &SegmentRow) -> bool {
     let old = &row.supersedes;
     !old.is_empty() && old.iter().all(|name| known.get(name) == Some(&true))

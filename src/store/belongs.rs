@@ -1,9 +1,9 @@
-//! Whether the archive that is found is the tree's own.
+//! The check that the archive that is found is the tree's own.
 //!
 //! A disk that is not mounted leaves an empty directory, and an empty directory looks like an
-//! archive that has not begun. So the tree remembers its archive by a note; where that is
-//! missing or does not count, the state that the last runs left outside of both speaks. What
-//! does not fit is *away*: readers say so and go on with what is live, everybody else stops.
+//! archive that has not begun. So the tree remembers its archive in a note; where that is missing
+//! or does not count, the state that the last runs left outside of both decides. What does not
+//! fit is *away*: readers say so and continue with what is live, everything else stops.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,40 +13,40 @@ use crate::archive::{ArchiveDir, ArchiveIdentity, Manifest, origin_text};
 use crate::live::{FoundNote, LiveTree, TreeNote};
 use crate::{Error, Result};
 
-/// What the last runs left outside of tree and archive.
+/// The state that the last runs left outside of tree and archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastState {
-    /// The first 48 bits of the archive's origin, if they are known.
+    /// The first 48 bits of the archive's origin, if known.
     pub origin: Option<u64>,
-    /// Whether anything was archived.
+    /// True if anything was archived.
     pub archived: bool,
-    /// The user to whom that state belongs, who is one of those who rotate.
+    /// The user who owns that state, one of those who rotate.
     pub owner: u32,
 }
 
-/// Knows what the last runs left. It is asked when the tree itself does not tell.
+/// A memory of what the last runs left, consulted when the tree itself does not say.
 pub trait Remembers: fmt::Debug + Send + Sync {
-    /// What they left, if it can be read.
+    /// Returns what they left, if it can be read.
     fn last_state(&self) -> Option<LastState>;
 }
 
-/// What was found in an archive's place.
+/// The result of looking at an archive's place.
 #[derive(Debug)]
 pub(crate) struct FoundArchive {
     /// The archive; none where there is no directory.
     pub(crate) dir: Option<ArchiveDir>,
-    /// Why it is not the tree's own, if it is not.
+    /// The reason why it is not the tree's own, if it is not.
     pub(crate) away: Option<String>,
     /// The tree's note.
     pub(crate) note: FoundNote,
 }
 
-/// The first 48 bits of an origin: what a floating-point number holds without loss.
+/// Returns the first 48 bits of an origin: what a floating-point number holds without loss.
 pub(crate) fn short_origin(origin: u64) -> u64 {
     origin >> 16
 }
 
-/// A path with everything in it resolved that can be.
+/// Resolves as much of a path as possible.
 pub(crate) fn resolved(path: &Path) -> PathBuf {
     if let Ok(whole) = std::fs::canonicalize(path) {
         return whole;
@@ -59,9 +59,9 @@ pub(crate) fn resolved(path: &Path) -> PathBuf {
 }
 
 impl Store {
-    /// Looks at what is in the archive's place, and whose it is.
+    /// Looks at what is in the archive's place, and whether it is the tree's.
     pub(crate) fn found_archive(&self) -> Result<FoundArchive> {
-        // The note before the manifest: a first rotation writes them the other way round.
+        // The note before the manifest: a first rotation writes them in the reverse order.
         let live = self.live().ok().flatten();
         let dir = self.any_archive()?;
         let note = live.as_ref().map_or(FoundNote::Missing, |live| self.note(live, dir.as_ref()));
@@ -77,8 +77,8 @@ impl Store {
         Ok(FoundArchive { dir, away, note })
     }
 
-    /// Reads the tree's note. Whoever owns the tree's directory, the archive's, or the state of
-    /// the last runs may have written it.
+    /// Reads the tree's note. The owner of the tree's directory, of the archive's, or of the last
+    /// runs' state may have written it.
     pub(crate) fn note(&self, live: &LiveTree, archive: Option<&ArchiveDir>) -> FoundNote {
         live.note(&|owner| {
             owner == 0
@@ -105,7 +105,7 @@ impl Store {
             ArchiveIdentity::Unknown => None,
             ArchiveIdentity::New => Some(self.not_here(dir, Some(&note.archive))),
             ArchiveIdentity::Known(found) if origin_text(found) == origin => None,
-            // An older note that somebody put back does not count.
+            // An older note that was put back does not count.
             ArchiveIdentity::Known(_) if is_newer(note, dir, live.as_ref()) => None,
             ArchiveIdentity::Known(found) => {
                 Some(self.not_it(origin, &origin_text(found), Some(&note.archive)))
@@ -167,30 +167,30 @@ impl Store {
         was.map(|was| format!(", it was at {was}")).unwrap_or_default()
     }
 
-    /// The archive, if it exists, whichever it is: for those who are to make it again, or who
-    /// were told to take it as it is.
+    /// Opens the archive, if it exists, whichever it is: for callers that rebuild it, or that
+    /// were told to accept it.
     pub fn any_archive(&self) -> Result<Option<ArchiveDir>> {
         let archive = ArchiveDir::open(&self.archive)?;
         Ok(archive.map(|archive| self.equipped(archive)))
     }
 
-    /// The same, made when missing.
+    /// Opens it likewise, creating it when missing.
     pub(crate) fn create_any_archive(&self) -> Result<ArchiveDir> {
         Ok(self.equipped(ArchiveDir::create(&self.archive)?))
     }
 
-    /// The archive, if it exists.
+    /// Opens the archive, if it exists.
     ///
     /// # Errors
     ///
-    /// The archive of this tree is another one, or is not there.
+    /// The tree's archive is another one, or is not there.
     pub fn archive(&self) -> Result<Option<ArchiveDir>> {
         let found = self.found_archive()?;
         found.away.map_or(Ok(found.dir), |reason| Err(Error::Refused(reason)))
     }
 
-    /// The archive, made when missing; as for [`archive`](Self::archive), only if it is the
-    /// tree's own.
+    /// Opens the archive, creating it when missing; like [`archive`](Self::archive), only if it
+    /// is the tree's own.
     pub fn create_archive(&self) -> Result<ArchiveDir> {
         match self.archive()? {
             Some(archive) => Ok(archive),
@@ -198,7 +198,8 @@ impl Store {
         }
     }
 
-    /// The archive for who reads: what is away is no archive, and what there is to say of it.
+    /// Opens the archive for a reader: an archive that is away counts as none, and its notice is
+    /// returned.
     pub(crate) fn readable_archive(&self) -> Result<(Option<ArchiveDir>, Option<Unreached>)> {
         let FoundArchive { dir, away, .. } = self.found_archive()?;
         Ok(match away {
@@ -209,7 +210,7 @@ impl Store {
         })
     }
 
-    /// Whether the tree's own archive is not here, though it was once in this very place.
+    /// Reports whether the tree's own archive is missing although it once was in this very place.
     pub fn archive_left(&self) -> Result<bool> {
         let FoundArchive { away, note, .. } = self.found_archive()?;
         let was_here = match note {
@@ -220,8 +221,8 @@ impl Store {
     }
 }
 
-/// Whether an archive says that it takes the days of this tree, and since a time after the
-/// note was written.
+/// Reports whether an archive says that it takes the days of this tree, and has done so since
+/// after the note was written.
 fn is_newer(note: &TreeNote, dir: Option<&ArchiveDir>, live: Option<&LiveTree>) -> bool {
     let manifest = dir.and_then(|dir| Manifest::load(dir).ok());
     let bound = manifest.as_ref().and_then(Manifest::tree);
@@ -233,7 +234,7 @@ fn is_newer(note: &TreeNote, dir: Option<&ArchiveDir>, live: Option<&LiveTree>) 
     })
 }
 
-/// Whether an archive says that it takes the days of this tree.
+/// Reports whether an archive says that it takes the days of this tree.
 fn takes(dir: &ArchiveDir, live: &LiveTree) -> bool {
     let Ok(manifest) = Manifest::load(dir) else { return false };
     let Some(bound) = manifest.tree() else { return false };

@@ -1,4 +1,4 @@
-//! What a reader asks for, and which frames can hold it.
+//! Queries: what a reader asks for, and which frames can hold it.
 
 use memchr::memmem;
 
@@ -7,8 +7,8 @@ use crate::Result;
 use crate::event::{Date, EventHead, Severity, Timestamp};
 use crate::segment::{Field, Index, Posting};
 
-/// Conditions on an event. Several values of one field are alternatives; different
-/// fields must all hold; an empty list asks for nothing.
+/// Conditions on an event. Several values of one field are alternatives; different fields must
+/// all match; an empty list matches everything.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Correlation ids.
@@ -23,22 +23,22 @@ pub struct Filter {
     pub severities: Vec<Severity>,
     /// Sources.
     pub sources: Vec<String>,
-    /// The mildest severity.
+    /// The minimum severity.
     pub min_severity: Option<Severity>,
     /// The earliest instant.
     pub since: Option<Timestamp>,
-    /// The first instant that is too late.
+    /// The end of the range, exclusive.
     pub until: Option<Timestamp>,
-    /// Types by what they look like.
+    /// A condition on what types look like.
     pub like: Option<Like>,
 }
 
-/// Events whose type looks like something, or that are as bad as something.
+/// Events whose type has a certain form, or of at least a certain severity.
 #[derive(Debug, Clone, Copy)]
 pub struct Like {
-    /// Whether a type looks so.
+    /// The test of a type.
     pub kind: fn(&str) -> bool,
-    /// The mildest severity with which an event is asked for whatever its type.
+    /// The minimum severity that includes an event whatever its type.
     pub or_severity: Severity,
 }
 
@@ -47,7 +47,7 @@ impl Like {
         event.severity >= self.or_severity || (self.kind)(&event.event_type)
     }
 
-    /// For each frame, whether it can hold such an event.
+    /// Returns for each frame whether it can hold such an event.
     fn frames(self, index: &Index) -> Result<Vec<bool>> {
         let mut holds = vec![false; index.frame_count()];
         let mut mark = |posting: &Posting| {
@@ -57,7 +57,7 @@ impl Like {
         };
         for value in index.values(Field::Type) {
             let (kind, postings) = value?;
-            // The end of a type that the index cut is not known.
+            // The index may have cut the type; its end is unknown.
             if (self.kind)(&kind) || kind.len() > LONGEST_WHOLE {
                 postings.iter().for_each(&mut mark);
             }
@@ -69,11 +69,11 @@ impl Like {
     }
 }
 
-/// The index has values of this length whole.
+/// The length up to which the index has values in full.
 const LONGEST_WHOLE: usize = 1000;
 
 impl Filter {
-    /// Whether the event meets every condition.
+    /// Reports whether the event meets every condition.
     pub fn matches(&self, event: &EventHead<'_>) -> bool {
         let among = |wanted: &[String], value: &str| {
             wanted.is_empty() || wanted.iter().any(|candidate| candidate == value)
@@ -90,22 +90,22 @@ impl Filter {
             && among(&self.sources, &event.source)
     }
 
-    /// Whether an instant between these two can be asked for.
+    /// Reports whether the range includes any instant between these two.
     pub(super) fn meets(&self, first: i64, last: i64) -> bool {
         self.since.is_none_or(|since| last >= since.micros())
             && self.until.is_none_or(|until| first < until.micros())
     }
 
-    /// What must stand in the bytes of every match that has no backslash: without one, JSON
-    /// holds such a text as it is. So most files need not be parsed to see that they are
-    /// not asked for. `None` when there is no such text.
+    /// Returns texts of which one must occur in the bytes of every match that has no backslash:
+    /// without one, JSON holds such a text unchanged. So most files need not be parsed to be
+    /// excluded. `None` when there is no such text.
     pub(super) fn texts(&self) -> Option<&[String]> {
         let ids = self.correlation_ids.as_slice();
         let plain = |id: &String| id.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
         (!ids.is_empty() && ids.iter().all(plain)).then_some(ids)
     }
 
-    /// Whether a file is an event that is asked for.
+    /// Judges whether a file is a matching event.
     pub(super) fn judge(&self, bytes: &[u8]) -> Verdict {
         if let Some(texts) = self.texts()
             && memchr::memchr(b'\\', bytes).is_none()
@@ -121,7 +121,7 @@ impl Filter {
         }
     }
 
-    /// Whether every event passes.
+    /// Reports whether every event matches.
     pub fn is_empty(&self) -> bool {
         self.fields().iter().all(|(_, values)| values.is_empty())
             && self.since.is_none()
@@ -129,7 +129,7 @@ impl Filter {
             && self.like.is_none()
     }
 
-    /// The frames of a segment that can hold a match, ascending.
+    /// Returns the frames of a segment that can hold a match, ascending.
     pub fn frames(&self, index: &Index) -> Result<Vec<usize>> {
         let mut fits = vec![true; index.frame_count()];
         for (number, fits) in fits.iter_mut().enumerate() {
@@ -191,13 +191,13 @@ impl Filter {
     }
 }
 
-/// What a file is to a filter.
+/// A filter's verdict on a file.
 pub(super) enum Verdict {
-    /// An event that is asked for, and its time.
+    /// A matching event, and its time.
     Match(Timestamp),
     /// Another event.
     Other,
-    /// No event, and why.
+    /// Not an event, and why.
     Invalid(String),
 }
 
@@ -211,7 +211,7 @@ pub enum Order {
     Reverse,
 }
 
-/// Which half of the history is read.
+/// The part of the history that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
     /// Live and archived.
@@ -228,34 +228,34 @@ pub enum Scope {
 pub struct Query {
     /// Conditions on the events.
     pub filter: Filter,
-    /// Only events filed under these days; empty for all. `filter.since` and `until` speak of
-    /// timestamps, whatever day their events are filed under.
+    /// Only events filed under these days; empty for all. `filter.since` and `until` apply to
+    /// timestamps, whatever day the events are filed under.
     pub dates: Vec<Date>,
     /// Earliest or latest first.
     pub order: Order,
-    /// Only what stands after this place, in the order of the query.
+    /// Only what comes after this place, in the query's order.
     pub after: Option<PageCursor>,
-    /// At most this many events.
+    /// The maximum number of events.
     pub limit: Option<u64>,
     /// Live, archived or both.
     pub scope: Scope,
-    /// Days one after the other: an event is given within a day of the day that it is filed
-    /// under, and those of one day in the order of their timestamps.
+    /// Days one after the other: an event is given within a day of the day it is filed under, and
+    /// a day's events in the order of their timestamps.
     pub day_by_day: bool,
-    /// Only this machine's own archive, and not those of other hosts that are mirrored in it.
+    /// Only this machine's own archive, without mirrored archives of other hosts.
     pub own_only: bool,
-    /// Reads the manifest itself, and none of the files that only spare time: for what must
-    /// miss nothing, also while one of them is damaged or forged.
+    /// Reads the manifest itself and no derived files: for callers that must miss nothing, even
+    /// while one of these is damaged or forged.
     pub by_manifest: bool,
 }
 
 impl Query {
-    /// Whether events filed under this day are asked for.
+    /// Reports whether events filed under this day are wanted.
     pub(super) fn wants_partition(&self, date: Date) -> bool {
         self.dates.is_empty() || self.dates.contains(&date)
     }
 
-    /// Whether the day, or one beside it, is asked for.
+    /// Reports whether the day, or an adjacent one, is wanted.
     pub(super) fn wants(&self, date: Date) -> bool {
         let since = self.filter.since.map(|since| since.date().plus_days(-1));
         let until = self.filter.until.map(|until| until.date().plus_days(1));

@@ -1,4 +1,4 @@
-//! One event by its name, wherever it lies.
+//! One event by its name, wherever it is.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::live::{FileState, LiveTree};
 use crate::segment::SegmentReader;
 use crate::{Error, Result};
 
-/// How an event is named: by its path, or by the UUID in its file name.
+/// The name of an event: its path, or the UUID in its file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
     /// `DATE/NODE/FILENAME`.
@@ -22,7 +22,7 @@ pub enum Name {
 }
 
 impl Name {
-    /// Understands a UUID, an identity, or a path that ends in an identity.
+    /// Parses a UUID, an identity, or a path that ends in an identity.
     pub fn parse(text: &str) -> Result<Self> {
         if let Ok(id) = Uuid::try_parse(text) {
             return Ok(Self::Id(id));
@@ -44,7 +44,7 @@ impl Name {
         }
     }
 
-    /// The day to look at first.
+    /// Returns the day to search first.
     fn likely_date(&self) -> Option<Date> {
         match self {
             Self::Path(path) => Some(path.date),
@@ -58,9 +58,9 @@ impl Name {
 }
 
 impl Store {
-    /// Finds one event, valid or not: in the live tree first, then in the archive. The
-    /// likely day is looked at before the others. What cannot be read is passed over; it is
-    /// the answer when the event is found nowhere else.
+    /// Finds one event, valid or not: in the live tree first, then in the archive, and the likely
+    /// day before the others. What cannot be read is passed over, and is the error if the event
+    /// is found nowhere else.
     pub fn find(&self, name: &Name) -> Result<FoundEvent> {
         let live = self.live()?;
         let live_dates = match &live {
@@ -118,17 +118,17 @@ impl Store {
     }
 }
 
-/// A look through one archive.
+/// A search of one archive.
 struct ArchiveLookup<'a> {
     archive: &'a ArchiveDir,
-    /// The other host whose archive it is, if it is one's.
+    /// The host whose mirrored archive it is; none for this machine's own.
     host: Option<Arc<str>>,
     name: &'a Name,
     likely: Option<Date>,
 }
 
 impl ArchiveLookup<'_> {
-    /// The event, and the segments among which it was looked for. `failed` becomes the first thing
+    /// Returns the event, and the segments that were searched. `failed` becomes the first thing
     /// that could not be read.
     fn until_settled(
         &self,
@@ -138,7 +138,7 @@ impl ArchiveLookup<'_> {
         let mut overview = Overview::load(self.archive)?;
         loop {
             let (found, vanished, error) = self.at_all(&overview, only_there);
-            // What is gone expired, or another segment took its place.
+            // What is gone has expired, or another segment took its place.
             if found.is_none() && vanished && overview.reload_if_changed(self.archive)? {
                 continue;
             }
@@ -147,7 +147,7 @@ impl ArchiveLookup<'_> {
         }
     }
 
-    /// The event, whether a segment was not there, and what could not be read.
+    /// Returns the event, whether a segment had vanished, and what could not be read.
     fn at_all(
         &self,
         overview: &Overview,
@@ -217,7 +217,7 @@ fn find_archived(
         match find_in_frame(&reader, number, name) {
             Ok(None) => {}
             Ok(found) => return Ok(found),
-            // A damaged frame costs only the events inside it.
+            // A damaged frame costs only the events in it.
             Err(error) => *failed = failed.take().or(Some(error)),
         }
     }

@@ -1,4 +1,5 @@
-//! Frames of segments as sources: which can hold an answer, and reading them side by side.
+//! Frames of segments as sources: choosing those that can hold an answer, and reading them in
+//! parallel.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -19,25 +20,25 @@ use crate::event::{Date, Timestamp};
 use crate::segment::{Fetch, Frame, PackedFrame, Piece, SegmentReader};
 use crate::{Error, Result};
 
-/// Bytes of tar that are unpacked together at most.
+/// Maximum bytes of tar that are unpacked together.
 const MAX_TOGETHER: u64 = 8 << 20;
 
-/// The largest frame that is fetched from elsewhere, in bytes of the file.
+/// The largest frame that is fetched, in bytes of the file.
 const MAX_FETCHED: u64 = 80 << 20;
 
-/// A segment while frames of it are to be read.
+/// A segment while its frames are to be read.
 pub(super) struct OpenSegment {
     pub(super) place: Arc<SegmentPlace>,
     pub(super) path: PathBuf,
     pub(super) date: Date,
     pub(super) reader: SegmentReader,
-    /// The places in time that its events can have, as its record says.
+    /// The time span of its events, as its record says.
     pub(super) span: (i64, i64),
-    /// Whether days come one after the other.
+    /// True if days come one after the other.
     pub(super) day_by_day: bool,
 }
 
-/// What one frame brought.
+/// The result of reading one frame.
 pub(super) struct FrameRows {
     pub(super) rows: Vec<Row>,
     pub(super) notices: Vec<Notice>,
@@ -55,19 +56,19 @@ impl OpenSegment {
         Notice::Damaged { path: self.path.clone(), reason: error.reason_at(&self.path) }
     }
 
-    /// Where a frame is to be fetched from, if it is not here.
+    /// Returns where to fetch a frame from, if it is remote.
     fn piece(&self, number: usize) -> Option<(Arc<dyn Fetch>, Piece)> {
         piece(&self.reader, number)
     }
 
-    /// What reading a frame costs: the bytes that are read, and those they claim to be.
+    /// Returns the cost of reading a frame: the bytes that are read, and those they claim to be.
     pub(super) fn cost(&self, frame: usize) -> u64 {
         self.reader.frames().get(frame).map_or(0, |info| {
             u64::from(info.compressed).saturating_add(u64::from(info.decompressed))
         })
     }
 
-    /// Queues the frames that can hold a match, each with the times it spans.
+    /// Queues the frames that can hold a match, each with its time span.
     pub(super) fn queue(self, query: &Query, opened: &mut Opened, notices: &mut Notices) {
         let (date, span, day_by_day) = (self.date, self.span, self.day_by_day);
         let whole_day = bounds(date);
@@ -84,7 +85,7 @@ impl OpenSegment {
             (0..count).collect()
         });
         if query.limit.is_none() && chosen.len() * 2 > count {
-            // They are read in the order of time, which is not that of the file.
+            // They are read in the order of time, not that of the file.
             self.reader.read_ahead();
         }
         let segment = Arc::new(self);
@@ -104,7 +105,7 @@ impl OpenSegment {
     }
 }
 
-/// The frames of a segment that can hold a match.
+/// Returns the frames of a segment that can hold a match.
 pub(super) fn chosen(reader: &SegmentReader, filter: &Filter) -> Result<Vec<usize>> {
     match reader.index() {
         Some(index) if !filter.is_empty() => filter.frames(index),
@@ -112,8 +113,8 @@ pub(super) fn chosen(reader: &SegmentReader, filter: &Filter) -> Result<Vec<usiz
     }
 }
 
-/// Reads frames one after the other, and unpacks them side by side unless they are huge.
-/// Those that lie elsewhere are fetched together.
+/// Reads frames one after another, and unpacks them in parallel unless they are huge. Remote ones
+/// are fetched together.
 pub(super) fn read(
     frames: &[(Arc<OpenSegment>, usize)],
     filter: &Filter,
@@ -149,7 +150,7 @@ pub(super) fn read(
     }
 }
 
-/// Where a frame is to be fetched from, if it is not here, and can be a frame.
+/// Returns where to fetch a frame from, if it is remote and can be a frame.
 pub(super) fn piece(reader: &SegmentReader, number: usize) -> Option<(Arc<dyn Fetch>, Piece)> {
     let (away, info) = (reader.away()?, reader.frames().get(number)?);
     let range = info.offset..info.offset + u64::from(info.compressed);
@@ -157,14 +158,14 @@ pub(super) fn piece(reader: &SegmentReader, number: usize) -> Option<(Arc<dyn Fe
     fits.then(|| (Arc::clone(away.source()), away.piece(range)))
 }
 
-/// Frames that lie elsewhere, fetched before they are read.
+/// Remote frames, fetched before they are read.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     fetched: HashMap<Piece, io::Result<Vec<u8>>>,
 }
 
 impl Ahead {
-    /// Fetches what is not here yet, side by side.
+    /// Fetches what is missing, in parallel.
     pub(super) fn fetch(&mut self, wanted: Vec<(Arc<dyn Fetch>, Piece)>) {
         let mut source = None;
         let mut pieces = Vec::new();
@@ -181,7 +182,7 @@ impl Ahead {
         }
     }
 
-    /// A piece that was fetched.
+    /// Takes a piece that was fetched.
     fn take(&mut self, piece: &Piece) -> io::Result<Vec<u8>> {
         let fetched = self.fetched.remove(piece);
         let bytes = fetched.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?;

@@ -1,5 +1,5 @@
-//! What an empty answer was looked for in, and which of the values that were asked for no event
-//! has: so that nobody takes a slip of the pen for peace.
+//! The search behind an empty answer, and which of the queried values no event has: so that
+//! nobody mistakes a typo for silence.
 
 use serde::Serialize;
 
@@ -9,38 +9,38 @@ use crate::Result;
 use crate::event::{Date, EventType, Timestamp, miss, shown};
 use crate::segment::{Field, Index};
 
-/// Values that are compared with what was asked for, at most: each costs little, but a long
-/// history has millions of correlation ids.
+/// Maximum number of values compared with a queried one: each costs little, but a long history
+/// has millions of correlation ids.
 const MAX_COMPARED: u64 = 2_000_000;
 
-/// What was searched without finding anything.
+/// The range that was searched without finding anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Looked {
-    /// The earliest instant that was asked for; none for the whole history.
+    /// The earliest instant of the range; none for the entire history.
     pub since: Option<Timestamp>,
-    /// The first instant that was too late.
+    /// The end of the range, exclusive.
     pub until: Option<Timestamp>,
-    /// The days that were asked for, if single ones were.
+    /// The queried days, if single ones were given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dates: Vec<Date>,
-    /// Days of it that have live files.
+    /// Number of its days that have live files.
     pub days_live: u64,
-    /// Days of it that are archived.
+    /// Number of its days that are archived.
     pub days_archived: u64,
-    /// Whether all of the history was looked at for the values that follow.
+    /// True if the entire history was searched for the values that follow.
     pub complete: bool,
-    /// Values that were asked for and that no event of these days has.
+    /// Queried values that no event of these days has.
     pub unknown: Vec<UnknownValue>,
 }
 
-/// A value that was asked for and that no event of the range has.
+/// A queried value that no event of the range has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnknownValue {
     /// The field, by its name in events.
     pub field: &'static str,
-    /// What was asked for.
+    /// The value.
     pub value: String,
-    /// A value that events have and of which this is likely a slip.
+    /// An existing value of which this is likely a misspelling.
     pub did_you_mean: Option<String>,
     /// The latest day outside of the range with an event that has the value.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,8 +48,8 @@ pub struct UnknownValue {
 }
 
 impl Store {
-    /// Surveyor what an empty answer to this query was looked for in. Ends early when `stops` says
-    /// so; what was not looked at by then is not claimed.
+    /// Determines what was searched for an empty answer to this query. Ends early when `stops`
+    /// returns true; nothing is claimed of what was not searched by then.
     pub fn looked(&self, query: &Query, stops: &dyn Fn() -> bool) -> Result<Looked> {
         self.looked_within(query, SurveyLimit::default(), stops)
     }
@@ -66,7 +66,7 @@ impl Store {
     }
 }
 
-/// The instants that a query asks for.
+/// Returns the range of a query.
 fn bounds(query: &Query) -> (Option<Timestamp>, Option<Timestamp>) {
     let (first, last) = (query.dates.iter().min(), query.dates.iter().max());
     let later = |a: Option<Timestamp>, b: Option<Timestamp>| a.max(b);
@@ -78,14 +78,14 @@ fn bounds(query: &Query) -> (Option<Timestamp>, Option<Timestamp>) {
     (since, until)
 }
 
-/// A value that was asked for.
+/// A queried value.
 struct AskedValue {
     field: Field,
     value: String,
-    /// Whether an event of the range has it.
+    /// True if an event of the range has it.
     is_known: bool,
     last_seen: Option<Date>,
-    /// How far away, and what.
+    /// The distance of the nearest value, and that value.
     nearest: Option<(usize, String)>,
 }
 
@@ -107,8 +107,8 @@ impl AskedValue {
     }
 }
 
-/// The values of a filter. A type that was typed in another form than events have it in is
-/// looked for in both, and named in that of events.
+/// Returns the values of a filter. A type typed in another form than events have is searched in
+/// both, and reported in that of events.
 fn wanted(query: &Query) -> Vec<AskedValue> {
     let filter = &query.filter;
     let is_normal = |word: &&String| {
@@ -137,7 +137,7 @@ fn wanted(query: &Query) -> Vec<AskedValue> {
     types.chain(others).collect()
 }
 
-/// Surveyor for the values of a filter.
+/// Compares a history's values with those of a filter.
 pub(super) struct Values {
     wanted: Vec<AskedValue>,
     compared: u64,
@@ -148,12 +148,12 @@ impl Values {
         Self { wanted: wanted(query), compared: 0 }
     }
 
-    /// Says what came of it.
+    /// Returns the result.
     pub(super) fn looked(self, query: &Query, coverage: &Coverage) -> Looked {
         let (since, until) = bounds(query);
         let is_range = !QueryRange::of(query).is_all();
         let asked_for_none = self.wanted.is_empty();
-        // What was not looked at may have it: only what is certain is said.
+        // What was not searched may have it: only what is certain is reported.
         let unknown =
             self.wanted.into_iter().filter(|wanted| coverage.of_range && !wanted.is_known);
         let unknown = unknown.map(|wanted| UnknownValue {
@@ -222,7 +222,7 @@ impl Surveyor for Values {
     }
 
     fn is_done(&self, asked: bool, date: Date) -> bool {
-        // The range decides what is unknown; the rest only when it was last known.
+        // The range decides what is unknown; the rest only says when it was last seen.
         let is_settled = |wanted: &AskedValue| {
             wanted.is_known || !asked && wanted.last_seen.is_some_and(|last| last >= date)
         };
@@ -231,7 +231,7 @@ impl Surveyor for Values {
 }
 
 impl Looked {
-    /// Says it in sentences: each value that is not known, then what was searched.
+    /// Describes it in sentences: each unknown value, then what was searched.
     pub fn sentences(&self) -> Vec<String> {
         let days = |number: u64| format!("{number} {}", if number == 1 { "day" } else { "days" });
         let unknown = self.unknown.iter().map(|unknown| unknown.sentence(self.complete));
@@ -284,7 +284,7 @@ mod tests {
     use super::*;
     use crate::store::Filter;
 
-    /// A day each with one event of a service.
+    /// One day for each service, with one event.
     fn history(services: &[&str]) -> (tempfile::TempDir, Store) {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("events");
@@ -320,17 +320,17 @@ mod tests {
         let (_directory, store) = history(&["nas", "grafana", "mosquitto"]);
         let limit = SurveyLimit { files: 2, segments: 0 };
         let look = |query: &Query| store.looked_within(query, limit, &|| false).unwrap();
-        // The oldest day is beyond what is looked at.
+        // The oldest day is beyond the limit.
         let looked = look(&asked("nass", &[]));
         assert_eq!((looked.complete, looked.unknown.len(), looked.days_live), (false, 0, 3));
         assert!(looked.sentences().concat().contains("not all of the history was looked at"));
-        // The range was looked at, and that is all that is claimed.
+        // The range was searched, and no more is claimed.
         let looked = look(&asked("graphana", &["2026-05-11"]));
         assert_eq!((looked.complete, looked.unknown.len()), (false, 1));
         assert!(
             looked.sentences()[0].starts_with("no event of that time has service \"graphana\"")
         );
-        // Who asked for no value is told of no gap.
+        // Without a queried value there is no gap to report.
         assert!(look(&Query::default()).complete);
         let looked = store.looked(&asked("nass", &[]), &|| true).unwrap();
         assert_eq!((looked.complete, looked.unknown.len()), (false, 0));

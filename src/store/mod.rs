@@ -1,9 +1,9 @@
 //! The live tree and the archive as one history.
 //!
-//! A [`Store`] is two paths. Reading takes no lock: a [`Query`] becomes an
-//! [`EventStream`], which lists a live day *before* it looks at the manifest, and looks
-//! up in the archive what vanished from the tree in between. So each event is seen
-//! exactly once at every moment, also while days are being rotated or restored.
+//! A [`Store`] is two paths. Reading takes no lock: a [`Query`] becomes an [`EventStream`], which
+//! lists a live day *before* it reads the manifest, and looks in the archive for what has
+//! vanished from the tree since. So each event is seen exactly once at any moment, even while
+//! days are being rotated or restored.
 
 mod archive_scan;
 mod belongs;
@@ -46,13 +46,13 @@ use crate::live::LiveTree;
 use crate::segment::Fetch;
 use crate::{Error, Result};
 
-/// A point at which the world may have changed under a reader; tests change it there.
+/// A point at which the history may have changed under a reader; tests change it there.
 #[cfg(not(test))]
 fn step() {}
 #[cfg(test)]
 use tests::interleaved::step;
 
-/// Where a history lies. Cheap to make; opens nothing by itself.
+/// The location of a history. Cheap to create; opens nothing by itself.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
@@ -64,8 +64,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// The history with live events below `root` and segments below `archive`; by
-    /// default the sibling of the root with `-archive` appended.
+    /// Returns the history with live events below `root` and segments below `archive`, by default
+    /// the root's sibling with `-archive` appended.
     pub fn new(root: impl Into<PathBuf>, archive: Option<PathBuf>) -> Self {
         let root = root.into();
         let archive = archive.unwrap_or_else(|| Self::default_archive(&root));
@@ -79,53 +79,53 @@ impl Store {
         }
     }
 
-    /// The same, with segments in another directory.
+    /// Sets another directory for the segments.
     #[must_use]
     pub fn with_archive(self, archive: PathBuf) -> Self {
         Self { archive, ..self }
     }
 
-    /// The same, with somebody who fetches what of the archive lies elsewhere. Nothing is
-    /// asked of it before a query needs it.
+    /// Adds a source for the parts of the archive that are remote. It is not contacted before a
+    /// query needs it.
     #[must_use]
     pub fn with_remote(mut self, remote: Arc<dyn Fetch>) -> Self {
         self.remote = Some(remote);
         self
     }
 
-    /// The same, with somebody who knows what the last runs left.
+    /// Adds a memory of what the last runs left.
     #[must_use]
     pub fn with_state(mut self, state: Arc<dyn Remembers>) -> Self {
         self.state = Some(state);
         self
     }
 
-    /// The same, where somebody said that the archive that is there, or a new one, becomes the
-    /// tree's with the next rotation, whatever was before.
+    /// Accepts whatever archive is there, or a new one: it becomes the tree's with the next
+    /// rotation.
     #[must_use]
     pub fn with_any_archive(mut self) -> Self {
         self.takes_any = true;
         self
     }
 
-    /// Whether the archive that is there is the tree's, whatever was before.
+    /// Reports whether any archive that is there is accepted as the tree's.
     pub(crate) fn takes_any(&self) -> bool {
         self.takes_any
     }
 
-    /// The same, with another list of what is passed over.
+    /// Replaces the list of names that are passed over.
     #[must_use]
     pub fn with_litter(mut self, litter: SharedLitter) -> Self {
         self.litter = litter;
         self
     }
 
-    /// The names of other programs that are passed over.
+    /// Returns the names of other programs' files that are passed over.
     pub fn litter(&self) -> &SharedLitter {
         &self.litter
     }
 
-    /// The archive that belongs to an event root when none is named.
+    /// Returns the archive of an event root when none is named.
     pub fn default_archive(root: &Path) -> PathBuf {
         // "." and "/srv/.." have no name of their own.
         let settled;
@@ -140,18 +140,18 @@ impl Store {
         root.with_file_name(name)
     }
 
-    /// The event root.
+    /// Returns the event root.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The archive's directory.
+    /// Returns the archive's directory.
     pub fn archive_path(&self) -> &Path {
         &self.archive
     }
 
-    /// Refuses a tree and an archive of which one lies in the other: what one of them takes
-    /// for a day or a segment would be in the way of the other.
+    /// Refuses a tree and an archive that lie one inside the other: each would take parts of the
+    /// other for its own days or segments.
     pub fn check_apart(&self) -> Result<()> {
         let (root, archive) = (fs::settled(&self.root), fs::settled(&self.archive));
         let reason = if root == archive {
@@ -170,8 +170,8 @@ impl Store {
         )))
     }
 
-    /// Refuses a directory to write to that is, or lies in, the tree or the archive, for an
-    /// operation that only reads these.
+    /// Refuses to write to a directory that is, or lies in, the tree or the archive, on behalf of
+    /// an operation that only reads these.
     pub fn check_outside(&self, directory: &Path, operation: &str) -> Result<()> {
         let settled = fs::settled(directory);
         let what = if settled.starts_with(fs::settled(&self.root)) {
@@ -187,12 +187,12 @@ impl Store {
         )))
     }
 
-    /// The live tree, if its root exists.
+    /// Returns the live tree, if its root exists.
     pub fn live(&self) -> Result<Option<LiveTree>> {
         Ok(LiveTree::open(&self.root)?.map(|live| live.with_litter(self.litter.clone())))
     }
 
-    /// The live tree, made when missing.
+    /// Returns the live tree, creating it when missing.
     pub fn create_live(&self) -> Result<LiveTree> {
         Ok(LiveTree::create(&self.root)?.with_litter(self.litter.clone()))
     }
@@ -201,7 +201,7 @@ impl Store {
         archive.with_remote(self.remote.clone()).with_litter(self.litter.clone())
     }
 
-    /// The events that a query asks for, in its order.
+    /// Returns the events that match a query, in its order.
     pub fn events(&self, query: Query) -> Result<EventStream> {
         EventStream::open(self, query, stream::Amounts::default())
     }

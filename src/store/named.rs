@@ -1,4 +1,4 @@
-//! Names that were typed only as far as they are unambiguous.
+//! Names that were typed only until unambiguous.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,31 +13,31 @@ use crate::live::LiveTree;
 use crate::segment::{Field, SegmentReader};
 use crate::{Error, Result};
 
-/// Names that are collected; whoever typed so little must type more anyhow.
+/// Maximum number of names collected; such a short beginning is of no use anyway.
 const MAX_NAMES: usize = 100;
 
-/// Names that are listed in a message.
+/// Maximum number of names in a message.
 const LISTED: usize = 8;
 
-/// Hexadecimal digits of an id that are enough to look for it.
+/// Minimum number of hexadecimal digits of an id to search for.
 const MIN_DIGITS: usize = 4;
 
-/// Archived events among which an id is looked for on days that it does not tell of itself.
+/// Maximum number of archived events searched for an id outside of the days that it implies.
 const MAX_EVENTS: u64 = 500_000;
 
 /// The correlation ids that begin with a text.
 #[derive(Debug)]
 pub struct Candidates {
-    /// In order, at most a hundred.
+    /// At most a hundred, sorted.
     pub ids: Vec<String>,
-    /// Whether there may be more.
+    /// True if there may be more.
     pub more: bool,
-    /// Where they were looked for, and what is near where there are none.
+    /// The search, and what is near if there are none.
     pub looked: Looked,
 }
 
 impl Candidates {
-    /// The one that must be meant.
+    /// Returns the only one, if the text is unambiguous.
     pub fn only(&self) -> Option<&str> {
         match self.ids.as_slice() {
             [id] if !self.more => Some(id),
@@ -45,7 +45,7 @@ impl Candidates {
         }
     }
 
-    /// Says that a text is the beginning of several.
+    /// Makes the error for a text that several begin with.
     pub fn ambiguous(&self, prefix: &str) -> Error {
         several(prefix, "correlation ids", self.ids.iter().map(|id| shown(id)), self.more)
     }
@@ -69,7 +69,7 @@ fn several(
     ))
 }
 
-/// Collects correlation ids, and looks where there are none.
+/// Collects correlation ids, and surveys values when there are none.
 struct Prefixed<'a> {
     prefix: &'a str,
     ids: BTreeSet<String>,
@@ -87,7 +87,7 @@ impl Surveyor for Prefixed<'_> {
                 self.ids.extend(index.with_prefix(Field::CorrelationId, self.prefix)?);
             }
         }
-        // What begins like it is what was meant, so nothing near needs to be looked for.
+        // Anything with this beginning is what was meant; nothing near is needed.
         if self.ids.is_empty() { self.values.visit(seen, asked) } else { Ok(()) }
     }
 
@@ -108,12 +108,12 @@ impl Store {
         Ok(Candidates { ids, more, looked: surveyor.values.looked(&query, &coverage) })
     }
 
-    /// Understands how an event is named: as [`Name::parse`] does, or by the beginning of its id
-    /// if no other event's id begins like it.
+    /// Parses an event's name as [`Name::parse`] does, or by the beginning of its id if no other
+    /// event's id begins like it.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] lists the events that may be meant; [`Error::NotFound`] names the nearest.
+    /// [`Error::Usage`] lists the candidates; [`Error::NotFound`] names the nearest.
     pub fn named(&self, text: &str) -> Result<Name> {
         let unknown = match Name::parse(text) {
             Ok(name) => return Ok(name),
@@ -146,7 +146,7 @@ struct Prefix {
 }
 
 impl Prefix {
-    /// Understands digits with dashes where an id has them, or without any.
+    /// Parses digits, with dashes where an id has them or without any.
     fn parse(text: &str) -> Option<Self> {
         let dashes = [8, 13, 18, 23];
         let has_dashes = text.contains('-');
@@ -160,7 +160,7 @@ impl Prefix {
         fits.then_some(Self { digits })
     }
 
-    /// The days that ids with this beginning are of, if they tell the time.
+    /// Returns the days of ids with this beginning, if they contain the time.
     fn days(&self) -> Option<(Date, Date)> {
         let millis = |fill: &str| {
             let digits: String = self
@@ -188,7 +188,7 @@ impl Prefix {
     }
 }
 
-/// The events whose ids begin so.
+/// The events whose ids begin with it.
 struct Found {
     prefix: Prefix,
     paths: BTreeMap<Uuid, EventPath>,
@@ -224,9 +224,9 @@ impl Found {
         Ok(())
     }
 
-    /// Surveyor through an archive: all days that the id tells of, and of the others as many as there
-    /// is patience for, the nearest first, but none that would have to be fetched. Whether that
-    /// were all.
+    /// Searches an archive: all days that the id implies, and as many others as the limit allows,
+    /// the nearest first, but none that would have to be fetched. Returns whether that was
+    /// everything.
     fn look_at(&mut self, archive: &ArchiveDir, is_elsewhere: bool) -> Result<bool> {
         let overview = Overview::load(archive)?;
         let mut rows: Vec<_> = overview.segments().iter().collect();

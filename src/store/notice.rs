@@ -1,4 +1,4 @@
-//! What a reader must be told beside the events themselves.
+//! Notices: what a reader must know beside the events themselves.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -17,33 +17,33 @@ pub enum Notice {
     Invalid {
         /// Its identity.
         path: EventPath,
-        /// The segment it lies in; none while live.
+        /// The segment it is in; none while live.
         segment: Option<SegmentPlace>,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// An entry of the live tree that is no event file.
+    /// An entry of the live tree that is not an event file.
     UnexpectedEntry {
         /// Its path.
         path: PathBuf,
-        /// What it is.
+        /// A description of it.
         reason: String,
     },
     /// A live file that could not be read.
     Unreadable {
         /// Its identity.
         path: EventPath,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// A segment, or a part of one, that could not be read.
     Damaged {
         /// The segment's file.
         path: PathBuf,
-        /// What is wrong and what it costs.
+        /// The fault, and what it costs.
         reason: String,
     },
-    /// Two files with one identity and different bytes; both were given.
+    /// Two files with one identity and different bytes; both are in the answer.
     Conflict {
         /// Their identity.
         path: EventPath,
@@ -57,26 +57,26 @@ pub enum Notice {
     },
     /// Days that could have held an answer have expired, or parts of them.
     Expired(Expired),
-    /// Events that came after a cursor are nowhere any more.
+    /// Events after a cursor that can no longer be found.
     Vanished {
         /// Their day.
         date: Date,
-        /// How many they are.
+        /// Their number.
         events: u64,
-        /// Whether something of the day expired, and so may they.
+        /// True if part of the day has expired, and so they may have.
         expired: bool,
     },
-    /// Segments that may hold an answer lie elsewhere, and could not be reached; or the whole
-    /// archive is away.
+    /// Remote segments that may hold an answer could not be reached; or the entire archive is
+    /// unreachable.
     Away(Unreached),
 }
 
-/// Days of which not all could be reached.
+/// Days that could not be reached completely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreached {
-    /// The days; none where it is not known which, since the archive itself is away.
+    /// The days; none if unknown because the archive itself is unreachable.
     pub days: BTreeSet<Date>,
-    /// Why the first of them could not be reached.
+    /// The reason for the first of them.
     pub reason: String,
 }
 
@@ -107,7 +107,7 @@ impl fmt::Display for Unreached {
 }
 
 impl Notice {
-    /// Whether the answer may lack events because of it.
+    /// Reports whether the answer may lack events because of it.
     pub fn costs_events(&self) -> bool {
         matches!(
             self,
@@ -120,11 +120,11 @@ impl Notice {
 }
 
 impl Notice {
-    /// The day that it is about, if it is about one.
+    /// Returns the day that it concerns, if any.
     fn day(&self) -> Option<Date> {
         let name = match self {
             Self::Unreadable { path, .. } => return Some(path.date),
-            // Places in the live tree begin with the day, names of segments, too.
+            // Paths in the live tree begin with the day, and so do names of segments.
             Self::Damaged { path, .. } if path.is_relative() => path.iter().next(),
             Self::Damaged { path, .. } => path.file_name(),
             _ => None,
@@ -176,7 +176,7 @@ pub struct Notices {
     beyond: u64,
     costs_events: bool,
     away: Option<Unreached>,
-    /// What of it was told.
+    /// The part of it that was already reported.
     told: Option<Unreached>,
     damage: bool,
     invalid: u64,
@@ -189,7 +189,7 @@ pub struct Notices {
 #[derive(Debug, Default)]
 struct IncompleteDays {
     days: BTreeSet<Date>,
-    /// It is not known which.
+    /// True if the days are unknown.
     any: bool,
 }
 
@@ -201,7 +201,7 @@ impl Notices {
         self.invalid += u64::from(matches!(notice, Notice::Invalid { .. }));
         self.conflicts += u64::from(matches!(notice, Notice::Conflict { .. }));
         if let Notice::Away(unreached) = notice {
-            // However many segments it were, they are one thing to be told of.
+            // However many segments are affected, one notice reports them.
             self.lacking.any |= unreached.days.is_empty();
             match &mut self.away {
                 Some(away) => away.days.extend(unreached.days),
@@ -238,7 +238,7 @@ impl Notices {
         });
     }
 
-    /// The notices since the last call, and how many more there were.
+    /// Returns the notices since the last call, and how many more there were.
     pub fn take(&mut self) -> (Vec<Notice>, u64) {
         let mut kept = std::mem::take(&mut self.kept);
         if self.told != self.away {
@@ -248,7 +248,7 @@ impl Notices {
         (kept, std::mem::take(&mut self.beyond))
     }
 
-    /// Takes in what another query passed over for the same answer; what both say counts once.
+    /// Merges the notices of another query for the same answer; what both report counts once.
     pub fn absorb(&mut self, mut other: Self) {
         let (kept, beyond) = other.take();
         let known: HashSet<String> = self.kept.iter().map(ToString::to_string).collect();
@@ -265,18 +265,18 @@ impl Notices {
         self.pass_over(other.passed_over);
     }
 
-    /// The days so far that could not be reached, if there are any.
+    /// Returns the days so far that could not be reached, if any.
     pub fn unreached(&self) -> Option<&Unreached> {
         self.away.as_ref()
     }
 
-    /// Whether all that the answer may lack is elsewhere, and to be had when that is reached
-    /// again.
+    /// Reports whether everything that the answer may lack is remote, and available once that is
+    /// reachable again.
     pub fn only_away(&self) -> bool {
         self.away.is_some() && !self.damage
     }
 
-    /// What expired and could have held an answer, if the notices were not taken yet.
+    /// Returns what expired and could have held an answer, if the notices were not taken yet.
     pub fn expired(&self) -> Option<&Expired> {
         self.kept.iter().find_map(|notice| match notice {
             Notice::Expired(expired) => Some(expired),
@@ -284,34 +284,34 @@ impl Notices {
         })
     }
 
-    /// Whether a day may lack events, as far as it was read.
+    /// Reports whether a day may lack events, as far as it was read.
     pub fn lacks(&self, date: Date) -> bool {
         self.lacking.any
             || self.lacking.days.contains(&date)
             || self.away.as_ref().is_some_and(|away| away.days.contains(&date))
     }
 
-    /// Counts what was passed over of other programs.
+    /// Counts other programs' files that were passed over.
     pub(super) fn pass_over(&mut self, number: u64) {
         self.passed_over = self.passed_over.max(number);
     }
 
-    /// Files and directories of other programs that were passed over so far.
+    /// Returns how many files and directories of other programs were passed over so far.
     pub fn passed_over(&self) -> u64 {
         self.passed_over
     }
 
-    /// Files so far that are no events, shown or not.
+    /// Returns how many files so far are not events, shown or not.
     pub fn invalid(&self) -> u64 {
         self.invalid
     }
 
-    /// Events so far that share their name with another one.
+    /// Returns how many events so far share their name with another one.
     pub fn conflicts(&self) -> u64 {
         self.conflicts
     }
 
-    /// Whether any notice so far may have cost the answer an event.
+    /// Reports whether any notice so far may have cost the answer an event.
     pub fn any_cost(&self) -> bool {
         self.costs_events
     }

@@ -1,7 +1,7 @@
-//! A place in an answer, so that another query goes on exactly there.
+//! A place in an answer from which another query can continue.
 //!
-//! It names the last event that was given, and not a number of events: what arrives, is
-//! archived or expires between two pages moves no boundary.
+//! It names the last event that was given, not a number of events: what arrives, is archived or
+//! expires between two pages moves no boundary.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,20 +18,20 @@ pub struct PageCursor {
 }
 
 impl PageCursor {
-    /// The place of this event; none when it is no event.
+    /// Returns the place of this event; none if it is not a valid event.
     pub fn of(event: &FoundEvent) -> Option<Self> {
         let timestamp = event.head().ok()?.timestamp;
         let time = place_in_time(event.path.borrowed(), timestamp);
         Some(Self { time, path: event.path.clone() })
     }
 
-    /// Whether an event stands after this place in an answer of this order.
+    /// Reports whether an event comes after this place in an answer of this order.
     pub fn is_before(&self, event: &FoundEvent, order: Order) -> bool {
         Self::of(event)
             .is_some_and(|other| other.sort_key().compare(&self.sort_key(), order).is_gt())
     }
 
-    /// The identity of the event whose place it is.
+    /// Returns the identity of the event at this place.
     pub fn path(&self) -> &EventPath {
         &self.path
     }
@@ -62,7 +62,7 @@ impl FromStr for PageCursor {
         let (time, path) = text.split_once(':').ok_or_else(malformed)?;
         let path: EventPath = path.parse()?;
         let time: i64 = time.parse().map_err(|_| malformed())?;
-        // A time that the event cannot have was not written here.
+        // No answer contains this event at this time.
         if place_in_time(path.borrowed(), Timestamp::from_micros(time)) != time {
             return Err(malformed());
         }
@@ -90,7 +90,7 @@ mod tests {
             let node = if number % 2 == 0 { "nas" } else { "pi4" };
             let folder = root.join(format!("2026-05-{day}")).join(node);
             fs::create_dir_all(&folder).unwrap();
-            // Some names claim another day than that of the event and of its directory.
+            // Some names claim a day that is neither the event's nor its directory's.
             let claimed = if number % 11 == 0 { 1 + number % 28 } else { day };
             let second = number / 4 % 60;
             fs::write(

@@ -1,4 +1,4 @@
-//! An event that was found, and its place in the answer.
+//! An event in an answer, and its place there.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -11,31 +11,31 @@ use crate::event::{
 
 use super::Order;
 
-/// One event of an answer, with where it lies.
+/// One event of an answer, and where it was found.
 #[derive(Debug, Clone)]
 pub struct FoundEvent {
     /// Its identity.
     pub path: EventPath,
-    /// The segment it lies in; none while live.
+    /// The segment it is in; none while live.
     pub segment: Option<Arc<SegmentPlace>>,
     /// The file's bytes.
     pub bytes: Box<[u8]>,
 }
 
 impl FoundEvent {
-    /// An event that was read by other means than a query; none while live.
+    /// Wraps an event that was read by other means than a query; no segment while live.
     pub fn new(path: EventPath, segment: Option<Arc<SegmentPlace>>, bytes: Box<[u8]>) -> Self {
         Self { path, segment, bytes }
     }
 
-    /// The event's fields; what is found has been parsed before, so this succeeds.
+    /// Parses the event's fields; an event in an answer was parsed before, so this succeeds.
     pub fn head(&self) -> Result<EventHead<'_>, InvalidEvent> {
         EventHead::parse(&self.bytes)
     }
 
-    /// The event, owned.
+    /// Parses the event into owned fields.
     ///
-    /// Fails with [`Error::BadEvent`](crate::Error::BadEvent), which names it, where the file
+    /// Fails with [`Error::BadEvent`](crate::Error::BadEvent), which names it, if the file
     /// is not an event.
     pub fn event(&self) -> crate::Result<Event> {
         let refused = |error: InvalidEvent| crate::Error::bad_event(self.path.to_string(), error.0);
@@ -49,19 +49,19 @@ impl FoundEvent {
     }
 }
 
-/// The earliest and the latest place in time.
+/// The earliest and latest time.
 pub(super) const EVER: (i64, i64) = (Timestamp::MIN.micros(), Timestamp::MAX.micros());
 
-/// Returns an event's place in time: its timestamp, whatever day it is filed under.
+/// Returns the time that orders an event: its timestamp, whatever day it is filed under.
 ///
 /// Live files are chosen by the instants in their names, before they are read. Where a name
-/// claims an instant that is more than a day from the timestamp, nobody expected the event
-/// there: it is then held within a day of the day that it is filed under.
+/// claims an instant more than a day from the timestamp, no query would look for the event there:
+/// its time is then clamped to within a day of the day it is filed under.
 pub(super) fn place_in_time(path: PathRef<'_>, timestamp: Timestamp) -> i64 {
     if is_misnamed(path, timestamp) { clamp(path.date(), timestamp) } else { timestamp.micros() }
 }
 
-/// Whether neither the day that an event is filed under nor its name lead to its timestamp.
+/// Reports whether neither an event's day nor its name leads to its timestamp.
 pub(super) fn is_misnamed(path: PathRef<'_>, timestamp: Timestamp) -> bool {
     let (earliest, latest) = bounds(path.date());
     let time = timestamp.micros();
@@ -70,36 +70,36 @@ pub(super) fn is_misnamed(path: PathRef<'_>, timestamp: Timestamp) -> bool {
             .is_some_and(|claimed| (claimed.micros() - time).abs() > Timestamp::MICROS_PER_DAY)
 }
 
-/// The instant that a name claims; a stray copy's claims that of the event it was copied from.
+/// Returns the instant that a name claims; that of a stray copy is its original's.
 fn claimed(name: &str) -> Option<Timestamp> {
     let timestamp = |name: &str| EventName::parse(name).map(|parts| parts.timestamp);
     timestamp(name).or_else(|| timestamp(&[EventName::stem(name)?, ".json"].concat()))
 }
 
-/// How many bytes of a name a stray copy shares with what it was copied from: all of a name but
-/// what others add to it.
+/// Returns how many bytes of its name a stray copy shares with its original: all but what others
+/// append to it.
 pub(super) fn shared_len(name: &str) -> u8 {
     let stem = EventName::stem(name).unwrap_or(name);
     // No name has more than 255 bytes.
     u8::try_from(stem.len()).unwrap_or(u8::MAX)
 }
 
-/// Returns the places in time that archived events of a day can have whose timestamps lie
-/// between these two.
+/// Returns the times that a day's archived events can have if their timestamps lie between these
+/// two.
 pub(super) fn archived_bounds(date: Date, first: Timestamp, last: Timestamp) -> (i64, i64) {
     let (earliest, latest) = bounds(date);
-    // One whose name leads nowhere is held within a day of its day.
+    // An event whose name leads nowhere is held within a day of its day.
     (first.micros().min(latest), last.micros().max(earliest))
 }
 
-/// Holds a time within a day of the day that its event is filed under: so days can be read
+/// Clamps a time to within a day of the day its event is filed under, so that days can be read
 /// one after the other.
 pub(crate) fn clamp(date: Date, timestamp: Timestamp) -> i64 {
     let (earliest, latest) = bounds(date);
     timestamp.micros().clamp(earliest, latest)
 }
 
-/// The earliest and latest place in time that events of a partition can have.
+/// Returns the earliest and latest time that events of a partition can have.
 pub(crate) fn bounds(date: Date) -> (i64, i64) {
     (
         date.start().micros() - Timestamp::MICROS_PER_DAY,
@@ -107,12 +107,12 @@ pub(crate) fn bounds(date: Date) -> (i64, i64) {
     )
 }
 
-/// What rows are sorted by: time, then identity as text. The fields are compared in turn, but of
-/// the name first what an event shares with its stray copies: so these stand together.
+/// The sort key of rows: time, then identity as text. Fields are compared in turn; of the name,
+/// first the part shared with stray copies, so that these stand together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SortKey<'a> {
     pub(super) time: i64,
-    /// The timestamp where days come one after the other, and `time` is held near the day's.
+    /// The timestamp, where days come one after the other and `time` is clamped.
     pub(super) tie: i64,
     pub(super) date: Date,
     pub(super) node: &'a [u8],
@@ -126,7 +126,7 @@ impl SortKey<'_> {
         (self.time, self.tie, self.date, self.node, shared)
     }
 
-    /// Compares what an event has in common with its stray copies.
+    /// Compares only what an event has in common with its stray copies.
     pub(super) fn compare_shared(&self, other: &SortKey<'_>, order: Order) -> Ordering {
         match order {
             Order::Forward => self.shared().cmp(&other.shared()),
@@ -143,7 +143,7 @@ impl SortKey<'_> {
     }
 }
 
-/// A place that outlives its row.
+/// A sort key that outlives its row.
 #[derive(Debug, Clone)]
 pub(super) struct OwnedSortKey {
     pub(super) time: i64,

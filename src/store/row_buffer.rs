@@ -1,7 +1,7 @@
 //! Rows while they are sorted: small, with all their text in a few pieces of memory.
 //!
-//! A day has hundreds of thousands of events. One allocation for each name and each body
-//! would cost more time than reading them, and more memory than they have bytes.
+//! A day has hundreds of thousands of events. An allocation for each name and each body would
+//! cost more time than reading them, and more memory than their bytes take.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::row::{FoundEvent, SortKey, clamp, place_in_time, shared_len};
 use crate::archive::SegmentPlace;
 use crate::event::{Date, PathRef, Timestamp};
 
-/// Node, name and bytes of many events of a day, one after the other.
+/// Node, name and bytes of many events of a day, back to back.
 #[derive(Debug)]
 struct Arena {
     date: Date,
@@ -20,7 +20,7 @@ struct Arena {
 /// One event of an answer that is not final yet.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// The place in time that orders it.
+    /// The time that orders it.
     pub(super) time: i64,
     tie: i64,
     arena: Arc<Arena>,
@@ -40,12 +40,12 @@ impl Row {
         usize::from(self.node_len) + usize::from(self.name_len) + self.len as usize
     }
 
-    /// The event's bytes.
+    /// Returns the event's bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.text()[usize::from(self.node_len) + usize::from(self.name_len)..]
     }
 
-    /// Its identity.
+    /// Returns its identity.
     pub(super) fn path(&self) -> PathRef<'_> {
         let SortKey { date, node, name, .. } = self.sort_key();
         PathRef::from_valid(date, node, name)
@@ -62,12 +62,12 @@ impl Row {
         SortKey { time, tie, date, node, name, shared_len: self.shared_len }
     }
 
-    /// What it takes in memory.
+    /// Returns the memory it takes, in bytes.
     pub(super) fn size(&self) -> usize {
         std::mem::size_of::<Self>() + self.size_of_text()
     }
 
-    /// The row with memory of its own.
+    /// Copies the row into memory of its own.
     pub(super) fn to_found(&self) -> FoundEvent {
         let segment = self.arena.segment.clone();
         FoundEvent::new(self.path().to_path(), segment, self.bytes().into())
@@ -83,7 +83,7 @@ pub(super) struct RowBuilder {
     day_by_day: bool,
 }
 
-/// A row whose text is not compacted yet.
+/// A row whose text buffer is still growing.
 struct PendingRow {
     time: i64,
     tie: i64,
@@ -95,12 +95,12 @@ struct PendingRow {
 }
 
 impl RowBuilder {
-    /// Rows of a day's live files, or of one of its segments.
+    /// Starts the rows of a day's live files, or of one of its segments.
     pub(super) fn new(date: Date, segment: Option<Arc<SegmentPlace>>) -> Self {
         Self { date, segment, text: Vec::new(), places: Vec::new(), day_by_day: false }
     }
 
-    /// The same, in an order in which days come one after the other.
+    /// Sets whether days come one after the other in the order.
     pub(super) fn day_by_day(mut self, is: bool) -> Self {
         self.day_by_day = is;
         self
@@ -133,7 +133,7 @@ impl RowBuilder {
         self.text.extend_from_slice(bytes);
     }
 
-    /// The rows that were added.
+    /// Returns the rows that were added.
     pub(super) fn finish(mut self) -> Vec<Row> {
         self.text.shrink_to_fit();
         let arena = Arena { date: self.date, segment: self.segment, text: self.text };
@@ -152,8 +152,8 @@ impl RowBuilder {
     }
 }
 
-/// Gives back the memory of rows that went, where those that stay hold on to it: what is
-/// held is at most half as much again as what the rows take.
+/// Frees the memory of dropped rows that the remaining ones keep alive: what is held is at most
+/// half as much again as the rows take.
 pub(super) fn compact(rows: &mut [Row]) {
     let of = |row: &Row| Arc::as_ptr(&row.arena).addr();
     rows.sort_unstable_by_key(of);

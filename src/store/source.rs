@@ -1,4 +1,4 @@
-//! Where rows come from: days, frames of segments, blocks of live files.
+//! The sources of rows: days, frames of segments, blocks of live files.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -18,31 +18,31 @@ use crate::archive::SegmentName;
 use crate::event::{Date, EventPath, MAX_EVENT_BYTES, Timestamp};
 use crate::live::{FileState, Listing, LiveTree};
 
-/// A live file of at most so many bytes is read with its block; a larger one is only measured
-/// there, and read when the block is done.
+/// Live files up to this size are read with their block; larger ones are only measured there, and
+/// read when the block is done.
 const MAX_SMALL: u64 = 8 << 10;
 
-/// Bytes of larger files that are read together; one that has more is read alone.
+/// Bytes of larger files read together; one that exceeds this is read alone.
 const MAX_TOGETHER: u64 = 8 << 20;
 
-/// Frames of days to come that are fetched together from elsewhere, and their bytes.
+/// Limit on remote frames of coming days that are fetched together.
 const WARM_FRAMES: usize = 64;
 const WARM_BYTES: u64 = 8 << 20;
 
 /// A part of the history that was not read yet.
 pub(super) enum Source {
-    /// A day, not yet looked at.
+    /// A day, not yet opened.
     Day(Date),
     /// One frame of a segment.
     Frame(Arc<OpenSegment>, usize),
-    /// The files of a live day, from this one on, in the order of the listing.
+    /// The files of a live day, from this one on, in listing order.
     Live(LiveFiles),
     /// Live files whose times are known, sorted by them.
     MatchedFiles(MatchedFiles),
 }
 
 impl Source {
-    /// The frame that it is, if it is one.
+    /// Returns the frame, if it is one.
     pub(super) fn frame(&self) -> Option<(Arc<OpenSegment>, usize)> {
         match self {
             Self::Frame(segment, frame) => Some((Arc::clone(segment), *frame)),
@@ -53,23 +53,23 @@ impl Source {
 
 pub(super) struct LiveFiles {
     listing: Arc<Listing>,
-    /// Those that may hold an answer, and how many of them were read.
+    /// Files that may hold an answer; `next` of them were read.
     numbers: Vec<u32>,
     next: usize,
-    /// Files of the last block that are still to be read, since they are not small.
+    /// Larger files of the last block, still to be read.
     large: Vec<Measured>,
     /// The matching files so far.
     times: Vec<MatchedFile>,
 }
 
-/// A file by its number in the listing, and how many bytes it has.
+/// A file by its number in the listing, and its size.
 #[derive(Debug, Clone, Copy)]
 struct Measured {
     number: u32,
     bytes: u32,
 }
 
-/// A matching file: its place in time, and its size when it was read.
+/// A matching file: its time, and its size when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct MatchedFile {
     time: i64,
@@ -85,13 +85,13 @@ pub(super) struct MatchedFiles {
     to: usize,
 }
 
-/// What reading a source brought.
+/// The result of reading a source.
 #[derive(Default)]
 pub(super) struct Opened {
     pub(super) rows: Vec<Row>,
-    /// Further sources with their earliest and latest place in time.
+    /// Further sources with their earliest and latest time.
     pub(super) sources: Vec<(i64, i64, Source)>,
-    /// How to read the same rows once more.
+    /// The source that reads the same rows once more.
     pub(super) again: Option<Source>,
 }
 
@@ -102,19 +102,19 @@ pub(super) struct Reading {
     live: Option<LiveTree>,
     /// This machine's own archive, and then those of other hosts.
     archives: Vec<ArchiveScan>,
-    /// The segments that lie elsewhere and may hold an answer, the next ones last: day, whose
-    /// they are, name.
+    /// Remote segments that may hold an answer, the next ones last: day, index of the archive,
+    /// name.
     away: Vec<(Date, usize, SegmentName)>,
     ahead: Ahead,
     block_files: usize,
     pub(super) segments_opened: u64,
-    /// The listings of live days; those that are done with are gone.
+    /// Listings of live days; those no longer in use are gone.
     listings: Vec<Weak<Listing>>,
 }
 
 impl Reading {
-    /// Opens both halves, live first, and finds the days that can hold an answer, and between
-    /// which places in time.
+    /// Opens both halves, live first, and finds the days that can hold an answer, with their time
+    /// spans.
     pub(super) fn open(
         store: &Store,
         query: Query,
@@ -144,8 +144,8 @@ impl Reading {
                 archives.extend(peers);
             }
             for (number, archive) in archives.iter().enumerate() {
-                // A day that is neither live nor has a segment that may hold an answer is done
-                // with: what comes into it from now on came after the question.
+                // A day that is neither live nor has a matching segment is done: whatever comes
+                // into it from now on came after the question.
                 for (date, span) in archive.days(&query) {
                     widen(&mut days, date, span);
                 }
@@ -173,7 +173,7 @@ impl Reading {
         Ok((reading, days))
     }
 
-    /// Reads a source, or a part of it; gives back what is left of it.
+    /// Reads a source or a part of it, and returns what is left of it.
     pub(super) fn read(
         &mut self,
         source: Source,
@@ -209,7 +209,7 @@ impl Reading {
         frames::read(frames, &self.query.filter, &mut self.ahead)
     }
 
-    /// What the listings of live days take that were opened last, in bytes.
+    /// Returns the size of the current listings of live days, in bytes.
     pub(super) fn listed_bytes(&self) -> usize {
         let listings = self.listings.iter().filter_map(Weak::upgrade);
         listings
@@ -219,8 +219,8 @@ impl Reading {
             .sum()
     }
 
-    /// Lists the live day first, and only then asks the manifest for its segments: a file
-    /// that rotation takes away in between is then in a segment that the manifest names.
+    /// Lists the live day first, and only then asks the manifest for its segments: a file that
+    /// rotation removes in between is then in a segment that the manifest names.
     fn open_day(&mut self, date: Date, opened: &mut Opened, notices: &mut Notices) -> Result<()> {
         step();
         if let Some(live) = &self.live {
@@ -262,8 +262,8 @@ impl Reading {
         Ok(())
     }
 
-    /// Fetches what will be wanted of this day and of those that come next, side by side: one
-    /// after the other, the way to each frame would be waited for.
+    /// Fetches in parallel what will be needed of this day and the following ones; otherwise each
+    /// frame would wait for its own round trip.
     fn warm(&mut self, date: Date) {
         let order = self.query.order;
         let is_due = |(next, ..): &(Date, usize, SegmentName)| match order {
@@ -348,8 +348,8 @@ impl Reading {
         Ok(())
     }
 
-    /// Reads live files side by side, and then looks for segments that hold what went away
-    /// meanwhile. What has more bytes than was said is not read: it comes back with its size.
+    /// Reads live files in parallel, then looks for segments that hold what has vanished
+    /// meanwhile. Larger files than asked for are not read, only measured.
     fn read_files(
         &mut self,
         listing: &Listing,
@@ -425,10 +425,10 @@ impl Reading {
     }
 }
 
-/// Why a file that is there could not be read.
+/// The reason why an existing file could not be read.
 const CHANGED: &str = "it changed while it was read";
 
-/// Names files that were smaller when they were measured: nothing that emits does that.
+/// Reports files that have grown since they were measured: nothing that emits does that.
 fn name_changed(listing: &Listing, grown: &[Measured], notices: &mut Notices) {
     for file in grown {
         let path = listing.path(file.number as usize);
@@ -436,7 +436,7 @@ fn name_changed(listing: &Listing, grown: &[Measured], notices: &mut Notices) {
     }
 }
 
-/// Returns how many of these sizes are read together: at least one.
+/// Returns how many files of these sizes are read together: at least one.
 fn together(sizes: impl Iterator<Item = u32>) -> usize {
     let mut bytes = 0_u64;
     let fits = |size: &u32| {
@@ -446,7 +446,7 @@ fn together(sizes: impl Iterator<Item = u32>) -> usize {
     sizes.take_while(fits).count().max(1)
 }
 
-/// Takes what was read out of the buffer, which is kept where it is small.
+/// Takes the content out of the buffer, which is kept if small.
 fn taken(buffer: &mut Vec<u8>) -> Box<[u8]> {
     if buffer.len() as u64 > MAX_SMALL {
         std::mem::take(buffer).into_boxed_slice()
@@ -455,7 +455,7 @@ fn taken(buffer: &mut Vec<u8>) -> Box<[u8]> {
     }
 }
 
-/// Days, and the places in time that what they hold can have.
+/// Days, and the time spans of what they hold.
 pub(super) type Days = BTreeMap<Date, (i64, i64)>;
 
 fn widen(days: &mut Days, date: Date, span: (i64, i64)) {
@@ -463,11 +463,11 @@ fn widen(days: &mut Days, date: Date, span: (i64, i64)) {
     *known = (known.0.min(span.0), known.1.max(span.1));
 }
 
-/// Adds the live days that may hold an answer. An event may lie in the directory of any day, so
-/// the names in each are looked at; nothing is opened for that.
+/// Adds the live days that may hold an answer. An event may lie in any day's directory, so the
+/// names in each are checked; no file is opened for that.
 fn add_live_days(live: &LiveTree, dates: &[Date], query: &Query, days: &mut Days) -> Result<()> {
     let wanted = dates.iter().copied().filter(|date| query.wants_partition(*date));
-    // Where days come one after the other, and all of them, names decide nothing.
+    // When all days are read one after the other, names decide nothing.
     let by_name = !query.day_by_day || query.filter.since.is_some() || query.filter.until.is_some();
     for date in wanted {
         if query.wants(date) {
@@ -487,8 +487,8 @@ fn add_live_days(live: &LiveTree, dates: &[Date], query: &Query, days: &mut Days
     Ok(())
 }
 
-/// Returns the places in time of a live file whose name claims an instant of another day, or
-/// none at all: near that instant or near its day, whichever its timestamp says.
+/// Returns the possible times of a live file whose name claims an instant of another day, or
+/// none: near that instant or near its day, depending on its timestamp.
 fn stray_span(date: Date, instant: Option<Timestamp>) -> (i64, i64) {
     let Some(instant) = instant else { return EVER };
     let (earliest, latest) = bounds(date);
@@ -496,13 +496,13 @@ fn stray_span(date: Date, instant: Option<Timestamp>) -> (i64, i64) {
     (from.min(earliest), to.max(latest))
 }
 
-/// Returns where the timestamp may lie of a file whose name claims this instant.
+/// Returns the possible timestamps of a file whose name claims this instant.
 fn around(instant: Timestamp) -> (i64, i64) {
     let day = Timestamp::MICROS_PER_DAY;
     (instant.micros() - day, instant.micros() + day)
 }
 
-/// Whether a live file can be asked for whose name claims this instant.
+/// Reports whether a query can match a live file whose name claims this instant.
 fn stray_answers(query: &Query, instant: Option<Timestamp>) -> bool {
     instant.is_none_or(|instant| {
         let (from, to) = around(instant);
@@ -510,9 +510,9 @@ fn stray_answers(query: &Query, instant: Option<Timestamp>) -> bool {
     })
 }
 
-/// The files of a live day that may hold an answer: those whose names are of the day, those
-/// that claim another one, and those whose names claim nothing, each with the places in time that
-/// they can have. So one file that was filed years late does not make its whole day come first.
+/// Groups the files of a live day that may hold an answer by the instants their names claim: of
+/// this day, of another day, or none, each with its time span. So one file that was filed years
+/// late does not make its whole day come first.
 fn groups(listing: &Listing, query: &Query) -> Vec<((i64, i64), Vec<u32>)> {
     let date = listing.date();
     let is_wanted = query.wants(date);
@@ -542,7 +542,7 @@ fn groups(listing: &Listing, query: &Query) -> Vec<((i64, i64), Vec<u32>)> {
 enum FileRead {
     Match(Box<[u8]>, Timestamp),
     Other,
-    /// More bytes than were to be read now, though no more than an event may have.
+    /// Larger than was to be read now, though within the limit for events.
     Large(u32),
     Invalid(String),
     Unreadable(String),

@@ -1,12 +1,11 @@
 //! The merge: many days, segments and files into one ordered answer, in bounded memory.
 //!
-//! The history is seen as *sources* (a day not yet opened, a frame of a segment, a block
-//! of live files), each with a bound before which it holds nothing. The stream reads
-//! sources in the order of their bounds into one buffer of rows; a row is final as soon
-//! as no unread source can hold an earlier one. When rows that are not final outgrow the
-//! buffer, the latest are dropped and their sources put back, to be read again after the
-//! earlier ones were given. So memory is bounded whatever the range and however the
-//! timestamps lie, and the usual day is read once.
+//! The history is seen as *sources* (a day not yet opened, a frame of a segment, a block of live
+//! files), each with a bound before which it holds nothing. The stream reads sources in the order
+//! of their bounds into one buffer of rows; a row is final once no unread source can hold an
+//! earlier one. When rows that are not final outgrow the buffer, the latest are dropped and their
+//! sources put back, to be read again after the earlier ones were given. So memory is bounded for
+//! any range and any timestamps, and a normal day is read once.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -20,18 +19,18 @@ use super::source::{Opened, Reading, Source};
 use super::{Order, PageCursor, Query, Scope, Store};
 use crate::Result;
 
-/// How much is held and read at once.
+/// Limits on what is held and read at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Amounts {
     /// Bytes of rows, and of listings of live days, that are held at once.
     pub(super) buffer_bytes: usize,
-    /// Bytes of rows after which those that are final are given.
+    /// Bytes of rows after which final ones are given.
     pub(super) give_bytes: usize,
-    /// Rows that are held at once at least when there is a limit, though fewer are wanted.
+    /// Minimum number of rows held at once within a limit, even if fewer are wanted.
     pub(super) buffer_rows: usize,
-    /// Live files that are read together.
+    /// Live files read together.
     pub(super) block_files: usize,
-    /// Bytes that frames read together may take.
+    /// Maximum size of frames read together.
     pub(super) batch_bytes: u64,
 }
 
@@ -47,10 +46,10 @@ impl Default for Amounts {
     }
 }
 
-/// Bytes of events that are handled together; one that has more is handled alone.
+/// Bytes of events handled together; a larger event is handled alone.
 const HANDED_BYTES: usize = 8 << 20;
 
-/// The answer to a [`Query`], one event after the other.
+/// The answer to a [`Query`], one event after another.
 pub struct EventStream {
     reading: Reading,
     amounts: Amounts,
@@ -58,19 +57,19 @@ pub struct EventStream {
     remaining: u64,
     sources: BinaryHeap<Reverse<Queued>>,
     number: u64,
-    /// Read, not yet final, in no order.
+    /// Rows read, not yet final, unsorted.
     rows: Vec<Row>,
     rows_bytes: usize,
-    /// So large the rows may become before it is looked again which are final.
+    /// Row bytes at which finality is re-checked.
     give_at: usize,
-    /// Places from here on were dropped; their sources wait in `put_back`.
+    /// Rows from here on were dropped; their sources wait in `put_back`.
     cutoff: Option<OwnedSortKey>,
     put_back: Vec<Queued>,
-    /// Rows up to this place are not asked for.
+    /// Rows up to this place are not wanted.
     after: Option<PageCursor>,
-    /// Rows before this place were given already.
+    /// Rows before this were given already.
     watermark: Option<Watermark>,
-    /// Final, sorted.
+    /// Final rows, sorted.
     ready: std::vec::IntoIter<Row>,
     notices: Notices,
 }
@@ -100,9 +99,9 @@ impl Ord for Queued {
     }
 }
 
-/// The boundary between what was given and what was not.
+/// The boundary between rows that were given and rows that were not.
 enum Watermark {
-    /// The first possible place of an instant.
+    /// The first possible place at an instant.
     Instant(i64),
     Key(OwnedSortKey),
 }
@@ -147,12 +146,12 @@ impl EventStream {
         Ok(stream)
     }
 
-    /// What was passed over so far; to be asked for again at the end.
+    /// Returns the notices so far; ask again at the end.
     pub fn notices(&mut self) -> &mut Notices {
         &mut self.notices
     }
 
-    /// Whether there is anything to give, or anything left.
+    /// Reports whether there are more events.
     pub fn has_more(&mut self) -> Result<bool> {
         if self.ready.len() == 0 && self.remaining > 0 {
             self.fill(&|| false)?;
@@ -160,15 +159,15 @@ impl EventStream {
         Ok(self.ready.len() > 0)
     }
 
-    /// How many segment files were opened so far.
+    /// Returns how many segment files were opened so far.
     pub fn segments_opened(&self) -> u64 {
         self.reading.segments_opened
     }
 
-    /// Handles the next events, at most `limit`, in parts of at most [`PART`](Self::PART) and
-    /// the parts side by side; what `handle` makes of them comes in their order. Huge events
-    /// come in fewer at a time. Empty at the end, and once `stops` says so, which is asked
-    /// before each piece that is read.
+    /// Handles the next events, at most `limit`, in parallel parts of at most
+    /// [`PART`](Self::PART), and returns the results in order. Huge events come in fewer at a
+    /// time. Empty at the end, and once `stops` returns true; it is called before each piece is
+    /// read.
     pub fn next_parts<T: Send>(
         &mut self,
         limit: usize,
@@ -193,7 +192,7 @@ impl EventStream {
         })
     }
 
-    /// Events that are handled by one thread in a row.
+    /// Events handled by one thread in a row.
     pub const PART: usize = 256;
 
     fn queue(&mut self, earliest: i64, latest: i64, source: Source) {
@@ -209,8 +208,8 @@ impl EventStream {
         self.sources.push(Reverse(Queued { bound, end, number: self.number, source }));
     }
 
-    /// Reads sources until some rows are final; leaves `ready` empty at the end of all, which
-    /// is also where it stops.
+    /// Reads sources until some rows are final; leaves `ready` empty at the end of all, and when
+    /// stopped.
     fn fill(&mut self, stops: &dyn Fn() -> bool) -> Result<()> {
         while self.ready.len() == 0 {
             if stops() {
@@ -228,7 +227,7 @@ impl EventStream {
                 }
                 continue;
             };
-            // Within a limit, no source is opened that cannot matter any more.
+            // Within a limit, no source is opened that can no longer matter.
             let may_do = self.rows.len() as u64 >= self.remaining;
             if may_do || self.rows_bytes >= self.give_at || self.is_full() {
                 self.give_before(bound);
@@ -237,8 +236,8 @@ impl EventStream {
                 }
             }
             if self.is_full() {
-                // One event may be larger than the buffer. It is held alone then, and what
-                // may come before it is read all the same.
+                // One event may be larger than the buffer. It is then held alone, and what may
+                // come before it is still read.
                 if self.drop_latest() {
                     continue;
                 }
@@ -252,8 +251,8 @@ impl EventStream {
         Ok(())
     }
 
-    /// Reads a frame and those that come next, side by side. Only where all are wanted: within
-    /// a limit the later ones may not be needed.
+    /// Reads a frame and the following ones in parallel. Only when all are wanted: within a limit
+    /// the later ones may not be needed.
     fn read_frames(&mut self, first: Queued) {
         let mut batch = vec![first];
         let limit = 4 * rayon::current_num_threads();
@@ -285,7 +284,7 @@ impl EventStream {
             if stops() {
                 return Ok(());
             }
-            // A large source comes in parts, so that the buffer can be kept within bounds.
+            // A large source comes in parts, so that the buffer stays within bounds.
             self.take_rows(&mut opened.rows);
             if self.is_full() {
                 self.drop_latest();
@@ -327,7 +326,8 @@ impl EventStream {
         }
     }
 
-    /// Bytes of rows that may be held; at least a few, however large a day's listing is.
+    /// Returns how many bytes of rows may be held; never too few, however large a day's listing
+    /// is.
     fn max_bytes(&self) -> usize {
         let buffer = self.amounts.buffer_bytes;
         buffer.saturating_sub(self.reading.listed_bytes()).max(buffer / 5)
@@ -338,7 +338,7 @@ impl EventStream {
         self.rows_bytes > self.max_bytes() || self.rows.len() > enough.max(self.amounts.buffer_rows)
     }
 
-    /// Makes the rows final that no unread source can come before.
+    /// Makes rows final that no unread source can precede.
     fn give_before(&mut self, bound: i64) {
         let order = self.order;
         let is_final = |row: &Row| match order {
@@ -356,7 +356,7 @@ impl EventStream {
         }
     }
 
-    /// Makes all rows final, and goes on with what was dropped.
+    /// Makes all rows final, and continues with what was dropped.
     fn give_all(&mut self) {
         self.rows_bytes = 0;
         self.give_at = self.amounts.give_bytes;
@@ -375,7 +375,7 @@ impl EventStream {
         }
     }
 
-    /// Drops the later half of the rows, to be read again later; whether there were any.
+    /// Drops the later half of the rows, to be read again later. Returns whether there were any.
     fn drop_latest(&mut self) -> bool {
         let order = self.order;
         self.rows.sort_by(|a, b| a.sort_key().compare(&b.sort_key(), order));
@@ -391,7 +391,7 @@ impl EventStream {
             })
             .unwrap_or(self.rows.len())
             .clamp(1, wanted.max(1));
-        // An event and its stray copies stay together, as does an event that is seen twice.
+        // An event and its stray copies stay together, as do two copies of one event.
         let keep = keep
             + self.rows.get(keep.saturating_sub(1)).map_or(0, |last| {
                 let same =
@@ -405,7 +405,7 @@ impl EventStream {
         true
     }
 
-    /// Counts anew what rows take, after some went.
+    /// Recounts the size of the rows, after some were dropped.
     fn compact(&mut self) {
         row_buffer::compact(&mut self.rows);
         self.rows_bytes = self.rows.iter().map(Row::size).sum();
@@ -442,8 +442,8 @@ impl EventStream {
         self.ready = kept.into_iter();
     }
 
-    /// Keeps of rows of one event and its stray copies each content once, under the event's own
-    /// name where it has that. Two contents of one name are two events.
+    /// Keeps each distinct content among an event and its stray copies once, under the event's
+    /// own name if it has that content. Two contents under one name are two events.
     fn settle_together(&mut self, rows: Vec<Row>, kept: &mut Vec<Row>) {
         let mut best: HashMap<&[u8], usize> = HashMap::new();
         for (number, row) in rows.iter().enumerate() {

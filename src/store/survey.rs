@@ -1,8 +1,8 @@
-//! A look at the values that a history has, for answers that are empty: indexes of segments and
-//! heads of live files, the asked-for range first and then the rest, newest days first.
+//! A survey of the values in a history, for answers that are empty: indexes of segments and heads
+//! of live files, first the queried range and then the rest, newest days first.
 //!
-//! It costs what a query without an answer costs, and a bounded amount beyond that: what was not
-//! looked at is said. Nothing that it finds is ever an answer by itself.
+//! It costs as much as a query without an answer, and a bounded amount beyond that: what was not
+//! looked at is reported. Nothing that it finds is ever an answer by itself.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::archive::{ArchiveDir, Overview, SegmentRow};
 use crate::event::{Date, EventHead, Timestamp};
 use crate::segment::{Index, SegmentReader};
 
-/// So much is looked at.
+/// Limits of a survey.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SurveyLimit {
     /// Live files of each pass.
@@ -28,46 +28,46 @@ impl Default for SurveyLimit {
     }
 }
 
-/// What is looked at.
+/// A part of the history that a survey visits.
 pub(super) enum Surveyed<'a> {
-    /// A live event and the day that it is filed under.
+    /// A live event and its day.
     Event(Date, &'a EventHead<'a>),
     /// A segment's index.
     Segment(&'a Index),
 }
 
-/// Visits the parts of a history.
+/// A visitor of the parts of a history.
 pub(super) trait Surveyor {
-    /// Takes up what a part of the history has; `asked` when it is of the range.
+    /// Visits a part of the history; `asked` when it is in the range.
     fn visit(&mut self, seen: &Surveyed<'_>, asked: bool) -> Result<()>;
 
-    /// Whether nothing of this day or an earlier one could change the outcome, in the range or
+    /// Reports whether nothing of this day or earlier could change the outcome, in the range or
     /// after it.
     fn is_done(&self, asked: bool, date: Date) -> bool;
 }
 
-/// How far a look went.
+/// The extent of a survey.
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
     /// Days of the range that have live files.
     pub(super) live: BTreeSet<Date>,
-    /// Days of the range that are archived, also elsewhere.
+    /// Days of the range that are archived, including remotely.
     pub(super) archived: BTreeSet<Date>,
-    /// Whether everything of the range was looked at that had to be.
+    /// True if everything necessary in the range was looked at.
     pub(super) of_range: bool,
-    /// The same of the whole history.
+    /// True if the entire history was looked at.
     pub(super) complete: bool,
 }
 
-/// The segments of an archive in the order in which they are looked at.
+/// The segments of an archive in the order of the survey.
 struct Shelf {
     archive: ArchiveDir,
     rows: Vec<(bool, SegmentRow)>,
 }
 
 impl Store {
-    /// Surveyor at the values of the query's range, and then at all others. A damaged part of the
-    /// history, or one that cannot be reached, is not looked at.
+    /// Visits the values in the query's range, and then all others. Parts that are damaged or
+    /// cannot be reached are left out.
     pub(super) fn survey(
         &self,
         query: &Query,
@@ -150,7 +150,7 @@ impl Store {
         Ok(count < limit && !events.notices().any_cost())
     }
 
-    /// The archive and the mirrors in it. One that cannot be read is left out.
+    /// Opens the archive and its mirrors. One that cannot be read is left out.
     fn shelves(&self, range: &QueryRange, complete: &mut bool) -> Result<Vec<Shelf>> {
         let (archive, away) = self.readable_archive()?;
         *complete &= away.is_none();
@@ -171,7 +171,7 @@ impl Store {
 }
 
 impl Shelf {
-    /// Surveyor at one segment's index; whether it could be read.
+    /// Visits one segment's index. Returns whether it could be read.
     fn survey(&self, row: &SegmentRow, asked: bool, surveyor: &mut dyn Surveyor) -> bool {
         let path = self.archive.segment_path(&row.name);
         let reader = self
@@ -184,7 +184,7 @@ impl Shelf {
     }
 }
 
-/// The days of a query's range. Whole days, since an index tells no more of a value: so the
+/// The days of a query's range. Entire days, since an index knows no more of a value: so the
 /// outcome is the same whether a day is live or archived.
 #[derive(Debug)]
 pub(super) struct QueryRange {
@@ -203,7 +203,7 @@ impl QueryRange {
         Self { dates: query.dates.clone(), since: query.filter.since.map(day), until }
     }
 
-    /// Whether it is the whole history.
+    /// Reports whether it is the entire history.
     pub(super) fn is_all(&self) -> bool {
         self.dates.is_empty() && self.since.is_none() && self.until.is_none()
     }

@@ -1,8 +1,8 @@
-//! The telling part of a payload, in one line.
+//! The informative part of a payload, in one line.
 
 use crate::event::each_member;
 
-/// Members that tell most, the most telling first.
+/// Members that say most, the most informative first.
 const TELLING: [&str; 17] = [
     "error",
     "reason",
@@ -23,10 +23,10 @@ const TELLING: [&str; 17] = [
     "duration_ms",
 ];
 
-/// Of these, the ones that say why something is as it is.
+/// The number of these that give reasons.
 const REASONS: usize = 6;
 
-/// Whether a payload has a member that says why something is as it is: an error, a reason.
+/// Reports whether a payload gives a reason: an error, a cause.
 pub(crate) fn tells_why(payload: &str) -> bool {
     let mut found = false;
     let told = each_member(payload, |key, value| {
@@ -36,18 +36,18 @@ pub(crate) fn tells_why(payload: &str) -> bool {
     told.is_ok() && found
 }
 
-/// Members that are shown at most.
+/// Maximum number of members shown.
 const MAX: usize = 3;
 
-/// The longest that a detail becomes, in characters.
+/// Maximum length of a detail, in characters.
 const LONGEST: usize = 100;
 
-/// The bytes of a value that are looked at: enough for the longest detail, however it is escaped.
+/// The bytes of a value that are examined: enough for the longest detail, however it is escaped.
 const MAX_LOOK: usize = 1 << 10;
 
-/// Returns the most telling members of a payload as `key=value`, with texts that speak for
-/// themselves (errors, reasons, messages) bare. `None` for an empty payload. What must not be
-/// shown is escaped, long texts are cut. Of however many members, no more are kept than shown.
+/// Returns the most informative members of a payload as `key=value`, with self-explanatory texts
+/// (errors, reasons, messages) bare. `None` for an empty payload. Unsafe characters are escaped,
+/// long texts cut. No more members are held than shown.
 pub fn detail(payload: &str) -> Option<String> {
     let mut members: Vec<(usize, String, &str)> = Vec::with_capacity(MAX + 1);
     each_member(payload, |key, value| {
@@ -56,7 +56,7 @@ pub fn detail(payload: &str) -> Option<String> {
         if members.len() == MAX && members.iter().all(is_late) {
             return;
         }
-        // Where a name stands twice, the last one counts.
+        // Of a repeated name, the last one counts.
         members.retain(|(_, name, _)| name != key);
         if !matches!(value.get(), "null" | "\"\"" | "{}" | "[]") {
             members.push((rank, key.to_owned(), value.get()));
@@ -86,13 +86,13 @@ fn part(key: &str, raw: &str) -> String {
     }
 }
 
-/// The text that a JSON string is, or its beginning.
+/// Returns the text of a JSON string, or its beginning.
 fn text(raw: &str) -> Option<String> {
     if raw.len() <= MAX_LOOK {
         return serde_json::from_str(raw).ok();
     }
     let beginning = &raw[..raw.floor_char_boundary(MAX_LOOK)];
-    // The cut may be within an escape, of which the longest has twelve bytes.
+    // The cut may be within an escape; the longest has twelve bytes.
     (0..=12).find_map(|less| {
         let end = beginning.floor_char_boundary(beginning.len() - less);
         serde_json::from_str(&format!("{}\"", &beginning[..end])).ok()
@@ -136,7 +136,7 @@ mod tests {
         let many: Vec<String> = (0..1_000_000).map(|n| format!("\"k{n}\":{n}")).collect();
         let payload = format!("{{{},\"error\":\"it broke\"}}", many.join(","));
         assert_eq!(detail(&payload).unwrap(), "it broke k0=0 k1=1");
-        // Wherever the cut falls: before, within and behind an escape of two units.
+        // Wherever the cut falls: before, within and after an escape of two units.
         for before in MAX_LOOK - 20..=MAX_LOOK {
             let text = format!("\"{}\\ud83d\\ude00{}\"", "\\u00e9".repeat(90), "x".repeat(before));
             assert_eq!(

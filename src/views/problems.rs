@@ -1,5 +1,5 @@
-//! What is not as it should be: the open part of how things [stand](super::standing), a row for
-//! each service and node, and how many runs never reported an end.
+//! Open problems: the open part of the [state](super::standing), a row for each service and node,
+//! and the number of runs that never reported an end.
 
 use std::collections::BTreeMap;
 
@@ -10,46 +10,46 @@ use crate::event::{EventHead, Severity, Timestamp};
 
 pub use super::standing::ProblemKind;
 
-/// A run younger than this is taken to be at work still.
+/// A run younger than this is taken to be still at work.
 pub const PATIENCE_MICROS: i64 = 3600 * Timestamp::MICROS_PER_SECOND;
 
-/// How long before its start an end may be dated and still be taken for its end: as far as
-/// a clock is set back by the first answer of a time server.
+/// How long before its start an end may be dated and still be taken for its end: the size of a
+/// clock step when a time server first answers.
 const MAX_STEP_MICROS: i64 = 120 * Timestamp::MICROS_PER_SECOND;
 
-/// What runs are made of that must end.
+/// The kinds of runs that must end.
 const RUNS: [&str; 2] = ["deployment", "remediation"];
 
-/// One problem that is open.
+/// One open problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// What kind of problem it is.
+    /// The kind of problem.
     pub kind: ProblemKind,
-    /// The type of the last event that told of it.
+    /// The type of the last event that reported it.
     #[serde(rename = "type")]
     pub event_type: String,
     /// The severity of that event.
     pub severity: Severity,
-    /// Since when: the first event that told of it after the last that told otherwise.
+    /// The time of the first event that reported it after the last that reported otherwise.
     pub since: Timestamp,
-    /// When the last event told of it.
+    /// The time of the last event that reported it.
     pub last: Timestamp,
     /// The host.
     pub node: String,
-    /// The service, where one is concerned.
+    /// The service, if one is concerned.
     pub service: Option<String>,
-    /// What links the last event with others.
+    /// The correlation id of the last event.
     pub correlation_id: String,
     /// The identity of the last event.
     pub path: String,
-    /// The telling part of its payload.
+    /// The informative part of its payload.
     pub error: Option<String>,
-    /// The command that tells more.
+    /// The command that shows more.
     pub next: String,
 }
 
 impl Problem {
-    /// The kind as a clause that follows a name.
+    /// Returns the kind as a clause that follows a name.
     pub fn describe(&self) -> &str {
         match self.kind {
             ProblemKind::NodeOffline => "offline",
@@ -59,8 +59,8 @@ impl Problem {
     }
 }
 
-/// The problems of what is open: one for each kind on a service and node, whose last event
-/// speaks for it. The worst first, and of those the newest.
+/// Returns the open problems: one for each kind on a service and node, represented by its last
+/// event. The worst first, and among those the newest.
 pub fn problems(standing: &Standing) -> Vec<Problem> {
     let mut rows: BTreeMap<(&str, &Option<String>, ProblemKind), (Timestamp, &Stretch)> =
         BTreeMap::new();
@@ -98,7 +98,7 @@ pub fn problems(standing: &Standing) -> Vec<Problem> {
     problems
 }
 
-/// The command that shows a chain, as one would type it into a shell.
+/// Returns the shell command that shows a chain.
 fn next(id: &str) -> String {
     let dashes = if id.starts_with('-') { "-- " } else { "" };
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&b);
@@ -128,37 +128,36 @@ fn next(id: &str) -> String {
 /// Runs that never reported an end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unended {
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// When the oldest began.
+    /// The start of the oldest.
     pub since: Timestamp,
     /// The correlation id of the newest.
     pub correlation_id: String,
-    /// The command that tells more of it.
+    /// The command that shows more of it.
     pub next: String,
 }
 
-/// A run: what it is, its correlation id and its service. The node is left out, since the end
-/// may be told by another one.
+/// A run: its kind, correlation id and service. The node is left out, since another one may
+/// report the end.
 type Run = (&'static str, String, String);
 
-/// Counts the runs that did not end, of events in time order. What is remembered grows with
-/// their number.
+/// Counts the runs that did not end, from events in time order. Memory grows with their number.
 pub struct Runs {
     now: Timestamp,
     open: BTreeMap<Run, Vec<Timestamp>>,
-    /// Ends of the last two minutes that have no start.
+    /// Ends of the last two minutes without a start.
     early: Vec<(Timestamp, Run)>,
-    /// Starts that found such an end before them: theirs, if there is no other.
+    /// Starts after such an end: it is theirs, if they get no other.
     stepped: Vec<(Timestamp, Run)>,
 }
 
-/// Whether an event of this type may tell of problems or of runs, for a query.
+/// Reports whether an event of this type may concern problems or runs, for a query.
 pub fn may_tell(kind: &str) -> bool {
     may_stand(kind) || matches!(run_of(kind), Some((_, true)))
 }
 
-/// What a type is the start (or else the end) of.
+/// Returns the kind of run that a type starts (true) or ends (false).
 fn run_of(kind: &str) -> Option<(&'static str, bool)> {
     RUNS.iter().find_map(|run| match kind.strip_prefix(run)? {
         "_started" => Some((*run, true)),
@@ -168,7 +167,7 @@ fn run_of(kind: &str) -> Option<(&'static str, bool)> {
 }
 
 impl Runs {
-    /// Begins, as things stand at `now`.
+    /// Starts counting, as of `now`.
     pub fn at(now: Timestamp) -> Self {
         Self { now, open: BTreeMap::new(), early: Vec::new(), stepped: Vec::new() }
     }
@@ -191,7 +190,7 @@ impl Runs {
 
     fn begin(&mut self, time: Timestamp, run: Run) {
         if let Some(place) = self.early.iter().rposition(|(_, ended)| *ended == run) {
-            // By name, an end comes before its start where both have the same time.
+            // By name, an end sorts before its start when both have the same time.
             if self.early.remove(place).0 == time {
                 return;
             }
@@ -212,8 +211,8 @@ impl Runs {
         }
     }
 
-    /// Those that did not end within an hour, and how many ended before they began, so that a
-    /// clock must have been set back.
+    /// Returns the runs that did not end within an hour, and how many ended before they began, so
+    /// that a clock must have been set back.
     pub fn finish(mut self) -> (Option<Unended>, u64) {
         let mut clock_stepped = 0;
         for (time, run) in self.stepped {

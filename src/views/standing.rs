@@ -1,18 +1,18 @@
-//! How things stand: the last word about each service on a node, each node and each chain.
+//! The current state: the last word about each service on a node, each node and each chain.
 //!
-//! Four rules decide what is open, and neither the order in which events are taken nor taking
-//! one twice changes the answer:
+//! Four rules decide what is open; neither the order in which events are taken nor taking one
+//! twice changes the answer:
 //!
 //! * `service_unhealthy` is open until a recovery of the same service and node;
 //! * `node_offline` is open until a `node_online` of the same node;
-//! * a failure is open until a success (an end that is none of failure, or a recovery) of the
-//!   same service and node, or of the same correlation id;
-//! * so is something critical of a type that tells no more.
+//! * a failure is open until a success (an end that is not a failure, or a recovery) of the same
+//!   service and node, or of the same correlation id;
+//! * so is something critical of a type that says no more.
 //!
-//! A good word closes the bad ones of its own instant, too: clocks that tell whole seconds are
+//! A good word also closes the bad ones of its own instant: clocks that count whole seconds are
 //! more common than services that break in the second in which they recover.
 //!
-//! What is remembered grows with the number of services and nodes, and of what is open.
+//! Memory grows with the number of services and nodes, and of what is open.
 
 mod summary;
 
@@ -26,7 +26,7 @@ use super::detail::detail;
 use super::word::Word;
 use crate::event::{EventHead, Severity, Timestamp};
 
-/// What kind of problem it is.
+/// The kind of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
@@ -34,29 +34,29 @@ pub enum ProblemKind {
     NodeOffline,
     /// A service is unhealthy, and did not recover.
     ServiceUnhealthy,
-    /// Something failed, and nothing went well since.
+    /// Something failed, and nothing has succeeded since.
     Failed,
-    /// Something critical happened, and nothing went well since.
+    /// Something critical happened, and nothing has succeeded since.
     Alarm,
 }
 
-/// What is open, each by itself: a failure is that of its chain.
+/// The identity of an open problem; each chain's failure has its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Slot {
     /// The service; none of a node.
     pub service: Option<String>,
     /// The host.
     pub node: String,
-    /// What kind of problem it is.
+    /// The kind of problem.
     pub kind: ProblemKind,
     /// The correlation id of a failure or an alarm.
     pub chain: Option<String>,
 }
 
-/// A bad word, with what leads on.
+/// A bad word, and its event.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Bad {
-    /// When it was said.
+    /// The time of the event.
     pub time: Timestamp,
     /// The identity of the event.
     pub path: String,
@@ -65,32 +65,32 @@ pub struct Bad {
     pub event_type: String,
     /// Its severity.
     pub severity: Severity,
-    /// What links it with others.
+    /// The correlation id of the event.
     pub correlation_id: String,
-    /// The telling part of its payload.
+    /// The informative part of its payload.
     pub error: Option<String>,
 }
 
-/// The bad words of a slot that no good one came after.
+/// The bad words of a slot since the last good one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch {
-    /// When the first was said.
+    /// The time of the first.
     pub first: Timestamp,
     /// The last.
     pub last: Bad,
-    /// Whether the last was read from its event, and not from a summary.
+    /// True if the last was read from its event, and not from a summary.
     #[serde(skip)]
     pub is_seen: bool,
 }
 
-/// When a service on a node was last well.
+/// The times at which a service on a node was last well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Well {
     recovered: Option<Timestamp>,
     succeeded: Option<Timestamp>,
 }
 
-/// How things stand, as far as events were taken.
+/// The current state, as far as events were taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     now: Timestamp,
@@ -103,28 +103,27 @@ pub struct Standing {
     latest: Option<Timestamp>,
     /// Chains that may have gone well before their failure was taken.
     doubts: BTreeSet<String>,
-    /// Slots whose first bad word is to be looked for, after this time.
+    /// Slots whose first bad word is to be searched for, after this time.
     cuts: BTreeMap<Slot, Timestamp>,
 }
 
-/// Whether an event of this type may tell how things stand, for a query; of the others, those
-/// of severity `critical` do.
+/// Reports whether an event of this type may affect the state, for a query; of other types,
+/// events of severity `critical` do.
 pub fn may_tell(kind: &str) -> bool {
     const ENDS: [&str; 3] = ["_failed", "_completed", "_recovered"];
     matches!(kind, "service_unhealthy" | "node_offline" | "node_online")
         || ENDS.iter().any(|end| kind.ends_with(end))
 }
 
-/// Whether a failure is one that somebody should see to: those of deployments and of
-/// remediations always are, as is a bad end of what else was to complete; of others, what
-/// they say of their severity counts.
+/// Reports whether a failure needs attention: those of deployments and remediations always do, as
+/// does the failed end of anything that was to complete; for others, their severity decides.
 fn matters(head: &EventHead<'_>) -> bool {
     let kind = head.event_type.as_ref();
     head.severity >= Severity::Error || kind == "deployment_failed" || kind.ends_with("_completed")
 }
 
 impl Standing {
-    /// Begins, as things stand at `now`: what is dated later has not happened.
+    /// Starts an empty state at `now`: what is dated later has not happened.
     pub fn at(now: Timestamp) -> Self {
         Self {
             now,
@@ -138,7 +137,7 @@ impl Standing {
         }
     }
 
-    /// Goes on from what was written down.
+    /// Resumes from a summary.
     pub fn of(summary: StandingSummary, now: Timestamp) -> Self {
         let mut standing = Self::at(now);
         standing.latest = summary.latest;
@@ -152,7 +151,7 @@ impl Standing {
         standing
     }
 
-    /// What is to be written down.
+    /// Returns the summary to be written.
     pub fn summary(&self) -> StandingSummary {
         let well = self.well.iter();
         StandingSummary {
@@ -165,12 +164,12 @@ impl Standing {
         }
     }
 
-    /// What is open.
+    /// Returns what is open.
     pub fn open(&self) -> impl Iterator<Item = (&Slot, &Stretch)> {
         self.open.iter()
     }
 
-    /// Forgets what is open in these slots.
+    /// Forgets the matching open problems.
     pub fn forget(&mut self, is_gone: impl Fn(&Stretch) -> bool) {
         let gone: Vec<Slot> = self
             .open
@@ -183,7 +182,7 @@ impl Standing {
         }
     }
 
-    /// Takes an event. In time order nothing is left to [`settle`](Self::settle).
+    /// Takes an event. In time order, nothing is left to [`settle`](Self::settle).
     pub fn take(&mut self, head: &EventHead<'_>, path: &dyn std::fmt::Display) {
         if head.timestamp > self.now {
             return;
@@ -196,14 +195,14 @@ impl Standing {
         }
     }
 
-    /// The chains of which older events are to be looked for, and be given to
-    /// [`settle`](Self::settle); they are forgotten with this.
+    /// Takes the chains whose older events must be searched for and given to
+    /// [`settle`](Self::settle).
     pub fn doubts(&mut self) -> Vec<String> {
         let doubts = std::mem::take(&mut self.doubts);
         doubts.into_iter().filter(|chain| self.chains.contains_key(chain)).collect()
     }
 
-    /// Takes an event of the chains in doubt, in any order: what it says of success.
+    /// Takes an event of the chains in doubt, in any order, for the success it may report.
     pub fn settle(&mut self, head: &EventHead<'_>) {
         let word = Word::of(head);
         if head.timestamp <= self.now && !word.is_bad() {
@@ -211,16 +210,16 @@ impl Standing {
         }
     }
 
-    /// Of which nodes, and since when, events are to be looked for and given to
-    /// [`refine`](Self::refine); to be asked after the doubts are settled.
+    /// Returns the nodes, and the time since when, whose events must be searched for and given to
+    /// [`refine`](Self::refine); call it after the doubts are settled.
     pub fn cuts(&self) -> Option<(Vec<String>, Timestamp)> {
         let since = self.cuts.values().min()?;
         let nodes: BTreeSet<&String> = self.cuts.keys().map(|slot| &slot.node).collect();
         Some((nodes.into_iter().cloned().collect(), *since))
     }
 
-    /// Takes such an event: where it is the first bad word after the good one that came late,
-    /// its slot is open since then.
+    /// Takes such an event: if it is the first bad word after the good one that came late, its
+    /// slot is open since then.
     pub fn refine(&mut self, head: &EventHead<'_>) {
         let Some(slot) = slot_of(Word::of(head), head) else { return };
         let is_after = self.cuts.get(&slot).is_some_and(|cut| head.timestamp > *cut);
@@ -229,12 +228,12 @@ impl Standing {
         }
     }
 
-    /// Says that all such events were taken.
+    /// Marks all such events as taken.
     pub fn refined(&mut self) {
         self.cuts.clear();
     }
 
-    /// What is told of a service, node and kind by a summary alone, if there is such.
+    /// Returns what only a summary says of a service, node and kind, if anything.
     pub fn unseen(&self) -> Option<(Slot, Bad)> {
         let mut rows: BTreeMap<(&str, &Option<String>, ProblemKind), (&Slot, &Stretch)> =
             BTreeMap::new();
@@ -248,8 +247,7 @@ impl Standing {
         unseen.map(|(slot, bad)| (slot.clone(), bad.last.clone()))
     }
 
-    /// Says that the event which is told of a slot was read, and what it says, or that it cannot
-    /// be read now.
+    /// Records that a slot's event was read, with what it says, or that it cannot be read now.
     pub fn saw(&mut self, slot: &Slot, said: Option<Bad>) {
         if let Some(bad) = self.open.get_mut(slot) {
             bad.is_seen = true;
@@ -331,7 +329,7 @@ impl Standing {
         }
     }
 
-    /// Takes down that a slot was well at this time.
+    /// Records that a slot was well at this time.
     fn close(&mut self, slot: &Slot, time: Timestamp) {
         let Some(bad) = self.open.get_mut(slot) else { return };
         if bad.last.time <= time {
@@ -368,7 +366,7 @@ impl Standing {
     }
 }
 
-/// Where a bad word belongs; nowhere, if nobody need see to it.
+/// Returns the slot of a bad word; none if it needs no attention.
 fn slot_of(word: Word, head: &EventHead<'_>) -> Option<Slot> {
     let kind = match word {
         Word::Offline => ProblemKind::NodeOffline,
@@ -384,7 +382,7 @@ fn slot_of(word: Word, head: &EventHead<'_>) -> Option<Slot> {
     Some(Slot { service, node: head.node.to_string(), kind, chain })
 }
 
-/// What is told of an event.
+/// Returns the parts of an event that are reported.
 fn bad_of(head: &EventHead<'_>, path: &dyn std::fmt::Display) -> Bad {
     Bad {
         time: head.timestamp,
@@ -396,7 +394,7 @@ fn bad_of(head: &EventHead<'_>, path: &dyn std::fmt::Display) -> Bad {
     }
 }
 
-/// What an event says, if it is the bad word of a slot that was said at this time.
+/// Returns what an event says, if it is the bad word of a slot at this time.
 pub fn said(
     slot: &Slot,
     time: Timestamp,

@@ -1,17 +1,17 @@
-//! What an event says of what it is about: the one reading of types that all answers share.
+//! The meaning of an event for its subject: the one reading of types that all answers share.
 //!
-//! The known types mean what their names say; others speak by their endings (`backup_failed`),
-//! and where those tell nothing, a severity of `critical` does. The end of a run that reports
-//! in its payload that it failed is a failure, whatever its type says.
+//! The known types mean what their names say; others are read by their endings (`backup_failed`),
+//! and where those say nothing, by a severity of `critical`. The end of a run whose payload
+//! reports a failure is a failure, whatever its type says.
 
 use crate::event::{EventHead, Severity};
 
-/// What one event says.
+/// The meaning of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
     /// A service is unhealthy.
     Unhealthy,
-    /// It is well again: a service recovered, or something else did.
+    /// It is healthy again: a service recovered, or something else did.
     Recovered,
     /// A node went away.
     Offline,
@@ -19,9 +19,9 @@ pub enum Word {
     Online,
     /// A remediation began.
     Attempted,
-    /// It ended well, as far as itself goes.
+    /// The remediation itself ended well.
     AttemptDone,
-    /// It ended, and failed.
+    /// The remediation failed.
     AttemptFailed,
     /// Something else began: a deployment, a backup.
     Began,
@@ -29,7 +29,7 @@ pub enum Word {
     Done,
     /// It failed, or a check did.
     Failed,
-    /// Something critical of a type that tells no more.
+    /// Something critical of a type that says no more.
     Alarm,
     /// Nothing about how things stand.
     Nothing,
@@ -57,7 +57,7 @@ impl Word {
         }
     }
 
-    /// Whether it says that something is not as it should be.
+    /// Reports whether something is not as it should be.
     pub fn is_bad(self) -> bool {
         matches!(
             self,
@@ -66,7 +66,7 @@ impl Word {
     }
 }
 
-/// Whether the payload of an end says that it was no good one: `success` or `ok` is false, or
+/// Reports whether an end's payload says that it failed: `success` or `ok` is false, or
 /// `outcome`, `result` or `status` is a word for failure.
 pub(crate) fn reports_failure(event: &EventHead<'_>) -> bool {
     #[derive(serde::Deserialize, Default)]

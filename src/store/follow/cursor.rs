@@ -1,8 +1,8 @@
-//! A place in a history as it was followed, small enough for an argument.
+//! A place in a history as it was followed, short enough for an argument.
 //!
-//! `1:POSITION:CHECK:FILE`, where 1 is the version of this form. To users it is one opaque
-//! word: it has no blanks and nothing that a shell or JSON would take apart, since in the
-//! file's name whatever is not plain stands as `%` and two digits.
+//! `1:POSITION:CHECK:FILE`, where 1 is the version of this form. To users it is one opaque word:
+//! it has no blanks and nothing special to a shell or JSON, since all but plain bytes of the
+//! file's name become `%` and two digits.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,24 +13,24 @@ use std::sync::Arc;
 
 use crate::event::{Malformed, shown};
 
-/// Which event of which cursor file was the last.
+/// The last event that was given, in its cursor file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// Entries of the file up to this one.
+    /// The number of entries of the file up to this one.
     pub(super) position: u64,
-    /// Tells this file, and its entry at this position, from every other.
+    /// A check that distinguishes this file, and its entry at this position, from any other.
     pub(super) check: [u8; 8],
     pub(super) file: Arc<Path>,
 }
 
 impl Cursor {
-    /// The cursor file that it belongs to.
+    /// Returns the cursor file that it belongs to.
     pub fn file(&self) -> &Path {
         &self.file
     }
 }
 
-/// Bytes of a file's name that stand for themselves.
+/// Reports whether a byte of a file's name stands for itself.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b'+' | b'@')
 }
@@ -83,7 +83,7 @@ impl FromStr for Cursor {
     }
 }
 
-/// A file's name from what [`Cursor`] writes of it.
+/// Decodes a file's name as [`Cursor`] writes it.
 fn decode(text: &str) -> Option<PathBuf> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -101,7 +101,7 @@ fn decode(text: &str) -> Option<PathBuf> {
     is_name.then(|| PathBuf::from(std::ffi::OsString::from_vec(bytes)))
 }
 
-/// The name of a cursor file that holds wherever the next run is started.
+/// Makes a cursor file's name absolute, so that it holds wherever the next run starts.
 pub(super) fn absolute(file: &Path) -> std::io::Result<PathBuf> {
     let parent = crate::fs::folder_of(file).ok_or(std::io::ErrorKind::IsADirectory)?;
     let name: &OsStr = file.file_name().ok_or(std::io::ErrorKind::IsADirectory)?;

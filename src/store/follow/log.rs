@@ -1,6 +1,6 @@
 //! The file in which a follower keeps what it saw, in the order in which it saw it.
 //!
-//! A header of 32 bytes and entries of 16, only ever appended:
+//! A header of 32 bytes and entries of 16, append-only:
 //!
 //! ```text
 //! header  "HLFOLLOW"  version (u32)  zero (u32)  id (16 random bytes)
@@ -8,9 +8,9 @@
 //! ```
 //!
 //! All numbers are little-endian. A mark is the first bytes of the SHA-256 of the id and an
-//! identity: so nobody can make up a name that passes for another one. An entry of zeros is
-//! none, and the sum is over the entry's other bytes: a power cut leaves a torn end, which
-//! is cut off at the next opening. Any other damage is an error.
+//! identity: so nobody can forge a name that passes for another one. An entry of zeros is none,
+//! and the sum covers the entry's other bytes: a power cut leaves a torn end, which the next
+//! opening cuts off. Any other damage is an error.
 //!
 //! The file is locked while it is open: two followers cannot give the same events.
 
@@ -33,24 +33,24 @@ const VERSION: u32 = 1;
 const HEADER: u64 = 32;
 const ENTRY: usize = 16;
 
-/// Entries that are read at once.
+/// Number of entries read at once.
 const CHUNK: usize = 1 << 16;
 
-/// A name in few bytes.
+/// The hash of a name in a few bytes.
 pub(super) type Mark = [u8; 10];
 
 /// One entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogEntry {
-    /// An event came.
+    /// A new event.
     Came(Date, Mark),
-    /// An event was there before, and is no news.
+    /// An event that was there before, and is not news.
     Known(Date, Mark),
-    /// Whatever a segment holds has an entry by now, or is no news.
+    /// A segment whose events all have an entry by now, or are not news.
     Segment(Mark),
-    /// Here the history begins that is followed: all before was there already.
+    /// The beginning of the followed history: everything before was there already.
     Begin,
-    /// Everything up to this position was given.
+    /// A statement that everything up to this position was given.
     Given(u64),
 }
 
@@ -116,7 +116,7 @@ pub(super) struct MarkLog {
 }
 
 impl MarkLog {
-    /// One that lasts as long as the process, in memory.
+    /// Creates one in memory that lasts as long as the process.
     pub(super) fn in_memory(id: [u8; 16]) -> Result<Self> {
         let path = PathBuf::from("the list of what was seen");
         let file = rustix::fs::memfd_create("hlarchive-follow", MemfdFlags::CLOEXEC)
@@ -126,7 +126,7 @@ impl MarkLog {
         Ok(log)
     }
 
-    /// Begins a new file beside `path`; [`publish`](Self::publish) gives it its name.
+    /// Creates a new file beside `path`; [`publish`](Self::publish) gives it its name.
     pub(super) fn create(path: &Path, id: [u8; 16]) -> Result<(Self, PathBuf)> {
         let [t0, t1, t2, t3, t4, t5, t6, t7, ..] = id;
         let token = u64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
@@ -155,7 +155,7 @@ impl MarkLog {
             else {
                 return Err(Errno::INVAL);
             };
-            // A name that is no text is given by a link, which replaces nothing either.
+            // A name that is not UTF-8 is given by a link, which replaces nothing either.
             match new.to_str() {
                 Some(new) => fs::rename_new(parent.as_fd(), old, parent.as_fd(), new)?,
                 None => {
@@ -172,7 +172,7 @@ impl MarkLog {
         }
     }
 
-    /// Opens a file that is there; `None` when there is none. Cuts off a torn end.
+    /// Opens an existing file; `None` when there is none. Cuts off a torn end.
     pub(super) fn open(path: &Path) -> Result<Option<Self>> {
         let opened = OpenOptions::new()
             .read(true)
@@ -208,8 +208,8 @@ impl MarkLog {
         Ok(Some(log))
     }
 
-    /// What comes after a torn entry was not given, or a mark would say so: it was written
-    /// together with that entry and never synced. Where a mark does, it is damage.
+    /// Cuts off a torn end. What comes after a torn entry was written together with it and never
+    /// synced; it was not given, or a mark would say so. If a mark does, it is damage.
     fn cut_torn_end(&mut self) -> Result<()> {
         let (mut sound, mut torn, mut damaged) = (0, false, false);
         self.read_raw(0, &mut |_, bytes| {
@@ -264,17 +264,17 @@ impl MarkLog {
         &self.path
     }
 
-    /// Whether it outlives the process.
+    /// Reports whether it outlives the process.
     pub(super) fn is_lasting(&self) -> bool {
         self.lasting
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub(super) fn len(&self) -> u64 {
         self.entries
     }
 
-    /// A name in few bytes.
+    /// The hash of a name in a few bytes.
     pub(super) fn mark(&self, parts: &[&str]) -> Mark {
         let mut hasher = Sha256::new();
         hasher.update(self.id);
@@ -286,8 +286,9 @@ impl MarkLog {
         mark
     }
 
-    /// What tells the state at a position from that of every other file or position. Since
-    /// nothing but the end ever changes, the last entry before it vouches for all others.
+    /// Returns a check that distinguishes the state at a position from that of any other file or
+    /// position. Since only the end ever changes, the last entry before it vouches for all
+    /// others.
     pub(super) fn check(&self, position: u64) -> Result<[u8; 8]> {
         let mut hasher = Sha256::new();
         hasher.update(self.id);
@@ -304,7 +305,7 @@ impl MarkLog {
         Ok(check)
     }
 
-    /// Appends entries; on the disk they are after [`sync`](Self::sync).
+    /// Appends entries; they are durable after [`sync`](Self::sync).
     pub(super) fn append(&mut self, entries: &[LogEntry]) -> Result<()> {
         let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.to_bytes()).collect();
         self.file
@@ -314,7 +315,7 @@ impl MarkLog {
         Ok(())
     }
 
-    /// Brings what was appended onto the disk.
+    /// Makes what was appended durable.
     pub(super) fn sync(&self) -> Result<()> {
         if self.lasting {
             rustix::fs::fdatasync(&self.file)
@@ -323,7 +324,7 @@ impl MarkLog {
         Ok(())
     }
 
-    /// Shows the entries from a position on, until one is not wanted.
+    /// Passes the entries from a position on to `show`, until it returns false.
     pub(super) fn scan(
         &self,
         from: u64,
@@ -354,12 +355,12 @@ impl MarkLog {
     }
 }
 
-/// A temporary name that goes when it was not given up.
+/// A temporary name that is removed on drop.
 pub(super) struct Unnamed(pub(super) PathBuf);
 
 impl Drop for Unnamed {
     fn drop(&mut self) {
-        // Renamed, it is gone already.
+        // After a rename it is gone already.
         let _ = std::fs::remove_file(&self.0);
     }
 }

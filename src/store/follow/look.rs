@@ -1,4 +1,4 @@
-//! One look at the whole history: what has no mark is new.
+//! One look at the entire history: what has no mark is new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,14 @@ use crate::store::filter::Verdict;
 use crate::store::{FoundEvent, Name, Notice, Notices, Query, Scope, step};
 use crate::{Error, Result};
 
-/// More new files of one day are read as a query reads them: side by side, sorted by time
-/// however many they are, in bounded memory.
+/// Above this many new files, a day is read as a query reads it: in parallel, sorted by time, in
+/// bounded memory.
 const FEW: usize = 512;
 
-/// Bytes of new events that are held at once.
+/// Maximum bytes of new events held at once.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Entries that are about to be noted, and the events among them that are asked for.
+/// Entries about to be noted, and the matching events among them.
 #[derive(Default)]
 struct Batch {
     entries: Vec<LogEntry>,
@@ -26,18 +26,18 @@ struct Batch {
     bytes: usize,
 }
 
-/// What a day has that was not looked at.
+/// The parts of a day that were not read yet.
 #[derive(Default)]
 struct News {
     files: Vec<EventPath>,
-    /// More files than are listed by name.
+    /// True if there are more files than are listed by name.
     many: bool,
     segments: Vec<Mark>,
 }
 
 impl Follower {
-    /// Looks once, and gives what is new. `give` has printed what it was given when it
-    /// returns; when it fails, that is given again after the next beginning.
+    /// Looks once, and gives what is new. `give` has printed its events when it returns; if it
+    /// fails, they are given again after the next start.
     pub fn look<E: From<Error>>(
         &mut self,
         now: Timestamp,
@@ -47,7 +47,7 @@ impl Follower {
         if self.remaining == 0 || !self.replay(give)? {
             return Ok(ended);
         }
-        // What this look does not bring to its end, the next one begins anew.
+        // What this look does not finish, the next one starts again.
         let asked = std::mem::take(&mut self.asked);
         let mut look = Look::default();
         let mut news: BTreeMap<Date, News> = BTreeMap::new();
@@ -117,8 +117,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Files that were no events: those that changed since are news, and those that did not
-    /// are told of.
+    /// Checks files that were not events: those that changed since are news, the others are
+    /// reported.
     fn question_suspects(&mut self, live: Option<&LiveTree>, news: &mut BTreeMap<Date, News>) {
         let Some(live) = live else { return };
         let (mut moved, mut gone) = (Vec::new(), Vec::new());
@@ -142,7 +142,7 @@ impl Follower {
         }
     }
 
-    /// Finds segments that are not done with.
+    /// Finds segments that are not done.
     fn ask_manifest(&mut self, asked: bool, news: &mut BTreeMap<Date, News>) -> Result<()> {
         if !self.query.scope.archived() {
             return Ok(());
@@ -206,7 +206,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Notes what is not given: it costs the list nothing to be behind with it.
+    /// Notes what is not given; the list may lag behind with it.
     fn note(&mut self, entries: &[LogEntry]) -> Result<()> {
         let is_all = self.given == self.log.len();
         self.log.append(entries)?;
@@ -221,7 +221,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Reads what is new in a day; whether more is wanted.
+    /// Reads what is new in a day. Returns whether more is wanted.
     fn examine<E: From<Error>>(
         &mut self,
         live: Option<&LiveTree>,
@@ -231,7 +231,7 @@ impl Follower {
         give: &mut Give<'_, E>,
     ) -> Result<bool, E> {
         self.seen.load(&self.log, &[date])?;
-        // What is live again of days that are known by their segments alone is not news.
+        // What is live again of days known by their segments alone is not news.
         let ask_all = news.many
             || (self.names_only
                 && !news.files.is_empty()
@@ -275,7 +275,7 @@ impl Follower {
         }
         let cut = stream.notices().any_cost();
         self.take_notices(stream.notices());
-        // A segment that was replaced or expired while it was to be read is not done with.
+        // A segment that was replaced or expired before it was read is not done.
         if let (Some(archive), _) = self.store.readable_archive()? {
             self.manifest.reload_if_changed(&archive)?;
         }
@@ -294,7 +294,7 @@ impl Follower {
         if !self.flush(batch, give)? {
             return Ok(false);
         }
-        // Files that the query passed over: no events, or gone meanwhile.
+        // Files that the query passed over: not events, or gone meanwhile.
         let files: Vec<EventPath> =
             news.files.into_iter().filter(|path| !self.seen.has(date, &self.mark(path))).collect();
         match live {
@@ -303,14 +303,14 @@ impl Follower {
         }
     }
 
-    /// An event that is asked for.
+    /// Returns the event if it is wanted.
     fn wanted(&self, event: FoundEvent) -> Option<FoundEvent> {
         let asked = self.asks_for(event.path.date)
             && matches!(self.query.filter.judge(&event.bytes), Verdict::Match(_));
         asked.then_some(event)
     }
 
-    /// Reads files one by one; whether more is wanted.
+    /// Reads files one by one. Returns whether more is wanted.
     fn read_files<E: From<Error>>(
         &mut self,
         live: &LiveTree,
@@ -332,7 +332,7 @@ impl Follower {
                     Ok(head) => {
                         bytes += buffer.len();
                         let timestamp = head.timestamp;
-                        // A stray copy came, and is no event.
+                        // A stray copy arrived; it is not an event.
                         let is_copy = path.original().is_some_and(|original| {
                             let found = self.store.find(&Name::Path(original));
                             found.is_ok_and(|event| *event.bytes == *buffer)
@@ -350,7 +350,7 @@ impl Follower {
                     Err(error) => (Some(stamp), invalid(error.0)),
                 },
                 Ok(FileState::Gone) => {
-                    // Rotated, or a directory on its way: whatever it is, no mark, no loss.
+                    // Rotated, or a directory being removed: whatever it is, no mark, no loss.
                     look.again = true;
                     continue;
                 }
@@ -392,7 +392,7 @@ impl Follower {
         self.flush(batch, give)
     }
 
-    /// Notes a batch, and then gives it; whether more is wanted.
+    /// Notes a batch, and then gives it. Returns whether more is wanted.
     fn flush<E: From<Error>>(&mut self, batch: Batch, give: &mut Give<'_, E>) -> Result<bool, E> {
         if batch.entries.is_empty() {
             return Ok(true);
@@ -405,7 +405,7 @@ impl Follower {
         self.give(events.collect(), self.log.len(), give)
     }
 
-    /// Takes over what a query passed over. Live files among it are looked at by name.
+    /// Takes over a query's notices. Live files among them are checked by name.
     pub(super) fn take_notices(&mut self, notices: &mut Notices) {
         let (kept, _) = notices.take();
         let by_name = |notice: &Notice| {

@@ -1,36 +1,36 @@
-//! New events as they come, each exactly once, over any number of runs.
+//! New events as they arrive, each exactly once, over any number of runs.
 //!
 //! No property of the events themselves tells which of them came after a certain moment. A
-//! timestamp does not: an event may be filed days late. A file's times do not: they are gone
-//! when it is rotated, and the segment that takes it up holds others that came long before.
-//! So a follower writes down what it saw (`log`): one short mark for each event, in the
-//! order in which they were seen, and *the position in that list is the cursor*.
+//! timestamp does not: an event may be filed days late. A file's times do not: they are gone when
+//! it is rotated, and its segment holds others that came long before. So a follower writes down
+//! what it saw (`log`): a short mark for each event, in the order in which they were seen, and
+//! *the position in that list is the cursor*.
 //!
 //! The rules that make it exact:
 //!
-//! 1. **Noted, then given.** An event's mark is on the disk before the event is handed out,
-//!    with its position as cursor. So a killed follower has noted all that it gave, and
-//!    what it noted beyond that still has a place.
-//! 2. **The list is only appended to.** A cursor means the same for ever. Who begins after
-//!    one is first given again what is noted behind it, in that order (`replay`), and only
-//!    then what is new. Who keeps the cursor of the last event that was dealt with is given
+//! 1. **Noted, then given.** An event's mark is on the disk before the event is given, with its
+//!    position as cursor. So a killed follower has noted everything it gave, and what it noted
+//!    beyond that still has a place.
+//! 2. **The list is only appended to.** A cursor's meaning never changes. A follower that begins
+//!    after one first replays what is noted behind it, in that order (`replay`), and only then
+//!    gives what is new. A caller that keeps the cursor of the last event it handled is given
 //!    every other event, and none twice, wherever either side was killed.
-//! 3. **New is what has no mark.** Live days are listed before the manifest is asked for
-//!    segments that were not looked through yet. Rotation records a segment before it
-//!    removes the files in it, so an event is found in one of the two at every moment; what
-//!    was gone when it was to be read has no mark, and is found by the next look. An event
-//!    is its identity, so one that moves, into a segment or back, has its mark already.
-//! 4. **A segment is done with when all in it has marks,** by its name and SHA-256. One that
-//!    takes the place of others that are all done with is done with, too.
-//! 5. **What cannot be read is not noted**: a file half written, a damaged frame. It is
-//!    looked at again, in this run or the next.
-//! 6. **At the beginning** all that is there and is not asked for is noted as known, archived
-//!    events included, so that it is no news when it comes back in whatever shape.
+//! 3. **New is what has no mark.** Live days are listed before the manifest is asked for segments
+//!    that were not read yet. Rotation records a segment before it removes the files in it, so at
+//!    every moment an event is found in one of the two; what was gone when it was to be read has
+//!    no mark, and is found by the next look. An event is its identity, so one that moves into a
+//!    segment or back has its mark already.
+//! 4. **A segment is done when everything in it has marks,** by its name and SHA-256. One that
+//!    replaces others that are all done is done, too.
+//! 5. **What cannot be read is not noted**: a half-written file, a damaged frame. It is tried
+//!    again, in this run or the next.
+//! 6. **At the beginning** everything that exists and is not asked for is noted as known,
+//!    archived events included, so that it is not news when it comes back in whatever form.
 //!
-//! A follower without a cursor file keeps its list in memory. It ends with the process, so
-//! there archived days that are not asked for count as known by their segments alone.
+//! A follower without a cursor file keeps its list in memory until the process ends, so archived
+//! days that are not asked for then count as known by their segments alone.
 //!
-//! Time and waiting are the caller's: [`Follower::look`] looks once, [`Watch`] wakes.
+//! Time and waiting are up to the caller: [`Follower::look`] looks once, [`Watch`] wakes it.
 
 mod cursor;
 mod log;
@@ -61,7 +61,7 @@ use crate::live::FileStamp;
 use crate::segment::SegmentReader;
 use crate::{Error, Result};
 
-/// Where a follower begins.
+/// The place where a follower begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum After {
     /// At the beginning of its cursor file.
@@ -78,23 +78,23 @@ impl FromStr for After {
     }
 }
 
-/// What is followed, and from where on.
+/// The events to follow, and the place to begin.
 #[derive(Debug, Clone, Default)]
 pub struct FollowOptions {
-    /// Which events are given. Its order is of no account.
+    /// The events to give. Its order does not matter.
     pub query: Query,
-    /// The days whose events count as news at the very beginning, with no cursor yet; empty
-    /// for all. What else is there by then is never given.
+    /// The days whose events count as news at the very beginning, without a cursor; empty for
+    /// all. Anything else that exists by then is never given.
     pub first_dates: Vec<Date>,
-    /// The file that keeps the place; made when it is missing. It moves on with what is given.
+    /// The file that keeps the place, created when missing. It advances with what is given.
     pub cursor_file: Option<PathBuf>,
-    /// Where to begin, if not where the file's last run ended.
+    /// The place to begin, unless where the file's last run ended.
     pub after: Option<After>,
     /// Random bytes, for a new cursor file.
     pub seed: [u8; 32],
 }
 
-/// An event that is given, and the cursor to go on after it; none without a cursor file.
+/// An event that is given, and the cursor to continue after it; none without a cursor file.
 #[derive(Debug, Clone)]
 pub struct Followed {
     /// The event.
@@ -110,20 +110,21 @@ impl Followed {
         self.event.write_json(out);
         if let Some(cursor) = &self.cursor {
             out.pop();
-            // A cursor has nothing that would have to be escaped.
+            // A cursor contains nothing that needs escaping.
             out.extend_from_slice(format!(",\"_cursor\":\"{cursor}\"}}").as_bytes());
         }
     }
 }
 
-/// What a look came to.
+/// The result of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Look {
-    /// Something moved meanwhile: the next look should come at once.
+    /// True if something changed meanwhile, so that the next look should follow at once.
     pub again: bool,
-    /// Something may come of which no directory will tell: the next look should come soon.
+    /// True if something may arrive without a change to a directory, so that the next look should
+    /// follow soon.
     pub restless: bool,
-    /// As many events were given as were wanted, or the caller had enough.
+    /// True if the wanted number of events was given, or the caller had enough.
     pub ended: bool,
 }
 
@@ -135,11 +136,11 @@ pub struct Follower {
     log: MarkLog,
     /// The log's name in cursors.
     file: Arc<Path>,
-    /// Whether the log is told what was given.
+    /// True if the log records what was given.
     keeps_place: bool,
-    /// Whether archived days may be known by their segments alone.
+    /// True if archived days may be known by their segments alone.
     names_only: bool,
-    /// Entries up to here need not be given any more.
+    /// Entries up to here that need not be given any more.
     given: u64,
     remaining: u64,
     seen: Seen,
@@ -147,17 +148,17 @@ pub struct Follower {
     manifest: Manifest,
     /// Segments that are done with.
     done: HashSet<Mark>,
-    /// Segments that cannot be read whole; the next run tries again.
+    /// Segments that cannot be read completely; the next run tries again.
     tried: HashSet<Mark>,
-    /// Whether the manifest, as it was read last, names nothing that is not done with.
+    /// True if everything in the manifest, as last read, is done.
     asked: bool,
     suspects: HashMap<EventPath, Suspect>,
-    /// Directories that cannot be read, and were told of.
+    /// Unreadable directories that were reported.
     hidden: HashSet<PathBuf>,
     notices: Notices,
 }
 
-/// A live file that is no event, or not yet.
+/// A live file that is not an event, or not yet.
 #[derive(Debug)]
 struct Suspect {
     stamp: Option<FileStamp>,
@@ -166,7 +167,7 @@ struct Suspect {
 }
 
 impl Follower {
-    /// Begins, or goes on where a cursor says.
+    /// Begins, or continues where a cursor points.
     pub fn begin(store: &Store, options: FollowOptions) -> Result<Self> {
         let FollowOptions { query, first_dates, cursor_file, after, seed } = options;
         let keeps_place = cursor_file.is_some();
@@ -184,7 +185,7 @@ impl Follower {
         };
         let mut id = [0; 16];
         id.copy_from_slice(&seed[..16]);
-        // A cursor tells of this machine's history; what is mirrored may come and go.
+        // A cursor refers to this machine's history; mirrors may come and go.
         let query = Query { own_only: true, ..query };
         let first = Query { dates: first_dates, ..query.clone() };
         let mut notices = Notices::default();
@@ -259,12 +260,12 @@ impl Follower {
         })
     }
 
-    /// What was passed over since this was asked last.
+    /// Returns the notices since the last call.
     pub fn notices(&mut self) -> &mut Notices {
         &mut self.notices
     }
 
-    /// The end: what looked like a file half written is one that will stay so.
+    /// Ends: a file that looked half-written is reported as what it is.
     pub fn end(&mut self) -> &mut Notices {
         for suspect in self.suspects.values_mut().filter(|suspect| !suspect.told) {
             suspect.told = true;
@@ -273,7 +274,7 @@ impl Follower {
         &mut self.notices
     }
 
-    /// Whether the days that were asked for by name have this one among them.
+    /// Reports whether this day is among the queried ones.
     fn asks_for(&self, date: Date) -> bool {
         self.query.dates.is_empty() || self.query.dates.contains(&date)
     }
@@ -290,8 +291,8 @@ impl Follower {
         Ok(Some(Cursor { position, check, file: Arc::clone(&self.file) }))
     }
 
-    /// Hands out events that are noted, each with its position; `up_to` is where the list
-    /// stands after them.
+    /// Gives events that are noted, each with its position; `up_to` is the position of the list
+    /// after them.
     fn give<E: From<Error>>(
         &mut self,
         mut events: Vec<(u64, FoundEvent)>,
@@ -330,32 +331,32 @@ impl Follower {
     }
 }
 
-/// What takes events, and has printed them when it returns.
+/// The receiver of events; it has printed them when it returns.
 type Give<'a, E> = dyn FnMut(Vec<Followed>) -> Result<ControlFlow<()>, E> + 'a;
 
 fn event_mark(log: &MarkLog, date: Date, node: &str, name: &str) -> Mark {
     log.mark(&[date.text().as_str(), "/", node, "/", name])
 }
 
-/// A segment's exact bytes, under its name.
+/// Returns the mark of a segment's exact bytes under its name.
 fn segment_mark(log: &MarkLog, name: &SegmentName, record: &Record) -> Mark {
     let sha256 = record.sha256.map(|hash| hash.to_string()).unwrap_or_default();
     log.mark(&["segment ", &name.to_string(), " ", &sha256])
 }
 
-/// What is there before the beginning.
+/// Everything that exists before the beginning.
 struct Base<'a> {
     store: &'a Store,
-    /// What is news all the same.
+    /// The part that is news nevertheless.
     first: &'a Query,
     names_only: bool,
 }
 
-/// Entries that are appended together.
+/// Maximum number of entries appended together.
 const MAX_ENTRIES: usize = 4096;
 
 impl Base<'_> {
-    /// Notes it: the live tree first, as always.
+    /// Notes it, the live tree first as always.
     fn note(&self, log: &mut MarkLog, notices: &mut Notices) -> Result<()> {
         let mut entries = Vec::new();
         if let Some(live) = self.store.live()? {
@@ -411,7 +412,7 @@ fn note_members(
     for number in 0..reader.frames().len() {
         let frame = match reader.read_frame(number) {
             Ok(frame) => frame,
-            // A damaged frame costs only the events inside it.
+            // A damaged frame costs only the events in it.
             Err(error) => {
                 let reason = error.reason_at(path);
                 notices.add(Notice::Damaged { path: path.to_owned(), reason });

@@ -1,4 +1,4 @@
-//! What is noted behind a cursor, given again in the order in which it was noted.
+//! Replays what is noted behind a cursor, in the order in which it was noted.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,17 +10,17 @@ use crate::store::filter::Verdict;
 use crate::store::{FoundEvent, Notice, Order, Query, Scope};
 use crate::{Error, Result};
 
-/// Entries that are looked up together.
+/// Number of entries looked up together.
 const MAX: usize = 4096;
 
-/// Bytes of events that may come together; what has more is looked up in smaller parts.
+/// Maximum bytes of events at once; larger parts are split.
 const MAX_BYTES: usize = 16 << 20;
 
-/// Where each wanted event of a day stands in the list.
+/// The position in the list of each wanted event of a day.
 type MarkPositions = HashMap<Mark, u64>;
 
 impl Follower {
-    /// Gives what is noted and was not given; whether more is wanted.
+    /// Gives what is noted and was not given. Returns whether more is wanted.
     pub(super) fn replay<E: From<Error>>(&mut self, give: &mut Give<'_, E>) -> Result<bool, E> {
         let mut max_events = MAX;
         while self.given < self.log.len() {
@@ -53,8 +53,8 @@ impl Follower {
         Ok(true)
     }
 
-    /// Finds events wherever they lie by now, live first as always, and of them those that
-    /// meet the filter; `None` when they have too many bytes.
+    /// Finds matching events wherever they are by now, live first as always; `None` when they
+    /// have too many bytes.
     fn find(
         &mut self,
         wanted: BTreeMap<Date, MarkPositions>,
@@ -95,7 +95,7 @@ impl Follower {
             let path = listing.path(number);
             let mark = self.mark(&path);
             let Some(position) = wanted.get(&mark).copied() else { continue };
-            // What cannot be read here may be archived, too; else it is named as missing.
+            // What cannot be read here may also be archived; otherwise it is reported as missing.
             let read = partition.read_into(&path.node, &path.name, &mut buffer);
             if let Ok(FileState::Read(_)) = read {
                 match self.query.filter.judge(&buffer) {

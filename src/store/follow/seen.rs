@@ -1,4 +1,4 @@
-//! Which events were seen, a day at a time, and whether a live day must be looked at again.
+//! Events that were seen, a day at a time, and whether a live day must be listed again.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -6,30 +6,30 @@ use super::log::{LogEntry, Mark, MarkLog};
 use crate::Result;
 use crate::event::{Date, Timestamp};
 
-/// Days whose entries are collected in one pass over the file.
+/// Number of days whose entries are collected in one pass over the file.
 const DAYS_AT_ONCE: usize = 64;
 
-/// So long a directory's time must have stood still before it is believed: some file
-/// systems count in two seconds. Only our own clock counts, not that of a file server.
+/// The time for which a directory's mtime must stand still to be trusted: some file systems count
+/// in steps of two seconds. Only our own clock counts, not a file server's.
 const SETTLES_MICROS: i64 = 2_500_000;
 
-/// The marks of one day: those of the file, and those since.
+/// The marks of one day: from the file, and since.
 #[derive(Debug, Default)]
 struct Marks {
     sorted: Vec<Mark>,
     since: HashSet<Mark>,
 }
 
-/// What was seen of the days that are being looked at.
+/// The events seen in the days being read.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     days: BTreeMap<Date, Marks>,
-    /// The days of which the file has any entry.
+    /// The days with any entry in the file.
     noted: HashSet<Date>,
 }
 
 impl Seen {
-    /// What the file has entries of.
+    /// Starts from the days in the file.
     pub(super) fn noted(log: &MarkLog) -> Result<Self> {
         let mut seen = Self::default();
         log.scan(0, &mut |_, entry| {
@@ -66,14 +66,14 @@ impl Seen {
         Ok(())
     }
 
-    /// Whether an event of a day that was loaded was seen.
+    /// Reports whether an event of a loaded day was seen.
     pub(super) fn has(&self, date: Date, mark: &Mark) -> bool {
         self.days.get(&date).is_some_and(|marks| {
             marks.since.contains(mark) || marks.sorted.binary_search(mark).is_ok()
         })
     }
 
-    /// Notes an event; whether it was not seen before.
+    /// Notes an event. Returns whether it is new.
     pub(super) fn add(&mut self, date: Date, mark: Mark) -> bool {
         if self.has(date, &mark) {
             return false;
@@ -82,7 +82,7 @@ impl Seen {
         self.days.entry(date).or_default().since.insert(mark)
     }
 
-    /// Forgets all days but these; the file has them.
+    /// Forgets all days but these; the file still has them.
     pub(super) fn keep(&mut self, dates: &BTreeMap<Date, Watched>) {
         self.days.retain(|date, _| dates.contains_key(date));
     }
@@ -97,9 +97,9 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Whether the day must be listed again. What came within the grain of the file system's
-    /// clock leaves no trace in a directory's time, so the same time is believed only when
-    /// a look well after its first sight has found nothing else.
+    /// Reports whether the day must be listed again. Changes within the clock's granularity leave
+    /// no trace in a directory's mtime, so an unchanged mtime is trusted only after a look well
+    /// after it was first seen found nothing new.
     pub(super) fn needs_look(&mut self, changes: Vec<(u64, i64)>, now: Timestamp) -> bool {
         if changes != self.changes {
             *self = Self { changes, since: Some(now), settled: false };
@@ -118,7 +118,7 @@ impl Watched {
         true
     }
 
-    /// Whether nothing can come any more without a new time.
+    /// Reports whether nothing can arrive without a new mtime.
     pub(super) fn is_settled(&self) -> bool {
         self.settled
     }

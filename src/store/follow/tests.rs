@@ -1,5 +1,5 @@
-//! A follower under every interleaving: the world changes at each point between two of its
-//! steps, in all possible ways, as it does for queries.
+//! A follower under every interleaving: the history changes between any two of its steps, in all
+//! possible ways, as it does for queries.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,13 +12,13 @@ use crate::store::tests::interleaved::Change::{
 };
 use crate::store::tests::interleaved::{Change, World, event, every_way};
 
-/// How a history is followed in a test.
+/// The way a history is followed in a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// By one follower without a file.
+    /// One follower without a file.
     InMemory,
-    /// By one after the other, each after the last cursor, and each but the last killed
-    /// when it has given this many.
+    /// One after another, each after the last cursor, and each but the last killed after giving
+    /// this many events.
     Killed(usize),
 }
 
@@ -26,7 +26,7 @@ fn now() -> Timestamp {
     "2026-06-01T00:00:00Z".parse().unwrap()
 }
 
-/// Looks until nothing moves; what was given, and whether the caller had enough.
+/// Looks until nothing changes. Returns whether the caller had enough.
 fn look(follower: &mut Follower, limit: usize, given: &mut Vec<Followed>) -> bool {
     let mut left = limit;
     loop {
@@ -70,7 +70,7 @@ fn followed(world: &World, mode: Mode) -> Vec<EventPath> {
         };
         let before = given.len();
         look(&mut follower, limit, &mut given);
-        // What came during the first look is seen by the second.
+        // What arrived during the first look is seen by the second.
         let is_end = given.len() - before < limit;
         if is_end {
             look(&mut follower, usize::MAX, &mut given);
@@ -80,8 +80,8 @@ fn followed(world: &World, mode: Mode) -> Vec<EventPath> {
     given.into_iter().map(|arrival| arrival.event.path).collect()
 }
 
-/// Follows while `changes` happen, in every way. Each event of `always` must be given once,
-/// each other one at limit once.
+/// Follows while `changes` happen, in every way. Each event of `always` must be given once, every
+/// other at most once.
 fn explore(before: &[Change], changes: &[Change], always: &[u32]) -> u64 {
     let modes = [Mode::InMemory, Mode::Killed(1)];
     modes

@@ -1,12 +1,12 @@
-//! Being woken when something comes, where the kernel can tell.
+//! Wake-ups when something arrives, where the kernel can tell.
 //!
-//! A wake-up says only that it is time for another look, so that one too many does no harm,
-//! and one that is missed costs no more than the caller's patience: it looks now and then
-//! all the same. Before each look everything is watched that is there ([`Watch::arm`]): what
-//! comes after that wakes, what came before is seen by the look.
+//! A wake-up says only that it is time for another look, so a spurious one does no harm, and a
+//! missed one costs no more than the caller's poll interval. Before each look everything that
+//! exists is watched ([`Watch::arm`]): what arrives after that wakes, what came before is seen by
+//! the look.
 //!
-//! On file systems of other machines the kernel tells nothing of what others do, and watches
-//! are scarce on some systems; then this fails, and the caller looks at intervals.
+//! On network file systems the kernel does not report what other machines do, and watches are
+//! scarce on some systems; then this fails, and the caller polls.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -17,8 +17,8 @@ use rustix::io::Errno;
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// File systems on which nobody but this kernel acts, by their magic numbers in linux/magic.h:
-/// ext, XFS, Btrfs, tmpfs, ZFS, F2FS, overlayfs, bcachefs, ramfs.
+/// File systems that only this kernel changes, by their magic numbers in linux/magic.h: ext, XFS,
+/// Btrfs, tmpfs, ZFS, F2FS, overlayfs, bcachefs, ramfs.
 const LOCAL: [u64; 9] = [
     0xef53,
     0x5846_5342,
@@ -38,22 +38,22 @@ pub struct Watch {
 }
 
 impl AsFd for Watch {
-    /// Ready to be read when something came.
+    /// Returns the descriptor; it is readable when something arrived.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()
     }
 }
 
 impl Watch {
-    /// Gets ready to watch.
+    /// Opens an inotify handle.
     pub fn new() -> Result<Self> {
         inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
             .map(|handle| Self { handle })
             .map_err(|errno| Error::io("inotify", "open", errno))
     }
 
-    /// Forgets what has come so far, and watches all that is there by now; whether the event
-    /// root is. An error means that something may come unnoticed.
+    /// Discards pending wake-ups, and watches everything that exists by now. Returns whether the
+    /// event root does. An error means that something may arrive unnoticed.
     pub fn arm(&self, store: &Store) -> Result<bool> {
         self.drain()?;
         let is_there = self.add(store.root())?;
@@ -62,7 +62,7 @@ impl Watch {
             for date in live.dates()?.0 {
                 let day = store.root().join(date.to_string());
                 self.add(&day)?;
-                // A directory that vanishes meanwhile is none to be watched.
+                // A directory that has vanished need not be watched.
                 for node in std::fs::read_dir(&day).into_iter().flatten().flatten() {
                     if node.file_type().is_ok_and(|kind| kind.is_dir()) {
                         self.add(&node.path())?;
@@ -89,7 +89,7 @@ impl Watch {
             Err(errno) => return Err(failed(errno)),
         }
         match inotify::add_watch(&self.handle, directory, flags) {
-            // What nobody can see into is told of by the look.
+            // What cannot be read is reported by the look.
             Ok(_) | Err(Errno::ACCESS) => Ok(true),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
             Err(errno) => Err(failed(errno)),

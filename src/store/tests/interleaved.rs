@@ -1,8 +1,8 @@
-//! The reading protocol under every interleaving: real files, real segments, and a world
-//! that changes at each point between two steps of a reader, in all possible ways.
+//! The reading protocol under every interleaving: real files, real segments, and a history that
+//! changes between any two steps of a reader, in all possible ways.
 //!
-//! `tests/promises/protocol.rs` models the same protocol and shows which orders of its
-//! steps would be wrong; here the code itself is run.
+//! `tests/promises/protocol.rs` models the same protocol and shows which orders of its steps
+//! would be wrong; here the code itself runs.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -23,10 +23,10 @@ thread_local! {
     static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
 }
 
-/// Called by the reader between its steps.
+/// Runs the pending changes; readers call it between their steps.
 pub(in crate::store) fn step() {
     HOOK.with(|hook| {
-        // The world's own changes take no steps of a reader.
+        // The changes themselves take no steps of a reader.
         if let Ok(mut hook) = hook.try_borrow_mut()
             && let Some(hook) = hook.as_mut()
         {
@@ -35,7 +35,7 @@ pub(in crate::store) fn step() {
     });
 }
 
-/// What happens to the history while it is read, one step at a time.
+/// A change to the history while it is read.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) enum Change {
     /// A segment gets its name, with these events.
@@ -44,17 +44,17 @@ pub(in crate::store) enum Change {
     Record(u32, &'static [u32]),
     /// Both in one.
     Archive(u32, &'static [u32]),
-    /// A live file goes.
+    /// A live file is removed.
     Unlink(u32),
-    /// The directories that are empty go.
+    /// Empty directories are removed.
     RemoveDirectories,
     /// An event becomes a live file: emitted, or restored from the archive.
     Write(u32),
-    /// The record that a segment expired.
+    /// The record that a segment expired is appended.
     RecordPrune(u32),
-    /// The file of a segment that expired goes.
+    /// The file of an expired segment is removed.
     Unpublish(u32),
-    /// The record that a segment takes the place of others.
+    /// The record that a segment replaces others is appended.
     RecordCompact(u32, &'static [u32], &'static [u32]),
     /// A segment gets its name and that record.
     Compact(u32, &'static [u32], &'static [u32]),
@@ -75,7 +75,7 @@ fn date() -> Date {
     "2026-05-16".parse().unwrap()
 }
 
-/// An event of two nodes in turn; numbers from 100 on have the names of those from 0 on,
+/// Makes an event of two nodes in turn; numbers from 100 on have the names of those from 0 on,
 /// and other bytes.
 pub(in crate::store) fn event(number: u32) -> (EventPath, Vec<u8>) {
     let (name, node) = (number % 100, if number.is_multiple_of(2) { "nas" } else { "pi4" });
@@ -95,7 +95,7 @@ fn segment_name(number: u32) -> SegmentName {
     SegmentName { date: date(), number, class: None }
 }
 
-/// A segment with one event a frame.
+/// Makes a segment with one event per frame.
 fn segment(events: &[u32]) -> (Vec<u8>, SegmentSummary) {
     type Made = BTreeMap<Vec<u32>, (Vec<u8>, SegmentSummary)>;
     thread_local! {
@@ -118,7 +118,7 @@ fn make_segment(events: &[u32]) -> (Vec<u8>, SegmentSummary) {
 
 impl World {
     fn new(before: &[Change]) -> Self {
-        // Many small worlds: in memory, where there is such a place.
+        // Many small worlds: in memory where possible.
         let shm = std::path::Path::new("/dev/shm");
         let parent = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
         let directory = tempfile::tempdir_in(parent).unwrap();
@@ -184,7 +184,7 @@ impl World {
             }
             Write(number) => {
                 fs::create_dir_all(live(number).parent().unwrap()).unwrap();
-                // Whole under its name, or not at all.
+                // Complete under its name, or absent.
                 let temp = self.directory.path().join("temp");
                 fs::write(&temp, event(number).1).unwrap();
                 fs::rename(temp, live(number)).unwrap();
@@ -204,16 +204,16 @@ impl World {
     }
 }
 
-/// All ways to spread the changes over the steps of a reader, one after the other: each
-/// way is the numbers of changes at its steps.
+/// All ways to spread the changes over the steps of a reader, one after another: each is the
+/// numbers of changes at its steps.
 struct Ways {
-    /// What was chosen at each step of this way, and how many choices there were.
+    /// The choice at each step of this way, and how many there were.
     taken: Vec<(usize, usize)>,
     ways: u64,
 }
 
 impl Ways {
-    /// The next way; whether there is one.
+    /// Advances to the next way. Returns whether there is one.
     fn next(&mut self) -> bool {
         self.ways += 1;
         while let Some((choice, choices)) = self.taken.pop() {
@@ -226,7 +226,7 @@ impl Ways {
     }
 }
 
-/// A reader, as it is used.
+/// A reader's settings.
 #[derive(Debug, Clone, Copy)]
 struct Reader {
     order: Order,
@@ -252,8 +252,8 @@ fn little() -> Reader {
     Reader { amounts, ..plenty() }
 }
 
-/// Lets `read` run while `changes` happen, in every way, and `judge` what came of it. Gives
-/// the number of ways.
+/// Runs `read` while `changes` happen, in every way, and `judge` on each result. Returns the
+/// number of ways.
 pub(in crate::store) fn every_way<T>(
     before: &[Change],
     changes: &[Change],
@@ -292,8 +292,8 @@ pub(in crate::store) fn every_way<T>(
     }
 }
 
-/// Reads while `changes` happen, in every way. Each event of `always` must be seen once
-/// and as it was written, each other one at most once. Gives the number of ways.
+/// Reads while `changes` happen, in every way. Each event of `always` must be seen once and
+/// unchanged, every other at most once. Returns the number of ways.
 fn explore(before: &[Change], changes: &[Change], always: &[u32], reader: Reader) -> u64 {
     let read = |world: &World| {
         let query = Query { order: reader.order, limit: reader.limit, ..Query::default() };
@@ -472,7 +472,7 @@ fn each_event_is_seen_once_backwards_and_within_a_limit_while_segments_become_on
     }
 }
 
-/// Finding one event goes by the same manifest, and must not stumble either.
+/// Finding one event uses the same manifest, and must not fail either.
 #[test]
 fn an_event_is_found_at_every_moment_while_segments_become_one() {
     let before = [Archive(0, &[0]), Archive(1, &[1])];

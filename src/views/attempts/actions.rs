@@ -1,4 +1,4 @@
-//! What helped and what did not, action by action.
+//! Attempts by action: what helped and what did not.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use serde::Serialize;
 use super::{Attempt, AttemptOutcome};
 use crate::event::Timestamp;
 
-/// What became of all tries of one action.
+/// The outcomes of all tries of one action.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ActionSummary {
     /// The action; none for attempts that do not name one.
     pub action: Option<String>,
-    /// How often it was tried.
+    /// The number of tries.
     pub tries: u64,
-    /// How often it helped.
+    /// The number of tries that helped.
     pub helped: u64,
-    /// How often it had no effect.
+    /// The number of tries without an effect.
     pub no_effect: u64,
-    /// How often it failed.
+    /// The number of tries that failed.
     pub failed: u64,
-    /// How often another attempt came before anything was heard.
+    /// The number of tries after which another attempt came before any report.
     pub superseded: u64,
-    /// Of how many tries nothing is known.
+    /// The number of tries of which nothing is known.
     pub unknown: u64,
-    /// When the latest try that helped was started.
+    /// The start of the latest try that helped.
     pub last_helped: Option<Timestamp>,
 }
 
-/// Sums attempts up by action: what helped most often comes first, then what was tried most.
+/// Summarizes attempts by action: what helped most often comes first, then what was tried most.
 pub fn by_action<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Vec<ActionSummary> {
     let mut actions: BTreeMap<Option<&str>, ActionSummary> = BTreeMap::new();
     for attempt in attempts {

@@ -1,4 +1,4 @@
-//! Attempts made of events, one by one.
+//! Building attempts from events, one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,25 +15,25 @@ fn subject(head: &EventHead<'_>) -> Subject {
     [head.service.to_string(), head.node.to_string()]
 }
 
-/// Makes attempts of events.
+/// Builds attempts from events.
 pub struct AttemptCollector {
     range: StartRange,
-    /// What is later has not happened.
+    /// Later events have not happened.
     now: Timestamp,
     /// Microseconds after its end in which an attempt may have helped.
     within: i64,
     attempts: Vec<Attempt>,
-    /// Beside each attempt, when the next one on the same service and node began.
+    /// The start of the next attempt on the same service and node, for each attempt.
     next: Vec<Option<Timestamp>>,
     ends: Ends,
-    /// The attempts after which nothing was heard, the latest last.
+    /// Attempts after which nothing was reported, the latest last.
     unheard: BTreeMap<Subject, Vec<usize>>,
-    /// Of whom anything was ever heard.
+    /// Subjects of which anything was ever reported.
     heard: BTreeSet<Subject>,
 }
 
 impl AttemptCollector {
-    /// Collects the attempts of a range.
+    /// Starts collecting the attempts of a range.
     pub fn new(range: StartRange) -> Self {
         Self {
             range,
@@ -47,19 +47,19 @@ impl AttemptCollector {
         }
     }
 
-    /// The same, as things stand at `now`.
+    /// Sets the time that counts as now.
     #[must_use]
     pub fn at(self, now: Timestamp) -> Self {
         Self { now, ..self }
     }
 
-    /// The same, with another horizon, in microseconds.
+    /// Sets another horizon, in microseconds.
     #[must_use]
     pub fn within(self, within: i64) -> Self {
         Self { within, ..self }
     }
 
-    /// Takes the next event, in time order. Whether later ones can still tell anything.
+    /// Takes the next event, in time order. Returns whether later ones can still matter.
     pub fn take(&mut self, event: &FoundEvent) -> bool {
         let Ok(head) = event.head() else { return true };
         if head.timestamp > self.now {
@@ -76,7 +76,7 @@ impl AttemptCollector {
                 }
             }
         }
-        // A day's tolerance: events filed under a wrong day come a little out of order.
+        // A day's tolerance: events filed under a wrong day are slightly out of order.
         let margin = Timestamp::MICROS_PER_DAY;
         let is_over = self
             .range
@@ -93,7 +93,7 @@ impl AttemptCollector {
             if self.next[*number].is_some() {
                 break;
             }
-            // Two copies of one event, in conflict with each other, are one attempt.
+            // Two conflicting copies of one event are one attempt.
             if self.attempts[*number].path != path {
                 self.next[*number] = Some(head.timestamp);
             }
@@ -128,7 +128,7 @@ impl AttemptCollector {
         self.ends.start(head, &mut self.attempts);
     }
 
-    /// Takes a word of how a service is: it is that of the latest attempt alone.
+    /// Takes a report of a service's health: it concerns only the latest attempt.
     fn hear(&mut self, head: &EventHead<'_>, word: Afterwards) {
         let subject = subject(head);
         if let Some(unheard) = self.unheard.get_mut(&subject) {
@@ -152,8 +152,8 @@ impl AttemptCollector {
         self.heard.insert(subject);
     }
 
-    /// Names the services, each with its node, that were tried to be mended in the range and
-    /// of which nothing was heard: whether anything was before decides what silence means.
+    /// Returns the services, each with its node, that had attempts in the range and no report
+    /// since: whether there was one before decides what silence means.
     pub fn silent(&self) -> BTreeSet<[String; 2]> {
         let attempts = self.attempts.iter().filter(|attempt| self.range.holds(attempt.started));
         attempts
@@ -162,7 +162,7 @@ impl AttemptCollector {
             .collect()
     }
 
-    /// Says that something was heard of a service on a node before all that was taken.
+    /// Records that a service on a node was reported on before all events taken.
     pub fn heard_before(&mut self, service_and_node: [String; 2]) {
         self.heard.insert(service_and_node);
     }
@@ -190,7 +190,8 @@ impl AttemptCollector {
         }
     }
 
-    /// The attempts of the range, earliest first, and how many ends within it have no start.
+    /// Returns the attempts of the range, earliest first, and how many ends within it have no
+    /// start.
     pub fn finish(mut self) -> (Vec<Attempt>, u64) {
         let range = self.range;
         let ends = std::mem::take(&mut self.ends);

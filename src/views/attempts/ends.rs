@@ -1,11 +1,11 @@
-//! Which end is whose.
+//! Matching ends with attempts.
 
 use std::collections::BTreeMap;
 
 use super::{Attempt, MAX_STEP_MICROS, StartRange};
 use crate::event::{EventHead, Timestamp};
 
-/// What the payloads of a start and of its end have in common.
+/// The members that the payloads of a start and of its end share.
 #[derive(serde::Deserialize, Debug, Default)]
 struct ActionPayload {
     #[serde(default)]
@@ -14,7 +14,7 @@ struct ActionPayload {
     attempt: serde_json::Value,
 }
 
-/// The action and the attempt's number that a payload names, as texts.
+/// Returns the action and the attempt number of a payload, as texts.
 pub(in crate::views) fn action_and_attempt(event: &EventHead<'_>) -> [Option<String>; 2] {
     let told: ActionPayload = serde_json::from_str(event.payload.get()).unwrap_or_default();
     [told.action, told.attempt].map(|value| match value {
@@ -28,7 +28,7 @@ fn key(head: &EventHead<'_>) -> [String; 3] {
     [head.correlation_id.to_string(), head.service.to_string(), head.node.to_string()]
 }
 
-/// An end; one that has no start yet may still get one of the same instant.
+/// An end; one without a start may still get one of the same instant.
 struct EndEvent {
     key: [String; 3],
     told: [Option<String>; 2],
@@ -36,43 +36,42 @@ struct EndEvent {
     failed: bool,
 }
 
-/// Whether the payloads of an attempt and of an end name different things.
+/// Reports whether the payloads of an attempt and of an end name different things.
 fn contradicts(attempt: &Attempt, end: &EndEvent) -> bool {
     let members = [&attempt.action, &attempt.attempt];
     members.iter().zip(&end.told).any(|(a, b)| a.is_some() && b.is_some() && **a != *b)
 }
 
-/// In how many of these members they agree.
+/// Counts in how many of these members they agree.
 fn agreeing(attempt: &Attempt, end: &EndEvent) -> usize {
     let members = [&attempt.action, &attempt.attempt];
     members.iter().zip(&end.told).filter(|(a, b)| a.is_some() && b.is_some()).count()
 }
 
-/// Gives ends to attempts.
+/// Matches ends with attempts.
 #[derive(Default)]
 pub(super) struct Ends {
-    /// By correlation id, service and node: those without an end, oldest first.
+    /// Attempts without an end by correlation id, service and node, oldest first.
     open: BTreeMap<[String; 3], Vec<usize>>,
     /// Ends of the last two minutes without a start.
     early: Vec<EndEvent>,
-    /// Such ends that have found a start which is later than they are: theirs, if it gets no
-    /// other.
+    /// Such ends with a start that is later: it is theirs, if it gets no other.
     stepped: Vec<(usize, EndEvent)>,
     stray: u64,
 }
 
 impl Ends {
-    /// Whether some attempt has no end yet.
+    /// Reports whether some attempt has no end yet.
     pub(super) fn any_open(&self) -> bool {
         !self.open.is_empty()
     }
 
-    /// Takes the start of the attempt that was added last.
+    /// Takes the start of the last attempt that was added.
     pub(super) fn start(&mut self, head: &EventHead<'_>, attempts: &mut [Attempt]) {
         let Some(number) = attempts.len().checked_sub(1) else { return };
         let key = key(head);
-        // Where clocks tell whole seconds, an end may have its start's own time; by name it
-        // comes before it.
+        // Where clocks count whole seconds, an end may have its start's time; by name it sorts
+        // before it.
         let early = std::mem::take(&mut self.early);
         let (same, other): (Vec<_>, Vec<_>) = early.into_iter().partition(|end| end.key == key);
         self.early = other;
@@ -99,7 +98,7 @@ impl Ends {
         }
     }
 
-    /// Gives an end to its attempt, if there is one.
+    /// Assigns an end to its attempt, if there is one.
     fn give(&mut self, end: &EndEvent, attempts: &mut [Attempt]) -> bool {
         let Some(open) = self.open.get_mut(&end.key) else { return false };
         let mut best: Option<(usize, usize)> = None;
@@ -124,7 +123,7 @@ impl Ends {
         true
     }
 
-    /// Counts the ends that have no start: those before what could still be theirs at `time`.
+    /// Counts the ends without a start: those too old to be matched at `time`.
     pub(super) fn settle_early(&mut self, time: Option<Timestamp>, range: &StartRange) {
         let oldest = time.map_or(i64::MAX, |time| time.micros().saturating_sub(MAX_STEP_MICROS));
         let before = self.early.len();
@@ -137,8 +136,8 @@ impl Ends {
         self.stray += (before - self.early.len() - outside) as u64;
     }
 
-    /// Gives the attempts that have no end one that is dated before their start, if one was
-    /// found; how many ends within the range have no start.
+    /// Gives attempts without an end one that is dated before their start, if any. Returns how
+    /// many ends within the range have no start.
     pub(super) fn finish(mut self, attempts: &mut [Attempt], range: &StartRange) -> u64 {
         self.settle_early(None, range);
         // The latest is the nearest to its start.

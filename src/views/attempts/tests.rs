@@ -11,7 +11,7 @@ const FAILED: &str = "remediation_failed";
 const RECOVERED: &str = "service_recovered";
 const UNHEALTHY: &str = "service_unhealthy";
 
-/// An event at this second: type, correlation id and payload.
+/// Makes an event at this second: type, correlation id and payload.
 fn event(second: u32, kind: &str, id: &str, payload: &str) -> FoundEvent {
     let time = format!("2026-05-16T10:{:02}:{:02}Z", second / 60, second % 60);
     let text = format!(
@@ -29,7 +29,7 @@ fn collect(events: &[(u32, &str, &str, &str)]) -> (Vec<Attempt>, u64) {
     collector.finish()
 }
 
-/// After how many seconds each attempt ended.
+/// Returns after how many seconds each attempt ended.
 fn ends(events: &[(u32, &str, &str, &str)]) -> Vec<Option<i64>> {
     let seconds = |attempt: &Attempt| attempt.duration_us.map(|us| us / 1_000_000);
     collect(events).0.iter().map(seconds).collect()
@@ -63,7 +63,7 @@ fn a_lost_end_leaves_its_own_start_open_where_the_payload_tells() {
     for (first, second) in [
         (r#"{"attempt":1}"#, r#"{"attempt":2}"#),
         (r#"{"action":"restart"}"#, r#"{"action":"reboot"}"#),
-        // Only one of the two starts tells: what agrees goes before what does not tell.
+        // Only one of the two starts says: agreement goes before silence.
         ("{}", r#"{"attempt":2}"#),
         (r#"{"action":"restart"}"#, r#"{"action":"restart","attempt":2}"#),
     ] {
@@ -153,7 +153,7 @@ fn reading_ends_when_nothing_can_change_any_more() {
     assert!(!collector.take(&event(0, RECOVERED, "a", "{}")));
 }
 
-/// What became of each attempt, as things stand at this second.
+/// Returns the outcome of each attempt, as of this second.
 fn outcomes(now: u32, events: &[(u32, &str, &str, &str)]) -> Vec<AttemptOutcome> {
     let now = format!("2026-05-16T10:{:02}:{:02}Z", now / 60, now % 60).parse().unwrap();
     let mut collector =
@@ -176,7 +176,7 @@ fn an_attempt_is_judged_up_to_the_next_one_and_within_the_horizon() {
         (&[(0, s, "a", e), (60, down, "m", e), (61, up, "m", e)], &[NoEffect]),
         (&[(0, s, "a", e), (60, f, "a", e), (61, up, "m", e)], &[Failed]),
         (&[(0, s, "a", e), (60, s, "b", e), (61, up, "m", e)], &[Superseded, Helped]),
-        // Of the same instant, too.
+        // At the same instant, too.
         (&[(0, s, "a", e), (0, s, "b", e), (0, up, "m", e)], &[Superseded, Helped]),
         (&[(0, s, "a", e), (700, s, "b", e), (701, up, "m", e)], &[NoEffect, Helped]),
         (&[(0, down, "m", e), (1, s, "a", e)], &[NoEffect]),
@@ -184,7 +184,7 @@ fn an_attempt_is_judged_up_to_the_next_one_and_within_the_horizon() {
     ] {
         assert_eq!(outcomes(2000, events), wanted, "{events:?}");
     }
-    // The time is not over, or has just passed.
+    // The horizon has not passed, or just has.
     let events = [(0, down, "m", e), (1, s, "a", e)];
     assert_eq!(outcomes(601, &events), [Unknown]);
     assert_eq!(outcomes(602, &events), [NoEffect]);

@@ -1,19 +1,19 @@
 //! A chain as a graph for Graphviz: a box for each event, framed by node, and the time that
 //! passed between them.
 //!
-//! Laying out very many boxes takes Graphviz very long, so a long chain is shown by its
-//! beginning and its end.
+//! Graphviz takes very long to lay out very many boxes, so of a long chain only the beginning and
+//! the end are shown.
 
 use super::{Chain, ChainEvent, offset, span, verdict};
 use crate::event::Severity;
 use crate::text::visible;
 
-/// Events that are shown.
+/// Maximum number of events shown.
 const MAX: usize = 400;
-/// Frames; what happened on further nodes stands outside of them.
+/// Maximum number of frames; what happened on further nodes is placed outside.
 const MAX_NODES: usize = 50;
 
-/// The graph, in the DOT language.
+/// Renders the graph in the DOT language.
 pub fn dot(chain: &Chain) -> String {
     let mut out = String::from("digraph chain {\n");
     let mut lines = vec![chain.id.clone(), verdict(chain)];
@@ -81,7 +81,7 @@ fn node_line(chain: &Chain, at: usize, event: &ChainEvent) -> String {
     let place = format!("{} · {}", step.service, step.source);
     let mut lines = vec![head.as_str(), place.as_str()];
     lines.extend(step.detail.as_deref());
-    // The frame of the cause is a thick one.
+    // The cause has a thick frame.
     let is_cause = chain.summary.cause.as_ref().is_some_and(|cause| cause.path == event.path);
     let frame = if is_cause { ", penwidth=3" } else { "" };
     format!(
@@ -91,8 +91,7 @@ fn node_line(chain: &Chain, at: usize, event: &ChainEvent) -> String {
     )
 }
 
-/// Lines as one quoted string: nothing in them ends it, and no entity or escape is read in
-/// them.
+/// Quotes lines as one string: nothing in them ends it, and no entity or escape is interpreted.
 fn quoted(lines: &[&str]) -> String {
     let mut out = String::from("\"");
     for (number, line) in lines.iter().enumerate() {

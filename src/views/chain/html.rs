@@ -1,21 +1,21 @@
-//! A chain as one web page that needs nothing else: no script, no font, no request.
+//! A chain as one self-contained web page: no script, no font, no request.
 //!
-//! On top how it ended; below it the events on an axis of time, a lane for each node and
-//! service; then each event in words, its payload to be opened. A policy in the page itself
-//! forbids every script and every request, should an escape ever be forgotten.
+//! At the top the outcome; below it the events on a time axis, a lane for each node and service;
+//! then each event in words, its payload collapsed. A policy in the page itself forbids every
+//! script and every request, should an escape ever be forgotten.
 
 use super::page::{pretty, text, title};
 use super::{Chain, ChainEvent, offset, span};
 use crate::event::{Date, Severity};
 use crate::views::trace::Outcome;
 
-/// Lanes of the chart; what comes on more nodes and services shares the last.
+/// Maximum number of lanes; further nodes and services share the last.
 const MAX_LANES: usize = 24;
 
-/// Labels of the axis.
+/// Number of labels on the axis.
 const TICKS: usize = 7;
 
-/// The page.
+/// Renders the page.
 pub fn html(chain: &Chain) -> String {
     let mut out = String::with_capacity(16 << 10);
     out.push_str("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
@@ -86,7 +86,7 @@ fn head(chain: &Chain, out: &mut String) {
     out.push_str("</dl>\n");
 }
 
-/// `2026-05-16 10:11:12 UTC` of a timestamp as events have it.
+/// Formats an event's timestamp as `2026-05-16 10:11:12 UTC`.
 fn moment(timestamp: &str) -> String {
     match timestamp.get(..19) {
         Some(seconds) => format!("{} UTC", seconds.replace('T', " ")),
@@ -94,8 +94,8 @@ fn moment(timestamp: &str) -> String {
     }
 }
 
-/// Where each event lies on the axis, from 0 to 1. Pauses grow with the logarithm of their
-/// length, and no two events lie upon each other: so seconds and days fit into one picture.
+/// Returns each event's position on the axis, from 0 to 1. Pauses grow with the logarithm of
+/// their length, and no two events overlap: so seconds and days fit into one picture.
 fn places(events: &[ChainEvent]) -> Vec<f64> {
     let gaps: Vec<f64> = events
         .windows(2)
@@ -118,7 +118,7 @@ fn class(severity: Severity) -> &'static str {
     severity.as_str()
 }
 
-/// A node, and of each of its services the events.
+/// A node, and the events of each of its services.
 type Lanes<'a> = (&'a str, Vec<(&'a str, Vec<usize>)>);
 
 fn chart(chain: &Chain, out: &mut String) {
@@ -217,7 +217,7 @@ fn axis(chain: &Chain, places: &[f64], out: &mut String) {
         }
         at = place;
         let date = event.time.date();
-        // On a narrow page only the two ends are there, so the last one speaks for itself.
+        // A narrow page shows only the two ends, so the last one must be complete.
         let before = if number == last { chain.events[0].time.date() } else { day.unwrap_or(date) };
         let shown =
             if day.is_some() && before == date { String::new() } else { format!("<br>{date}") };
@@ -228,7 +228,7 @@ fn axis(chain: &Chain, places: &[f64], out: &mut String) {
             "right"
         } else {
             between += 1;
-            // Where the page is narrower, each second one must do.
+            // On a narrower page, every second one must do.
             if between % 2 == 1 || 1.0 - place < 2.0 * room { "mid spare" } else { "mid" }
         };
         out.push_str(&format!(

@@ -1,22 +1,22 @@
 //! A chain as a Mermaid sequence diagram: the nodes side by side, time downwards.
 //!
-//! Each event is a note at its node, and none an arrow: that one thing came after another does
-//! not say that it came of it. A cross says that something failed; the cause, what was tried and
-//! what is open stand below. Mermaid itself limits a diagram's text to 50,000
-//! characters, so a long chain is shown by its beginning and its end.
+//! Each event is a note at its node, never an arrow: that one thing came after another does not
+//! mean that it caused it. A cross marks failures; the cause, the remediations and what is open
+//! are listed below. Mermaid itself limits a diagram's text to 50,000 characters, so of a long
+//! chain only the beginning and the end are shown.
 
 use super::{Chain, offset, verdict};
 use crate::event::Severity;
 use crate::text::visible;
 
-/// Events that are shown.
+/// Maximum number of events shown.
 const MAX: usize = 120;
-/// Nodes that are shown; what happened on others is told beside the last.
+/// Maximum number of nodes shown; what happened on others is placed beside the last.
 const MAX_NODES: usize = 20;
-/// The longest label, in characters as they are written.
+/// Maximum length of a label, in characters as written.
 const MAX_LABEL: usize = 150;
 
-/// The diagram.
+/// Renders the diagram.
 pub fn mermaid(chain: &Chain) -> String {
     let nodes = chain.nodes(MAX_NODES);
     let number = |node: &str| {
@@ -66,7 +66,7 @@ pub fn mermaid(chain: &Chain) -> String {
     out
 }
 
-/// A text that is nothing but text to Mermaid: what is not plain stands as its number.
+/// Escapes a text for Mermaid: every character that is not plain becomes its number.
 fn label(text: &str) -> String {
     let mut out = String::new();
     for c in visible(text).chars() {

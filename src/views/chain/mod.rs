@@ -1,8 +1,8 @@
-//! A causal chain as a whole, for pictures of it: a diagram, a graph, a page.
+//! A complete causal chain, for pictures of it: a diagram, a graph, a page.
 //!
-//! Bounded however long the chain is and whatever is in it: so many events, so much of each
-//! payload; what is left out is counted. Renderers are pure: a chain in, text out. What
-//! events say is never trusted; each renderer escapes it for its own language.
+//! Bounded however long the chain is and whatever it contains: so many events, so much of each
+//! payload; what is left out is counted. Renderers are pure: a chain in, text out. What events
+//! say is never trusted; each renderer escapes it for its own language.
 
 mod dot;
 mod html;
@@ -20,53 +20,53 @@ use super::trace::{Step, TraceSummary, Tracer};
 use crate::event::{EventHead, Severity, Timestamp};
 use crate::store::FoundEvent;
 
-/// Events that a chain keeps; those behind them are counted.
+/// Maximum number of events kept; further ones are counted.
 const MAX_EVENTS: usize = 20_000;
 
-/// What is kept of one payload, and of all together, in bytes.
+/// Maximum bytes kept of one payload, and of all together.
 const MAX_PAYLOAD: usize = 16 << 10;
 const MAX_PAYLOADS: usize = 8 << 20;
 
-/// The longest field that is kept, in characters.
+/// Maximum length of a field, in characters.
 const MAX_FIELD: usize = 200;
 
 /// One event of a chain.
 #[derive(Debug, Clone)]
 pub struct ChainEvent {
-    /// As it is told.
+    /// The event as shown.
     pub step: Step,
-    /// When it happened.
+    /// Its timestamp.
     pub time: Timestamp,
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
     /// Its identity.
     pub path: String,
     /// Its payload, or the beginning of it.
     pub payload: String,
-    /// How many bytes the whole payload has.
+    /// The size of the complete payload in bytes.
     pub payload_bytes: usize,
 }
 
 /// A chain, collected.
 #[derive(Debug)]
 pub struct Chain {
-    /// What links its events.
+    /// The correlation id of its events.
     pub id: String,
     /// The events, in time order.
     pub events: Vec<ChainEvent>,
-    /// How it stands.
+    /// The summary.
     pub summary: TraceSummary,
-    /// What should be known about it: parts that could not be read, or expired.
+    /// Remarks: parts that could not be read, or expired.
     pub remarks: Vec<String>,
 }
 
 impl Chain {
-    /// Events that are not among [`events`](Self::events).
+    /// Returns the number of events that are not among [`events`](Self::events).
     pub fn left_out(&self) -> u64 {
         self.summary.events - self.events.len() as u64
     }
 
-    /// The nodes in the order in which they come in; beyond `limit`, one for all others.
+    /// Returns the nodes in order of appearance; beyond `limit`, one for all others.
     fn nodes(&self, limit: usize) -> Vec<&str> {
         let mut nodes: Vec<&str> = Vec::new();
         for event in &self.events {
@@ -80,14 +80,14 @@ impl Chain {
         nodes
     }
 
-    /// Of a long chain, how many events at its beginning and its end a diagram shows.
+    /// Returns how many events at the beginning and the end of a long chain a diagram shows.
     fn ends(&self, limit: usize) -> (usize, usize) {
         let count = self.events.len();
         if count <= limit { (count, 0) } else { (limit * 3 / 5, limit - limit * 3 / 5) }
     }
 }
 
-/// Collects a chain.
+/// Collects a chain from its events.
 #[derive(Debug, Default)]
 pub struct ChainBuilder {
     id: String,
@@ -97,12 +97,12 @@ pub struct ChainBuilder {
 }
 
 impl ChainBuilder {
-    /// Begins the chain of this id.
+    /// Starts the chain of this id.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into(), ..Self::default() }
     }
 
-    /// The same, as things stand at `now`: what is dated later decides nothing.
+    /// Sets the time that counts as now: what is dated later decides nothing.
     #[must_use]
     pub fn at(self, now: Timestamp) -> Self {
         Self { tracer: Tracer::at(now), ..self }
@@ -137,14 +137,14 @@ impl ChainBuilder {
         });
     }
 
-    /// The chain, if it has an event.
+    /// Returns the chain, if it has an event.
     pub fn finish(self, remarks: Vec<String>) -> Option<Chain> {
         let summary = self.tracer.finish()?;
         Some(Chain { id: self.id, events: self.events, summary, remarks })
     }
 }
 
-/// Cuts a text to so many characters.
+/// Cuts a text to this many characters.
 fn cut(text: &mut String, limit: usize) {
     if let Some((at, _)) = text.char_indices().nth(limit) {
         text.truncate(at);
@@ -152,7 +152,7 @@ fn cut(text: &mut String, limit: usize) {
     }
 }
 
-/// Time in words: `1.250s`, `3m05s`, `2h07m`, `1d02h`.
+/// Formats a duration: `1.250s`, `3m05s`, `2h07m`, `1d02h`.
 pub fn span(micros: i64) -> String {
     let seconds = micros / 1_000_000;
     match seconds {
@@ -163,13 +163,13 @@ pub fn span(micros: i64) -> String {
     }
 }
 
-/// Time since the chain's beginning.
+/// Formats the time since the chain's beginning.
 fn offset(micros: i64) -> String {
     let sign = if micros < 0 { '-' } else { '+' };
     format!("{sign}{}", span(micros.saturating_abs()))
 }
 
-/// How the chain stands, in one line.
+/// Returns the outcome in one line.
 fn verdict(chain: &Chain) -> String {
     let summary = &chain.summary;
     let events = if summary.events == 1 { "event" } else { "events" };

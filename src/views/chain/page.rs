@@ -1,8 +1,8 @@
-//! Text that is nothing but text to a browser.
+//! Text that is only text to a browser.
 
 use crate::text::{is_unseen, visible};
 
-/// A text in the page: what could end it, begin something or turn it round stands escaped.
+/// Escapes a text for the page: whatever could end it, begin an element or reverse its direction.
 pub(super) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in visible(text).chars() {
@@ -11,17 +11,17 @@ pub(super) fn text(text: &str) -> String {
     out
 }
 
-/// A text in an attribute, which is shown in one line: cut to what can be read there.
+/// Escapes a text for an attribute shown in one line: cut to what can be read there.
 pub(super) fn title(full: &str) -> String {
     let mut short = full.to_owned();
     super::cut(&mut short, 120);
     text(&short)
 }
 
-/// JSON with a line for each member, as long as it is not nested beyond reading. Nothing of
-/// it changes but the blanks between its words, and what no one could see.
+/// Formats JSON with a line for each member, unless it is nested too deeply to read. Only blanks
+/// between its words change, and invisible characters.
 pub(super) fn pretty(json: &str) -> String {
-    /// Beyond this depth nothing is moved further to the right.
+    /// The depth beyond which nothing is indented further.
     const DEEPEST: usize = 24;
     let mut out = String::with_capacity(json.len() * 2);
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);

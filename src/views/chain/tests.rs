@@ -19,12 +19,12 @@ fn chain(fields: &[(&str, &str)], payload: &str) -> Chain {
     builder.finish(Vec::new()).unwrap()
 }
 
-/// How often each mark stands in a page that begins something in it.
+/// Counts each mark that begins something in a page.
 fn marks(page: &str) -> [usize; 4] {
     ['<', '>', '"', '\''].map(|mark| page.matches(mark).count())
 }
 
-/// Whether a line is one that the diagram has of itself.
+/// Reports whether a line is one of the diagram's own.
 fn is_own(line: &str) -> bool {
     let own = [
         "    title ",

@@ -1,4 +1,4 @@
-//! Events in, outages out.
+//! Building outages from events.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,33 +14,33 @@ use crate::views::attempts::{MAX_STEP_MICROS, action_and_attempt};
 use crate::views::detail::detail;
 use crate::views::word::Word;
 
-/// A node, and a service where it is not the node as a whole.
+/// A node, and a service unless it is the entire node.
 type Thing = [Option<String>; 2];
 
-/// So many events after the range it is looked again whether more can matter.
+/// Number of events after the range at which completeness is re-checked.
 const LOOK_EVERY: u32 = 1024;
 
-/// What is known of a thing.
+/// The state of a thing.
 #[derive(Default)]
 struct ThingState {
-    /// The first word about how it is.
+    /// The first report of its health.
     first: Option<Timestamp>,
     /// The outage that is open, or that ended last.
     last: Option<Outage>,
-    /// Whether more than alarms told of it.
+    /// True if more than alarms reported it.
     is_down: bool,
-    /// A good word while nothing was open.
+    /// A good report while nothing was open.
     stray: Option<Stray>,
     /// An attempt at the instant of its event, before an outage of the same instant.
     early: Option<OutageAttempt>,
-    /// What failed last, as the chain's first failure told it.
+    /// The last failure, as the chain's first failure reported it.
     failure: Option<LastFailure>,
 }
 
 struct Stray {
     time: Timestamp,
     correlation_id: String,
-    /// Whether it would end any outage, and not only one of alarms.
+    /// True if it would end any outage, not only one of alarms.
     is_recovery: bool,
 }
 
@@ -50,7 +50,7 @@ struct LastFailure {
     text: Option<String>,
 }
 
-/// Makes outages of events.
+/// Builds outages from events.
 pub struct OutageCollector {
     asked: OutageRange,
     things: BTreeMap<Thing, ThingState>,
@@ -59,12 +59,12 @@ pub struct OutageCollector {
 }
 
 impl OutageCollector {
-    /// Begins to collect what is asked for.
+    /// Starts collecting the outages of a query.
     pub fn new(asked: OutageRange) -> Self {
         Self { asked, things: BTreeMap::new(), done: Vec::new(), beyond: 0 }
     }
 
-    /// Takes the next event, in time order. Whether later ones can still tell anything.
+    /// Takes the next event, in time order. Returns whether later ones can still matter.
     pub fn take(&mut self, event: &FoundEvent) -> bool {
         let Ok(head) = event.head() else { return true };
         if head.timestamp > self.asked.now {
@@ -77,7 +77,7 @@ impl OutageCollector {
             Word::Alarm => self.begin(service, false, event, &head),
             Word::Offline => self.begin([node, None], true, event, &head),
             Word::Online => self.end([node, None], true, &head),
-            // That a raid has recovered does not say so of the service beside it.
+            // A recovered RAID does not say that the service beside it has.
             Word::Recovered => self.end(service, head.event_type == RECOVERED, &head),
             Word::Done => self.end(service, false, &head),
             Word::Attempted => self.attempt(node, service, event, &head),
@@ -142,8 +142,8 @@ impl OutageCollector {
         }
         let Some((last, stray)) = known.last.as_mut().zip(stray) else { return };
         if stray.time == time && (stray.is_recovery || !known.is_down) {
-            // Where clocks tell whole seconds, a recovery may have its outage's own time; by
-            // name it comes before it.
+            // Where clocks count whole seconds, a recovery may have its outage's own time; by
+            // name it sorts before it.
             (last.to, last.open) = (Some(time), false);
         } else {
             let oldest = time.micros().saturating_sub(MAX_STEP_MICROS);
@@ -250,10 +250,10 @@ impl OutageCollector {
         }
     }
 
-    /// Whether what comes after this time can still change an outage of the range.
+    /// Reports whether what comes after this time can still change an outage of the range.
     fn goes_on(&mut self, time: Timestamp) -> bool {
         let Some(until) = self.asked.until else { return true };
-        // A day's tolerance: events filed under a wrong day come a little out of order.
+        // A day's tolerance: events filed under a wrong day are slightly out of order.
         let margin = Timestamp::MICROS_PER_DAY;
         if time.micros() <= until.micros().saturating_add(margin) {
             return true;
@@ -265,7 +265,7 @@ impl OutageCollector {
         let gap = self.asked.min_gap_us;
         let lasts = self.things.values().filter_map(|known| known.last.as_ref());
         lasts.filter(|last| last.from < until).any(|last| {
-            // It may still end, or go on.
+            // It may still end, or continue.
             last.to.is_none_or(|to| to.micros().saturating_add(gap) > time.micros())
         })
     }

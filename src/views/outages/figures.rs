@@ -1,4 +1,4 @@
-//! What outages come to: counts, sums and means for each service and node.
+//! Figures of outages: counts, sums and means for each service and node.
 
 use std::collections::BTreeMap;
 
@@ -7,40 +7,40 @@ use serde::Serialize;
 use super::{Outage, OutageRange, seconds};
 use crate::event::Timestamp;
 
-/// What the outages of one thing come to over a range: from `since` to `until`, or to now
-/// where that is earlier.
+/// The figures of one thing over a range: from `since` to `until`, or to now where that is
+/// earlier.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
     /// The host.
     pub node: String,
-    /// The service; none where it is the node as a whole.
+    /// The service; none for the entire node.
     pub service: Option<String>,
-    /// Where the range begins: as asked for, else the first word about this thing.
+    /// The beginning of the range: as queried, else the first report on this thing.
     pub since: Timestamp,
-    /// Where it ends.
+    /// Its end.
     pub until: Timestamp,
-    /// Outages that were open at some instant of the range.
+    /// The number of outages open at some instant of the range.
     pub count: u64,
-    /// How many of them are open.
+    /// The number of those still open.
     pub open: u64,
-    /// How often they were well in between, too shortly to count.
+    /// The number of recoveries in between that were too short to count.
     pub flaps: u64,
-    /// Seconds of them within the range.
+    /// Their seconds within the range.
     pub total_seconds: u64,
-    /// Seconds of the longest of them within the range.
+    /// The seconds of the longest within the range.
     pub longest_seconds: u64,
-    /// Mean seconds to a recovery: of those that ended, each from its beginning to its end,
-    /// also beyond the range. None where none ended.
+    /// Mean seconds to recovery: of those that ended, each from its beginning to its end, even
+    /// beyond the range. None if none ended.
     pub mttr_seconds: Option<u64>,
-    /// Mean seconds between failures: seconds of the range that it was well, by the number of
-    /// outages that began in the range. None where none began.
+    /// Mean seconds between failures: seconds of the range in which it was well, divided by the
+    /// number of outages that began in it. None if none began.
     pub mtbf_seconds: Option<u64>,
-    /// The part of the range that it was well, cut after six digits, so that only what was
-    /// never down has 1. None where the range has no length.
+    /// The fraction of the range in which it was well, truncated to six digits, so that only what
+    /// was never down has 1. None if the range has no length.
     pub availability: Option<f64>,
 }
 
-/// Makes figures of outages, given when each thing was first heard of.
+/// Computes figures of outages, given when each thing was first reported on.
 pub(super) fn figures(
     outages: &[Outage],
     first: &BTreeMap<[Option<String>; 2], Timestamp>,
@@ -62,7 +62,7 @@ pub(super) fn figures(
     all.into_iter().map(|(_, figures)| figures).collect()
 }
 
-/// The figures of one thing, and its microseconds in all.
+/// Computes the figures of one thing, and its microseconds in all.
 fn of_thing(
     outages: &[&Outage],
     since: Timestamp,
@@ -85,7 +85,7 @@ fn of_thing(
     let length = until.micros().saturating_sub(since.micros()).max(0);
     let well = length.saturating_sub(total).max(0);
     let mean = |sum: i64, number: i64| (number > 0).then(|| seconds(sum / number));
-    // In whole millionths, so that the last digit does not depend on how numbers round.
+    // In whole millionths, so that the last digit does not depend on rounding.
     let millionths = |length: i64| (i128::from(well) * 1_000_000 / i128::from(length)) as f64;
     let (node, service) = outages
         .first()

@@ -1,25 +1,25 @@
-//! How long something was down, and how often: outages of services and of nodes.
+//! Outages of services and of nodes: how long something was down, and how often.
 //!
-//! Pure over events in time order. What decides:
+//! Pure over events in time order. The rules:
 //!
-//! * **Things.** An outage is one of a service on a node, or of a node as a whole; these are
-//!   told apart, also while they overlap.
-//! * **Beginning.** `service_unhealthy`, `node_offline`, or a critical event of a type that
-//!   tells no more ([`Word::Alarm`](super::word::Word::Alarm)). What is said again while the
-//!   outage is open begins no other. A failure (`deployment_failed`) begins none: the version
-//!   before may still be running, and whoever watches the service says when it is not.
-//! * **End.** `service_recovered` of the same service and node, or `node_online`. An outage of
-//!   which nothing but alarms told also ends with any success there: a type that ends in
-//!   `_recovered` or `_completed`, unless its payload says that it failed.
-//! * **Flapping.** What goes down again sooner than [`OutageRange::min_gap_us`] after it was well has
-//!   not been well: it is the same outage, with one flap more.
-//! * **Cause.** The telling part of the first bad word that has one; but where a failure of the
+//! * **Things.** An outage concerns a service on a node, or an entire node; these are kept apart,
+//!   even while they overlap.
+//! * **Beginning.** `service_unhealthy`, `node_offline`, or a critical event of a type that says
+//!   no more ([`Word::Alarm`](super::word::Word::Alarm)). A repetition while the outage is open
+//!   begins no other. A failure (`deployment_failed`) begins none: the previous version may still
+//!   be running, and whatever watches the service says when it is not.
+//! * **End.** `service_recovered` of the same service and node, or `node_online`. An outage that
+//!   only alarms reported also ends with any success there: a type that ends in `_recovered` or
+//!   `_completed`, unless its payload reports a failure.
+//! * **Flapping.** What goes down again sooner than [`OutageRange::min_gap_us`] after it was well
+//!   has not been well: it is the same outage, with one more flap.
+//! * **Cause.** The informative part of the first bad word that has one; but if a failure of the
 //!   same chain, service and node came up to [`BEFORE_MICROS`] before, that of the failure.
-//! * **Attempts.** Remediations that began while it was open; of a node those of service `all`.
+//! * **Attempts.** Remediations that began while it was open; for a node, those of service `all`.
 //!   The last one that began before the recovery preceded it, unless it failed.
 //!
-//! What is dated later than now has not happened. What is remembered grows with the number
-//! of services and nodes, and with the outages and attempts of the answer.
+//! What is dated later than now has not happened. Memory grows with the number of services and
+//! nodes, and with the outages and attempts of the answer.
 
 mod collect;
 mod figures;
@@ -31,7 +31,7 @@ use crate::event::Timestamp;
 pub use collect::OutageCollector;
 pub use figures::Figures;
 
-/// The types that tell of outages, for a query; alarms may have any type.
+/// The types that concern outages, for a query; alarms may have any type.
 pub const TYPES: [&str; 9] = [
     UNHEALTHY,
     RECOVERED,
@@ -47,29 +47,28 @@ pub const TYPES: [&str; 9] = [
 const UNHEALTHY: &str = "service_unhealthy";
 const RECOVERED: &str = "service_recovered";
 
-/// The failures that may be told as a cause.
+/// The failures that may be reported as a cause.
 const FAILURES: [&str; 2] = ["deployment_failed", "healthcheck_failed"];
 
-/// The service that stands for all of a node.
+/// The service that stands for an entire node.
 const ALL: &str = "all";
 
-/// How long before an outage, or before the next of its like, a failure may be its cause.
+/// How long before an outage, or before the next of its kind, a failure may be its cause.
 pub const BEFORE_MICROS: i64 = 600 * Timestamp::MICROS_PER_SECOND;
 
-/// What is up for a shorter time than this is taken to be down still, if nobody says otherwise.
+/// The default gap: what is up for a shorter time counts as still down.
 pub const MIN_GAP_SECONDS: u64 = 60;
 
-/// Which outages are asked for: those that were open at some instant of a range.
+/// A range of time, for the outages that were open at some instant of it.
 #[derive(Debug, Clone, Copy)]
 pub struct OutageRange {
-    /// The earliest instant; without one, the figures of each thing begin with the first word
-    /// about it.
+    /// The earliest instant; without it, each thing's figures begin with the first report on it.
     pub since: Option<Timestamp>,
-    /// The first instant that is too late.
+    /// The end of the range, exclusive.
     pub until: Option<Timestamp>,
-    /// Microseconds that a thing must have been well between two outages.
+    /// Microseconds for which a thing must have been well between two outages.
     pub min_gap_us: i64,
-    /// What is later has not happened.
+    /// Later events have not happened.
     pub now: Timestamp,
 }
 
@@ -80,7 +79,7 @@ impl OutageRange {
         Self { since: None, until: None, min_gap_us, now }
     }
 
-    /// Whether an outage was open at some instant of the range.
+    /// Reports whether an outage was open at some instant of the range.
     fn holds(&self, outage: &Outage) -> bool {
         let since = self.since.unwrap_or(Timestamp::MIN);
         let is_late = self.until.is_some_and(|until| outage.from >= until);
@@ -88,7 +87,7 @@ impl OutageRange {
     }
 }
 
-/// How an attempt ended, by its own report.
+/// The end of an attempt, by its own report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptEnd {
@@ -101,53 +100,53 @@ pub enum AttemptEnd {
 /// A remediation that began while an outage was open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OutageAttempt {
-    /// When it began.
+    /// Its start.
     pub timestamp: Timestamp,
-    /// What was tried: the payload's `action`, as text.
+    /// The payload's `action`, as text.
     pub action: Option<String>,
-    /// Who tried.
+    /// The component that tried.
     pub source: String,
-    /// What links it with other events.
+    /// Its correlation id.
     pub correlation_id: String,
-    /// How it ended; none where that was not reported.
+    /// Its end; none if not reported.
     pub ended: Option<AttemptEnd>,
-    /// Whether it is the last that began before the recovery, and did not fail.
+    /// True if it is the last that began before the recovery, and did not fail.
     pub preceded_recovery: bool,
     /// The identity of the event that began it.
     pub path: String,
 }
 
-/// A stretch of time in which something was down.
+/// A period in which something was down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outage {
     /// The host.
     pub node: String,
-    /// The service; none where it is the node as a whole.
+    /// The service; none for the entire node.
     pub service: Option<String>,
     /// The first bad word.
     pub from: Timestamp,
     /// The recovery; none while it is open.
     pub to: Option<Timestamp>,
-    /// Whole seconds from one to the other, or until now, rounded to the nearest.
+    /// Seconds from one to the other, or until now, rounded to the nearest.
     pub seconds: u64,
-    /// Whether no recovery was reported so far.
+    /// True if no recovery was reported so far.
     pub open: bool,
-    /// How often it was well in between for less than the least gap.
+    /// The number of recoveries in between that were shorter than the minimum gap.
     pub flaps: u64,
     /// The type of the first bad word.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// Why, in the words of the event that told first.
+    /// The reason, in the words of the first event that gave one.
     pub cause: Option<String>,
-    /// What links the first bad word with other events.
+    /// The correlation id of the first bad word.
     pub correlation_id: String,
     /// The identity of the event with the first bad word.
     pub path: String,
-    /// How many attempts began meanwhile.
+    /// The number of attempts meanwhile.
     pub tries: u64,
-    /// What was tried meanwhile, earliest first.
+    /// The attempts meanwhile, earliest first.
     pub attempts: Vec<OutageAttempt>,
-    /// Whether it is open, and a recovery of its chain is dated shortly before it: a clock may
+    /// True if it is open, and a recovery of its chain is dated shortly before it: a clock may
     /// have been set back in between.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub clock_stepped: bool,
@@ -160,17 +159,17 @@ impl Outage {
     }
 }
 
-/// The outages of a range, open ones first, then the newest; and what they come to for each
-/// service and node, open ones first, then the longest in all.
+/// The outages of a range, open ones first, then the newest; and the figures of each service and
+/// node, open ones first, then the longest in all.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OutageAnswer {
-    /// Figures of the things that had any.
+    /// The figures of things that had any.
     pub services: Vec<Figures>,
-    /// Each outage, whole, also where it began before the range or ended after it.
+    /// Each outage in full, even where it began before the range or ended after it.
     pub outages: Vec<Outage>,
 }
 
-/// Returns whole seconds, rounded to the nearest.
+/// Converts to whole seconds, rounded to the nearest.
 fn seconds(micros: i64) -> u64 {
     let second = Timestamp::MICROS_PER_SECOND.unsigned_abs();
     micros.max(0).unsigned_abs().saturating_add(second / 2) / second

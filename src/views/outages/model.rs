@@ -1,5 +1,5 @@
-//! Outages told a second time, as simply as can be: each thing by itself, the whole history at
-//! hand, and time counted second by second. Made-up histories must come out the same.
+//! A second, simplest model of outages: each thing by itself, the entire history at hand, and
+//! time counted second by second. Generated histories must give the same result.
 
 use proptest::prelude::*;
 
@@ -41,7 +41,7 @@ impl ModelEvent {
         KINDS[self.kind].0
     }
 
-    /// Of what it tells, where it tells of anything.
+    /// Returns the thing that it concerns, if any.
     fn thing(&self) -> (&'static str, Option<&'static str>) {
         let service = (!self.kind().starts_with("node_")).then_some(SERVICES[self.service]);
         (NODES[self.node], service)
@@ -68,10 +68,10 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_micros((START + second) * Timestamp::MICROS_PER_SECOND)
 }
 
-/// From, to, flaps, and which attempt preceded the recovery.
+/// The start, end, flaps, and the attempt that preceded the recovery.
 type Interval = (i64, Option<i64>, u64, Option<usize>);
 
-/// A history with at most one event a second.
+/// Generates a history with at most one event a second.
 fn history() -> impl Strategy<Value = Vec<ModelEvent>> {
     let told = (1_i64..40, 0..2_usize, 0..2_usize, 0..KINDS.len());
     prop::collection::vec(told, 0..60).prop_map(|told| {
@@ -84,7 +84,7 @@ fn history() -> impl Strategy<Value = Vec<ModelEvent>> {
     })
 }
 
-/// The intervals of one thing, before any are left out.
+/// Returns the intervals of one thing, before any are left out.
 fn intervals(history: &[ModelEvent], thing: (&str, Option<&str>), min_gap: i64) -> Vec<Interval> {
     let own: Vec<(usize, &ModelEvent)> =
         history.iter().enumerate().filter(|(_, told)| told.thing() == thing).collect();
@@ -93,7 +93,7 @@ fn intervals(history: &[ModelEvent], thing: (&str, Option<&str>), min_gap: i64) 
     let begins = |kind: &str| matches!(kind, "service_unhealthy" | "node_offline" | "disk_full");
     while let Some(begin) = (from..own.len()).find(|place| begins(own[*place].1.kind())) {
         let ends = |end: &usize| {
-            // Whether anything up to here said more than an alarm does.
+            // True if anything up to here said more than an alarm does.
             let reopened = down
                 .last()
                 .is_some_and(|(_, to)| to.is_some_and(|to| own[begin].1.second - to < min_gap));
@@ -126,7 +126,7 @@ fn intervals(history: &[ModelEvent], thing: (&str, Option<&str>), min_gap: i64) 
         .collect()
 }
 
-/// How often a bad word follows a good one that ended something, within an interval.
+/// Counts how often a bad word follows a good one that ended something, within an interval.
 fn flaps(own: &[(usize, &ModelEvent)], from: i64, to: Option<i64>) -> u64 {
     let within =
         own.iter().filter(|(_, told)| told.second >= from && to.is_none_or(|to| told.second <= to));
@@ -145,7 +145,7 @@ fn flaps(own: &[(usize, &ModelEvent)], from: i64, to: Option<i64>) -> u64 {
     flaps
 }
 
-/// The last attempt within an interval while it was not up, unless it failed.
+/// Returns the last attempt within an interval while it was not up, unless it failed.
 fn attempt(own: &[(usize, &ModelEvent)], from: i64, to: Option<i64>) -> Option<usize> {
     let to = to?;
     let (mut open, mut is_down, mut tried) = (false, false, Vec::new());
@@ -159,7 +159,7 @@ fn attempt(own: &[(usize, &ModelEvent)], from: i64, to: Option<i64>) -> Option<u
             _ => {}
         }
     }
-    // Ends also count after the recovery, until the next outage: of all starts the oldest first.
+    // Ends also count after the recovery, until the next outage: the oldest start first.
     let next = own.iter().find(|(_, told)| {
         told.second > to && matches!(told.kind(), "service_unhealthy" | "disk_full")
     });

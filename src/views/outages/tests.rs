@@ -5,8 +5,8 @@
 use super::*;
 use crate::store::FoundEvent;
 
-/// An event as `TIME TYPE [ID [PAYLOAD]]` of 2026-05-16; a type with an exclamation mark is
-/// critical, one that begins with `name:` is of that service.
+/// Makes an event from `TIME TYPE [ID [PAYLOAD]]` of 2026-05-16; a type with an exclamation mark
+/// is critical, one that begins with `name:` is of that service.
 fn event(text: &str) -> FoundEvent {
     let words: Vec<&str> = text.splitn(4, ' ').collect();
     let (time, kind) = (words[0], words[1]);
@@ -37,7 +37,7 @@ fn answer(events: &[&str]) -> OutageAnswer {
     ask(OutageRange::at(now()), events)
 }
 
-/// From and to of each, as clock times.
+/// Returns the start and end of each, as clock times.
 fn spans(answer: &OutageAnswer) -> Vec<(String, Option<String>)> {
     let span = |outage: &Outage| (outage.from.clock(), outage.to.map(Timestamp::clock));
     answer.outages.iter().map(span).collect()
@@ -125,7 +125,7 @@ fn what_was_well_for_less_than_the_least_gap_was_not_well() {
 
 #[test]
 fn of_one_instant_a_recovery_ends_what_was_not_down_before_and_flaps_what_was() {
-    // In the order of their names, in which events of one instant come.
+    // In the order of their names, as events of one instant come.
     let told = answer(&["10:00:00 service_recovered", "10:00:00 service_unhealthy"]);
     assert_eq!(spans(&told), [("10:00:00".to_owned(), Some("10:00:00".to_owned()))]);
     let told = answer(&[
@@ -171,7 +171,7 @@ fn the_cause_is_the_failure_of_the_chain_that_came_shortly_before() {
         let events: Vec<&str> = events.iter().map(String::as_str).collect();
         assert_eq!(causes(&events), [Some(wanted.to_owned())], "{events:?}");
     }
-    // What failed in an outage is not the cause of the next one.
+    // A failure during one outage is not the cause of the next.
     let again = [
         "09:59:00 service_unhealthy",
         failed,
@@ -208,10 +208,10 @@ fn the_last_attempt_before_the_recovery_preceded_it_unless_it_failed() {
         names(Some(AttemptEnd::Failed), false)
     );
     assert_eq!(tried(&[begin, &first, &second]), names(None, false));
-    // What was tried before it began, or after, is none of it.
+    // Attempts before or after it are not its own.
     assert!(tried(&[&first.replace("10:01", "09:59"), begin, well]).is_empty());
     assert!(tried(&[begin, "10:00:30 service_recovered", &first]).is_empty());
-    // Of a node, what is tried on all of it.
+    // For a node, attempts on all of it.
     let node = "10:00:00 all:node_offline";
     assert_eq!(
         tried(&[node, &first.replace("remediation_started", "all:remediation_started")]).len(),

@@ -58,7 +58,7 @@ fn what_was_not_taken_back_is_open() {
         (&["00 service_unhealthy"][..], &[ServiceUnhealthy][..]),
         (&["00 service_unhealthy", "01 service_recovered b"], &[]),
         (&["00 service_recovered", "01 service_unhealthy"], &[ServiceUnhealthy]),
-        // A success of something else is no recovery.
+        // A success of something else is not a recovery.
         (&["00 service_unhealthy", "01 deployment_completed"], &[ServiceUnhealthy]),
         (&["00 service_unhealthy", "01 service_recovered a mqtt pi5"], &[ServiceUnhealthy]),
         (&["00 node_offline", "00 node_online"], &[]),
@@ -139,7 +139,7 @@ fn runs_are_given_an_hour_and_ends_are_found_though_a_clock_was_set_back() {
     }
 }
 
-/// What is open, told from the rules alone: every bad word is compared with every good one.
+/// Determines what is open from the rules alone: every bad word is compared with every good one.
 fn model(events: &[Said]) -> Vec<(ProblemKind, Option<String>, String, Timestamp, String)> {
     let heads: Vec<_> = events.iter().map(|said| (said.head(), said.path.to_string())).collect();
     let mut rows: BTreeMap<_, (Timestamp, (Timestamp, String))> = BTreeMap::new();
@@ -188,7 +188,7 @@ fn answer(standing: &Standing) -> Vec<(ProblemKind, Option<String>, String, Time
     rows
 }
 
-/// As a reader of the history does who has all events at hand.
+/// Settles as a reader of the history does that has all events at hand.
 fn settle(standing: &mut Standing, all: &[Said]) {
     let doubts = standing.doubts();
     for said in all {
@@ -230,7 +230,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     /// Events come in parts, as rotations take them: each part in time order, late ones among
-    /// them; after each, what is known is written down and read again.
+    /// them; after each, the state is written and read again.
     #[test]
     fn parts_that_come_late_give_the_answer_of_all_events_at_once(lines in history()) {
         let events: Vec<(Said, u8)> = lines
@@ -248,7 +248,7 @@ proptest! {
             for said in &come {
                 standing.take(&said.head(), &said.path);
             }
-            // Twice is as good as once.
+            // Taking an event twice changes nothing.
             for said in &come {
                 standing.take(&said.head(), &said.path);
             }
@@ -258,7 +258,7 @@ proptest! {
             let summary: StandingSummary = serde_json::from_str(&text).unwrap();
             standing = Standing::of(summary, now());
         }
-        // All at once, in whatever order, comes to the same summary.
+        // All at once, in any order, gives the same summary.
         let mut whole = Standing::at(now());
         for (said, _) in events.iter().rev() {
             whole.take(&said.head(), &said.path);

@@ -1,4 +1,4 @@
-//! A standing as it is written down, and compared with one that was made anew.
+//! A state in its stored form, and its comparison with one that was computed again.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Slot, Stretch, Well};
 use crate::event::Timestamp;
 
-/// A standing as it is written down: what cannot be a JSON object is a list.
+/// A state in its stored form: what cannot be a JSON object is a list.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StandingSummary {
@@ -18,8 +18,8 @@ pub struct StandingSummary {
 }
 
 impl StandingSummary {
-    /// Whether it says what one that was made anew says. Of what is not later than `until`, it
-    /// may know from events that are gone, and the other one may not know that it is over.
+    /// Reports whether it agrees with one that was computed again. Up to `until`, it may know
+    /// events that are gone, and the other may not know that something is over.
     pub fn agrees(&self, fresh: &Self, until: Option<Timestamp>) -> bool {
         let Some(until) = until else {
             let text = |summary: &Self| serde_json::to_string(summary).ok();

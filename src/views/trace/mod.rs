@@ -1,10 +1,10 @@
-//! A causal chain as a story: what happened when, what it began with, and how it ended.
+//! A causal chain as a story: what happened when, how it began, and how it ended.
 //!
-//! Events are told one by one in time order, so a chain of any length takes no more memory
-//! than what its summary tells of it.
+//! Events come one by one in time order, so a chain of any length takes no more memory than its
+//! summary.
 //!
-//! The chain is as well as the worst of its services on their nodes: while one is bad, no
-//! recovery is said of the whole.
+//! The chain is as well as the worst of its services on their nodes: while one is bad, the chain
+//! is not called recovered.
 
 mod summary;
 mod troubles;
@@ -17,7 +17,7 @@ use super::word::Word;
 use crate::event::{EventHead, Timestamp};
 use troubles::{Troubles, Worst};
 
-/// A run as far as its start and its end name it alike.
+/// The part of a run that its start and its end share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct RunKey {
     what: String,
@@ -36,16 +36,16 @@ impl RunKey {
     }
 }
 
-/// Tells a chain.
+/// Builds a trace from a chain's events.
 #[derive(Debug, Default)]
 pub struct Tracer {
-    /// What is later has not happened; without one, everything has.
+    /// Later events have not happened; without it, all have.
     now: Option<Timestamp>,
     future: u64,
     clock_stepped: bool,
-    /// The run that began last and has not ended.
+    /// The last run that began and has not ended.
     begun: Option<RunKey>,
-    /// The end that came last, if its start had not been told.
+    /// The last end, if its start has not come yet.
     early_end: Option<(Timestamp, RunKey)>,
     events: u64,
     first: Option<Timestamp>,
@@ -67,12 +67,12 @@ enum ChainState {
 }
 
 impl Tracer {
-    /// Begins, as things stand at `now`: what is dated later is told, and decides nothing.
+    /// Starts a trace as of `now`: what is dated later is shown, and decides nothing.
     pub fn at(now: Timestamp) -> Self {
         Self { now: Some(now), ..Self::default() }
     }
 
-    /// Takes the next event of the chain, in time order, and its identity.
+    /// Takes the chain's next event, in time order, and its identity.
     pub fn step(&mut self, event: &EventHead<'_>, path: &str) -> Step {
         let first = self.first.map_or(event.timestamp, |first| first.min(event.timestamp));
         self.first = Some(first);
@@ -130,7 +130,7 @@ impl Tracer {
         }
     }
 
-    /// Remembers an end whose start was not told: it may be dated later.
+    /// Remembers an end without a start: it may be dated later.
     fn end(&mut self, event: &EventHead<'_>) {
         let is_end =
             event.event_type.ends_with("_completed") || event.event_type.ends_with("_failed");
@@ -145,7 +145,7 @@ impl Tracer {
         }
     }
 
-    /// Whether the end of what begins here was told already, as of a moment ago.
+    /// Reports whether the end of what starts here has come already, as of a moment ago.
     fn ended_before(&mut self, event: &EventHead<'_>) -> bool {
         let oldest = event.timestamp.micros().saturating_sub(MAX_STEP_MICROS);
         let run = RunKey::of(event);
@@ -153,7 +153,7 @@ impl Tracer {
         self.early_end.take_if(|end| is_its(end)).is_some()
     }
 
-    /// How the chain stands; `None` when it has no event.
+    /// Returns the summary; `None` when the chain has no event.
     pub fn finish(mut self) -> Option<TraceSummary> {
         let (first, last) = (self.first?, self.last?);
         let (cause, also, more_also) = self.troubles.failures();

@@ -1,4 +1,4 @@
-//! What is told of a chain.
+//! The summary of a chain.
 
 use serde::Serialize;
 
@@ -6,28 +6,28 @@ use crate::event::{EventHead, Timestamp};
 use crate::views::attempts::{self, Attempt};
 use crate::views::detail::detail;
 
-/// How a chain stands after its last event.
+/// The outcome of a chain after its last event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It completed, and nothing had failed.
     Completed,
-    /// Something failed, and later it was well again.
+    /// Something failed, and recovered later.
     Recovered,
     /// Something failed, and a remediation completed; whether it helped was not reported.
     Remediated,
     /// Something failed, and a remediation began that has not completed.
     Remediating,
-    /// Something failed, and nothing better was reported of it since.
+    /// Something failed, and nothing better was reported since.
     Failed,
     /// It started, and its end was not reported.
     Running,
-    /// Nothing in it tells.
+    /// None of its events says.
     Unknown,
 }
 
 impl Outcome {
-    /// The outcome as a clause.
+    /// Returns the outcome as a clause.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -41,35 +41,35 @@ impl Outcome {
     }
 }
 
-/// One event of a chain, as it is told.
+/// One event of a chain, as shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// Microseconds since the chain's first event.
     pub offset_us: i64,
-    /// When it happened.
+    /// Its timestamp.
     pub timestamp: String,
     /// The host.
     pub node: String,
-    /// What happened.
+    /// Its type.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// How bad it is.
+    /// Its severity.
     pub severity: &'static str,
     /// The service concerned.
     pub service: String,
     /// The component that emitted it.
     pub source: String,
-    /// The telling part of its payload.
+    /// The informative part of its payload.
     pub detail: Option<String>,
-    /// Whether it is dated later than now, and so tells nothing yet.
+    /// True if it is dated later than now, and so decides nothing yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub future: bool,
 }
 
-/// The chain as a whole.
+/// The summary of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TraceSummary {
-    /// Events in the chain.
+    /// The number of events.
     pub events: u64,
     /// The first event's timestamp.
     pub first: String,
@@ -77,32 +77,31 @@ pub struct TraceSummary {
     pub last: String,
     /// Microseconds from the first event to the last.
     pub duration_us: i64,
-    /// How it stands.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The telling part of the cause, if anything failed.
+    /// The informative part of the cause, if anything failed.
     pub failure: Option<String>,
     /// The first failure.
     pub cause: Option<ChainFailure>,
-    /// Failures after it, those that are alike told once; so many of them.
+    /// Failures after it, a limited number; repeated ones once.
     pub also: Vec<ChainFailure>,
-    /// Further ones.
+    /// The number of further ones.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_also: u64,
-    /// The remediations of the chain with what became of them; whoever looked for that
-    /// fills it in.
+    /// The chain's remediations and their outcomes, if the caller looked for them.
     pub tried: Vec<Remediation>,
-    /// Earlier ones.
+    /// The number of earlier ones.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_tried: u64,
-    /// What is still bad, or has no end; so many of it.
+    /// Troubles still open, a limited number.
     pub open: Vec<OpenTrouble>,
-    /// Further such things.
+    /// The number of further ones.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_open: u64,
-    /// Events that are dated later than now, and decide nothing.
+    /// The number of events dated later than now, which decide nothing.
     #[serde(skip_serializing_if = "is_zero")]
     pub future: u64,
-    /// Whether an end is dated before its start, so that a clock must have been set back.
+    /// True if an end is dated before its start, so that a clock must have been set back.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub clock_stepped: bool,
 }
@@ -112,13 +111,13 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Remediations that are told, the latest.
+/// Maximum number of remediations in a summary, the latest.
 const MAX_TRIED: usize = 20;
 
-/// Those that are told in words.
+/// Maximum number of them in words.
 const TRIED_IN_WORDS: usize = 8;
 
-/// Where something is, in words.
+/// Returns a place in words.
 fn place(service: &str, node: &str) -> String {
     if service == "all" { format!("on {node}") } else { format!("{service} on {node}") }
 }
@@ -128,15 +127,15 @@ fn moment(time: Timestamp) -> String {
 }
 
 impl TraceSummary {
-    /// Tells what was tried: the chain's attempts, earliest first.
+    /// Sets the remediations: the chain's attempts, earliest first.
     pub fn set_tried(&mut self, attempts: &[Attempt]) {
         let more = attempts.len().saturating_sub(MAX_TRIED);
         self.tried = attempts.iter().skip(more).map(Remediation::from).collect();
         self.more_tried = more as u64;
     }
 
-    /// What is said of the chain beside its outcome, each line with what it tells: the cause,
-    /// what failed also, what was tried, and what is open. Names are as events have them.
+    /// Returns the remarks on a chain beside its outcome, each line with its subject: the cause,
+    /// other failures, remediations, and what is open. Names are as in the events.
     pub fn notes(&self) -> Vec<(&'static str, String)> {
         let mut notes = Vec::new();
         let more = |label, number: u64| (number > 0).then(|| (label, format!("{number} more")));
@@ -181,7 +180,7 @@ impl TraceSummary {
                 place(&open.service, &open.node),
                 moment(open.timestamp)
             );
-            // What the cause says need not be said twice.
+            // What the cause says is not repeated.
             let is_cause = self.cause.as_ref().is_some_and(|cause| cause.path == open.path);
             let text = open.text.as_deref().filter(|_| !is_cause);
             notes.push(("open", with_text(words, text)));
@@ -198,10 +197,10 @@ fn with_text(words: String, text: Option<&str>) -> String {
     }
 }
 
-/// The longest name that a summary repeats, in characters.
+/// Maximum length of a name in a summary, in characters.
 const MAX_NAME: usize = 200;
 
-/// A name, or the beginning of it.
+/// Returns a name, or its beginning.
 pub(super) fn name(text: &str) -> String {
     match text.char_indices().nth(MAX_NAME) {
         Some((at, _)) => format!("{}…", &text[..at]),
@@ -219,18 +218,18 @@ pub struct ChainFailure {
     pub node: String,
     /// The service concerned.
     pub service: String,
-    /// When it happened, for the first time.
+    /// The time of its first occurrence.
     pub timestamp: Timestamp,
-    /// The telling part of the event's payload.
+    /// The informative part of the event's payload.
     pub text: Option<String>,
     /// The event's identity.
     pub path: String,
-    /// How often the chain says the same.
+    /// The number of times that the chain says the same.
     pub times: u64,
 }
 
 impl ChainFailure {
-    /// What an event tells.
+    /// Reads a failure from an event.
     pub(super) fn of(event: &EventHead<'_>, path: &str) -> Self {
         Self {
             event_type: name(&event.event_type),
@@ -243,7 +242,7 @@ impl ChainFailure {
         }
     }
 
-    /// Whether both say the same.
+    /// Reports whether both say the same.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         self.event_type == other.event_type
             && self.node == other.node
@@ -252,7 +251,7 @@ impl ChainFailure {
     }
 }
 
-/// Why something is open.
+/// The reason why something is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
@@ -265,18 +264,18 @@ pub enum Why {
 /// Something of the chain that is still bad, or has no end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OpenTrouble {
-    /// Why it is open.
+    /// The reason.
     pub why: Why,
-    /// The type of the event since which it is.
+    /// The type of the event since which it is open.
     #[serde(rename = "type")]
     pub event_type: String,
     /// The host.
     pub node: String,
     /// The service concerned.
     pub service: String,
-    /// Since when.
+    /// The time since when it is open.
     pub timestamp: Timestamp,
-    /// The telling part of that event's payload.
+    /// The informative part of that event's payload.
     pub text: Option<String>,
     /// That event's identity.
     pub path: String,
@@ -293,17 +292,17 @@ impl OpenTrouble {
 /// A remediation of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Remediation {
-    /// When it was started.
+    /// Its start.
     pub timestamp: Timestamp,
     /// The host.
     pub node: String,
     /// The service concerned.
     pub service: String,
-    /// What was tried.
+    /// The action that was tried.
     pub action: Option<String>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: attempts::AttemptOutcome,
-    /// Whether its end was reported.
+    /// True if its end was reported.
     pub completed: bool,
     /// The identity of the event that started it.
     pub path: String,

@@ -1,9 +1,8 @@
-//! What failed in a chain, and what of it is still open.
+//! Failures in a chain, and which of them are still open.
 //!
-//! Things are told apart by node and service. What was unhealthy is well when a recovery of
-//! the same service on the same node is reported; what failed, also when something completes
-//! there; a node that went away, when it is back. What is remembered is what is open, and the
-//! first few failures.
+//! They are separate for each node and service. What was unhealthy is well when a recovery of the
+//! same service on the same node is reported; what failed, also when something completes there; a
+//! node that went away, when it is back. Memory holds what is open, and the first few failures.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +11,22 @@ use crate::event::{EventHead, Severity};
 use crate::views::detail::tells_why;
 use crate::views::word::Word;
 
-/// Failures after the cause that are told.
+/// Maximum number of failures reported after the cause.
 const MAX_ALSO: usize = 8;
 
-/// Open things that are told.
+/// Maximum number of open troubles reported.
 const MAX_OPEN: usize = 20;
 
-/// What can be bad of a service on a node, each for itself.
+/// The kinds of trouble of a service on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Matter {
-    /// How it is.
+    /// Its health.
     Health,
-    /// How something ended.
+    /// The end of a run.
     Run,
 }
 
-/// How far what is bad was seen to.
+/// The remediation state of a trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Care {
     None,
@@ -42,7 +41,7 @@ fn subject(event: &EventHead<'_>) -> Subject {
     (event.node.to_string(), event.service.to_string())
 }
 
-/// What a run is, as far as its start and its end name it alike.
+/// Returns the part of a run's name that its start and its end share.
 fn run(event: &EventHead<'_>) -> String {
     event.event_type.rsplit_once('_').map_or("", |(what, _)| what).to_owned()
 }
@@ -50,17 +49,17 @@ fn run(event: &EventHead<'_>) -> String {
 /// Collects what went wrong.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
-    /// The first failure, and whether it is more than a hint.
+    /// The first failure; the flag is set if it is more than a hint.
     cause: Option<(ChainFailure, bool)>,
     also: Vec<ChainFailure>,
     more_also: u64,
     bad: BTreeMap<(Subject, Matter), (OpenTrouble, Care)>,
     offline: BTreeMap<String, OpenTrouble>,
-    /// What began and has no end.
+    /// Runs without an end.
     running: BTreeMap<(Subject, String), OpenTrouble>,
 }
 
-/// How the worst of what is bad stands.
+/// The state of the worst open trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Worst {
     Nothing,
@@ -70,7 +69,7 @@ pub(super) enum Worst {
 }
 
 impl Troubles {
-    /// Takes what an event says.
+    /// Takes an event.
     pub(super) fn take(&mut self, word: Word, event: &EventHead<'_>, path: &str) {
         if word.is_bad() {
             self.fail(word, event, path);
@@ -106,7 +105,7 @@ impl Troubles {
             Word::Recovered => {
                 self.bad.remove(&(subject(event), Matter::Health));
                 self.bad.remove(&(subject(event), Matter::Run));
-                // Whoever is well needs no end of a remediation.
+                // A healthy service needs no end of a remediation.
                 self.running.remove(&(subject(event), "remediation".to_owned()));
             }
             Word::Nothing => {}
@@ -126,8 +125,8 @@ impl Troubles {
         }
     }
 
-    /// Takes a failure. The first one is the cause; only a mere warning that gives no reason,
-    /// a check that failed, gives way to the first one that is more.
+    /// Takes a failure. The first one is the cause; only a mere warning without a reason, a
+    /// failed check, gives way to the first one that is more.
     fn fail(&mut self, word: Word, event: &EventHead<'_>, path: &str) {
         let failure = ChainFailure::of(event, path);
         let is_more = word != Word::Failed
@@ -158,12 +157,12 @@ impl Troubles {
         }
     }
 
-    /// Whether something began that has no end.
+    /// Reports whether any run has no end.
     pub(super) fn any_running(&self) -> bool {
         !self.running.is_empty()
     }
 
-    /// How the worst of what is bad stands.
+    /// The state of the worst open trouble.
     pub(super) fn worst(&self) -> Worst {
         if !self.offline.is_empty() {
             return Worst::Bad;
@@ -176,13 +175,13 @@ impl Troubles {
         self.bad.values().map(|(_, care)| of(care)).max().unwrap_or(Worst::Nothing)
     }
 
-    /// The cause, the other failures, and how many are not among them.
+    /// Returns the cause, the other failures, and how many were left out.
     pub(super) fn failures(&mut self) -> (Option<ChainFailure>, Vec<ChainFailure>, u64) {
         let cause = self.cause.take().map(|(cause, _)| cause);
         (cause, std::mem::take(&mut self.also), self.more_also)
     }
 
-    /// What is still bad or has no end, earliest first, and how many are not among them.
+    /// Returns what is still bad or has no end, earliest first, and how many were left out.
     pub(super) fn open(self) -> (Vec<OpenTrouble>, u64) {
         let is_open =
             |(matter, care): (Matter, Care)| matter == Matter::Health || care != Care::Remediated;
