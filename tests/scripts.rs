@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use common::{HLARCHIVE, tool};
+use walkdir::{DirEntry, WalkDir};
 
 /// A command that runs in the repository and tests this build.
 fn command(program: &Path) -> Command {
@@ -114,28 +115,19 @@ fn the_shell_files_are_free_of_what_shellcheck_knows() {
 
 /// Every file of the repository that a shell reads: by its ending or its first line.
 fn shell_scripts(root: &Path) -> Vec<PathBuf> {
-    fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_symlink() || matches!(name.as_str(), ".git" | "target" | "corpus" | "out") {
-                continue;
-            }
-            if path.is_dir() {
-                walk(&path, found);
-                continue;
-            }
-            let bytes = fs::read(&path).unwrap();
-            let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            let first = String::from_utf8_lossy(first);
-            let shell = first.starts_with("#!") && (first.ends_with("sh") || first.contains("sh "));
-            if shell || name.ends_with(".sh") {
-                found.push(path);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    walk(root, &mut found);
-    found.sort();
-    found
+    let made = [".git", "target", "corpus", "out"];
+    let walk = WalkDir::new(root).sort_by_file_name().into_iter();
+    let files = walk
+        .filter_entry(|entry| made.iter().all(|name| entry.file_name() != *name))
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().is_file())
+        .map(DirEntry::into_path);
+    files.filter(|path| is_of_a_shell(path)).collect()
+}
+
+fn is_of_a_shell(path: &Path) -> bool {
+    let bytes = fs::read(path).unwrap();
+    let first = String::from_utf8_lossy(bytes.split(|byte| *byte == b'\n').next().unwrap());
+    let called = first.starts_with("#!") && (first.ends_with("sh") || first.contains("sh "));
+    called || path.extension().is_some_and(|ending| ending == "sh")
 }

@@ -6,6 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
+use walkdir::WalkDir;
+
 use crate::common::{Lab, NOW, Run, system, tree};
 use crate::support::{EVENT, Event, json, policy};
 
@@ -57,12 +59,10 @@ fn litter_in(directory: &Path) {
 
 /// Leaves it in a directory and in every one below it, as they were before.
 fn sprinkle(directory: &Path) {
-    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
-        if entry.file_type().unwrap().is_dir() {
-            sprinkle(&entry.path());
-        }
+    let entries: Vec<_> = WalkDir::new(directory).into_iter().map(Result::unwrap).collect();
+    for entry in entries.iter().filter(|entry| entry.file_type().is_dir()) {
+        litter_in(entry.path());
     }
-    litter_in(directory);
 }
 
 /// A lab of three days, and another that differs in litter at every level alone.

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde_json::Value;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::common::{Lab, RUNS, Run};
 
@@ -85,32 +86,31 @@ impl Event<'_> {
 pub type Picture = BTreeMap<String, (u32, i64, i64, Vec<u8>)>;
 
 pub fn picture(directory: &Path) -> Picture {
-    fn walk(directory: &Path, below: &str, found: &mut Picture) {
-        let metadata = fs::symlink_metadata(directory).unwrap();
+    let is_archive = |directory: &Path| directory.join("manifest.jsonl").exists();
+    // How runs ended may be left in an archive by those that change nothing.
+    let is_kept = |entry: &DirEntry| {
+        entry.file_name() != RUNS || !entry.path().parent().is_some_and(is_archive)
+    };
+    let walk = WalkDir::new(directory).into_iter().filter_entry(is_kept).map(Result::unwrap);
+    let seen = walk.map(|entry| {
+        let metadata = entry.metadata().unwrap();
         let content = if metadata.is_file() {
-            fs::read(directory).unwrap()
+            fs::read(entry.path()).unwrap()
         } else if metadata.is_symlink() {
-            fs::read_link(directory).unwrap().into_os_string().into_encoded_bytes()
+            fs::read_link(entry.path()).unwrap().into_os_string().into_encoded_bytes()
         } else {
             Vec::new()
         };
-        // How runs ended may be left in an archive by those that change nothing.
-        let is_archive = directory.join("manifest.jsonl").exists();
-        let times = if is_archive { (0, 0) } else { (metadata.mtime(), metadata.mtime_nsec()) };
-        found.insert(below.to_owned(), (metadata.mode(), times.0, times.1, content));
-        if metadata.is_dir() {
-            for entry in fs::read_dir(directory).unwrap() {
-                let entry = entry.unwrap();
-                let name = entry.file_name().to_string_lossy().into_owned();
-                if !(is_archive && name == RUNS) {
-                    walk(&entry.path(), &format!("{below}/{name}"), found);
-                }
-            }
-        }
-    }
-    let mut found = Picture::new();
-    walk(directory, "", &mut found);
-    found
+        let times = if is_archive(entry.path()) {
+            (0, 0)
+        } else {
+            (metadata.mtime(), metadata.mtime_nsec())
+        };
+        let path = entry.path().strip_prefix(directory).unwrap();
+        let path = path.to_string_lossy().into_owned();
+        (path, (metadata.mode(), times.0, times.1, content))
+    });
+    seen.collect()
 }
 
 /// Asserts that nothing in the lab changed while something ran.

@@ -13,6 +13,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use walkdir::{DirEntry, WalkDir};
+
 /// The command under test.
 pub const HLARCHIVE: &str = env!("CARGO_BIN_EXE_hlarchive");
 
@@ -220,38 +222,36 @@ impl Run {
 /// The file in which an archive keeps how runs ended.
 pub const RUNS: &str = "runs";
 
-/// Every file below a directory with its bytes, but a tree's note; symbolic links as what they point to.
+/// All that lies below a directory, and how it is called there; symbolic links are not followed.
+/// What cannot be looked at is a failure: a test that passes it over would show nothing.
+pub fn below(directory: &Path) -> impl Iterator<Item = (String, DirEntry)> {
+    WalkDir::new(directory).min_depth(1).sort_by_file_name().into_iter().map(move |entry| {
+        let entry = entry.unwrap();
+        let path = entry.path().strip_prefix(directory).unwrap();
+        (path.to_string_lossy().into_owned(), entry)
+    })
+}
+
+/// Every file below a directory with its bytes, but a tree's note; symbolic links as what they
+/// point to. A directory that is not there has none.
 pub fn tree(directory: &Path) -> Tree {
-    fn walk(directory: &Path, below: &str, found: &mut Tree) {
-        let Ok(entries) = fs::read_dir(directory) else { return };
-        for entry in entries {
-            let entry = entry.unwrap();
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // The tree's note of its archive differs from place to place, and is no event.
-            if below.is_empty() && name == NOTE {
-                continue;
-            }
-            // How runs ended differs from run to run, and is left by those that change nothing.
-            if below.is_empty() && name == RUNS {
-                continue;
-            }
-            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-            let kind = entry.file_type().unwrap();
-            if kind.is_dir() {
-                walk(&entry.path(), &path, found);
-            } else if kind.is_symlink() {
-                let target = fs::read_link(entry.path()).unwrap();
-                found.insert(path, format!("-> {}", target.display()).into_bytes());
-            } else if kind.is_file() {
-                found.insert(path, fs::read(entry.path()).unwrap());
-            } else {
-                found.insert(path, b"(special)".to_vec());
-            }
-        }
+    if !directory.try_exists().unwrap() {
+        return Tree::new();
     }
-    let mut found = Tree::new();
-    walk(directory, "", &mut found);
-    found
+    // The tree's note of its archive differs from place to place, and is no event. How runs ended
+    // differs from run to run, and is left by those that change nothing.
+    let files = below(directory)
+        .filter(|(path, entry)| !entry.file_type().is_dir() && path != NOTE && path != RUNS);
+    let bytes = |entry: &DirEntry| {
+        if entry.path_is_symlink() {
+            format!("-> {}", fs::read_link(entry.path()).unwrap().display()).into_bytes()
+        } else if entry.file_type().is_file() {
+            fs::read(entry.path()).unwrap()
+        } else {
+            b"(special)".to_vec()
+        }
+    };
+    files.map(|(path, entry)| (path, bytes(&entry))).collect()
 }
 
 /// A program of the system, if it is there; a line says so when it is not, since the test

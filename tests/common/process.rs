@@ -1,11 +1,13 @@
 //! Processes in the middle of their work: found there without waiting for time to pass.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use walkdir::{DirEntry, WalkDir};
 
 use super::Run;
 
@@ -71,13 +73,25 @@ pub fn has_open(process: u32, path: &Path) -> bool {
     handles.flatten().any(|handle| fs::read_link(handle.path()).is_ok_and(|to| to == path))
 }
 
+/// What lies below a directory that others change meanwhile: what is gone before it is looked at
+/// is passed over, and nothing else.
+fn seen_below(directory: &Path) -> impl Iterator<Item = DirEntry> {
+    WalkDir::new(directory).min_depth(1).into_iter().filter_map(|entry| match entry {
+        Err(error) if error.io_error().is_some_and(|why| why.kind() == ErrorKind::NotFound) => None,
+        entry => Some(entry.unwrap()),
+    })
+}
+
+/// How many files a directory holds that others change meanwhile.
+pub fn files_seen(directory: &Path) -> usize {
+    seen_below(directory).filter(|entry| !entry.file_type().is_dir()).count()
+}
+
 /// Whether a directory holds, at any depth, a temporary file or directory.
 pub fn has_temporary(directory: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(directory) else { return false };
-    entries.flatten().any(|entry| {
+    seen_below(directory).any(|entry| {
         let name = entry.file_name();
         // A lock in the making is there before anybody holds it.
-        (name.to_string_lossy().starts_with(".hlarchive-tmp-") && name != ".hlarchive-tmp-lock")
-            || (entry.file_type().is_ok_and(|kind| kind.is_dir()) && has_temporary(&entry.path()))
+        name.to_string_lossy().starts_with(".hlarchive-tmp-") && name != ".hlarchive-tmp-lock"
     })
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode};
 
-use crate::common::{Lab, NOW, event, tool, tree};
+use crate::common::{Lab, NOW, below, event, tool, tree};
 use crate::hostile::{SECRET, canary, guarded, holds};
 
 /// A tree with everything odd in it that we could think of.
@@ -266,19 +266,8 @@ fn readers_name_everything_odd_and_give_every_event_once() {
 }
 
 /// Reading devices and FIFOs would be the very thing that must not happen.
-fn canary_of_names(root: &Path) -> BTreeSet<PathBuf> {
-    let mut found = BTreeSet::new();
-    let mut waiting = vec![root.to_owned()];
-    while let Some(directory) = waiting.pop() {
-        for entry in fs::read_dir(&directory).unwrap() {
-            let entry = entry.unwrap();
-            if entry.file_type().unwrap().is_dir() {
-                waiting.push(entry.path());
-            }
-            found.insert(entry.path());
-        }
-    }
-    found
+fn canary_of_names(root: &Path) -> BTreeSet<String> {
+    below(root).map(|(path, _)| path).collect()
 }
 
 #[test]

@@ -7,6 +7,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::common::below;
+
 /// Each room and those that it may use, itself left out. What is not listed is no room.
 const ROOMS: [(&str, &[&str]); 18] = [
     ("event", &["error", "text"]),
@@ -228,20 +230,11 @@ fn test_files(path: &str, source: &str) -> Vec<String> {
 }
 
 fn sources() -> Vec<(String, String)> {
-    fn walk(directory: &Path, below: &str, found: &mut Vec<(String, String)>) {
-        for entry in fs::read_dir(directory).unwrap() {
-            let entry = entry.unwrap();
-            let name = entry.file_name().into_string().unwrap();
-            let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
-            if entry.file_type().unwrap().is_dir() {
-                walk(&entry.path(), &path, found);
-            } else if name.ends_with(".rs") {
-                found.push((path, fs::read_to_string(entry.path()).unwrap()));
-            }
-        }
-    }
-    let mut found = Vec::new();
-    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut found);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let rust =
+        below(&source).filter(|(path, entry)| entry.file_type().is_file() && path.ends_with(".rs"));
+    let mut found: Vec<(String, String)> =
+        rust.map(|(path, entry)| (path, fs::read_to_string(entry.path()).unwrap())).collect();
     let tests: Vec<String> =
         found.iter().flat_map(|(path, source)| test_files(path, source)).collect();
     let is_test = |path: &str| {

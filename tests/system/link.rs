@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::process::{finish, start, until};
+use crate::common::process::{files_seen, finish, start, until};
 use crate::common::ssh::Sshd;
 use crate::common::{Lab, Run, event, system, tool, tree};
 
@@ -61,17 +61,12 @@ impl Drop for Link {
     }
 }
 
-fn staged(directory: &Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(directory) else { return 1 };
-    entries.flatten().map(|entry| staged(&entry.path())).sum()
-}
-
 /// Files in directories that a sync keeps until it is done.
 fn in_waiting(root: &Path) -> usize {
     let entries = std::fs::read_dir(root).unwrap().flatten();
     let own =
         entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".hlarchive-sync-"));
-    own.map(|entry| staged(&entry.path())).sum()
+    own.map(|entry| files_seen(&entry.path())).sum()
 }
 
 #[test]

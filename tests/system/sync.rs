@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::process::{finish, halt_when, send, start};
+use crate::common::process::{files_seen, finish, halt_when, send, start};
 use crate::common::ssh::Sshd;
 use crate::common::{Lab, NOW, Run, Tree, tree};
 use rustix::process::Signal;
@@ -38,12 +38,6 @@ fn staging(root: &Path) -> Vec<PathBuf> {
     });
     let is_staging = |path: &PathBuf| path.to_string_lossy().contains("/.hlarchive-sync-");
     entries.into_iter().flatten().filter(is_staging).collect()
-}
-
-/// How many files a directory holds that others change meanwhile.
-fn files(directory: &Path) -> usize {
-    let Ok(entries) = fs::read_dir(directory) else { return 1 };
-    entries.flatten().map(|entry| files(&entry.path())).sum()
 }
 
 /// What others know of the fleet's history; then the node that was away comes back with weeks
@@ -215,7 +209,7 @@ fn a_run_that_is_killed_leaves_a_sound_destination_and_is_gone_on_with() {
     let mut child = start(&mut sync(&nas, &sshd, &[&from]));
     let arrived = |root: &Path| {
         let staged = staging(root);
-        staged.iter().any(|directory| files(directory) > 50)
+        staged.iter().any(|directory| files_seen(directory) > 50)
     };
     if halt_when(&mut child, &mut || arrived(&root)) {
         send(&child, Signal::KILL);

@@ -6,6 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use walkdir::WalkDir;
+
 use crate::trace::{End, Job};
 use crate::truth::NOTE;
 
@@ -203,12 +205,11 @@ pub(crate) fn empty(directory: &Path) -> io::Result<()> {
 
 /// Copies everything below a directory into another one, which exists.
 pub(crate) fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
+    for entry in WalkDir::new(from).min_depth(1) {
         let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            fs::create_dir(&target)?;
-            copy_tree(&entry.path(), &target)?;
+        let target = to.join(entry.path().strip_prefix(from).map_err(io::Error::other)?);
+        if entry.file_type().is_dir() {
+            fs::create_dir(target)?;
         } else {
             fs::copy(entry.path(), target)?;
         }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use walkdir::WalkDir;
 
 use crate::lab::{Lab, Verdict};
 
@@ -175,30 +176,26 @@ impl Truth {
 
 /// Every file below a directory by its path in it; nothing when it is not there.
 pub(crate) fn files(directory: &Path) -> Verdict<BTreeMap<String, Vec<u8>>> {
-    fn walk(at: &Path, below: &str, found: &mut BTreeMap<String, Vec<u8>>) -> std::io::Result<()> {
-        for entry in fs::read_dir(at)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-            if entry.file_type()?.is_dir() {
-                // A directory in waiting that holds nothing is a leftover, too.
-                if path.contains(TEMPORARY) && entry.path().read_dir()?.next().is_none() {
-                    found.insert(path.clone(), Vec::new());
-                }
-                walk(&entry.path(), &path, found)?;
-            } else {
-                found.insert(path, fs::read(entry.path())?);
-            }
-        }
-        Ok(())
-    }
+    read_below(directory).map_err(|error| format!("{}: {error}", directory.display()))
+}
+
+fn read_below(directory: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let mut found = BTreeMap::new();
-    match walk(directory, "", &mut found) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(format!("{}: {error}", directory.display()))
-        }
-        _ => Ok(found),
+    if !directory.try_exists()? {
+        return Ok(found);
     }
+    for entry in WalkDir::new(directory).min_depth(1) {
+        let entry = entry?;
+        let path = entry.path().strip_prefix(directory).map_err(io::Error::other)?;
+        let path = path.to_string_lossy().into_owned();
+        if !entry.file_type().is_dir() {
+            found.insert(path, fs::read(entry.path())?);
+        } else if path.contains(TEMPORARY) && fs::read_dir(entry.path())?.next().is_none() {
+            // A directory in waiting that holds nothing is a leftover, too.
+            found.insert(path, Vec::new());
+        }
+    }
+    Ok(found)
 }
 
 /// Bytes as hexadecimal digits.

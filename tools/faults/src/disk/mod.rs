@@ -19,6 +19,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use walkdir::WalkDir;
+
 pub(crate) use replay::{Content, Tree};
 pub(crate) use states::{State, states, strictest};
 
@@ -92,20 +94,25 @@ impl Disk {
             deaf: None,
             unknown: Vec::new(),
         };
-        disk.take_up(root, TOP)?;
+        disk.take_up()?;
         disk.now = disk.begin.clone();
         Ok(disk)
     }
 
-    fn take_up(&mut self, path: &Path, node: Node) -> io::Result<()> {
-        self.begin.directories.entry(node).or_default();
-        for entry in fs::read_dir(path)? {
+    fn take_up(&mut self) -> io::Result<()> {
+        self.begin.directories.entry(TOP).or_default();
+        // The directories that lead to where the walk is.
+        let mut above = vec![TOP];
+        for entry in WalkDir::new(&self.root).min_depth(1) {
             let entry = entry?;
+            above.truncate(entry.depth());
+            let parent = above[entry.depth() - 1];
             let child = self.new_node(entry.metadata()?.ino());
             let name = entry.file_name().to_string_lossy().into_owned();
-            self.begin.directories.entry(node).or_default().insert(name, child);
-            if entry.file_type()?.is_dir() {
-                self.take_up(&entry.path(), child)?;
+            self.begin.directories.entry(parent).or_default().insert(name, child);
+            if entry.file_type().is_dir() {
+                self.begin.directories.entry(child).or_default();
+                above.push(child);
             } else {
                 self.begin.files.insert(child, fs::read(entry.path())?);
             }
