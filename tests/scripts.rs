@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{HLARCHIVE, tool};
+use common::{HLARCHIVE, cannot, missing, tool};
 use walkdir::{DirEntry, WalkDir};
 
 /// A command that runs in the repository and tests this build.
@@ -78,7 +78,7 @@ fn pip_installs_the_python_library_and_it_works_without_the_repository() {
     let environment = directory.path().join("environment");
     let output = command(&python).args(["-m", "venv"]).arg(&environment).output().unwrap();
     if !output.status.success() {
-        eprintln!("skipped: python3 makes no environments here (python3-venv)");
+        missing("python3-venv");
         return;
     }
     let inside = environment.join("bin/python");
@@ -86,7 +86,7 @@ fn pip_installs_the_python_library_and_it_works_without_the_repository() {
     // What packs it comes from the network; without one there is nothing to be shown.
     let output = command(&inside).args(pip).arg("hatchling").output().unwrap();
     if !output.status.success() {
-        eprintln!("skipped: hatchling cannot be had: {}", String::from_utf8_lossy(&output.stderr));
+        cannot(&format!("hatchling cannot be had: {}", String::from_utf8_lossy(&output.stderr)));
         return;
     }
     let install = ["--no-build-isolation", "--no-index", "./scripts"];

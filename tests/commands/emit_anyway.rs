@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use crate::common::{HLARCHIVE, Lab, Run, me, tool, tree};
+use crate::common::{HLARCHIVE, Lab, Run, cannot, is_root, me, tool, tree};
 use crate::support::{json, policy, sentence};
 
 /// Policies of which something else than `[events]` is wrong, with what is said of it.
@@ -244,7 +244,7 @@ fn nothing_is_restored_or_exported_into_the_tree_or_the_archive() {
 #[test]
 fn a_host_name_that_is_no_node_name_is_refused_with_the_flag_that_gives_another() {
     let lab = Lab::new();
-    let Some(_) = tool("unshare").filter(|_| rustix::process::geteuid().is_root()) else { return };
+    let Some(_) = tool("unshare").filter(|_| is_root()) else { return };
     let emit = |more: &str| {
         let mut command = Command::new("unshare");
         let script = format!(
@@ -271,7 +271,7 @@ fn an_archive_whose_manifest_may_only_be_appended_to_goes_on() {
     let Some(chattr) = tool("chattr") else { return };
     let set = |flag: &str| Command::new(&chattr).arg(flag).arg(&manifest).output().unwrap();
     if !set("+a").status.success() {
-        eprintln!("skipped: this file system or this user cannot make a file append-only");
+        cannot("this file system or this user cannot make a file append-only");
         return;
     }
     let before = fs::read(&manifest).unwrap();

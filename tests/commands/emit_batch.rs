@@ -2,7 +2,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use crate::common::{HLARCHIVE, Lab, system, tool, tree};
+use crate::common::{HLARCHIVE, Lab, cannot, system, tool, tree};
 use crate::support::{assert_untouched, json, sentence};
 
 #[test]
@@ -138,7 +138,7 @@ fn each_line_is_acknowledged_when_its_event_is_there() {
 fn no_path_is_printed_before_file_and_directories_are_synced() {
     let Some(strace) = tool("strace") else { return };
     if !Command::new(&strace).args(["-o", "/dev/null", "true"]).status().unwrap().success() {
-        eprintln!("skipped: strace may not trace here");
+        cannot("strace may not trace here");
         return;
     }
     let lab = Lab::new();

@@ -6,16 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::common::{HLARCHIVE, Lab, NOW, Run, system, tool, tree};
+use crate::common::{HLARCHIVE, Lab, NOW, Run, cannot, is_root, system, tool, tree};
 use crate::support::{EVENT, Event, sentence};
-
-fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("skipped: this test needs root");
-    }
-    root
-}
 
 /// Another user, who may reach the lab and the command.
 struct Nobody {
@@ -185,7 +177,7 @@ impl SmallDisk {
         if mount.output().is_ok_and(|output| output.status.success()) {
             return Some(Self(path));
         }
-        eprintln!("skipped: a small disk cannot be mounted here");
+        cannot("a small disk cannot be mounted here");
         None
     }
 }

@@ -254,25 +254,60 @@ pub fn tree(directory: &Path) -> Tree {
     files.map(|(path, entry)| (path, bytes(&entry))).collect()
 }
 
-/// A program of the system, if it is there; a line says so when it is not, since the test
-/// then shows nothing.
+/// Says that this test, or a part of it, shows nothing, since a tool is missing that could be
+/// installed.
+pub fn missing(tool: &str) {
+    eprintln!("skipped: {tool} is missing");
+    note_skip("missing", tool);
+}
+
+/// Says that this test, or a part of it, shows nothing, since this machine does not let it.
+pub fn cannot(why: &str) {
+    eprintln!("skipped: {why}");
+    note_skip("cannot", why);
+}
+
+/// A test that was skipped passes, and what it printed is hidden: so a line goes into the file that
+/// the environment names, which `.ci/run` looks at.
+fn note_skip(kind: &str, what: &str) {
+    let Some(list) = std::env::var_os("HLARCHIVE_SKIPPED") else { return };
+    let thread = std::thread::current();
+    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+    let test = format!("{}::{}", env!("CARGO_CRATE_NAME"), thread.name().unwrap_or_default());
+    // In one piece, for other tests write there, too.
+    let line = format!("{kind}\t{what}\t{test}\n");
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(list).unwrap();
+    file.write_all(line.as_bytes()).unwrap();
+}
+
+/// Whether root runs the tests; else it is said that this one needs that.
+pub fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        cannot("this test needs root");
+    }
+    root
+}
+
+/// A program of the system, if it is there; else it is said that this test shows nothing.
 pub fn tool(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found =
         std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
     if found.is_none() {
-        eprintln!("skipped: {program} is not installed");
+        missing(program);
     }
     found
 }
 
-/// The Python interpreter, if it is there and has the package; else a line says so.
-pub fn python(package: &str) -> Option<PathBuf> {
+/// The Python interpreter, if it is there and has the packages; else it is said that this test
+/// shows nothing. `pip install -r tests/requirements.txt` brings them.
+pub fn python(packages: &str) -> Option<PathBuf> {
     let python = tool("python3")?;
-    let import = format!("import {package}");
+    let import = format!("import {packages}");
     let found = Command::new(&python).args(["-c", &import]).output().unwrap();
     if !found.status.success() {
-        eprintln!("skipped: Python has no {package}; pip install -r tests/requirements.txt");
+        missing(packages);
         return None;
     }
     Some(python)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::process::until;
-use super::{system, tool};
+use super::{missing, system, tool};
 
 /// A server with keys and configuration in a directory of its own; it ends with the test.
 pub struct Sshd {
@@ -32,7 +32,7 @@ impl Sshd {
             .iter()
             .find(|path| Path::new(path).is_file());
         let Some(sshd) = sshd else {
-            eprintln!("skipped: sshd is not installed");
+            missing("sshd");
             return None;
         };
         let directory = tempfile::Builder::new().prefix("hlarchive-sshd-").tempdir().unwrap();

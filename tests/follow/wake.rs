@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::common::{HLARCHIVE, Lab, NOW, event, tool};
+use crate::common::{HLARCHIVE, Lab, NOW, cannot, event, tool};
 use crate::support::{Follower, path_of, place};
 
 /// Events of days before and after midnight, in new directories and old ones.
@@ -58,7 +58,7 @@ fn limited(lab: &Lab, limit: &str) -> Option<Follower> {
         .output()
         .unwrap();
     if !probe.status.success() {
-        eprintln!("skipped: this system lets nobody limit {limit}");
+        cannot(&format!("this system lets nobody limit {limit}"));
         return None;
     }
     Some(Follower::of(&mut command))

@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use crate::common::{HLARCHIVE, Lab, Run, system, tool};
+use crate::common::{HLARCHIVE, Lab, Run, is_root, system, tool};
 
 /// The group `events` of the package: all who may emit and read.
 pub const EVENTS: u32 = 64000;
@@ -69,8 +69,7 @@ pub struct Machine {
 impl Machine {
     /// Sets it up; without root, or without the tools, a line says that nothing is shown.
     pub fn new() -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: this test needs root");
+        if !is_root() {
             return None;
         }
         tool("setpriv")?;

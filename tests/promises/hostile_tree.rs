@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode};
 
-use crate::common::{Lab, NOW, below, event, tool, tree};
+use crate::common::{Lab, NOW, below, cannot, event, is_root, tool, tree};
 use crate::hostile::{SECRET, canary, guarded, holds};
 
 /// A tree with everything odd in it that we could think of.
@@ -83,7 +83,7 @@ impl Jungle {
         if special(&at(7), FileType::CharacterDevice, rustix::fs::makedev(1, 5)).is_ok() {
             made = 7;
         } else {
-            eprintln!("skipped: device nodes, which only root can make");
+            cannot("device nodes, which only root can make");
         }
         self.odd.extend((1..=made).map(|number| format!("{level}{}", name(number))));
         if depth < 2 {
@@ -423,8 +423,7 @@ fn a_directory_that_cannot_be_read_hides_nothing_silently() {
     let lab = Lab::new();
     lab.seed(3, 2);
     let Some(setpriv) = tool("setpriv") else { return };
-    if !rustix::process::getuid().is_root() {
-        eprintln!("skipped: only root can step down to another user");
+    if !is_root() {
         return;
     }
     fs::set_permissions(

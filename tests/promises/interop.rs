@@ -12,7 +12,7 @@ use std::process::Command;
 
 use zeekstd::{DecodeOptions, SeekTable};
 
-use crate::common::{Lab, Run, Tree, python, system, tool, tree};
+use crate::common::{Lab, Run, Tree, cannot, missing, python, system, tool, tree};
 use crate::fixtures::sha256;
 
 /// Five days of three nodes, in frames of 4 KiB, so that there are many.
@@ -222,8 +222,12 @@ fn ratarmount_mounts_a_segment() {
     };
     // What stands in the path may be the stub of a version manager.
     let version = Command::new(&ratarmount).arg("--version").output().unwrap();
-    if !version.status.success() || !Path::new("/dev/fuse").exists() {
-        eprintln!("skipped: ratarmount does not run, or there is no /dev/fuse");
+    if !version.status.success() {
+        missing("ratarmount");
+        return;
+    }
+    if !Path::new("/dev/fuse").exists() {
+        cannot("there is no /dev/fuse");
         return;
     }
     let (lab, before) = rotated();
@@ -235,7 +239,7 @@ fn ratarmount_mounts_a_segment() {
     let refused = mounted.stderr.contains("Operation not permitted");
     if mounted.code != 0 && refused {
         // What a container may not do is not the segment's fault.
-        eprintln!("skipped: this machine does not let ratarmount mount anything");
+        cannot("this machine does not let ratarmount mount anything");
         return;
     }
     assert_eq!(mounted.code, 0, "{mounted:?}");

@@ -10,6 +10,8 @@ use hlarchive::internals::store::Store;
 use hlarchive::internals::store::{Filter, Order, Query};
 use hlarchive::{Context, Date};
 
+use crate::common::tool;
+
 const DAYS: i64 = 1200;
 const PER_DAY: u32 = 40;
 
@@ -99,14 +101,11 @@ fn the_last_events_and_narrow_ranges_open_only_the_segments_that_they_lie_in() {
 /// The same as the kernel sees it, of the whole command.
 #[test]
 fn the_command_opens_no_more_files_than_it_reads() {
-    if Command::new("strace").arg("--version").output().is_err() {
-        eprintln!("skipped: strace is not installed");
-        return;
-    }
+    let Some(strace) = tool("strace") else { return };
     let directory = tempfile::tempdir().unwrap();
     let store = years(directory.path());
     let opened = |arguments: &[&str]| {
-        let output = Command::new("strace")
+        let output = Command::new(&strace)
             .args(["-f", "-e", "trace=openat,open", "-e", "signal=none", "-o"])
             .arg(directory.path().join("trace"))
             .arg(env!("CARGO_BIN_EXE_hlarchive"))

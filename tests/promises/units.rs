@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{HLARCHIVE, Lab, NOW, Run, tool};
+use crate::common::{HLARCHIVE, Lab, NOW, Run, cannot, tool};
 
 /// How the units name the program, which systemd then looks for.
 const NAMED: &str = "ExecStart=hlarchive ";
@@ -168,11 +168,7 @@ fn rotation_lives_with_the_system_calls_that_the_service_allows() {
     narrow.remove("unlinkat");
     let run = caged(&narrow);
     if run.code == 3 || run.stderr.contains("libseccomp") {
-        std::io::Write::write_all(
-            &mut std::io::stderr(),
-            b"skipped: this system lets no test load a seccomp filter\n",
-        )
-        .unwrap();
+        cannot("this system lets no test load a seccomp filter");
         return;
     }
     assert_eq!(run.code, 128 + 31, "{run:?}");

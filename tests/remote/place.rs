@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::{NOW, Run, event, tree};
+use crate::common::{NOW, Run, cannot, event, tree};
 use crate::site::{Site, file_url};
 
 /// A machine whose copies are on a NAS, with three days archived and copied.
@@ -160,7 +160,7 @@ fn a_place_whose_file_system_changed_is_read_before_anything_goes() {
     assert_eq!(fs::read_to_string(&manifest).unwrap().matches(&recorded).count(), 4);
     let elsewhere = Path::new("/dev/shm");
     if !elsewhere.is_dir() {
-        eprintln!("skipped: there is no second file system");
+        cannot("there is no second file system");
         return;
     }
     let other = tempfile::tempdir_in(elsewhere).unwrap();

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{Lab, Tree, system, tool, tree};
+use crate::common::{Lab, Tree, cannot, is_root, system, tool, tree};
 
 /// What a file of a tmpfs takes at least.
 pub(crate) const PAGE: u64 = 4096;
@@ -18,9 +18,7 @@ pub(crate) struct Disk {
 /// Whether file systems can be mounted here; a line says so when not.
 pub(crate) fn can_mount() -> bool {
     let place = tempfile::tempdir().unwrap();
-    let root = rustix::process::geteuid().is_root();
-    if !root || tool("mount").is_none() || tool("umount").is_none() {
-        eprintln!("skipped: only root can mount file systems");
+    if !is_root() || tool("mount").is_none() || tool("umount").is_none() {
         return false;
     }
     let tried = Command::new("mount").args(["-t", "tmpfs", "none"]).arg(place.path()).output();
@@ -28,7 +26,7 @@ pub(crate) fn can_mount() -> bool {
     if mounted {
         drop(Disk { place: place.path().to_owned() });
     } else {
-        eprintln!("skipped: this root may not mount file systems");
+        cannot("this root may not mount file systems");
     }
     mounted
 }

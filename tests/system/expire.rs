@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{Lab, NOW, system, tool, tree};
+use crate::common::{Lab, NOW, cannot, system, tool, tree};
 use crate::disk::{Disk, can_mount, temporary_and_segments};
 
 /// When with `keep = "20d"` the first two days of a lab are over.
@@ -110,7 +110,7 @@ impl Image {
             .unwrap();
         if !mounted.status.success() {
             let why = String::from_utf8_lossy(&mounted.stderr).into_owned();
-            eprintln!("skipped: {kind} cannot be mounted here: {why}");
+            cannot(&format!("{kind} cannot be mounted here: {why}"));
             return None;
         }
         Some(Self { place: place.to_owned(), _folder: folder })

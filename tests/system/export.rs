@@ -7,24 +7,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::common::{Lab, event, system, tool, tree};
+use crate::common::{Lab, event, missing, python, system, tool, tree};
 use crate::disk::{Disk, can_mount, dense_event, temporary_and_segments};
 
 /// A program of `tests/export` that the interpreter runs.
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/export").join(name)
-}
-
-/// The interpreter, if it is there and has the package; else a line that says so.
-fn python(package: &str) -> Option<PathBuf> {
-    let python = tool("python3")?;
-    let import = format!("import {package}");
-    let found = Command::new(&python).args(["-c", &import]).output().unwrap();
-    if !found.status.success() {
-        eprintln!("skipped: Python has no {package}; pip install -r tests/requirements.txt");
-        return None;
-    }
-    Some(python)
 }
 
 /// Days of which one is archived, one has late arrivals, one is live, and one has whatever
@@ -230,9 +218,8 @@ fn cloud_events_are_valid_by_their_own_schema() {
         PathBuf::from,
     );
     if !modules.join("cloudevents").is_dir() {
-        eprintln!(
-            "skipped: Node has no cloudevents; npm install --prefix target/ci-node cloudevents"
-        );
+        // Brought by: npm install --prefix target/ci-node cloudevents
+        missing("cloudevents");
         return;
     }
     let lab = lab();

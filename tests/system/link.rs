@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::common::process::{files_seen, finish, start, until};
 use crate::common::ssh::Sshd;
-use crate::common::{Lab, Run, event, system, tool, tree};
+use crate::common::{Lab, Run, cannot, event, is_root, system, tool, tree};
 
 /// A namespace and the pair of interfaces that leads there; gone with the test.
 struct Link {
@@ -22,8 +22,7 @@ fn ip(words: &str) -> bool {
 
 impl Link {
     fn new() -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: only root can make a network namespace");
+        if !is_root() {
             return None;
         }
         tool("ip")?;
@@ -42,7 +41,7 @@ impl Link {
             format!("-n {name} link set lo up"),
         ] {
             if !ip(&words) {
-                eprintln!("skipped: \"ip {words}\" is not allowed here");
+                cannot(&format!("\"ip {words}\" is not allowed here"));
                 return None;
             }
         }

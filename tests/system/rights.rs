@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{HLARCHIVE, Lab, NOW, Run, tool, tree};
+use crate::common::{HLARCHIVE, Lab, NOW, Run, is_root, tool, tree};
 
 struct Nobody<'a> {
     lab: &'a Lab,
@@ -14,8 +14,7 @@ struct Nobody<'a> {
 impl<'a> Nobody<'a> {
     /// None, with a line that says so, where this user cannot become another.
     fn new(lab: &'a Lab) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: only root can run a command as another user");
+        if !is_root() {
             return None;
         }
         tool("setpriv")?;

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::common::{Run, system, tool};
+use crate::common::{Run, is_root, missing, system, tool};
 
 pub(super) struct Homelab {
     child: Child,
@@ -18,8 +18,7 @@ pub(super) struct Homelab {
 impl Homelab {
     /// None, with a line that says so, where it cannot be.
     pub(super) fn start() -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: this test needs root");
+        if !is_root() {
             return None;
         }
         let needed =
@@ -28,7 +27,7 @@ impl Homelab {
             tool(program)?;
         }
         if !Path::new("/usr/sbin/sshd").is_file() {
-            eprintln!("skipped: sshd is not installed");
+            missing("sshd");
             return None;
         }
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
