@@ -314,10 +314,10 @@ fn the_same_events_give_the_same_bytes() {
 
 #[cfg(not(feature = "remote"))]
 #[test]
-fn a_bucket_needs_a_program_that_was_built_with_object_storage() {
+fn a_bucket_without_its_feature_says_how_to_get_it() {
     let lab = Lab::new();
     EVENT.write(&lab);
-    let run = lab.fails(75, ["export", "--format", "csv", "--to", "s3://lake/events"]);
+    let run = lab.fails(69, ["export", "--format", "csv", "--to", "s3://lake/events"]);
     assert!(sentence(&run).contains("--features remote"), "{run:?}");
 }
 
