@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use crate::common::verbs::assert_every_verb;
 use crate::common::{HLARCHIVE, Lab, NOW, Run};
 use crate::support::{EVENT, Event, assert_untouched, json, sentence};
 
@@ -74,7 +75,7 @@ fn values_that_make_no_sense_name_the_flag_and_what_is_expected() {
 fn formats_that_a_command_does_not_have_are_refused_before_anything_is_done() {
     let lab = Lab::new();
     EVENT.write(&lab);
-    for (arguments, format, wanted) in [
+    let lines = [
         (&["emit", "node_online"][..], "table", "path, json or ndjson"),
         (&["emit", "--batch"], "json", "path or ndjson"),
         (&["rotate", "--now", NOW], "path", "table or json"),
@@ -87,7 +88,37 @@ fn formats_that_a_command_does_not_have_are_refused_before_anything_is_done() {
         (&["manifest", "rebuild"], "ndjson", "table or json"),
         (&["policy", "show"], "path", "table or json"),
         (&["policy", "check"], "ndjson", "table or json"),
-    ] {
+        (&["list"], "mermaid", "table, json, ndjson or path"),
+        (&["trace", "x"], "csv", "table, json, ndjson, path, mermaid, dot or html"),
+        (&["show", "x"], "csv", "table, json, ndjson or path"),
+        (&["attempts"], "path", "table or json"),
+        (&["outages"], "path", "table, json or csv"),
+        (&["status"], "path", "table or json"),
+        (&["prune"], "path", "table or json"),
+        (&["compact"], "path", "table or json"),
+        (&["hold", "add", "2026-05-16", "--reason=x"], "path", "table or json"),
+        (&["hold", "list"], "path", "table or json"),
+        (&["hold", "release", "1"], "path", "table or json"),
+        (&["evidence", "x", "--to=out"], "path", "table or json"),
+        (&["export", "--format=csv", "--to=out"], "path", "table or json"),
+        (&["import", "x"], "path", "table or json"),
+        (&["sync", "x"], "path", "table or json"),
+        (&["manifest", "sign", "--key=x"], "path", "table or json"),
+        (&["remote", "status"], "path", "table or json"),
+        (&["remote", "push"], "path", "table or json"),
+        (&["remote", "pull"], "path", "table or json"),
+        (&["remote", "verify"], "path", "table or json"),
+        (&["remote", "rebuild"], "path", "table or json"),
+    ];
+    let tried: Vec<&[&str]> = lines.iter().map(|(arguments, ..)| *arguments).collect();
+    assert_every_verb(
+        &tried,
+        &[
+            (&["completions", "man", "demo"], "their text is of one kind, whatever the flag says"),
+            (&["mcp"], "it is not built into each program; tests/commands/mcp.rs has it"),
+        ],
+    );
+    for (arguments, format, wanted) in lines {
         let run = assert_untouched(&lab, || lab.fails(2, arguments.iter().chain(&["-o", format])));
         let message = format!("--output {format}: this command prints {wanted}");
         if format == "json" {

@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{Lab, NOW, Run, tool, tree};
+use crate::common::{Lab, NOW, Run, keys, tool, tree};
 use crate::support::{EVENT, Event, assert_untouched, json, policy};
 
 /// A lab with an archived day, and keys of minisign without a password, made by the crate
@@ -15,19 +15,6 @@ fn lab() -> Lab {
     lab.rotate();
     keys(&lab, "key", None);
     lab
-}
-
-fn keys(lab: &Lab, name: &str, password: Option<&str>) {
-    let pair = match password {
-        None => minisign::KeyPair::generate_unencrypted_keypair().unwrap(),
-        Some(password) => {
-            minisign::KeyPair::generate_encrypted_keypair(Some(password.to_owned())).unwrap()
-        }
-    };
-    let secret = lab.path(&format!("{name}.sec"));
-    fs::write(&secret, pair.sk.to_box(None).unwrap().into_string()).unwrap();
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
-    fs::write(lab.path(&format!("{name}.pub")), pair.pk.to_box().unwrap().into_string()).unwrap();
 }
 
 const SIGN: [&str; 4] = ["manifest", "sign", "--key", "key.sec"];

@@ -5,11 +5,13 @@
 
 pub mod process;
 pub mod ssh;
+pub mod verbs;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -197,6 +199,20 @@ pub fn event(day: u32, node_number: u32, node: &str, number: u32) -> (String, Ve
         number / 4
     );
     (format!("2026-05-{day:02}/{node}/{time}_{kind}_{id}.json"), bytes.into_bytes())
+}
+
+/// Keys of minisign, made by the crate that signs: NAME.sec and NAME.pub.
+pub fn keys(lab: &Lab, name: &str, password: Option<&str>) {
+    let pair = match password {
+        None => minisign::KeyPair::generate_unencrypted_keypair().unwrap(),
+        Some(password) => {
+            minisign::KeyPair::generate_encrypted_keypair(Some(password.to_owned())).unwrap()
+        }
+    };
+    let secret = lab.path(&format!("{name}.sec"));
+    fs::write(&secret, pair.sk.to_box(None).unwrap().into_string()).unwrap();
+    fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    fs::write(lab.path(&format!("{name}.pub")), pair.pk.to_box().unwrap().into_string()).unwrap();
 }
 
 /// What a run of the command came to.

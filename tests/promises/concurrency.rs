@@ -16,6 +16,9 @@ use hlarchive::internals::archive::ArchiveDir;
 use rustix::process::Signal;
 
 use crate::common::process::{finish, halt_when, has_temporary, send, start};
+use crate::common::verbs::{
+    BRINGING, LOCKING, OTHERS, READING, TAKING, answers, assert_every_verb, ready,
+};
 use crate::common::{Lab, NOW, event, tree, without_segment};
 
 /// The days that events are dated to: two closed ones, and the one that is open at [`NOW`].
@@ -316,25 +319,27 @@ fn while_the_lock_is_held_nobody_else_changes_anything_and_everybody_reads() {
     let lab = Lab::new();
     lab.seed(2, 5);
     lab.rotate_day("2026-05-10");
+    ready(&lab);
+    assert_every_verb(&[&READING[..], &TAKING, &LOCKING, &BRINGING].concat(), &OTHERS);
     let listed = lab.list_all();
+    let answered = answers(&lab);
     let trees = (tree(&lab.root()), tree(&lab.archive()));
     let lock = ArchiveDir::open(&lab.archive()).unwrap().unwrap().lock().unwrap();
-    for words in [
-        vec!["rotate", "--now", NOW],
-        vec!["restore", "2026-05-10", "--live"],
-        vec!["manifest", "rebuild"],
-        vec!["prune", "--now", NOW],
-        vec!["compact"],
-        vec!["hold", "add", "2026-05-10", "--reason", "x"],
-    ] {
-        let run = lab.fails(75, &words);
+    for words in LOCKING {
+        let run = lab.fails(75, words);
         assert!(run.stderr.contains("another hlarchive is at work"), "{run:?}");
         assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
     }
-    assert_eq!(lab.list_all(), listed);
-    lab.ok(["verify"]);
+    assert_eq!(answers(&lab), answered);
+    for words in TAKING {
+        lab.ok(words);
+    }
     lab.ok(["rotate", "--dry-run", "--now", NOW]);
     assert_eq!((tree(&lab.root()), tree(&lab.archive())), trees);
+    for words in BRINGING {
+        lab.ok(words);
+    }
+    assert_eq!((lab.list_all().len(), tree(&lab.archive())), (listed.len() + 2, trees.1));
     drop(lock);
     // A temporary file, and nobody at work. Verify finds that out without a lock.
     std::fs::write(lab.archive().join(".hlarchive-tmp-0000000000000001"), "half").unwrap();

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use hlarchive::Date;
 
+use crate::common::verbs::{OTHERS, assert_every_verb};
 use crate::common::{Lab, NOW, Tree, system, tool, tree};
 use crate::forge::{
     assemble, compress, event_of, header, honest, index, link, member, plant, seek_table, with_tar,
@@ -329,8 +330,13 @@ fn sparse_files_of_any_size_are_not_read_through() {
     open(2).set_len(0).unwrap();
     open(2).set_len(3 << 30).unwrap();
     open(2).write_all_at(&seek_table(&[(3 << 30, 1 << 20), (0, 1024), (0, 0)]), 3 << 30).unwrap();
-    for arguments in [
+    let lines = [
         &["list", "--since", "2000-01-01"][..],
+        &["trace", "run-10-0", "--verbose"],
+        &["show", "0196d8a2-0010-7000-8000-00000000ffff"],
+        &["outages", "--since", "2000-01-01"],
+        &["export", "--format", "csv", "--to", "exported"],
+        &["evidence", "2027-01-02", "--to", "evidence"],
         &["attempts", "--since", "2000-01-01"],
         &["status", "--since", "2000-01-01", "--now", NOW],
         &["verify"],
@@ -340,7 +346,24 @@ fn sparse_files_of_any_size_are_not_read_through() {
         &["restore", "2027-01-03", "--to", "out"],
         &["inspect", "2027-01-03"],
         &["manifest", "rebuild"],
-    ] {
+    ];
+    assert_every_verb(
+        &lines,
+        &[
+            &OTHERS[..],
+            &[
+                (&["emit", "import", "sync"], "they look at what arrives"),
+                (&["manifest show", "manifest head", "manifest sign"], "they read the manifest"),
+                (&["hold add", "hold list", "hold release"], "they read the manifest"),
+                (&["policy show", "policy check"], "they read the policy"),
+                (&["prune"], "it removes files by what the manifest says of them"),
+                (&["rotate"], "each menagerie rotates late arrivals"),
+                (&["compact"], "it leaves a day of one segment as it is"),
+            ],
+        ]
+        .concat(),
+    );
+    for arguments in lines {
         assert_ne!(limited(&lab, arguments).code, 0, "{arguments:?}");
     }
     assert_eq!(lab.list_all().len(), 9);

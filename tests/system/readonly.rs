@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use crate::common::verbs::{LOCKING, OTHERS, assert_every_verb, ready};
 use crate::common::{Lab, NOW, tree};
-use crate::disk::{Disk, all_answers, can_mount};
+use crate::disk::{Disk, all_answers, can_mount, is_answered};
+
+const READS: &str = "readers_need_nothing_but_to_read has it";
 
 #[test]
 fn readers_need_nothing_but_to_read() {
@@ -15,13 +18,15 @@ fn readers_need_nothing_but_to_read() {
     lab.rotate_day("2026-05-10");
     // Not even the lock file may be needed.
     fs::remove_file(lab.archive().join("lock")).unwrap();
-    let target = lab.path("elsewhere");
-    let before = all_answers(&lab, &target);
+    ready(&lab);
+    let before = all_answers(&lab);
     let trees = (tree(&lab.root()), tree(&lab.archive()));
-    assert!(before.iter().all(|(_, code, _)| *code == 0), "{before:?}");
+    assert!(before.iter().all(is_answered), "{before:?}");
     assert!(!lab.archive().join("lock").exists());
     let disks = [Disk::read_only(&lab.root()), Disk::read_only(&lab.archive())];
-    assert_eq!(all_answers(&lab, &target), before);
+    for (now, before) in all_answers(&lab).into_iter().zip(before) {
+        assert_eq!(now, before);
+    }
     lab.ok(["rotate", "--dry-run", "--now", NOW]);
     assert_eq!((tree(&lab.root()), tree(&lab.archive())), trees);
     drop(disks);
@@ -32,21 +37,31 @@ fn rotating_into_a_read_only_archive_is_refused_and_changes_nothing() {
     if !can_mount() {
         return;
     }
+    assert_every_verb(
+        &LOCKING,
+        &[
+            &OTHERS[..],
+            &[
+                (&["list", "trace", "attempts", "outages", "status", "show"], READS),
+                (&["inspect", "verify", "manifest show", "manifest head"], READS),
+                (&["hold list", "policy show", "policy check", "evidence", "export"], READS),
+                (&["emit", "sync"], "they write into the live tree"),
+            ],
+        ]
+        .concat(),
+    );
     for with_lock in [true, false] {
         let lab = Lab::new();
         lab.seed(2, 5);
         lab.rotate_day("2026-05-10");
+        ready(&lab);
         if !with_lock {
             fs::remove_file(lab.archive().join("lock")).unwrap();
         }
         let trees = (tree(&lab.root()), tree(&lab.archive()));
         let disk = Disk::read_only(&lab.archive());
-        for words in [
-            vec!["rotate", "--now", NOW],
-            vec!["restore", "2026-05-10", "--live"],
-            vec!["manifest", "rebuild"],
-        ] {
-            let run = lab.fails(74, &words);
+        for words in LOCKING {
+            let run = lab.fails(74, words);
             assert!(run.stderr.contains("events-archive/lock: cannot open"), "{run:?}");
             assert!(run.stderr.contains("read-only file system"), "{run:?}");
             assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
