@@ -66,6 +66,12 @@ fn attempts_over_midnight_are_the_same_live_archived_and_both() {
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, ALL, ""));
 }
 
+#[test]
+fn the_table_of_attempts_in_the_readme_is_what_is_printed() {
+    let table = lab().ok(["attempts", "--service", "mosquitto"]);
+    assert!(include_str!("../../README.md").contains(&table), "{table}");
+}
+
 fn attempts(lab: &Lab, flags: &[&str]) -> Vec<Value> {
     let arguments = ["attempts", "-ojson", "--reverse"];
     let object = json(&lab.ok(arguments.iter().chain(flags)));
