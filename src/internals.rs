@@ -24,7 +24,7 @@ pub mod policy {
 
 /// Buckets.
 pub mod remote {
-    pub use crate::remote::{Bucket, Place};
+    pub use crate::remote::{Bucket, BucketConfig};
 }
 
 /// One segment's bytes.

@@ -28,6 +28,7 @@ mod one_answer;
 mod opened;
 mod planted;
 mod protocol;
+mod public;
 mod residue;
 mod room;
 mod roundtrip;
