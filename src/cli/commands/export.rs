@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::event::Date;
 use crate::ops::export::{ExportFormat, ExportOptions, ExportReport, ExportTarget};
 use crate::store::{Query, Scope};
 use crate::system;
@@ -127,7 +128,7 @@ impl Args {
         if report.stopped {
             session.warn(&format!(
                 "stopped on request; what is there is whole, and --resume goes on from {}",
-                report.left_days.first().map_or("there", String::as_str)
+                report.left_days.first().map_or_else(|| "there".to_owned(), Date::to_string)
             ));
             return Ok(Exit::Stopped);
         }

@@ -29,6 +29,7 @@ pub(super) mod sync;
 pub(super) mod trace;
 pub(super) mod verify;
 
+use crate::event::Date;
 use crate::ops::Finding;
 use crate::text::{count, verb};
 
@@ -50,7 +51,7 @@ fn name_recovered(session: &Session, recovered: &[Finding]) {
 }
 
 /// The end of a run that goes through the archive day by day, once its findings were named.
-fn end_of_days(session: &Session, findings: &[Finding], stopped: bool, left: &[String]) -> Exit {
+fn end_of_days(session: &Session, findings: &[Finding], stopped: bool, left: &[Date]) -> Exit {
     if stopped {
         let left = days_left(left);
         session.warn(&format!("stopped on request; left for the next run: {left}"));
@@ -60,10 +61,10 @@ fn end_of_days(session: &Session, findings: &[Finding], stopped: bool, left: &[S
 }
 
 /// `2026-05-16`, `2026-05-16 and 2 later days`: what a stop left.
-fn days_left(days: &[String]) -> String {
+fn days_left(days: &[Date]) -> String {
     match days {
         [] => "nothing".to_owned(),
-        [day] => day.clone(),
+        [day] => day.to_string(),
         [day, later @ ..] => format!("{day} and {}", count(later.len() as u64, "later day")),
     }
 }

@@ -90,7 +90,7 @@ pub struct CompactReport {
     /// Whether the caller asked to stop before all was done.
     pub stopped: bool,
     /// The days that stay as they are because of it.
-    pub left_days: Vec<String>,
+    pub left_days: Vec<Date>,
 }
 
 impl History {
@@ -209,7 +209,7 @@ fn compact(
     let before = writer.manifest().records().len();
     progress.begin("compacting", Some(groups.len() as u64), Unit::Days);
     for group in groups {
-        let date = group.first().map(|name| name.date.to_string()).unwrap_or_default();
+        let Some(date) = group.first().map(|name| name.date) else { continue };
         report.stopped |= progress.stop_requested();
         if report.stopped {
             report.left_days.push(date);
@@ -232,7 +232,7 @@ fn compact(
                 report.left_days.push(date);
             }
             Err(error) if writer.is_poisoned() => return Err(error),
-            Err(error) => report.findings.push(Finding::of(date, &error)),
+            Err(error) => report.findings.push(Finding::of(date.to_string(), &error)),
         }
         progress.advance(1);
     }

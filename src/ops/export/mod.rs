@@ -142,7 +142,7 @@ pub struct ExportReport {
     pub stopped: bool,
     /// Days of which files are missing, because of that or because not all of their events
     /// could be read.
-    pub left_days: Vec<String>,
+    pub left_days: Vec<Date>,
     /// What was passed over.
     #[serde(skip)]
     pub notices: Notices,
@@ -365,9 +365,8 @@ impl Run<'_> {
             let lacks = !self.options.partial && events.notices().lacks(first.date);
             if self.stops() || lacks {
                 // A file that lacks events must not look like one that has them all.
-                let date = first.date.to_string();
-                if self.report.left_days.last() != Some(&date) {
-                    self.report.left_days.push(date);
+                if self.report.left_days.last() != Some(&first.date) {
+                    self.report.left_days.push(first.date);
                 }
                 self.parts.give_up_first();
                 continue;

@@ -22,6 +22,7 @@ pub(in crate::ops) use term::{is_over, since};
 use crate::Context;
 use crate::History;
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op};
+use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::clock::{check_clock, jump};
 use crate::ops::derived;
@@ -63,7 +64,7 @@ pub struct PruneReport {
     /// Whether the caller asked to stop before all was done.
     pub stopped: bool,
     /// The days that wait for the next run because of it.
-    pub left_days: Vec<String>,
+    pub left_days: Vec<Date>,
 }
 
 impl History {
@@ -184,8 +185,9 @@ fn prune(
     for expiring in plan.expiring {
         report.stopped |= progress.stop_requested();
         if report.stopped {
-            if report.left_days.last() != Some(&expiring.date) {
-                report.left_days.push(expiring.date);
+            let date = expiring.name.date;
+            if report.left_days.last() != Some(&date) {
+                report.left_days.push(date);
             }
             continue;
         }

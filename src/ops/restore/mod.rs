@@ -103,7 +103,7 @@ pub struct RestoreReport {
     /// Whether the caller asked to stop before all was done.
     pub stopped: bool,
     /// The days that were not restored, or not wholly, because of it.
-    pub left_days: Vec<String>,
+    pub left_days: Vec<Date>,
 }
 
 /// One day of a restore.
@@ -397,7 +397,7 @@ impl<'a> Source<'a> {
         for date in dates {
             report.stopped |= progress.stop_requested();
             if report.stopped {
-                report.left_days.push(date.to_string());
+                report.left_days.push(date);
                 continue;
             }
             let run = Run { options, work, progress };
@@ -437,7 +437,7 @@ impl<'a> Source<'a> {
                 }
                 Err(Error::Interrupted(_)) => {
                     report.stopped = true;
-                    report.left_days.push(date.to_string());
+                    report.left_days.push(date);
                 }
                 Err(error) => return Err(error),
             }
@@ -559,7 +559,7 @@ fn restore_day<'a>(
             Err(Error::Interrupted(_)) => {
                 (day.events, day.event_bytes) = before;
                 report.stopped = true;
-                report.left_days.push(day.date.clone());
+                report.left_days.push(name.date);
                 break;
             }
             Err(error) => return Err(error),

@@ -107,7 +107,7 @@ pub struct RotateReport {
     /// Whether the caller asked to stop before all was done.
     pub stopped: bool,
     /// The days that stay as they are because of it.
-    pub left_days: Vec<String>,
+    pub left_days: Vec<Date>,
 }
 
 impl History {
@@ -237,7 +237,7 @@ fn rotate(
     for date in dates {
         report.stopped |= progress.stop_requested();
         if report.stopped {
-            report.left_days.push(date.to_string());
+            report.left_days.push(date);
             continue;
         }
         let mut run =
@@ -254,7 +254,7 @@ fn rotate(
             Ok(()) => {}
             Err(Error::Interrupted(_)) => {
                 report.stopped = true;
-                report.left_days.push(date.to_string());
+                report.left_days.push(date);
             }
             // A manifest that cannot be written to ends the run: what follows would not
             // be recorded either. Anything else costs this day alone.
