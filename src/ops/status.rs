@@ -509,7 +509,7 @@ fn plans(
         Ok(days) => {
             for day in &days {
                 if let Some(lacks) = &day.lacks {
-                    status.findings.push(Finding::new(day.date.clone(), lacks.clone()));
+                    status.findings.push(Finding::new(day.date.to_string(), lacks.clone()));
                 }
             }
             overdue(store, policy, context, &days, status);
@@ -550,17 +550,15 @@ fn overdue(
     };
     let keep = i64::try_from(policy.rotate.keep_live.seconds()).unwrap_or(i64::MAX / 2_000_000);
     let is_overdue = |day: &&PlannedDay| {
-        day.date.parse::<Date>().is_ok_and(|date| {
-            let due = date.end().micros().saturating_add(keep.saturating_mul(1_000_000));
-            due.saturating_add(OVERDUE_MICROS) <= context.now().micros() && !is_fresh(date)
-        })
+        let due = day.date.end().micros().saturating_add(keep.saturating_mul(1_000_000));
+        due.saturating_add(OVERDUE_MICROS) <= context.now().micros() && !is_fresh(day.date)
     };
     let mut late = days.iter().filter(is_overdue);
     if let Some(first) = late.next() {
         let more = late.count();
         let others = if more > 0 { format!(", and {more} later ones") } else { String::new() };
         status.findings.push(Finding::new(
-            first.date.clone(),
+            first.date.to_string(),
             format!("the day should have been archived days ago{others}; does rotate run?"),
         ));
     }

@@ -69,6 +69,11 @@ fn days_left(days: &[Date]) -> String {
     }
 }
 
+/// Days or segments in a row.
+fn joined(all: &[impl ToString]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// A number of bytes for people: binary units, one decimal.
 fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];

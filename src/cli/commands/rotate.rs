@@ -5,7 +5,7 @@ use crate::ops::metrics::{Scope, of_rotate};
 use crate::ops::rotate::{PlannedDay, RotateOptions, RotateReport};
 
 use super::remote_followup::RemoteFollowUp;
-use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
+use super::{bytes, count, end_of_days, joined, name_findings, name_recovered, verb};
 use crate::cli::args::{Format, day_range, instant};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
@@ -184,7 +184,7 @@ fn print(
                 line.push_str(&format!(
                     "{} into {} ({}, was {})",
                     count(day.events, "event"),
-                    day.segments.join(", "),
+                    joined(&day.segments),
                     bytes(day.segment_bytes),
                     bytes(day.event_bytes)
                 ));

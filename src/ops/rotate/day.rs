@@ -78,7 +78,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         context: &'a Context,
         date: Date,
     ) -> Self {
-        let report = RotatedDay { date: date.to_string(), ..RotatedDay::default() };
+        let report = RotatedDay::begin(date);
         let (findings, staying) = (Findings::default(), Findings::default());
         let is_late = manifest.manifest().segments_of(date).next().is_some();
         Self {
@@ -392,7 +392,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             }
             return Err(error);
         }
-        self.report.segments.push(name.to_string());
+        self.report.segments.push(name);
         self.report.events += summary.events;
         self.report.invalid += summary.invalid;
         self.report.event_bytes += summary.event_bytes;

@@ -22,7 +22,9 @@ use room::Room;
 
 use crate::Context;
 use crate::History;
-use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, Space};
+use crate::archive::{
+    ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName, Space,
+};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::bond::Bond;
@@ -48,7 +50,7 @@ pub struct RotateOptions {
 #[derive(Debug, Clone, Serialize)]
 pub struct PlannedDay {
     /// The day.
-    pub date: String,
+    pub date: Date,
     /// Files that may be events.
     pub files: u64,
     /// Segments that the day has already.
@@ -64,12 +66,12 @@ pub struct PlannedDay {
 }
 
 /// What was done to one day.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct RotatedDay {
     /// The day.
-    pub date: String,
+    pub date: Date,
     /// The new segments, by path in the archive.
-    pub segments: Vec<String>,
+    pub segments: Vec<SegmentName>,
     /// Events archived now.
     pub events: u64,
     /// Among them files that are no events, archived as they are.
@@ -91,6 +93,26 @@ pub struct RotatedDay {
     pub removed: u64,
     /// Live files of the day that stay.
     pub left: u64,
+}
+
+impl RotatedDay {
+    /// A day to which nothing was done yet.
+    fn begin(date: Date) -> Self {
+        Self {
+            date,
+            segments: Vec::new(),
+            events: 0,
+            invalid: 0,
+            outlived: 0,
+            late: 0,
+            conflicts: 0,
+            event_bytes: 0,
+            segment_bytes: 0,
+            already_archived: 0,
+            removed: 0,
+            left: 0,
+        }
+    }
 }
 
 /// What a rotation did.
@@ -179,7 +201,7 @@ pub(in crate::ops) fn plan(
         let wanted = |number: usize| archived.of(number).is_none();
         let room = Room::of(&listing, &live.partition(date), &wanted, policy, space)?;
         days.push(PlannedDay {
-            date: date.to_string(),
+            date,
             files: listing.len() as u64,
             segments: manifest.segments_of(date).count() as u64,
             event_bytes: room.event_bytes,
@@ -277,7 +299,8 @@ fn rotate(
     if !report.stopped {
         derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
     }
-    let segments = report.days.iter().flat_map(|day| &day.segments).cloned().collect();
+    let segments =
+        report.days.iter().flat_map(|day| &day.segments).map(ToString::to_string).collect();
     let events = report.days.iter().map(|day| day.events).sum();
     let told = audit::Told { segments, events, ..audit::Told::default() };
     report.findings.extend(audit::tell(
