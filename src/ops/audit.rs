@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::Context;
 use crate::Error;
-use crate::archive::Manifest;
+use crate::archive::{Manifest, SegmentName};
 use crate::event::{MAX_EVENT_BYTES, Severity};
 use crate::ops::Finding;
 use crate::ops::emit::{NewEvent, emit};
@@ -24,7 +24,7 @@ const MAX_SEGMENTS: usize = 1000;
 pub(in crate::ops) struct Told {
     /// The segments that came or went.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(in crate::ops) segments: Vec<String>,
+    pub(in crate::ops) segments: Vec<SegmentName>,
     /// Events in them, or written.
     pub(in crate::ops) events: u64,
     /// What it was about: days, an id, a hold.

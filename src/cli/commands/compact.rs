@@ -5,7 +5,7 @@ use crate::ops::compact::{CompactOptions, CompactReport};
 use crate::ops::metrics::{Scope, of_compact};
 use crate::progress::Silent;
 
-use super::{bytes, count, end_of_days, name_findings, name_recovered};
+use super::{bytes, count, end_of_days, joined, name_findings, name_recovered};
 use crate::cli::args::{Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
@@ -72,7 +72,7 @@ fn dry_run(
             "{}  {} in {}, {}",
             day.date,
             count(day.events, "event"),
-            day.segments.join(", "),
+            joined(&day.segments),
             bytes(day.segment_bytes)
         ))?;
     }
@@ -102,7 +102,7 @@ fn print(session: &mut Session, report: &CompactReport, format: Format) -> Resul
                 count(day.events, "event"),
                 day.segment,
                 bytes(day.segment_bytes),
-                day.supersedes.join(", ")
+                joined(&day.supersedes)
             ))?;
         }
     }

@@ -55,10 +55,10 @@ impl GroupRun<'_, '_> {
             }
         }
         Ok(Some(Compacted {
-            date: name.date.to_string(),
+            date: name.date,
             class: name.class.clone(),
-            segment: name.to_string(),
-            supersedes: self.group.iter().map(ToString::to_string).collect(),
+            segment: name,
+            supersedes: self.group.clone(),
             events: summary.events,
             segment_bytes: summary.bytes,
         }))

@@ -17,7 +17,7 @@ use group::{Group, GroupRun};
 
 use crate::Context;
 use crate::History;
-use crate::archive::{ArchiveDir, Manifest};
+use crate::archive::{ArchiveDir, Manifest, SegmentName};
 use crate::event::Date;
 use crate::ops::derived;
 use crate::ops::hold::Holds;
@@ -39,11 +39,11 @@ pub struct CompactOptions {
 #[derive(Debug, Clone, Serialize)]
 pub struct PlannedCompaction {
     /// Their day.
-    pub date: String,
+    pub date: Date,
     /// Their retention class, if they have one.
     pub class: Option<String>,
     /// The segments.
-    pub segments: Vec<String>,
+    pub segments: Vec<SegmentName>,
     /// The events in them.
     pub events: u64,
     /// Their size together.
@@ -54,13 +54,13 @@ pub struct PlannedCompaction {
 #[derive(Debug, Clone, Serialize)]
 pub struct Compacted {
     /// Their day.
-    pub date: String,
+    pub date: Date,
     /// Their retention class, if they have one.
     pub class: Option<String>,
     /// The new segment.
-    pub segment: String,
+    pub segment: SegmentName,
     /// The segments whose place it takes.
-    pub supersedes: Vec<String>,
+    pub supersedes: Vec<SegmentName>,
     /// The events in it.
     pub events: u64,
     /// Its size.
@@ -136,12 +136,12 @@ fn plan(store: &Store, options: &CompactOptions) -> Result<CompactPlan> {
         let events = records().filter_map(|record| record.events);
         let bytes = records().filter_map(|record| record.bytes);
         plan.days.push(PlannedCompaction {
-            date: first.date.to_string(),
+            date: first.date,
             class: first.class.clone(),
-            segments: group.iter().map(ToString::to_string).collect(),
             // A forged record may claim any number.
             events: events.fold(0, u64::saturating_add),
             segment_bytes: bytes.fold(0, u64::saturating_add),
+            segments: group,
         });
     }
     Ok(plan)

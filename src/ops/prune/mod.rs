@@ -185,27 +185,26 @@ fn prune(
     for expiring in plan.expiring {
         report.stopped |= progress.stop_requested();
         if report.stopped {
-            let date = expiring.name.date;
-            if report.left_days.last() != Some(&date) {
-                report.left_days.push(date);
+            if report.left_days.last() != Some(&expiring.date) {
+                report.left_days.push(expiring.date);
             }
             continue;
         }
         let record = record(&writer, policy, context, &expiring)?;
-        match expire::record(&archive, &lock, &mut writer, context, &expiring.name, &record) {
+        match expire::record(&archive, &lock, &mut writer, context, &expiring.segment, &record) {
             Ok(()) => {}
             // What follows could not be recorded either.
             Err(error) if writer.is_poisoned() || report.expired.is_empty() => return Err(error),
             Err(error) => {
-                report.findings.push(Finding::of(expiring.segment, &error));
+                report.findings.push(Finding::of(expiring.segment.to_string(), &error));
                 // Its checksum file may have gone for want of room.
                 left = archive.unfinished(writer.manifest())?;
                 break;
             }
         }
-        if let Err(error) = archive.remove_segment(&expiring.name, &lock) {
+        if let Err(error) = archive.remove_segment(&expiring.segment, &lock) {
             let reason = format!("recorded as expired, but still there: {error}");
-            report.findings.push(Finding::new(&expiring.segment, reason));
+            report.findings.push(Finding::new(expiring.segment.to_string(), reason));
         }
         report.expired.push(expiring);
         progress.advance(1);
@@ -237,15 +236,15 @@ fn record(
     context: &Context,
     expiring: &Expiring,
 ) -> Result<NewRecord> {
-    let was = writer.manifest().record_of(&expiring.name).ok_or_else(|| {
+    let was = writer.manifest().record_of(&expiring.segment).ok_or_else(|| {
         Error::Refused(format!("{}: it is not in the archive any more", expiring.segment))
     })?;
     let mut record = NewRecord::new(context.now(), Op::Prune);
     record.by = Some(context.by().clone());
     record.describe_as(was);
-    record.date = Some(expiring.name.date);
-    record.segment = Some(expiring.name.clone());
-    record.class.clone_from(&expiring.name.class);
+    record.date = Some(expiring.date);
+    record.segment = Some(expiring.segment.clone());
+    record.class.clone_from(&expiring.segment.class);
     record.keep.clone_from(&was.keep);
     record.yields = was.yields;
     record.policy = Some(policy.digest().to_owned());

@@ -21,9 +21,9 @@ const HALF: f64 = 0.55;
 #[derive(Debug, Clone, Serialize)]
 pub struct Expiring {
     /// Its path in the archive.
-    pub segment: String,
+    pub segment: SegmentName,
     /// Its day.
-    pub date: String,
+    pub date: Date,
     /// Its retention class, if it has one.
     pub class: Option<String>,
     /// The events in it.
@@ -32,15 +32,13 @@ pub struct Expiring {
     pub bytes: u64,
     /// The rule by which it goes.
     pub rule: String,
-    #[serde(skip)]
-    pub(super) name: SegmentName,
 }
 
 /// A segment that would expire, were it not held.
 #[derive(Debug, Clone, Serialize)]
 pub struct Held {
     /// Its path in the archive.
-    pub segment: String,
+    pub segment: SegmentName,
     /// The rule by which it would go.
     pub rule: String,
     /// The number of the hold.
@@ -63,9 +61,9 @@ pub struct Difference {
     /// How many they are.
     pub segments: u64,
     /// The earliest of their days.
-    pub first_day: String,
+    pub first_day: Date,
     /// The latest of their days.
-    pub last_day: String,
+    pub last_day: Date,
 }
 
 /// What prune would do.
@@ -184,13 +182,12 @@ pub(super) fn plan(input: &Input<'_>) -> PrunePlan {
     for candidate in &candidates {
         if let (Some(rule), false) = (&candidate.rule, candidate.held) {
             plan.expiring.push(Expiring {
-                segment: candidate.name.to_string(),
-                date: candidate.name.date.to_string(),
+                segment: candidate.name.clone(),
+                date: candidate.name.date,
                 class: candidate.name.class.clone(),
                 events: candidate.record.events.unwrap_or(0),
                 bytes: candidate.bytes(),
                 rule: rule.clone(),
-                name: candidate.name.clone(),
             });
         }
     }
@@ -211,7 +208,6 @@ fn terms(
     let promised = Keep::parse(words).unwrap_or(Keep::Forever);
     let keep = if input.shorten { policy } else { promised.max(policy) };
     if promised != policy {
-        let date = name.date.to_string();
         let key = (name.class.clone(), words.clone());
         let entry = differences.entry(key).or_insert_with(|| Difference {
             class: name.class.clone(),
@@ -219,12 +215,12 @@ fn terms(
             policy: policy.to_string(),
             counts: keep.to_string(),
             segments: 0,
-            first_day: date.clone(),
-            last_day: date.clone(),
+            first_day: name.date,
+            last_day: name.date,
         });
         entry.segments += 1;
         // They come in the order of their days.
-        entry.last_day = date;
+        entry.last_day = name.date;
     }
     (keep, input.shorten || record.yields == Some(true))
 }
@@ -233,7 +229,7 @@ fn terms(
 fn take(input: &Input<'_>, candidate: &mut Candidate<'_>, rule: String, plan: &mut PrunePlan) {
     if let Some((hold, reason)) = (input.held)(candidate.name, candidate.record) {
         candidate.held = true;
-        let segment = candidate.name.to_string();
+        let segment = candidate.name.clone();
         plan.held.push(Held { segment, rule: rule.clone(), hold, reason });
     }
     candidate.rule = Some(rule);

@@ -77,7 +77,7 @@ fn plan_of(segments: &[Made], case: &Case) -> PrunePlan {
 
 /// What goes, by day, number and class, each with the beginning of its rule.
 fn going(plan: &PrunePlan) -> Vec<String> {
-    let short = |segment: &str| segment[5..].trim_end_matches(".tar.zst").to_owned();
+    let short = |name: &SegmentName| name.file_name().trim_end_matches(".tar.zst").to_owned();
     plan.expiring.iter().map(|gone| format!("{} {}", short(&gone.segment), gone.rule)).collect()
 }
 
@@ -187,7 +187,7 @@ fn a_promise_that_said_nothing_of_room_is_kept_whatever_the_room() {
         [("2026-05-10", 10, Some("1y")), ("2026-05-11", 10, Some("1y*")), ("2026-05-12", 10, None)];
     let rules = "keep = \"1y\"\nmax_size = \"5MiB\"";
     let plan = plan_of(&segments, &Case { rules, ..CASE });
-    let gone: Vec<&str> = plan.expiring.iter().map(|gone| gone.date.as_str()).collect();
+    let gone: Vec<String> = plan.expiring.iter().map(|gone| gone.date.to_string()).collect();
     assert_eq!(gone, ["2026-05-11", "2026-05-12"]);
     assert!(plan.findings[0].to_string().contains("1 were promised to stay"), "{plan:?}");
     let told = plan_of(&segments, &Case { rules, shorten: true, ..CASE });

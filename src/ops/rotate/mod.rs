@@ -299,8 +299,7 @@ fn rotate(
     if !report.stopped {
         derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
     }
-    let segments =
-        report.days.iter().flat_map(|day| &day.segments).map(ToString::to_string).collect();
+    let segments = report.days.iter().flat_map(|day| &day.segments).cloned().collect();
     let events = report.days.iter().map(|day| day.events).sum();
     let told = audit::Told { segments, events, ..audit::Told::default() };
     report.findings.extend(audit::tell(
