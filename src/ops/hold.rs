@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::Context;
 use crate::History;
 use crate::archive::{ArchiveDir, Expired, Hold, HoldScope, Manifest, NewRecord, Op, SegmentName};
-use crate::event::{Date, EventHead};
+use crate::event::{Date, EventHead, Timestamp};
 use crate::ops::{Finding, audit, derived, rotate::open_manifest, unfinished};
 use crate::segment::{Field, SegmentReader};
 use crate::store::{Filter, Query, Scope, Store};
@@ -36,16 +36,16 @@ pub struct HoldPicture {
     /// What it is on, in words.
     pub on: String,
     /// When it was put there.
-    pub time: String,
+    pub time: Timestamp,
     /// By whom: the user and the host.
     pub by: Option<String>,
     /// Why.
     pub reason: Option<String>,
     /// The segments in the archive that it keeps.
-    pub segments: Vec<String>,
+    pub segments: Vec<SegmentName>,
     /// The days that are still live of which it keeps what will be archived.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub live_days: Vec<String>,
+    pub live_days: Vec<Date>,
     /// What of it has expired already, and so cannot be held.
     pub expired: Option<Expired>,
 }
@@ -222,15 +222,14 @@ impl LiveDays {
         Ok(found)
     }
 
-    fn kept_by(&self, scope: &HoldScope) -> Vec<String> {
-        let kept: Vec<Date> = match scope {
+    fn kept_by(&self, scope: &HoldScope) -> Vec<Date> {
+        match scope {
             HoldScope::Days(from, to) => self.days.range(from..=to).copied().collect(),
             HoldScope::CorrelationId(id) => {
                 self.chains.get(id).into_iter().flatten().copied().collect()
             }
             HoldScope::Everything => self.days.iter().copied().collect(),
-        };
-        kept.iter().map(Date::to_string).collect()
+        }
     }
 }
 
@@ -239,7 +238,7 @@ fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold, live: &LiveDa
     let segments = manifest
         .segments()
         .filter(|(name, _)| holds.holding(name).is_some())
-        .map(|(name, _)| name.to_string())
+        .map(|(name, _)| name.clone())
         .collect();
     let expired = Expired::of(manifest.expired().filter(|record| {
         record.segment.as_ref().is_some_and(|segment| hold.scope.holds_day(segment))
@@ -247,7 +246,7 @@ fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold, live: &LiveDa
     HoldPicture {
         id: hold.id,
         on: hold.scope.to_string(),
-        time: hold.time.to_string(),
+        time: hold.time,
         by: hold.by.as_ref().map(|by| format!("{}@{}", by.user, by.host)),
         reason: hold.reason.clone(),
         segments,
