@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::History;
-use crate::archive::Manifest;
-use crate::event::Date;
+use crate::archive::{Manifest, SegmentName};
+use crate::event::{Date, Timestamp};
 use crate::segment::{Field, Index, SegmentBytes, SegmentReader, Sha256Hash};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -25,7 +25,8 @@ pub enum InspectSubject {
 /// What a segment holds.
 #[derive(Debug, Clone, Serialize)]
 pub struct SegmentPicture {
-    /// The segment's path in the archive, or the file as it was named.
+    /// The segment's path in the archive, or the file as it was named: any file may be looked
+    /// into, so this is text.
     pub segment: String,
     /// Its size.
     pub bytes: u64,
@@ -34,15 +35,15 @@ pub struct SegmentPicture {
     /// What the index takes of the segment's size.
     pub index_bytes: u64,
     /// The day.
-    pub date: String,
+    pub date: Date,
     /// Members, valid or not.
     pub events: u64,
     /// Among them those that are no events.
     pub invalid: u64,
     /// Earliest timestamp.
-    pub first: Option<String>,
+    pub first: Option<Timestamp>,
     /// Latest timestamp.
-    pub last: Option<String>,
+    pub last: Option<Timestamp>,
     /// Frames that hold events.
     pub frames: u64,
     /// Digest of the content.
@@ -65,11 +66,11 @@ pub struct SegmentPicture {
 #[derive(Debug, Clone, Serialize)]
 pub struct ExpiredSegment {
     /// Its path in the archive.
-    pub segment: String,
+    pub segment: SegmentName,
     /// The events that were in it.
     pub events: u64,
     /// When it expired.
-    pub time: String,
+    pub time: Timestamp,
     /// By which rule.
     pub rule: Option<String>,
 }
@@ -92,9 +93,9 @@ fn expired(store: &Store, date: Date) -> Result<Vec<ExpiredSegment>> {
     let manifest = Manifest::load(&archive)?;
     let expired = manifest.expired_of(date).filter_map(|record| {
         Some(ExpiredSegment {
-            segment: record.segment.as_ref()?.to_string(),
+            segment: record.segment.clone()?,
             events: record.events.unwrap_or(0),
-            time: record.time.to_string(),
+            time: record.time,
             rule: record.reason.clone(),
         })
     });
@@ -166,11 +167,11 @@ fn picture(label: &str, file: SegmentBytes, path: &Path) -> Result<SegmentPictur
         bytes,
         event_bytes: index.event_bytes(),
         index_bytes: reader.index_bytes(),
-        date: index.date().to_string(),
+        date: index.date(),
         events: index.events(),
         invalid: index.invalid(),
-        first: index.first().map(|time| time.to_string()),
-        last: index.last().map(|time| time.to_string()),
+        first: index.first(),
+        last: index.last(),
         frames: reader.frames().len() as u64,
         content: index.content(),
         correlation_ids: u64::from(index.value_count(Field::CorrelationId)),

@@ -81,15 +81,15 @@ fn print(session: &mut Session, picture: &SegmentPicture) -> Result<(), Failure>
         String::new()
     };
     let mut rows = vec![
-        ("day", picture.date.clone()),
+        ("day", picture.date.to_string()),
         ("events", format!("{}{invalid}", picture.events)),
         ("size", format!("{} for {} of events", bytes(picture.bytes), bytes(picture.event_bytes))),
     ];
     let share = picture.index_bytes as f64 * 100.0 / picture.bytes.max(1) as f64;
     rows.push(("index", format!("{}, {share:.1} % of it", bytes(picture.index_bytes))));
     if let (Some(first), Some(last)) = (&picture.first, &picture.last) {
-        rows.push(("first", first.clone()));
-        rows.push(("last", last.clone()));
+        rows.push(("first", first.to_string()));
+        rows.push(("last", last.to_string()));
     }
     rows.push(("frames", picture.frames.to_string()));
     rows.push(("content", picture.content.to_string()));
