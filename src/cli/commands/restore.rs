@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::ops::restore::{RestoreOptions, RestoreReport, RestoreTarget};
 
-use super::{bytes, count, days_left, name_findings, name_recovered, verb};
+use super::{bytes, count, days_left, joined, name_findings, name_recovered, verb};
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
@@ -103,7 +103,7 @@ fn print(
             );
             if dry_run {
                 if !day.segments.is_empty() {
-                    line.push_str(&format!(" from {}", day.segments.join(", ")));
+                    line.push_str(&format!(" from {}", joined(&day.segments)));
                 }
             } else {
                 line.push_str(&format!(" into {}", report.target));

@@ -107,12 +107,12 @@ pub struct RestoreReport {
 }
 
 /// One day of a restore.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct RestoredDay {
     /// The day.
-    pub date: String,
+    pub date: Date,
     /// The segments that were read.
-    pub segments: Vec<String>,
+    pub segments: Vec<SegmentName>,
     /// Events that were asked for.
     pub events: u64,
     /// Their size.
@@ -124,6 +124,21 @@ pub struct RestoredDay {
     /// How many of the events are live, and not archived.
     #[serde(skip_serializing_if = "is_zero")]
     pub live: u64,
+}
+
+impl RestoredDay {
+    /// A day of which nothing was read yet.
+    fn begin(date: Date) -> Self {
+        Self {
+            date,
+            segments: Vec::new(),
+            events: 0,
+            event_bytes: 0,
+            restored: 0,
+            already_there: 0,
+            live: 0,
+        }
+    }
 }
 
 /// Refuses to restore into the tree or the archive under another name: only `--live` knows
@@ -224,7 +239,7 @@ fn restore(
             for day in report.days.iter().filter(|day| day.restored > 0) {
                 let mut record = NewRecord::new(context.now(), Op::Restore);
                 record.by = Some(context.by().clone());
-                record.date = day.date.parse().ok();
+                record.date = Some(day.date);
                 record.events = Some(day.restored);
                 record.note = Some("restored into the live tree".to_owned());
                 writer.append(record)?;
@@ -234,7 +249,7 @@ fn restore(
             let days = report.days.iter().filter(|day| day.restored > 0);
             let told = audit::Told {
                 events: days.clone().map(|day| day.restored).sum(),
-                what: Some(days.map(|day| day.date.as_str()).collect::<Vec<_>>().join(", ")),
+                what: Some(days.map(|day| day.date.to_string()).collect::<Vec<_>>().join(", ")),
                 ..audit::Told::default()
             };
             let manifest = writer.manifest();
@@ -417,7 +432,7 @@ impl<'a> Source<'a> {
         run: &Run<'_>,
         report: &mut RestoreReport,
     ) -> Result<RestoredDay> {
-        let mut day = RestoredDay { date: date.to_string(), ..RestoredDay::default() };
+        let mut day = RestoredDay::begin(date);
         let live = self.live.take();
         let listed = live.as_ref().map(|live| LiveDay::list(live, date)).transpose()?.flatten();
         if listed.is_some() {
@@ -476,8 +491,8 @@ impl<'a> Source<'a> {
         let mut written = 0;
         loop {
             let of_day = manifest.segments_of(date);
-            let segments = of_day
-                .filter(|(name, _)| only.is_none() || !before.segments.contains(&name.to_string()));
+            let segments =
+                of_day.filter(|(name, _)| only.is_none() || !before.segments.contains(name));
             match restore_day(archive, segments, run, only, day, report) {
                 Ok(()) => {
                     day.restored += written;

@@ -44,7 +44,7 @@ struct FrameRestored {
 impl SegmentRestore<'_> {
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
         let path = self.archive.segment_path(self.name);
-        self.day.segments.push(self.name.to_string());
+        self.day.segments.push(self.name.clone());
         let reader = match self.open(&path) {
             Ok(reader) => reader,
             // Expired since the manifest was read, or another segment took its place.
