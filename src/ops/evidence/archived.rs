@@ -193,7 +193,7 @@ impl Run<'_> {
         self.checksum(archive, name, record)?;
         let events = self.written.iter().filter(|it| it.segment.as_ref() == Some(name)).count();
         self.report.segments.push(EvidenceSegment {
-            segment: name.to_string(),
+            segment: name.clone(),
             file: file_name,
             sha256,
             bytes: length,

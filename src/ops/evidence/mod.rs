@@ -122,10 +122,10 @@ pub struct EvidenceReport {
 }
 
 /// One day's events.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct EvidenceDay {
     /// The day.
-    pub date: String,
+    pub date: Date,
     /// The events.
     pub events: u64,
     /// Their size.
@@ -138,7 +138,7 @@ pub struct EvidenceDay {
 #[derive(Debug, Clone, Serialize)]
 pub struct EvidenceSegment {
     /// Its path in the archive.
-    pub segment: String,
+    pub segment: SegmentName,
     /// Its path in the directory.
     pub file: String,
     /// Its SHA-256, as it was copied.
@@ -384,8 +384,10 @@ impl Run<'_> {
             self.conflicts.push(Conflict { file, path: path_text, segment: segment.clone() });
         }
         let day = self.days.entry(path.date).or_insert_with(|| EvidenceDay {
-            date: path.date.to_string(),
-            ..EvidenceDay::default()
+            date: path.date,
+            events: 0,
+            event_bytes: 0,
+            live: 0,
         });
         let bytes = bytes.len() as u64;
         day.events += 1;

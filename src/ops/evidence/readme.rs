@@ -242,9 +242,10 @@ fn events_in_segments(text: &mut Text, run: &Run<'_>) {
     for segment in &run.report.segments {
         let EvidenceSegment { file, .. } = segment;
         let name = own_name(file);
-        let conflicts = run.conflicts.iter().filter(|conflict| {
-            conflict.segment.as_ref().is_some_and(|it| it.to_string() == segment.segment)
-        });
+        let conflicts = run
+            .conflicts
+            .iter()
+            .filter(|conflict| conflict.segment.as_ref() == Some(&segment.segment));
         let cmp: Vec<String> = conflicts
             .map(|it| format!("cmp {} \"$CHECK\"/{name}/{}", quoted(&it.file), quoted(&it.path)))
             .collect();

@@ -149,10 +149,10 @@ pub struct ExportReport {
 }
 
 /// One day of an export.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ExportedDay {
     /// The day.
-    pub date: String,
+    pub date: Date,
     /// Files written, one a node.
     pub files: u64,
     /// Events in them.
@@ -384,9 +384,9 @@ impl Run<'_> {
     fn publish(&mut self, done: Done) -> Result<()> {
         let Some(file) = done.file else { return Ok(()) };
         let bytes = self.outlet.publish(file, &|_| ())?;
-        let date = done.partition.date.to_string();
+        let date = done.partition.date;
         if self.report.days.last().is_none_or(|day| day.date != date) {
-            self.report.days.push(ExportedDay { date, ..ExportedDay::default() });
+            self.report.days.push(ExportedDay { date, files: 0, events: 0, bytes: 0 });
         }
         if let Some(day) = self.report.days.last_mut() {
             day.files += 1;
