@@ -21,9 +21,9 @@ pub struct Expired {
     /// The number of events in them.
     pub events: u64,
     /// The earliest of the days.
-    pub first_day: String,
+    pub first_day: Date,
     /// The latest of the days.
-    pub last_day: String,
+    pub last_day: Date,
 }
 
 impl Expired {
@@ -44,14 +44,8 @@ impl Expired {
             events = events.saturating_add(count);
             days.extend(date);
         }
-        let (first, last): (&Date, &Date) = (days.first()?, days.last()?);
-        Some(Self {
-            days: days.len() as u64,
-            segments,
-            events,
-            first_day: first.to_string(),
-            last_day: last.to_string(),
-        })
+        let (first_day, last_day) = (*days.first()?, *days.last()?);
+        Some(Self { days: days.len() as u64, segments, events, first_day, last_day })
     }
 }
 

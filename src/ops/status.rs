@@ -67,9 +67,9 @@ pub struct LiveStatus {
     /// Their size.
     pub bytes: u64,
     /// The earliest day.
-    pub first_day: Option<String>,
+    pub first_day: Option<Date>,
     /// The latest day.
-    pub last_day: Option<String>,
+    pub last_day: Option<Date>,
 }
 
 /// The archived half.
@@ -86,9 +86,9 @@ pub struct ArchivedStatus {
     /// How many times larger the event files of the newest segments were.
     pub ratio: Option<f64>,
     /// The earliest day.
-    pub first_day: Option<String>,
+    pub first_day: Option<Date>,
     /// The latest day.
-    pub last_day: Option<String>,
+    pub last_day: Option<Date>,
     /// Holds that were not lifted.
     pub holds: u64,
     /// Days of which they keep a segment.
@@ -111,7 +111,7 @@ pub struct LastRun {
     /// When.
     pub time: Timestamp,
     /// The segment concerned.
-    pub segment: Option<String>,
+    pub segment: Option<SegmentName>,
     /// By whom: the user and the host.
     pub by: Option<String>,
 }
@@ -342,8 +342,8 @@ fn live(
         status.findings.push(Finding::new(path.to_string(), reason));
     }
     status.live.days = days.len() as u64;
-    status.live.first_day = days.first().map(ToString::to_string);
-    status.live.last_day = days.last().map(ToString::to_string);
+    status.live.first_day = days.first().copied();
+    status.live.last_day = days.last().copied();
     Ok(())
 }
 
@@ -464,14 +464,14 @@ fn segments(
         look(name, record);
     }
     archived.days = days.len() as u64;
-    archived.first_day = days.first().map(ToString::to_string);
-    archived.last_day = days.last().map(ToString::to_string);
+    archived.first_day = days.first().copied();
+    archived.last_day = days.last().copied();
 }
 
 fn last_run(record: &Record) -> LastRun {
     LastRun {
         time: record.time,
-        segment: record.segment.as_ref().map(ToString::to_string),
+        segment: record.segment.clone(),
         by: record.by.as_ref().map(|by| format!("{}@{}", by.user, by.host)),
     }
 }

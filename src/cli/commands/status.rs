@@ -1,6 +1,6 @@
 //! `hlarchive status`.
 
-use crate::event::shown;
+use crate::event::{Date, shown};
 use crate::history::machine;
 use crate::ops::answers::status::{StatusReport, standing_status};
 use crate::ops::metrics::{LastEnd, of_status};
@@ -139,7 +139,7 @@ fn screen(session: &mut Session, report: &StatusReport) -> Result<(), Failure> {
     let status = &report.status;
     let line = if report.attention { "needs attention" } else { "all is well" };
     // Well is what was looked at, and no more.
-    let days = [&status.live.first_day, &status.archived.first_day];
+    let days = [status.live.first_day, status.archived.first_day];
     let line = match days.into_iter().flatten().min() {
         _ if report.only_since.is_some() => {
             format!(
@@ -200,12 +200,12 @@ fn screen(session: &mut Session, report: &StatusReport) -> Result<(), Failure> {
         value(session, "clock", &future.to_string())?;
     }
     let live = &status.live;
-    let range = |first: &Option<String>, last: &Option<String>| match (first, last) {
+    let range = |first: Option<Date>, last: Option<Date>| match (first, last) {
         (Some(first), Some(last)) if first == last => format!(", {first}"),
         (Some(first), Some(last)) => format!(", {first} to {last}"),
         _ => String::new(),
     };
-    let days = range(&live.first_day, &live.last_day);
+    let days = range(live.first_day, live.last_day);
     value(
         session,
         "live",
@@ -218,7 +218,7 @@ fn screen(session: &mut Session, report: &StatusReport) -> Result<(), Failure> {
     )?;
     let archived = &status.archived;
     let ratio = archived.ratio.map(|ratio| format!(", compressed {ratio:.1}:1"));
-    let days = range(&archived.first_day, &archived.last_day);
+    let days = range(archived.first_day, archived.last_day);
     value(
         session,
         "archived",
@@ -250,7 +250,7 @@ fn screen(session: &mut Session, report: &StatusReport) -> Result<(), Failure> {
         value(session, "held", &text)?;
     }
     if let Some(expired) = &archived.expired {
-        let days = range(&Some(expired.first_day.clone()), &Some(expired.last_day.clone()));
+        let days = range(Some(expired.first_day), Some(expired.last_day));
         let text =
             format!("{}, {}{days}", count(expired.days, "day"), count(expired.events, "event"));
         value(session, "expired", &text)?;
