@@ -141,7 +141,7 @@ impl Args {
 
 /// A record after the head, in a line.
 fn told(record: &AfterHead) -> String {
-    let mut line = format!("record {} of {}: {}", record.record, record.time, record.op);
+    let mut line = format!("record {} of {}: {}", record.record, record.time, record.op.as_str());
     if let Some(what) = &record.what {
         line.push_str(&format!(" {what}"));
     }
@@ -161,7 +161,7 @@ fn later(records: &[AfterHead]) -> String {
     }
     let mut ops: BTreeMap<&str, u64> = BTreeMap::new();
     for record in records {
-        *ops.entry(&record.op).or_default() += 1;
+        *ops.entry(record.op.as_str()).or_default() += 1;
     }
     let ops: Vec<String> = ops.iter().map(|(op, number)| format!("{number} {op}")).collect();
     format!(

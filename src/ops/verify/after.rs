@@ -17,7 +17,7 @@ pub struct AfterHead {
     /// When it was written, as it says.
     pub time: Timestamp,
     /// What happened, in the manifest's word.
-    pub op: String,
+    pub op: Op,
     /// The user and the host, as it says.
     pub by: Option<String>,
     /// The segment, the day or the hold concerned.
@@ -44,7 +44,7 @@ fn after(manifest: &Manifest, record: &Record) -> AfterHead {
     AfterHead {
         record: record.seq,
         time: record.time,
-        op: record.op.as_str().to_owned(),
+        op: record.op.clone(),
         by: record.by.as_ref().map(|by| format!("{}@{}", by.user, by.host)),
         what: what(manifest, record),
         reason: record.reason.clone().or_else(|| record.note.clone()),
