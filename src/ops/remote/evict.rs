@@ -28,13 +28,11 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Serialize)]
 pub struct Evicted {
     /// Its path in the archive.
-    pub segment: String,
+    pub segment: SegmentName,
     /// The object that it is now.
     pub object: String,
     /// The size of the file that goes.
     pub bytes: u64,
-    #[serde(skip)]
-    name: SegmentName,
     #[serde(skip)]
     sha256: Sha256Hash,
 }
@@ -45,9 +43,9 @@ pub struct EvictReport {
     /// The segments whose files went.
     pub evicted: Vec<Evicted>,
     /// Segments whose time here is over and that stay, since they are held.
-    pub held: Vec<String>,
+    pub held: Vec<SegmentName>,
     /// Segments whose time here is over and that stay, since there is no copy of them yet.
-    pub not_copied: Vec<String>,
+    pub not_copied: Vec<SegmentName>,
     /// What an earlier, interrupted run left, and what was done about it.
     pub recovered: Vec<Finding>,
     /// What is wrong.
@@ -79,16 +77,15 @@ fn plan(
             continue;
         }
         if holds.keeping(name).is_some() {
-            report.held.push(name.to_string());
+            report.held.push(name.clone());
             continue;
         }
         match copies.get(&sha256) {
-            None => report.not_copied.push(name.to_string()),
+            None => report.not_copied.push(name.clone()),
             Some(object) => report.evicted.push(Evicted {
-                segment: name.to_string(),
+                segment: name.clone(),
                 object: (*object).to_owned(),
                 bytes,
-                name: name.clone(),
                 sha256,
             }),
         }
@@ -134,7 +131,7 @@ pub(super) fn evict(
         match evict_one(&archive, &mut writer, context, remote, &place, &segment) {
             Ok(()) => report.evicted.push(segment),
             Err(error) if writer.is_poisoned() || error.is_away() => return Err(error),
-            Err(error) => report.findings.push(Finding::of(segment.segment, &error)),
+            Err(error) => report.findings.push(Finding::of(segment.segment.to_string(), &error)),
         }
         progress.advance(1);
     }
@@ -161,7 +158,7 @@ fn evict_one(
     place: &Place,
     segment: &Evicted,
 ) -> Result<()> {
-    let Evicted { name, object, .. } = segment;
+    let Evicted { segment: name, object, .. } = segment;
     let mut is_there = remote.bucket.size(object)? == Some(segment.bytes);
     if is_there && place.is_renumbered {
         // Mounted again, or what somebody copied: so more than a size is to be seen.

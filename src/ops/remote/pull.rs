@@ -49,7 +49,7 @@ pub struct PullReport {
     /// The other hosts.
     pub hosts: Vec<MirroredHost>,
     /// Stubs of this host's own segments that were made anew.
-    pub mended_stubs: Vec<String>,
+    pub mended_stubs: Vec<SegmentName>,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// Whether the caller asked to stop before all was done.
@@ -194,7 +194,7 @@ fn mend_own(
         return Ok(());
     }
     let lock = archive.lock()?;
-    let names: Vec<String> = wanted.iter().map(|wanted| wanted.name.to_string()).collect();
+    let names = wanted.iter().map(|wanted| wanted.name.clone()).collect();
     let before = report.findings.len();
     make_stubs(archive, context, remote.bucket, &wanted, &lock, &mut report.findings)?;
     if report.findings.len() == before {

@@ -27,7 +27,7 @@ const MANY_PIECES: usize = 32;
 #[derive(Debug, Clone, Serialize)]
 pub struct Copied {
     /// Its path in the archive.
-    pub segment: String,
+    pub segment: SegmentName,
     /// The object's name below the bucket's address.
     pub object: String,
     /// Its size.
@@ -95,7 +95,7 @@ pub(super) fn push(
         }
         match record(&archive, context, &wanted, &place) {
             Ok(true) => report.copied.push(Copied {
-                segment: wanted.name.to_string(),
+                segment: wanted.name,
                 object: wanted.object,
                 bytes: wanted.bytes,
             }),

@@ -79,7 +79,7 @@ pub struct RemoteRebuildReport {
     /// Segments that stay elsewhere, as they did before; their stubs are here.
     pub stubs: u64,
     /// Segments that no record named; they have one now.
-    pub taken_up: Vec<String>,
+    pub taken_up: Vec<SegmentName>,
     /// The events in all of them.
     pub events: u64,
     /// What is wrong.
@@ -299,7 +299,7 @@ impl Run<'_> {
         for (name, sha256, object) in unnamed(self.listing, known) {
             match self.take_up_one(known, &name, object, sha256) {
                 Ok((name, record)) => {
-                    report.taken_up.push(name.to_string());
+                    report.taken_up.push(name.clone());
                     records.push(record);
                 }
                 Err(error) if !is_of_copy(&error) => return Err(error),

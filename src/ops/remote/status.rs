@@ -6,6 +6,7 @@ use super::place::Place;
 use super::{Listing, Remote};
 use crate::archive::copies::{chosen, segment_object, segment_of_object};
 use crate::archive::{Manifest, Op};
+use crate::event::Timestamp;
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -31,7 +32,7 @@ pub struct HostStatus {
     /// Records of the manifest that are not copied yet; of a mirror, those that are not here.
     pub records_behind: Option<u64>,
     /// When something was copied or mirrored last.
-    pub last: Option<String>,
+    pub last: Option<Timestamp>,
 }
 
 /// What there is elsewhere.
@@ -131,6 +132,6 @@ fn of_host(
     }
     let last = manifest.records().iter().rev();
     let mut last = last.filter(|record| !own || record.op == Op::Upload);
-    status.last = last.next().map(|record| record.time.to_string());
+    status.last = last.next().map(|record| record.time);
     Ok(status)
 }

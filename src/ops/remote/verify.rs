@@ -9,7 +9,7 @@ use super::{Listing, Remote, hash_of, manifest_text};
 use crate::archive::copies::{
     MANIFEST_FOLDER, PEERS, only_copy_gone, segment_object, segment_of_object,
 };
-use crate::archive::{ArchiveDir, Manifest, Stub};
+use crate::archive::{ArchiveDir, Manifest, SegmentName, Stub};
 use crate::ops::Finding;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
@@ -34,7 +34,7 @@ pub struct RemoteVerifyReport {
     /// Whether each was read and hashed.
     pub read_whole: bool,
     /// Segments that are not copied yet.
-    pub not_copied: Vec<String>,
+    pub not_copied: Vec<SegmentName>,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// Whether the caller asked to stop before all was checked.
@@ -108,7 +108,7 @@ fn verify_host(
                 let reason = format!("its copy {object} is gone; the next push makes it again");
                 report.findings.push(Finding::new(label(name), reason));
             } else {
-                report.not_copied.push(label(name));
+                report.not_copied.push(name.clone());
             }
             continue;
         };
