@@ -119,6 +119,12 @@ impl fmt::Display for SegmentPlace {
     }
 }
 
+impl serde::Serialize for SegmentPlace {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl FromStr for SegmentName {
     type Err = Malformed;
 

@@ -121,7 +121,7 @@ impl AttemptCollector {
             afterwards: Afterwards::Unknown,
             afterwards_us: None,
             path,
-            segment: event.segment.as_ref().map(ToString::to_string),
+            segment: event.segment.as_deref().cloned(),
         });
         self.next.push(None);
         self.unheard.entry(subject(head)).or_default().push(number);

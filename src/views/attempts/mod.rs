@@ -31,6 +31,7 @@ pub use collect::AttemptCollector;
 pub(super) use ends::action_and_attempt;
 
 use super::word::Word;
+use crate::archive::SegmentPlace;
 use crate::event::{EventHead, Timestamp};
 
 /// The types that concern attempts, for a query.
@@ -149,7 +150,7 @@ pub struct Attempt {
     /// The identity of the event that started it.
     pub path: String,
     /// The segment that holds that event; none while live.
-    pub segment: Option<String>,
+    pub segment: Option<SegmentPlace>,
 }
 
 impl Attempt {
