@@ -87,7 +87,7 @@ fn node_line(chain: &Chain, at: usize, event: &ChainEvent) -> String {
     format!(
         "    e{at} [label={}, tooltip={}, fillcolor=\"{fill}\", color=\"{line}\"{frame}];\n",
         quoted(&lines),
-        quoted(&[&step.timestamp, &event.path])
+        quoted(&[&step.timestamp.to_string(), &event.path])
     )
 }
 

@@ -6,7 +6,7 @@
 
 use super::page::{pretty, text, title};
 use super::{Chain, ChainEvent, offset, span};
-use crate::event::{Date, Severity};
+use crate::event::{Date, Severity, Timestamp};
 use crate::views::trace::Outcome;
 
 /// Maximum number of lanes; further nodes and services share the last.
@@ -76,8 +76,8 @@ fn head(chain: &Chain, out: &mut String) {
         ("Duration", span(summary.duration_us)),
         ("Events", summary.events.to_string()),
         ("Nodes", nodes.to_string()),
-        ("First", moment(&summary.first)),
-        ("Last", moment(&summary.last)),
+        ("First", moment(summary.first)),
+        ("Last", moment(summary.last)),
     ];
     out.push_str("<dl class=\"facts\">\n");
     for (name, value) in facts {
@@ -86,12 +86,9 @@ fn head(chain: &Chain, out: &mut String) {
     out.push_str("</dl>\n");
 }
 
-/// Formats an event's timestamp as `2026-05-16 10:11:12 UTC`.
-fn moment(timestamp: &str) -> String {
-    match timestamp.get(..19) {
-        Some(seconds) => format!("{} UTC", seconds.replace('T', " ")),
-        None => timestamp.to_owned(),
-    }
+/// Formats a time as `2026-05-16 10:11:12 UTC`.
+fn moment(time: Timestamp) -> String {
+    format!("{} {} UTC", time.date(), time.clock())
 }
 
 /// Returns each event's position on the axis, from 0 to 1. Pauses grow with the logarithm of

@@ -86,10 +86,10 @@ impl Tracer {
         }
         Step {
             offset_us: event.timestamp.micros() - first.micros(),
-            timestamp: event.timestamp.to_string(),
+            timestamp: event.timestamp,
             node: event.node.to_string(),
             event_type: event.event_type.to_string(),
-            severity: event.severity.as_str(),
+            severity: event.severity,
             service: event.service.to_string(),
             source: event.source.to_string(),
             detail: telling,
@@ -173,8 +173,8 @@ impl Tracer {
         let (open, more_open) = self.troubles.open();
         Some(TraceSummary {
             events: self.events,
-            first: first.to_string(),
-            last: last.to_string(),
+            first,
+            last,
             duration_us: last.micros() - first.micros(),
             outcome,
             failure: cause.as_ref().and_then(|cause| cause.text.clone()),

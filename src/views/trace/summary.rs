@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::event::{EventHead, Timestamp};
+use crate::event::{EventHead, Severity, Timestamp};
 use crate::views::attempts::{self, Attempt};
 use crate::views::detail::detail;
 
@@ -47,14 +47,14 @@ pub struct Step {
     /// Microseconds since the chain's first event.
     pub offset_us: i64,
     /// Its timestamp.
-    pub timestamp: String,
+    pub timestamp: Timestamp,
     /// The host.
     pub node: String,
     /// Its type.
     #[serde(rename = "type")]
     pub event_type: String,
     /// Its severity.
-    pub severity: &'static str,
+    pub severity: Severity,
     /// The service concerned.
     pub service: String,
     /// The component that emitted it.
@@ -72,9 +72,9 @@ pub struct TraceSummary {
     /// The number of events.
     pub events: u64,
     /// The first event's timestamp.
-    pub first: String,
+    pub first: Timestamp,
     /// The last event's timestamp.
-    pub last: String,
+    pub last: Timestamp,
     /// Microseconds from the first event to the last.
     pub duration_us: i64,
     /// The outcome.
