@@ -181,7 +181,7 @@ fn only_the_file_that_was_read_is_removed() {
     assert!(!tree.root().join("2026-05-16").exists());
 }
 
-/// What rotation listed may be something else by the time it is read or removed.
+/// A listed file may be something else by the time it is read or removed.
 #[test]
 fn what_becomes_a_link_after_the_listing_is_neither_read_nor_removed() {
     let (keep, tree) = tree();
