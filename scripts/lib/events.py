@@ -8,16 +8,16 @@
         print(event["timestamp"], event["type"], event["service"])
     chain = trace_events(run.correlation_id)
 
-Where "pip install ./scripts" put it, it is ``from hlarchive_events import emit_event``.
+After "pip install ./scripts", use ``from hlarchive_events import emit_event``.
 
-Everything is done by the ``hlarchive`` command; nothing is written from here. The
+The ``hlarchive`` command does all the work; this module writes nothing itself. The
 command is, in this order: ``$HLARCHIVE_BIN``, the ``hlarchive`` of the PATH, the one in
 ``/usr/local/bin``, ``/usr/bin``, ``~/.cargo/bin`` or ``~/.local/bin`` (cron's PATH lacks most
 of them), the one built in the repository that this file belongs to. ``HLARCHIVE_ROOT``,
 ``HLARCHIVE_ARCHIVE`` and ``HLARCHIVE_POLICY`` work as for the command.
 
-What the command refuses is raised as :class:`EventsError`; what it warns of (a type
-that nobody knows, a file that was passed over) is a Python warning of the category
+What the command refuses is raised as :class:`EventsError`; what it warns of (an unknown
+type, a file that was passed over) is a Python warning of the category
 :class:`EventsWarning`. Standard library only; Python 3.9 or later.
 """
 
@@ -77,18 +77,18 @@ class EventsError(Exception):
 
 
 class EventsWarning(UserWarning):
-    """The command did what it was asked to, but there is something to look at."""
+    """The command succeeded, but reported something to check."""
 
 
 class Emitted(NamedTuple):
-    """What became of an event. ``str()`` gives the path."""
+    """The result of emitting an event. ``str()`` gives the path."""
 
     path: str
-    """The file that was written; empty where the event is kept in a warning alone."""
+    """The file that was written; empty if the event is kept only in a warning."""
     id: str
     """The event's own id."""
     correlation_id: str
-    """What links it to others: what was given, else its own id."""
+    """The id that links it to others: the given one, else its own id."""
 
     def __str__(self) -> str:
         return self.path
@@ -112,8 +112,8 @@ def emit_event(
     that JSON can hold, or the text of a JSON object. ``node`` is by default this host,
     ``timestamp`` now.
 
-    Raises :class:`EventsError` when the event was not kept, and ``TypeError`` or
-    ``ValueError`` where an argument cannot be put into words for the command.
+    Raises :class:`EventsError` if the event was not kept, and ``TypeError`` or
+    ``ValueError`` if an argument cannot be passed to the command.
     """
     arguments = _globals(root, None)
     arguments += ["emit", "--output=json", f"--severity={severity}"]
@@ -155,13 +155,13 @@ def list_events(
 
     Each is a dict of the event's own fields, with ``_path`` (its identity,
     ``DATE/NODE/FILE``) and, when it is archived, ``_segment``. Several values of one
-    filter are alternatives; different filters must all hold. Nothing matched: nothing is
-    yielded. ``follow`` goes on with new events as they come, for ever.
+    filter are alternatives; different filters must all match. Without a match, nothing is
+    yielded. ``follow`` continues with new events as they arrive, without end.
 
     The events are streamed: a year needs no more memory than a day. The command starts
-    with the first event asked for and is ended when the generator is closed or dropped.
+    with the first requested event and ends when the generator is closed or dropped.
 
-    Raises :class:`EventsError`, with the code 74 after the last event when something
+    Raises :class:`EventsError`, with the code 74 after the last event if something
     could not be read, so that events may be missing.
     """
     arguments = _globals(root, archive)
@@ -188,7 +188,7 @@ def list_events(
         arguments.append("--reverse")
     if follow:
         arguments.append("--follow")
-    # A function around the generator, so that wrong arguments are told at once.
+    # A function around the generator, so that wrong arguments are reported at once.
     return _stream(arguments)
 
 
@@ -198,7 +198,7 @@ def trace_events(
     root: Optional[Path] = None,
     archive: Optional[Path] = None,
 ) -> Optional[dict[str, Any]]:
-    """What happened under a correlation id, over all days; ``None`` if there is no such event.
+    """Returns the story of a correlation id, over all days; ``None`` if there is no such event.
 
     The keys are those of ``hlarchive trace -o json``: ``correlation_id``, ``steps`` (in
     the order of time), ``events`` (how many), ``first``, ``last``, ``duration_us``,
@@ -250,7 +250,7 @@ def _end(
     stderr: IO[bytes],
     listener: threading.Thread,
 ) -> None:
-    """Ends the command, if it still runs, and closes what led to it."""
+    """Ends the command, if it is still running, and closes its pipes."""
     stdout.close()
     if process.poll() is None:
         process.terminate()
@@ -289,7 +289,7 @@ def _run(arguments: list[str], stdin: bytes = b"") -> subprocess.CompletedProces
 
 
 def _environment() -> dict[str, str]:
-    # Messages become exceptions and warnings here, and are to be sentences.
+    # Messages become exceptions and warnings here, and must be sentences.
     return {**os.environ, "HLARCHIVE_LOG_FORMAT": "text"}
 
 
@@ -359,7 +359,7 @@ def _payload(payload: Union[Mapping[str, Any], str, None]) -> bytes:
     if payload is None:
         return b"{}"
     if not isinstance(payload, str):
-        # NaN and infinities are no JSON, though Python writes them.
+        # NaN and infinities are not JSON, though Python writes them.
         payload = json.dumps(dict(payload), ensure_ascii=False, allow_nan=False)
     # A surrogate by itself (a file name that is not UTF-8) becomes \udcXX, which inside
     # a JSON string means just that.
@@ -368,7 +368,7 @@ def _payload(payload: Union[Mapping[str, Any], str, None]) -> bytes:
 
 def _script() -> str:
     name = os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) else ""
-    # "-c" and "-m" stand there while there is no script.
+    # These are "-c" and "-m" if there is no script.
     return name if name and not name.startswith("-") else "python"
 
 
@@ -395,7 +395,7 @@ def _fail(told: str, returncode: int) -> NoReturn:
         for prefix in ("hlarchive: ", "error: "):
             if message.startswith(prefix):
                 message = message[len(prefix) :]
-    # A command that goes on beside damage says so in warnings alone.
+    # A command that continues despite damage reports it only in warnings.
     message = message or "\n".join(warned)
     if not message:
         ended = f"by signal {-returncode}" if returncode < 0 else f"with the code {returncode}"

@@ -6,9 +6,9 @@
 #     list_events [DATE] [FLAG...]
 #     trace_events CORRELATION_ID [FLAG...]
 #
-# Everything is done by the hlarchive command; nothing is written from here. The
-# functions return its exit code, so under "set -e" a script stops when an event could
-# not be kept. Write "emit_event ... || true" where the script matters more.
+# The hlarchive command does all the work; this file writes nothing itself. The functions
+# return its exit code, so under "set -e" a script stops if an event could not be kept.
+# Write "emit_event ... || true" where the script matters more.
 #
 # The command is, in this order: $HLARCHIVE_BIN, the hlarchive of the PATH, the one in
 # /usr/local/bin, /usr/bin, ~/.cargo/bin or ~/.local/bin (cron's PATH lacks most of them), the
@@ -19,7 +19,7 @@
 
 if [ -z "${BASH_VERSION:-}" ]; then
     echo "events.sh: this library needs bash" >&2
-    # shellcheck disable=SC2317  # "exit" is reached where there is nothing to return to
+    # shellcheck disable=SC2317  # "exit" is reached if there is nothing to return to
     return 1 2>/dev/null || exit 1
 fi
 
@@ -75,7 +75,7 @@ emit_event() {
         return 2
     fi
     if [[ $# -gt 6 ]]; then
-        # Most often a payload without quotes around it, which would be cut silently.
+        # Usually a payload without quotes around it, which would be cut silently.
         echo "emit_event: $# arguments, where at most 6 are expected; is the payload quoted?" >&2
         return 2
     fi
@@ -92,13 +92,13 @@ emit_event() {
     fi
     if [[ -z ${6:-} ]]; then
         # Without "< /dev/null" nothing would be read either; but a loop over a file that
-        # emits events must not even be able to lose its lines.
+        # emits events must never lose its lines.
         command "${words[@]}" -- "$1" </dev/null
         return
     fi
     # Through a pipe: arguments are visible to every user of the machine and limited in
-    # length, and a here-string would lay the payload down in a temporary file. When the
-    # command refuses the event before it has read all, its own words are enough.
+    # length, and a here-string would store the payload in a temporary file. If the command
+    # refuses the event before it has read everything, its own message is enough.
     { printf '%s' "$6" 2>/dev/null || :; } | command "${words[@]}" --payload=- -- "$1"
 }
 
