@@ -12,7 +12,7 @@ use super::filter::Verdict;
 use super::notice::{Notice, Notices, Unreached};
 use super::row::{archived_bounds, bounds};
 use super::row_buffer::{Row, RowBuilder};
-use super::source::{Opened, Source};
+use super::source::{EventSource, Opened};
 use super::{Filter, Query, step};
 use crate::archive::SegmentPlace;
 use crate::error::plain;
@@ -100,7 +100,11 @@ impl OpenSegment {
                 Some((Some(first), Some(last))) => archived_bounds(date, first, last),
                 _ => span,
             };
-            opened.sources.push((earliest, latest, Source::Frame(Arc::clone(&segment), frame)));
+            opened.sources.push((
+                earliest,
+                latest,
+                EventSource::Frame(Arc::clone(&segment), frame),
+            ));
         }
     }
 }
@@ -118,7 +122,7 @@ pub(super) fn chosen(reader: &SegmentReader, filter: &Filter) -> Result<Vec<usiz
 pub(super) fn read(
     frames: &[(Arc<OpenSegment>, usize)],
     filter: &Filter,
-    ahead: &mut Ahead,
+    ahead: &mut PrefetchedFrames,
 ) -> Vec<FrameRows> {
     let away = frames.iter().filter_map(|(segment, number)| segment.piece(*number));
     ahead.fetch(away.collect());
@@ -160,11 +164,11 @@ pub(super) fn piece(reader: &SegmentReader, number: usize) -> Option<(Arc<dyn Fe
 
 /// Remote frames, fetched before they are read.
 #[derive(Debug, Default)]
-pub(super) struct Ahead {
+pub(super) struct PrefetchedFrames {
     fetched: HashMap<Piece, io::Result<Vec<u8>>>,
 }
 
-impl Ahead {
+impl PrefetchedFrames {
     /// Fetches what is missing, in parallel.
     pub(super) fn fetch(&mut self, wanted: Vec<(Arc<dyn Fetch>, Piece)>) {
         let mut source = None;

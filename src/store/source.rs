@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::archive_scan::ArchiveScan;
 use super::filter::Verdict;
-use super::frames::{self, Ahead, FrameRows, OpenSegment};
+use super::frames::{self, FrameRows, OpenSegment, PrefetchedFrames};
 use super::notice::{Notice, Notices};
 use super::row::{EVER, bounds, clamp, is_misnamed, place_in_time};
 use super::row_buffer::{Row, RowBuilder};
@@ -30,7 +30,7 @@ const WARM_FRAMES: usize = 64;
 const WARM_BYTES: u64 = 8 << 20;
 
 /// A part of the history that was not read yet.
-pub(super) enum Source {
+pub(super) enum EventSource {
     /// A day, not yet opened.
     Day(Date),
     /// One frame of a segment.
@@ -41,7 +41,7 @@ pub(super) enum Source {
     MatchedFiles(MatchedFiles),
 }
 
-impl Source {
+impl EventSource {
     /// Returns the frame, if it is one.
     pub(super) fn frame(&self) -> Option<(Arc<OpenSegment>, usize)> {
         match self {
@@ -57,14 +57,14 @@ pub(super) struct LiveFiles {
     numbers: Vec<u32>,
     next: usize,
     /// Larger files of the last block, still to be read.
-    large: Vec<Measured>,
+    large: Vec<SizedFile>,
     /// The matching files so far.
     times: Vec<MatchedFile>,
 }
 
 /// A file by its number in the listing, and its size.
 #[derive(Debug, Clone, Copy)]
-struct Measured {
+struct SizedFile {
     number: u32,
     bytes: u32,
 }
@@ -90,9 +90,9 @@ pub(super) struct MatchedFiles {
 pub(super) struct Opened {
     pub(super) rows: Vec<Row>,
     /// Further sources with their earliest and latest time.
-    pub(super) sources: Vec<(i64, i64, Source)>,
+    pub(super) sources: Vec<(i64, i64, EventSource)>,
     /// The source that reads the same rows once more.
-    pub(super) again: Option<Source>,
+    pub(super) again: Option<EventSource>,
 }
 
 /// The open handles of one query.
@@ -105,7 +105,7 @@ pub(super) struct Reading {
     /// Remote segments that may hold an answer, the next ones last: day, index of the archive,
     /// name.
     away: Vec<(Date, usize, SegmentName)>,
-    ahead: Ahead,
+    ahead: PrefetchedFrames,
     block_files: usize,
     pub(super) segments_opened: u64,
     /// Listings of live days; those no longer in use are gone.
@@ -165,7 +165,7 @@ impl Reading {
             live,
             archives,
             away,
-            ahead: Ahead::default(),
+            ahead: PrefetchedFrames::default(),
             block_files,
             segments_opened: 0,
             listings: Vec::new(),
@@ -176,16 +176,16 @@ impl Reading {
     /// Reads a source or a part of it, and returns what is left of it.
     pub(super) fn read(
         &mut self,
-        source: Source,
+        source: EventSource,
         opened: &mut Opened,
         notices: &mut Notices,
-    ) -> Result<Option<Source>> {
+    ) -> Result<Option<EventSource>> {
         match source {
-            Source::Day(date) => {
+            EventSource::Day(date) => {
                 self.open_day(date, opened, notices)?;
                 Ok(None)
             }
-            Source::Frame(segment, frame) => {
+            EventSource::Frame(segment, frame) => {
                 let frame = (segment, frame);
                 for FrameRows { rows, notices: found } in
                     self.read_frames(std::slice::from_ref(&frame))
@@ -193,18 +193,18 @@ impl Reading {
                     opened.rows = rows;
                     notices.add_all(found);
                 }
-                opened.again = Some(Source::Frame(frame.0, frame.1));
+                opened.again = Some(EventSource::Frame(frame.0, frame.1));
                 Ok(None)
             }
-            Source::Live(files) => self.read_live(files, opened, notices),
-            Source::MatchedFiles(files) => {
+            EventSource::Live(files) => self.read_live(files, opened, notices),
+            EventSource::MatchedFiles(files) => {
                 self.read_known(files, opened, notices)?;
                 Ok(None)
             }
         }
     }
 
-    /// Reads frames that are [`Source::Frame`]s.
+    /// Reads frames that are [`EventSource::Frame`]s.
     pub(super) fn read_frames(&mut self, frames: &[(Arc<OpenSegment>, usize)]) -> Vec<FrameRows> {
         frames::read(frames, &self.query.filter, &mut self.ahead)
     }
@@ -237,7 +237,7 @@ impl Reading {
                     let listing = Arc::clone(&listing);
                     let (large, times) = (Vec::new(), Vec::new());
                     let files = LiveFiles { listing, numbers, next: 0, large, times };
-                    opened.sources.push((earliest, latest, Source::Live(files)));
+                    opened.sources.push((earliest, latest, EventSource::Live(files)));
                 }
             }
         }
@@ -291,14 +291,14 @@ impl Reading {
         mut files: LiveFiles,
         opened: &mut Opened,
         notices: &mut Notices,
-    ) -> Result<Option<Source>> {
+    ) -> Result<Option<EventSource>> {
         let listing = Arc::clone(&files.listing);
         if files.large.is_empty() {
             let end = (files.next + self.block_files).min(files.numbers.len());
             let bytes = MAX_SMALL as u32;
             let numbers = files.numbers[files.next..end].iter();
-            let wanted: Vec<Measured> =
-                numbers.map(|number| Measured { number: *number, bytes }).collect();
+            let wanted: Vec<SizedFile> =
+                numbers.map(|number| SizedFile { number: *number, bytes }).collect();
             files.large = self.read_files(&listing, &wanted, opened, notices, &mut files.times)?;
             files.next = end;
         } else {
@@ -309,7 +309,7 @@ impl Reading {
             name_changed(&listing, &grown, notices);
         }
         if files.next < files.numbers.len() || !files.large.is_empty() {
-            return Ok(Some(Source::Live(files)));
+            return Ok(Some(EventSource::Live(files)));
         }
         let mut times = files.times;
         match self.query.order {
@@ -318,7 +318,8 @@ impl Reading {
         }
         let to = times.len();
         let times = Arc::new(times);
-        opened.again = Some(Source::MatchedFiles(MatchedFiles { listing, times, from: 0, to }));
+        opened.again =
+            Some(EventSource::MatchedFiles(MatchedFiles { listing, times, from: 0, to }));
         Ok(None)
     }
 
@@ -333,18 +334,22 @@ impl Reading {
         let count = together(block.iter().map(|known| known.bytes)).min(block.len());
         let block = &block[..count];
         let end = files.from + block.len();
-        let wanted: Vec<Measured> = block
+        let wanted: Vec<SizedFile> = block
             .iter()
-            .map(|MatchedFile { number, bytes, .. }| Measured { number: *number, bytes: *bytes })
+            .map(|MatchedFile { number, bytes, .. }| SizedFile { number: *number, bytes: *bytes })
             .collect();
         let grown = self.read_files(&files.listing, &wanted, opened, notices, &mut Vec::new())?;
         name_changed(&files.listing, &grown, notices);
         if end < files.to {
             let (first, last) = (files.times[end].time, files.times[files.to - 1].time);
             let rest = MatchedFiles { from: end, ..files.clone() };
-            opened.sources.push((first.min(last), first.max(last), Source::MatchedFiles(rest)));
+            opened.sources.push((
+                first.min(last),
+                first.max(last),
+                EventSource::MatchedFiles(rest),
+            ));
         }
-        opened.again = Some(Source::MatchedFiles(MatchedFiles { to: end, ..files }));
+        opened.again = Some(EventSource::MatchedFiles(MatchedFiles { to: end, ..files }));
         Ok(())
     }
 
@@ -353,17 +358,17 @@ impl Reading {
     fn read_files(
         &mut self,
         listing: &Listing,
-        wanted: &[Measured],
+        wanted: &[SizedFile],
         opened: &mut Opened,
         notices: &mut Notices,
         times: &mut Vec<MatchedFile>,
-    ) -> Result<Vec<Measured>> {
+    ) -> Result<Vec<SizedFile>> {
         let Some(live) = &self.live else { return Ok(Vec::new()) };
         step();
         let partition = live.partition(listing.date());
         let outcomes: Vec<(u32, EventPath, FileRead)> = wanted
             .par_iter()
-            .map_init(Vec::new, |buffer, Measured { number, bytes }| {
+            .map_init(Vec::new, |buffer, SizedFile { number, bytes }| {
                 let path = listing.path(*number as usize);
                 let limit = u64::from(*bytes).max(MAX_SMALL);
                 let read = partition.read_up_to(&path.node, &path.name, buffer, limit);
@@ -408,7 +413,7 @@ impl Reading {
                         notices.add(Notice::Misnamed { path, timestamp });
                     }
                 }
-                FileRead::Large(bytes) => large.push(Measured { number, bytes }),
+                FileRead::Large(bytes) => large.push(SizedFile { number, bytes }),
                 FileRead::Invalid(reason) => {
                     notices.add(Notice::Invalid { path, segment: None, reason });
                 }
@@ -429,7 +434,7 @@ impl Reading {
 const CHANGED: &str = "it changed while it was read";
 
 /// Reports files that have grown since they were measured: nothing that emits does that.
-fn name_changed(listing: &Listing, grown: &[Measured], notices: &mut Notices) {
+fn name_changed(listing: &Listing, grown: &[SizedFile], notices: &mut Notices) {
     for file in grown {
         let path = listing.path(file.number as usize);
         notices.add(Notice::Unreadable { path, reason: CHANGED.to_owned() });

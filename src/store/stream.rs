@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use super::notice::{Notice, Notices};
 use super::row::{FoundEvent, OwnedSortKey, SortKey};
-use super::source::{Opened, Reading, Source};
+use super::source::{EventSource, Opened, Reading};
 use super::{Order, PageCursor, Query, Scope, Store};
 use crate::Result;
 
@@ -79,7 +79,7 @@ struct Queued {
     bound: i64,
     end: i64,
     number: u64,
-    source: Source,
+    source: EventSource,
 }
 
 impl PartialEq for Queued {
@@ -141,7 +141,7 @@ impl EventStream {
             notices,
         };
         for (date, (earliest, latest)) in days {
-            stream.queue(earliest, latest, Source::Day(date));
+            stream.queue(earliest, latest, EventSource::Day(date));
         }
         Ok(stream)
     }
@@ -195,7 +195,7 @@ impl EventStream {
     /// Events handled by one thread in a row.
     pub const PART: usize = 256;
 
-    fn queue(&mut self, earliest: i64, latest: i64, source: Source) {
+    fn queue(&mut self, earliest: i64, latest: i64, source: EventSource) {
         // Reverse order is forward order of the negated time.
         let (bound, end) = match self.order {
             Order::Forward => (earliest, latest),
@@ -244,7 +244,7 @@ impl EventStream {
             }
             let Some(Reverse(queued)) = self.sources.pop() else { return Ok(()) };
             match queued.source {
-                Source::Frame(..) if self.remaining == u64::MAX => self.read_frames(queued),
+                EventSource::Frame(..) if self.remaining == u64::MAX => self.read_frames(queued),
                 _ => self.read(queued, stops)?,
             }
         }
@@ -260,7 +260,7 @@ impl EventStream {
         while batch.len() < limit
             && let Some(Reverse(next)) = self.sources.peek()
             && self.cutoff.as_ref().is_none_or(|cutoff| next.bound <= self.signed(cutoff.time))
-            && let Source::Frame(segment, frame) = &next.source
+            && let EventSource::Frame(segment, frame) = &next.source
         {
             bytes = bytes.saturating_add(segment.cost(*frame));
             if bytes > self.amounts.batch_bytes {

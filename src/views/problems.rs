@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::standing::{Slot, Standing, Stretch, may_tell as may_stand};
+use super::standing::{ProblemSlot, Standing, Stretch, may_tell as may_stand};
 use crate::event::{EventHead, Severity, Timestamp};
 
 pub use super::standing::ProblemKind;
@@ -64,7 +64,7 @@ impl Problem {
 pub fn problems(standing: &Standing) -> Vec<Problem> {
     let mut rows: BTreeMap<(&str, &Option<String>, ProblemKind), (Timestamp, &Stretch)> =
         BTreeMap::new();
-    for (Slot { service, node, kind, .. }, bad) in standing.open() {
+    for (ProblemSlot { service, node, kind, .. }, bad) in standing.open() {
         let row = rows.entry((node, service, *kind)).or_insert((bad.first, bad));
         row.0 = row.0.min(bad.first);
         if (bad.last.time, &bad.last.path) > (row.1.last.time, &row.1.last.path) {

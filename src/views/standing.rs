@@ -42,7 +42,7 @@ pub enum ProblemKind {
 
 /// The identity of an open problem; each chain's failure has its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Slot {
+pub struct ProblemSlot {
     /// The service; none of a node.
     pub service: Option<String>,
     /// The host.
@@ -96,15 +96,15 @@ pub struct Standing {
     now: Timestamp,
     well: BTreeMap<(String, String), Well>,
     online: BTreeMap<String, Timestamp>,
-    open: BTreeMap<Slot, Stretch>,
+    open: BTreeMap<ProblemSlot, Stretch>,
     /// The slots of each correlation id.
-    chains: BTreeMap<String, BTreeSet<Slot>>,
+    chains: BTreeMap<String, BTreeSet<ProblemSlot>>,
     /// The latest success of all.
     latest: Option<Timestamp>,
     /// Chains that may have gone well before their failure was taken.
     doubts: BTreeSet<String>,
     /// Slots whose first bad word is to be searched for, after this time.
-    cuts: BTreeMap<Slot, Timestamp>,
+    cuts: BTreeMap<ProblemSlot, Timestamp>,
 }
 
 /// Reports whether an event of this type may affect the state, for a query; of other types,
@@ -165,13 +165,13 @@ impl Standing {
     }
 
     /// Returns what is open.
-    pub fn open(&self) -> impl Iterator<Item = (&Slot, &Stretch)> {
+    pub fn open(&self) -> impl Iterator<Item = (&ProblemSlot, &Stretch)> {
         self.open.iter()
     }
 
     /// Forgets the matching open problems.
     pub fn forget(&mut self, is_gone: impl Fn(&Stretch) -> bool) {
-        let gone: Vec<Slot> = self
+        let gone: Vec<ProblemSlot> = self
             .open
             .iter()
             .filter(|(_, bad)| is_gone(bad))
@@ -234,8 +234,8 @@ impl Standing {
     }
 
     /// Returns what only a summary says of a service, node and kind, if anything.
-    pub fn unseen(&self) -> Option<(Slot, Bad)> {
-        let mut rows: BTreeMap<(&str, &Option<String>, ProblemKind), (&Slot, &Stretch)> =
+    pub fn unseen(&self) -> Option<(ProblemSlot, Bad)> {
+        let mut rows: BTreeMap<(&str, &Option<String>, ProblemKind), (&ProblemSlot, &Stretch)> =
             BTreeMap::new();
         for (slot, bad) in &self.open {
             let row = rows.entry((&slot.node, &slot.service, slot.kind)).or_insert((slot, bad));
@@ -248,7 +248,7 @@ impl Standing {
     }
 
     /// Records that a slot's event was read, with what it says, or that it cannot be read now.
-    pub fn saw(&mut self, slot: &Slot, said: Option<Bad>) {
+    pub fn saw(&mut self, slot: &ProblemSlot, said: Option<Bad>) {
         if let Some(bad) = self.open.get_mut(slot) {
             bad.is_seen = true;
             bad.last = said.unwrap_or_else(|| bad.last.clone());
@@ -299,8 +299,12 @@ impl Standing {
                 let node = head.node.to_string();
                 let known = self.online.get(&node).copied();
                 self.online.insert(node.clone(), later(known).unwrap_or(time));
-                let slot =
-                    Slot { service: None, node, kind: ProblemKind::NodeOffline, chain: None };
+                let slot = ProblemSlot {
+                    service: None,
+                    node,
+                    kind: ProblemKind::NodeOffline,
+                    chain: None,
+                };
                 self.close(&slot, time);
                 return;
             }
@@ -315,10 +319,14 @@ impl Standing {
         if is_recovery {
             well.recovered = later(well.recovered);
         }
-        let from =
-            Slot { service: Some(service), node, kind: ProblemKind::NodeOffline, chain: None };
+        let from = ProblemSlot {
+            service: Some(service),
+            node,
+            kind: ProblemKind::NodeOffline,
+            chain: None,
+        };
         let of_place = self.open.range(&from..).map(|(slot, _)| slot);
-        let mut slots: Vec<Slot> = of_place
+        let mut slots: Vec<ProblemSlot> = of_place
             .take_while(|slot| (&slot.service, &slot.node) == (&from.service, &from.node))
             .filter(|slot| is_recovery || slot.kind != ProblemKind::ServiceUnhealthy)
             .cloned()
@@ -330,7 +338,7 @@ impl Standing {
     }
 
     /// Records that a slot was well at this time.
-    fn close(&mut self, slot: &Slot, time: Timestamp) {
+    fn close(&mut self, slot: &ProblemSlot, time: Timestamp) {
         let Some(bad) = self.open.get_mut(slot) else { return };
         if bad.last.time <= time {
             self.remove(slot);
@@ -343,7 +351,7 @@ impl Standing {
         }
     }
 
-    fn remember(&mut self, slot: &Slot) {
+    fn remember(&mut self, slot: &ProblemSlot) {
         if let Some(chain) = &slot.chain {
             let slots = self.chains.entry(chain.clone()).or_default();
             if !slots.contains(slot) {
@@ -352,7 +360,7 @@ impl Standing {
         }
     }
 
-    fn remove(&mut self, slot: &Slot) {
+    fn remove(&mut self, slot: &ProblemSlot) {
         self.open.remove(slot);
         self.cuts.remove(slot);
         if let Some(chain) = &slot.chain
@@ -367,7 +375,7 @@ impl Standing {
 }
 
 /// Returns the slot of a bad word; none if it needs no attention.
-fn slot_of(word: Word, head: &EventHead<'_>) -> Option<Slot> {
+fn slot_of(word: Word, head: &EventHead<'_>) -> Option<ProblemSlot> {
     let kind = match word {
         Word::Offline => ProblemKind::NodeOffline,
         Word::Unhealthy => ProblemKind::ServiceUnhealthy,
@@ -379,7 +387,7 @@ fn slot_of(word: Word, head: &EventHead<'_>) -> Option<Slot> {
     let chain = matches!(kind, ProblemKind::Failed | ProblemKind::Alarm)
         .then(|| head.correlation_id.to_string());
     let service = (kind != ProblemKind::NodeOffline).then(|| head.service.to_string());
-    Some(Slot { service, node: head.node.to_string(), kind, chain })
+    Some(ProblemSlot { service, node: head.node.to_string(), kind, chain })
 }
 
 /// Returns the parts of an event that are reported.
@@ -396,7 +404,7 @@ fn bad_of(head: &EventHead<'_>, path: &dyn std::fmt::Display) -> Bad {
 
 /// Returns what an event says, if it is the bad word of a slot at this time.
 pub fn said(
-    slot: &Slot,
+    slot: &ProblemSlot,
     time: Timestamp,
     head: &EventHead<'_>,
     path: &dyn std::fmt::Display,

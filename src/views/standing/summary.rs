@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Slot, Stretch, Well};
+use super::{ProblemSlot, Stretch, Well};
 use crate::event::Timestamp;
 
 /// A state in its stored form: what cannot be a JSON object is a list.
@@ -14,7 +14,7 @@ pub struct StandingSummary {
     pub(super) latest: Option<Timestamp>,
     pub(super) well: Vec<(String, String, Well)>,
     pub(super) online: BTreeMap<String, Timestamp>,
-    pub(super) open: Vec<(Slot, Stretch)>,
+    pub(super) open: Vec<(ProblemSlot, Stretch)>,
 }
 
 impl StandingSummary {
