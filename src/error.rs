@@ -116,12 +116,12 @@ impl Error {
     }
 
     /// Returns an [`Error::Corrupt`] for `path`.
-    pub fn corrupt(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+    pub(crate) fn corrupt(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
         Self::Corrupt { path: path.as_ref().to_path_buf(), reason: reason.into() }
     }
 
     /// Returns an [`Error::BadEvent`].
-    pub fn bad_event(what: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn bad_event(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::BadEvent { what: what.into(), reason: reason.into() }
     }
 

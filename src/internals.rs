@@ -25,6 +25,22 @@ pub mod policy {
 /// Buckets.
 pub mod remote {
     pub use crate::remote::{Bucket, BucketConfig};
+
+    /// Opens a bucket with settings of the caller's own.
+    pub fn open(config: &BucketConfig) -> crate::Result<Bucket> {
+        Bucket::open(config, None)
+    }
+
+    /// Reads an object in full.
+    pub fn read(bucket: &Bucket, name: &str) -> crate::Result<Vec<u8>> {
+        let mut found = Vec::new();
+        let size = bucket.size(name)?.unwrap_or_default();
+        bucket.get(name, size, &mut |part| {
+            found.extend_from_slice(part);
+            Ok(())
+        })?;
+        Ok(found)
+    }
 }
 
 /// One segment's bytes.

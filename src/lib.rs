@@ -67,9 +67,7 @@ mod when;
 pub use archive::{By, Expired};
 pub use context::Context;
 pub use error::{Error, Result};
-pub use event::{
-    Date, Event, EventName, EventPath, InvalidEvent, Malformed, NodeName, Severity, Timestamp,
-};
+pub use event::{Date, Event, EventPath, InvalidEvent, Malformed, NodeName, Severity, Timestamp};
 pub use history::History;
 pub use ops::Finding;
 pub use ops::answers::attempts::{AttemptReport, Attempts};

@@ -82,7 +82,7 @@ impl Random {
 /// One day's events, in the order of a segment.
 pub fn day(date: Date, shape: Shape) -> Vec<(EventPath, Vec<u8>)> {
     let mut random = Random::new(date.start().micros() as u64);
-    let step = Timestamp::MICROS_PER_DAY / i64::from(shape.per_day);
+    let step = 86_400_000_000 / i64::from(shape.per_day);
     let mut ids: Vec<String> = (0..50).map(|_| format!("deploy-{}", random.hex(10))).collect();
     let total: u64 = TYPES.iter().map(|kind| kind.3).sum();
     let mut events: Vec<(EventPath, Vec<u8>)> = (0..i64::from(shape.per_day))
@@ -120,7 +120,7 @@ pub fn day(date: Date, shape: Shape) -> Vec<(EventPath, Vec<u8>)> {
             let millis = time.micros() / 1000;
             let name = format!(
                 "{date}/{node}/{}_{}_{:08x}-{:04x}-7{}-a{}-{}.json",
-                time.to_name(),
+                time.to_string().replace(['-', ':'], ""),
                 kind.0,
                 millis >> 16,
                 millis & 0xffff,
@@ -204,7 +204,9 @@ pub fn archive(store: &Store, context: &Context, shape: Shape) {
     for number in 0..shape.days {
         let date = first_day().plus_days(i64::from(number));
         let name = SegmentName { date, number: 0, class: None };
-        let temp = archive.create_temp(date.year(), u64::from(number), &lock).unwrap();
+        let temp = archive
+            .create_temp(date.to_string()[..4].parse().unwrap(), u64::from(number), &lock)
+            .unwrap();
         let mut writer =
             SegmentWriter::new(temp.file(), temp.path(), date, SegmentOptions::default());
         for (path, bytes) in day(date, shape) {

@@ -28,7 +28,7 @@ pub struct Expired {
 
 impl Expired {
     /// Sums up records of expired segments; `None` if there are none.
-    pub fn of<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Self> {
+    pub(crate) fn of<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Self> {
         Self::sum(records.map(|record| {
             let date = record.date.or(record.segment.as_ref().map(|segment| segment.date));
             (date, record.events.unwrap_or(0))

@@ -29,22 +29,22 @@ impl Date {
     }
 
     /// Returns the calendar year, which names the archive's folder.
-    pub fn year(self) -> i32 {
+    pub(crate) fn year(self) -> i32 {
         self.0.year()
     }
 
     /// Returns the month, 1 to 12.
-    pub fn month(self) -> u32 {
+    pub(crate) fn month(self) -> u32 {
         self.0.month()
     }
 
     /// Returns the day of the month, 1 to 31.
-    pub fn day(self) -> u32 {
+    pub(crate) fn day(self) -> u32 {
         self.0.day()
     }
 
     /// Returns the number of days since Monday, 0 to 6.
-    pub fn weekday_from_monday(self) -> u32 {
+    pub(crate) fn weekday_from_monday(self) -> u32 {
         self.0.weekday().num_days_from_monday()
     }
 

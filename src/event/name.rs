@@ -95,7 +95,7 @@ impl FileName {
     }
 
     /// Returns the name of the event that a stray copy was made from; `None` for any other name.
-    pub fn original(&self) -> Option<Self> {
+    pub(crate) fn original(&self) -> Option<Self> {
         let stem = EventName::stem(&self.0)?;
         (stem.len() + ".json".len() < self.0.len()).then(|| Self([stem, ".json"].concat()))
     }
@@ -137,20 +137,20 @@ pub struct EventPath {
 
 impl EventPath {
     /// Returns the type and the instant that events are sorted by in a segment.
-    pub fn sort_parts(&self) -> (&str, Timestamp) {
+    pub(crate) fn sort_parts(&self) -> (&str, Timestamp) {
         let MemberOrder { event_type, timestamp, .. } = self.borrowed().member_order();
         (event_type, timestamp)
     }
 
     /// Returns the identity of the event that a stray copy was made from; `None` for any other
     /// name.
-    pub fn original(&self) -> Option<Self> {
+    pub(crate) fn original(&self) -> Option<Self> {
         let name = self.name.original()?;
         Some(Self { date: self.date, node: self.node.clone(), name })
     }
 
     /// Returns the path with its names borrowed.
-    pub fn borrowed(&self) -> PathRef<'_> {
+    pub(crate) fn borrowed(&self) -> PathRef<'_> {
         PathRef { date: self.date, node: self.node.as_str(), name: self.name.as_str() }
     }
 }

@@ -15,11 +15,11 @@ pub struct NodeName(pub(super) String);
 
 impl NodeName {
     /// The longest name that is written, in bytes.
-    pub const MAX_WRITTEN_LEN: usize = 64;
+    pub(crate) const MAX_WRITTEN_LEN: usize = 64;
 
     /// Parses a name as `emit` accepts it: 1 to 64 of the characters `A-Z a-z 0-9 . _ -`, the
     /// first a letter or a digit.
-    pub fn for_writing(text: &str) -> Result<Self, Malformed> {
+    pub(crate) fn for_writing(text: &str) -> Result<Self, Malformed> {
         let fits = text.len() <= Self::MAX_WRITTEN_LEN
             && text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));

@@ -25,7 +25,7 @@ impl Severity {
     /// Returns the severity of an event that is emitted without one, by its type: error for what
     /// failed, is unhealthy or offline; warning for a failed check and a started remedy; info for
     /// anything else.
-    pub fn usual(event_type: &str) -> Self {
+    pub(crate) fn usual(event_type: &str) -> Self {
         match event_type {
             "healthcheck_failed" | "remediation_started" => Self::Warning,
             "service_unhealthy" | "node_offline" => Self::Error,

@@ -18,13 +18,13 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// Microseconds in a day.
-    pub const MICROS_PER_DAY: i64 = 86_400_000_000;
+    pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
     /// Microseconds in a second.
-    pub const MICROS_PER_SECOND: i64 = 1_000_000;
+    pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
     /// The first instant of the year 1.
-    pub const MIN: Self = Self(Self::MIN_MICROS);
+    pub(crate) const MIN: Self = Self(Self::MIN_MICROS);
     /// The last instant of the year 9999.
-    pub const MAX: Self = Self(Self::MAX_MICROS);
+    pub(crate) const MAX: Self = Self(Self::MAX_MICROS);
     const MIN_MICROS: i64 = -62_135_596_800_000_000;
     const MAX_MICROS: i64 = 253_402_300_799_999_999;
 
@@ -40,7 +40,7 @@ impl Timestamp {
     }
 
     /// Returns the whole seconds since the Unix epoch, rounded down.
-    pub fn seconds(self) -> i64 {
+    pub(crate) fn seconds(self) -> i64 {
         self.0.div_euclid(Self::MICROS_PER_SECOND)
     }
 
@@ -53,7 +53,7 @@ impl Timestamp {
     }
 
     /// Returns the form used in file names: `20260516T101112.123456Z`.
-    pub fn to_name(self) -> String {
+    pub(crate) fn to_name(self) -> String {
         let digits = self.digits();
         let mut name = String::with_capacity(23);
         for part in [&digits[..8], "T", &digits[8..14], ".", &digits[14..], "Z"] {
@@ -78,7 +78,7 @@ impl Timestamp {
     }
 
     /// Returns the time of day as `HH:MM:SS`.
-    pub fn clock(self) -> String {
+    pub(crate) fn clock(self) -> String {
         let t = self.to_chrono();
         format!("{:02}:{:02}:{:02}", t.hour(), t.minute(), t.second())
     }

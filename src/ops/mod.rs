@@ -61,7 +61,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding.
-    pub fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { path: path.into(), reason: reason.into(), is_away: false }
     }
 

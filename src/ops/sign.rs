@@ -37,7 +37,7 @@ impl std::fmt::Debug for SigningKey {
 
 impl SigningKey {
     /// Reads a secret key of minisign; `password` is asked only where one is needed.
-    pub fn load(
+    pub(crate) fn load(
         path: &Path,
         store: &Store,
         password: &mut dyn FnMut() -> Result<String>,
@@ -101,6 +101,21 @@ pub struct SignReport {
 }
 
 impl History {
+    /// Reads a secret key of minisign; `password` is asked only where the key has one.
+    pub fn signing_key(
+        &self,
+        path: &Path,
+        password: &mut dyn FnMut() -> Result<String>,
+    ) -> Result<SigningKey> {
+        SigningKey::load(path, &self.store, password)
+    }
+
+    /// Reads a public key of minisign, and a signature of the manifest's head that was kept
+    /// outside the archive, for [`VerifyOptions::witness`](crate::VerifyOptions::witness).
+    pub fn witness(&self, public_key: &Path, signature: Option<&Path>) -> Result<Witness> {
+        Witness::load(public_key, signature, &self.store)
+    }
+
     /// Signs the manifest's head with a minisign key, and writes the signature beside it.
     pub fn sign(&self, key: &SigningKey) -> Result<SignReport> {
         sign(&self.store, &self.context.stopped(), key)
@@ -156,7 +171,7 @@ struct Kept {
 
 impl Witness {
     /// Reads a public key of minisign, and a signature that was kept, if there is one.
-    pub fn load(public_key: &Path, signature: Option<&Path>, store: &Store) -> Result<Self> {
+    pub(crate) fn load(public_key: &Path, signature: Option<&Path>, store: &Store) -> Result<Self> {
         let text = read_small(public_key, store)?;
         // The key alone, as minisign's -P takes it, or its file.
         let key = minisign::PublicKeyBox::from_string(&text)

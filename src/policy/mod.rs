@@ -370,12 +370,12 @@ impl Policy {
     /// Returns the term that this policy promises to segments of a class. The built-in policy
     /// keeps everything, and so does one without `[retain]`; but nobody chose that, so they
     /// promise nothing.
-    pub fn promise(&self, class: Option<&str>) -> Option<Keep> {
+    pub(crate) fn promise(&self, class: Option<&str>) -> Option<Keep> {
         self.chosen.then(|| self.retain.keep_of(class))
     }
 
     /// Returns remarks on settings that are valid, but may not be what was meant.
-    pub fn remarks(&self) -> Vec<String> {
+    pub(crate) fn remarks(&self) -> Vec<String> {
         let Keep::For(keep) = self.retain.shortest() else { return Vec::new() };
         let (live, grace) = (self.rotate.keep_live, self.retain.grace);
         let stays = Span::from_seconds(live.seconds().saturating_add(grace.seconds()));
@@ -414,7 +414,7 @@ impl Policy {
     }
 
     /// Returns the SHA-256 of the policy's text, in hexadecimal.
-    pub fn digest(&self) -> &str {
+    pub(crate) fn digest(&self) -> &str {
         &self.digest
     }
 
@@ -424,7 +424,7 @@ impl Policy {
     }
 
     /// Returns the text as written.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 }

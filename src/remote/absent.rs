@@ -12,7 +12,7 @@ pub enum Bucket {}
 
 impl Bucket {
     /// Fails with the feature that is missing.
-    pub fn open(config: &BucketConfig, _cache: Option<Cache>) -> Result<Self> {
+    pub(crate) fn open(config: &BucketConfig, _cache: Option<Cache>) -> Result<Self> {
         Err(Error::NotBuilt {
             what: crate::text::without_secrets(&config.url).into_owned(),
             part: "object storage",
@@ -27,22 +27,22 @@ impl Bucket {
     pub fn url(&self) -> &str {
         match *self {}
     }
-    pub fn list(&self, _below: &str) -> Result<Vec<Object>> {
+    pub(crate) fn list(&self, _below: &str) -> Result<Vec<Object>> {
         match *self {}
     }
-    pub fn folders(&self) -> Result<Vec<String>> {
+    pub(crate) fn folders(&self) -> Result<Vec<String>> {
         match *self {}
     }
-    pub fn size(&self, _name: &str) -> Result<Option<u64>> {
+    pub(crate) fn size(&self, _name: &str) -> Result<Option<u64>> {
         match *self {}
     }
-    pub fn put(&self, _: &str, _: &SegmentBytes, _: &(dyn Fn(u64) + Sync)) -> Result<()> {
+    pub(crate) fn put(&self, _: &str, _: &SegmentBytes, _: &(dyn Fn(u64) + Sync)) -> Result<()> {
         match *self {}
     }
-    pub fn put_text(&self, _name: &str, _text: Vec<u8>) -> Result<()> {
+    pub(crate) fn put_text(&self, _name: &str, _text: Vec<u8>) -> Result<()> {
         match *self {}
     }
-    pub fn get(
+    pub(crate) fn get(
         &self,
         _name: &str,
         _bytes: u64,
@@ -50,16 +50,16 @@ impl Bucket {
     ) -> Result<()> {
         match *self {}
     }
-    pub fn get_range(&self, _name: &str, _range: std::ops::Range<u64>) -> Result<Vec<u8>> {
+    pub(crate) fn get_range(&self, _name: &str, _range: std::ops::Range<u64>) -> Result<Vec<u8>> {
         match *self {}
     }
-    pub fn device(&self) -> Result<Option<u64>> {
+    pub(crate) fn device(&self) -> Result<Option<u64>> {
         match *self {}
     }
-    pub fn settle(&self, _name: &str) -> Result<()> {
+    pub(crate) fn settle(&self, _name: &str) -> Result<()> {
         match *self {}
     }
-    pub fn delete(&self, _name: &str) -> Result<()> {
+    pub(crate) fn delete(&self, _name: &str) -> Result<()> {
         match *self {}
     }
 }

@@ -51,7 +51,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// Prepares access; nothing is sent yet. A directory must exist.
-    pub fn open(config: &BucketConfig, cache: Option<Cache>) -> Result<Self> {
+    pub(crate) fn open(config: &BucketConfig, cache: Option<Cache>) -> Result<Self> {
         let url = config.url.trim_end_matches('/').to_owned();
         if without_secrets(&url) != url {
             return Err(Error::Usage(
@@ -84,7 +84,7 @@ impl Bucket {
     }
 
     /// Returns the objects whose names begin with `below` and a slash, by name.
-    pub fn list(&self, below: &str) -> Result<Vec<Object>> {
+    pub(crate) fn list(&self, below: &str) -> Result<Vec<Object>> {
         let mut objects = match &self.store {
             Backend::Directory(directory) => directory.list(below)?,
             Backend::S3(store) => self.ask_for_list(store, below)?,
@@ -108,7 +108,7 @@ impl Bucket {
     }
 
     /// Returns the first parts of all names.
-    pub fn folders(&self) -> Result<Vec<String>> {
+    pub(crate) fn folders(&self) -> Result<Vec<String>> {
         let store = match &self.store {
             Backend::Directory(directory) => return directory.folders(),
             Backend::S3(store) => store,
@@ -121,7 +121,7 @@ impl Bucket {
     }
 
     /// Returns an object's size; `None` if it does not exist.
-    pub fn size(&self, name: &str) -> Result<Option<u64>> {
+    pub(crate) fn size(&self, name: &str) -> Result<Option<u64>> {
         let store = match &self.store {
             Backend::Directory(directory) => return directory.size(name),
             Backend::S3(store) => store,
@@ -135,7 +135,7 @@ impl Bucket {
 
     /// Puts a file's content under a name, in parts if it is large; `progress` gets the number of
     /// bytes as they are sent. A part that was not accepted is sent again.
-    pub fn put(
+    pub(crate) fn put(
         &self,
         name: &str,
         file: &SegmentBytes,
@@ -197,7 +197,7 @@ impl Bucket {
     }
 
     /// Puts a text under a name.
-    pub fn put_text(&self, name: &str, text: Vec<u8>) -> Result<()> {
+    pub(crate) fn put_text(&self, name: &str, text: Vec<u8>) -> Result<()> {
         match &self.store {
             Backend::Directory(directory) => directory.put(name, &mut |out| {
                 out.write_all(&text).map_err(|error| Error::io(self.full(name), "send", error))
@@ -210,7 +210,7 @@ impl Bucket {
     }
 
     /// Reads an object of this many bytes from start to end, part by part.
-    pub fn get(
+    pub(crate) fn get(
         &self,
         name: &str,
         bytes: u64,
@@ -226,7 +226,7 @@ impl Bucket {
     }
 
     /// Returns a range of an object's bytes.
-    pub fn get_range(&self, name: &str, range: Range<u64>) -> Result<Vec<u8>> {
+    pub(crate) fn get_range(&self, name: &str, range: Range<u64>) -> Result<Vec<u8>> {
         let store = match &self.store {
             Backend::S3(store) => store,
             Backend::Directory(directory) => {
@@ -244,7 +244,7 @@ impl Bucket {
     }
 
     /// Returns the number of its file system, if it is a directory.
-    pub fn device(&self) -> Result<Option<u64>> {
+    pub(crate) fn device(&self) -> Result<Option<u64>> {
         match &self.store {
             Backend::Directory(directory) => directory.device().map(Some),
             Backend::S3(_) => Ok(None),
@@ -264,7 +264,7 @@ impl Bucket {
 
     /// Makes an existing object durable: in a directory, an interrupted run may have left it, or
     /// the folders above it, unsynced.
-    pub fn settle(&self, name: &str) -> Result<()> {
+    pub(crate) fn settle(&self, name: &str) -> Result<()> {
         match &self.store {
             Backend::Directory(directory) => directory.settle(name),
             Backend::S3(_) => Ok(()),
@@ -272,7 +272,7 @@ impl Bucket {
     }
 
     /// Removes an object; a missing one is not an error.
-    pub fn delete(&self, name: &str) -> Result<()> {
+    pub(crate) fn delete(&self, name: &str) -> Result<()> {
         let store = match &self.store {
             Backend::Directory(directory) => return directory.delete(name),
             Backend::S3(store) => store,

@@ -24,7 +24,11 @@ pub struct FoundEvent {
 
 impl FoundEvent {
     /// Wraps an event that was read by other means than a query; no segment while live.
-    pub fn new(path: EventPath, segment: Option<Arc<SegmentPlace>>, bytes: Box<[u8]>) -> Self {
+    pub(crate) fn new(
+        path: EventPath,
+        segment: Option<Arc<SegmentPlace>>,
+        bytes: Box<[u8]>,
+    ) -> Self {
         Self { path, segment, bytes }
     }
 
@@ -43,7 +47,7 @@ impl FoundEvent {
     }
 
     /// Appends the event as one line of JSON with `_path` and `_segment`, without newline.
-    pub fn write_json(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write_json(&self, out: &mut Vec<u8>) {
         let segment = self.segment.as_ref().map(ToString::to_string);
         write_with_location(&self.bytes, &self.path, segment.as_deref(), out);
     }

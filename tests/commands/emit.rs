@@ -79,7 +79,7 @@ fn what_is_not_given_has_its_documented_default() {
         assert_eq!(event[field], wanted, "{field}");
     }
     assert_eq!(event["payload"], serde_json::json!({}));
-    let name = time.to_name();
+    let name: String = time.to_string().replace(['-', ':'], "");
     assert_eq!(path, format!("{}/{}/{name}_node_online_{id}.json", time.date(), host.trim()));
 }
 

@@ -36,7 +36,7 @@ fn is_unpacked(directory: &Path, before: &Tree) {
     for (path, bytes) in before {
         let event = hlarchive::Event::parse(bytes).unwrap();
         let metadata = fs::metadata(directory.join(path)).unwrap();
-        assert_eq!(metadata.mtime(), event.timestamp.seconds(), "{path}");
+        assert_eq!(metadata.mtime(), event.timestamp.micros().div_euclid(1_000_000), "{path}");
         assert_eq!(metadata.mode() & 0o777, 0o444, "{path}");
     }
 }

@@ -50,18 +50,19 @@ fn given_out(source: &str) -> BTreeMap<String, Vec<String>> {
     names
 }
 
+/// Whether a line begins the definition of a name.
+fn defines(line: &str, name: &str) -> bool {
+    ["struct", "enum", "trait", "fn", "type", "const"].iter().any(|kind| {
+        line.strip_prefix(&format!("pub {kind} {name}"))
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+    })
+}
+
 /// Where a name is defined: the module, and its source.
 fn defined(name: &str, mut module: Vec<String>) -> (Vec<String>, String) {
     for _ in 0..8 {
         let source = fs::read_to_string(file_of(&module)).unwrap();
-        let starts = ["struct", "enum", "trait", "fn", "type", "const"];
-        let is_definition = |line: &str| {
-            starts.iter().any(|start| {
-                line.strip_prefix(&format!("pub {start} {name}"))
-                    .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
-            })
-        };
-        if source.lines().any(is_definition) {
+        if source.lines().any(|line| defines(line, name)) {
             return (module, source);
         }
         let from = given_out(&source).remove(name).unwrap_or_else(|| {
@@ -89,12 +90,7 @@ fn head<'a>(first: &str, rest: impl Iterator<Item = &'a str>) -> String {
 
 /// The public fields or the variants of a type, and the methods of a trait.
 fn members(source: &str, name: &str) -> Vec<String> {
-    let mut lines = source.lines().skip_while(|line| {
-        !["struct", "enum", "trait"].iter().any(|kind| {
-            line.strip_prefix(&format!("pub {kind} {name}"))
-                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
-        })
-    });
+    let mut lines = source.lines().skip_while(|line| !defines(line, name));
     let first = lines.next().unwrap_or_default();
     let (is_enum, is_trait) = (first.starts_with("pub enum"), first.starts_with("pub trait"));
     if !first.ends_with('{') {
@@ -159,13 +155,8 @@ fn the_public_list_is_the_one_that_was_agreed_on() {
     let (mut text, mut definitions) = (String::new(), 0);
     for (name, from) in given_out(&root) {
         let (module, source) = defined(&name, from);
-        let is_head = |line: &&str| {
-            line.starts_with("pub ")
-                && line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
-                && !line.starts_with("pub use")
-        };
         let lines: Vec<&str> = source.lines().collect();
-        let at = lines.iter().position(|line| is_head(&line)).unwrap();
+        let at = lines.iter().position(|line| defines(line, &name)).unwrap();
         text.push_str(&format!("{}\n", head(lines[at], lines[at + 1..].iter().copied())));
         definitions += 1;
         for member in members(&source, &name) {

@@ -13,7 +13,7 @@ use hlarchive::{
 };
 
 const MONTHS: i64 = 120;
-const DAY: i64 = Timestamp::MICROS_PER_DAY;
+const DAY: i64 = 86_400_000_000;
 const KEEP_LIVE: i64 = 7;
 const KEEP: i64 = 365;
 const KEEP_INCIDENTS: i64 = 3 * 365;

@@ -28,15 +28,9 @@ fn an_export_into_a_bucket_is_read_back_by_its_names_and_never_overwritten() {
         settings: settings.map(|(name, value)| (name.to_owned(), value)).to_vec(),
         patience: 5,
     };
-    let bucket = hlarchive::internals::remote::Bucket::open(&place, None).unwrap();
+    let bucket = hlarchive::internals::remote::open(&place).unwrap();
     for (name, bytes) in &wanted {
-        let mut found = Vec::new();
-        let size = bucket.size(name).unwrap().unwrap();
-        let take = &mut |part: &[u8]| {
-            found.extend_from_slice(part);
-            Ok(())
-        };
-        bucket.get(name, size, take).unwrap();
+        let found = hlarchive::internals::remote::read(&bucket, name).unwrap();
         assert!(found == *bytes, "{name}");
     }
     let run = site.fails(73, words);

@@ -4,14 +4,14 @@
 use std::fs;
 use std::path::Path;
 
-use hlarchive::internals::remote::{Bucket, BucketConfig};
+use hlarchive::internals::remote::{Bucket, BucketConfig, open};
 use hlarchive::{Error, ExportFormat, ExportOptions, ExportTarget, History};
 
 use crate::common::{Lab, NOW, event, tree};
 
 fn bucket(directory: &Path) -> Bucket {
     let url = format!("file://{}", directory.display());
-    Bucket::open(&BucketConfig { url, settings: Vec::new(), patience: 5 }, None).unwrap()
+    open(&BucketConfig { url, settings: Vec::new(), patience: 5 }).unwrap()
 }
 
 #[test]

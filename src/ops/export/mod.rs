@@ -57,7 +57,7 @@ pub enum ExportFormat {
 
 impl ExportFormat {
     /// What the names of its files end in.
-    pub fn extension(self) -> &'static str {
+    pub(crate) fn extension(self) -> &'static str {
         match self {
             Self::Parquet => "parquet",
             Self::Ndjson => "ndjson",

@@ -52,7 +52,7 @@ impl End {
     }
 
     /// What it is called in reports.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Local(store) => store.root().display().to_string(),
             Self::Remote(remote) => format!("{}:{}", remote.host, remote.root),

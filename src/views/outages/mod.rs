@@ -154,7 +154,7 @@ pub struct Outage {
 
 impl Outage {
     /// Returns how long it lasted, or lasts so far, in microseconds.
-    pub fn micros(&self, now: Timestamp) -> i64 {
+    pub(crate) fn micros(&self, now: Timestamp) -> i64 {
         self.to.unwrap_or(now).micros().saturating_sub(self.from.micros()).max(0)
     }
 }

@@ -128,7 +128,7 @@ fn moment(time: Timestamp) -> String {
 
 impl TraceSummary {
     /// Sets the remediations: the chain's attempts, earliest first.
-    pub fn set_tried(&mut self, attempts: &[Attempt]) {
+    pub(crate) fn set_tried(&mut self, attempts: &[Attempt]) {
         let more = attempts.len().saturating_sub(MAX_TRIED);
         self.tried = attempts.iter().skip(more).map(Remediation::from).collect();
         self.more_tried = more as u64;
@@ -136,7 +136,7 @@ impl TraceSummary {
 
     /// Returns the remarks on a chain beside its outcome, each line with its subject: the cause,
     /// other failures, remediations, and what is open. Names are as in the events.
-    pub fn notes(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn notes(&self) -> Vec<(&'static str, String)> {
         let mut notes = Vec::new();
         let more = |label, number: u64| (number > 0).then(|| (label, format!("{number} more")));
         let in_words = |failure: &ChainFailure| {
