@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use chrono::{Datelike, Days, NaiveDate};
 
-use super::{Malformed, Timestamp, shown};
+use super::{Malformed, serde_as_text, shown};
 
 /// A UTC day between 0001-01-01 and 9999-12-31, written `YYYY-MM-DD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,16 +16,6 @@ impl Date {
     pub fn new(year: i32, month: u32, day: u32) -> Option<Self> {
         let date = NaiveDate::from_ymd_opt(year, month, day)?;
         (1..=9999).contains(&year).then_some(Self(date))
-    }
-
-    /// Returns the day's first instant.
-    pub fn start(self) -> Timestamp {
-        Timestamp::from_micros(self.0.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros())
-    }
-
-    /// Returns the first instant after the day.
-    pub fn end(self) -> Timestamp {
-        Timestamp::from_micros(self.start().micros() + Timestamp::MICROS_PER_DAY)
     }
 
     /// Returns the calendar year, which names the archive's folder.
@@ -86,6 +76,10 @@ impl Date {
         ])
     }
 
+    pub(super) fn naive(self) -> NaiveDate {
+        self.0
+    }
+
     pub(super) fn from_naive(date: NaiveDate) -> Option<Self> {
         Self::new(date.year(), date.month(), date.day())
     }
@@ -101,6 +95,8 @@ impl DateText {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
+
+serde_as_text!(Date: "a day");
 
 impl FromStr for Date {
     type Err = Malformed;

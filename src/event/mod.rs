@@ -9,6 +9,7 @@ mod body;
 mod date;
 mod kind;
 mod litter;
+mod malformed;
 mod name;
 mod near;
 mod node;
@@ -21,6 +22,7 @@ pub(crate) use body::{compact_into, each_member};
 pub use date::Date;
 pub use kind::{AUDIT_TYPES, EventType, KNOWN_TYPES, MAX_TYPE_LEN};
 pub use litter::{EntryRole, Litter, NoPattern, Pattern, SharedLitter};
+pub use malformed::Malformed;
 pub(crate) use name::MemberOrder;
 pub use name::{EventName, EventPath, FileName, PathRef};
 pub(crate) use near::miss;
@@ -34,23 +36,3 @@ pub use crate::text::shown;
 /// The largest event file that is read or written, in bytes. A larger file is never an event of
 /// this format: it stays where it is and is reported.
 pub const MAX_EVENT_BYTES: u64 = 64 << 20;
-
-/// The reason a text is not the value it should be, phrased to follow the value: `"2026-02-30" is
-/// not a date: expected YYYY-MM-DD`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Malformed(pub String);
-
-impl From<Malformed> for crate::Error {
-    fn from(malformed: Malformed) -> Self {
-        Self::Usage(malformed.0)
-    }
-}
-
-impl Malformed {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-serde_as_text!(Date: "a day", Severity: "a severity", Timestamp: "a timestamp");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Malformed, shown};
+use super::{Malformed, serde_as_text, shown};
 
 /// The four severities, mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +50,8 @@ impl fmt::Display for Severity {
         f.pad(self.as_str())
     }
 }
+
+serde_as_text!(Severity: "a severity");
 
 impl FromStr for Severity {
     type Err = Malformed;

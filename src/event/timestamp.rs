@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
 
-use super::{Date, Malformed, shown};
+use super::{Date, Malformed, serde_as_text, shown};
 
 /// Microseconds since 1970-01-01T00:00:00Z, between the years 1 and 9999.
 ///
@@ -115,6 +115,21 @@ impl From<std::time::SystemTime> for Timestamp {
             Ok(after) => Self::from_micros(micros(after)),
             Err(before) => Self::from_micros(-micros(before.duration())),
         }
+    }
+}
+
+serde_as_text!(Timestamp: "a timestamp");
+
+/// The instants of a day.
+impl Date {
+    /// Returns the day's first instant.
+    pub fn start(self) -> Timestamp {
+        Timestamp::from_micros(self.naive().and_time(NaiveTime::MIN).and_utc().timestamp_micros())
+    }
+
+    /// Returns the first instant after the day.
+    pub fn end(self) -> Timestamp {
+        Timestamp::from_micros(self.start().micros() + Timestamp::MICROS_PER_DAY)
     }
 }
 

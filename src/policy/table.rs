@@ -27,13 +27,6 @@ impl PolicyText<'_> {
     }
 }
 
-impl PolicyError {
-    fn at_line(mut self, line: usize) -> Self {
-        self.line = Some(line);
-        self
-    }
-}
-
 /// A table of the policy, with a record of the keys that were looked up.
 pub(super) struct Table<'a> {
     source: PolicyText<'a>,

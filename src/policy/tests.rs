@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::event::{EventHead, Severity};
 
 fn refused(text: &str) -> String {
     Policy::parse(text, "p.toml").unwrap_err().to_string()
