@@ -24,13 +24,11 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use super::layout::CATALOGUE;
 use super::{ArchiveDir, ArchiveLock, Manifest};
 use crate::fs;
 use crate::segment::{Field, Index, SegmentReader, Sha256Hash};
 use crate::{Error, Result};
-
-/// The file's name.
-pub(super) const CATALOGUE: &str = "catalogue";
 
 /// "HLCT" and the version.
 const HEADER: [u8; 8] = *b"HLCT\x01\0\0\0";

@@ -12,8 +12,9 @@ use std::fmt;
 use std::io::Read;
 
 use super::chain;
-use super::dir::MANIFEST;
 use super::identity::begins;
+use super::layout::MANIFEST;
+pub use super::layout::PEERS;
 use super::rebuild::Temp;
 use super::{ArchiveDir, ArchiveLock, Manifest, Op, PlaceRecord, Record, SegmentName};
 use crate::event::Timestamp;
@@ -23,9 +24,6 @@ use crate::{Error, Result};
 
 /// The folder below the host's that holds the pieces of its manifest.
 pub const MANIFEST_FOLDER: &str = "manifest";
-
-/// The folder of an archive in which the archives of other hosts are mirrored.
-pub const PEERS: &str = "remote";
 
 /// The largest piece of a manifest that is read, in bytes.
 pub const MAX_PIECE_BYTES: u64 = 1 << 30;

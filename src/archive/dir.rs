@@ -10,22 +10,14 @@ use std::sync::atomic::AtomicI32;
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
-use super::catalogue::CATALOGUE;
-use super::copies::PEERS;
-use super::heads::HEADS;
-use super::lock::{LOCK, NEXT_LOCK};
-use super::overview::OVERVIEW;
-use super::runs::{NEXT_RUNS, RUNS};
-use super::state::STATE;
-use super::stub;
-use super::{ArchiveLock, SegmentName};
+use super::SegmentName;
+use super::layout::{
+    CATALOGUE, HEADS, LOCK, MANIFEST, NEXT_RUNS, OVERVIEW, PEERS, RUNS, STATE, STUB_SUFFIX,
+};
 use crate::event::{Date, EntryRole, NodeName, SharedLitter, shown};
 use crate::fs::{self, UnexpectedEntry};
-use crate::segment::{Fetch, Piece, SegmentBytes, Sha256Hash};
+use crate::segment::{Fetch, Sha256Hash};
 use crate::{Error, Result};
-
-/// The manifest's name.
-pub(super) const MANIFEST: &str = "manifest.jsonl";
 
 /// An open archive. All access goes through its directory handle.
 #[derive(Debug)]
@@ -35,7 +27,7 @@ pub struct ArchiveDir {
     /// The last year whose folder, and everything above it, was synced by this process.
     pub(super) synced_year: AtomicI32,
     /// The source of segments that are remote.
-    remote: Option<Arc<dyn Fetch>>,
+    pub(super) remote: Option<Arc<dyn Fetch>>,
     litter: SharedLitter,
 }
 
@@ -180,26 +172,6 @@ impl ArchiveDir {
         }
     }
 
-    /// Opens a segment for reading: its file, or the object its stub stands for. Only a regular
-    /// file counts.
-    pub fn open_segment(&self, name: &SegmentName) -> Result<SegmentBytes> {
-        let failed = |error: std::io::Error| Error::io(self.segment_path(name), "open", error);
-        let Some(folder) = self.folder(&name.folder())? else {
-            return Err(failed(Errno::NOENT.into()));
-        };
-        match fs::open_regular(folder.as_fd(), &name.file_name()) {
-            Ok(file) => Ok(file.into()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                match (self.read_stub(name)?, &self.remote) {
-                    (Some(stub), Some(remote)) => Ok(stub.open(Arc::clone(remote))),
-                    (Some(stub), None) => Ok(stub.open(Arc::new(NoRemote))),
-                    (None, _) => Err(failed(error)),
-                }
-            }
-            Err(error) => Err(failed(error)),
-        }
-    }
-
     /// Reports whether anything has this segment's name.
     pub fn has_segment(&self, name: &SegmentName) -> Result<bool> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(false) };
@@ -300,7 +272,7 @@ impl ArchiveDir {
                 unexpected.push(entry(leftover()));
             } else if let Some(name) = name.strip_suffix(".sha256").and_then(segment) {
                 checksums.insert(name);
-            } else if let Some(name) = name.strip_suffix(stub::SUFFIX).and_then(segment) {
+            } else if let Some(name) = name.strip_suffix(STUB_SUFFIX).and_then(segment) {
                 // The manifest says what it stands for.
                 stubs.insert(name);
             } else if let Some(name) = segment(name) {
@@ -344,82 +316,6 @@ impl ArchiveDir {
             entry(&name.to_string_lossy(), file_type);
         })
         .map_err(|errno| Error::io(self.root.join(below), "read", errno))
-    }
-
-    /// Removes only a segment's checksum file; the manifest knows its content.
-    pub(crate) fn remove_checksum(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
-        let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
-        let path = self.root.join(name.folder()).join(name.checksum_name());
-        fs::unlink(folder.as_fd(), &name.checksum_name())
-            .map(drop)
-            .map_err(|errno| Error::io(path, "remove", errno))
-    }
-
-    /// Removes a segment, its checksum file and its stub, as far as they exist. The caller must
-    /// ensure that no event is lost.
-    pub fn remove_segment(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
-        let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
-        let mut removed = false;
-        for file in [name.file_name(), name.checksum_name(), name.stub_name()] {
-            let path = self.root.join(name.folder()).join(&file);
-            removed |= fs::unlink(folder.as_fd(), &file)
-                .map_err(|errno| Error::io(path, "remove", errno))?;
-        }
-        if !removed {
-            return Ok(());
-        }
-        let path = self.root.join(name.folder());
-        rustix::fs::fsync(&folder).map_err(|errno| Error::io(path, "sync", errno))
-    }
-
-    /// Removes the temporary files of interrupted runs; returns their paths. The lock proves that
-    /// no such run is alive.
-    pub fn remove_leftovers(&self, lock: &ArchiveLock) -> Result<Vec<PathBuf>> {
-        let mut removed = Vec::new();
-        let next_lock = self.root.join(NEXT_LOCK);
-        if self.remove_next_lock(lock).map_err(|errno| Error::io(&next_lock, "remove", errno))? {
-            removed.push(next_lock);
-        }
-        let mut ignored = Vec::new();
-        let mut places = vec![(self.root.clone(), None)];
-        for folder in self.folders(&mut ignored)? {
-            places.push((self.root.join(&folder), self.folder(&folder)?));
-        }
-        for (path, folder) in places {
-            let folder = folder.as_ref().map_or(self.fd(), OwnedFd::as_fd);
-            let mut names = Vec::new();
-            fs::read_dir(folder, &mut |name, file_type| {
-                if let (Ok(name), FileType::RegularFile) = (name.to_str(), file_type)
-                    && name.starts_with(fs::TEMP_PREFIX)
-                    && name != NEXT_LOCK
-                {
-                    names.push(name.to_owned());
-                }
-            })
-            .map_err(|errno| Error::io(&path, "read", errno))?;
-            for name in names {
-                let file = path.join(&name);
-                fs::unlink(folder, &name).map_err(|errno| Error::io(&file, "remove", errno))?;
-                removed.push(file);
-            }
-        }
-        Ok(removed)
-    }
-}
-
-/// A source that fetches nothing, since no remote is configured.
-#[derive(Debug)]
-struct NoRemote;
-
-impl Fetch for NoRemote {
-    fn fetch(&self, pieces: &[Piece]) -> Vec<std::io::Result<Vec<u8>>> {
-        let nobody = || {
-            std::io::Error::new(
-                std::io::ErrorKind::HostUnreachable,
-                "this segment lies elsewhere, and the policy has no [remote] url",
-            )
-        };
-        pieces.iter().map(|_| Err(nobody())).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use rustix::fs::FileType;
 
-use super::stub;
+use super::layout::STUB_SUFFIX;
 use super::{ArchiveDir, Manifest, Op, Record, SegmentName};
 use crate::event::Date;
 use crate::fs;
@@ -132,7 +132,7 @@ impl ArchiveDir {
                 let (Ok(file), FileType::RegularFile) = (file.to_str(), file_type) else { return };
                 let (stem, found) = match file.strip_suffix(".sha256") {
                     Some(stem) => (stem, &mut checksums),
-                    None => match file.strip_suffix(stub::SUFFIX) {
+                    None => match file.strip_suffix(STUB_SUFFIX) {
                         Some(stem) => (stem, &mut stubs),
                         None => (file, &mut segments),
                     },

@@ -11,14 +11,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::FileType;
 
+use super::layout::HEADS;
 use super::{ArchiveDir, ArchiveLock, Manifest};
 use crate::event::Timestamp;
 use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
-
-/// The folder of signed heads.
-pub(super) const HEADS: &str = "heads";
 
 /// The suffixes of their names.
 const HEAD: &str = ".head";

@@ -7,7 +7,7 @@
 use std::io::Read;
 
 use super::chain;
-use super::dir::MANIFEST;
+use super::layout::MANIFEST;
 use super::{ArchiveDir, Manifest, Op, Record, TreeRecord};
 use crate::event::Timestamp;
 use crate::fs;

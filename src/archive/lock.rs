@@ -17,17 +17,11 @@ use rustix::io::Errno;
 use rustix::process::{Flock, FlockType};
 
 use super::ArchiveDir;
+use super::layout::{LOCK, NEXT_LOCK};
 use crate::event::shown;
 use crate::fs::{self, kind};
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
-
-/// The file's name.
-pub(super) const LOCK: &str = "lock";
-
-/// The temporary name of a new lock. Its maker holds it locked, so that only one process at a
-/// time replaces a lock.
-pub(super) const NEXT_LOCK: &str = ".hlarchive-tmp-lock";
 
 /// The number of times the lock is reopened because another run has replaced it.
 const MAX_TRIES: usize = 10;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use rustix::io::Errno;
 
 use super::chain;
-use super::dir::MANIFEST;
+use super::layout::MANIFEST;
 use super::{ArchiveDir, NewRecord, Op, Record, SegmentName};
 use crate::event::Date;
 use crate::fs;

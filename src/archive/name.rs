@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::copies::PEERS;
+use super::layout::{PEERS, STUB_SUFFIX};
 use crate::event::{Date, Malformed, serde_as_text, shown};
 
 /// A segment's path below the archive: `YYYY/YYYY-MM-DD[.N][.CLASS].tar.zst`.
@@ -43,6 +43,11 @@ impl SegmentName {
     /// Returns the name of its checksum file.
     pub fn checksum_name(&self) -> String {
         format!("{}.sha256", self.file_name())
+    }
+
+    /// Returns the name of its stub.
+    pub fn stub_name(&self) -> String {
+        format!("{}{STUB_SUFFIX}", self.file_name())
     }
 
     /// Returns the folder it lies in.

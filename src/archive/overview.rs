@@ -12,7 +12,7 @@
 use std::fs::File;
 use std::io::Read;
 
-use super::dir::MANIFEST;
+use super::layout::{MANIFEST, OVERVIEW};
 use super::manifest::Stamp;
 use super::rebuild::Temp;
 use super::{ArchiveDir, ArchiveLock, Expired, Manifest, Op, Record, SegmentName};
@@ -20,9 +20,6 @@ use crate::event::{Date, Timestamp};
 use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
-
-/// The file's name.
-pub(super) const OVERVIEW: &str = "overview";
 
 /// "HLOV" and the version.
 const MAGIC: [u8; 8] = *b"HLOV\x01\0\0\0";

@@ -7,7 +7,7 @@ use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use super::chain;
-use super::dir::MANIFEST;
+use super::layout::MANIFEST;
 use super::{ArchiveDir, ArchiveLock, By, NewRecord, Op, TreeRecord, origin_text};
 use crate::event::Timestamp;
 use crate::fs;

@@ -9,15 +9,9 @@ use std::io::{Read, Write};
 use rustix::fs::{Access, AtFlags};
 
 use super::ArchiveDir;
-use super::dir::MANIFEST;
+use super::layout::{MANIFEST, NEXT_RUNS, RUNS};
 use crate::fs;
 use crate::{Error, Result};
-
-/// The file's name.
-pub(super) const RUNS: &str = "runs";
-
-/// The temporary name of a new one: not a leftover, since the next writer takes it over.
-pub(super) const NEXT_RUNS: &str = "runs.new";
 
 /// The largest valid file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;

@@ -13,14 +13,12 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
+use super::layout::STATE;
 use super::rebuild::Temp;
 use super::{ArchiveDir, ArchiveLock, Manifest, overview};
 use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
-
-/// The file's name.
-pub(super) const STATE: &str = "state";
 
 /// The version that is written: it changes with the meaning of a word and with what is counted.
 const VERSION: u32 = 1;

@@ -10,18 +10,17 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::layout::STUB_SUFFIX;
 use super::{ArchiveDir, ArchiveLock, SegmentName};
 use crate::fs;
-use crate::segment::{Away, Fetch, SegmentBytes, Sha256Hash, tail_offset};
+use crate::segment::{Away, Fetch, Piece, SegmentBytes, Sha256Hash, tail_offset};
 use crate::{Error, Result};
 
 /// The largest stub that is read, in bytes: the largest index and its seek table.
 const MAX_BYTES: u64 = 160 << 20;
-
-/// The suffix after the segment's name.
-pub(super) const SUFFIX: &str = ".stub";
 
 /// The description of an evicted segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,14 +89,27 @@ impl Stub {
     }
 }
 
-impl SegmentName {
-    /// Returns the name of its stub.
-    pub fn stub_name(&self) -> String {
-        format!("{}{SUFFIX}", self.file_name())
-    }
-}
-
 impl ArchiveDir {
+    /// Opens a segment for reading: its file, or the object its stub stands for. Only a regular
+    /// file counts.
+    pub fn open_segment(&self, name: &SegmentName) -> Result<SegmentBytes> {
+        let failed = |error: std::io::Error| Error::io(self.segment_path(name), "open", error);
+        let Some(folder) = self.folder(&name.folder())? else {
+            return Err(failed(Errno::NOENT.into()));
+        };
+        match fs::open_regular(folder.as_fd(), &name.file_name()) {
+            Ok(file) => Ok(file.into()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                match (self.read_stub(name)?, &self.remote) {
+                    (Some(stub), Some(remote)) => Ok(stub.open(Arc::clone(remote))),
+                    (Some(stub), None) => Ok(stub.open(Arc::new(NoRemote))),
+                    (None, _) => Err(failed(error)),
+                }
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Returns the stub of a segment; `None` if there is none.
     pub fn read_stub(&self, name: &SegmentName) -> Result<Option<Stub>> {
         let path = self.root().join(name.folder()).join(name.stub_name());
@@ -174,7 +186,7 @@ impl ArchiveDir {
         for folder in self.folders(&mut Vec::new())? {
             let Some(fd) = self.folder(&folder)? else { continue };
             fs::read_dir(fd.as_fd(), &mut |file, _| {
-                let stem = file.to_str().ok().and_then(|file| file.strip_suffix(SUFFIX));
+                let stem = file.to_str().ok().and_then(|file| file.strip_suffix(STUB_SUFFIX));
                 let name = stem.and_then(SegmentName::from_file_name);
                 names.extend(name.filter(|name| name.folder() == folder));
             })
@@ -203,6 +215,22 @@ impl ArchiveDir {
             fs::unlink(folder.as_fd(), &file).map_err(|errno| Error::io(path, "remove", errno))?;
         }
         self.sync_folder(name)
+    }
+}
+
+/// A source that fetches nothing, since no remote is configured.
+#[derive(Debug)]
+struct NoRemote;
+
+impl Fetch for NoRemote {
+    fn fetch(&self, pieces: &[Piece]) -> Vec<std::io::Result<Vec<u8>>> {
+        let nobody = || {
+            std::io::Error::new(
+                std::io::ErrorKind::HostUnreachable,
+                "this segment lies elsewhere, and the policy has no [remote] url",
+            )
+        };
+        pieces.iter().map(|_| Err(nobody())).collect()
     }
 }
 

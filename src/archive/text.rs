@@ -3,7 +3,7 @@
 
 use std::io::Read;
 
-use super::dir::MANIFEST;
+use super::layout::MANIFEST;
 use super::{ArchiveDir, Manifest};
 use crate::fs;
 use crate::segment::Sha256Hash;

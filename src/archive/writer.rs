@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::chain;
-use super::dir::MANIFEST;
+use super::layout::MANIFEST;
 use super::{ArchiveDir, ArchiveLock, By, Manifest, NewRecord, Op, Record, Torn};
 use crate::event::Timestamp;
 use crate::fs;
