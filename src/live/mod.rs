@@ -19,10 +19,10 @@ pub use bulk::{BulkPlacer, BulkStats};
 pub(crate) use create::sync_created;
 pub use create::{CreateOptions, Creation, create_event};
 pub use listing::Listing;
-pub(crate) use note::NOTE;
 pub use note::{FoundNote, TreeIdentity, TreeNote};
 pub use partition::{FileStamp, FileState, PartitionReader, Removal, StampDigest};
 pub use tree::LiveTree;
+pub(crate) use tree::NOTE;
 
 pub use crate::fs::UnexpectedEntry;
 

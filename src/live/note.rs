@@ -12,14 +12,11 @@ use rustix::fs::Stat;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::LiveTree;
 use super::staging::Staging;
+use super::{LiveTree, NOTE};
 use crate::event::Timestamp;
 use crate::fs;
 use crate::{Error, Result};
-
-/// The name of the note's file.
-pub(crate) const NOTE: &str = ".hlarchive-archive";
 
 /// The largest note, in bytes; a usual one has a few hundred.
 const MAX_BYTES: u64 = 16 << 10;

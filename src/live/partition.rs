@@ -90,6 +90,13 @@ pub struct PartitionReader<'a> {
     nodes: Mutex<HashMap<NodeName, Arc<OwnedFd>>>,
 }
 
+impl LiveTree {
+    /// Returns a reader and remover for the files of a day.
+    pub fn partition(&self, date: Date) -> PartitionReader<'_> {
+        PartitionReader::new(self, date)
+    }
+}
+
 impl<'a> PartitionReader<'a> {
     pub(super) fn new(tree: &'a LiveTree, date: Date) -> Self {
         Self { tree, date, nodes: Mutex::default() }

@@ -8,13 +8,14 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::listing::{Builder, Listing};
-use super::note::NOTE;
-use super::partition::PartitionReader;
 use crate::event::{
     Date, EntryRole, EventName, FileName, Litter, NodeName, SharedLitter, Timestamp,
 };
 use crate::fs::{self, UnexpectedEntry};
 use crate::{Error, Result};
+
+/// The name of the note by which a tree remembers its archive: it stands beside the days.
+pub(crate) const NOTE: &str = ".hlarchive-archive";
 
 /// An open event root. All access goes through its directory handle.
 #[derive(Debug)]
@@ -307,11 +308,6 @@ impl LiveTree {
         .map_err(failed)?;
         changes.sort_unstable();
         Ok(changes)
-    }
-
-    /// Returns a reader and remover for the files of a day.
-    pub fn partition(&self, date: Date) -> PartitionReader<'_> {
-        PartitionReader::new(self, date)
     }
 }
 
