@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::frames::{self, OpenSegment};
+use super::frames;
 use super::notice::{Notice, Notices};
 use super::row::{EVER, archived_bounds, bounds};
-use super::source::Opened;
+use super::sources::{OpenSegment, Opened};
 use super::{Query, Store, step};
 use crate::Result;
 use crate::archive::{

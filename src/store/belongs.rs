@@ -5,30 +5,12 @@
 //! or does not count, the state that the last runs left outside of both decides. What does not
 //! fit is *away*: readers say so and continue with what is live, everything else stops.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Store, Unreached};
+use super::{LastState, Store, Unreached};
 use crate::archive::{ArchiveDir, ArchiveIdentity, Manifest, origin_text};
 use crate::live::{FoundNote, LiveTree, TreeNote};
 use crate::{Error, Result};
-
-/// The state that the last runs left outside of tree and archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LastState {
-    /// The first 48 bits of the archive's origin, if known.
-    pub origin: Option<u64>,
-    /// True if anything was archived.
-    pub archived: bool,
-    /// The user who owns that state, one of those who rotate.
-    pub owner: u32,
-}
-
-/// A memory of what the last runs left, consulted when the tree itself does not say.
-pub trait Remembers: fmt::Debug + Send + Sync {
-    /// Returns what they left, if it can be read.
-    fn last_state(&self) -> Option<LastState>;
-}
 
 /// The result of looking at an archive's place.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -12,11 +11,10 @@ use super::filter::Verdict;
 use super::notice::{Notice, Notices, Unreached};
 use super::row::{archived_bounds, bounds};
 use super::row_buffer::{Row, RowBuilder};
-use super::source::{EventSource, Opened};
+use super::sources::{EventSource, OpenSegment, Opened};
 use super::{Filter, Query, step};
-use crate::archive::SegmentPlace;
 use crate::error::plain;
-use crate::event::{Date, Timestamp};
+use crate::event::Timestamp;
 use crate::segment::{Fetch, Frame, PackedFrame, Piece, SegmentReader};
 use crate::{Error, Result};
 
@@ -25,18 +23,6 @@ const MAX_TOGETHER: u64 = 8 << 20;
 
 /// The largest frame that is fetched, in bytes of the file.
 const MAX_FETCHED: u64 = 80 << 20;
-
-/// A segment while its frames are to be read.
-pub(super) struct OpenSegment {
-    pub(super) place: Arc<SegmentPlace>,
-    pub(super) path: PathBuf,
-    pub(super) date: Date,
-    pub(super) reader: SegmentReader,
-    /// The time span of its events, as its record says.
-    pub(super) span: (i64, i64),
-    /// True if days come one after the other.
-    pub(super) day_by_day: bool,
-}
 
 /// The result of reading one frame.
 pub(super) struct FrameRows {

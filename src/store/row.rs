@@ -9,7 +9,15 @@ use crate::event::{
     write_with_location,
 };
 
-use super::Order;
+/// Earliest or latest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Earliest first.
+    #[default]
+    Forward,
+    /// Latest first.
+    Reverse,
+}
 
 /// One event of an answer, and where it was found.
 #[derive(Debug, Clone)]

@@ -8,10 +8,13 @@ use rayon::prelude::*;
 
 use super::archive_scan::ArchiveScan;
 use super::filter::Verdict;
-use super::frames::{self, FrameRows, OpenSegment, PrefetchedFrames};
+use super::frames::{self, FrameRows, PrefetchedFrames};
 use super::notice::{Notice, Notices};
 use super::row::{EVER, bounds, clamp, is_misnamed, place_in_time};
-use super::row_buffer::{Row, RowBuilder};
+use super::row_buffer::RowBuilder;
+use super::sources::{
+    EventSource, LiveFiles, MatchedFile, MatchedFiles, OpenSegment, Opened, SizedFile,
+};
 use super::{Order, Query, Store, step};
 use crate::Result;
 use crate::archive::SegmentName;
@@ -28,72 +31,6 @@ const MAX_TOGETHER: u64 = 8 << 20;
 /// Limit on remote frames of coming days that are fetched together.
 const WARM_FRAMES: usize = 64;
 const WARM_BYTES: u64 = 8 << 20;
-
-/// A part of the history that was not read yet.
-pub(super) enum EventSource {
-    /// A day, not yet opened.
-    Day(Date),
-    /// One frame of a segment.
-    Frame(Arc<OpenSegment>, usize),
-    /// The files of a live day, from this one on, in listing order.
-    Live(LiveFiles),
-    /// Live files whose times are known, sorted by them.
-    MatchedFiles(MatchedFiles),
-}
-
-impl EventSource {
-    /// Returns the frame, if it is one.
-    pub(super) fn frame(&self) -> Option<(Arc<OpenSegment>, usize)> {
-        match self {
-            Self::Frame(segment, frame) => Some((Arc::clone(segment), *frame)),
-            _ => None,
-        }
-    }
-}
-
-pub(super) struct LiveFiles {
-    listing: Arc<Listing>,
-    /// Files that may hold an answer; `next` of them were read.
-    numbers: Vec<u32>,
-    next: usize,
-    /// Larger files of the last block, still to be read.
-    large: Vec<SizedFile>,
-    /// The matching files so far.
-    times: Vec<MatchedFile>,
-}
-
-/// A file by its number in the listing, and its size.
-#[derive(Debug, Clone, Copy)]
-struct SizedFile {
-    number: u32,
-    bytes: u32,
-}
-
-/// A matching file: its time, and its size when it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct MatchedFile {
-    time: i64,
-    number: u32,
-    bytes: u32,
-}
-
-#[derive(Clone)]
-pub(super) struct MatchedFiles {
-    listing: Arc<Listing>,
-    times: Arc<Vec<MatchedFile>>,
-    from: usize,
-    to: usize,
-}
-
-/// The result of reading a source.
-#[derive(Default)]
-pub(super) struct Opened {
-    pub(super) rows: Vec<Row>,
-    /// Further sources with their earliest and latest time.
-    pub(super) sources: Vec<(i64, i64, EventSource)>,
-    /// The source that reads the same rows once more.
-    pub(super) again: Option<EventSource>,
-}
 
 /// The open handles of one query.
 pub(super) struct Reading {

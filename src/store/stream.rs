@@ -15,7 +15,8 @@ use rayon::prelude::*;
 
 use super::notice::{Notice, Notices};
 use super::row::{FoundEvent, OwnedSortKey, SortKey};
-use super::source::{EventSource, Opened, Reading};
+use super::source::Reading;
+use super::sources::{EventSource, Opened};
 use super::{Order, PageCursor, Query, Scope, Store};
 use crate::Result;
 
@@ -113,6 +114,13 @@ impl Watermark {
             Self::Instant(time) if order == Order::Forward => place.time < *time,
             Self::Instant(time) => place.time > *time,
         }
+    }
+}
+
+impl Store {
+    /// Returns the events that match a query, in its order.
+    pub fn events(&self, query: Query) -> Result<EventStream> {
+        EventStream::open(self, query, Amounts::default())
     }
 }
 
