@@ -14,81 +14,18 @@
 //!
 //! Memory grows with the number of services and nodes, and of what is open.
 
+mod slot;
 mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
+use slot::Well;
+pub use slot::{Bad, ProblemKind, ProblemSlot, Stretch};
 pub use summary::StandingSummary;
 
 use super::detail::detail;
 use super::word::Word;
 use crate::event::{EventHead, Severity, Timestamp};
-
-/// The kind of problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProblemKind {
-    /// A node went offline, and did not come back.
-    NodeOffline,
-    /// A service is unhealthy, and did not recover.
-    ServiceUnhealthy,
-    /// Something failed, and nothing has succeeded since.
-    Failed,
-    /// Something critical happened, and nothing has succeeded since.
-    Alarm,
-}
-
-/// The identity of an open problem; each chain's failure has its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ProblemSlot {
-    /// The service; none of a node.
-    pub service: Option<String>,
-    /// The host.
-    pub node: String,
-    /// The kind of problem.
-    pub kind: ProblemKind,
-    /// The correlation id of a failure or an alarm.
-    pub chain: Option<String>,
-}
-
-/// A bad word, and its event.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Bad {
-    /// The time of the event.
-    pub time: Timestamp,
-    /// The identity of the event.
-    pub path: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub event_type: String,
-    /// Its severity.
-    pub severity: Severity,
-    /// The correlation id of the event.
-    pub correlation_id: String,
-    /// The informative part of its payload.
-    pub error: Option<String>,
-}
-
-/// The bad words of a slot since the last good one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch {
-    /// The time of the first.
-    pub first: Timestamp,
-    /// The last.
-    pub last: Bad,
-    /// True if the last was read from its event, and not from a summary.
-    #[serde(skip)]
-    pub is_seen: bool,
-}
-
-/// The times at which a service on a node was last well.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Well {
-    recovered: Option<Timestamp>,
-    succeeded: Option<Timestamp>,
-}
 
 /// The current state, as far as events were taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
