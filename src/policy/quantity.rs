@@ -114,16 +114,6 @@ pub(super) fn size(text: &str) -> Option<u64> {
     number.checked_mul(factor)
 }
 
-/// Formats a size in the largest binary unit that fits it exactly, so that [`size`] can read it.
-pub(super) fn size_in_words(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 4] =
-        [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    match UNITS.into_iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
-        Some((name, unit)) => format!("{}{name}", bytes / unit),
-        None => format!("{bytes}B"),
-    }
-}
-
 /// Parses `10%` or `2.5%`.
 pub(super) fn percent(text: &str) -> Option<f64> {
     let number = text.strip_suffix('%')?.trim_end();
@@ -223,7 +213,7 @@ mod tests {
             ("9TiB", 9_895_604_649_984),
         ] {
             assert_eq!(size(text), Some(bytes), "{text}");
-            assert_eq!(size(&size_in_words(bytes)), Some(bytes), "{text}");
+            assert_eq!(size(&crate::text::exact_bytes(bytes)), Some(bytes), "{text}");
         }
         for bad in ["", "12", "KiB", "-1B", "1.5GiB", "1Gib", "99999999999TiB"] {
             assert_eq!(size(bad), None, "{bad}");

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Keep, Span, quantity};
+use super::{Keep, Span};
 use crate::event::{AUDIT_TYPES, EventHead, KNOWN_TYPES, Litter, Severity, near_miss};
+use crate::text;
 
 /// The rules by which days become segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,7 +218,7 @@ impl RetainRules {
 
     /// Returns `max_size = "20GiB"`, if it is set.
     pub fn max_size_in_words(&self) -> String {
-        self.max_size.map(quantity::size_in_words).unwrap_or_default()
+        self.max_size.map(text::exact_bytes).unwrap_or_default()
     }
 }
 
@@ -225,7 +226,7 @@ impl fmt::Display for MinFree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Percent(share) => write!(f, "{share}%"),
-            Self::Bytes(bytes) => f.write_str(&quantity::size_in_words(*bytes)),
+            Self::Bytes(bytes) => f.write_str(&text::exact_bytes(*bytes)),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use crate::event::{EventPath, Malformed, PathRef, Timestamp};
+use crate::event::{EventPath, Malformed, PathRef, Timestamp, shown};
 
 /// The size of a tar's blocks.
 pub(super) const BLOCK: usize = 512;
@@ -184,7 +184,7 @@ pub(super) fn parse(tar: &[u8], at: usize) -> Result<Parsed<'_>, String> {
     if header.kind != b'0' {
         return Err(format!(
             "a member of type \"{}\" is in it; only regular files belong into a segment",
-            char::from(header.kind).escape_default()
+            shown(char::from(header.kind).encode_utf8(&mut [0; 4]))
         ));
     }
     let foreign = |path: &str| format!("the tar header of {path} is not one that this format has");

@@ -4,14 +4,13 @@ use crate::event::{Severity, shown};
 use crate::ops::answers::attempts::{AttemptQuery, AttemptReport, attempts, horizon};
 use crate::views::attempts::{ActionSummary, Attempt, AttemptOutcome, StartRange};
 
-use super::count;
 use super::nothing::Nothing;
 use crate::cli::args::{Format, TimeArgs};
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, line, shrink, total, width};
-use crate::views::chain::span;
+use crate::text::{count, span};
 
 /// Show what was tried already, and whether it helped
 #[derive(Debug, clap::Args)]

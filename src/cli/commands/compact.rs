@@ -5,12 +5,13 @@ use crate::ops::compact::{CompactOptions, CompactReport};
 use crate::ops::metrics::{Scope, of_compact};
 use crate::progress::Silent;
 
-use super::{bytes, count, end_of_days, joined, name_findings, name_recovered};
+use super::{end_of_days, joined, name_findings, name_recovered};
 use crate::cli::args::{Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::text::{bytes, count};
 
 /// Merge the segments that late arrivals left a day with
 #[derive(Debug, clap::Args)]

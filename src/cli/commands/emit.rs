@@ -183,7 +183,7 @@ impl Args {
         if stats.stopped {
             session.warn(&format!(
                 "stopped on request; {} on the disk, and the rest of the input was not taken",
-                super::count(stats.emitted_events, "event")
+                crate::text::count(stats.emitted_events, "event")
             ));
             return Ok(Exit::Stopped);
         }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use crate::ops::evidence::{EvidenceOptions, EvidenceReport};
-use crate::text::visible;
 
-use super::{bytes, count, name_findings};
+use super::name_findings;
 use crate::cli::args::{Format, day_range};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::text::{bytes, count, visible};
 
 /// Make a directory that proves what happened, without hlarchive
 #[derive(Debug, clap::Args)]

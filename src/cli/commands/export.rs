@@ -9,12 +9,13 @@ use crate::system;
 use clap::ValueEnum;
 
 use super::nothing::Nothing;
-use super::{bytes, count, days_left, name_findings};
+use super::{days_left, name_findings};
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::history::remote;
+use crate::text::{bytes, count};
 
 #[derive(Debug, clap::Args)]
 #[command(about = "Write events as Parquet, NDJSON, CSV or CloudEvents")]

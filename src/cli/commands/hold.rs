@@ -5,10 +5,11 @@ use crate::ops::hold::{HoldPicture, HoldReport, HoldSubject};
 use crate::progress::Silent;
 use clap::Subcommand;
 
-use super::{count, name_findings, name_recovered};
+use super::{name_findings, name_recovered};
 use crate::cli::args::{Format, day_range};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
+use crate::text::count;
 
 /// Keep days or chains from expiring, whatever the policy says
 #[derive(Debug, clap::Args)]

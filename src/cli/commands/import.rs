@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use crate::ops::import::{ImportOptions, ImportReport};
 use crate::ops::metrics::{Scope, of_import};
 
-use super::{bytes, count, name_findings, name_recovered, verb};
+use super::{name_findings, name_recovered};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::text::{bytes, count, verb};
 
 /// Take in events from any tar or directory, as late arrivals
 #[derive(Debug, clap::Args)]

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use crate::ops::inspect::{InspectSubject, SegmentPicture};
 use crate::progress::Silent;
 
-use super::{bytes, count, verb};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::system::now;
+use crate::text::{bytes, count, verb};
 use crate::when;
 
 /// Values that are shown of each field without `--verbose`.

@@ -8,12 +8,13 @@ use crate::ops::sign::SigningKey;
 use crate::progress::Silent;
 use clap::Subcommand;
 
-use super::{bytes, count, name_findings};
+use super::name_findings;
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::secret;
 use crate::cli::session::Session;
+use crate::text::{bytes, count};
 
 /// Show what happened to the archive, or rebuild the record of it
 #[derive(Debug, clap::Args)]

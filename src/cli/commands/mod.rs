@@ -31,7 +31,7 @@ pub(super) mod verify;
 
 use crate::event::Date;
 use crate::ops::Finding;
-use crate::text::{count, verb};
+use crate::text::count;
 
 use super::exit::Exit;
 use super::session::Session;
@@ -72,19 +72,4 @@ fn days_left(days: &[Date]) -> String {
 /// Days or segments in a row.
 fn joined(all: &[impl ToString]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// A number of bytes for people: binary units, one decimal.
-fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if count < 1024 {
-        return format!("{count} B");
-    }
-    let mut value = count as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1023.95 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
 }

@@ -4,12 +4,13 @@ use crate::ops::metrics::{Scope, of_prune};
 use crate::ops::prune::{Difference, Expiring, Held, PruneOptions, PrunePlan, PruneReport};
 
 use super::remote_followup::RemoteFollowUp;
-use super::{bytes, count, end_of_days, name_findings, name_recovered, verb};
+use super::{end_of_days, name_findings, name_recovered};
 use crate::cli::args::{Format, instant};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::text::{bytes, count, verb};
 
 /// Expire archived days as the policy says
 #[derive(Debug, clap::Args)]

@@ -6,11 +6,12 @@ use crate::ops::remote::{
 };
 use clap::Subcommand;
 
-use super::{bytes, count, name_findings, name_recovered};
+use super::{name_findings, name_recovered};
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::text::{bytes, count};
 
 /// Keep copies in object storage or on a NAS, and read them
 #[derive(Debug, clap::Args)]

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use crate::ops::restore::{RestoreOptions, RestoreReport, RestoreTarget};
 
-use super::{bytes, count, days_left, joined, name_findings, name_recovered, verb};
+use super::{days_left, joined, name_findings, name_recovered};
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::text::{bytes, count, verb};
 
 /// Write events of any day into a directory, byte for byte
 #[derive(Debug, clap::Args)]

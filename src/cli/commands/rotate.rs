@@ -5,12 +5,13 @@ use crate::ops::metrics::{Scope, of_rotate};
 use crate::ops::rotate::{PlannedDay, RotateOptions, RotateReport};
 
 use super::remote_followup::RemoteFollowUp;
-use super::{bytes, count, end_of_days, joined, name_findings, name_recovered, verb};
+use super::{end_of_days, joined, name_findings, name_recovered};
 use crate::cli::args::{Format, day_range, instant};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::text::{bytes, count, verb};
 
 /// Archive the closed days that the policy no longer keeps live
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,6 @@ use crate::ops::answers::status::{StatusReport, standing_status};
 use crate::ops::metrics::{LastEnd, of_status};
 use crate::ops::status::{LastRun, StatusOptions};
 
-use super::{bytes, count};
 use crate::cli::args::{Format, instant};
 use crate::cli::calendar::{calendar, first_day};
 use crate::cli::exit::{Exit, Failure};
@@ -14,6 +13,7 @@ use crate::cli::metrics::{Measured, MetricsArgs, Place};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, wrap};
+use crate::text::{bytes, count};
 
 /// Show on one screen how the history stands and who is needed
 #[derive(Debug, clap::Args)]

@@ -4,12 +4,13 @@ use crate::ops::metrics::{Scope, of_sync};
 use crate::ops::sync::{End, SyncOptions, SyncReport, Transport};
 use crate::system;
 
-use super::{bytes, count, name_findings, verb};
+use super::name_findings;
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::text::{bytes, count, verb};
 
 /// Bring what another root holds into this one
 #[derive(Debug, clap::Args)]

@@ -7,8 +7,9 @@ use crate::event::{Severity, Timestamp};
 use crate::ops::answers::trace::Tries;
 use crate::store::{EventStream, FoundEvent, Notices, Unreached};
 use crate::text::visible;
+use crate::text::{count, offset, span};
 use crate::views::attempts::Attempt;
-use crate::views::chain::{ChainBuilder, dot, html, mermaid, span};
+use crate::views::chain::{ChainBuilder, dot, html, mermaid};
 use crate::views::trace::{Outcome, Step, TraceSummary, Tracer};
 use serde_json::json;
 
@@ -365,11 +366,10 @@ fn closing(summary: &TraceSummary, cut: bool, most: Option<usize>) -> Vec<String
         verdict.push_str(" (its end is dated before its start: a clock was set back)");
     }
     if summary.future > 0 {
-        let events = super::count(summary.future, "event");
+        let events = count(summary.future, "event");
         verdict.push_str(&format!("; {events} of the future left out of account"));
     }
-    let rest =
-        format!("; {} in {}", super::count(summary.events, "event"), span(summary.duration_us));
+    let rest = format!("; {} in {}", count(summary.events, "event"), span(summary.duration_us));
     let most = most.unwrap_or(usize::MAX);
     let mut lines = wrap(&format!("{verdict}{rest}"), most);
     for (label, words) in summary.notes() {
@@ -384,9 +384,3 @@ fn closing(summary: &TraceSummary, cut: bool, most: Option<usize>) -> Vec<String
 
 /// Columns that the label of a closing line takes.
 const LABEL: usize = 7;
-
-/// `+1.250s`, `+3m05s`, `+1d02h`.
-fn offset(micros: i64) -> String {
-    let sign = if micros < 0 { '-' } else { '+' };
-    format!("{sign}{}", span(micros.saturating_abs()))
-}

@@ -8,15 +8,14 @@ use crate::ops::metrics::{Scope, of_verify};
 use crate::ops::sign::Witness;
 use crate::ops::verify::{AfterHead, Depth, VerifyOptions, VerifyReport};
 use crate::segment::Sha256Hash;
-use crate::text::visible;
 
-use super::{bytes, count};
 use crate::cli::args::{Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::MetricsArgs;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::cli::table::wrap;
+use crate::text::{bytes, count, visible};
 
 /// Prove that nothing was lost or altered, or name what was
 #[derive(Debug, clap::Args)]

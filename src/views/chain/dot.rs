@@ -4,9 +4,10 @@
 //! Graphviz takes very long to lay out very many boxes, so of a long chain only the beginning and
 //! the end are shown.
 
-use super::{Chain, ChainEvent, offset, span, verdict};
+use super::{Chain, ChainEvent, verdict};
 use crate::event::Severity;
 use crate::text::visible;
+use crate::text::{offset, span};
 
 /// Maximum number of events shown.
 const MAX: usize = 400;

@@ -5,8 +5,9 @@
 //! script and every request, should an escape ever be forgotten.
 
 use super::page::{pretty, text, title};
-use super::{Chain, ChainEvent, offset, span};
+use super::{Chain, ChainEvent};
 use crate::event::{Date, Severity, Timestamp};
+use crate::text::{offset, span};
 use crate::views::trace::Outcome;
 
 /// Maximum number of lanes; further nodes and services share the last.

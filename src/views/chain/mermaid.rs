@@ -5,8 +5,9 @@
 //! are listed below. Mermaid itself limits a diagram's text to 50,000 characters, so of a long
 //! chain only the beginning and the end are shown.
 
-use super::{Chain, offset, verdict};
+use super::{Chain, verdict};
 use crate::event::Severity;
+use crate::text::offset;
 use crate::text::visible;
 
 /// Maximum number of events shown.

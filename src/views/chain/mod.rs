@@ -19,6 +19,7 @@ pub use mermaid::mermaid;
 use super::trace::{Step, TraceSummary, Tracer};
 use crate::event::{EventHead, Severity, Timestamp};
 use crate::store::FoundEvent;
+use crate::text::span;
 
 /// Maximum number of events kept; further ones are counted.
 const MAX_EVENTS: usize = 20_000;
@@ -150,23 +151,6 @@ fn cut(text: &mut String, limit: usize) {
         text.truncate(at);
         text.push('…');
     }
-}
-
-/// Formats a duration: `1.250s`, `3m05s`, `2h07m`, `1d02h`.
-pub fn span(micros: i64) -> String {
-    let seconds = micros / 1_000_000;
-    match seconds {
-        0..60 => format!("{}.{:03}s", seconds, micros % 1_000_000 / 1000),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}
-
-/// Formats the time since the chain's beginning.
-fn offset(micros: i64) -> String {
-    let sign = if micros < 0 { '-' } else { '+' };
-    format!("{sign}{}", span(micros.saturating_abs()))
 }
 
 /// Returns the outcome in one line.

@@ -1,13 +1,9 @@
 //! Text that is only text to a browser.
 
-use crate::text::{is_unseen, visible};
-
 /// Escapes a text for the page: whatever could end it, begin an element or reverse its direction.
 pub(super) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in visible(text).chars() {
-        push(c, &mut out);
-    }
+    text.chars().for_each(|c| push(c, &mut out));
     out
 }
 
@@ -65,11 +61,7 @@ pub(super) fn pretty(json: &str) -> String {
                 _ => {}
             }
         }
-        if is_unseen(c) {
-            out.extend(c.escape_default());
-        } else {
-            push(c, &mut out);
-        }
+        push(c, &mut out);
     }
     out
 }
@@ -81,6 +73,6 @@ fn push(c: char, out: &mut String) {
         '>' => out.push_str("&gt;"),
         '"' => out.push_str("&quot;"),
         '\'' => out.push_str("&#39;"),
-        other => out.push(other),
+        other => crate::text::push(other, out),
     }
 }

@@ -1,15 +1,14 @@
 //! Outages for people: the list, and below it the figures.
 
 use crate::event::{Severity, shown};
-use crate::views::chain::span;
 use crate::views::outages::{AttemptEnd, Figures, Outage};
 
-use crate::cli::commands::count;
 use crate::cli::exit::Failure;
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, line, shrink, total, width};
 use crate::ops::answers::outages::OutageReport;
+use crate::text::{count, span};
 
 const OUTAGES: [&str; 7] = ["FROM", "NODE", "SERVICE", "LASTED", "FLAPS", "LAST TRIED", "CAUSE"];
 

@@ -4,7 +4,11 @@
 //! place that says which characters drive a terminal, turn the text around them, or cannot be
 //! seen at all; combining marks and apostrophes are text like any other.
 
+mod amount;
+
 use std::borrow::Cow;
+
+pub use amount::{bytes, count, exact_bytes, offset, span, verb};
 
 /// Returns whether a character could drive a terminal or turn the text around it, or has no
 /// shape at all: control characters, line separators, marks of direction, tags, fillers.
@@ -39,16 +43,6 @@ pub fn shown(text: &str) -> String {
 /// Adds a character as it may be shown.
 pub fn push(c: char, out: &mut String) {
     if is_unseen(c) { out.extend(c.escape_default()) } else { out.push(c) }
-}
-
-/// Returns the verb that goes with a number: `1 of them is`, `2 of them are`.
-pub fn verb(number: u64, one: &'static str, more: &'static str) -> &'static str {
-    if number == 1 { one } else { more }
-}
-
-/// Returns a number of things in words: `1 event`, `2 events`.
-pub fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Returns lines of which none begins with `<` and a digit: the journal and `logger` would take
@@ -215,6 +209,8 @@ mod tests {
             assert!(!text.chars().any(is_unseen), "{text}");
         }
         assert_eq!(visible("a\nb\u{1b}\u{202e}"), "a\\nb\\u{1b}\\u{202e}");
+        assert_eq!(shown("a\u{2028}b"), "a\\u{2028}b");
+        assert_eq!(visible("e\u{301}").chars().count(), 2);
         for text in ["O'Brien \"x\" C:\\y", "e\u{301}é", "日本語", "⚠\u{fe0f}🙂", "पी\u{94d}"]
         {
             assert_eq!(visible(text), text);
