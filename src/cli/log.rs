@@ -77,12 +77,13 @@ pub(super) struct Log {
     format: LogFormat,
     is_journal: bool,
     words: Vec<OsString>,
+    definition: fn() -> clap::Command,
 }
 
 impl Log {
     /// What the words and the environment ask for, before anybody knows whether the words
     /// make sense: a message about them is written like any other.
-    pub(super) fn of(words: &[OsString]) -> Self {
+    pub(super) fn of(words: &[OsString], definition: fn() -> clap::Command) -> Self {
         let typed = words.iter().enumerate().find_map(|(number, word)| {
             let word = word.to_str()?;
             match word.strip_prefix("--log-format") {
@@ -96,16 +97,22 @@ impl Log {
             Some("json") => LogFormat::Json,
             _ => LogFormat::Text,
         };
-        Self { format, is_journal: is_journal(), words: words.to_vec() }
+        Self { format, is_journal: is_journal(), words: words.to_vec(), definition }
     }
 
     /// The command that the words name. Looked up only when something is said: the whole
     /// command line is made anew for it.
     fn command(&self) -> Option<String> {
-        let definition = super::command();
+        let definition = self.definition();
         self.words.iter().skip(1).find_map(|word| {
             definition.find_subcommand(word).map(|found| found.get_name().to_owned())
         })
+    }
+
+    /// Returns the definition of the whole command line. It stands above all commands, and so
+    /// it is handed down to those that speak of it.
+    pub(super) fn definition(&self) -> clap::Command {
+        (self.definition)()
     }
 
     /// The format that the command line turned out to ask for.

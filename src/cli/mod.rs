@@ -22,6 +22,7 @@ mod session;
 mod signals;
 mod stdin;
 mod table;
+mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -141,14 +142,14 @@ impl Command {
 /// Parses, runs, reports.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
-    let log = Log::of(&words);
+    let log = Log::of(&words, command);
     let matches = match heeding_set_variables(command()).try_get_matches_from(&words) {
         Ok(matches) => matches,
-        Err(error) => return exit::usage(&log, error, &words),
+        Err(error) => return usage::end(&log, error, &words),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return exit::usage(&log, error, &words),
+        Err(error) => return usage::end(&log, error, &words),
     };
     let mut session = Session::new(cli.global, log, &words);
     let outcome = run(&mut session, cli.command);

@@ -13,8 +13,6 @@ use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
-use super::exit::Failure;
-
 static ASKED: AtomicBool = AtomicBool::new(false);
 static SIGNAL: AtomicUsize = AtomicUsize::new(0);
 /// Ready to be read when a stop was asked for: so a wait ends at once, however little time
@@ -46,9 +44,10 @@ impl Stop {
     }
 
     /// Waits until there is something to be read, a stop is asked for, or so much time has
-    /// passed. Where nobody reads our results any more, there is nothing to wait for.
+    /// passed. Returns whether somebody still reads our results; where nobody does, there is
+    /// nothing to wait for.
     #[allow(clippy::unused_self, reason = "only who listens can be woken")]
-    pub(super) fn wait(self, wakes: Option<&impl AsFd>, most: Duration) -> Result<(), Failure> {
+    pub(super) fn wait(self, wakes: Option<&impl AsFd>, most: Duration) -> crate::Result<bool> {
         let bell = BELL.get().and_then(Option::as_ref);
         let stdout = rustix::stdio::stdout();
         // Of standard output, only its end is told.
@@ -58,10 +57,10 @@ impl Stop {
         let most = Timespec::try_from(most).ok();
         match poll(&mut fds, most.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(Error::io("the next event", "wait for", errno).into()),
+            Err(errno) => return Err(Error::io("the next event", "wait for", errno)),
         }
         let is_closed = fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP);
-        if is_closed { Err(Failure::ClosedPipe) } else { Ok(()) }
+        Ok(!is_closed)
     }
 }
 

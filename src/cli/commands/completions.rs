@@ -23,7 +23,7 @@ pub(in crate::cli) struct Args {
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let mut script = Vec::new();
-        generate(self.shell, &mut crate::cli::command(), "hlarchive", &mut script);
+        generate(self.shell, &mut session.log.definition(), "hlarchive", &mut script);
         session.out.write_all(&script).map_err(stdout_failed)?;
         Ok(Exit::Done)
     }

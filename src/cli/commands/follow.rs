@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::store::follow::{FollowOptions, Follower, Look, Watch};
 
-use super::list::Printer;
+use super::printer::Printer;
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::session::Session;
 use crate::cli::signals::Stop;
@@ -50,7 +50,9 @@ pub(super) fn follow(
         }
         if !look.again {
             let patience = if is_watched && !look.restless { PATIENCE } else { INTERVAL };
-            stop.wait(alarm.watch.as_ref(), patience)?;
+            if !stop.wait(alarm.watch.as_ref(), patience)? {
+                return Err(Failure::ClosedPipe);
+            }
         }
         if stop.asked() {
             return Ok(Exit::Stopped);

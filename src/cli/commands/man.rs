@@ -23,7 +23,7 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
-        let mut command = crate::cli::command();
+        let mut command = session.log.definition();
         command.build();
         let pages = manual::pages(&command);
         let Some(directory) = self.to else {

@@ -18,6 +18,7 @@ pub(super) mod mcp;
 pub(super) mod nothing;
 pub(super) mod outages;
 pub(super) mod policy;
+mod printer;
 pub(super) mod prune;
 pub(super) mod remote;
 mod remote_followup;

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::Context;
+use crate::Timestamp;
 use crate::policy::{LenientRules, Policy};
 use crate::progress::Progress;
 use crate::store::{Notice, Notices, Store};
-use crate::{Error, Timestamp};
 use rmcp::model::JsonObject;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::cli::exit::Failure;
+pub(super) use super::trouble::Trouble;
 
 /// What all calls share.
 pub(super) struct Desk {
@@ -107,32 +107,6 @@ impl Call {
             store.archive_path().display()
         )))
     }
-}
-
-/// Why a tool gave no answer: one sentence, with the way out.
-pub(super) struct Trouble(pub(super) String);
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self(match error {
-            Error::Usage(text) => in_terms_of_arguments(&text),
-            other => other.to_string(),
-        })
-    }
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Library(error) => error.into(),
-            Failure::ClosedPipe => Self("the client went away".to_owned()),
-        }
-    }
-}
-
-/// Flags as the tools name them.
-fn in_terms_of_arguments(text: &str) -> String {
-    text.replace("--since", "since").replace("--until", "until").replace("--within", "within")
 }
 
 /// A tool's answer, as the text of one JSON object.

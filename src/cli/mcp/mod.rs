@@ -14,6 +14,7 @@ mod outages;
 mod page;
 mod state;
 mod tools;
+mod trouble;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use crate::store::PageCursor;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::call::Trouble;
+use super::trouble::Trouble;
 
 /// Bytes of events in one answer: what a model can be handed at once.
 pub(super) const BYTES: usize = 48 << 10;
