@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EvidenceManifest, EvidenceSegment, Run};
+use super::run::Run;
+use super::{EvidenceManifest, EvidenceSegment};
 use crate::archive::{ArchiveDir, Head, Manifest, Record, SegmentName};
 use crate::ops::Finding;
 use crate::progress::Unit;

@@ -9,158 +9,32 @@
 mod archived;
 mod outlet;
 mod readme;
+mod report;
+mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::Serialize;
+pub use report::{EvidenceDay, EvidenceManifest, EvidenceOptions, EvidenceReport, EvidenceSegment};
 
 use crate::Context;
 use crate::History;
-use crate::archive::{Expired, Head, Manifest, SegmentName};
+use crate::archive::{Expired, Manifest, SegmentName};
 use crate::event::{Date, EventPath};
 use crate::live::{FileState, LiveTree};
-use crate::ops::{Finding, is_zero};
+use crate::ops::Finding;
 use crate::progress::{Progress, Unit};
 use crate::segment::Sha256Hash;
 use crate::store::{EventStream, Filter, FoundEvent, Notice, Query, Store};
 use crate::{Error, Result};
 use outlet::Outlet;
+use run::{Conflict, Run, Written};
 
 /// Events that are taken at once.
 const BATCH: usize = 256;
 
 /// Where the events lie in the directory.
 const EVENTS: &str = "events";
-
-/// What is to be proved, and where to.
-#[derive(Debug, Clone, Default)]
-pub struct EvidenceOptions {
-    /// Chains: every event with one of these correlation ids.
-    pub correlation_ids: Vec<String>,
-    /// Ranges of days, both included: every event that is filed under one of them.
-    pub days: Vec<(Date, Date)>,
-    /// The directory. It must not exist, or be empty.
-    pub target: PathBuf,
-}
-
-impl EvidenceOptions {
-    /// Writes below this directory, which must not exist or be empty.
-    pub fn to(target: impl Into<PathBuf>) -> Self {
-        Self { correlation_ids: Vec::new(), days: Vec::new(), target: target.into() }
-    }
-
-    /// Asks for a chain, in full; may be repeated.
-    #[must_use]
-    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
-        self.correlation_ids.push(id.into());
-        self
-    }
-
-    /// Asks for the days from one to another, both included; may be repeated.
-    #[must_use]
-    pub fn days(mut self, from: Date, to: Date) -> Self {
-        self.days.push((from, to));
-        self
-    }
-}
-
-impl EvidenceOptions {
-    fn has_day(&self, date: Date) -> bool {
-        self.days.iter().any(|(from, to)| (*from..=*to).contains(&date))
-    }
-
-    /// What was asked for, in words.
-    fn asked(&self) -> Vec<String> {
-        let days = self
-            .days
-            .iter()
-            .map(|(from, to)| if from == to { from.to_string() } else { format!("{from}..{to}") });
-        let ids = self.correlation_ids.iter();
-        days.chain(ids.map(|id| format!("correlation id {}", crate::event::shown(id)))).collect()
-    }
-}
-
-/// What a directory of evidence holds.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct EvidenceReport {
-    /// The directory.
-    pub target: String,
-    /// What was asked for, in words.
-    pub asked: Vec<String>,
-    /// The days that the events are filed under, in order.
-    pub days: Vec<EvidenceDay>,
-    /// All events.
-    pub events: u64,
-    /// Their size.
-    pub event_bytes: u64,
-    /// How many of them are live: nothing but this copy vouches for them.
-    pub live: u64,
-    /// Among the files of the days those that are live and no events; they are copied, too.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub invalid: u64,
-    /// The segments that were copied.
-    pub segments: Vec<EvidenceSegment>,
-    /// The manifest that vouches for them, as it is up to its head.
-    pub manifest: Option<EvidenceManifest>,
-    /// The newest head that was signed.
-    pub signed: Option<Head>,
-    /// All files in the directory.
-    pub files: u64,
-    /// Their size, without that of the list of hashes.
-    pub bytes: u64,
-    /// The hash of the list of hashes; `None` while the directory is not whole.
-    pub sha256sums: Option<Sha256Hash>,
-    /// What of it has expired, and so is not here.
-    pub expired: Option<Expired>,
-    /// What could not be read, or is not as it should be.
-    pub findings: Vec<Finding>,
-    /// What is remarkable, but not wrong.
-    pub remarks: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
-    pub stopped: bool,
-}
-
-/// One day's events.
-#[derive(Debug, Clone, Serialize)]
-pub struct EvidenceDay {
-    /// The day.
-    pub date: Date,
-    /// The events.
-    pub events: u64,
-    /// Their size.
-    pub event_bytes: u64,
-    /// How many of them are live.
-    pub live: u64,
-}
-
-/// A segment that was copied.
-#[derive(Debug, Clone, Serialize)]
-pub struct EvidenceSegment {
-    /// Its path in the archive.
-    pub segment: SegmentName,
-    /// Its path in the directory.
-    pub file: String,
-    /// Its SHA-256, as it was copied.
-    pub sha256: Sha256Hash,
-    /// Its size.
-    pub bytes: u64,
-    /// How many of the events lie in it.
-    pub events: u64,
-    /// The line of the manifest that vouches for it.
-    pub record: u64,
-    /// Whether its bytes are those that the manifest recorded.
-    pub as_recorded: bool,
-}
-
-/// The manifest as it was copied.
-#[derive(Debug, Clone, Serialize)]
-pub struct EvidenceManifest {
-    /// Its records.
-    pub records: u64,
-    /// The hash of the last of them.
-    pub head: Sha256Hash,
-}
 
 impl History {
     /// Writes chains or days into a directory, with all that vouches for them: the segments
@@ -227,52 +101,7 @@ fn evidence(
     Ok(run.report)
 }
 
-/// An event that was written.
-struct Written {
-    path: String,
-    hash: Sha256Hash,
-    /// The segment it lies in; none while live.
-    segment: Option<SegmentName>,
-}
-
-/// One of several events of one name.
-struct Conflict {
-    /// Where it lies in the directory, and below its segment.
-    file: String,
-    path: String,
-    segment: Option<SegmentName>,
-}
-
-struct Run<'a> {
-    store: &'a Store,
-    options: &'a EvidenceOptions,
-    progress: &'a dyn Progress,
-    report: EvidenceReport,
-    /// Made with the first thing that is written.
-    outlet: Option<Outlet>,
-    days: BTreeMap<Date, EvidenceDay>,
-    written: Vec<Written>,
-    conflicts: Vec<Conflict>,
-    /// The files of segments that could not be read whole.
-    damaged: BTreeSet<PathBuf>,
-    /// The correlation ids that were found.
-    ids: BTreeSet<String>,
-}
-
 impl Run<'_> {
-    fn stops(&mut self) -> bool {
-        self.report.stopped |= self.progress.stop_requested();
-        self.report.stopped
-    }
-
-    fn outlet(&mut self) -> Result<&mut Outlet> {
-        let outlet = match self.outlet.take() {
-            Some(outlet) => outlet,
-            None => Outlet::create(&self.options.target)?,
-        };
-        Ok(self.outlet.insert(outlet))
-    }
-
     /// Writes the events that are asked for.
     fn events(&mut self) -> Result<()> {
         let query =

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use super::archived::{MANIFEST, SEGMENTS};
 use super::outlet::SUMS;
-use super::{EvidenceReport, EvidenceSegment, Run};
+use super::run::Run;
+use super::{EvidenceReport, EvidenceSegment};
 use crate::Context;
 use crate::archive::Head;
 use crate::event::shown;

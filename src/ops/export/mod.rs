@@ -13,13 +13,14 @@ mod outlet;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod part;
+mod parts;
 #[cfg(feature = "parquet")]
 mod spill;
-
-use std::fmt;
-use std::path::PathBuf;
+mod target;
 
 use serde::Serialize;
+
+pub use target::{ExportFormat, ExportTarget};
 
 use crate::Context;
 use crate::History;
@@ -27,68 +28,16 @@ use crate::Result;
 use crate::event::{Date, Timestamp};
 use crate::ops::Finding;
 use crate::progress::{Progress, Unit};
-use crate::remote::Bucket;
 use crate::store::{
     EventStream, Filter, FoundEvent, Notices, Order, Query, Scope, Store, bounds, clamp,
 };
 use fields::Fields;
 use layout::Partition;
 use outlet::Outlet;
-use part::{Done, Parts};
+use parts::{Done, Parts};
 
 /// Events that are made into rows together.
 const BATCH: usize = 1024;
-
-/// What events become.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExportFormat {
-    /// Apache Parquet.
-    Parquet,
-    /// The lines that `list -o ndjson` prints.
-    Ndjson,
-    /// Comma-separated values, RFC 4180.
-    Csv {
-        /// Puts an apostrophe before a value that a spreadsheet would take for a formula.
-        escape_formulas: bool,
-    },
-    /// `CloudEvents` 1.0 in their JSON format, one a line.
-    CloudEvents,
-}
-
-impl ExportFormat {
-    /// What the names of its files end in.
-    pub(crate) fn extension(self) -> &'static str {
-        match self {
-            Self::Parquet => "parquet",
-            Self::Ndjson => "ndjson",
-            Self::Csv { .. } => "csv",
-            Self::CloudEvents => "cloudevents.jsonl",
-        }
-    }
-}
-
-/// Where exported files go.
-#[derive(Debug, Clone)]
-pub enum ExportTarget<'a> {
-    /// Below this directory, which is made when missing.
-    Directory(PathBuf),
-    /// Into object storage.
-    Bucket {
-        /// Where to.
-        bucket: &'a Bucket,
-        /// A directory in which files lie until they are sent.
-        scratch: PathBuf,
-    },
-}
-
-impl fmt::Display for ExportTarget<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directory(path) => write!(f, "{}", path.display()),
-            Self::Bucket { bucket, .. } => f.write_str(bucket.url()),
-        }
-    }
-}
 
 /// What to export.
 #[derive(Debug, Clone)]
@@ -194,7 +143,7 @@ fn export(
     progress: &dyn Progress,
 ) -> Result<ExportReport> {
     if options.format == ExportFormat::Parquet && !cfg!(feature = "parquet") {
-        return Err(part::not_built());
+        return Err(parts::not_built());
     }
     if let ExportTarget::Directory(directory) = &options.target {
         // An export into what it reads would be taken for a part of that.

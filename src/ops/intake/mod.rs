@@ -8,11 +8,13 @@
 //! Memory is bounded: events come in batches, and of the archive one day's digests and a
 //! few more are kept.
 
+mod arrival;
 mod known;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub(in crate::ops) use super::Findings;
+pub(in crate::ops) use arrival::Arrival;
 pub(in crate::ops) use known::ArchivedDays;
 use known::{KeyedHash, key_of};
 
@@ -30,16 +32,6 @@ const BATCH_EVENTS: usize = 8192;
 
 /// Bytes of events that are placed together; a single event may be larger.
 const BATCH_BYTES: usize = 32 << 20;
-
-/// An event of elsewhere.
-#[derive(Debug)]
-pub(in crate::ops) struct Arrival {
-    /// Where it is filed.
-    pub(in crate::ops) path: EventPath,
-    pub(in crate::ops) bytes: Vec<u8>,
-    /// The modification time that its file gets; without one, the event's own.
-    pub(in crate::ops) mtime: Option<Timestamp>,
-}
 
 /// What taking in came to so far.
 #[derive(Debug, Clone, Default)]

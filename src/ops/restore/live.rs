@@ -5,7 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{RestoreOptions, RestoredDay, Work, begin, finish};
+use super::work::{Work, begin, finish};
+use super::{RestoreOptions, RestoredDay};
 use crate::archive::{ArchiveDir, Manifest};
 use crate::event::{Date, EventHead, EventPath, Timestamp};
 use crate::live::{BulkPlacer, FileState, Listing, LiveTree, PartitionReader};

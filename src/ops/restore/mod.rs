@@ -6,140 +6,24 @@
 //! damaged frame costs the events inside it; all others are restored, and the damage is named.
 
 mod live;
+mod report;
 mod segment;
+mod work;
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
 
-use serde::Serialize;
+pub use report::{RestoreOptions, RestoreReport, RestoreTarget, RestoredDay};
 
 use crate::Context;
 use crate::History;
 use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName};
 use crate::event::{Date, EventPath};
-use crate::live::{BulkPlacer, LiveTree};
-use crate::ops::{Finding, audit, derived, is_zero, unfinished};
+use crate::live::LiveTree;
+use crate::ops::{Finding, audit, derived, unfinished};
 use crate::progress::{Progress, Unit};
-use crate::store::{Filter, Store};
+use crate::store::Store;
 use crate::{Error, Result};
 use live::LiveDay;
-
-/// Where restored events go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RestoreTarget {
-    /// Below this directory, which is made when missing.
-    Directory(PathBuf),
-    /// Back into the live tree. The next rotate of the day recognises them as archived
-    /// and removes them again.
-    Live,
-}
-
-/// What to restore.
-#[derive(Debug, Clone)]
-pub struct RestoreOptions {
-    /// These days; empty for every day on which the filter finds something.
-    pub dates: Vec<Date>,
-    /// Only events that meet it. An empty filter also restores files that are no events.
-    pub filter: Filter,
-    /// Where to.
-    pub target: RestoreTarget,
-    /// Also events that are still live. Of no account for what goes back into the live tree.
-    pub live: bool,
-}
-
-impl RestoreOptions {
-    /// Restores everything, live events too, below a directory.
-    pub fn to(directory: impl Into<PathBuf>) -> Self {
-        let target = RestoreTarget::Directory(directory.into());
-        Self { dates: Vec::new(), filter: Filter::default(), target, live: true }
-    }
-
-    /// Restores archived events back into the live tree.
-    pub fn to_live() -> Self {
-        let (dates, filter) = (Vec::new(), Filter::default());
-        Self { dates, filter, target: RestoreTarget::Live, live: false }
-    }
-
-    /// Restores this day only; may be repeated.
-    #[must_use]
-    pub fn day(mut self, date: Date) -> Self {
-        self.dates.push(date);
-        self
-    }
-
-    /// Restores only events with this correlation id; may be repeated.
-    #[must_use]
-    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
-        self.filter.correlation_ids.push(id.into());
-        self
-    }
-
-    /// Whether a segment can hold what is asked for: the times of its events decide, whatever
-    /// day they are filed under.
-    fn wants(&self, date: Date, record: &Record) -> bool {
-        if !self.dates.is_empty() {
-            return self.dates.contains(&date);
-        }
-        let (since, until) = (self.filter.since, self.filter.until);
-        let (first, last) = record.span();
-        since.is_none_or(|since| last.is_none_or(|last| last >= since))
-            && until.is_none_or(|until| first.is_none_or(|first| first < until))
-    }
-}
-
-/// What a restore did, or, of a plan, what it would do.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct RestoreReport {
-    /// The directory that holds the events now.
-    pub target: String,
-    /// The days, in order.
-    pub days: Vec<RestoredDay>,
-    /// What of these days has expired, and so is not restored.
-    pub expired: Option<Expired>,
-    /// What an earlier, interrupted run left, and what was done about it.
-    pub recovered: Vec<Finding>,
-    /// What is wrong: damage, and files that are in the way.
-    pub findings: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
-    pub stopped: bool,
-    /// The days that were not restored, or not wholly, because of it.
-    pub left_days: Vec<Date>,
-}
-
-/// One day of a restore.
-#[derive(Debug, Clone, Serialize)]
-pub struct RestoredDay {
-    /// The day.
-    pub date: Date,
-    /// The segments that were read.
-    pub segments: Vec<SegmentName>,
-    /// Events that were asked for.
-    pub events: u64,
-    /// Their size.
-    pub event_bytes: u64,
-    /// Files written now; in a plan, zero.
-    pub restored: u64,
-    /// Files that were there already with the same bytes.
-    pub already_there: u64,
-    /// How many of the events are live, and not archived.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub live: u64,
-}
-
-impl RestoredDay {
-    /// A day of which nothing was read yet.
-    fn begin(date: Date) -> Self {
-        Self {
-            date,
-            segments: Vec::new(),
-            events: 0,
-            event_bytes: 0,
-            restored: 0,
-            already_there: 0,
-            live: 0,
-        }
-    }
-}
 
 /// Refuses to restore into the tree or the archive under another name: only `--live` knows
 /// what it does there.
@@ -258,35 +142,6 @@ fn restore(
             Ok(report)
         }
     }
-}
-
-/// Where events are placed, and with which tokens; in a plan nowhere.
-type Work<'a> = Option<(&'a LiveTree, &'a Context)>;
-
-/// Gets ready to place events.
-fn begin(work: Work<'_>) -> Result<Option<BulkPlacer<'_>>> {
-    work.map(|(tree, context)| BulkPlacer::begin(tree, context.next_token(), context.now()))
-        .transpose()
-}
-
-/// Places what was staged, and counts it; what stood in the way is named.
-fn finish(
-    bulk: Option<BulkPlacer<'_>>,
-    work: Work<'_>,
-    day: &mut RestoredDay,
-    findings: &mut Vec<Finding>,
-) -> Result<()> {
-    let Some((bulk, (tree, _))) = bulk.zip(work) else { return Ok(()) };
-    let stats = bulk.finish(&mut |path| {
-        findings.push(Finding::new(
-            tree.root().join(path.to_string()).display().to_string(),
-            "something else is here already and was left as it is; restore into another \
-             directory to have both",
-        ));
-    })?;
-    day.restored += stats.created_files;
-    day.already_there += stats.same_files;
-    Ok(())
 }
 
 fn open_archive(store: &Store) -> Result<ArchiveDir> {

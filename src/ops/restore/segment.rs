@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
-use super::{RestoredDay, Work, begin, finish};
+use super::RestoredDay;
+use super::work::{Work, begin, finish};
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
 use crate::event::{EventHead, EventPath, Timestamp};
 use crate::live::{BulkPlacer, LiveTree};

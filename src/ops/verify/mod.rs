@@ -7,131 +7,25 @@
 mod after;
 mod archived;
 mod live;
+mod options;
 mod proof;
-
-use serde::Serialize;
+mod report;
 
 pub use after::AfterHead;
-pub use proof::ReadDepth;
+pub use options::{Depth, VerifyOptions};
+pub use report::{ReadDepth, VerifyReport};
 
 use super::clock::from_the_future;
 use super::standing;
 use crate::Context;
 use crate::History;
 use crate::archive::{ArchiveDir, Expired, Manifest};
-use crate::event::Date;
 use crate::live::{FoundNote, NOTE};
 use crate::ops::Finding;
-use crate::ops::sign::Witness;
 use crate::progress::Progress;
 use crate::segment::Sha256Hash;
 use crate::store::{FoundArchive, Store};
 use crate::{Error, Result};
-
-/// How much of a segment is read.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum Depth {
-    /// All of it: every byte is hashed, every frame decompressed, every member parsed.
-    #[default]
-    Full,
-    /// Only sizes, checksum files, indexes and seek tables.
-    Quick,
-    /// All of a random share of the segments, in percent; of the others as `Quick`.
-    Sample(f64),
-}
-
-/// What to verify.
-#[derive(Debug, Clone)]
-pub struct VerifyOptions {
-    /// Only these days; empty for all.
-    pub dates: Vec<Date>,
-    /// Whether live files are checked.
-    pub live: bool,
-    /// Whether the archive is checked.
-    pub archive: bool,
-    /// How much of each segment is read.
-    pub depth: Depth,
-    /// A head of the manifest that was kept elsewhere: nothing up to it may have changed.
-    pub head: Option<Sha256Hash>,
-    /// A public key, and perhaps a signature that was kept elsewhere: what was signed must
-    /// still be so.
-    pub witness: Option<Witness>,
-}
-
-impl Default for VerifyOptions {
-    fn default() -> Self {
-        Self {
-            dates: Vec::new(),
-            live: true,
-            archive: true,
-            depth: Depth::Full,
-            head: None,
-            witness: None,
-        }
-    }
-}
-
-impl VerifyOptions {
-    fn wants(&self, date: Date) -> bool {
-        self.dates.is_empty() || self.dates.contains(&date)
-    }
-}
-
-/// What was checked, and what is wrong.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct VerifyReport {
-    /// What was read.
-    pub depth: ReadDepth,
-    /// Who vouches for the manifest: `none`, `head`, `signature` or `head and signature`.
-    pub witness: &'static str,
-    /// What it proves, in one sentence.
-    pub proves: String,
-    /// Records of the manifest.
-    pub manifest_records: u64,
-    /// The manifest's head, as `manifest head` prints it.
-    pub manifest_head: Option<Sha256Hash>,
-    /// Of how many of them a signature vouches, where signatures were checked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub signed_records: Option<u64>,
-    /// The records after the newest one that the given head or a signature vouches for, where
-    /// there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after_head: Option<Vec<AfterHead>>,
-    /// Segments that were looked at.
-    pub segments: u64,
-    /// Among them those that were read whole.
-    pub segments_read_whole: u64,
-    /// Segments whose files lie elsewhere: their stubs were checked.
-    pub segments_elsewhere: u64,
-    /// Bytes of segments that were read whole.
-    pub segment_bytes: u64,
-    /// Events in the segments, as recorded.
-    pub archived_events: u64,
-    /// Segments that expired: known, and not wrong.
-    pub expired_segments: u64,
-    /// The events that were in them, as recorded.
-    pub expired_events: u64,
-    /// Live files that were read.
-    pub live_files: u64,
-    /// Files and directories of other programs that were passed over in the live tree.
-    pub passed_over: u64,
-    /// Archived files that are no events, kept as they were: known, and not wrong.
-    pub archived_invalid_files: u64,
-    /// Each thing that is wrong.
-    pub findings: Vec<Finding>,
-    /// What is remarkable, but not wrong.
-    pub remarks: Vec<Finding>,
-    /// Archived events whose timestamps are not of the day that they are filed under.
-    pub misfiled: Vec<Finding>,
-    /// Whether the caller asked to stop before all was checked.
-    pub stopped: bool,
-}
-
-impl VerifyReport {
-    fn wrong(&mut self, path: impl Into<String>, reason: impl Into<String>) {
-        self.findings.push(Finding::new(path, reason));
-    }
-}
 
 /// Why a head of zeros is refused.
 const ZEROS: &str = "--head: 64 zeros are the head before the first record, with which every \

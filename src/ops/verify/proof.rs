@@ -1,23 +1,7 @@
 //! What a verification proves, and what it does not: said with the report, so that nobody takes
 //! a quick look for a whole one, or a live file for a protected one.
 
-use serde::Serialize;
-
-use super::{Depth, VerifyOptions, VerifyReport};
-
-/// What was read.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct ReadDepth {
-    /// How much of the archive's segments: `full`, `sample` or `quick`.
-    pub kind: &'static str,
-    /// The share of them that was read whole, in percent, if it was a sample.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub percent: Option<f64>,
-    /// Whether the archive was looked at.
-    pub archive: bool,
-    /// Whether the live files were; they are always read whole.
-    pub live: bool,
-}
+use super::{Depth, ReadDepth, VerifyOptions, VerifyReport};
 
 impl ReadDepth {
     fn of(options: &VerifyOptions) -> Self {
