@@ -174,7 +174,7 @@ fn paths(code: &str) -> Vec<String> {
 }
 
 /// `a::{b, c::{d, e}}` becomes `a::b`, `a::c::d`, `a::c::e`.
-fn branches(before: &str, tree: &str, found: &mut Vec<String>) {
+pub(super) fn branches(before: &str, tree: &str, found: &mut Vec<String>) {
     match tree.split_once('{') {
         None => found.push(format!("{before}{tree}")),
         Some((stem, rest)) => {
@@ -197,13 +197,13 @@ fn branches(before: &str, tree: &str, found: &mut Vec<String>) {
     }
 }
 
-fn without_comments(source: &str) -> String {
+pub(super) fn without_comments(source: &str) -> String {
     let line = |line: &str| line.split_once("//").map_or(line, |(code, _)| code).to_owned();
     source.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Tests stand at the end of a file, or in a file of their own.
-fn without_tests(code: &str) -> String {
+pub(super) fn without_tests(code: &str) -> String {
     let end = test_modules(code).find(|(_, line)| line.ends_with('{')).map(|(at, _)| at);
     code[..end.unwrap_or(code.len())].to_owned()
 }
@@ -229,7 +229,7 @@ fn test_files(path: &str, source: &str) -> Vec<String> {
         .collect()
 }
 
-fn sources() -> Vec<(String, String)> {
+pub(super) fn sources() -> Vec<(String, String)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let rust =
         below(&source).filter(|(path, entry)| entry.file_type().is_file() && path.ends_with(".rs"));

@@ -6,6 +6,7 @@
 mod common;
 
 mod catalogue;
+mod circles;
 mod clock;
 mod concurrency;
 mod determinism;
