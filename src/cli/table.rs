@@ -1,25 +1,16 @@
 //! Text for a terminal: how wide it is, and how it is cut.
 
-/// Columns that a text takes. Wide characters of East Asia count two, combining marks
-/// none; a terminal may see a rare character differently.
+use unicode_width::UnicodeWidthChar;
+
+/// Returns the columns that a text takes. Wide characters of East Asia and pictures count two,
+/// combining marks none; a terminal may see a rare character differently.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
+/// Control characters, which have no width, do not come here: they stand as `\n`, `\u{1b}`.
 fn char_width(c: char) -> usize {
-    match u32::from(c) {
-        0x300..=0x36f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1faff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    }
+    c.width().unwrap_or(1)
 }
 
 /// The text, cut with an ellipsis where it is wider than `most` columns.
@@ -115,6 +106,26 @@ mod tests {
         assert_eq!(wrap("port 1883 is not bound", 10), ["port 1883", "is not", "bound"]);
         assert_eq!(wrap("x aaaaaaaaaaaa b", 5), ["x", "aaaaa", "aaaaa", "aa b"]);
         assert_eq!(wrap("", 5), [""]);
+    }
+
+    #[test]
+    fn a_width_is_that_of_what_is_seen() {
+        for (text, columns) in [
+            ("O'Brien", 7),
+            ("\u{e9}", 1),
+            ("e\u{301}", 1),
+            ("日本語", 6),
+            ("한국", 4),
+            ("🙂", 2),
+            ("⚠\u{fe0f}", 1),
+            ("a\u{200d}b", 2),
+            ("…█•→", 4),
+            ("\u{7}", 1),
+        ] {
+            assert_eq!(width(text), columns, "{text}");
+        }
+        let shown = crate::text::visible("a\u{2028}b\n");
+        assert_eq!((shown.as_str(), width(&shown)), ("a\\u{2028}b\\n", 12));
     }
 
     #[test]
