@@ -70,7 +70,7 @@ fn days_left(days: &[Date]) -> String {
     }
 }
 
-/// Days or segments in a row.
+/// Joins days or segments by commas.
 fn joined(all: &[impl ToString]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

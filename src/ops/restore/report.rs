@@ -112,7 +112,7 @@ pub struct RestoredDay {
 }
 
 impl RestoredDay {
-    /// A day of which nothing was read yet.
+    /// Returns the report of a day of which nothing was read yet.
     pub(super) fn begin(date: Date) -> Self {
         Self {
             date,

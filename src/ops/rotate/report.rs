@@ -66,7 +66,7 @@ pub struct RotatedDay {
 }
 
 impl RotatedDay {
-    /// A day to which nothing was done yet.
+    /// Returns the report of a day to which nothing was done yet.
     pub(super) fn begin(date: Date) -> Self {
         Self {
             date,
