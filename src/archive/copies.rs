@@ -14,7 +14,7 @@ use std::io::Read;
 use super::chain;
 use super::identity::begins;
 use super::layout::MANIFEST;
-pub use super::layout::PEERS;
+pub(crate) use super::layout::PEERS;
 use super::rebuild::Temp;
 use super::{ArchiveDir, ArchiveLock, Manifest, Op, PlaceRecord, Record, SegmentName};
 use crate::event::Timestamp;
@@ -23,20 +23,20 @@ use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
 /// The folder below the host's that holds the pieces of its manifest.
-pub const MANIFEST_FOLDER: &str = "manifest";
+pub(crate) const MANIFEST_FOLDER: &str = "manifest";
 
 /// The largest piece of a manifest that is read, in bytes.
-pub const MAX_PIECE_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_PIECE_BYTES: u64 = 1 << 30;
 
 /// Returns the name of a segment's object, below its host's.
-pub fn segment_object(host: &str, name: &SegmentName, sha256: Sha256Hash) -> String {
+pub(crate) fn segment_object(host: &str, name: &SegmentName, sha256: Sha256Hash) -> String {
     let file = name.file_name();
     let stem = file.strip_suffix(".tar.zst").unwrap_or(&file);
     format!("{host}/{}/{stem}.{sha256}.tar.zst", name.folder())
 }
 
 /// Returns the segment that an object is, by its name below its host's.
-pub fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash)> {
+pub(crate) fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash)> {
     let (folder, file) = object.split_once('/')?;
     let (stem, digits) = file.strip_suffix(".tar.zst")?.rsplit_once('.')?;
     let name: SegmentName = format!("{folder}/{stem}.tar.zst").parse().ok()?;
@@ -44,7 +44,7 @@ pub fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash)> {
 }
 
 /// Returns the message about a segment whose only copy is gone.
-pub fn only_copy_gone(object: &str) -> String {
+pub(crate) fn only_copy_gone(object: &str) -> String {
     format!("its copy {object} is gone, and its file is not here any more: look for a backup")
 }
 
@@ -107,7 +107,7 @@ impl ManifestPiece {
 
 /// Returns the pieces that make up the manifest of an origin from its first record on, as far as
 /// they go: at each position the longest.
-pub fn chosen(pieces: &[ManifestPiece], origin: u64) -> Vec<ManifestPiece> {
+pub(crate) fn chosen(pieces: &[ManifestPiece], origin: u64) -> Vec<ManifestPiece> {
     let mut chosen: Vec<ManifestPiece> = Vec::new();
     loop {
         let next = chosen.last().map_or(1, |last| last.last + 1);

@@ -40,7 +40,7 @@ pub struct BoundTree<'a> {
 }
 
 /// Returns the text of an origin.
-pub fn origin_text(origin: u64) -> String {
+pub(crate) fn origin_text(origin: u64) -> String {
     format!("{origin:016x}")
 }
 

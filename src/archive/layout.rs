@@ -29,7 +29,7 @@ pub(super) const NEXT_LOCK: &str = ".hlarchive-tmp-lock";
 pub(super) const HEADS: &str = "heads";
 
 /// The folder of an archive in which the archives of other hosts are mirrored.
-pub const PEERS: &str = "remote";
+pub(crate) const PEERS: &str = "remote";
 
 /// The end of a stub's name, after its segment's.
 pub(super) const STUB_SUFFIX: &str = ".stub";

@@ -5,7 +5,7 @@
 
 pub mod catalogue;
 mod chain;
-pub mod copies;
+pub(crate) mod copies;
 pub(crate) mod derived;
 mod dir;
 mod expired;
@@ -31,21 +31,27 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use dir::{ArchiveDir, FoundSegment};
+pub use dir::ArchiveDir;
+pub(crate) use dir::FoundSegment;
 pub use expired::Expired;
 pub(crate) use expired::Unfinished;
-pub use heads::Head;
-pub use holds::{Hold, HoldScope};
-pub use identity::{ArchiveIdentity, BoundTree, origin_text};
+pub(crate) use heads::Head;
+pub(crate) use holds::{Hold, HoldScope};
+pub(crate) use identity::{ArchiveIdentity, origin_text};
 pub use lock::ArchiveLock;
-pub use manifest::{Manifest, Torn};
-pub use name::{SegmentName, SegmentPlace};
-pub use overview::{Overview, SegmentRow};
+pub use manifest::Manifest;
+pub(crate) use manifest::Torn;
+pub use name::SegmentName;
+pub(crate) use name::SegmentPlace;
+pub(crate) use overview::{Overview, SegmentRow};
 pub use rebuild::{Replaced, rebuild};
-pub use record::{By, NewRecord, Op, PlaceRecord, Record, TreeRecord};
-pub use space::Space;
-pub use stub::Stub;
-pub use temp::TempSegment;
+pub use record::By;
+pub use record::NewRecord;
+pub use record::Op;
+pub(crate) use record::{PlaceRecord, Record, TreeRecord};
+pub(crate) use space::Space;
+pub(crate) use stub::Stub;
+pub(crate) use temp::TempSegment;
 pub use writer::ManifestWriter;
 
-pub use crate::fs::UnexpectedEntry;
+pub(crate) use crate::fs::UnexpectedEntry;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Malformed, shown};
 
 /// The eleven normalized types that every node knows.
-pub const KNOWN_TYPES: [&str; 11] = [
+pub(crate) const KNOWN_TYPES: [&str; 11] = [
     "deployment_started",
     "deployment_completed",
     "deployment_failed",
@@ -21,7 +21,7 @@ pub const KNOWN_TYPES: [&str; 11] = [
 
 /// The types of the audit events that hlarchive emits about its archive, if the policy asks for
 /// them.
-pub const AUDIT_TYPES: [&str; 7] = [
+pub(crate) const AUDIT_TYPES: [&str; 7] = [
     "archive_rotated",
     "archive_pruned",
     "archive_held",
@@ -33,7 +33,7 @@ pub const AUDIT_TYPES: [&str; 7] = [
 
 /// The longest type that is written, in bytes: with it, an event's file name still fits into the
 /// 100 bytes of a ustar name.
-pub const MAX_TYPE_LEN: usize = 34;
+pub(crate) const MAX_TYPE_LEN: usize = 34;
 
 /// A normalized event type: 1 to 34 of `a-z`, `0-9` and `_`, beginning with a letter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -20,19 +20,21 @@ pub(crate) use as_text::serde_as_text;
 pub use body::{Event, EventHead, InvalidEvent, write_with_location};
 pub(crate) use body::{compact_into, each_member};
 pub use date::Date;
-pub use kind::{AUDIT_TYPES, EventType, KNOWN_TYPES, MAX_TYPE_LEN};
-pub use litter::{EntryRole, Litter, NoPattern, Pattern, SharedLitter};
+pub use kind::EventType;
+pub(crate) use kind::{AUDIT_TYPES, KNOWN_TYPES};
+pub use litter::Litter;
+pub(crate) use litter::{EntryRole, Pattern, SharedLitter};
 pub use malformed::Malformed;
 pub(crate) use name::MemberOrder;
 pub use name::{EventName, EventPath, FileName, PathRef};
 pub(crate) use near::miss;
-pub use near::near_miss;
+pub(crate) use near::near_miss;
 pub use node::NodeName;
 pub use severity::Severity;
 pub use timestamp::Timestamp;
 
-pub use crate::text::shown;
+pub(crate) use crate::text::shown;
 
 /// The largest event file that is read or written, in bytes. A larger file is never an event of
 /// this format: it stays where it is and is reported.
-pub const MAX_EVENT_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_EVENT_BYTES: u64 = 64 << 20;

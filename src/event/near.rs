@@ -5,7 +5,7 @@
 ///
 /// A near miss differs by at most a third of the longer word's bytes, and by three at most; the
 /// case of letters does not count.
-pub fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known.filter_map(|known| Some((miss(word, known)?, known))).min().map(|(_, known)| known)
 }
 

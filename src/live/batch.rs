@@ -21,7 +21,7 @@ const WAITING: usize = 16;
 
 /// An event of a batch.
 #[derive(Debug, Clone, Copy)]
-pub struct BatchItem<'a> {
+pub(crate) struct BatchItem<'a> {
     /// The event's identity.
     pub path: &'a EventPath,
     /// The event's bytes.
@@ -39,7 +39,7 @@ fn key<'a>(item: &BatchItem<'a>) -> Key<'a> {
 
 /// Writes events as [`create_event`] does, each independently of the others. The outcomes come in
 /// the order of the items, when everything is durable.
-pub fn create_batch(
+pub(crate) fn create_batch(
     tree: &LiveTree,
     items: &[BatchItem<'_>],
     now: Timestamp,

@@ -26,7 +26,7 @@ const TRIES: usize = 100;
 
 /// Places many files into one tree.
 #[derive(Debug)]
-pub struct BulkPlacer<'a> {
+pub(crate) struct BulkPlacer<'a> {
     tree: &'a LiveTree,
     staging: Staging<'a>,
     nodes: Mutex<HashMap<(Date, NodeName), Arc<StagedNode>>>,
@@ -43,7 +43,7 @@ struct StagedNode {
 
 /// Totals of placing many files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct BulkStats {
+pub(crate) struct BulkStats {
     /// The number of files that were created.
     pub created_files: u64,
     /// The number of files that existed already, with the same bytes.
@@ -53,7 +53,7 @@ pub struct BulkStats {
 impl<'a> BulkPlacer<'a> {
     /// Begins a bulk. `token` must be fresh and random; `now` tells young directories from old
     /// ones.
-    pub fn begin(tree: &'a LiveTree, token: u64, now: Timestamp) -> Result<Self> {
+    pub(crate) fn begin(tree: &'a LiveTree, token: u64, now: Timestamp) -> Result<Self> {
         remove_stale(tree);
         let staging = Staging::begin(tree, token)?;
         Ok(Self { tree, staging, nodes: Mutex::default(), now })
@@ -66,7 +66,12 @@ impl<'a> BulkPlacer<'a> {
 
     /// Writes a file aside; returns false if one of its name was written aside already. May be
     /// called from several threads.
-    pub fn stage(&self, path: &EventPath, bytes: &[u8], mtime: Option<Timestamp>) -> Result<bool> {
+    pub(crate) fn stage(
+        &self,
+        path: &EventPath,
+        bytes: &[u8],
+        mtime: Option<Timestamp>,
+    ) -> Result<bool> {
         let node = self.staged_node(path)?;
         let file = match fs::create_new(node.directory.as_fd(), path.name.as_str(), 0o444) {
             Ok(file) => file,
@@ -102,7 +107,7 @@ impl<'a> BulkPlacer<'a> {
 
     /// Syncs the staged files and puts them in place. `in_the_way` is called for each file whose
     /// name is taken by something else, which stays as it is.
-    pub fn finish(self, in_the_way: &mut dyn FnMut(&EventPath)) -> Result<BulkStats> {
+    pub(crate) fn finish(self, in_the_way: &mut dyn FnMut(&EventPath)) -> Result<BulkStats> {
         let mut stats = BulkStats::default();
         let nodes = std::mem::take(&mut *self.nodes.lock().unwrap_or_else(PoisonError::into_inner));
         if nodes.is_empty() {

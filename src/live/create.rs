@@ -25,7 +25,7 @@ const MODE: u32 = 0o444;
 
 /// The options for creating an event.
 #[derive(Debug, Clone, Copy)]
-pub struct CreateOptions {
+pub(crate) struct CreateOptions {
     /// A fresh random number, for a temporary name if one is needed.
     pub token: u64,
     /// The current time, which tells young directories from old ones.
@@ -36,7 +36,7 @@ pub struct CreateOptions {
 
 /// The outcome of creating an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Creation {
+pub(crate) enum Creation {
     /// It was created and is durable.
     Created,
     /// Something with its name existed; nothing was changed.
@@ -46,7 +46,7 @@ pub enum Creation {
 /// Writes one event. When this returns, it is on the disk, complete and under its name; after an
 /// error it is not there. Rotation may remove the directory at any moment; it is then created
 /// again.
-pub fn create_event(
+pub(crate) fn create_event(
     tree: &LiveTree,
     path: &EventPath,
     bytes: &[u8],

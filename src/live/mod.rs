@@ -14,17 +14,17 @@ mod partition;
 mod staging;
 mod tree;
 
-pub use batch::{BatchItem, create_batch};
-pub use bulk::{BulkPlacer, BulkStats};
+pub(crate) use batch::{BatchItem, create_batch};
+pub(crate) use bulk::BulkPlacer;
 pub(crate) use create::sync_created;
-pub use create::{CreateOptions, Creation, create_event};
-pub use listing::Listing;
-pub use note::{FoundNote, TreeIdentity, TreeNote};
-pub use partition::{FileStamp, FileState, PartitionReader, Removal, StampDigest};
-pub use tree::LiveTree;
+pub(crate) use create::{CreateOptions, Creation, create_event};
+pub(crate) use listing::Listing;
+pub(crate) use note::{FoundNote, TreeIdentity, TreeNote};
+pub(crate) use partition::{FileStamp, FileState, PartitionReader, Removal, StampDigest};
+pub(crate) use tree::LiveTree;
 pub(crate) use tree::NOTE;
 
-pub use crate::fs::UnexpectedEntry;
+pub(crate) use crate::fs::UnexpectedEntry;
 
 #[cfg(test)]
 mod tests;

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 use uuid::Builder;
 
-pub use batch::{BatchInput, BatchLine, BatchStats, emit_batch};
+pub(crate) use batch::{BatchInput, BatchLine, emit_batch};
 pub use builder::{Emit, Sent};
-pub use spool::{OnError, SpoolReport, spooled, take_in};
+pub(crate) use spool::{OnError, spooled, take_in};
 
 use crate::Context;
 use crate::event::{Event, EventName, EventPath, EventType, NodeName, Severity, Timestamp, shown};
@@ -25,11 +25,11 @@ use crate::store::Store;
 use crate::{Error, Result};
 
 /// The longest source, service or correlation id that is written, in bytes.
-pub const MAX_FIELD_LEN: usize = 255;
+pub(crate) const MAX_FIELD_LEN: usize = 255;
 
 /// An event to be emitted, as it came from outside: nothing in it is checked yet.
 #[derive(Debug, Clone)]
-pub struct NewEvent {
+pub(crate) struct NewEvent {
     /// What happened; normalized when emitted.
     pub event_type: String,
     /// How bad it is; without a word, what the rules say of its type.
@@ -50,7 +50,7 @@ pub struct NewEvent {
 
 /// An event that was emitted and is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Emitted {
+pub(crate) struct Emitted {
     /// Its file.
     pub file: PathBuf,
     /// Its identity.
@@ -67,7 +67,7 @@ pub struct Emitted {
 
 /// Where an emitted event is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
+pub(crate) enum Kept {
     /// In the tree.
     Placed,
     /// In the spool, since it could not be placed.
@@ -135,7 +135,7 @@ impl Prepared {
 }
 
 /// Emits one event.
-pub fn emit(
+pub(crate) fn emit(
     store: &Store,
     rules: &EventRules,
     context: &Context,
@@ -145,7 +145,7 @@ pub fn emit(
 }
 
 /// Emits one event; where it cannot be placed in the tree, it is kept as `on_error` says.
-pub fn emit_or(
+pub(crate) fn emit_or(
     store: &Store,
     rules: &EventRules,
     context: &Context,

@@ -190,7 +190,7 @@ fn again(context: &Context, record: &Record) -> NewRecord {
 }
 
 /// The manifest as it is, for showing.
-pub fn load(store: &Store) -> Result<Manifest> {
+pub(crate) fn load(store: &Store) -> Result<Manifest> {
     match store.archive()? {
         Some(archive) => Manifest::load(&archive),
         None => Ok(Manifest::default()),

@@ -14,13 +14,13 @@ mod runs;
 
 use std::collections::BTreeMap;
 
-pub use ends::{Ended, LastEnd, Scope};
+pub(crate) use ends::{Ended, LastEnd, Scope};
 use ends::{STOPPED, failed};
-pub use file::{may_update, read, update};
-pub use reports::{
+pub(crate) use file::{may_update, read, update};
+pub(crate) use reports::{
     of_compact, of_import, of_prune, of_rotate, of_status, of_sync, of_totals, of_verify,
 };
-pub use runs::{leave, left};
+pub(crate) use runs::{leave, left};
 
 use crate::event::{Malformed, Timestamp, shown};
 
@@ -36,7 +36,7 @@ const ORIGIN: &str = "archive_origin";
 
 /// One number.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Gauge {
+pub(crate) struct Gauge {
     /// The end of its name: what is counted, and the unit.
     pub name: &'static str,
     /// What it says.
@@ -57,7 +57,7 @@ impl Gauge {
 
 /// A file of metrics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sheet {
+pub(crate) struct Sheet {
     archive: Option<String>,
     families: BTreeMap<String, Family>,
 }
@@ -70,7 +70,7 @@ struct Family {
 
 impl Sheet {
     /// Understands what [`render`](Self::render) wrote; anything else is somebody else's.
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
         let mut sheet = Self::default();
         for (number, line) in text.lines().enumerate() {
             let strange = || {
@@ -106,7 +106,7 @@ impl Sheet {
     }
 
     /// The text, families in the order of their names.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         if let Some(archive) = &self.archive {
             let label = archive.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
@@ -122,7 +122,7 @@ impl Sheet {
     }
 
     /// How the last run of this operation ended, or the failure that stands, if it is known.
-    pub fn last(&self, operation: &str) -> Option<LastEnd> {
+    pub(crate) fn last(&self, operation: &str) -> Option<LastEnd> {
         let number = |name: &str| self.number(&format!("last_{operation}_{name}"));
         // Casts of floats stay within the integer's range, and so does the timestamp.
         let time = |name| Some(Timestamp::from_micros((number(name)? * 1e6).round() as i64));
@@ -144,7 +144,7 @@ impl Sheet {
     }
 
     /// What it knows of the archive: the beginning of its origin, and whether it held anything.
-    pub fn archive_state(&self) -> (Option<u64>, bool) {
+    pub(crate) fn archive_state(&self) -> (Option<u64>, bool) {
         let archived = self.number("archived_segments").is_some_and(|segments| segments > 0.0);
         (self.number(ORIGIN).map(|origin| origin as u64), archived)
     }
@@ -160,7 +160,7 @@ impl Sheet {
     /// was not stopped, it began after the failed run, it is the same again or one of
     /// everything, and if the failed one compared the history with what was kept elsewhere, so
     /// did this one. A further failure that shows less is added to the one that stands.
-    pub fn ran(&mut self, ended: Ended<'_>, report: &[Gauge]) {
+    pub(crate) fn ran(&mut self, ended: Ended<'_>, report: &[Gauge]) {
         let counted = |name: &str| {
             let gauge = report.iter().find(|gauge| gauge.name == name);
             gauge.map(|gauge| gauge.value as u64)
@@ -258,7 +258,7 @@ impl Sheet {
     }
 
     /// Takes down how the history stands.
-    pub fn stands(&mut self, totals: &[Gauge]) {
+    pub(crate) fn stands(&mut self, totals: &[Gauge]) {
         for gauge in totals {
             self.set(format!("{OURS}{}", gauge.name), gauge.help.to_owned(), gauge.value);
         }

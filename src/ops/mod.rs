@@ -9,28 +9,28 @@ pub(crate) mod answers;
 mod audit;
 mod bond;
 mod clock;
-pub mod compact;
+pub(crate) mod compact;
 pub(in crate::ops) mod derived;
-pub mod emit;
-pub mod evidence;
-pub mod export;
+pub(crate) mod emit;
+pub(crate) mod evidence;
+pub(crate) mod export;
 mod findings;
-pub mod hold;
-pub mod import;
-pub mod inspect;
+pub(crate) mod hold;
+pub(crate) mod import;
+pub(crate) mod inspect;
 mod intake;
-pub mod manifest;
-pub mod metrics;
-pub mod prune;
-pub mod remote;
-pub mod restore;
-pub mod rotate;
-pub mod sign;
-pub mod standing;
-pub mod status;
-pub mod sync;
+pub(crate) mod manifest;
+pub(crate) mod metrics;
+pub(crate) mod prune;
+pub(crate) mod remote;
+pub(crate) mod restore;
+pub(crate) mod rotate;
+pub(crate) mod sign;
+pub(crate) mod standing;
+pub(crate) mod status;
+pub(crate) mod sync;
 mod unfinished;
-pub mod verify;
+pub(crate) mod verify;
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ pub(in crate::ops) use findings::Findings;
 
 /// How far ahead of the clock an event may be dated before that is worth a word: the clocks
 /// of two machines are never quite the same.
-pub const FUTURE_MICROS: i64 = 600 * crate::event::Timestamp::MICROS_PER_SECOND;
+pub(crate) const FUTURE_MICROS: i64 = 600 * crate::event::Timestamp::MICROS_PER_SECOND;
 
 /// Returns whether a time is so far ahead of `now` that a clock must be wrong.
 pub(crate) fn is_future(time: Timestamp, now: Timestamp) -> bool {

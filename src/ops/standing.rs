@@ -39,7 +39,7 @@ struct Sum {
 }
 
 /// How things stand, and what could not be read.
-pub struct Stand {
+pub(crate) struct Stand {
     /// How they stand.
     pub standing: Standing,
     /// What was remarkable on the way.
@@ -74,7 +74,7 @@ fn elsewhere<'a>(
 /// # Errors
 ///
 /// The history cannot be read at all.
-pub fn look(
+pub(crate) fn look(
     store: &Store,
     now: Timestamp,
     since: Timestamp,

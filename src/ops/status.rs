@@ -167,7 +167,7 @@ pub struct Status {
 
 /// How much a history holds.
 #[derive(Debug, Clone, Default)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// The live half.
     pub live: LiveStatus,
     /// The archived half, as far as the manifest's records of segments tell.
@@ -177,7 +177,7 @@ pub struct Totals {
 }
 
 /// Counts what a history holds: a listing of the live days and a look at the manifest.
-pub fn totals(store: &Store) -> Result<Totals> {
+pub(crate) fn totals(store: &Store) -> Result<Totals> {
     let mut status = Status::default();
     live(store, None, None, &mut status)?;
     let mut archived = ArchivedStatus::default();

@@ -20,10 +20,11 @@ use sha2::{Digest, Sha256};
 
 pub use error::PolicyError;
 pub use keep::Keep;
-pub use quantity::{Span, SpanError};
-pub use rules::{
-    AnswerRules, AuditRules, Class, EventRules, FutureRule, InvalidRule, MinFree, RemoteRules,
-    RetainRules, RotateRules, UnknownTypes,
+pub(crate) use quantity::{Span, SpanError};
+pub use rules::MinFree;
+pub(crate) use rules::{
+    AnswerRules, AuditRules, Class, EventRules, FutureRule, InvalidRule, RemoteRules, RetainRules,
+    RotateRules, UnknownTypes,
 };
 
 use crate::{Error, Result};

@@ -22,7 +22,7 @@ const SPARE: u64 = 10;
 
 /// A directory of fetched pieces.
 #[derive(Debug)]
-pub struct Cache {
+pub(crate) struct Cache {
     directory: PathBuf,
     limit: u64,
     /// The size of its content as far as this process knows; counted when the first piece is
@@ -33,7 +33,7 @@ pub struct Cache {
 impl Cache {
     /// Returns a cache of `limit` bytes in this directory, which is created when something is
     /// stored.
-    pub fn new(directory: PathBuf, limit: u64) -> Self {
+    pub(crate) fn new(directory: PathBuf, limit: u64) -> Self {
         Self { directory, limit, size: Mutex::default() }
     }
 

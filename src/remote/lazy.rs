@@ -12,14 +12,14 @@ use crate::{Error, Result};
 type Opens = dyn Fn() -> Result<Bucket> + Send + Sync;
 
 /// A bucket that is opened only when it is needed: most queries are answered without.
-pub struct Lazy {
+pub(crate) struct Lazy {
     opens: Box<Opens>,
     opened: OnceLock<Result<Bucket, String>>,
 }
 
 impl Lazy {
     /// Returns a bucket that `opens` will open.
-    pub fn new(opens: impl Fn() -> Result<Bucket> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(opens: impl Fn() -> Result<Bucket> + Send + Sync + 'static) -> Self {
         Self { opens: Box::new(opens), opened: OnceLock::new() }
     }
 }

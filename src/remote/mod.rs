@@ -20,12 +20,12 @@ mod lazy;
 pub use absent::Bucket;
 #[cfg(feature = "remote")]
 pub use bucket::Bucket;
-pub use cache::Cache;
-pub use lazy::Lazy;
+pub(crate) use cache::Cache;
+pub(crate) use lazy::Lazy;
 
 /// An object, as listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
+pub(crate) struct Object {
     /// The name, below the listed prefix.
     pub name: String,
     /// The size in bytes.

@@ -45,7 +45,7 @@ pub fn check(
 
 /// Checks like [`check`], but gives up with [`Error::Interrupted`] as soon as `stops` returns
 /// true.
-pub fn check_until(
+pub(crate) fn check_until(
     file: &SegmentBytes,
     path: &Path,
     progress: &(dyn Fn(u64) + Sync),

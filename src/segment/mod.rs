@@ -22,14 +22,19 @@ mod tar;
 mod walk;
 mod writer;
 
-pub use bytes::{Away, Fetch, Piece, SegmentBytes};
-pub use check::{CheckReport, check, check_until};
+pub(crate) use bytes::{Away, Fetch, Piece, SegmentBytes};
+pub use check::check;
+pub(crate) use check::check_until;
 pub(crate) use facts::ContentDigest;
-pub use frame::{Frame, Member, PackedFrame, are_frames};
+pub(crate) use frame::{Frame, PackedFrame, are_frames};
 pub use hash::Sha256Hash;
-pub use index::{Field, FrameStats, Index, Posting};
-pub use reader::{FrameInfo, SegmentReader, tail_offset};
-pub use writer::{SegmentOptions, SegmentSummary, SegmentWriter};
+pub use index::Field;
+pub(crate) use index::{Index, Posting};
+pub use reader::SegmentReader;
+pub(crate) use reader::tail_offset;
+pub use writer::SegmentOptions;
+pub(crate) use writer::SegmentSummary;
+pub use writer::SegmentWriter;
 
 /// The largest frame that is written or read, in bytes of tar: the largest event with its
 /// header, or the largest frame size of a policy.

@@ -213,7 +213,7 @@ impl SegmentReader {
 
 /// Returns the offset of a sound segment's tail: its index and the seek table after it. From
 /// these and the segment's size, all frames can be found.
-pub fn tail_offset(file: &SegmentBytes, path: &Path) -> Result<u64> {
+pub(crate) fn tail_offset(file: &SegmentBytes, path: &Path) -> Result<u64> {
     let failed = |error| Error::io(path, "read", error);
     let file_bytes = file.len().map_err(failed)?;
     let mut tail = vec![0; file_bytes.min(TAIL_BYTES) as usize];

@@ -1,7 +1,7 @@
 //! Amounts in words: sizes, stretches of time, numbers of things.
 
 /// Returns a size for people, in binary units with one decimal: `1000 B`, `1.5 KiB`.
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if count < 1024 {
         return format!("{count} B");
@@ -18,7 +18,7 @@ pub fn bytes(count: u64) -> String {
 
 /// Returns a size as a policy says it, exactly and in the largest binary unit that divides
 /// it: `20GiB`, `1025B`.
-pub fn exact_bytes(count: u64) -> String {
+pub(crate) fn exact_bytes(count: u64) -> String {
     const UNITS: [(&str, u64); 4] =
         [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match UNITS.into_iter().find(|(_, unit)| count >= *unit && count.is_multiple_of(*unit)) {
@@ -29,7 +29,7 @@ pub fn exact_bytes(count: u64) -> String {
 
 /// Returns a stretch of time, given in microseconds, in its two largest units: `1.250s`,
 /// `3m05s`, `2h07m`, `1d02h`.
-pub fn span(micros: i64) -> String {
+pub(crate) fn span(micros: i64) -> String {
     let seconds = micros / 1_000_000;
     match seconds {
         0..60 => format!("{}.{:03}s", seconds, micros % 1_000_000 / 1000),
@@ -40,18 +40,18 @@ pub fn span(micros: i64) -> String {
 }
 
 /// Returns a stretch of time from some beginning, with its sign: `+0.000s`, `-1d02h`.
-pub fn offset(micros: i64) -> String {
+pub(crate) fn offset(micros: i64) -> String {
     let sign = if micros < 0 { '-' } else { '+' };
     format!("{sign}{}", span(micros.saturating_abs()))
 }
 
 /// Returns a number with what is counted: `1 event`, `2 events`.
-pub fn count(number: u64, what: &str) -> String {
+pub(crate) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", verb(number, "", "s"))
 }
 
 /// Returns the verb that goes with a number: `1 of them is`, `2 of them are`.
-pub fn verb(number: u64, one: &'static str, more: &'static str) -> &'static str {
+pub(crate) fn verb(number: u64, one: &'static str, more: &'static str) -> &'static str {
     if number == 1 { one } else { more }
 }
 

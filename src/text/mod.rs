@@ -8,7 +8,7 @@ mod amount;
 
 use std::borrow::Cow;
 
-pub use amount::{bytes, count, exact_bytes, offset, span, verb};
+pub(crate) use amount::{bytes, count, exact_bytes, offset, span, verb};
 
 /// Returns whether a character could drive a terminal or turn the text around it, or has no
 /// shape at all: control characters, line separators, marks of direction, tags, fillers.
@@ -22,14 +22,14 @@ pub fn is_unseen(c: char) -> bool {
 }
 
 /// Returns a text as one line in which such characters stand as what they are: `\n`, `\u{202e}`.
-pub fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text.chars().for_each(|c| push(c, &mut out));
     out
 }
 
 /// Returns the same, cut to a length that fits a message.
-pub fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MAX_CHARS: usize = 80;
     let mut out = String::new();
     let mut chars = text.chars();
@@ -41,13 +41,13 @@ pub fn shown(text: &str) -> String {
 }
 
 /// Adds a character as it may be shown.
-pub fn push(c: char, out: &mut String) {
+pub(crate) fn push(c: char, out: &mut String) {
     if is_unseen(c) { out.extend(c.escape_default()) } else { out.push(c) }
 }
 
 /// Returns lines of which none begins with `<` and a digit: the journal and `logger` would take
 /// that for the line's priority (`sd-daemon(3)`). The sign stands there as `\u{3c}`.
-pub fn without_priority(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_priority(text: &str) -> Cow<'_, str> {
     let begins = |line: &str| {
         let mut chars = line.trim_start().chars();
         chars.next() == Some('<') && chars.next().is_some_and(|c| c.is_ascii_digit())
@@ -63,7 +63,7 @@ pub fn without_priority(text: &str) -> Cow<'_, str> {
 
 /// Returns a text in which no URL has a user, a password or a query any more. Of a file's URL
 /// nothing is taken: it has none of them.
-pub fn without_secrets(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -100,7 +100,7 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
 
 /// What bytes are on their way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// Finished JSON. Outside of ASCII it has nothing but strings, so that `\u202e` for what
     /// cannot be seen leaves its meaning as it is.
     Json,
@@ -111,7 +111,7 @@ pub enum Form {
 
 /// Finished bytes on their way out, however they are cut into pieces. What is not UTF-8 passes.
 #[derive(Debug)]
-pub struct Screen {
+pub(crate) struct Screen {
     form: Form,
     /// The beginning of a character whose end is still to come.
     held: Vec<u8>,
@@ -119,12 +119,12 @@ pub struct Screen {
 
 impl Screen {
     /// Makes one that has seen nothing yet.
-    pub fn new(form: Form) -> Self {
+    pub(crate) fn new(form: Form) -> Self {
         Self { form, held: Vec::new() }
     }
 
     /// Returns the next bytes as they may go out.
-    pub fn pass<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    pub(crate) fn pass<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         if self.held.is_empty() && bytes.iter().all(|byte| self.is_plain(*byte)) {
             return Cow::Borrowed(bytes);
         }
@@ -155,7 +155,7 @@ impl Screen {
     }
 
     /// Returns what is still held when nothing more comes.
-    pub fn end(&mut self) -> Vec<u8> {
+    pub(crate) fn end(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
 
@@ -187,7 +187,7 @@ impl Screen {
 }
 
 /// Returns finished JSON as it may go out.
-pub fn json(text: &str) -> String {
+pub(crate) fn json(text: &str) -> String {
     let mut screen = Screen::new(Form::Json);
     String::from_utf8_lossy(&screen.pass(text.as_bytes())).into_owned()
 }

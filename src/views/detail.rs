@@ -48,7 +48,7 @@ const MAX_LOOK: usize = 1 << 10;
 /// Returns the most informative members of a payload as `key=value`, with self-explanatory texts
 /// (errors, reasons, messages) bare. `None` for an empty payload. Unsafe characters are escaped,
 /// long texts cut. No more members are held than shown.
-pub fn detail(payload: &str) -> Option<String> {
+pub(crate) fn detail(payload: &str) -> Option<String> {
     let mut members: Vec<(usize, String, &str)> = Vec::with_capacity(MAX + 1);
     each_member(payload, |key, value| {
         let rank = TELLING.iter().position(|telling| *telling == key).unwrap_or(TELLING.len());

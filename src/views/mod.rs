@@ -4,11 +4,11 @@
 //! is read from a disk, and nothing is collected that grows with their number; what grows
 //! with the answer, as a list of attempts does, grows with nothing else.
 
-pub mod attempts;
-pub mod chain;
-pub mod detail;
-pub mod outages;
-pub mod problems;
-pub mod standing;
-pub mod trace;
-pub mod word;
+pub(crate) mod attempts;
+pub(crate) mod chain;
+pub(crate) mod detail;
+pub(crate) mod outages;
+pub(crate) mod problems;
+pub(crate) mod standing;
+pub(crate) mod trace;
+pub(crate) mod word;

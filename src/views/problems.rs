@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::standing::{ProblemSlot, Standing, Stretch, may_tell as may_stand};
 use crate::event::{EventHead, Severity, Timestamp};
 
-pub use super::standing::ProblemKind;
+pub(crate) use super::standing::ProblemKind;
 
 /// A run younger than this is taken to be still at work.
-pub const PATIENCE_MICROS: i64 = 3600 * Timestamp::MICROS_PER_SECOND;
+pub(crate) const PATIENCE_MICROS: i64 = 3600 * Timestamp::MICROS_PER_SECOND;
 
 /// How long before its start an end may be dated and still be taken for its end: the size of a
 /// clock step when a time server first answers.
@@ -61,7 +61,7 @@ impl Problem {
 
 /// Returns the open problems: one for each kind on a service and node, represented by its last
 /// event. The worst first, and among those the newest.
-pub fn problems(standing: &Standing) -> Vec<Problem> {
+pub(crate) fn problems(standing: &Standing) -> Vec<Problem> {
     let mut rows: BTreeMap<(&str, &Option<String>, ProblemKind), (Timestamp, &Stretch)> =
         BTreeMap::new();
     for (ProblemSlot { service, node, kind, .. }, bad) in standing.open() {
@@ -143,7 +143,7 @@ pub struct Unended {
 type Run = (&'static str, String, String);
 
 /// Counts the runs that did not end, from events in time order. Memory grows with their number.
-pub struct Runs {
+pub(crate) struct Runs {
     now: Timestamp,
     open: BTreeMap<Run, Vec<Timestamp>>,
     /// Ends of the last two minutes without a start.
@@ -153,7 +153,7 @@ pub struct Runs {
 }
 
 /// Reports whether an event of this type may concern problems or runs, for a query.
-pub fn may_tell(kind: &str) -> bool {
+pub(crate) fn may_tell(kind: &str) -> bool {
     may_stand(kind) || matches!(run_of(kind), Some((_, true)))
 }
 
@@ -168,12 +168,12 @@ fn run_of(kind: &str) -> Option<(&'static str, bool)> {
 
 impl Runs {
     /// Starts counting, as of `now`.
-    pub fn at(now: Timestamp) -> Self {
+    pub(crate) fn at(now: Timestamp) -> Self {
         Self { now, open: BTreeMap::new(), early: Vec::new(), stepped: Vec::new() }
     }
 
     /// Takes the next event, in time order.
-    pub fn take(&mut self, head: &EventHead<'_>) {
+    pub(crate) fn take(&mut self, head: &EventHead<'_>) {
         let Some((what, is_start)) = run_of(&head.event_type) else { return };
         if head.timestamp > self.now {
             return;
@@ -213,7 +213,7 @@ impl Runs {
 
     /// Returns the runs that did not end within an hour, and how many ended before they began, so
     /// that a clock must have been set back.
-    pub fn finish(mut self) -> (Option<Unended>, u64) {
+    pub(crate) fn finish(mut self) -> (Option<Unended>, u64) {
         let mut clock_stepped = 0;
         for (time, run) in self.stepped {
             let Some(open) = self.open.get_mut(&run) else { continue };

@@ -20,8 +20,8 @@ mod summary;
 use std::collections::{BTreeMap, BTreeSet};
 
 use slot::Well;
-pub use slot::{Bad, ProblemKind, ProblemSlot, Stretch};
-pub use summary::StandingSummary;
+pub(crate) use slot::{Bad, ProblemKind, ProblemSlot, Stretch};
+pub(crate) use summary::StandingSummary;
 
 use super::detail::detail;
 use super::word::Word;
@@ -29,7 +29,7 @@ use crate::event::{EventHead, Severity, Timestamp};
 
 /// The current state, as far as events were taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub(crate) struct Standing {
     now: Timestamp,
     well: BTreeMap<(String, String), Well>,
     online: BTreeMap<String, Timestamp>,
@@ -46,7 +46,7 @@ pub struct Standing {
 
 /// Reports whether an event of this type may affect the state, for a query; of other types,
 /// events of severity `critical` do.
-pub fn may_tell(kind: &str) -> bool {
+pub(crate) fn may_tell(kind: &str) -> bool {
     const ENDS: [&str; 3] = ["_failed", "_completed", "_recovered"];
     matches!(kind, "service_unhealthy" | "node_offline" | "node_online")
         || ENDS.iter().any(|end| kind.ends_with(end))
@@ -61,7 +61,7 @@ fn matters(head: &EventHead<'_>) -> bool {
 
 impl Standing {
     /// Starts an empty state at `now`: what is dated later has not happened.
-    pub fn at(now: Timestamp) -> Self {
+    pub(crate) fn at(now: Timestamp) -> Self {
         Self {
             now,
             well: BTreeMap::new(),
@@ -75,7 +75,7 @@ impl Standing {
     }
 
     /// Resumes from a summary.
-    pub fn of(summary: StandingSummary, now: Timestamp) -> Self {
+    pub(crate) fn of(summary: StandingSummary, now: Timestamp) -> Self {
         let mut standing = Self::at(now);
         standing.latest = summary.latest;
         standing.online = summary.online;
@@ -89,7 +89,7 @@ impl Standing {
     }
 
     /// Returns the summary to be written.
-    pub fn summary(&self) -> StandingSummary {
+    pub(crate) fn summary(&self) -> StandingSummary {
         let well = self.well.iter();
         StandingSummary {
             latest: self.latest,
@@ -102,12 +102,12 @@ impl Standing {
     }
 
     /// Returns what is open.
-    pub fn open(&self) -> impl Iterator<Item = (&ProblemSlot, &Stretch)> {
+    pub(crate) fn open(&self) -> impl Iterator<Item = (&ProblemSlot, &Stretch)> {
         self.open.iter()
     }
 
     /// Forgets the matching open problems.
-    pub fn forget(&mut self, is_gone: impl Fn(&Stretch) -> bool) {
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(&Stretch) -> bool) {
         let gone: Vec<ProblemSlot> = self
             .open
             .iter()
@@ -120,7 +120,7 @@ impl Standing {
     }
 
     /// Takes an event. In time order, nothing is left to [`settle`](Self::settle).
-    pub fn take(&mut self, head: &EventHead<'_>, path: &dyn std::fmt::Display) {
+    pub(crate) fn take(&mut self, head: &EventHead<'_>, path: &dyn std::fmt::Display) {
         if head.timestamp > self.now {
             return;
         }
@@ -134,13 +134,13 @@ impl Standing {
 
     /// Takes the chains whose older events must be searched for and given to
     /// [`settle`](Self::settle).
-    pub fn doubts(&mut self) -> Vec<String> {
+    pub(crate) fn doubts(&mut self) -> Vec<String> {
         let doubts = std::mem::take(&mut self.doubts);
         doubts.into_iter().filter(|chain| self.chains.contains_key(chain)).collect()
     }
 
     /// Takes an event of the chains in doubt, in any order, for the success it may report.
-    pub fn settle(&mut self, head: &EventHead<'_>) {
+    pub(crate) fn settle(&mut self, head: &EventHead<'_>) {
         let word = Word::of(head);
         if head.timestamp <= self.now && !word.is_bad() {
             self.good(word, head);
@@ -149,7 +149,7 @@ impl Standing {
 
     /// Returns the nodes, and the time since when, whose events must be searched for and given to
     /// [`refine`](Self::refine); call it after the doubts are settled.
-    pub fn cuts(&self) -> Option<(Vec<String>, Timestamp)> {
+    pub(crate) fn cuts(&self) -> Option<(Vec<String>, Timestamp)> {
         let since = self.cuts.values().min()?;
         let nodes: BTreeSet<&String> = self.cuts.keys().map(|slot| &slot.node).collect();
         Some((nodes.into_iter().cloned().collect(), *since))
@@ -157,7 +157,7 @@ impl Standing {
 
     /// Takes such an event: if it is the first bad word after the good one that came late, its
     /// slot is open since then.
-    pub fn refine(&mut self, head: &EventHead<'_>) {
+    pub(crate) fn refine(&mut self, head: &EventHead<'_>) {
         let Some(slot) = slot_of(Word::of(head), head) else { return };
         let is_after = self.cuts.get(&slot).is_some_and(|cut| head.timestamp > *cut);
         if is_after && let Some(bad) = self.open.get_mut(&slot) {
@@ -166,12 +166,12 @@ impl Standing {
     }
 
     /// Marks all such events as taken.
-    pub fn refined(&mut self) {
+    pub(crate) fn refined(&mut self) {
         self.cuts.clear();
     }
 
     /// Returns what only a summary says of a service, node and kind, if anything.
-    pub fn unseen(&self) -> Option<(ProblemSlot, Bad)> {
+    pub(crate) fn unseen(&self) -> Option<(ProblemSlot, Bad)> {
         let mut rows: BTreeMap<(&str, &Option<String>, ProblemKind), (&ProblemSlot, &Stretch)> =
             BTreeMap::new();
         for (slot, bad) in &self.open {
@@ -185,7 +185,7 @@ impl Standing {
     }
 
     /// Records that a slot's event was read, with what it says, or that it cannot be read now.
-    pub fn saw(&mut self, slot: &ProblemSlot, said: Option<Bad>) {
+    pub(crate) fn saw(&mut self, slot: &ProblemSlot, said: Option<Bad>) {
         if let Some(bad) = self.open.get_mut(slot) {
             bad.is_seen = true;
             bad.last = said.unwrap_or_else(|| bad.last.clone());
@@ -340,7 +340,7 @@ fn bad_of(head: &EventHead<'_>, path: &dyn std::fmt::Display) -> Bad {
 }
 
 /// Returns what an event says, if it is the bad word of a slot at this time.
-pub fn said(
+pub(crate) fn said(
     slot: &ProblemSlot,
     time: Timestamp,
     head: &EventHead<'_>,

@@ -8,7 +8,7 @@ use crate::event::{EventHead, Severity};
 
 /// The meaning of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub(crate) enum Word {
     /// A service is unhealthy.
     Unhealthy,
     /// It is healthy again: a service recovered, or something else did.
@@ -37,7 +37,7 @@ pub enum Word {
 
 impl Word {
     /// Reads an event.
-    pub fn of(event: &EventHead<'_>) -> Self {
+    pub(crate) fn of(event: &EventHead<'_>) -> Self {
         let kind = event.event_type.as_ref();
         match kind {
             "service_unhealthy" => Self::Unhealthy,
@@ -58,7 +58,7 @@ impl Word {
     }
 
     /// Reports whether something is not as it should be.
-    pub fn is_bad(self) -> bool {
+    pub(crate) fn is_bad(self) -> bool {
         matches!(
             self,
             Self::Unhealthy | Self::Offline | Self::AttemptFailed | Self::Failed | Self::Alarm

@@ -27,7 +27,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What became of one line.
 #[derive(Debug)]
-pub struct BatchLine {
+pub(crate) struct BatchLine {
     /// Its number, from 1.
     pub number: u64,
     /// The event, or why there is none.
@@ -36,7 +36,7 @@ pub struct BatchLine {
 
 /// What a batch came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct BatchStats {
+pub(crate) struct BatchStats {
     /// Events that are on the disk.
     pub emitted_events: u64,
     /// Lines that became no event.
@@ -46,7 +46,7 @@ pub struct BatchStats {
 }
 
 /// Where a batch comes from.
-pub struct BatchInput<'a, R> {
+pub(crate) struct BatchInput<'a, R> {
     /// JSON lines. When a stop is asked for while this waits for more, it should give an
     /// error, of whatever kind.
     pub lines: R,
@@ -77,7 +77,7 @@ struct Line {
 /// Emits one event for each line of the input. `done` is called once for each line that is
 /// not blank, in order, and only when its event is durable; it may stop the batch by an
 /// error.
-pub fn emit_batch<R: Read>(
+pub(crate) fn emit_batch<R: Read>(
     store: &Store,
     rules: &EventRules,
     context: &Context,

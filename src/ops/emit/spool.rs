@@ -31,7 +31,7 @@ const NOTE: &str = ".hlarchive-spool";
 
 /// What becomes of an event that cannot be placed in the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OnError {
+pub(crate) enum OnError {
     /// Nothing: the error is the answer.
     Fail,
     /// It is handed back, to be told.
@@ -42,7 +42,7 @@ pub enum OnError {
 
 /// What taking in from a spool came to.
 #[derive(Debug, Clone, Default)]
-pub struct SpoolReport {
+pub(crate) struct SpoolReport {
     /// Events that are in the tree now.
     pub taken: u64,
     /// What stays in the spool, and why.
@@ -138,7 +138,7 @@ pub(super) fn keep(
 }
 
 /// Counts what waits in a spool.
-pub fn spooled(spool: &Path) -> Result<u64> {
+pub(crate) fn spooled(spool: &Path) -> Result<u64> {
     let Some(tree) = open(spool)? else { return Ok(0) };
     let mut files = 0;
     for date in tree.dates()?.0 {
@@ -148,7 +148,12 @@ pub fn spooled(spool: &Path) -> Result<u64> {
 }
 
 /// Takes in up to `most` events that wait in a spool for this tree.
-pub fn take_in(store: &Store, context: &Context, spool: &Path, most: usize) -> Result<SpoolReport> {
+pub(crate) fn take_in(
+    store: &Store,
+    context: &Context,
+    spool: &Path,
+    most: usize,
+) -> Result<SpoolReport> {
     let mut report = SpoolReport::default();
     let Some(from) = open(spool)? else { return Ok(report) };
     let (dates, _) = from.dates()?;

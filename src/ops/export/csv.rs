@@ -35,7 +35,7 @@ pub(super) fn row(fields: &Fields<'_>, escape_formulas: bool, out: &mut Vec<u8>)
 
 /// Makes a value one that a spreadsheet takes for text: an apostrophe stands before what begins like a
 /// formula, as OWASP has it.
-pub fn escaped(value: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn escaped(value: &[u8]) -> Cow<'_, [u8]> {
     if matches!(value.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n')) {
         Cow::Owned([b"'", value].concat())
     } else {
@@ -44,7 +44,7 @@ pub fn escaped(value: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Appends a record: values with commas between them, in quotes where they need them.
-pub fn record<'a>(out: &mut Vec<u8>, values: impl IntoIterator<Item = &'a [u8]>) {
+pub(crate) fn record<'a>(out: &mut Vec<u8>, values: impl IntoIterator<Item = &'a [u8]>) {
     for (number, value) in values.into_iter().enumerate() {
         if number > 0 {
             out.push(b',');

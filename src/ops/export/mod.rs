@@ -6,7 +6,7 @@
 //! else, and the memory that it takes does not grow with what is exported.
 
 mod cloudevents;
-pub mod csv;
+pub(crate) mod csv;
 mod fields;
 mod layout;
 mod outlet;

@@ -12,7 +12,7 @@ use crate::event::Timestamp;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Ended<'a> {
+pub(crate) struct Ended<'a> {
     /// The operation, as the command is called.
     pub operation: &'a str,
     /// When.
@@ -29,7 +29,7 @@ pub struct Ended<'a> {
 
 /// What a run looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// Everything.
     Whole,
     /// Some days, or not every byte; the number is the same for the same part.
@@ -40,12 +40,12 @@ pub enum Scope {
 
 impl Scope {
     /// Everything, if no words say what was left out.
-    pub fn of<T: AsRef<str>>(words: &[T]) -> Self {
+    pub(crate) fn of<T: AsRef<str>>(words: &[T]) -> Self {
         if words.is_empty() { Self::Whole } else { Self::Part(number(words)) }
     }
 
     /// A share of what the words leave, chosen by chance.
-    pub fn sample<T: AsRef<str>>(words: &[T]) -> Self {
+    pub(crate) fn sample<T: AsRef<str>>(words: &[T]) -> Self {
         Self::Sample(number(words) ^ 1)
     }
 

@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// # Errors
 ///
 /// The file cannot be read, is none that [`update`] wrote, or is of another archive.
-pub fn read(path: &Path, archive: &Path) -> Result<Sheet> {
+pub(crate) fn read(path: &Path, archive: &Path) -> Result<Sheet> {
     let mut sheet = look(path)?;
     let archive =
         std::path::absolute(archive).map_err(|error| Error::io(archive, "find", error))?;
@@ -66,7 +66,7 @@ fn look(path: &Path) -> Result<Sheet> {
 ///
 /// The file cannot be read or written, is none of hlarchive's, or is of another archive. It is
 /// then as it was.
-pub fn update(path: &Path, archive: &Path, change: impl FnOnce(&mut Sheet)) -> Result<()> {
+pub(crate) fn update(path: &Path, archive: &Path, change: impl FnOnce(&mut Sheet)) -> Result<()> {
     let failed = |error| Error::io(path, "create", error);
     let name = path.file_name().ok_or_else(|| Error::corrupt(path, "this is no file"))?;
     let folder = folder(path);
@@ -88,7 +88,7 @@ pub fn update(path: &Path, archive: &Path, change: impl FnOnce(&mut Sheet)) -> R
 }
 
 /// Whether this user may change a file of metrics, as far as the rights to its directory tell.
-pub fn may_update(path: &Path) -> bool {
+pub(crate) fn may_update(path: &Path) -> bool {
     rustix::fs::access(folder(path), Access::WRITE_OK).is_ok()
 }
 

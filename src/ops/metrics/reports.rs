@@ -20,7 +20,7 @@ fn sum<T>(rows: &[T], what: impl Fn(&T) -> u64) -> u64 {
 }
 
 /// Of a rotation.
-pub fn of_rotate(report: &RotateReport) -> Vec<Gauge> {
+pub(crate) fn of_rotate(report: &RotateReport) -> Vec<Gauge> {
     let sum = |what: fn(&RotatedDay) -> u64| sum(&report.days, what);
     let gauge = Gauge::new;
     vec![
@@ -46,7 +46,7 @@ pub fn of_rotate(report: &RotateReport) -> Vec<Gauge> {
 }
 
 /// Of a prune.
-pub fn of_prune(report: &PruneReport) -> Vec<Gauge> {
+pub(crate) fn of_prune(report: &PruneReport) -> Vec<Gauge> {
     let gauge = Gauge::new;
     let expired = &report.expired;
     vec![
@@ -59,7 +59,7 @@ pub fn of_prune(report: &PruneReport) -> Vec<Gauge> {
 }
 
 /// Of a compaction.
-pub fn of_compact(report: &CompactReport) -> Vec<Gauge> {
+pub(crate) fn of_compact(report: &CompactReport) -> Vec<Gauge> {
     let gauge = Gauge::new;
     let days = &report.days;
     vec![
@@ -76,7 +76,7 @@ pub fn of_compact(report: &CompactReport) -> Vec<Gauge> {
 }
 
 /// Of a verification.
-pub fn of_verify(report: &VerifyReport) -> Vec<Gauge> {
+pub(crate) fn of_verify(report: &VerifyReport) -> Vec<Gauge> {
     let gauge = Gauge::new;
     vec![
         gauge("segments", "Segments that were looked at.", report.segments),
@@ -94,7 +94,7 @@ pub fn of_verify(report: &VerifyReport) -> Vec<Gauge> {
 }
 
 /// Of an import.
-pub fn of_import(report: &ImportReport) -> Vec<Gauge> {
+pub(crate) fn of_import(report: &ImportReport) -> Vec<Gauge> {
     let gauge = Gauge::new;
     vec![
         gauge("events", "Events that were found.", report.events),
@@ -108,7 +108,7 @@ pub fn of_import(report: &ImportReport) -> Vec<Gauge> {
 }
 
 /// Of a sync.
-pub fn of_sync(report: &SyncReport) -> Vec<Gauge> {
+pub(crate) fn of_sync(report: &SyncReport) -> Vec<Gauge> {
     let gauge = Gauge::new;
     vec![
         gauge("events", "Events that were compared one by one.", report.events),
@@ -122,7 +122,12 @@ pub fn of_sync(report: &SyncReport) -> Vec<Gauge> {
 
 /// Of a look at how things stand: `problems` are open, and `attention` says whether somebody
 /// is needed.
-pub fn of_status(status: &Status, problems: u64, unended: u64, attention: bool) -> Vec<Gauge> {
+pub(crate) fn of_status(
+    status: &Status,
+    problems: u64,
+    unended: u64,
+    attention: bool,
+) -> Vec<Gauge> {
     let gauge = Gauge::new;
     let due = status.next_rotate.len() as u64;
     let expiring = status.next_prune.expiring.len() as u64;
@@ -137,7 +142,7 @@ pub fn of_status(status: &Status, problems: u64, unended: u64, attention: bool) 
 }
 
 /// Of the history as a whole.
-pub fn of_totals(totals: &Totals) -> Vec<Gauge> {
+pub(crate) fn of_totals(totals: &Totals) -> Vec<Gauge> {
     let gauge = Gauge::new;
     let (live, archived) = (&totals.live, &totals.archived);
     let origin = totals.origin.map(|origin| {

@@ -10,7 +10,7 @@ use crate::store::Store;
 /// # Errors
 ///
 /// The file cannot be written; it is then as it was.
-pub fn leave(store: &Store, ended: Ended<'_>, report: &[Gauge]) -> Result<()> {
+pub(crate) fn leave(store: &Store, ended: Ended<'_>, report: &[Gauge]) -> Result<()> {
     let Some(archive) = store.any_archive()? else { return Ok(()) };
     if !archive.may_put_runs() {
         return Ok(());
@@ -21,7 +21,7 @@ pub fn leave(store: &Store, ended: Ended<'_>, report: &[Gauge]) -> Result<()> {
 }
 
 /// What runs left in the archive; nothing, where that is not sound.
-pub fn left(store: &Store) -> Sheet {
+pub(crate) fn left(store: &Store) -> Sheet {
     let text = store.any_archive().ok().flatten().and_then(|archive| archive.runs());
     text.and_then(|text| Sheet::parse(&text).ok()).unwrap_or_default()
 }

@@ -15,7 +15,9 @@ mod tests;
 
 use serde::Serialize;
 
-pub use plan::{Difference, Expiring, Held, PrunePlan};
+pub use plan::Expiring;
+pub use plan::PrunePlan;
+pub(crate) use plan::{Difference, Held};
 use term::Arrivals;
 pub(in crate::ops) use term::{is_over, since};
 

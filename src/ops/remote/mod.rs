@@ -18,12 +18,14 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-pub use evict::{EvictReport, Evicted};
+pub use evict::EvictReport;
 pub use handle::RemoteArchive;
-pub use pull::{MirroredHost, PullReport};
-pub use push::{Copied, PushReport};
-pub use rebuild::{Believed, RemoteRebuildReport};
-pub use status::{HostStatus, RemoteStatus};
+pub use pull::PullReport;
+pub use push::PushReport;
+pub(crate) use rebuild::Believed;
+pub use rebuild::RemoteRebuildReport;
+pub(crate) use status::HostStatus;
+pub use status::RemoteStatus;
 pub use verify::{RemoteVerifyOptions, RemoteVerifyReport};
 
 use crate::archive::copies::{ManifestPiece, chosen};
@@ -35,7 +37,7 @@ use crate::{Error, Result};
 
 /// Where the copies are, and under which name this machine's are kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Remote<'a> {
+pub(crate) struct Remote<'a> {
     /// The bucket.
     pub bucket: &'a Bucket,
     /// The host's name.
@@ -44,7 +46,7 @@ pub struct Remote<'a> {
 
 impl<'a> Remote<'a> {
     /// Makes sure that the name is one that objects can have.
-    pub fn new(bucket: &'a Bucket, host: &'a str) -> Result<Self> {
+    pub(crate) fn new(bucket: &'a Bucket, host: &'a str) -> Result<Self> {
         NodeName::for_writing(host).map_err(|error| {
             Error::Usage(format!("{error}; name this machine with [remote] host in the policy"))
         })?;

@@ -11,9 +11,10 @@ mod options;
 mod proof;
 mod report;
 
-pub use after::AfterHead;
+pub(crate) use after::AfterHead;
 pub use options::{Depth, VerifyOptions};
-pub use report::{ReadDepth, VerifyReport};
+pub(crate) use report::ReadDepth;
+pub use report::VerifyReport;
 
 use super::clock::from_the_future;
 use super::standing;

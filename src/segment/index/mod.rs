@@ -11,7 +11,7 @@ mod encode;
 mod tests;
 mod varint;
 
-pub use decode::Index;
+pub(crate) use decode::Index;
 pub(super) use encode::{FrameValues, IndexBuilder, Totals, count};
 
 use crate::event::Timestamp;

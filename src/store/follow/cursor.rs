@@ -15,7 +15,7 @@ use crate::event::{Malformed, shown};
 
 /// The last event that was given, in its cursor file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     /// The number of entries of the file up to this one.
     pub(super) position: u64,
     /// A check that distinguishes this file, and its entry at this position, from any other.
@@ -25,7 +25,7 @@ pub struct Cursor {
 
 impl Cursor {
     /// Returns the cursor file that it belongs to.
-    pub fn file(&self) -> &Path {
+    pub(crate) fn file(&self) -> &Path {
         &self.file
     }
 }

@@ -38,7 +38,7 @@ struct News {
 impl Follower {
     /// Looks once, and gives what is new. `give` has printed its events when it returns; if it
     /// fails, they are given again after the next start.
-    pub fn look<E: From<Error>>(
+    pub(crate) fn look<E: From<Error>>(
         &mut self,
         now: Timestamp,
         give: &mut Give<'_, E>,

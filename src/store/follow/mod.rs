@@ -48,8 +48,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-pub use cursor::Cursor;
-pub use watch::Watch;
+pub(crate) use cursor::Cursor;
+pub(crate) use watch::Watch;
 
 use log::{LogEntry, Mark, MarkLog, Unnamed};
 use seen::{Seen, Watched};
@@ -63,7 +63,7 @@ use crate::{Error, Result};
 
 /// The place where a follower begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum After {
+pub(crate) enum After {
     /// At the beginning of its cursor file.
     Start,
     /// After this event.
@@ -80,7 +80,7 @@ impl FromStr for After {
 
 /// The events to follow, and the place to begin.
 #[derive(Debug, Clone, Default)]
-pub struct FollowOptions {
+pub(crate) struct FollowOptions {
     /// The events to give. Its order does not matter.
     pub query: Query,
     /// The days whose events count as news at the very beginning, without a cursor; empty for
@@ -96,7 +96,7 @@ pub struct FollowOptions {
 
 /// An event that is given, and the cursor to continue after it; none without a cursor file.
 #[derive(Debug, Clone)]
-pub struct Followed {
+pub(crate) struct Followed {
     /// The event.
     pub event: FoundEvent,
     /// Its place.
@@ -106,7 +106,7 @@ pub struct Followed {
 impl Followed {
     /// Appends the event as one line of JSON with `_path`, `_segment` and `_cursor`, without
     /// newline.
-    pub fn write_json(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write_json(&self, out: &mut Vec<u8>) {
         self.event.write_json(out);
         if let Some(cursor) = &self.cursor {
             out.pop();
@@ -118,7 +118,7 @@ impl Followed {
 
 /// The result of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Look {
+pub(crate) struct Look {
     /// True if something changed meanwhile, so that the next look should follow at once.
     pub again: bool,
     /// True if something may arrive without a change to a directory, so that the next look should
@@ -130,7 +130,7 @@ pub struct Look {
 
 /// Follows one history.
 #[derive(Debug)]
-pub struct Follower {
+pub(crate) struct Follower {
     store: Store,
     query: Query,
     log: MarkLog,
@@ -168,7 +168,7 @@ struct Suspect {
 
 impl Follower {
     /// Begins, or continues where a cursor points.
-    pub fn begin(store: &Store, options: FollowOptions) -> Result<Self> {
+    pub(crate) fn begin(store: &Store, options: FollowOptions) -> Result<Self> {
         let FollowOptions { query, first_dates, cursor_file, after, seed } = options;
         let keeps_place = cursor_file.is_some();
         let path = match (&cursor_file, &after) {
@@ -261,12 +261,12 @@ impl Follower {
     }
 
     /// Returns the notices since the last call.
-    pub fn notices(&mut self) -> &mut Notices {
+    pub(crate) fn notices(&mut self) -> &mut Notices {
         &mut self.notices
     }
 
     /// Ends: a file that looked half-written is reported as what it is.
-    pub fn end(&mut self) -> &mut Notices {
+    pub(crate) fn end(&mut self) -> &mut Notices {
         for suspect in self.suspects.values_mut().filter(|suspect| !suspect.told) {
             suspect.told = true;
             self.notices.add(suspect.notice.clone());

@@ -33,7 +33,7 @@ const LOCAL: [u64; 9] = [
 
 /// Watches the directories of one history.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     handle: OwnedFd,
 }
 
@@ -46,7 +46,7 @@ impl AsFd for Watch {
 
 impl Watch {
     /// Opens an inotify handle.
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
             .map(|handle| Self { handle })
             .map_err(|errno| Error::io("inotify", "open", errno))
@@ -54,7 +54,7 @@ impl Watch {
 
     /// Discards pending wake-ups, and watches everything that exists by now. Returns whether the
     /// event root does. An error means that something may arrive unnoticed.
-    pub fn arm(&self, store: &Store) -> Result<bool> {
+    pub(crate) fn arm(&self, store: &Store) -> Result<bool> {
         self.drain()?;
         let is_there = self.add(store.root())?;
         self.add(store.archive_path())?;

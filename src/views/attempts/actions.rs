@@ -29,7 +29,7 @@ pub struct ActionSummary {
 }
 
 /// Summarizes attempts by action: what helped most often comes first, then what was tried most.
-pub fn by_action<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Vec<ActionSummary> {
+pub(crate) fn by_action<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Vec<ActionSummary> {
     let mut actions: BTreeMap<Option<&str>, ActionSummary> = BTreeMap::new();
     for attempt in attempts {
         let sum = actions.entry(attempt.action.as_deref()).or_default();

@@ -16,7 +16,7 @@ fn subject(head: &EventHead<'_>) -> Subject {
 }
 
 /// Builds attempts from events.
-pub struct AttemptCollector {
+pub(crate) struct AttemptCollector {
     range: StartRange,
     /// Later events have not happened.
     now: Timestamp,
@@ -34,7 +34,7 @@ pub struct AttemptCollector {
 
 impl AttemptCollector {
     /// Starts collecting the attempts of a range.
-    pub fn new(range: StartRange) -> Self {
+    pub(crate) fn new(range: StartRange) -> Self {
         Self {
             range,
             now: Timestamp::from_micros(i64::MAX),
@@ -49,18 +49,18 @@ impl AttemptCollector {
 
     /// Sets the time that counts as now.
     #[must_use]
-    pub fn at(self, now: Timestamp) -> Self {
+    pub(crate) fn at(self, now: Timestamp) -> Self {
         Self { now, ..self }
     }
 
     /// Sets another horizon, in microseconds.
     #[must_use]
-    pub fn within(self, within: i64) -> Self {
+    pub(crate) fn within(self, within: i64) -> Self {
         Self { within, ..self }
     }
 
     /// Takes the next event, in time order. Returns whether later ones can still matter.
-    pub fn take(&mut self, event: &FoundEvent) -> bool {
+    pub(crate) fn take(&mut self, event: &FoundEvent) -> bool {
         let Ok(head) = event.head() else { return true };
         if head.timestamp > self.now {
             return true;
@@ -154,7 +154,7 @@ impl AttemptCollector {
 
     /// Returns the services, each with its node, that had attempts in the range and no report
     /// since: whether there was one before decides what silence means.
-    pub fn silent(&self) -> BTreeSet<[String; 2]> {
+    pub(crate) fn silent(&self) -> BTreeSet<[String; 2]> {
         let attempts = self.attempts.iter().filter(|attempt| self.range.holds(attempt.started));
         attempts
             .map(|attempt| [attempt.service.clone(), attempt.node.clone()])
@@ -163,7 +163,7 @@ impl AttemptCollector {
     }
 
     /// Records that a service on a node was reported on before all events taken.
-    pub fn heard_before(&mut self, service_and_node: [String; 2]) {
+    pub(crate) fn heard_before(&mut self, service_and_node: [String; 2]) {
         self.heard.insert(service_and_node);
     }
 
@@ -192,7 +192,7 @@ impl AttemptCollector {
 
     /// Returns the attempts of the range, earliest first, and how many ends within it have no
     /// start.
-    pub fn finish(mut self) -> (Vec<Attempt>, u64) {
+    pub(crate) fn finish(mut self) -> (Vec<Attempt>, u64) {
         let range = self.range;
         let ends = std::mem::take(&mut self.ends);
         let stray_ends = ends.finish(&mut self.attempts, &range);

@@ -26,8 +26,8 @@ mod ends;
 
 use serde::Serialize;
 
-pub use actions::{ActionSummary, by_action};
-pub use collect::AttemptCollector;
+pub(crate) use actions::{ActionSummary, by_action};
+pub(crate) use collect::AttemptCollector;
 pub(super) use ends::action_and_attempt;
 
 use super::word::Word;
@@ -35,7 +35,7 @@ use crate::archive::SegmentPlace;
 use crate::event::{EventHead, Timestamp};
 
 /// The types that concern attempts, for a query.
-pub const TYPES: [&str; 7] = [
+pub(crate) const TYPES: [&str; 7] = [
     "remediation_started",
     "remediation_completed",
     "remediation_failed",
@@ -46,15 +46,15 @@ pub const TYPES: [&str; 7] = [
 ];
 
 /// The types that report the health of a service or a node, for a query.
-pub const HEALTH_TYPES: [&str; 4] =
+pub(crate) const HEALTH_TYPES: [&str; 4] =
     ["service_recovered", "service_unhealthy", "node_online", "node_offline"];
 
 /// How long before its start an end may be dated and still be taken for its end: the size of a
 /// clock step when a time server first answers.
-pub const MAX_STEP_MICROS: i64 = 120 * Timestamp::MICROS_PER_SECOND;
+pub(crate) const MAX_STEP_MICROS: i64 = 120 * Timestamp::MICROS_PER_SECOND;
 
 /// The default horizon after its end within which an attempt is judged.
-pub const WITHIN_MICROS: i64 = 30 * 60 * Timestamp::MICROS_PER_SECOND;
+pub(crate) const WITHIN_MICROS: i64 = 30 * 60 * Timestamp::MICROS_PER_SECOND;
 
 /// The next report on a service after an attempt, before another one began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -69,7 +69,7 @@ pub enum Afterwards {
 }
 
 /// Reads the health of a service or a node, if the event reports it.
-pub fn word_of(event: &EventHead<'_>) -> Option<Afterwards> {
+pub(crate) fn word_of(event: &EventHead<'_>) -> Option<Afterwards> {
     if !HEALTH_TYPES.contains(&event.event_type.as_ref()) {
         return None;
     }
@@ -162,7 +162,7 @@ impl Attempt {
 
 /// A range of starts: the attempts that are wanted.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct StartRange {
+pub(crate) struct StartRange {
     /// The earliest instant.
     pub since: Option<Timestamp>,
     /// The end of the range, exclusive.
@@ -172,7 +172,7 @@ pub struct StartRange {
 impl StartRange {
     /// Returns the time from which to read: a day before the range, so that the end of what was
     /// started just before it is not taken for that of something within.
-    pub fn read_from(&self) -> Option<Timestamp> {
+    pub(crate) fn read_from(&self) -> Option<Timestamp> {
         let day = Timestamp::MICROS_PER_DAY;
         self.since.map(|since| Timestamp::from_micros(since.micros().saturating_sub(day)))
     }

@@ -15,7 +15,7 @@ const MAX: usize = 400;
 const MAX_NODES: usize = 50;
 
 /// Renders the graph in the DOT language.
-pub fn dot(chain: &Chain) -> String {
+pub(crate) fn dot(chain: &Chain) -> String {
     let mut out = String::from("digraph chain {\n");
     let mut lines = vec![chain.id.clone(), verdict(chain)];
     lines.extend(chain.summary.notes().iter().map(|(label, words)| format!("{label}: {words}")));

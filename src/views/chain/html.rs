@@ -17,7 +17,7 @@ const MAX_LANES: usize = 24;
 const TICKS: usize = 7;
 
 /// Renders the page.
-pub fn html(chain: &Chain) -> String {
+pub(crate) fn html(chain: &Chain) -> String {
     let mut out = String::with_capacity(16 << 10);
     out.push_str("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str(

@@ -18,7 +18,7 @@ const MAX_NODES: usize = 20;
 const MAX_LABEL: usize = 150;
 
 /// Renders the diagram.
-pub fn mermaid(chain: &Chain) -> String {
+pub(crate) fn mermaid(chain: &Chain) -> String {
     let nodes = chain.nodes(MAX_NODES);
     let number = |node: &str| {
         nodes.iter().position(|known| *known == node).unwrap_or(nodes.len().saturating_sub(1))

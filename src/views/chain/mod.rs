@@ -12,9 +12,9 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-pub use dot::dot;
-pub use html::html;
-pub use mermaid::mermaid;
+pub(crate) use dot::dot;
+pub(crate) use html::html;
+pub(crate) use mermaid::mermaid;
 
 use super::trace::{Step, TraceSummary, Tracer};
 use crate::event::{EventHead, Severity, Timestamp};
@@ -33,7 +33,7 @@ const MAX_FIELD: usize = 200;
 
 /// One event of a chain.
 #[derive(Debug, Clone)]
-pub struct ChainEvent {
+pub(crate) struct ChainEvent {
     /// The event as shown.
     pub step: Step,
     /// Its timestamp.
@@ -50,7 +50,7 @@ pub struct ChainEvent {
 
 /// A chain, collected.
 #[derive(Debug)]
-pub struct Chain {
+pub(crate) struct Chain {
     /// The correlation id of its events.
     pub id: String,
     /// The events, in time order.
@@ -63,7 +63,7 @@ pub struct Chain {
 
 impl Chain {
     /// Returns the number of events that are not among [`events`](Self::events).
-    pub fn left_out(&self) -> u64 {
+    pub(crate) fn left_out(&self) -> u64 {
         self.summary.events - self.events.len() as u64
     }
 
@@ -90,7 +90,7 @@ impl Chain {
 
 /// Collects a chain from its events.
 #[derive(Debug, Default)]
-pub struct ChainBuilder {
+pub(crate) struct ChainBuilder {
     id: String,
     tracer: Tracer,
     events: Vec<ChainEvent>,
@@ -99,18 +99,18 @@ pub struct ChainBuilder {
 
 impl ChainBuilder {
     /// Starts the chain of this id.
-    pub fn new(id: impl Into<String>) -> Self {
+    pub(crate) fn new(id: impl Into<String>) -> Self {
         Self { id: id.into(), ..Self::default() }
     }
 
     /// Sets the time that counts as now: what is dated later decides nothing.
     #[must_use]
-    pub fn at(self, now: Timestamp) -> Self {
+    pub(crate) fn at(self, now: Timestamp) -> Self {
         Self { tracer: Tracer::at(now), ..self }
     }
 
     /// Takes the next event, in time order.
-    pub fn add(&mut self, event: &FoundEvent) {
+    pub(crate) fn add(&mut self, event: &FoundEvent) {
         if let Ok(head) = event.head() {
             self.take(&head, event.path.to_string());
         }
@@ -139,7 +139,7 @@ impl ChainBuilder {
     }
 
     /// Returns the chain, if it has an event.
-    pub fn finish(self, remarks: Vec<String>) -> Option<Chain> {
+    pub(crate) fn finish(self, remarks: Vec<String>) -> Option<Chain> {
         let summary = self.tracer.finish()?;
         Some(Chain { id: self.id, events: self.events, summary, remarks })
     }

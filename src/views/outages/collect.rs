@@ -51,7 +51,7 @@ struct LastFailure {
 }
 
 /// Builds outages from events.
-pub struct OutageCollector {
+pub(crate) struct OutageCollector {
     asked: OutageRange,
     things: BTreeMap<Thing, ThingState>,
     done: Vec<Outage>,
@@ -60,12 +60,12 @@ pub struct OutageCollector {
 
 impl OutageCollector {
     /// Starts collecting the outages of a query.
-    pub fn new(asked: OutageRange) -> Self {
+    pub(crate) fn new(asked: OutageRange) -> Self {
         Self { asked, things: BTreeMap::new(), done: Vec::new(), beyond: 0 }
     }
 
     /// Takes the next event, in time order. Returns whether later ones can still matter.
-    pub fn take(&mut self, event: &FoundEvent) -> bool {
+    pub(crate) fn take(&mut self, event: &FoundEvent) -> bool {
         let Ok(head) = event.head() else { return true };
         if head.timestamp > self.asked.now {
             return true;
@@ -271,7 +271,7 @@ impl OutageCollector {
     }
 
     /// Returns the outages of the range and their figures.
-    pub fn finish(self) -> OutageAnswer {
+    pub(crate) fn finish(self) -> OutageAnswer {
         let Self { asked, things, done: mut outages, .. } = self;
         let mut first = BTreeMap::new();
         for (thing, known) in things {

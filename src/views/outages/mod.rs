@@ -29,13 +29,14 @@ use serde::Serialize;
 
 use crate::event::Timestamp;
 
-pub use collect::OutageCollector;
+pub(crate) use collect::OutageCollector;
 pub use figures::Figures;
+pub use outage::Outage;
 use outage::seconds;
-pub use outage::{AttemptEnd, MIN_GAP_SECONDS, Outage, OutageAttempt, OutageRange};
+pub(crate) use outage::{AttemptEnd, MIN_GAP_SECONDS, OutageAttempt, OutageRange};
 
 /// The types that concern outages, for a query; alarms may have any type.
-pub const TYPES: [&str; 9] = [
+pub(crate) const TYPES: [&str; 9] = [
     UNHEALTHY,
     RECOVERED,
     "node_offline",
@@ -57,12 +58,12 @@ const FAILURES: [&str; 2] = ["deployment_failed", "healthcheck_failed"];
 const ALL: &str = "all";
 
 /// How long before an outage, or before the next of its kind, a failure may be its cause.
-pub const BEFORE_MICROS: i64 = 600 * Timestamp::MICROS_PER_SECOND;
+pub(crate) const BEFORE_MICROS: i64 = 600 * Timestamp::MICROS_PER_SECOND;
 
 /// The outages of a range, open ones first, then the newest; and the figures of each service and
 /// node, open ones first, then the longest in all.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct OutageAnswer {
+pub(crate) struct OutageAnswer {
     /// The figures of things that had any.
     pub services: Vec<Figures>,
     /// Each outage in full, even where it began before the range or ended after it.

@@ -5,11 +5,11 @@ use serde::Serialize;
 use crate::event::Timestamp;
 
 /// The default gap: what is up for a shorter time counts as still down.
-pub const MIN_GAP_SECONDS: u64 = 60;
+pub(crate) const MIN_GAP_SECONDS: u64 = 60;
 
 /// A range of time, for the outages that were open at some instant of it.
 #[derive(Debug, Clone, Copy)]
-pub struct OutageRange {
+pub(crate) struct OutageRange {
     /// The earliest instant; without it, each thing's figures begin with the first report on it.
     pub since: Option<Timestamp>,
     /// The end of the range, exclusive.
@@ -22,7 +22,7 @@ pub struct OutageRange {
 
 impl OutageRange {
     /// Returns everything up to `now`, with the usual gap.
-    pub fn at(now: Timestamp) -> Self {
+    pub(crate) fn at(now: Timestamp) -> Self {
         let min_gap_us = MIN_GAP_SECONDS as i64 * Timestamp::MICROS_PER_SECOND;
         Self { since: None, until: None, min_gap_us, now }
     }

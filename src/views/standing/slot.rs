@@ -20,7 +20,7 @@ pub enum ProblemKind {
 
 /// The identity of an open problem; each chain's failure has its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ProblemSlot {
+pub(crate) struct ProblemSlot {
     /// The service; none of a node.
     pub service: Option<String>,
     /// The host.
@@ -33,7 +33,7 @@ pub struct ProblemSlot {
 
 /// A bad word, and its event.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Bad {
+pub(crate) struct Bad {
     /// The time of the event.
     pub time: Timestamp,
     /// The identity of the event.
@@ -51,7 +51,7 @@ pub struct Bad {
 
 /// The bad words of a slot since the last good one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch {
+pub(crate) struct Stretch {
     /// The time of the first.
     pub first: Timestamp,
     /// The last.

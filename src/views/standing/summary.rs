@@ -10,7 +10,7 @@ use crate::event::Timestamp;
 /// A state in its stored form: what cannot be a JSON object is a list.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StandingSummary {
+pub(crate) struct StandingSummary {
     pub(super) latest: Option<Timestamp>,
     pub(super) well: Vec<(String, String, Well)>,
     pub(super) online: BTreeMap<String, Timestamp>,
@@ -20,7 +20,7 @@ pub struct StandingSummary {
 impl StandingSummary {
     /// Reports whether it agrees with one that was computed again. Up to `until`, it may know
     /// events that are gone, and the other may not know that something is over.
-    pub fn agrees(&self, fresh: &Self, until: Option<Timestamp>) -> bool {
+    pub(crate) fn agrees(&self, fresh: &Self, until: Option<Timestamp>) -> bool {
         let Some(until) = until else {
             let text = |summary: &Self| serde_json::to_string(summary).ok();
             return text(self) == text(fresh);

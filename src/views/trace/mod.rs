@@ -9,7 +9,9 @@
 mod summary;
 mod troubles;
 
-pub use summary::{ChainFailure, OpenTrouble, Outcome, Remediation, Step, TraceSummary, Why};
+pub use summary::Outcome;
+pub use summary::Step;
+pub use summary::TraceSummary;
 
 use super::attempts::MAX_STEP_MICROS;
 use super::detail::detail;
@@ -38,7 +40,7 @@ impl RunKey {
 
 /// Builds a trace from a chain's events.
 #[derive(Debug, Default)]
-pub struct Tracer {
+pub(crate) struct Tracer {
     /// Later events have not happened; without it, all have.
     now: Option<Timestamp>,
     future: u64,
@@ -68,12 +70,12 @@ enum ChainState {
 
 impl Tracer {
     /// Starts a trace as of `now`: what is dated later is shown, and decides nothing.
-    pub fn at(now: Timestamp) -> Self {
+    pub(crate) fn at(now: Timestamp) -> Self {
         Self { now: Some(now), ..Self::default() }
     }
 
     /// Takes the chain's next event, in time order, and its identity.
-    pub fn step(&mut self, event: &EventHead<'_>, path: &str) -> Step {
+    pub(crate) fn step(&mut self, event: &EventHead<'_>, path: &str) -> Step {
         let first = self.first.map_or(event.timestamp, |first| first.min(event.timestamp));
         self.first = Some(first);
         self.last = Some(self.last.map_or(event.timestamp, |last| last.max(event.timestamp)));
@@ -154,7 +156,7 @@ impl Tracer {
     }
 
     /// Returns the summary; `None` when the chain has no event.
-    pub fn finish(mut self) -> Option<TraceSummary> {
+    pub(crate) fn finish(mut self) -> Option<TraceSummary> {
         let (first, last) = (self.first?, self.last?);
         let (cause, also, more_also) = self.troubles.failures();
         let failed = cause.is_some();
