@@ -40,6 +40,12 @@
 //! * `remote`: copies of segments in S3-compatible object storage.
 //! * `mcp`: the command's server for agents.
 
+// What is public is the list below. Without the inner parts opened, what only they need is not
+// reached.
+#![cfg_attr(not(feature = "internals"), allow(unreachable_pub))]
+// The command uses much that the library alone does not.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+
 mod archive;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -64,7 +70,7 @@ mod text;
 mod views;
 mod when;
 
-pub use archive::{By, Expired};
+pub use archive::{By, Expired, Head, Op, SegmentName, SegmentPlace};
 pub use context::Context;
 pub use error::{Error, Result};
 pub use event::{Date, Event, EventPath, InvalidEvent, Malformed, NodeName, Severity, Timestamp};
@@ -85,25 +91,28 @@ pub use ops::hold::{HoldPicture, HoldReport, HoldSubject};
 pub use ops::import::{ImportOptions, ImportReport};
 pub use ops::inspect::{ExpiredSegment, InspectSubject, SegmentPicture};
 pub use ops::manifest::ManifestRebuildReport;
-pub use ops::prune::{Expiring, PruneOptions, PrunePlan, PruneReport};
+pub use ops::metrics::LastEnd;
+pub use ops::prune::{Difference, Expiring, Held, PruneOptions, PrunePlan, PruneReport};
 pub use ops::remote::{
-    EvictReport, PullReport, PushReport, RemoteArchive, RemoteRebuildReport, RemoteStatus,
-    RemoteVerifyOptions, RemoteVerifyReport,
+    Believed, Copied, EvictReport, Evicted, HostStatus, MirroredHost, PullReport, PushReport,
+    RemoteArchive, RemoteRebuildReport, RemoteStatus, RemoteVerifyOptions, RemoteVerifyReport,
 };
 pub use ops::restore::{RestoreOptions, RestoreReport, RestoreTarget, RestoredDay};
 pub use ops::rotate::{PlannedDay, RotateOptions, RotateReport, RotatedDay};
 pub use ops::sign::{SignReport, SigningKey, Witness};
-pub use ops::status::{Status, StatusOptions};
-pub use ops::sync::{End, RemoteRoot, SyncOptions, SyncReport, Transport};
-pub use ops::verify::{Depth, VerifyOptions, VerifyReport};
+pub use ops::status::{ArchivedStatus, CalendarDay, LastRun, LiveStatus, Status, StatusOptions};
+pub use ops::sync::{End, SyncOptions, SyncReport, Transport};
+pub use ops::verify::{AfterHead, Depth, ReadDepth, VerifyOptions, VerifyReport};
 pub use policy::{Policy, PolicyError};
 pub use progress::{Progress, Silent, Unit};
 pub use remote::Bucket;
+pub use segment::Sha256Hash;
 pub use store::{FoundEvent, Notice, Unreached};
-pub use views::attempts::Attempt;
-pub use views::outages::{Figures, Outage};
-pub use views::problems::Problem;
-pub use views::trace::{Outcome, Step, TraceSummary};
+pub use views::attempts::{ActionSummary, Afterwards, Attempt, AttemptOutcome};
+pub use views::outages::{AttemptEnd, Figures, Outage, OutageAttempt};
+pub use views::problems::{Problem, Unended};
+pub use views::standing::ProblemKind;
+pub use views::trace::{ChainFailure, OpenTrouble, Outcome, Remediation, Step, TraceSummary, Why};
 
 /// The README's Rust code must at least compile.
 #[cfg(doctest)]

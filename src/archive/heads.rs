@@ -38,7 +38,7 @@ pub struct Head {
 
 impl Head {
     /// Returns the current head of a manifest; `None` if it is empty.
-    pub fn of(manifest: &Manifest) -> Option<Self> {
+    pub(crate) fn of(manifest: &Manifest) -> Option<Self> {
         let last = manifest.records().last()?;
         Some(Self { records: last.seq, head: manifest.head(), time: last.time })
     }

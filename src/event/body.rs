@@ -214,6 +214,7 @@ impl Event {
 
     /// Returns a member of the payload as text: strings without their quotes, everything else as
     /// JSON.
+    #[cfg(test)]
     pub(crate) fn payload_text(&self, key: &str) -> Option<String> {
         let mut found = None;
         // Not collected into a map: a payload may have millions of members.

@@ -217,11 +217,6 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// Returns the pattern as written.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
     fn matches(&self, name: &str) -> bool {
         let name: Vec<FormStep> = name.chars().map(|c| FormStep::Once(Chars::This(c))).collect();
         self.meets(&name)

@@ -14,7 +14,8 @@ mod runs;
 
 use std::collections::BTreeMap;
 
-pub(crate) use ends::{Ended, LastEnd, Scope};
+pub use ends::LastEnd;
+pub(crate) use ends::{Ended, Scope};
 use ends::{STOPPED, failed};
 pub(crate) use file::{may_update, read, update};
 pub(crate) use reports::{

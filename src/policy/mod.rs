@@ -39,17 +39,17 @@ const MAX_POLICY_BYTES: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// The rules by which days become segments.
-    pub rotate: RotateRules,
+    pub(crate) rotate: RotateRules,
     /// The rules for how long segments are kept.
-    pub retain: RetainRules,
+    pub(crate) retain: RetainRules,
     /// The rules for which events are accepted.
-    pub events: EventRules,
+    pub(crate) events: EventRules,
     /// The events about the archive's own actions.
-    pub audit: AuditRules,
+    pub(crate) audit: AuditRules,
     /// The rules for judging attempts.
-    pub answers: AnswerRules,
+    pub(crate) answers: AnswerRules,
     /// The place where copies of segments are kept.
-    pub remote: Option<RemoteRules>,
+    pub(crate) remote: Option<RemoteRules>,
     origin: String,
     text: String,
     digest: String,
@@ -59,7 +59,7 @@ pub struct Policy {
 
 /// The rules of emitting, and what prevented reading them.
 #[derive(Debug, Default)]
-pub struct LenientRules {
+pub(crate) struct LenientRules {
     /// The policy's rules, as far as its `[events]` can be read.
     pub rules: EventRules,
     /// The problem with the policy, and the rules that apply instead.
@@ -69,7 +69,7 @@ pub struct LenientRules {
 impl EventRules {
     /// Reads the rules from a policy in which only `[events]` needs to be valid. Where even that
     /// cannot be read, the built-in rules apply: an event is worth more than a rule.
-    pub fn load_lenient(path: &Path) -> LenientRules {
+    pub(crate) fn load_lenient(path: &Path) -> LenientRules {
         let refused = |error: &dyn fmt::Display| LenientRules {
             rules: Self::default(),
             warning: Some(format!("{error}; events are kept by the built-in rules")),

@@ -9,7 +9,7 @@ use crate::text;
 
 /// The rules by which days become segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RotateRules {
+pub(crate) struct RotateRules {
     /// The time a closed day stays plain files.
     pub keep_live: Span,
     /// The zstd level, 1 to 22.
@@ -22,7 +22,7 @@ pub struct RotateRules {
 
 /// The treatment of files that are not valid events, at rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InvalidRule {
+pub(crate) enum InvalidRule {
     /// They are archived as is, and counted.
     Archive,
     /// Their day stays live until someone has looked at them.
@@ -40,7 +40,7 @@ pub enum MinFree {
 
 /// The rules for how long segments are kept.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RetainRules {
+pub(crate) struct RetainRules {
     /// The term of events that belong to no class.
     pub keep: Keep,
     /// The time anything stays once it is in the archive, however old it is: no term ends before
@@ -58,7 +58,7 @@ pub struct RetainRules {
 
 /// A class of events with segments of their own and their own term.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Class {
+pub(crate) struct Class {
     /// The name, which becomes a part of file names.
     pub name: String,
     /// The time its segments are kept.
@@ -73,7 +73,7 @@ pub struct Class {
 impl Class {
     /// Reports whether the event belongs to the class: each field that the policy names must have
     /// one of the listed values.
-    pub fn matches(&self, event: &EventHead<'_>) -> bool {
+    pub(crate) fn matches(&self, event: &EventHead<'_>) -> bool {
         let among = |wanted: &[String], value: &str| {
             wanted.is_empty() || wanted.iter().any(|candidate| candidate == value)
         };
@@ -87,7 +87,7 @@ impl Class {
 
 /// The treatment of undeclared event types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnknownTypes {
+pub(crate) enum UnknownTypes {
     /// They are accepted.
     Allow,
     /// They are accepted with a warning.
@@ -98,7 +98,7 @@ pub enum UnknownTypes {
 
 /// The rules for emitting events. Reading never refuses an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventRules {
+pub(crate) struct EventRules {
     /// The treatment of types that are neither built in nor among `types`.
     pub unknown_types: UnknownTypes,
     /// The types in addition to the built-in ones, normalized.
@@ -117,7 +117,7 @@ pub struct EventRules {
 
 /// The treatment of events with a time in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FutureRule {
+pub(crate) enum FutureRule {
     /// They are accepted with a warning.
     Warn,
     /// They are refused.
@@ -140,14 +140,14 @@ impl Default for EventRules {
 
 /// The events about the archive's own actions, in addition to the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct AuditRules {
+pub(crate) struct AuditRules {
     /// True if each action also leaves an event in the live tree.
     pub emit: bool,
 }
 
 /// The rules for judging attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnswerRules {
+pub(crate) struct AnswerRules {
     /// The time after its end within which an attempt is credited with a recovery.
     pub within: Span,
 }
@@ -161,7 +161,7 @@ impl Default for AnswerRules {
 
 /// The place where copies of segments are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoteRules {
+pub(crate) struct RemoteRules {
     /// `s3://bucket/prefix` or `file:///directory`.
     pub url: String,
     /// The name under which this machine's copies are stored; by default the host name.
@@ -187,18 +187,18 @@ impl Default for RetainRules {
 
 impl RetainRules {
     /// Returns the class of an event: the first that matches.
-    pub fn class_of(&self, event: &EventHead<'_>) -> Option<&Class> {
+    pub(crate) fn class_of(&self, event: &EventHead<'_>) -> Option<&Class> {
         self.classes.iter().find(|class| class.matches(event))
     }
 
     /// Returns how long an event is kept.
-    pub fn keep_of_event(&self, event: &EventHead<'_>) -> Keep {
+    pub(crate) fn keep_of_event(&self, event: &EventHead<'_>) -> Keep {
         self.class_of(event).map_or(self.keep, |class| class.keep)
     }
 
     /// Returns how long segments of a class are kept. A class that the policy does not name is
     /// kept for the longest of all terms.
-    pub fn keep_of(&self, class: Option<&str>) -> Keep {
+    pub(crate) fn keep_of(&self, class: Option<&str>) -> Keep {
         let Some(class) = class else { return self.keep };
         match self.classes.iter().find(|known| known.name == class) {
             Some(known) => known.keep,
@@ -207,7 +207,7 @@ impl RetainRules {
     }
 
     /// Reports whether days may be removed to free space.
-    pub fn yields(&self) -> bool {
+    pub(crate) fn yields(&self) -> bool {
         self.max_size.is_some() || self.min_free.is_some()
     }
 
@@ -217,7 +217,7 @@ impl RetainRules {
     }
 
     /// Returns `max_size = "20GiB"`, if it is set.
-    pub fn max_size_in_words(&self) -> String {
+    pub(crate) fn max_size_in_words(&self) -> String {
         self.max_size.map(text::exact_bytes).unwrap_or_default()
     }
 }
@@ -233,20 +233,20 @@ impl fmt::Display for MinFree {
 
 impl EventRules {
     /// Reports whether the type is built in, one of hlarchive's own, or declared.
-    pub fn knows(&self, event_type: &str) -> bool {
+    pub(crate) fn knows(&self, event_type: &str) -> bool {
         KNOWN_TYPES.contains(&event_type)
             || AUDIT_TYPES.contains(&event_type)
             || self.types.iter().any(|known| known == event_type)
     }
 
     /// Returns the severity of an event of this type that is emitted without one.
-    pub fn severity_of(&self, event_type: &str) -> Severity {
+    pub(crate) fn severity_of(&self, event_type: &str) -> Severity {
         let mapped = self.severities.get(event_type).copied();
         mapped.unwrap_or_else(|| Severity::usual(event_type))
     }
 
     /// Returns the known type that a word likely misspells.
-    pub fn near_miss(&self, word: &str) -> Option<&str> {
+    pub(crate) fn near_miss(&self, word: &str) -> Option<&str> {
         near_miss(word, KNOWN_TYPES.into_iter().chain(self.types.iter().map(String::as_str)))
     }
 }

@@ -136,11 +136,6 @@ impl SegmentBytes {
         }
     }
 
-    /// Reports whether there are no bytes.
-    pub fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.len()? == 0)
-    }
-
     /// Reports whether size and SHA-256 are as recorded, as far as that can be known without
     /// fetching: for a remote segment only the size is compared, and each frame is checked when
     /// it is read.

@@ -41,7 +41,7 @@ impl FoundEvent {
     }
 
     /// Parses the event's fields; an event in an answer was parsed before, so this succeeds.
-    pub fn head(&self) -> Result<EventHead<'_>, InvalidEvent> {
+    pub(crate) fn head(&self) -> Result<EventHead<'_>, InvalidEvent> {
         EventHead::parse(&self.bytes)
     }
 

@@ -168,6 +168,7 @@ impl EventStream {
     }
 
     /// Returns how many segment files were opened so far.
+    #[cfg(feature = "internals")]
     pub fn segments_opened(&self) -> u64 {
         self.reading.segments_opened
     }

@@ -19,8 +19,9 @@ mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use slot::ProblemKind;
 use slot::Well;
-pub(crate) use slot::{Bad, ProblemKind, ProblemSlot, Stretch};
+pub(crate) use slot::{Bad, ProblemSlot, Stretch};
 pub(crate) use summary::StandingSummary;
 
 use super::detail::detail;

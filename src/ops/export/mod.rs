@@ -45,9 +45,9 @@ pub struct ExportOptions<'a> {
     /// Only events filed under these days; empty for all.
     pub dates: Vec<Date>,
     /// Only events that meet it.
-    pub filter: Filter,
+    pub(crate) filter: Filter,
     /// Live, archived or both.
-    pub scope: Scope,
+    pub(crate) scope: Scope,
     /// What they become.
     pub format: ExportFormat,
     /// Where to.

@@ -22,7 +22,7 @@ pub(crate) struct Ended<'a> {
     /// With which code: 0 is a success, and 128 and more a stop by that signal.
     pub exit_code: u8,
     /// What it looked at.
-    pub scope: Scope,
+    pub(crate) scope: Scope,
     /// Whether it compared the history with what was kept elsewhere: a head, a signature.
     pub witness: bool,
 }

@@ -15,9 +15,10 @@ mod tests;
 
 use serde::Serialize;
 
+pub use plan::Difference;
 pub use plan::Expiring;
+pub use plan::Held;
 pub use plan::PrunePlan;
-pub(crate) use plan::{Difference, Held};
 use term::Arrivals;
 pub(in crate::ops) use term::{is_over, since};
 

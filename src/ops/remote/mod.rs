@@ -19,12 +19,15 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 pub use evict::EvictReport;
+pub use evict::Evicted;
 pub use handle::RemoteArchive;
+pub use pull::MirroredHost;
 pub use pull::PullReport;
+pub use push::Copied;
 pub use push::PushReport;
-pub(crate) use rebuild::Believed;
+pub use rebuild::Believed;
 pub use rebuild::RemoteRebuildReport;
-pub(crate) use status::HostStatus;
+pub use status::HostStatus;
 pub use status::RemoteStatus;
 pub use verify::{RemoteVerifyOptions, RemoteVerifyReport};
 

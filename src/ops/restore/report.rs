@@ -25,7 +25,7 @@ pub struct RestoreOptions {
     /// These days; empty for every day on which the filter finds something.
     pub dates: Vec<Date>,
     /// Only events that meet it. An empty filter also restores files that are no events.
-    pub filter: Filter,
+    pub(crate) filter: Filter,
     /// Where to.
     pub target: RestoreTarget,
     /// Also events that are still live. Of no account for what goes back into the live tree.

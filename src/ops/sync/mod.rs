@@ -22,7 +22,8 @@ mod report;
 mod rsync;
 mod staging;
 
-pub use remote::{End, RemoteRoot, Transport};
+pub(crate) use remote::Side;
+pub use remote::{End, Transport};
 use report::nothing_there;
 pub use report::{SyncOptions, SyncReport};
 
@@ -50,18 +51,18 @@ fn sync(
     progress: &dyn Progress,
 ) -> Result<SyncReport> {
     let mut report = SyncReport::begin(source, destination, options);
-    let outcome = match (source, destination) {
-        (End::Local(source), End::Local(destination)) => {
+    let outcome = match (&source.0, &destination.0) {
+        (Side::Local(source), Side::Local(destination)) => {
             refuse_one_place(source, destination)?;
             merge::local(source, destination, context, options, progress, &mut report)
         }
-        (End::Remote(source), End::Local(destination)) => {
+        (Side::Remote(source), Side::Local(destination)) => {
             pull::pull(source, destination, context, options, progress, &mut report)
         }
-        (End::Local(source), End::Remote(destination)) => {
+        (Side::Local(source), Side::Remote(destination)) => {
             push::push(source, destination, context, options, progress, &mut report)
         }
-        (End::Remote(_), End::Remote(_)) => Err(Error::Usage(
+        (Side::Remote(_), Side::Remote(_)) => Err(Error::Usage(
             "at most one end can be on another machine; run it on one of the two".to_owned(),
         )),
     };

@@ -7,34 +7,37 @@ use crate::History;
 use crate::event::{Malformed, shown};
 use crate::store::Store;
 
-/// One end of a sync.
+/// One end of a sync: a root on this machine, or one that is reached over ssh.
 #[derive(Debug, Clone)]
-pub enum End {
-    /// A root on this machine.
+pub struct End(pub(crate) Side);
+
+#[derive(Debug, Clone)]
+pub(crate) enum Side {
     Local(Store),
-    /// A root that is reached over ssh.
     Remote(RemoteRoot),
+}
+
+/// An event root on another machine, and its archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RemoteRoot {
+    /// `host` or `user@host`, as ssh takes it.
+    pub(crate) host: String,
+    /// The event root there.
+    pub(crate) root: String,
+    /// The archive there.
+    pub(crate) archive: String,
 }
 
 impl End {
     /// Returns a history on this machine as an end.
     pub fn here(history: &History) -> Self {
-        Self::Local(history.store.clone())
+        Self::local(history.store.clone())
     }
-}
 
-/// An event root on another machine, and its archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoteRoot {
-    /// `host` or `user@host`, as ssh takes it.
-    pub host: String,
-    /// The event root there.
-    pub root: String,
-    /// The archive there.
-    pub archive: String,
-}
+    pub(crate) fn local(store: Store) -> Self {
+        Self(Side::Local(store))
+    }
 
-impl End {
     /// Understands `host:path` and plain paths, as rsync does: a colon before the first
     /// slash makes a host. Without one, the archive is the root's sibling.
     pub fn parse(text: &str, archive: Option<&str>) -> Result<Self, Malformed> {
@@ -46,16 +49,16 @@ impl End {
                 let path = archive.strip_prefix(&format!("{}:", remote.host)).unwrap_or(archive);
                 path.clone_into(&mut remote.archive);
             }
-            return Ok(Self::Remote(remote));
+            return Ok(Self(Side::Remote(remote)));
         }
-        Ok(Self::Local(Store::new(text, archive.map(PathBuf::from))))
+        Ok(Self::local(Store::new(text, archive.map(PathBuf::from))))
     }
 
     /// What it is called in reports.
     pub(crate) fn name(&self) -> String {
-        match self {
-            Self::Local(store) => store.root().display().to_string(),
-            Self::Remote(remote) => format!("{}:{}", remote.host, remote.root),
+        match &self.0 {
+            Side::Local(store) => store.root().display().to_string(),
+            Side::Remote(remote) => format!("{}:{}", remote.host, remote.root),
         }
     }
 }
@@ -118,9 +121,9 @@ mod tests {
     use super::*;
 
     fn remote(text: &str, archive: Option<&str>) -> Option<RemoteRoot> {
-        match End::parse(text, archive).unwrap() {
-            End::Remote(remote) => Some(remote),
-            End::Local(_) => None,
+        match End::parse(text, archive).unwrap().0 {
+            Side::Remote(remote) => Some(remote),
+            Side::Local(_) => None,
         }
     }
 

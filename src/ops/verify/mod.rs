@@ -11,9 +11,9 @@ mod options;
 mod proof;
 mod report;
 
-pub(crate) use after::AfterHead;
+pub use after::AfterHead;
 pub use options::{Depth, VerifyOptions};
-pub(crate) use report::ReadDepth;
+pub use report::ReadDepth;
 pub use report::VerifyReport;
 
 use super::clock::from_the_future;

@@ -23,13 +23,6 @@ pub(crate) struct Cursor {
     pub(super) file: Arc<Path>,
 }
 
-impl Cursor {
-    /// Returns the cursor file that it belongs to.
-    pub(crate) fn file(&self) -> &Path {
-        &self.file
-    }
-}
-
 /// Reports whether a byte of a file's name stands for itself.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b'+' | b'@')

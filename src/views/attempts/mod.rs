@@ -26,7 +26,8 @@ mod ends;
 
 use serde::Serialize;
 
-pub(crate) use actions::{ActionSummary, by_action};
+pub use actions::ActionSummary;
+pub(crate) use actions::by_action;
 pub(crate) use collect::AttemptCollector;
 pub(super) use ends::action_and_attempt;
 

@@ -31,9 +31,11 @@ use crate::event::Timestamp;
 
 pub(crate) use collect::OutageCollector;
 pub use figures::Figures;
+pub use outage::AttemptEnd;
 pub use outage::Outage;
+pub use outage::OutageAttempt;
 use outage::seconds;
-pub(crate) use outage::{AttemptEnd, MIN_GAP_SECONDS, OutageAttempt, OutageRange};
+pub(crate) use outage::{MIN_GAP_SECONDS, OutageRange};
 
 /// The types that concern outages, for a query; alarms may have any type.
 pub(crate) const TYPES: [&str; 9] = [

@@ -12,6 +12,7 @@ mod troubles;
 pub use summary::Outcome;
 pub use summary::Step;
 pub use summary::TraceSummary;
+pub use summary::{ChainFailure, OpenTrouble, Remediation, Why};
 
 use super::attempts::MAX_STEP_MICROS;
 use super::detail::detail;
