@@ -406,7 +406,7 @@ mod tests {
             assert_eq!(Pattern::parse(text), Err(NoPattern::NoName), "{text:?}");
         }
         for text in ["*.bak", "*.json.old", "odd.json", "*.sync-conflict-*", "* (?).json", "ü*"] {
-            assert_eq!(Pattern::parse(text).unwrap().as_str(), text);
+            assert_eq!(Pattern::parse(text).unwrap().text.as_str(), text);
         }
     }
 

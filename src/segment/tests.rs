@@ -72,7 +72,7 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<EventPath, Vec<u8>>, Error> {
     Ok(read)
 }
 
-fn checked(bytes: &[u8]) -> CheckReport {
+fn checked(bytes: &[u8]) -> super::check::CheckReport {
     check(&file(bytes).into(), Path::new("s"), &|_| {}).unwrap()
 }
 
