@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use walkdir::WalkDir;
 
 use crate::Error;
 use crate::event::Date;
@@ -262,14 +263,13 @@ fn quoted(argument: &str) -> String {
 fn contents(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let failed = |error| Error::io(directory, "read", error);
     let mut files = Vec::new();
-    for node in std::fs::read_dir(directory).map_err(failed)? {
-        let node = node.map_err(failed)?.path();
-        for file in std::fs::read_dir(&node).map_err(failed)? {
-            let file = file.map_err(failed)?.path();
-            let name = file.strip_prefix(directory).unwrap_or(&file).display().to_string();
-            files.push((name, std::fs::read(&file).map_err(failed)?));
+    for entry in WalkDir::new(directory).sort_by_file_name() {
+        let entry = entry.map_err(|error| failed(error.into()))?;
+        if entry.file_type().is_file() {
+            let name = entry.path().strip_prefix(directory).unwrap_or(entry.path());
+            let bytes = std::fs::read(entry.path()).map_err(failed)?;
+            files.push((name.display().to_string(), bytes));
         }
     }
-    files.sort();
     Ok(files)
 }

@@ -13,7 +13,9 @@ use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
+use walkdir::{DirEntry, WalkDir};
 
+use crate::event::Date;
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -58,17 +60,15 @@ impl Watch {
         self.drain()?;
         let is_there = self.add(store.root())?;
         self.add(store.archive_path())?;
-        if let Some(live) = store.live()? {
-            for date in live.dates()?.0 {
-                let day = store.root().join(date.to_string());
-                self.add(&day)?;
-                // A directory that has vanished need not be watched.
-                for node in std::fs::read_dir(&day).into_iter().flatten().flatten() {
-                    if node.file_type().is_ok_and(|kind| kind.is_dir()) {
-                        self.add(&node.path())?;
-                    }
-                }
-            }
+        // Days, and the nodes in them. What has vanished since need not be watched.
+        let is_meant = |entry: &DirEntry| {
+            let is_day = |name: &str| name.parse::<Date>().is_ok();
+            entry.file_type().is_dir()
+                && (entry.depth() != 1 || entry.file_name().to_str().is_some_and(is_day))
+        };
+        let below = WalkDir::new(store.root()).min_depth(1).max_depth(2).into_iter();
+        for directory in below.filter_entry(is_meant).flatten() {
+            self.add(directory.path())?;
         }
         Ok(is_there)
     }
