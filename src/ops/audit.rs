@@ -1,8 +1,8 @@
-//! Actions, told as events: what happened to the archive stands in the history, too.
+//! Audit events: what happened to the archive is part of the history, too.
 //!
-//! The manifest's record is what counts. The event is emitted after it, where the policy
-//! asks for it (`[audit] emit`), and carries the manifest's head, so that each node's
-//! history is a witness of the archive. A failure to emit undoes nothing and is a finding.
+//! The manifest's record is what counts. The event is emitted after it, if the policy asks for it
+//! (`[audit] emit`), and carries the manifest's head, so that each node's history is a witness of
+//! the archive. A failure to emit undoes nothing and is a finding.
 
 use serde::Serialize;
 
@@ -16,18 +16,18 @@ use crate::policy::{EventRules, UnknownTypes};
 use crate::segment::Sha256Hash;
 use crate::store::Store;
 
-/// Segments that are named one by one; of more, the manifest knows.
+/// Maximum number of segments that are named one by one; the manifest has the rest.
 const MAX_SEGMENTS: usize = 1000;
 
-/// What is told of an action.
+/// The contents of an audit event.
 #[derive(Debug, Default, Serialize)]
 pub(in crate::ops) struct Told {
-    /// The segments that came or went.
+    /// The segments that were added or removed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::ops) segments: Vec<SegmentName>,
-    /// Events in them, or written.
+    /// Number of events in them, or written.
     pub(in crate::ops) events: u64,
-    /// What it was about: days, an id, a hold.
+    /// The subject: days, an id, a hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::ops) what: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,8 +44,8 @@ struct Payload<'a> {
     head: Sha256Hash,
 }
 
-/// Emits an event about the records from number `from` on, if there are any and the
-/// context says that actions are told; what kept it from that.
+/// Emits an event about the records from number `from` on, if there are any and the context asks
+/// for audit events; returns what prevented it.
 pub(in crate::ops) fn tell(
     store: &Store,
     context: &Context,
@@ -66,7 +66,7 @@ pub(in crate::ops) fn tell(
         seq: manifest.records().last().map_or(0, |record| record.seq),
         head: manifest.head(),
     };
-    // Its types are known, whatever the policy lists.
+    // Audit event types are known, whatever the policy lists.
     let rules = EventRules {
         unknown_types: UnknownTypes::Allow,
         max_bytes: MAX_EVENT_BYTES,
@@ -78,12 +78,12 @@ pub(in crate::ops) fn tell(
         source: "hlarchive".to_owned(),
         service: "all".to_owned(),
         correlation_id: None,
-        // Texts and numbers into memory: this cannot fail.
+        // Strings and numbers serialized into memory: this cannot fail.
         payload: serde_json::to_string(&payload).unwrap_or_default(),
         node: context.by().host.clone(),
         timestamp: None,
     };
-    // A tree that is not there is not begun by what happens to an archive.
+    // Audit events never create a tree that does not exist.
     let emitted = match store.live() {
         Ok(Some(_)) => emit(store, &rules, context, &new).map(drop),
         Ok(None) => Err(Error::io(store.root(), "open", std::io::ErrorKind::NotFound)),

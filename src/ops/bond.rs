@@ -1,8 +1,8 @@
 //! Tree and archive remember each other.
 //!
-//! The archive's side is a member of a record, the tree's side is its note. The record comes
-//! first, then the note, and only then the first live file goes: so a tree whose events are in
-//! an archive knows in which one. A note that cannot be written stops nothing.
+//! The archive's side is a member of a record, the tree's side is its note. The record comes first,
+//! then the note, and only then the first live file is removed: so a tree whose events are in an
+//! archive knows which one. A note that cannot be written stops nothing.
 
 use std::path::Path;
 
@@ -13,27 +13,27 @@ use crate::live::{FoundNote, LiveTree, NOTE, TreeIdentity, TreeNote};
 use crate::store::{Store, resolved};
 use crate::{Error, Result};
 
-/// What binds a tree to its archive, while somebody works on both.
+/// The bond between a tree and its archive, while a run works on both.
 pub(in crate::ops) struct Bond<'a> {
     live: &'a LiveTree,
     archive: String,
     here: TreeIdentity,
     found: FoundNote,
-    /// Whether the archive's records tell of this tree.
+    /// True if the archive's records mention this tree.
     is_recorded: bool,
-    /// Whether they did when this began.
+    /// True if they did at the beginning.
     was_recorded: bool,
-    /// Whether somebody said that the two belong together from here on.
+    /// True if the caller confirmed that the two belong together from now on.
     is_meant: bool,
-    /// Why the note could not be written, if it could not.
+    /// The error, if the note could not be written.
     failure: Option<Finding>,
-    /// What was put in order.
+    /// Repairs that were made.
     pub(in crate::ops) recovered: Vec<Finding>,
 }
 
 impl<'a> Bond<'a> {
-    /// Looks at both sides. An archive that takes the days of another tree is refused, unless
-    /// somebody said that it is to take those of this one.
+    /// Checks both sides. An archive that takes the days of another tree is refused, unless the
+    /// caller confirmed that it is to take those of this one.
     pub(in crate::ops) fn of(
         store: &Store,
         live: &'a LiveTree,
@@ -73,7 +73,7 @@ impl<'a> Bond<'a> {
         })
     }
 
-    /// What the next record is to say of the tree, if no record says it yet.
+    /// Returns what the next record must say of the tree, if no record says it yet.
     pub(in crate::ops) fn to_record(&self) -> Option<TreeRecord> {
         (!self.is_recorded).then(|| TreeRecord {
             root: self.here.root.clone(),
@@ -84,13 +84,12 @@ impl<'a> Bond<'a> {
         })
     }
 
-    /// Takes down that a record with [`to_record`](Self::to_record) was written.
+    /// Notes that a record with [`to_record`](Self::to_record) was written.
     pub(in crate::ops) fn recorded(&mut self) {
         self.is_recorded = true;
     }
 
-    /// Writes the tree's note, unless it says already what it should, or there is nothing yet
-    /// that it could say.
+    /// Writes the tree's note, unless it is up to date or there is nothing to write yet.
     pub(in crate::ops) fn tie(&mut self, manifest: &Manifest, context: &Context) {
         let origin = manifest.identity().map(origin_text);
         if self.failure.is_some() || (origin.is_none() && !self.is_meant) {
@@ -107,7 +106,7 @@ impl<'a> Bond<'a> {
         if let Some(was) = &was
             && was.tree.root == note.tree.root
         {
-            // File systems get other numbers when the machine starts again.
+            // File systems get other numbers after a reboot.
             note.tree.clone_from(&was.tree);
         }
         if was.as_ref() == Some(&note) {
@@ -142,8 +141,8 @@ impl<'a> Bond<'a> {
         }
     }
 
-    /// The same once more, where it failed before: by now there may be room. What stands in
-    /// the way.
+    /// Tries again to write the note if it failed before: by now there may be room. Returns the
+    /// error, if any.
     pub(in crate::ops) fn finish(
         &mut self,
         manifest: &Manifest,
@@ -154,7 +153,7 @@ impl<'a> Bond<'a> {
         self.failure.take()
     }
 
-    /// The same where the archive was made again from its copies: what its records say of a
+    /// Writes the note for an archive that was rebuilt from its copies: what its records say of a
     /// tree holds for this one, whatever machine it is on.
     pub(in crate::ops) fn tie_as_recorded(
         &mut self,

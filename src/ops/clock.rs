@@ -9,8 +9,8 @@ use crate::live::LiveTree;
 use crate::ops::{Finding, is_future};
 use crate::{Error, Result};
 
-/// A "now" before the newest record, or years after the newest event and record, is more
-/// likely a wrong clock than the truth. Who gives the time (`trust_now`) vouches for it.
+/// Refuses a "now" before the newest record, or years after the newest event and record: it is more
+/// likely a wrong clock than the truth. A caller that sets the time (`trust_now`) vouches for it.
 pub(in crate::ops) fn check_clock(
     context: &Context,
     trust_now: bool,
@@ -35,8 +35,8 @@ pub(in crate::ops) fn check_clock(
     let newest_live = live_days(live)?.into_iter().filter(|date| date.end() <= context.now()).max();
     let newest_archived = manifest.segments().map(|(name, _)| name.date).max();
     let newest_event = newest_live.max(newest_archived);
-    // Events of an old disk that was imported are years old when they come, and say nothing of
-    // the clock; the record of the import does.
+    // Events imported from an old disk are years old when they arrive, and say nothing of the
+    // clock; the record of the import does.
     let imported = manifest.records().iter().filter(|record| record.op == Op::Import);
     let imported = imported.map(|record| record.time.date()).max();
     if let Some(newest) = newest_event.max(newest_event.and(imported))
@@ -58,12 +58,12 @@ fn live_days(live: Option<&LiveTree>) -> Result<Vec<Date>> {
     })
 }
 
-/// Why the clock may have jumped ahead, if it may: the history does not reach up to now
-/// without a gap. A rotation or an emitter that believed a wrong clock leaves a day or two
-/// at the wrong end of such a gap, so the last days are looked at, not only the newest.
+/// Returns why the clock may have jumped ahead, if it may have: the history does not reach up to
+/// now without a gap. A rotation or an emitter that believed a wrong clock leaves a day or two at
+/// the wrong end of such a gap, so the last days are examined, not only the newest.
 ///
-/// A gap begins with a day on which something was recorded: which days events are filed under
-/// is for emitters to say, and one of them must not stop expiry by an event of long ago.
+/// A gap begins with a day on which something was recorded: emitters decide which days events are
+/// filed under, and none of them must be able to stop expiry with an event of long ago.
 pub(in crate::ops) fn jump(
     context: &Context,
     trust_now: bool,
@@ -98,8 +98,8 @@ pub(in crate::ops) fn jump(
     }))
 }
 
-/// The first archived segment with an event that is dated later than now, and how many more there
-/// are: nothing can be done about them any more, but no answer goes by them before their time.
+/// Returns the first archived segment with an event dated later than now, and how many more there
+/// are: they can no longer be corrected, but no answer relies on them before their time.
 pub(in crate::ops) fn from_the_future(manifest: &Manifest, now: Timestamp) -> Option<Finding> {
     let last = |record: &Record| record.last.filter(|last| is_future(*last, now));
     let mut segments = manifest.segments().filter_map(|(name, record)| Some((name, last(record)?)));
@@ -125,7 +125,7 @@ mod tests {
         jumped_with(now, records, &[])
     }
 
-    /// With days that events were filed under, recorded by the first record.
+    /// Adds days that events were filed under, recorded by the first record.
     fn jumped_with(now: &str, records: &[&str], filed: &[&str]) -> bool {
         let directory = tempfile::tempdir().unwrap();
         let archive = ArchiveDir::create(directory.path()).unwrap();
@@ -156,7 +156,7 @@ mod tests {
         assert!(!jumped("2026-08-01T03:00:00Z", &[]));
     }
 
-    /// A rotation by the same wrong clock, just before, is no witness for it.
+    /// A rotation by the same wrong clock, just before, is not a witness for it.
     #[test]
     fn a_few_days_beyond_a_gap_do_not_make_it_believed_and_a_week_does() {
         let beyond: Vec<String> = (1..=9).map(|day| format!("2027-03-0{day}T03:00:00Z")).collect();
@@ -169,7 +169,7 @@ mod tests {
         assert!(!with(8) && !with(9));
     }
 
-    /// One emitter's events of long ago must not make every prune ask for a person.
+    /// Events of long ago from one emitter must not make every prune ask for consent.
     #[test]
     fn days_of_long_ago_that_events_were_filed_under_are_no_gap() {
         let nights = ["2026-05-30T03:00:00Z", "2026-05-31T03:00:00Z"];

@@ -1,10 +1,10 @@
-//! What a run that changed an archive leaves behind it: all that is derived, brought up to date.
+//! Derived files, brought up to date after a run that changed an archive.
 
 use super::standing;
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, derived};
 use crate::store::Store;
 
-/// Adds what is new, and mends what differs.
+/// Adds what is new, and repairs what differs.
 pub(in crate::ops) fn complete(
     store: &Store,
     archive: &ArchiveDir,
@@ -16,8 +16,8 @@ pub(in crate::ops) fn complete(
     let _ = standing::refresh(store, archive, manifest, token, lock);
 }
 
-/// Adds what is new, mends what differs, and leaves out the segments that are gone; `tokens`
-/// must be fresh.
+/// Adds what is new, repairs what differs, and drops the segments that are gone; `tokens` must be
+/// fresh.
 pub(in crate::ops) fn drop_gone(
     store: &Store,
     archive: &ArchiveDir,

@@ -1,7 +1,7 @@
 //! Emit: an event becomes a file of the live tree.
 //!
-//! What is handed in is checked first, all of it, and nothing is touched when anything is
-//! wrong. When the call returns, the event is on the disk, whole and under its name.
+//! The input is checked in full first, and nothing is touched if anything is wrong. When the call
+//! returns, the event is on the disk, complete and under its name.
 
 mod batch;
 mod builder;
@@ -30,21 +30,21 @@ pub(crate) const MAX_FIELD_LEN: usize = 255;
 /// An event to be emitted, as it came from outside: nothing in it is checked yet.
 #[derive(Debug, Clone)]
 pub(crate) struct NewEvent {
-    /// What happened; normalized when emitted.
+    /// The event type; normalized when emitted.
     pub event_type: String,
-    /// How bad it is; without a word, what the rules say of its type.
+    /// The severity; by default, what the rules say of the type.
     pub severity: Option<String>,
     /// The component that emits the event.
     pub source: String,
     /// The service concerned.
     pub service: String,
-    /// What links it to other events; without one, the event's own id.
+    /// The id that links it to other events; by default, the event's own id.
     pub correlation_id: Option<String>,
     /// A JSON object as text.
     pub payload: String,
     /// The host.
     pub node: String,
-    /// When it happened; without one, now.
+    /// The time of the event; by default, now.
     pub timestamp: Option<Timestamp>,
 }
 
@@ -59,25 +59,25 @@ pub(crate) struct Emitted {
     pub id: String,
     /// Its correlation id.
     pub correlation_id: String,
-    /// What the emitter should know, though the event was accepted.
+    /// A warning to the emitter, though the event was accepted.
     pub warning: Option<String>,
-    /// Where it is.
+    /// The place where it is kept.
     pub kept: Kept,
 }
 
-/// Where an emitted event is.
+/// A place where an emitted event is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kept {
     /// In the tree.
     Placed,
     /// In the spool, since it could not be placed.
     Spooled {
-        /// Why not.
+        /// The reason.
         cause: String,
     },
-    /// Nowhere but here: whoever emits it must tell it.
+    /// Nowhere else: the emitter must report it.
     Told {
-        /// Why it could not be placed.
+        /// The reason why it could not be placed.
         cause: String,
         /// The event.
         event: String,
@@ -106,7 +106,7 @@ impl Prepared {
         }
     }
 
-    /// Keeps an event that could not be placed in another way, if one is asked for.
+    /// Keeps an event that could not be placed in another way, if the caller asked for one.
     fn keep_anyway(
         self,
         error: Error,
@@ -144,7 +144,7 @@ pub(crate) fn emit(
     emit_or(store, rules, context, new, &OnError::Fail)
 }
 
-/// Emits one event; where it cannot be placed in the tree, it is kept as `on_error` says.
+/// Emits one event; if it cannot be placed in the tree, it is kept as `on_error` says.
 pub(crate) fn emit_or(
     store: &Store,
     rules: &EventRules,
@@ -152,7 +152,7 @@ pub(crate) fn emit_or(
     new: &NewEvent,
     on_error: &OnError,
 ) -> Result<Emitted> {
-    // An id is taken only if 74 random bits repeat; a second try then settles it.
+    // An id is in use only if 74 random bits repeat; a second try then succeeds.
     for _ in 0..3 {
         let prepared = prepare(new, rules, context)?;
         let options =
@@ -242,7 +242,7 @@ fn check_type(event_type: &EventType, rules: &EventRules) -> Result<Option<Strin
     Ok(Some(format!("type: {word} is not a known type{hint}")))
 }
 
-/// Looks whether an event claims to come from the future.
+/// Returns a warning if an event claims to come from the future.
 fn check_future(
     timestamp: Timestamp,
     rules: &EventRules,

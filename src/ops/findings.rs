@@ -1,15 +1,15 @@
-//! Findings in bounded memory: what is wrong may be wrong any number of times.
+//! Findings in bounded memory: the same thing may be wrong any number of times.
 
 use super::Finding;
 use crate::event::Date;
 
-/// Findings that a report names one by one.
+/// Maximum number of findings that a report names one by one.
 const MAX_NAMED: usize = 1000;
 
-/// Findings of a part that are named when the report has as many as it may.
+/// Number of findings of a part that are named even if the report is full.
 const MIN_NAMED: usize = 10;
 
-/// What is wrong, the first of it by name, the rest by number.
+/// Findings: the first ones by name, the rest by number.
 #[derive(Debug)]
 pub(in crate::ops) struct Findings {
     pub(in crate::ops) named: Vec<Finding>,
@@ -24,19 +24,19 @@ impl Default for Findings {
 }
 
 impl Findings {
-    /// For a part of a report that names so many already. Each part names some: no part's
+    /// Begins a part of a report that names this many already. Each part names some: no part's
     /// findings can hide those of another.
     pub(in crate::ops) fn beside(named: usize) -> Self {
         let max_named = MAX_NAMED.saturating_sub(named).max(MIN_NAMED);
         Self { named: Vec::new(), unnamed: 0, max_named }
     }
 
-    /// Adds one, by name while there is room for it.
+    /// Adds a finding, by name while there is room for it.
     pub(in crate::ops) fn add(&mut self, finding: Finding) {
         self.add_with(|| finding);
     }
 
-    /// The same, made only if it is named.
+    /// Adds a finding, created only if it is named.
     pub(in crate::ops) fn add_with(&mut self, finding: impl FnOnce() -> Finding) {
         if self.named.len() < self.max_named {
             self.named.push(finding());
@@ -45,7 +45,7 @@ impl Findings {
         }
     }
 
-    /// Adds those of a part.
+    /// Adds the findings of a part.
     pub(in crate::ops) fn extend(&mut self, part: Self) {
         for finding in part.named {
             self.add(finding);
@@ -53,11 +53,11 @@ impl Findings {
         self.unnamed += part.unnamed;
     }
 
-    /// All that were named, and how many were not.
+    /// Returns the named findings, with one for the number of the others.
     pub(in crate::ops) fn into_named(self) -> Vec<Finding> {
         let Self { mut named, unnamed, .. } = self;
         if unnamed > 0 {
-            // Where they are of one day, the count is of that day.
+            // If they are all of one day, the count is of that day.
             let day = |finding: &Finding| -> Option<Date> {
                 finding.path.split('/').next().and_then(|day| day.parse().ok())
             };

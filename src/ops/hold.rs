@@ -1,10 +1,10 @@
 //! Holds: days or chains that must not expire, whatever the policy says.
 //!
-//! A hold is a record of the manifest and nothing else; the segments do not know of it. What
-//! it is on is asked again whenever something would expire, so a hold on a correlation id
-//! holds also the segments that are rotated later. Before a segment goes for ever, its own
-//! events are read, not just its index. So a day may be held while it is still live: it is held
-//! from the moment it is archived.
+//! A hold is a record of the manifest and nothing else; the segments do not know of it. Its scope
+//! is evaluated again whenever something would expire, so a hold on a correlation id also holds the
+//! segments that are rotated later. Before a segment is gone forever, its own events are read, not
+//! just its index. A day may be held while it is still live: it is held from the moment it is
+//! archived.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::segment::{Field, SegmentReader};
 use crate::store::{Filter, Query, Scope, Store};
 use crate::{Error, Result};
 
-/// What is to be held.
+/// The subject of a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldSubject {
     /// Days, both included.
@@ -31,39 +31,39 @@ pub enum HoldSubject {
 /// A hold, and what it keeps.
 #[derive(Debug, Clone, Serialize)]
 pub struct HoldPicture {
-    /// What it is lifted by.
+    /// The id by which it is released.
     pub id: u64,
-    /// What it is on, in words.
+    /// Its subject, in words.
     pub on: String,
-    /// When it was put there.
+    /// The time when it was placed.
     pub time: Timestamp,
-    /// By whom: the user and the host.
+    /// The user and the host that placed it.
     pub by: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
     /// The segments in the archive that it keeps.
     pub segments: Vec<SegmentName>,
-    /// The days that are still live of which it keeps what will be archived.
+    /// Live days that have events it will keep once they are archived.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub live_days: Vec<Date>,
-    /// What of it has expired already, and so cannot be held.
+    /// The part of it that has expired already, and so cannot be held.
     pub expired: Option<Expired>,
 }
 
-/// What putting a hold, or lifting some, did.
+/// A report of placing a hold, or releasing some.
 #[derive(Debug, Default, Serialize)]
 pub struct HoldReport {
     /// The holds concerned.
     pub holds: Vec<HoldPicture>,
-    /// What an earlier, interrupted run left, and what was done about it.
+    /// Leftovers of an earlier, interrupted run, and what was done about them.
     pub recovered: Vec<Finding>,
-    /// What is wrong.
+    /// Problems.
     pub findings: Vec<Finding>,
 }
 
 impl History {
-    /// Holds days or a chain: nothing of it expires until the hold is released, whatever the
-    /// policy says.
+    /// Holds days or a chain: nothing of it expires until the hold is released, whatever the policy
+    /// says.
     ///
     /// ```
     /// use hlarchive::{History, HoldSubject};
@@ -84,7 +84,7 @@ impl History {
         add(&self.store, &self.context.stopped(), subject, reason)
     }
 
-    /// Releases a hold by its id. Fails with [`Error::NotFound`] where there is no such hold.
+    /// Releases a hold by its id. Fails with [`Error::NotFound`] if there is no such hold.
     pub fn release(&self, id: u64, reason: Option<&str>) -> Result<HoldReport> {
         release(&self.store, &self.context.stopped(), id, reason)
     }
@@ -95,7 +95,7 @@ impl History {
     }
 }
 
-/// Puts a hold on something.
+/// Places a hold.
 fn add(store: &Store, context: &Context, on: &HoldSubject, reason: &str) -> Result<HoldReport> {
     let mut record = NewRecord::new(context.now(), Op::Hold);
     match on {
@@ -113,7 +113,7 @@ fn add(store: &Store, context: &Context, on: &HoldSubject, reason: &str) -> Resu
     }
     record.by = Some(context.by().clone());
     record.reason = Some(reason.to_owned());
-    // A day may be held before it is archived, but not in a place that is nowhere.
+    // A day may be held before it is archived, but not in a root that does not exist.
     let archive = match (store.archive()?, store.live()?) {
         (None, Some(_)) => store.create_archive()?,
         (archive, _) => archive.ok_or_else(|| nowhere(store))?,
@@ -135,7 +135,7 @@ fn add(store: &Store, context: &Context, on: &HoldSubject, reason: &str) -> Resu
     Ok(report)
 }
 
-/// Lifts a hold.
+/// Releases a hold.
 fn release(store: &Store, context: &Context, id: u64, reason: Option<&str>) -> Result<HoldReport> {
     let archive = store.archive()?.ok_or_else(|| nowhere(store))?;
     let lock = archive.lock()?;
@@ -168,7 +168,7 @@ fn release(store: &Store, context: &Context, id: u64, reason: Option<&str>) -> R
     Ok(report)
 }
 
-/// The holds there are, each with what it keeps.
+/// Returns the holds in force, each with what it keeps.
 fn list(store: &Store) -> Result<Vec<HoldPicture>> {
     let archive = store.archive()?.ok_or_else(|| nowhere(store))?;
     let manifest = Manifest::load(&archive)?;
@@ -184,12 +184,12 @@ fn nowhere(store: &Store) -> Error {
     }
 }
 
-/// The live days that holds are on.
+/// The live days that are held.
 #[derive(Default)]
 struct LiveDays {
-    /// Those that have files.
+    /// The days that have files.
     days: BTreeSet<Date>,
-    /// Those that have events of a chain.
+    /// The days that have events of a chain.
     chains: BTreeMap<String, BTreeSet<Date>>,
 }
 
@@ -255,8 +255,8 @@ fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold, live: &LiveDa
     }
 }
 
-/// Tells of segments whether a hold keeps them. What they hold is asked of themselves, never
-/// of the catalogue.
+/// Decides whether a hold keeps a segment. The segments themselves are asked what they hold, never
+/// the catalogue.
 pub(in crate::ops) struct Holds<'a> {
     archive: &'a ArchiveDir,
     holds: Vec<Hold>,
@@ -267,12 +267,12 @@ impl<'a> Holds<'a> {
         Self { archive, holds }
     }
 
-    /// The first hold that keeps a segment, as far as its index tells.
+    /// Returns the first hold that keeps a segment, as far as its index shows.
     pub(in crate::ops) fn holding(&self, segment: &SegmentName) -> Option<&Hold> {
         self.first(segment, &|id| indexed(self.archive, segment, id))
     }
 
-    /// The correlation ids that are held.
+    /// Returns the correlation ids that are held.
     pub(in crate::ops) fn ids(&self) -> Vec<String> {
         Self::ids_of(&self.holds)
     }
@@ -285,15 +285,15 @@ impl<'a> Holds<'a> {
         ids.collect()
     }
 
-    /// Whether a hold keeps a segment, for a picture alone: one that the catalogue says is
-    /// `without` all held ids is not opened.
+    /// Reports whether a hold keeps a segment, for display only: a segment that the catalogue says
+    /// is `without` all held ids is not opened.
     pub(in crate::ops) fn seems_to_hold(&self, segment: &SegmentName, without: bool) -> bool {
         let has = |id: &str| Ok(!without && indexed(self.archive, segment, id)?);
         self.first(segment, &has).is_some()
     }
 
-    /// The first hold that keeps a segment that is about to go. An index that lacks the id is
-    /// not believed: every event of the segment is read.
+    /// Returns the first hold that keeps a segment that is about to be removed. An index that lacks
+    /// the id is not believed: every event of the segment is read.
     pub(in crate::ops) fn keeping(&self, segment: &SegmentName) -> Option<&Hold> {
         self.first(segment, &|id| {
             Ok(indexed(self.archive, segment, id)? || has_event(self.archive, segment, id)?)
@@ -302,14 +302,14 @@ impl<'a> Holds<'a> {
 
     fn first(&self, segment: &SegmentName, has: &dyn Fn(&str) -> Result<bool>) -> Option<&Hold> {
         self.holds.iter().find(|hold| match &hold.scope {
-            // What cannot be read may have it.
+            // An unreadable segment may have it.
             HoldScope::CorrelationId(id) => has(id).unwrap_or(true),
             scope => scope.holds_day(segment),
         })
     }
 }
 
-/// Whether a segment has an event with this correlation id, by its index; without one, by
+/// Reports whether a segment has an event with this correlation id, by its index; without one, by
 /// its events.
 fn indexed(archive: &ArchiveDir, segment: &SegmentName, id: &str) -> Result<bool> {
     match open(archive, segment)?.index() {
@@ -318,7 +318,7 @@ fn indexed(archive: &ArchiveDir, segment: &SegmentName, id: &str) -> Result<bool
     }
 }
 
-/// Whether one of a segment's events has this correlation id.
+/// Reports whether one of a segment's events has this correlation id.
 fn has_event(archive: &ArchiveDir, segment: &SegmentName, id: &str) -> Result<bool> {
     let mut found = false;
     open(archive, segment)?.for_each_member(&mut |member| {

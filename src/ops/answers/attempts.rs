@@ -1,4 +1,4 @@
-//! What was tried, and whether it helped.
+//! Remediation attempts, and whether they helped.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +12,14 @@ use crate::views::attempts::{
 use crate::{History, Result, Timestamp};
 
 impl History {
-    /// Begins a question for remediation attempts and what became of them.
+    /// Begins a query for remediation attempts and their outcomes.
     pub fn attempts(&self) -> Attempts<'_> {
         let within = self.policy.answers;
         Attempts { history: self, query: AttemptQuery { within, ..AttemptQuery::default() } }
     }
 }
 
-/// A question for remediation attempts: what was tried, and whether it helped.
+/// A query for remediation attempts: what was tried, and whether it helped.
 ///
 /// Several values of one condition are alternatives; different conditions must all hold.
 ///
@@ -71,7 +71,7 @@ impl Attempts<'_> {
         self
     }
 
-    /// Asks for what did not help, or is not known to have helped.
+    /// Asks for attempts that did not help, or are not known to have helped.
     pub fn unresolved(mut self) -> Self {
         self.query.unresolved = true;
         self
@@ -79,13 +79,13 @@ impl Attempts<'_> {
 
     /// Asks for attempts that began then or later, such as `90d` or `2026-05-16`.
     ///
-    /// Fails with [`Error::Usage`](crate::Error::Usage) for what is not a time.
+    /// Fails with [`Error::Usage`](crate::Error::Usage) if the text is not a time.
     pub fn since(mut self, text: &str) -> Result<Self> {
         self.query.range.since = Some(self.history.time(text)?);
         Ok(self)
     }
 
-    /// Looks for them, the newest first, by what all events tell of their services.
+    /// Finds the attempts, newest first; whether one helped is judged by all events of its service.
     pub fn report(&self) -> Result<AttemptReport> {
         let now = self.history.context.now();
         attempts(&self.history.store, &self.query, now, &|| self.history.progress.stop_requested())
@@ -93,27 +93,27 @@ impl Attempts<'_> {
     }
 }
 
-/// Attempts, and what they come to.
+/// Attempts, and their totals.
 #[derive(Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct AttemptReport {
     /// The earliest start that was asked for.
     pub since: Option<String>,
-    /// The first instant that was too late.
+    /// The end of the range, exclusive.
     pub until: Option<String>,
     /// How long after its end an attempt may have helped.
     pub within_seconds: u64,
-    /// The newest first, unless asked for otherwise.
+    /// The attempts, newest first unless another order was asked for.
     pub attempts: Vec<Attempt>,
-    /// The same by action, of all that began in the range.
+    /// Totals by action, for all attempts that began in the range.
     pub by_action: Vec<ActionSummary>,
-    /// How many began.
+    /// Number of attempts that began.
     pub started: usize,
-    /// How many of them reported an end.
+    /// Number of them that reported an end.
     pub completed: usize,
-    /// How many of them failed.
+    /// Number of them that failed.
     pub failed: usize,
-    /// How many of them did not help, or are not known to have helped.
+    /// Number of them that did not help, or are not known to have helped.
     pub unresolved: usize,
     /// Ends in the range whose start is not known.
     pub stray_ends: u64,
@@ -123,7 +123,7 @@ pub struct AttemptReport {
     pub unreached: Option<Unreached>,
 }
 
-/// Which attempts are asked for. Several values of one list are alternatives.
+/// Conditions on attempts. Several values of one list are alternatives.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AttemptQuery {
     pub(crate) range: StartRange,
@@ -139,7 +139,7 @@ pub(crate) struct AttemptQuery {
 /// The longest horizon.
 const MAX_WITHIN: u64 = 30 * 86_400;
 
-/// The horizon that was asked for, or that of the policy.
+/// Returns the horizon that was asked for, or that of the policy.
 pub(crate) fn horizon(
     asked: Option<&str>,
     policy: impl FnOnce() -> AnswerRules,
@@ -154,8 +154,8 @@ pub(crate) fn horizon(
     Ok(AnswerRules { within })
 }
 
-/// The attempts that are asked for, newest first, and what was passed over. Ends early when
-/// `stop` says so.
+/// Returns the matching attempts, newest first, and what was skipped. Ends early if `stop` returns
+/// true.
 pub(crate) fn attempts(
     store: &Store,
     wanted: &AttemptQuery,
@@ -188,7 +188,7 @@ pub(crate) fn attempts(
     let (mut attempts, stray_ends) = collector.finish();
     attempts.reverse();
     attempts.retain(|attempt| wanted.holds(attempt));
-    // What did not help is known by what did, too.
+    // Failures are judged by the successes, too.
     let by_action = by_action(attempts.iter());
     attempts.retain(|attempt| !wanted.unresolved || attempt.is_unresolved());
     let tally = |what: fn(&Attempt) -> bool| attempts.iter().filter(|a| what(a)).count();
@@ -209,8 +209,8 @@ pub(crate) fn attempts(
     Ok((report, notices))
 }
 
-/// Gives those of these services, each with its node, of which anything was heard before `until`.
-/// Asked backwards, so that it costs little where there is something.
+/// Returns those of these services, each with its node, that have any event before `until`. Reads
+/// backwards, so that it is cheap if there is one.
 fn heard_before(
     store: &Store,
     until: Timestamp,
@@ -248,7 +248,7 @@ fn heard_before(
 }
 
 impl AttemptQuery {
-    /// The same as a query, to see what an empty answer was looked for in.
+    /// Returns the same conditions as a query, to report where an empty answer was looked for.
     pub(crate) fn query(&self) -> Query {
         let filter = Filter {
             nodes: self.nodes.clone(),

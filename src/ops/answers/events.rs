@@ -1,4 +1,4 @@
-//! Events as a library user asks for them.
+//! Queries for events, for users of the library.
 
 use crate::event::{EventType, Severity};
 use crate::store::{EventStream, FoundEvent, Notice, Order, Query};
@@ -6,8 +6,8 @@ use crate::when::{self, Bound};
 use crate::{Error, History, Result};
 
 impl History {
-    /// Begins a question for events, live and archived alike. Without a word more it is for
-    /// all of them, earliest first.
+    /// Begins a query for events, live and archived. Without conditions it returns all of them,
+    /// earliest first.
     pub fn events(&self) -> Events<'_> {
         Events { history: self, query: Query::default(), state: State::Asked }
     }
@@ -15,21 +15,21 @@ impl History {
     /// Finds one event by its UUID, its identity `DATE/NODE/FILENAME`, a path that ends in one,
     /// or the beginning of a UUID that only one event has.
     ///
-    /// Fails with [`Error::NotFound`] where there is none.
+    /// Fails with [`Error::NotFound`] if there is no such event.
     pub fn find(&self, name: &str) -> Result<FoundEvent> {
         self.store.find(&self.store.named(name)?)
     }
 
-    /// Returns when a text such as `2h ago`, `yesterday` or `2026-05-16` is, by this history's
-    /// clock; what names a day is its first instant.
+    /// Returns the time that a text such as `2h ago`, `yesterday` or `2026-05-16` means by this
+    /// history's clock; a day means its first instant.
     pub fn time(&self, text: &str) -> Result<crate::Timestamp> {
         when::parse(text, self.context.now(), Bound::Since).map_err(Error::Usage)
     }
 }
 
-/// A question for events, and the events: it is an iterator, which reads as it is asked.
+/// A query for events and an iterator over them, which reads as it is advanced.
 ///
-/// Each event is given exactly once, also while days are being rotated or restored. Several
+/// Each event is returned exactly once, even while days are being rotated or restored. Several
 /// values of one condition are alternatives; different conditions must all hold.
 ///
 /// ```
@@ -107,24 +107,24 @@ impl Events<'_> {
         self
     }
 
-    /// Asks for events that are at least as bad.
+    /// Asks for events of at least this severity.
     pub fn min_severity(mut self, severity: Severity) -> Self {
         self.query.filter.min_severity = Some(severity);
         self
     }
 
-    /// Asks for what happened then or later: a date, an ISO 8601 timestamp, `yesterday`, or an
-    /// age such as `90d` or `2 hours ago`.
+    /// Asks for events at or after this time: a date, an ISO 8601 timestamp, `yesterday`, or an age
+    /// such as `90d` or `2 hours ago`.
     ///
-    /// Fails with [`Error::Usage`] for what is not a time.
+    /// Fails with [`Error::Usage`] if the text is not a time.
     pub fn since(mut self, text: &str) -> Result<Self> {
         self.query.filter.since = Some(self.history.time(text)?);
         Ok(self)
     }
 
-    /// Asks for what happened before then; a date means the end of that day.
+    /// Asks for events before this time; a date means the end of that day.
     ///
-    /// Fails with [`Error::Usage`] for what is not a time.
+    /// Fails with [`Error::Usage`] if the text is not a time.
     pub fn until(mut self, text: &str) -> Result<Self> {
         let now = self.history.context.now();
         let until = when::parse(text, now, Bound::Until).map_err(Error::Usage)?;
@@ -132,21 +132,21 @@ impl Events<'_> {
         Ok(self)
     }
 
-    /// Gives the latest event first.
+    /// Returns the latest event first.
     pub fn latest_first(mut self) -> Self {
         self.query.order = Order::Reverse;
         self
     }
 
-    /// Ends after so many events.
+    /// Ends after this many events.
     pub fn limit(mut self, limit: u64) -> Self {
         self.query.limit = Some(limit);
         self
     }
 
-    /// Returns what was passed over so far: files that are not events, damage, expired days,
-    /// what is remote and cannot be reached. An answer is complete only if none of them
-    /// [costs events](Notice::costs_events).
+    /// Returns what was skipped so far: files that are not events, damage, expired days, remote
+    /// data that cannot be reached. An answer is complete only if none of them [costs
+    /// events](Notice::costs_events).
     pub fn notices(&mut self) -> Vec<Notice> {
         match &mut self.state {
             State::Reading(stream) => stream.notices().take().0,

@@ -1,5 +1,4 @@
-//! Questions to a history, and their answers: events, chains, attempts, outages, how things
-//! stand. They only read.
+//! Read-only queries to a history, and their answers: events, chains, attempts, outages, status.
 
 pub(crate) mod attempts;
 pub(crate) mod events;

@@ -1,8 +1,8 @@
-//! From the history to outages.
+//! Outages, from the events of a history.
 //!
-//! Types that tell of outages are found by the index. Alarms may have any type, and so may
-//! what ends them: where a critical event of another type is found, all events of its service
-//! and node are read beside the rest.
+//! Event types that mark outages are found by the index. Alarms may have any type, and so may the
+//! events that end them: if a critical event of another type is found, all events of its service
+//! and node are read as well.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::views::word::Word;
 use crate::{Error, History, Result, Timestamp};
 
 impl History {
-    /// Begins a question for outages: how long and how often services and nodes were down.
+    /// Begins a query for outages: how long and how often services and nodes were down.
     pub fn outages(&self) -> Outages<'_> {
         let asked = OutageRange::at(self.context.now());
         let (nodes, services) = (Vec::new(), Vec::new());
@@ -25,7 +25,7 @@ impl History {
     }
 }
 
-/// A question for outages of services and nodes.
+/// A query for outages of services and nodes.
 ///
 /// ```
 /// use hlarchive::History;
@@ -68,13 +68,13 @@ impl Outages<'_> {
 
     /// Asks for outages that were open then or later, such as `90d` or `2026-05-16`.
     ///
-    /// Fails with [`Error::Usage`] for what is not a time.
+    /// Fails with [`Error::Usage`](crate::Error::Usage) if the text is not a time.
     pub fn since(mut self, text: &str) -> Result<Self> {
         self.query.asked.since = Some(self.history.time(text)?);
         Ok(self)
     }
 
-    /// Looks for them, open ones first, then the newest.
+    /// Finds the outages, open ones first, then the newest.
     pub fn report(&self) -> Result<OutageReport> {
         outages(&self.history.store, &self.query, &|| self.history.progress.stop_requested())
             .map(|(report, _)| report)
@@ -87,13 +87,13 @@ impl OutageReport {
         &self.answer.outages
     }
 
-    /// Returns the figures of each service and node that was down.
+    /// Returns the figures for each service and node that was down.
     pub fn services(&self) -> &[Figures] {
         &self.answer.services
     }
 }
 
-/// Which outages are asked for. Several values of one list are alternatives.
+/// Conditions on outages. Several values of one list are alternatives.
 #[derive(Debug, Clone)]
 pub(crate) struct OutageQuery {
     pub(crate) asked: OutageRange,
@@ -103,7 +103,7 @@ pub(crate) struct OutageQuery {
 }
 
 impl OutageQuery {
-    /// The events that could have told of one.
+    /// Returns the query for events that could report an outage.
     pub(crate) fn query(&self) -> Query {
         let filter = Filter {
             nodes: self.nodes.clone(),
@@ -116,7 +116,7 @@ impl OutageQuery {
     }
 }
 
-/// Outages, and what they come to.
+/// Outages, and their totals.
 #[derive(Debug, serde::Serialize)]
 pub struct OutageReport {
     since: Option<Timestamp>,
@@ -130,7 +130,7 @@ pub struct OutageReport {
     pub(crate) now: Timestamp,
 }
 
-/// The microseconds of a least gap, as they are typed.
+/// Parses a minimum gap, and returns it in microseconds.
 pub(crate) fn min_gap(text: Option<&str>, flag: &str) -> Result<i64> {
     let span = text.map_or_else(
         || Ok(Span::from_seconds(MIN_GAP_SECONDS)),
@@ -142,7 +142,7 @@ pub(crate) fn min_gap(text: Option<&str>, flag: &str) -> Result<i64> {
     micros.ok_or_else(|| Error::Usage(format!("{flag}: {span} is longer than time can be told")))
 }
 
-/// The outages that are asked for, and what was passed over. Ends early when `stop` says so.
+/// Returns the matching outages, and what was skipped. Ends early if `stop` returns true.
 pub(crate) fn outages(
     store: &Store,
     wanted: &OutageQuery,
@@ -197,8 +197,7 @@ pub(crate) fn outages(
 /// Services and nodes.
 type Names = (Vec<String>, Vec<String>);
 
-/// The services and nodes of which alarms told, `None` where there was no alarm; and what was
-/// passed over.
+/// Returns the services and nodes with alarms, `None` if there was no alarm; and what was skipped.
 fn alarmed(
     store: &Store,
     wanted: &OutageQuery,
@@ -225,14 +224,14 @@ fn alarmed(
     Ok((found, std::mem::take(events.notices())))
 }
 
-/// Whether an event comes before another one: by time, then by identity.
+/// Reports whether an event comes before another one: by time, then by identity.
 fn is_before(one: &FoundEvent, other: &FoundEvent) -> bool {
     let time = |event: &FoundEvent| event.head().map(|head| head.timestamp).ok();
     let identity = |event: &FoundEvent| event.path.to_string();
     (time(one), identity(one)) < (time(other), identity(other))
 }
 
-/// A stream with its next event at hand.
+/// A stream with one event of lookahead.
 struct Ahead<'a> {
     stream: EventStream,
     passes: Option<&'a dyn Fn(&EventHead<'_>) -> bool>,
@@ -244,7 +243,7 @@ impl<'a> Ahead<'a> {
         Self { stream, passes: None, next: None }.begun()
     }
 
-    /// The same, without the events that `passes` is true of.
+    /// Wraps the stream, skipping the events that `passes` is true of.
     fn passing(stream: EventStream, passes: &'a dyn Fn(&EventHead<'_>) -> bool) -> Result<Self> {
         Self { stream, passes: Some(passes), next: None }.begun()
     }
@@ -254,7 +253,7 @@ impl<'a> Ahead<'a> {
         Ok(self)
     }
 
-    /// The event at hand, in whose place the next one comes.
+    /// Returns the event at hand and reads the next one.
     fn take(&mut self) -> Result<Option<FoundEvent>> {
         let passes = self.passes;
         let is_passed = |event: &FoundEvent| {
@@ -278,8 +277,8 @@ impl OutageQuery {
         Filter { nodes: self.nodes.clone(), services: self.services.clone(), ..Filter::default() }
     }
 
-    /// Leaves out what is not asked for: figures stay those of all outages of a thing, and
-    /// things of which no outage is left go with them.
+    /// Removes what was not asked for: figures still cover all outages of a service or node; those
+    /// without an outage left are removed, too.
     fn narrow(&self, answer: &mut OutageAnswer) {
         let among = |service: Option<&String>| {
             self.services.is_empty()

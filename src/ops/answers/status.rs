@@ -1,4 +1,4 @@
-//! How things stand: what needs attention, and the state of the tree and its archive.
+//! Status: what needs attention, and the state of the tree and its archive.
 
 use crate::event::{Severity, Timestamp};
 use crate::ops::status::{Status, StatusOptions, status};
@@ -10,7 +10,7 @@ use crate::views::problems::{Problem, Runs, Unended, may_tell, problems};
 use crate::{Context, History, Result};
 
 impl History {
-    /// Returns how things stand: open problems, the last runs, sizes, and what comes next.
+    /// Returns the status: open problems, the last runs, sizes, and what comes next.
     ///
     /// ```
     /// use hlarchive::{History, StatusOptions};
@@ -31,18 +31,18 @@ impl History {
     }
 }
 
-/// How things stand.
+/// The status of a history.
 #[derive(Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct StatusReport {
     /// The time of the report.
     pub time: Timestamp,
-    /// What was recorded since then counts as new.
+    /// Start of what counts as new.
     pub since: Timestamp,
-    /// Where older events were not looked at, since they lie elsewhere: the same.
+    /// The same time, if older events are remote and were not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_since: Option<Timestamp>,
-    /// Whether somebody should look.
+    /// True if somebody should look.
     pub attention: bool,
     /// Open problems, the worst first.
     pub problems: Vec<Problem>,
@@ -61,21 +61,21 @@ pub struct StatusReport {
 }
 
 impl StatusReport {
-    /// Whether the tree's archive is not here, so that the report may lack something.
+    /// Reports whether the tree's archive is not here, so that the report may be incomplete.
     #[cfg_attr(not(feature = "mcp"), allow(dead_code))]
     pub(crate) fn is_away(&self) -> bool {
         self.status.is_away
     }
 }
 
-/// How the history stands, without a calendar, and whether something could not be read.
+/// Returns the status without a calendar, and whether something could not be read.
 pub(crate) fn standing_status(
     store: &Store,
     policy: &Policy,
     context: &Context,
     options: &StatusOptions,
 ) -> Result<(StatusReport, bool)> {
-    // Events first: what is rotated in between is only counted, and counted as archived.
+    // Events first: what is rotated meanwhile is only counted, and counted as archived.
     let mut runs = Runs::at(context.now());
     let window = Like { kind: may_tell, or_severity: Severity::Critical };
     let stand = standing::look(store, context.now(), options.since, window, &mut |event| {
@@ -94,7 +94,7 @@ pub(crate) fn standing_status(
         let (path, reason) = match notice {
             Notice::Unreadable { path, reason } => (path.to_string(), reason),
             Notice::Damaged { path, reason } => (path.display().to_string(), reason),
-            // That the archive itself is away was found, too.
+            // The unreachable archive is already a finding.
             Notice::Away(_) if status.is_away => continue,
             Notice::Away(unreached) => ("elsewhere".to_owned(), &unreached.to_string()),
             _ => continue,
@@ -120,7 +120,7 @@ pub(crate) fn standing_status(
     Ok((report, cost))
 }
 
-/// What was archived or found as it should not be, in words.
+/// Adds findings in words for unexpected live and archived files.
 fn waiting(status: &mut Status, live_invalid: u64) {
     if live_invalid > 0 {
         let reason = format!("{} no event (hlarchive verify --live)", files(live_invalid));

@@ -12,10 +12,10 @@ use crate::{History, Result};
 use super::attempts::{AttemptQuery, attempts};
 
 impl History {
-    /// Follows a correlation id, or the only one that begins so, over all days.
+    /// Follows a correlation id, or the only one with this prefix, over all days.
     ///
     /// A chain without events is an empty story. Fails with [`Error::Usage`](crate::Error::Usage)
-    /// where several correlation ids begin so.
+    /// if several correlation ids have this prefix.
     ///
     /// ```
     /// use hlarchive::History;
@@ -62,36 +62,36 @@ pub struct Story {
     pub correlation_id: String,
     /// The events as steps, earliest first.
     pub steps: Vec<Step>,
-    /// What they come to; nothing where there is no event.
+    /// The summary of the steps; absent without events.
     pub summary: Option<TraceSummary>,
-    /// Whether everything that could hold an event of the chain was read.
+    /// True if everything that could hold an event of the chain was read.
     pub is_complete: bool,
 }
 
 impl Story {
-    /// Returns how the chain ended, as far as it did.
+    /// Returns how the chain ended, if it did.
     pub fn outcome(&self) -> Option<Outcome> {
         self.summary.as_ref().map(|summary| summary.outcome)
     }
 }
 
-/// The events of a chain, as it was named.
+/// A chain of events, found by name.
 pub(crate) struct Named {
     /// Its correlation id.
     pub(crate) id: String,
     pub(crate) events: EventStream,
-    /// Where it was looked for, if there is none.
+    /// The places that were searched, if it has no events.
     pub(crate) looked: Option<Looked>,
 }
 
-/// Finds the chain of a correlation id, or of the only one that begins so.
+/// Finds the chain of a correlation id, or of the only one with this prefix.
 pub(crate) fn named(store: &Store, asked: String, stops: &dyn Fn() -> bool) -> Result<Named> {
     let events = |id: &str| {
         let filter = Filter { correlation_ids: vec![id.to_owned()], ..Filter::default() };
         store.events(Query { filter, ..Query::default() })
     };
     let mut found = events(&asked)?;
-    // What could not be read may be it.
+    // Unread data may belong to the chain.
     if found.has_more()? || found.notices().any_cost() || asked.is_empty() {
         return Ok(Named { id: asked, events: found, looked: None });
     }
@@ -105,7 +105,7 @@ pub(crate) fn named(store: &Store, asked: String, stops: &dyn Fn() -> bool) -> R
     }
 }
 
-/// The remediations of a chain, as far as they must be known to ask what became of them.
+/// The remediations of a chain, as far as needed to determine their outcomes.
 #[derive(Debug, Default)]
 pub(crate) struct Tries {
     first_and_last: Option<(Timestamp, Timestamp)>,
@@ -114,7 +114,7 @@ pub(crate) struct Tries {
 }
 
 impl Tries {
-    /// Takes an event of the chain.
+    /// Adds an event of the chain.
     pub(crate) fn see(&mut self, event: &FoundEvent) {
         let Ok(head) = event.head() else { return };
         let EventHead { event_type, timestamp: time, .. } = &head;
@@ -127,7 +127,7 @@ impl Tries {
         self.nodes.insert(head.node.to_string());
     }
 
-    /// What became of them, earliest first, by what all chains tell of these services.
+    /// Returns their outcomes, earliest first, judged by all chains of these services.
     pub(crate) fn look(
         self,
         store: &Store,

@@ -1,4 +1,4 @@
-//! One day's segments of one class on their way into a single one.
+//! Merging one day's segments of one class into a single one.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::segment::{SegmentOptions, SegmentReader, SegmentSummary, SegmentWriter, check};
 use crate::{Error, Result};
 
-/// Members after which a request to stop is heard.
+/// Number of members between checks for a request to stop.
 const MEMBERS: u64 = 1024;
 
 /// Segments of one day and one class, in order.
@@ -27,12 +27,12 @@ pub(super) struct GroupRun<'a, 'm> {
     pub(super) context: &'a Context,
     pub(super) group: &'a Group,
     pub(super) findings: &'a mut Vec<Finding>,
-    /// What is as it should be, and still keeps the segments apart.
+    /// Segments that are sound but must stay apart, and why.
     pub(super) remarks: &'a mut Vec<Finding>,
 }
 
 impl GroupRun<'_, '_> {
-    /// Makes one segment of the group; `None` when it stays as it is.
+    /// Merges the group into one segment; returns `None` if it stays as it is.
     pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<Option<Compacted>> {
         if !self.is_sound()? {
             return Ok(None);
@@ -71,7 +71,7 @@ impl GroupRun<'_, '_> {
             .ok_or_else(|| Error::Refused(format!("{name}: it is not in the archive any more")))
     }
 
-    /// Whether each segment is, byte for byte, what was recorded.
+    /// Reports whether each segment is, byte for byte, what was recorded.
     fn is_sound(&mut self) -> Result<bool> {
         let mut sound = true;
         for name in self.group {
@@ -133,8 +133,7 @@ impl GroupRun<'_, '_> {
         Ok(Some((temp, summary)))
     }
 
-    /// Reads the new segment from the disk, and the old ones once more, and compares every
-    /// member.
+    /// Reads the new segment back from the disk, and the old ones again, and compares every member.
     fn read_back(&self, temp: &TempSegment, summary: &SegmentSummary) -> Result<()> {
         let other = || {
             Error::corrupt(
@@ -161,12 +160,12 @@ impl GroupRun<'_, '_> {
         }
     }
 
-    /// A name for the new segment.
+    /// Returns a name for the new segment.
     fn free_name(&mut self) -> Result<SegmentName> {
         let Some(like) = self.group.first() else {
             return Err(Error::Refused("there is nothing to compact".to_owned()));
         };
-        // Every event of the day that a recorded segment holds.
+        // Every event of the day in a recorded segment.
         let held = || {
             let mut held = Held::new();
             hold_recorded(self.archive, self.writer.manifest(), like.date, &mut held);
@@ -184,7 +183,7 @@ impl GroupRun<'_, '_> {
         record.policy = Some(self.policy.digest().to_owned());
         record.describe(name, summary);
         record.supersedes = Some(self.group.clone());
-        // The longest of what was promised; for want of room it goes only if all would.
+        // The longest promise; it may go early for want of room only if all of them may.
         let promised = || {
             let records = self.group.iter().filter_map(|old| self.record_of(old).ok());
             records.filter_map(|old| Some((old.keep.as_ref()?, old.yields)))

@@ -1,4 +1,4 @@
-//! Several segments of a day as one sequence of members, in bounded memory.
+//! Several segments of a day merged into one sequence of members, in bounded memory.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use crate::archive::{ArchiveDir, SegmentName};
 use crate::event::EventPath;
 use crate::segment::SegmentReader;
 
-/// One segment, and the members of the frame that was read last.
+/// A segment with the members of the frame that was read last.
 struct Cursor {
     reader: SegmentReader,
     next_frame: usize,
@@ -27,16 +27,16 @@ impl Cursor {
     }
 }
 
-/// What comes next.
+/// The next item of a merge.
 pub(super) enum Merged {
-    /// A member. One that several segments hold comes once.
+    /// A member. If several segments hold it, it is returned once.
     Member(EventPath, Vec<u8>),
     /// Two different members of one name. A segment can hold only one of them.
     Conflict(EventPath),
     End,
 }
 
-/// The members of some segments, in order.
+/// The members of several segments, in order.
 pub(super) struct Merge {
     cursors: Vec<Cursor>,
 }

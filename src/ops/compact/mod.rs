@@ -1,10 +1,9 @@
 //! Compact: a day's segments of one class become one.
 //!
-//! Late arrivals leave a day with several segments. Here they are merged into a new one,
-//! which is synced, read back from the disk and compared with them, member by member; a
-//! record says that it takes their place, and only then they are removed. What is held, or
-//! is not what was recorded, is left alone. Readers that meet a run in the middle see each
-//! event once.
+//! Late arrivals leave a day with several segments. Here they are merged into a new one, which is
+//! synced, read back from the disk and compared with them, member by member; a record says that it
+//! replaces them, and only then they are removed. Segments that are held, or differ from their
+//! records, are left alone. Concurrent readers see each event once.
 
 mod group;
 mod merge;
@@ -29,10 +28,10 @@ use crate::store::Store;
 use crate::{Error, Result};
 
 impl History {
-    /// Merges the segments of a day and class into one, where late arrivals left several.
+    /// Merges the segments of a day and class into one, if late arrivals left several.
     ///
-    /// The new segment is read back and compared with the old ones, member by member, before
-    /// they go. Segments that are held, or whose bytes are remote, stay apart.
+    /// The new segment is read back and compared with the old ones, member by member, before they
+    /// are removed. Segments that are held, or whose bytes are remote, stay apart.
     ///
     /// ```
     /// use hlarchive::{CompactOptions, History, RotateOptions};
@@ -60,7 +59,7 @@ impl History {
     }
 }
 
-/// What [`compact`] would do, without touching anything.
+/// Returns what [`compact`] would do, without touching anything.
 fn plan(store: &Store, options: &CompactOptions) -> Result<CompactPlan> {
     let archive = open_archive(store)?;
     let manifest = Manifest::load(&archive)?;
@@ -89,7 +88,7 @@ fn open_archive(store: &Store) -> Result<ArchiveDir> {
     })
 }
 
-/// The segments that belong together, where there are several and none of them is held.
+/// Returns the groups of several segments that belong together and of which none is held.
 fn groups(
     archive: &ArchiveDir,
     manifest: &Manifest,
@@ -106,11 +105,11 @@ fn groups(
     let evicted = manifest.evicted();
     let mut free = Vec::new();
     for group in groups.into_values().filter(|group| group.len() > 1) {
-        // To make them one, all of them would have to come back.
+        // Merging would have to fetch all of them.
         if group.iter().any(|name| evicted.contains_key(name)) {
             continue;
         }
-        // That its index is that of its events is checked before it goes.
+        // The index is checked against the events before removal.
         let held = group.iter().find_map(|name| holds.holding(name).map(|hold| (name, hold.id)));
         match held {
             None => free.push(group),
@@ -123,7 +122,7 @@ fn groups(
     free
 }
 
-/// Compacts.
+/// Compacts segments.
 fn compact(
     store: &Store,
     policy: &Policy,

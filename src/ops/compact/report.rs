@@ -1,4 +1,4 @@
-//! What is to be compacted, and what became of it.
+//! Options and reports of compaction.
 
 use serde::Serialize;
 
@@ -6,14 +6,14 @@ use crate::archive::SegmentName;
 use crate::event::Date;
 use crate::ops::Finding;
 
-/// What to compact.
+/// Options of a compaction.
 #[derive(Debug, Clone, Default)]
 pub struct CompactOptions {
     /// Only these days; empty for all.
     pub dates: Vec<Date>,
 }
 
-/// Segments that would become one.
+/// Segments that would be merged.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlannedCompaction {
     /// Their day.
@@ -24,11 +24,11 @@ pub struct PlannedCompaction {
     pub segments: Vec<SegmentName>,
     /// The events in them.
     pub events: u64,
-    /// Their size together.
+    /// Their total size.
     pub segment_bytes: u64,
 }
 
-/// Segments that became one.
+/// Segments that were merged.
 #[derive(Debug, Clone, Serialize)]
 pub struct Compacted {
     /// Their day.
@@ -37,7 +37,7 @@ pub struct Compacted {
     pub class: Option<String>,
     /// The new segment.
     pub segment: SegmentName,
-    /// The segments whose place it takes.
+    /// The segments that it replaces.
     pub supersedes: Vec<SegmentName>,
     /// The events in it.
     pub events: u64,
@@ -45,28 +45,28 @@ pub struct Compacted {
     pub segment_bytes: u64,
 }
 
-/// What would be done.
+/// A plan of what would be done.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct CompactPlan {
-    /// What would become one, by day and class.
+    /// Planned merges, by day and class.
     pub days: Vec<PlannedCompaction>,
-    /// What is held, and so stays as it is.
+    /// Held segments, which stay as they are.
     pub remarks: Vec<Finding>,
 }
 
-/// What was done.
+/// A report of what was done.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct CompactReport {
-    /// What became one, by day and class.
+    /// Merged segments, by day and class.
     pub days: Vec<Compacted>,
-    /// What an earlier, interrupted run left, and what was done about it.
+    /// Leftovers of an earlier, interrupted run, and what was done about them.
     pub recovered: Vec<Finding>,
-    /// What stays as it is for a good reason.
+    /// Segments that stay as they are for a good reason.
     pub remarks: Vec<Finding>,
-    /// What is wrong.
+    /// Problems.
     pub findings: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
-    /// The days that stay as they are because of it.
+    /// The days that were not reached because of it.
     pub left_days: Vec<Date>,
 }

@@ -1,7 +1,7 @@
 //! Many events from a stream of JSON lines.
 //!
-//! Lines are taken together as they arrive and made durable together; nothing waits for
-//! lines that have not come yet. A line that is no event is named and costs only itself.
+//! Lines are taken together as they arrive and made durable together; nothing waits for lines that
+//! have not come yet. A line that is not an event is reported and costs only itself.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -16,50 +16,50 @@ use crate::policy::EventRules;
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// Lines that are made durable together.
+/// Number of lines that are made durable together.
 const GROUP: usize = 256;
 
-/// Bytes of lines that are held together.
+/// Maximum size of the lines that are held together, in bytes.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// What may stand before UTF-8 text, and means nothing.
+/// The meaningless mark that may precede UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What became of one line.
+/// The outcome of one line.
 #[derive(Debug)]
 pub(crate) struct BatchLine {
     /// Its number, from 1.
     pub number: u64,
-    /// The event, or why there is none.
+    /// The event, or the error.
     pub outcome: Result<Emitted>,
 }
 
-/// What a batch came to.
+/// Totals of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct BatchStats {
     /// Events that are on the disk.
     pub emitted_events: u64,
-    /// Lines that became no event.
+    /// Lines that were refused.
     pub refused_lines: u64,
-    /// Whether the caller asked to stop before the input ended.
+    /// True if the caller asked to stop before the input ended.
     pub stopped: bool,
 }
 
-/// Where a batch comes from.
+/// The input of a batch.
 pub(crate) struct BatchInput<'a, R> {
-    /// JSON lines. When a stop is asked for while this waits for more, it should give an
-    /// error, of whatever kind.
+    /// JSON lines. If a stop is requested while it waits for more, it should return an error of any
+    /// kind.
     pub lines: R,
-    /// What fills in what a line leaves out.
+    /// Values for what a line leaves out.
     pub defaults: &'a NewEvent,
-    /// What becomes of events that cannot be placed.
+    /// Fallback for events that cannot be placed.
     pub on_error: &'a OnError,
-    /// Whether the batch should end before its input does. What was taken from it by then
-    /// is made durable and reported; the line that was not complete is not.
+    /// True if the batch should end before its input does. Lines that were read by then are made
+    /// durable and reported; an incomplete line is not.
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// The members of a line; what is missing is taken from the defaults.
+/// The members of a line; missing ones are taken from the defaults.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -74,9 +74,8 @@ struct Line {
     timestamp: Option<String>,
 }
 
-/// Emits one event for each line of the input. `done` is called once for each line that is
-/// not blank, in order, and only when its event is durable; it may stop the batch by an
-/// error.
+/// Emits one event for each line of the input. `done` is called once for each line that is not
+/// blank, in order, and only when its event is durable; it may stop the batch with an error.
 pub(crate) fn emit_batch<R: Read>(
     store: &Store,
     rules: &EventRules,
@@ -119,7 +118,7 @@ pub(crate) fn emit_batch<R: Read>(
             Ok(LineRead::End) => break,
             Ok(LineRead::Whole) => true,
             Ok(LineRead::TooLong) => false,
-            // It waited for more, so nothing that was taken is still in hand.
+            // It waited for more, so no line that was read is pending.
             Err(_) if stop() => {
                 stats.stopped = true;
                 break;
@@ -146,7 +145,7 @@ pub(crate) fn emit_batch<R: Read>(
     Ok(stats)
 }
 
-/// The same error once more, for another event.
+/// Copies an error, for another event.
 fn again(error: &Error) -> Error {
     match error {
         Error::Io { path, action, source } => {
@@ -225,7 +224,7 @@ fn understand(line: &[u8], defaults: &NewEvent) -> Result<NewEvent> {
     })
 }
 
-/// What `serde_json` found: the line is numbered already, and is no "line 1".
+/// Describes an error of `serde_json` without its "line 1": the line is numbered already.
 fn of_line(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at column ").replace('`', "\"")
 }
@@ -236,7 +235,7 @@ enum LineRead {
     End,
 }
 
-/// Reads one line without its newline; what goes beyond `most` bytes is skipped.
+/// Reads one line without its newline; bytes beyond `limit` are skipped.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, most: u64) -> Result<LineRead> {
     let failed = |error| Error::io("standard input", "read", error);
     line.clear();

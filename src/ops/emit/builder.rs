@@ -1,4 +1,4 @@
-//! Emitting as a library user types it.
+//! Emitting events, for users of the library.
 
 use std::path::Path;
 
@@ -25,11 +25,11 @@ impl History {
     }
 }
 
-/// An event that is being put together.
+/// An event under construction.
 ///
-/// Without a word about it, the node is this host, the service `all`, the time that of
-/// [`send`](Self::send), the severity what the policy says of the type, the payload empty, and
-/// the correlation id the event's own id.
+/// By default, the node is this host, the service `all`, the time that of [`send`](Self::send), the
+/// severity what the policy says of the type, the payload empty, and the correlation id the event's
+/// own id.
 ///
 /// ```
 /// use hlarchive::History;
@@ -55,7 +55,7 @@ impl History {
 pub struct Emit<'h> {
     history: &'h History,
     new: NewEvent,
-    /// Why the payload is none.
+    /// The reason why the payload is not acceptable.
     refused: Option<String>,
 }
 
@@ -78,25 +78,25 @@ impl<'h> Emit<'h> {
         self
     }
 
-    /// Sets how bad it is.
+    /// Sets the severity.
     pub fn severity(mut self, severity: Severity) -> Self {
         self.new.severity = Some(severity.as_str().to_owned());
         self
     }
 
-    /// Sets what links it to other events.
+    /// Sets the id that links it to other events.
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.new.correlation_id = Some(id.into());
         self
     }
 
-    /// Sets when it happened.
+    /// Sets the time of the event.
     pub fn timestamp(mut self, timestamp: Timestamp) -> Self {
         self.new.timestamp = Some(timestamp);
         self
     }
 
-    /// Sets the payload: whatever serializes as a JSON object.
+    /// Sets the payload: any value that serializes as a JSON object.
     pub fn payload(mut self, payload: impl Serialize) -> Self {
         match serde_json::to_string(&payload) {
             Ok(text) => self.new.payload = text,
@@ -107,8 +107,8 @@ impl<'h> Emit<'h> {
 
     /// Writes the event. When this returns, it is on the disk, complete and under its name.
     ///
-    /// Fails with [`Error::BadEvent`] where something in it is not acceptable, and then nothing
-    /// was touched; with [`Error::Io`] where it cannot be written.
+    /// Fails with [`Error::BadEvent`] if something in it is not acceptable, and then nothing was
+    /// touched; with [`Error::Io`] if it cannot be written.
     pub fn send(self) -> Result<Sent<'h>> {
         if let Some(reason) = self.refused {
             return Err(Error::bad_event("payload", reason));
@@ -157,13 +157,13 @@ impl<'h> Sent<'h> {
         &self.emitted.id
     }
 
-    /// Returns what links it to other events.
+    /// Returns the id that links it to other events.
     pub fn correlation_id(&self) -> &str {
         &self.emitted.correlation_id
     }
 
-    /// Returns what the emitter should know, though the event was accepted: that its type is
-    /// not known, for example.
+    /// Returns a warning to the emitter, though the event was accepted: an unknown type, for
+    /// example.
     pub fn warning(&self) -> Option<&str> {
         self.emitted.warning.as_deref()
     }

@@ -1,9 +1,9 @@
-//! The spool: where an event waits whose place in the tree cannot be had.
+//! The spool: where events wait that cannot be placed in the tree.
 //!
-//! It is an event tree of the same shape, on another file system, and a note of the root that
-//! its events are for. What is taken in from it keeps its identity and its bytes, and leaves the
-//! spool only when it is durable in the tree. It is reached by handle, and not trusted: only
-//! regular files that are valid events of their place are taken.
+//! It is an event tree of the same shape, on another file system, with a note of the root that its
+//! events are for. What is taken in from it keeps its identity and its bytes, and leaves the spool
+//! only when it is durable in the tree. It is reached by handle, and not trusted: only regular
+//! files that are valid events of their place are taken.
 
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -23,34 +23,34 @@ use crate::ops::Finding;
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// What is taken in together.
+/// Number of events that are taken in together.
 const GROUP: usize = 256;
 
-/// The note of the root that a spool is for. Readers pass over it.
+/// The note of the root that a spool is for. Readers skip it.
 const NOTE: &str = ".hlarchive-spool";
 
-/// What becomes of an event that cannot be placed in the tree.
+/// Fallback for an event that cannot be placed in the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OnError {
-    /// Nothing: the error is the answer.
+    /// None: the error is returned.
     Fail,
-    /// It is handed back, to be told.
+    /// The event is handed back, to be reported.
     Warn,
-    /// It waits in this directory, until a later run takes it in.
+    /// The event waits in this directory until a later run takes it in.
     Spool(PathBuf),
 }
 
-/// What taking in from a spool came to.
+/// Totals of taking in from a spool.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SpoolReport {
     /// Events that are in the tree now.
     pub taken: u64,
-    /// What stays in the spool, and why.
+    /// Events that stay in the spool, and why.
     pub findings: Vec<Finding>,
 }
 
-/// Opens a spool that is there, if its user can vouch for it: it belongs to this user or to
-/// root, and nobody else can exchange what is in it.
+/// Opens an existing spool, if its user can vouch for it: it belongs to this user or to root, and
+/// nobody else can exchange its contents.
 fn open(path: &Path) -> Result<Option<LiveTree>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -78,12 +78,12 @@ fn open(path: &Path) -> Result<Option<LiveTree>> {
     Ok(Some(LiveTree::at(path, directory)))
 }
 
-/// The root as a spool's note has it.
+/// Returns the root as a spool's note has it.
 fn root_of(store: &Store) -> Vec<u8> {
     fs::settled(store.root()).as_os_str().as_bytes().to_vec()
 }
 
-/// Refuses a spool that is for another root; one that is for none yet becomes this root's when
+/// Refuses a spool that is for another root; a spool without a note is claimed for this root if
 /// `begins`.
 fn check_note(spool: &LiveTree, store: &Store, begins: bool) -> Result<()> {
     let path = spool.root().join(NOTE);
@@ -111,7 +111,7 @@ fn check_note(spool: &LiveTree, store: &Store, begins: bool) -> Result<()> {
     Ok(())
 }
 
-/// Keeps an event in the spool; where.
+/// Keeps an event in the spool; returns the path.
 pub(super) fn keep(
     spool: &Path,
     store: &Store,
@@ -137,7 +137,7 @@ pub(super) fn keep(
     }
 }
 
-/// Counts what waits in a spool.
+/// Counts the events that wait in a spool.
 pub(crate) fn spooled(spool: &Path) -> Result<u64> {
     let Some(tree) = open(spool)? else { return Ok(0) };
     let mut files = 0;
@@ -147,7 +147,7 @@ pub(crate) fn spooled(spool: &Path) -> Result<u64> {
     Ok(files)
 }
 
-/// Takes in up to `most` events that wait in a spool for this tree.
+/// Takes in up to `limit` events that wait in a spool for this tree.
 pub(crate) fn take_in(
     store: &Store,
     context: &Context,
@@ -159,7 +159,8 @@ pub(crate) fn take_in(
     let (dates, _) = from.dates()?;
     let Some(live) = store.live()?.filter(|_| !dates.is_empty()) else { return Ok(report) };
     check_note(&from, store, false)?;
-    // Who shares a spool takes in what is his own; root, or whom it belongs to, takes in all.
+    // Users who share a spool take in their own events; root, or the owner of the spool, takes in
+    // all.
     let us = rustix::process::geteuid().as_raw();
     let owner = rustix::fs::fstat(from.fd()).map_err(|errno| Error::io(spool, "look up", errno))?;
     let only_of = Some(us).filter(|us| *us != 0 && owner.st_uid != *us);
@@ -172,7 +173,7 @@ pub(crate) fn take_in(
             let paths = (begin..(begin + GROUP).min(end)).map(|number| listing.path(number));
             take_group(&live, &from, paths.collect(), only_of, context, &mut report);
         }
-        // What is not empty stays, and so does what belongs to somebody else.
+        // Directories that are not empty stay, and so do those of other users.
         let _ = from.partition(date).remove_empty_dirs(context.now());
     }
     Ok(report)
@@ -227,7 +228,7 @@ fn take_group(
     }
 }
 
-/// Makes sure that the tree has just these bytes under the name, and durably.
+/// Checks that the tree has exactly these bytes under the name, and makes them durable.
 fn is_same(live: &LiveTree, path: &EventPath, bytes: &[u8], context: &Context) -> Result<()> {
     let mut there = Vec::new();
     match live.partition(path.date).read_into(&path.node, &path.name, &mut there)? {
@@ -238,7 +239,7 @@ fn is_same(live: &LiveTree, path: &EventPath, bytes: &[u8], context: &Context) -
     }
 }
 
-/// Why a file of the spool is not an event of its place.
+/// Returns why a file of the spool is not an event of its place.
 fn judge(path: &EventPath, bytes: &[u8]) -> Option<String> {
     let head = match EventHead::parse(bytes) {
         Ok(head) => head,

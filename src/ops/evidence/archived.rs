@@ -10,33 +10,33 @@ use crate::progress::Unit;
 use crate::segment::SegmentBytes;
 use crate::{Error, Result};
 
-/// What is copied at once, in bytes: of a file, and of what lies elsewhere.
+/// Size of a copied chunk, of a local file or a remote one, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
 const AWAY_BYTES: usize = 8 << 20;
 
-/// How often segments are looked for that others move meanwhile.
+/// Number of tries to find segments that other runs move meanwhile.
 const TRIES: usize = 10;
 
-/// Where segments lie in the directory.
+/// The directory's folder of segments.
 pub(super) const SEGMENTS: &str = "segments";
 
 /// The manifest's copy.
 pub(super) const MANIFEST: &str = "manifest/manifest.jsonl";
 
-/// The list of the events that lie in a segment.
+/// Returns the name of the list of the events in a segment.
 pub(super) fn list_of(segment: &SegmentName) -> String {
     format!("{SEGMENTS}/{}.events", segment.file_name())
 }
 
-/// What became of copying a segment.
+/// The outcome of copying a segment.
 enum Copied {
     Done,
-    /// It is not there any more.
+    /// It no longer exists.
     Gone,
 }
 
 impl Run<'_> {
-    /// Copies the segments, the manifest and the signature, where there is an archive.
+    /// Copies the segments, the manifest and the signature, if there is an archive.
     pub(super) fn archived(&mut self) -> Result<()> {
         let (archive, _) = self.store.readable_archive()?;
         let Some(archive) = archive else { return Ok(()) };
@@ -55,7 +55,7 @@ impl Run<'_> {
             ));
         }
         let mut text = manifest.text(&archive);
-        // It was rebuilt meanwhile; what it says of the segments that were copied stays.
+        // It was rebuilt meanwhile; what it says of the copied segments stays.
         for _ in 0..TRIES {
             if !matches!(text, Err(Error::Refused(_))) {
                 break;
@@ -74,8 +74,8 @@ impl Run<'_> {
         self.signature(&archive, &manifest)
     }
 
-    /// The segments to copy, as the manifest names them: of the days that are asked for, those
-    /// that events were found in, and those that could not be read whole.
+    /// Returns the segments to copy, by their names in the manifest: those of the requested days,
+    /// those with matching events, and those that could not be read in full.
     fn wanted(&mut self, archive: &ArchiveDir, manifest: &Manifest) -> BTreeSet<SegmentName> {
         let damaged = manifest.segments().filter(|(name, _)| {
             self.options.has_day(name.date) || self.damaged.contains(&archive.segment_path(name))
@@ -142,7 +142,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Copies a segment as it lies, and its checksum file.
+    /// Copies a segment byte for byte, and its checksum file.
     fn copy(
         &mut self,
         archive: &ArchiveDir,
@@ -205,8 +205,8 @@ impl Run<'_> {
         Ok(Copied::Done)
     }
 
-    /// Copies a segment's checksum file; of one that has none, as when its file lies elsewhere,
-    /// what the manifest recorded.
+    /// Copies a segment's checksum file; if it has none, for example because its file is remote,
+    /// writes what the manifest recorded.
     fn checksum(
         &mut self,
         archive: &ArchiveDir,
@@ -280,7 +280,7 @@ impl Run<'_> {
     }
 }
 
-/// The segment in which the events of another one are by now.
+/// Returns the segment that holds the events of another one now.
 fn resolve(manifest: &Manifest, name: &SegmentName) -> Option<SegmentName> {
     let mut name = name.clone();
     // Each step leads to a later record.

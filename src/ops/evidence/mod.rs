@@ -1,10 +1,10 @@
 //! Evidence: one directory that others can check without this program.
 //!
-//! The events of days or chains byte for byte, live and archived ones; the segments that they
-//! lie in, and the manifest that vouches for those up to its head; the newest signature of a
-//! head; the hashes of all of it; and a text that tells how to check it with `sha256sum`, `tar`,
-//! `zstd` and `minisign`. It only reads the history. What cannot be read is named, and the rest
-//! goes on; a directory without its list of hashes is not whole.
+//! The events of days or chains byte for byte, live and archived; the segments that hold them, and
+//! the manifest that vouches for those up to its head; the newest signature of a head; the hashes
+//! of all of it; and a text that explains how to check it with `sha256sum`, `tar`, `zstd` and
+//! `minisign`. It only reads the history. Unreadable data is reported, and the rest continues; a
+//! directory without its list of hashes is not complete.
 
 mod archived;
 mod outlet;
@@ -30,15 +30,16 @@ use crate::{Error, Result};
 use outlet::Outlet;
 use run::{Conflict, Run, Written};
 
-/// Events that are taken at once.
+/// Number of events that are read together.
 const BATCH: usize = 256;
 
-/// Where the events lie in the directory.
+/// The directory's folder of events.
 const EVENTS: &str = "events";
 
 impl History {
-    /// Writes chains or days into a directory, with all that vouches for them: the segments
-    /// they are in, the manifest, checksums, and a text that says how plain tools check it.
+    /// Writes chains or days into a directory, with everything that vouches for them: their
+    /// segments, the manifest, checksums, and a text that explains how to check it with plain
+    /// tools.
     ///
     /// ```
     /// use hlarchive::{EvidenceOptions, History};
@@ -59,7 +60,7 @@ impl History {
     }
 }
 
-/// Makes a directory of evidence.
+/// Writes a directory of evidence.
 fn evidence(
     store: &Store,
     context: &Context,
@@ -102,7 +103,7 @@ fn evidence(
 }
 
 impl Run<'_> {
-    /// Writes the events that are asked for.
+    /// Writes the requested events.
     fn events(&mut self) -> Result<()> {
         let query =
             || Query { day_by_day: true, own_only: true, by_manifest: true, ..Query::default() };
@@ -123,7 +124,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The days of the ranges of which something is there, and what of them has expired.
+    /// Returns the days of the ranges that have anything, and what of them has expired.
     fn dates(&self) -> Result<(Vec<Date>, Option<Expired>)> {
         let mut dates = BTreeSet::new();
         if self.options.days.is_empty() {
@@ -141,7 +142,7 @@ impl Run<'_> {
                 record.segment.as_ref().is_some_and(|name| self.options.has_day(name.date))
             }));
         } else if away.is_some() {
-            // Then the query says so, of whatever day.
+            // Then the query reports it, for any day.
             dates.extend(self.options.days.iter().map(|(from, _)| *from));
         }
         dates.retain(|date| self.options.has_day(*date));
@@ -187,7 +188,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a file of the history; whether it is new here.
+    /// Writes a file of the history; returns whether it is new here.
     fn write(
         &mut self,
         path: &EventPath,
@@ -232,7 +233,7 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Takes up what a query passed over.
+    /// Handles a notice of a query.
     fn hear(&mut self, notice: Notice, of_days: bool) -> Result<()> {
         let text = notice.to_string();
         let finding = |path: String| {
@@ -264,13 +265,13 @@ impl Run<'_> {
                 let reason = format!("it is no event, and lies in {segment} alone");
                 self.report.remarks.push(Finding::new(path.to_string(), reason));
             }
-            // What else there is to tell costs no event, or was told when it was written.
+            // Other notices cost no event, or were reported when they were written.
             _ => {}
         }
         Ok(())
     }
 
-    /// Copies a live file of a day that is no event.
+    /// Copies a live file of a day that is not an event.
     fn invalid(&mut self, path: &EventPath) -> Result<()> {
         let Some(live) = self.store.live()? else { return Ok(()) };
         match read(&live, path) {
@@ -287,7 +288,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Names what of it was not found. An error where that is all of it.
+    /// Reports what was requested and not found. Fails if nothing was found.
     fn check_found(&mut self) -> Result<()> {
         let lacks: Vec<String> = self
             .options
@@ -314,13 +315,13 @@ impl Run<'_> {
         }
         let is_away = self.report.findings.iter().any(|finding| finding.is_away);
         self.report.findings.extend(lacks.into_iter().map(|reason| {
-            // It may be in what is away.
+            // It may be in the unreachable part.
             Finding { is_away, ..Finding::new(place.clone(), reason) }
         }));
         Ok(())
     }
 
-    /// Writes all that vouches for the events, and how to check it.
+    /// Writes everything that vouches for the events, and how to check it.
     fn finish(&mut self, context: &Context) -> Result<()> {
         self.check_found()?;
         let outcome = self.archived();
@@ -349,7 +350,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes which events lie in which segment, and which are live.
+    /// Writes the lists of the events in each segment, and of the live ones.
     fn lists(&mut self) -> Result<()> {
         self.written.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let mut lists: BTreeMap<String, String> = BTreeMap::new();
@@ -367,7 +368,7 @@ impl Run<'_> {
     }
 }
 
-/// Reads a live file; why it cannot be read.
+/// Reads a live file; returns the reason if it cannot be read.
 fn read(live: &LiveTree, path: &EventPath) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     match live.partition(path.date).read_into(&path.node, &path.name, &mut bytes) {

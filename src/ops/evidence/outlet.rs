@@ -1,7 +1,7 @@
 //! The directory that evidence is written into: fresh, held by handle, and read back.
 //!
-//! Every file is new, is hashed as it is written, and is compared with that hash once it was
-//! read back from the disk. The list of hashes comes last: a directory without it is not whole.
+//! Every file is new, is hashed as it is written, and is compared with that hash after it was read
+//! back from the disk. The list of hashes comes last: a directory without it is not complete.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -23,23 +23,23 @@ use crate::{Error, Result};
 /// The list of all files but itself.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
-/// Folders that are kept open.
+/// Maximum number of folders that are kept open.
 const MAX_OPEN: usize = 64;
 
-/// What is read at once when files are read back, in bytes.
+/// Size of a chunk when files are read back, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// A directory in the making.
+/// A directory under construction.
 pub(super) struct Outlet {
     path: PathBuf,
     root: OwnedFd,
     folders: HashMap<String, Arc<OwnedFd>>,
-    /// What was written, by path.
+    /// The hashes of the files that were written, by path.
     sums: BTreeMap<String, Sha256Hash>,
     bytes: u64,
 }
 
-/// What is in a directory when it is done.
+/// The totals of a complete directory.
 pub(super) struct Whole {
     pub(super) files: u64,
     pub(super) bytes: u64,
@@ -48,7 +48,7 @@ pub(super) struct Whole {
 }
 
 impl Outlet {
-    /// Refuses a place that cannot become such a directory, before anything is read for it.
+    /// Refuses a path that cannot become such a directory, before anything is read for it.
     pub(super) fn check(path: &Path) -> Result<()> {
         match fs::open_root(path) {
             Ok(root) => check_empty(path, &root),
@@ -57,7 +57,7 @@ impl Outlet {
         }
     }
 
-    /// Makes the directory. One that is there must be empty.
+    /// Creates the directory. An existing one must be empty.
     pub(super) fn create(path: &Path) -> Result<Self> {
         fs::create_dir_all(path).map_err(|error| Error::io(path, "create", error))?;
         let root = fs::open_root(path).map_err(|errno| Error::io(path, "create", errno))?;
@@ -71,7 +71,7 @@ impl Outlet {
         move |error| Error::io(&path, action, error)
     }
 
-    /// The folder of a file; no link is followed to it.
+    /// Opens the folder of a file; no link is followed to it.
     fn folder(&mut self, name: &str) -> Result<Arc<OwnedFd>> {
         let below = name.rsplit_once('/').map_or("", |(folder, _)| folder);
         if let Some(folder) = self.folders.get(below) {
@@ -92,7 +92,7 @@ impl Outlet {
         Ok(folder)
     }
 
-    /// The hash of a file that was written.
+    /// Returns the hash of a file that was written.
     pub(super) fn hash_of(&self, name: &str) -> Option<Sha256Hash> {
         self.sums.get(name).copied()
     }
@@ -115,7 +115,7 @@ impl Outlet {
         })
     }
 
-    /// Takes up a file that is whole; its hash.
+    /// Records a complete file; returns its hash.
     pub(super) fn take(&mut self, mut file: OutFile) -> Sha256Hash {
         file.is_whole = true;
         let hash = Sha256Hash::finish(std::mem::take(&mut file.hasher));
@@ -124,15 +124,15 @@ impl Outlet {
         hash
     }
 
-    /// Writes a file; its hash.
+    /// Writes a file; returns its hash.
     pub(super) fn write(&mut self, name: &str, bytes: &[u8]) -> Result<Sha256Hash> {
         let mut file = self.begin(name)?;
         file.append(bytes)?;
         Ok(self.take(file))
     }
 
-    /// Brings all of it onto the disk, reads it back, and writes the list of hashes. What does
-    /// not read back as it was written is a finding. `None` when it was to stop.
+    /// Syncs all of it, reads it back, and writes the list of hashes. A file that reads back
+    /// differently is a finding. Returns `None` if the caller asked to stop.
     pub(super) fn finish(
         mut self,
         findings: &mut Vec<Finding>,
@@ -201,7 +201,7 @@ fn check_empty(path: &Path, root: &OwnedFd) -> Result<()> {
     Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, reason)))
 }
 
-/// A line as `sha256sum` writes and checks it.
+/// Returns a line as `sha256sum` writes and checks it.
 pub(super) fn line(hash: Sha256Hash, name: &str) -> String {
     // A name cannot hold a control character; with a backslash, the line begins with one.
     if name.contains('\\') {
@@ -210,7 +210,7 @@ pub(super) fn line(hash: Sha256Hash, name: &str) -> String {
     format!("{hash}  {name}\n")
 }
 
-/// A file in the making. Dropped before it is whole, it is gone.
+/// A file under construction. Removed if it is dropped before it is complete.
 pub(super) struct OutFile {
     folder: Arc<OwnedFd>,
     own: String,
@@ -223,7 +223,7 @@ pub(super) struct OutFile {
 }
 
 impl OutFile {
-    /// Appends.
+    /// Appends bytes.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|error| Error::io(&self.path, "write", error))?;
         self.hasher.update(bytes);
@@ -235,7 +235,7 @@ impl OutFile {
 impl Drop for OutFile {
     fn drop(&mut self) {
         if !self.is_whole {
-            // What cannot be removed is in a directory without its list of hashes.
+            // If it cannot be removed, it is in a directory without its list of hashes.
             let _ = fs::unlink(self.folder.as_fd(), &self.own);
         }
     }

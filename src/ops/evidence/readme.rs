@@ -1,5 +1,5 @@
-//! What the reader of a directory of evidence is told: what is here, how each part is checked
-//! with tools that are none of ours, and what each check proves and does not.
+//! The readme of a directory of evidence: what is here, how each part is checked with independent
+//! tools, and what each check proves and does not.
 
 use std::fmt::Write;
 
@@ -15,13 +15,13 @@ use crate::text::visible;
 /// The list of the events that are live.
 pub(super) const LIVE: &str = "live-events";
 
-/// The longest line of running text.
+/// The maximum width of running text.
 const WIDTH: usize = 76;
 
-/// Findings that are named in the text.
+/// Maximum number of findings that are named in the text.
 const MAX_FINDINGS: usize = 100;
 
-/// A text under way.
+/// A text under construction.
 #[derive(Default)]
 struct Text(String);
 
@@ -36,13 +36,13 @@ impl Text {
         let _ = self.0.write_fmt(text);
     }
 
-    /// Running text, broken into lines.
+    /// Appends running text, broken into lines.
     fn say(&mut self, text: &str) {
         self.filled(text, "");
         self.0.push('\n');
     }
 
-    /// An item of a list.
+    /// Appends an item of a list.
     fn item(&mut self, text: &str) {
         self.0.push_str("  * ");
         let from = self.0.len();
@@ -72,7 +72,7 @@ impl Text {
         self.0.push('\n');
     }
 
-    /// Commands, each in a line as it is typed.
+    /// Appends commands, each on a line as it is typed.
     fn commands(&mut self, lines: &[String]) {
         for line in lines {
             self.push(format_args!("    {line}\n"));
@@ -81,7 +81,7 @@ impl Text {
     }
 }
 
-/// A word as a shell takes it for one.
+/// Quotes a word for the shell.
 fn quoted(text: &str) -> String {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | ':');

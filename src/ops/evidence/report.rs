@@ -1,4 +1,4 @@
-//! What is to be proved, and what a directory of evidence holds.
+//! Options and report of a directory of evidence.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::event::Date;
 use crate::ops::{Finding, is_zero};
 use crate::segment::Sha256Hash;
 
-/// What is to be proved, and where to.
+/// Options: what is to be proved, and the target.
 #[derive(Debug, Clone, Default)]
 pub struct EvidenceOptions {
     /// Chains: every event with one of these correlation ids.
@@ -46,7 +46,7 @@ impl EvidenceOptions {
         self.days.iter().any(|(from, to)| (*from..=*to).contains(&date))
     }
 
-    /// What was asked for, in words.
+    /// Returns what was requested, in words.
     pub(super) fn asked(&self) -> Vec<String> {
         let days = self
             .days
@@ -57,56 +57,56 @@ impl EvidenceOptions {
     }
 }
 
-/// What a directory of evidence holds.
+/// A report of what a directory of evidence holds.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct EvidenceReport {
     /// The directory.
     pub target: String,
-    /// What was asked for, in words.
+    /// The request, in words.
     pub asked: Vec<String>,
     /// The days that the events are filed under, in order.
     pub days: Vec<EvidenceDay>,
-    /// All events.
+    /// Number of all events.
     pub events: u64,
     /// Their size.
     pub event_bytes: u64,
-    /// How many of them are live: nothing but this copy vouches for them.
+    /// Number of them that are live: nothing but this copy vouches for them.
     pub live: u64,
-    /// Among the files of the days those that are live and no events; they are copied, too.
+    /// Number of live files of the days that are not events; they are copied, too.
     #[serde(skip_serializing_if = "is_zero")]
     pub invalid: u64,
     /// The segments that were copied.
     pub segments: Vec<EvidenceSegment>,
-    /// The manifest that vouches for them, as it is up to its head.
+    /// The manifest that vouches for them, up to its head.
     pub manifest: Option<EvidenceManifest>,
     /// The newest head that was signed.
     pub signed: Option<Head>,
-    /// All files in the directory.
+    /// Number of all files in the directory.
     pub files: u64,
     /// Their size, without that of the list of hashes.
     pub bytes: u64,
-    /// The hash of the list of hashes; `None` while the directory is not whole.
+    /// The hash of the list of hashes; `None` while the directory is not complete.
     pub sha256sums: Option<Sha256Hash>,
-    /// What of it has expired, and so is not here.
+    /// Requested data that has expired, and so is not here.
     pub expired: Option<Expired>,
-    /// What could not be read, or is not as it should be.
+    /// Problems: data that could not be read, or is not as it should be.
     pub findings: Vec<Finding>,
-    /// What is remarkable, but not wrong.
+    /// Remarkable facts that are not wrong.
     pub remarks: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
 }
 
-/// One day's events.
+/// Totals of one day's events.
 #[derive(Debug, Clone, Serialize)]
 pub struct EvidenceDay {
     /// The day.
     pub date: Date,
-    /// The events.
+    /// Number of events.
     pub events: u64,
     /// Their size.
     pub event_bytes: u64,
-    /// How many of them are live.
+    /// Number of them that are live.
     pub live: u64,
 }
 
@@ -121,11 +121,11 @@ pub struct EvidenceSegment {
     pub sha256: Sha256Hash,
     /// Its size.
     pub bytes: u64,
-    /// How many of the events lie in it.
+    /// Number of the events that lie in it.
     pub events: u64,
     /// The line of the manifest that vouches for it.
     pub record: u64,
-    /// Whether its bytes are those that the manifest recorded.
+    /// True if its bytes are those that the manifest recorded.
     pub as_recorded: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a run has written so far.
+//! The progress of a run: what it has written so far.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(super) struct Written {
 
 /// One of several events of one name.
 pub(super) struct Conflict {
-    /// Where it lies in the directory, and below its segment.
+    /// Its path in the directory, and below its segment.
     pub(super) file: String,
     pub(super) path: String,
     pub(super) segment: Option<SegmentName>,
@@ -33,12 +33,12 @@ pub(super) struct Run<'a> {
     pub(super) options: &'a EvidenceOptions,
     pub(super) progress: &'a dyn Progress,
     pub(super) report: EvidenceReport,
-    /// Made with the first thing that is written.
+    /// The directory, created with the first file.
     pub(super) outlet: Option<Outlet>,
     pub(super) days: BTreeMap<Date, EvidenceDay>,
     pub(super) written: Vec<Written>,
     pub(super) conflicts: Vec<Conflict>,
-    /// The files of segments that could not be read whole.
+    /// The files of segments that could not be read in full.
     pub(super) damaged: BTreeSet<PathBuf>,
     /// The correlation ids that were found.
     pub(super) ids: BTreeSet<String>,

@@ -1,8 +1,8 @@
 //! Events as `CloudEvents` 1.0 in their JSON format, one a line.
 //!
-//! What a cloud event has no attribute for becomes an extension: severity, node, path,
-//! correlation id, and as one JSON text what nobody knows. An attribute that would be empty
-//! is left out, since it must not be.
+//! Fields without an attribute of their own become extensions: severity, node, path, correlation
+//! id, and unknown fields together as one JSON text. An attribute that would be empty is left out,
+//! since it must not be.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -35,7 +35,7 @@ pub(super) fn line(event: &FoundEvent, fields: &Fields<'_>, out: &mut Vec<u8>) {
     let head = &fields.head;
     let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
     let id = event.path.name.id().map(|id| id.to_string());
-    // What was compact JSON a moment ago still is JSON.
+    // It was compact JSON a moment ago.
     let payload: Result<&RawValue, _> = serde_json::from_slice(&fields.payload);
     let cloud_event = CloudEvent {
         specversion: "1.0",
@@ -57,7 +57,7 @@ pub(super) fn line(event: &FoundEvent, fields: &Fields<'_>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// `//NODE/SOURCE`, a reference that any URI parser takes.
+/// Returns `//NODE/SOURCE`, a reference that any URI parser accepts.
 fn source(node: &str, source: &str) -> String {
     let mut out = String::from("//");
     escape(node, &mut out);

@@ -1,16 +1,16 @@
-//! Comma-separated values after RFC 4180: a header, quotes where a value needs them, and
-//! lines that end in CR LF.
+//! Comma-separated values according to RFC 4180: a header, quotes if a value needs them, and lines
+//! that end in CR LF.
 
 use std::borrow::Cow;
 
 use super::fields::{COLUMNS, Fields};
 
-/// The header.
+/// Appends the header.
 pub(super) fn header(out: &mut Vec<u8>) {
     record(out, COLUMNS.map(str::as_bytes));
 }
 
-/// One event.
+/// Appends one event.
 pub(super) fn row(fields: &Fields<'_>, escape_formulas: bool, out: &mut Vec<u8>) {
     let head = &fields.head;
     let time = head.timestamp.to_string();
@@ -33,8 +33,8 @@ pub(super) fn row(fields: &Fields<'_>, escape_formulas: bool, out: &mut Vec<u8>)
     }
 }
 
-/// Makes a value one that a spreadsheet takes for text: an apostrophe stands before what begins like a
-/// formula, as OWASP has it.
+/// Makes a spreadsheet read a value as text: a value that begins like a formula gets an apostrophe
+/// before it, as OWASP recommends.
 pub(crate) fn escaped(value: &[u8]) -> Cow<'_, [u8]> {
     if matches!(value.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n')) {
         Cow::Owned([b"'", value].concat())
@@ -43,7 +43,7 @@ pub(crate) fn escaped(value: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Appends a record: values with commas between them, in quotes where they need them.
+/// Appends a record: values separated by commas, in quotes if they need them.
 pub(crate) fn record<'a>(out: &mut Vec<u8>, values: impl IntoIterator<Item = &'a [u8]>) {
     for (number, value) in values.into_iter().enumerate() {
         if number > 0 {
@@ -54,8 +54,8 @@ pub(crate) fn record<'a>(out: &mut Vec<u8>, values: impl IntoIterator<Item = &'a
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a value, in quotes where it needs them. Each byte is looked at as often as there are
-/// kinds of bytes that need quotes, whatever the length: emitters decide about that.
+/// Appends a value, in quotes if it needs them. Each byte is compared once for each kind of byte
+/// that needs quotes, whatever the length: emitters decide about that.
 fn push(value: &[u8], out: &mut Vec<u8>) {
     if memchr::memchr3(b',', b'\r', b'\n', value).is_none() && memchr::memchr(b'"', value).is_none()
     {

@@ -21,13 +21,13 @@ pub(super) const COLUMNS: [&str; 9] = [
     "extra",
 ];
 
-/// An event taken apart.
+/// The columns of an event.
 pub(super) struct Fields<'a> {
     pub(super) path: String,
     pub(super) head: EventHead<'a>,
-    /// JSON on one line.
+    /// The payload: JSON on one line.
     pub(super) payload: Vec<u8>,
-    /// What the columns do not hold, as a JSON object.
+    /// The data without a column, as a JSON object.
     pub(super) extra: Option<Vec<u8>>,
 }
 
@@ -41,8 +41,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What an event says beside its columns: fields that nobody knows, a node that is not the
-/// one it was filed under, and a timestamp that is finer than microseconds.
+/// Returns the data of an event without a column: unknown fields, a node that is not the one it was
+/// filed under, and a timestamp that is finer than microseconds.
 fn extra(event: &FoundEvent, head: &EventHead<'_>) -> Result<Option<Vec<u8>>, InvalidEvent> {
     let mut out = Vec::new();
     let node_differs = head.node != event.path.node.as_str();
@@ -56,15 +56,15 @@ fn extra(event: &FoundEvent, head: &EventHead<'_>) -> Result<Option<Vec<u8>>, In
     Ok(Some(out))
 }
 
-/// Whether a timestamp has digits beyond microseconds that say something.
+/// Reports whether a timestamp has nonzero digits beyond microseconds.
 fn is_finer(text: &str) -> bool {
     let Some((_, fraction)) = text.split_once(['.', ',']) else { return false };
     let digits = fraction.bytes().take_while(u8::is_ascii_digit);
     digits.skip(6).any(|digit| digit != b'0')
 }
 
-/// Goes through all fields of an object in their order, also those that stand twice, and keeps
-/// what the columns do not hold. Of the others nothing is kept: there may be millions.
+/// Visitor of all fields of an object in order, duplicates included, that keeps those without a
+/// column. Of the others nothing is kept: there may be millions.
 struct More<'a> {
     node_differs: bool,
     out: &'a mut Vec<u8>,

@@ -1,10 +1,10 @@
-//! Where a partition's file lies: `date=YYYY-MM-DD/node=NODE/part-0.EXT`, as Hive writes it
-//! and every engine reads it.
+//! The path of a partition's file: `date=YYYY-MM-DD/node=NODE/part-0.EXT`, as Hive writes it and
+//! every engine reads it.
 
 use super::ExportFormat;
 use crate::event::{Date, NodeName};
 
-/// A day's events of one node: what becomes one file.
+/// A day's events of one node, which become one file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Partition {
     pub(super) date: Date,
@@ -12,28 +12,28 @@ pub(super) struct Partition {
 }
 
 impl Partition {
-    /// The folders, the outer one first.
+    /// Returns the folders, the outer one first.
     pub(super) fn folders(&self) -> [String; 2] {
         [format!("date={}", self.date), format!("node={}", escaped(self.node.as_str()))]
     }
 
-    /// The file's path below the target.
+    /// Returns the file's path below the target.
     pub(super) fn file(&self, format: ExportFormat) -> String {
         let [date, node] = self.folders();
         format!("{date}/{node}/{}", file_name(format))
     }
 }
 
-/// The name of a partition's only file.
+/// Returns the name of a partition's only file.
 pub(super) fn file_name(format: ExportFormat) -> String {
     format!("part-0.{}", format.extension())
 }
 
-/// What Hive reads as "no value".
+/// The name that Hive reads as "no value".
 const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// A value as Hive puts it into a path: some ASCII characters as `%` and two digits, all
-/// others as they are.
+/// Escapes a value as Hive does in a path: some ASCII characters as `%` and two digits, all others
+/// as they are.
 fn escaped(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for (at, c) in value.char_indices() {

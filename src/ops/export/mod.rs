@@ -1,9 +1,9 @@
-//! Export: events as files that an engine reads, where one machine's tools end.
+//! Export: events as files that query engines read, for data beyond one machine's tools.
 //!
-//! One file for each day and node, laid out as Hive does, live and archived events alike. A
-//! file is written beside its place, synced, and only then given its name; what is there
-//! already is never overwritten. So an export that is stopped leaves whole files and none
-//! else, and the memory that it takes does not grow with what is exported.
+//! One file for each day and node, laid out as Hive does, live and archived events alike. A file is
+//! written beside its place, synced, and only then given its name; existing files are never
+//! overwritten. So an export that is stopped leaves only complete files, and its memory does not
+//! grow with the data.
 
 mod cloudevents;
 pub(crate) mod csv;
@@ -36,25 +36,25 @@ use layout::Partition;
 use outlet::Outlet;
 use parts::{Done, Parts};
 
-/// Events that are made into rows together.
+/// Number of events that are made into rows together.
 const BATCH: usize = 1024;
 
-/// What to export.
+/// Options of an export.
 #[derive(Debug, Clone)]
 pub struct ExportOptions<'a> {
     /// Only events filed under these days; empty for all.
     pub dates: Vec<Date>,
-    /// Only events that meet it.
+    /// Only events that match it.
     pub(crate) filter: Filter,
     /// Live, archived or both.
     pub(crate) scope: Scope,
-    /// What they become.
+    /// The file format.
     pub format: ExportFormat,
-    /// Where to.
+    /// The destination.
     pub target: ExportTarget<'a>,
-    /// Passes over files that are there already, which otherwise are an error.
+    /// Skips files that exist, which otherwise are an error.
     pub resume: bool,
-    /// Also exports days of which not all events could be read.
+    /// Also exports days of which some events could not be read.
     pub partial: bool,
 }
 
@@ -66,12 +66,12 @@ impl<'a> ExportOptions<'a> {
     }
 }
 
-/// What an export did.
+/// A report of what an export did.
 #[derive(Debug, Default, Serialize)]
 pub struct ExportReport {
     /// The directory or address that holds the files now.
     pub target: String,
-    /// The days of which files were written, in order.
+    /// The days with written files, in order.
     pub days: Vec<ExportedDay>,
     /// Files that were written.
     pub files: u64,
@@ -79,20 +79,19 @@ pub struct ExportReport {
     pub events: u64,
     /// Their size.
     pub bytes: u64,
-    /// Files that were there already and were passed over.
+    /// Files that existed already and were skipped.
     pub already_there: u64,
-    /// Files of the history that are no events; they are not exported.
+    /// Files of the history that are not events; they are not exported.
     pub invalid: u64,
     /// Events that share their name with another one; both are exported.
     pub conflicts: u64,
-    /// What could not be exported.
+    /// Problems: what could not be exported.
     pub findings: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
-    /// Days of which files are missing, because of that or because not all of their events
-    /// could be read.
+    /// Days with missing files, because of that or because some of their events could not be read.
     pub left_days: Vec<Date>,
-    /// What was passed over.
+    /// Notices about what was skipped.
     #[serde(skip)]
     pub notices: Notices,
 }
@@ -102,7 +101,7 @@ pub struct ExportReport {
 pub struct ExportedDay {
     /// The day.
     pub date: Date,
-    /// Files written, one a node.
+    /// Files written, one per node.
     pub files: u64,
     /// Events in them.
     pub events: u64,
@@ -113,8 +112,8 @@ pub struct ExportedDay {
 impl History {
     /// Writes events as files for other programs, one for each day and node.
     ///
-    /// A file that has its name has all its events: of a day that could not be read in full
-    /// none is named.
+    /// A file that has its name has all its events: if a day could not be read in full, none of its
+    /// files is named.
     ///
     /// ```
     /// use hlarchive::{ExportFormat, ExportOptions, ExportTarget, History};
@@ -135,7 +134,7 @@ impl History {
     }
 }
 
-/// Exports.
+/// Exports events.
 fn export(
     store: &Store,
     context: &Context,
@@ -146,7 +145,7 @@ fn export(
         return Err(parts::not_built());
     }
     if let ExportTarget::Directory(directory) = &options.target {
-        // An export into what it reads would be taken for a part of that.
+        // An export into its own source would be read as part of it.
         store.check_outside(directory, "export")?;
     }
     let events = store.events(Query {
@@ -168,7 +167,7 @@ fn export(
     outcome.map(|()| run.report)
 }
 
-/// Events as bytes, in their order.
+/// Rows of bytes, in the order of their events.
 struct Rows {
     rows: Vec<Row>,
     bytes: Vec<u8>,
@@ -176,9 +175,9 @@ struct Rows {
 
 struct Row {
     partition: Partition,
-    /// Its place in the order of events.
+    /// Its time in the order of events.
     time: i64,
-    /// Where its bytes end; why there are none.
+    /// The end of its bytes, or the reason why there are none.
     end: Result<usize, Finding>,
 }
 
@@ -188,7 +187,7 @@ impl Rows {
         for event in events {
             let partition = Partition { date: event.path.date, node: event.path.node.clone() };
             let made = Self::add(&event, format, &mut bytes);
-            // What a query found was parsed before, so there is a timestamp.
+            // The query parsed the event before, so there is a timestamp.
             let time = made.as_ref().map_or_else(|_| partition.date.start(), |time| *time);
             let end = match made {
                 Ok(_) => Ok(bytes.len()),
@@ -304,8 +303,8 @@ impl Run<'_> {
         self.parts.begin(partition.clone(), pass_over)
     }
 
-    /// Finishes the files that get no event any more once this instant has come: an event is
-    /// ordered within a day of the one that it is filed under. At the end, all of them.
+    /// Finishes the files that get no more events from this instant on: an event is ordered within
+    /// a day of the one that it is filed under. At the end, all of them.
     fn finish_before(&mut self, time: Option<i64>, events: &mut EventStream) -> Result<()> {
         while let Some(first) = self.parts.first()
             && time.is_none_or(|time| bounds(first.date).1 < time)
@@ -313,7 +312,7 @@ impl Run<'_> {
             let first = first.clone();
             let lacks = !self.options.partial && events.notices().lacks(first.date);
             if self.stops() || lacks {
-                // A file that lacks events must not look like one that has them all.
+                // An incomplete file must not look like a complete one.
                 if self.report.left_days.last() != Some(&first.date) {
                     self.report.left_days.push(first.date);
                 }

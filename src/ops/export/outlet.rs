@@ -1,5 +1,5 @@
-//! Where exported files go, and how they get there: written under a name with a leading dot,
-//! synced, and only then given their own, which is never taken from another file.
+//! The destination of exported files: written under a name with a leading dot, synced, and only
+//! then given their own, which is never taken from another file.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,13 +19,13 @@ use crate::{Error, Result, fs};
 /// The longest name that a directory can have, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Where the files of an export go.
+/// The destination of an export.
 pub(super) struct Outlet<'a> {
     format: ExportFormat,
     label: String,
     place: Arc<Place>,
     bucket: Option<&'a Bucket>,
-    /// What is to be sent lies here until it was; removed when the export ends.
+    /// Files wait here until they are sent; removed when the export ends.
     _scratch: Option<tempfile::TempDir>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Outlet<'a> {
 struct Place {
     fd: OwnedFd,
     path: PathBuf,
-    /// Whether partitions have folders of their own here.
+    /// True if partitions have folders of their own here.
     has_folders: bool,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Outlet<'a> {
             ExportTarget::Directory(path) => {
                 fs::create_dir_all(path).map_err(|error| Error::io(path, "create", error))?;
                 let place = Arc::new(Place::open(path, true)?);
-                // Also when it was there: a run that was stopped may have made it a moment ago.
+                // Also if it existed: a run that was stopped may have created it a moment ago.
                 fs::sync_above(place.fd.as_fd(), &|_| true)
                     .map_err(|errno| Error::io(path, "sync", errno))?;
                 Ok(Self { format, label, place, bucket: None, _scratch: None })
@@ -61,12 +61,12 @@ impl<'a> Outlet<'a> {
         }
     }
 
-    /// A partition's file as it is named in messages.
+    /// Returns the name of a partition's file in messages.
     pub(super) fn shown(&self, partition: &Partition) -> String {
         format!("{}/{}", self.label.trim_end_matches('/'), partition.file(self.format))
     }
 
-    /// Whether a partition's file is there already.
+    /// Reports whether a partition's file exists already.
     pub(super) fn is_there(&self, partition: &Partition) -> Result<bool> {
         if let Some(bucket) = self.bucket {
             return Ok(bucket.size(&partition.file(self.format))?.is_some());
@@ -87,8 +87,8 @@ impl<'a> Outlet<'a> {
         }
     }
 
-    /// Makes sure of the name of a file that is passed over: the run that gave it may have
-    /// been stopped, or have failed, before that was on the disk.
+    /// Syncs the name of a file that is skipped: the run that gave it may have been stopped, or
+    /// have failed, before that was on the disk.
     pub(super) fn settle(&self, partition: &Partition) -> Result<()> {
         if self.bucket.is_some() {
             return Ok(());
@@ -99,7 +99,7 @@ impl<'a> Outlet<'a> {
             .map_err(|errno| Error::io(self.shown(partition), "sync", errno))
     }
 
-    /// Why a file that is there already is no place for a new one.
+    /// Returns an error for a file that exists already.
     pub(super) fn taken(&self, partition: &Partition) -> Error {
         let reason = "it is there already, and nothing is overwritten; --resume passes over what \
                       is there";
@@ -107,7 +107,7 @@ impl<'a> Outlet<'a> {
         Error::io(self.shown(partition), "create", taken)
     }
 
-    /// Begins a file of a partition; nothing is on the disk before something is written.
+    /// Begins a file of a partition; nothing is on the disk before the first write.
     pub(super) fn begin(&self, partition: &Partition, token: u64) -> PartFile {
         PartFile {
             place: Arc::clone(&self.place),
@@ -119,7 +119,7 @@ impl<'a> Outlet<'a> {
         }
     }
 
-    /// Gives a whole file its name, or sends it; its size.
+    /// Gives a complete file its name, or sends it; returns its size.
     pub(super) fn publish(
         &self,
         mut part: PartFile,
@@ -153,14 +153,14 @@ impl<'a> Outlet<'a> {
         Ok(part.bytes)
     }
 
-    /// Makes sure that the folders of a day are on the disk.
+    /// Syncs the folders of a day.
     pub(super) fn end_of_day(&self, partition: &Partition) -> Result<()> {
         if self.bucket.is_some() {
             return Ok(());
         }
         let [date, _] = partition.folders();
         let synced = match fs::open_dir(self.place.fd.as_fd(), &date) {
-            // All its partitions were such that there could be no file.
+            // None of its partitions could have a file.
             Err(Errno::NOENT) => Ok(()),
             folder => folder.and_then(rustix::fs::fsync),
         };
@@ -176,7 +176,7 @@ impl Place {
         Ok(Self { fd, path: path.to_path_buf(), has_folders })
     }
 
-    /// The folder of a partition. No symbolic link below the target is followed.
+    /// Opens the folder of a partition. No symbolic link below the target is followed.
     fn folder(&self, partition: &Partition, make: bool) -> Result<OwnedFd, Errno> {
         let mut folder = rustix::io::fcntl_dupfd_cloexec(&self.fd, 0)?;
         if self.has_folders {
@@ -191,19 +191,19 @@ impl Place {
     }
 }
 
-/// A file that has no name of its own yet. Dropped before it has one, it is gone.
+/// A file without a final name. Removed if it is dropped before it has one.
 pub(super) struct PartFile {
     place: Arc<Place>,
     partition: Partition,
     name: String,
     pub(super) file: Option<File>,
     pub(super) is_made: bool,
-    /// Bytes written so far.
+    /// Number of bytes written so far.
     pub(super) bytes: u64,
 }
 
 impl PartFile {
-    /// Where it lies for now.
+    /// Returns its current path.
     pub(super) fn path(&self) -> PathBuf {
         let mut path = self.place.path.clone();
         if self.place.has_folders {
@@ -212,7 +212,7 @@ impl PartFile {
         path.join(&self.name)
     }
 
-    /// Appends.
+    /// Appends bytes.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.opened()?;
         self.write_all(bytes).map_err(|error| Error::io(self.path(), "write", error))
@@ -242,8 +242,8 @@ impl PartFile {
             .map_err(|errno| Error::io(self.path(), "open", errno))
     }
 
-    /// Syncs and closes it, since a process may not hold many files; the next write opens it
-    /// again. A sync that fails is final: a later handle would not be told of it.
+    /// Syncs and closes it, since a process may not hold many files; the next write opens it again.
+    /// A sync that fails is final: a later handle would not see the error.
     pub(super) fn rest(&mut self) -> Result<()> {
         if let Some(file) = self.file.take() {
             rustix::fs::fsync(&file).map_err(|errno| Error::io(self.path(), "sync", errno))?;
@@ -273,7 +273,7 @@ impl Drop for PartFile {
         if self.is_made
             && let Ok(folder) = self.place.folder(&self.partition, false)
         {
-            // What cannot be removed now has a name that nobody takes for an export.
+            // If it cannot be removed now, its name is never taken for an export.
             let _ = fs::unlink(folder.as_fd(), &self.name);
         }
     }

@@ -1,9 +1,9 @@
-//! Events as Apache Parquet: zstd, statistics and page index of the columns that are asked
-//! for, and a Bloom filter over correlation ids, so that an engine reads little to find one.
+//! Events as Apache Parquet: zstd, statistics and a page index for the columns that queries use,
+//! and a Bloom filter over correlation ids, so that an engine reads little to find one.
 //!
-//! Rows wait until they make a row group worth its name, in memory, or on the disk when many
-//! nodes together would wait in too much of it. A row waits as bytes: the instant, where each
-//! text ends, and the texts.
+//! Rows wait until there are enough for a row group, in memory, or on the disk if many nodes
+//! together would take too much of it. A row waits as bytes: the instant, the end of each text, and
+//! the texts.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -40,20 +40,20 @@ message event {
 /// Bytes of rows that become a row group: about 80,000 events.
 const GROUP_BYTES: usize = 24 << 20;
 
-/// Rows that are handed over together.
+/// Number of rows that are handed over together.
 const BATCH: usize = 1024;
 
-/// Where the timestamp stands in [`COLUMNS`]; all others are texts.
+/// Position of the timestamp in [`COLUMNS`]; all others are texts.
 const TIMESTAMP: usize = 1;
 
-/// The texts of a row, the last of which may be none.
+/// Number of texts of a row; the last one is optional.
 const TEXTS: usize = COLUMNS.len() - 1;
 
-/// Bytes of a row before its texts: the instant, the end of each text, and whether there is
-/// a last one.
+/// Size of a row's head in bytes: the instant, the end of each text, and whether there is a last
+/// one.
 const HEAD: usize = 8 + 4 * TEXTS + 1;
 
-/// Appends an event as a row that waits.
+/// Appends an event as a waiting row.
 pub(super) fn row(fields: &Fields<'_>, out: &mut Vec<u8>) {
     let head = &fields.head;
     let texts: [&[u8]; TEXTS] = [
@@ -78,11 +78,11 @@ pub(super) fn row(fields: &Fields<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// A row that waited.
+/// A waiting row.
 struct Row<'a>(&'a [u8]);
 
 impl<'a> Row<'a> {
-    /// Takes the first row off.
+    /// Removes and returns the first row.
     fn next(rows: &mut &'a [u8]) -> Option<Self> {
         let end = Row(rows.get(..HEAD)?).end(TEXTS);
         let (row, rest) = rows.split_at_checked(HEAD + end)?;
@@ -96,7 +96,7 @@ impl<'a> Row<'a> {
         i64::from_le_bytes(bytes)
     }
 
-    /// Where the first `count` texts end.
+    /// Returns the end of the first `count` texts.
     fn end(&self, count: usize) -> usize {
         let mut bytes = [0; 4];
         if count > 0 {
@@ -114,14 +114,14 @@ impl<'a> Row<'a> {
     }
 }
 
-/// A Parquet file in the making.
+/// A Parquet file under construction.
 pub(super) struct ParquetPart {
     rows: Vec<u8>,
     spill: Spill,
     writer: Writer,
 }
 
-/// The file while Parquet's writer has it; that gives it back only with what it still holds.
+/// The file while Parquet's writer owns it; the writer returns it only together with its buffers.
 struct Slot(Option<PartFile>);
 
 impl Write for Slot {
@@ -137,12 +137,12 @@ impl Write for Slot {
     }
 }
 
-/// The file, as far as it is written.
+/// The state of the file.
 enum Writer {
-    /// Nothing is.
+    /// Nothing is written yet.
     Fresh(PartFile),
     Begun(Box<SerializedFileWriter<Slot>>),
-    /// A write failed; nothing more comes of it.
+    /// A write failed; the file is abandoned.
     Failed,
 }
 
@@ -151,7 +151,7 @@ impl ParquetPart {
         Self { rows: Vec::new(), spill: Spill::new(spill), writer: Writer::Fresh(file) }
     }
 
-    /// Writes all that waits as one row group.
+    /// Writes all waiting rows as one row group.
     fn group(&mut self) -> Result<()> {
         let mut rows = self.spill.take()?;
         if rows.is_empty() {
@@ -222,7 +222,7 @@ impl Part for ParquetPart {
     }
 }
 
-/// How each column is written.
+/// Returns the writing options of each column.
 fn properties() -> WriterPropertiesPtr {
     let column = |name: &str| ColumnPath::from(name);
     let level = ZstdLevel::try_new(LEVEL).unwrap_or_default();
@@ -233,7 +233,7 @@ fn properties() -> WriterPropertiesPtr {
         .set_column_encoding(column("timestamp"), Encoding::DELTA_BINARY_PACKED)
         .set_column_bloom_filter_fpp(column("correlation_id"), 0.01)
         .set_column_bloom_filter_max_ndv(column("correlation_id"), 1 << 16);
-    // Few values come twice here, and nobody asks for what lies between two of them.
+    // Values rarely repeat here, and nobody asks for ranges of them.
     for name in ["path", "payload"] {
         properties = properties.set_column_dictionary_enabled(column(name), false);
     }

@@ -1,4 +1,4 @@
-//! One file in the making: what it is to write is held in memory until it is enough.
+//! One file under construction: its data is held in memory until there is enough to write.
 
 use super::outlet::PartFile;
 use crate::Result;
@@ -6,17 +6,17 @@ use crate::Result;
 /// Bytes that a file of lines holds before it writes them.
 const MAX_LINES: usize = 4 << 20;
 
-/// One file in the making.
+/// One file under construction.
 pub(super) trait Part: Send {
-    /// Takes what an event became. Writes when that is enough.
+    /// Adds an event in the file's format. Writes once there is enough.
     fn add(&mut self, row: &[u8]) -> Result<()>;
-    /// Bytes that it holds in memory.
+    /// Returns the number of bytes that it holds in memory.
     fn held(&self) -> usize;
-    /// Holds nothing any more.
+    /// Writes out everything it holds.
     fn write_out(&mut self) -> Result<()>;
-    /// Has no file open any more.
+    /// Closes any open file.
     fn rest(&mut self) -> Result<()>;
-    /// Writes what is left.
+    /// Writes the remaining data.
     fn finish(self: Box<Self>) -> Result<PartFile>;
 }
 

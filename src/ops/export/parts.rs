@@ -1,8 +1,8 @@
 //! The files that are being written: many at once, in bounded memory.
 //!
-//! Events come in the order of time, so the nodes of a day, and of its neighbours, are
-//! written side by side. What each is to write is held in memory until it is enough; when all
-//! hold too much together, the one that holds most writes it out.
+//! Events come in the order of time, so the nodes of a day, and of its neighbours, are written side
+//! by side. Each file holds its data in memory until there is enough to write; when all together
+//! hold too much, the one that holds most writes it out.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::{Context, Error, Result};
 /// Bytes that all files together hold in memory.
 const MAX_HELD: usize = 48 << 20;
 
-/// Files that stay open while more is to come; of all beyond, each is opened when it writes.
+/// Files that stay open while more data is to come; any other is reopened when it writes.
 const MAX_OPEN: usize = 64;
 
-/// All files in the making.
+/// All files under construction.
 pub(super) struct Parts<'a> {
     outlet: &'a Outlet<'a>,
     context: &'a Context,
@@ -27,18 +27,18 @@ pub(super) struct Parts<'a> {
     held: usize,
 }
 
-/// A partition that is under way.
+/// An open partition.
 struct Open {
-    /// None of one whose file is there already, or cannot be there.
+    /// The file; none if it is skipped or cannot be created.
     part: Option<Box<dyn Part>>,
     events: u64,
 }
 
-/// A partition that is done.
+/// A finished partition.
 pub(super) struct Done {
     pub(super) partition: Partition,
     pub(super) events: u64,
-    /// None of one that was passed over.
+    /// The file; none if it was skipped.
     pub(super) file: Option<PartFile>,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Parts<'a> {
         self.open.contains_key(partition)
     }
 
-    /// Begins a partition, or notes that it is passed over.
+    /// Begins a partition, or notes that it is skipped.
     pub(super) fn begin(&mut self, partition: Partition, pass_over: bool) -> Result<()> {
         let part = if pass_over { None } else { Some(self.part(&partition)?) };
         self.held += part.as_ref().map_or(0, |part| part.held());
@@ -72,7 +72,7 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Adds an event to a partition that is open.
+    /// Adds an event to an open partition.
     pub(super) fn add(&mut self, partition: &Partition, row: &[u8]) -> Result<()> {
         let many = self.open.len() > MAX_OPEN;
         let Some(open) = self.open.get_mut(partition) else { return Ok(()) };
@@ -97,12 +97,12 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    /// The first day that is under way.
+    /// Returns the first open partition.
     pub(super) fn first(&self) -> Option<&Partition> {
         self.open.keys().next()
     }
 
-    /// Takes the first partition out and writes what is left of it.
+    /// Removes the first partition and writes its remaining data.
     pub(super) fn finish_first(&mut self) -> Result<Option<Done>> {
         let Some((partition, open)) = self.open.pop_first() else { return Ok(None) };
         let file = match open.part {
@@ -115,7 +115,7 @@ impl<'a> Parts<'a> {
         Ok(Some(Done { partition, events: open.events, file }))
     }
 
-    /// Gives up the first partition.
+    /// Abandons the first partition.
     pub(super) fn give_up_first(&mut self) {
         if let Some((_, Open { part: Some(part), .. })) = self.open.pop_first() {
             self.held -= part.held();
@@ -134,7 +134,7 @@ fn parquet(_file: PartFile, _spill: PartFile) -> Result<Box<dyn Part>> {
     Err(not_built())
 }
 
-/// Why there is no Parquet in a program that was built without it.
+/// Returns the error of a program that was built without Parquet.
 pub(super) fn not_built() -> Error {
     Error::NotBuilt {
         what: "--format parquet".to_owned(),

@@ -10,7 +10,7 @@ use super::outlet::PartFile;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
-/// A file of rows, which is not kept.
+/// A temporary file of rows.
 pub(super) struct Spill {
     file: PartFile,
     hasher: Sha256,
@@ -25,7 +25,7 @@ impl Spill {
         self.file.bytes
     }
 
-    /// Where it lies, beside what it becomes.
+    /// Returns its path, beside the file that it becomes.
     pub(super) fn path(&self) -> PathBuf {
         self.file.path()
     }
@@ -35,12 +35,12 @@ impl Spill {
         self.file.append(bytes)
     }
 
-    /// Closes it without a sync: it is not kept, and what comes back is compared.
+    /// Closes it without a sync: it is temporary, and what is read back is compared.
     pub(super) fn rest(&mut self) {
         self.file.file = None;
     }
 
-    /// Gives back all that was appended, and is empty again.
+    /// Drains the file.
     pub(super) fn take(&mut self) -> Result<Vec<u8>> {
         if !self.file.is_made {
             return Ok(Vec::new());

@@ -1,11 +1,11 @@
-//! What events become, and where the files go.
+//! Formats and targets of an export.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::remote::Bucket;
 
-/// What events become.
+/// The format of exported files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
     /// Apache Parquet.
@@ -14,7 +14,7 @@ pub enum ExportFormat {
     Ndjson,
     /// Comma-separated values, RFC 4180.
     Csv {
-        /// Puts an apostrophe before a value that a spreadsheet would take for a formula.
+        /// True to put an apostrophe before a value that a spreadsheet would take for a formula.
         escape_formulas: bool,
     },
     /// `CloudEvents` 1.0 in their JSON format, one a line.
@@ -22,7 +22,7 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// What the names of its files end in.
+    /// Returns the extension of its files.
     pub(crate) fn extension(self) -> &'static str {
         match self {
             Self::Parquet => "parquet",
@@ -33,16 +33,16 @@ impl ExportFormat {
     }
 }
 
-/// Where exported files go.
+/// The target of exported files.
 #[derive(Debug, Clone)]
 pub enum ExportTarget<'a> {
-    /// Below this directory, which is made when missing.
+    /// Below this directory, which is created if it is missing.
     Directory(PathBuf),
     /// Into object storage.
     Bucket {
-        /// Where to.
+        /// The bucket.
         bucket: &'a Bucket,
-        /// A directory in which files lie until they are sent.
+        /// A directory for files until they are sent.
         scratch: PathBuf,
     },
 }

@@ -1,11 +1,11 @@
-//! Which event a file of elsewhere is: its identity, from its path or from itself.
+//! The identity of a file from another history, from its path or from its event.
 //!
-//! A path that ends in `DATE/NODE/FILE.json` names the identity, whatever stands before it:
-//! what was ever filed under it stays the same event. Else the event says it: its
-//! timestamp the day, its node the directory, and the file's name, if it is well formed,
-//! is the name; of any other name a UUID at its end is enough, since time and type are in
-//! the event. So the same file gives the same identity wherever it lay, and importing it
-//! twice is importing it once. A file without any of these is not taken.
+//! A path that ends in `DATE/NODE/FILE.json` names the identity, whatever stands before it: what
+//! was ever filed under it stays the same event. Otherwise the event decides: its timestamp gives
+//! the day, its node the directory, and the file's name, if it is well formed, is the name; of any
+//! other name a UUID at its end is enough, since time and type are in the event. So the same file
+//! gives the same identity wherever it lay, and importing it twice is importing it once. A file
+//! without any of these is not taken.
 
 use std::path::{Component, Path};
 
@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::event::{EventHead, EventName, EventPath, EventType, FileName, NodeName};
 
-/// What is right about a path that may come from a hostile tar: only names.
+/// Returns the names of a path that may come from a hostile tar; anything but plain names is
+/// refused.
 fn names(path: &Path) -> Result<Vec<&str>, String> {
     let mut names = Vec::new();
     for component in path.components() {
@@ -31,7 +32,7 @@ fn names(path: &Path) -> Result<Vec<&str>, String> {
     Ok(names)
 }
 
-/// The identity of an event with these bytes, found at this relative path.
+/// Returns the identity of an event with these bytes, found at this relative path.
 pub(super) fn identity(path: &Path, bytes: &[u8]) -> Result<EventPath, String> {
     let names = names(path)?;
     let head = EventHead::parse(bytes).map_err(|invalid| format!("not an event: {invalid}"))?;
@@ -104,7 +105,7 @@ mod tests {
         for name in [format!("{ID}.json"), format!("dump/node/{ID}.json"), format!("a-{ID}.json")] {
             assert_eq!(of(&name).unwrap(), written, "{name}");
         }
-        // A name that says all itself is kept as it is.
+        // A complete name is kept as it is.
         let own = format!("20260516T1011Z_Some.Type_{}.json", ID.replace('-', ""));
         assert_eq!(of(&format!("x/{own}")).unwrap(), format!("2026-05-16/pi4/{own}"));
     }

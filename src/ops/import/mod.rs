@@ -1,9 +1,9 @@
 //! Import: events of any tar or directory become late arrivals.
 //!
-//! Each file is looked at by itself: it must be an event, and it must have an identity
-//! (`identity`). What is here already, live or archived, is known and not taken twice; what
-//! is new goes into the live tree, and the next rotation archives it. Nothing that exists
-//! is replaced, and the sources are not changed. A bad file never stops the rest.
+//! Each file is examined by itself: it must be an event, and it must have an identity (`identity`).
+//! What is here already, live or archived, is recognized and not taken twice; what is new goes into
+//! the live tree, and the next rotation archives it. Nothing that exists is replaced, and the
+//! sources are not changed. A bad file never stops the rest.
 
 mod identity;
 mod source;
@@ -25,65 +25,65 @@ use crate::progress::{Progress, Unit};
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// What to import.
+/// Options of an import.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
-    /// Tars, plain or in zstd or gzip, and directories.
+    /// The sources: tars, plain or in zstd or gzip, and directories.
     pub sources: Vec<PathBuf>,
-    /// Only find out what would be done.
+    /// True to only find out what would be done.
     pub dry_run: bool,
-    /// Take events, too, of what expired here.
+    /// True to also take events that expired here.
     pub expired: bool,
 }
 
-/// What an import did, or, of a plan, what it would do.
+/// A report of what an import did, or, for a plan, would do.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ImportReport {
-    /// Whether nothing was written, as asked for.
+    /// True if nothing was written, as requested.
     pub dry_run: bool,
     /// The sources, as they were named.
     pub sources: Vec<String>,
     /// Events that were found.
     pub events: u64,
-    /// Those that are new here, and live now.
+    /// Number of them that are new here, and live now.
     pub imported: u64,
     /// The size of those.
     pub imported_bytes: u64,
-    /// Those that were live here already, with the same bytes, or came twice.
+    /// Number of them that were live here already, with the same bytes, or came twice.
     pub already_live: u64,
-    /// Those that were archived here already, with the same bytes.
+    /// Number of them that were archived here already, with the same bytes.
     pub already_archived: u64,
-    /// Those that were passed over: of their day, node and class, events expired here.
+    /// Number of them that were skipped: events of their day, node and class expired here.
     #[serde(skip_serializing_if = "super::is_zero")]
     pub expired: u64,
-    /// Those whose name another event has here.
+    /// Number of them whose name another event has here.
     pub conflicts: u64,
-    /// Those of the new ones that are older than the policy keeps them.
+    /// Number of the new ones that are older than the policy keeps them.
     #[serde(skip_serializing_if = "super::is_zero")]
     pub outlived: u64,
-    /// Files that are no events, or are damaged.
+    /// Files that are not events, or are damaged.
     pub bad: u64,
     /// Files and directories that could not be read.
     pub unreadable: u64,
-    /// Files and directories of other programs that were passed over.
+    /// Files and directories of other programs that were skipped.
     pub passed_over: u64,
-    /// What an earlier, interrupted run left, and what was done about it.
+    /// Leftovers of an earlier, interrupted run, and what was done about them.
     pub recovered: Vec<Finding>,
-    /// Each conflict, each bad file, and damage that was met in the archive here.
+    /// Problems: each conflict, each bad file, and damage found in the archive here.
     pub findings: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
 }
 
 impl History {
-    /// Takes events in from tar archives and directories. What is here already is skipped;
-    /// what is new arrives in the live tree.
+    /// Imports events from tar archives and directories. Duplicates are skipped; new events land in
+    /// the live tree.
     pub fn import(&self, options: &ImportOptions) -> Result<ImportReport> {
         import(&self.store, &self.context.stopped(), options, &*self.progress)
     }
 }
 
-/// Imports.
+/// Imports events.
 fn import(
     store: &Store,
     context: &Context,
@@ -91,7 +91,7 @@ fn import(
     progress: &dyn Progress,
 ) -> Result<ImportReport> {
     for source in &options.sources {
-        // A slip in a path should show before anything is done.
+        // A typo in a path should show before anything is done.
         std::fs::metadata(source).map_err(|error| Error::io(source, "open", error))?;
     }
     let archive = store.archive()?;
@@ -122,7 +122,7 @@ fn import(
         .with_expired(options.expired);
     let run = run(&mut intake, store.litter().get(), options, progress);
     let Intake { stats, findings, .. } = intake;
-    // Also of a run that failed half way: what is live by now came from there.
+    // Also after a run that failed half way: what is live by now came from there.
     if stats.new > 0 {
         record(&mut writer, context, options, &stats)?;
     }
@@ -150,7 +150,7 @@ fn record(
     writer.append(record).map(drop)
 }
 
-/// What the sources were found to hold, beside what the intake counts.
+/// What a run found in the sources, beside what the intake counts.
 #[derive(Default)]
 struct Run {
     bad: u64,
@@ -192,7 +192,7 @@ impl Run {
     }
 }
 
-/// Takes in all that the sources hold. What was taken in before an error or a stop is kept.
+/// Takes in everything in the sources. What was taken in before an error or a stop is kept.
 fn run(
     intake: &mut Intake<'_>,
     litter: &Litter,

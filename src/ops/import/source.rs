@@ -1,6 +1,6 @@
-//! What is imported: tars in their wrappings, and directories.
+//! Import sources: tars, compressed or not, and directories.
 //!
-//! What a file is, its first bytes tell, and not its name. Directories are walked by
+//! The type of a file is told by its first bytes, not by its name. Directories are walked by
 //! handle; nothing in them is followed, and only regular files are opened.
 
 use std::ffi::OsStr;
@@ -17,29 +17,29 @@ use crate::event::{Litter, MAX_EVENT_BYTES};
 use crate::fs;
 use crate::{Error, Result};
 
-/// How deep directories are walked.
+/// The maximum depth of a walk.
 const MAX_DEPTH: usize = 32;
 
-/// How many times its size a file may decompress to before it counts as made to do harm;
-/// tars of events come to fifty.
+/// The factor to which a file may decompress before it counts as malicious; tars of events reach
+/// fifty.
 const MAX_GROWTH: u64 = 500;
 
-/// What any file may decompress to.
+/// The size to which any file may decompress.
 const MAX_GROWN_BYTES: u64 = 1 << 30;
 
-/// What a source holds.
+/// An item of a source.
 pub(super) enum Item {
     /// A file; its path is relative.
     File { path: PathBuf, bytes: Vec<u8>, mtime: Option<i64> },
-    /// What is no event for sure, and why.
+    /// A file that is certainly not an event, and why.
     Bad { path: PathBuf, reason: String },
-    /// Something of other programs, on the list of what is passed over.
+    /// A file of another program, on the list of ignored files.
     PassedOver,
-    /// What could not be looked at, and why.
+    /// An entry that could not be examined, and why.
     Unreadable { path: PathBuf, reason: String },
 }
 
-/// Takes up what a source holds, one thing after the other.
+/// Callback that takes the items of a source, one after the other.
 pub(super) type Visit<'a> = &'a mut dyn FnMut(Item) -> Result<()>;
 
 /// Visits everything in a file or directory that the operator named.
@@ -70,7 +70,7 @@ pub(super) fn visit(path: &Path, litter: &Litter, visit: Visit<'_>) -> Result<()
     }
 }
 
-/// A single file that the operator named: an event, or nothing that can be imported.
+/// Visits a single file that the operator named: an event, or nothing that can be imported.
 fn single(path: &Path, bytes: Vec<u8>, mtime: i64, visit: Visit<'_>) -> Result<()> {
     if path.extension().is_none_or(|extension| extension != "json") {
         return visit(Item::Bad {
@@ -81,7 +81,7 @@ fn single(path: &Path, bytes: Vec<u8>, mtime: i64, visit: Visit<'_>) -> Result<(
     visit(Item::File { path: names_above(path, 3), bytes, mtime: Some(mtime) })
 }
 
-/// The last names of a path, as it really is: they may be a day's and a node's.
+/// Returns the last names of a path, after resolving it: they may be a day's and a node's.
 fn names_above(path: &Path, most: usize) -> PathBuf {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let names: Vec<_> = real
@@ -93,7 +93,7 @@ fn names_above(path: &Path, most: usize) -> PathBuf {
     names.into_iter().rev().collect()
 }
 
-/// How a tar is wrapped.
+/// The compression of a tar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Plain,
@@ -101,7 +101,7 @@ enum Kind {
     Gzip,
 }
 
-/// What a file's first bytes say it is.
+/// Returns the compression of a tar, by the file's first bytes; `None` if it is not a tar.
 fn kind_of(file: &File, path: &Path) -> Result<Option<Kind>> {
     let mut head = [0; 512];
     let mut filled = 0;
@@ -123,7 +123,7 @@ fn kind_of(file: &File, path: &Path) -> Result<Option<Kind>> {
     })
 }
 
-/// An old tar has no magic number, but a checksum.
+/// Reports whether a block is a tar header: an old tar has no magic number, but a checksum.
 fn is_tar_header(block: &[u8]) -> bool {
     if block[257..].starts_with(b"ustar") || block.iter().all(|byte| *byte == 0) {
         return true;
@@ -149,7 +149,7 @@ fn tar(kind: Kind, file: &File, path: &Path, litter: &Litter, visit: Visit<'_>) 
     loop {
         match reader.next() {
             Ok(None) => return Ok(()),
-            // What a walk through the directory that it was made of would not see either.
+            // A walk through the original directory would not see it either.
             Ok(Some(Member::File { path, .. } | Member::Other { path, .. }))
                 if litter.covers_file(&path) =>
             {
@@ -167,7 +167,7 @@ fn tar(kind: Kind, file: &File, path: &Path, litter: &Litter, visit: Visit<'_>) 
     }
 }
 
-/// The tar's own bytes, from its beginning.
+/// Opens the tar's own bytes, from the beginning.
 fn open(kind: Kind, mut file: &File, most: u64) -> std::io::Result<Box<dyn Read + '_>> {
     file.seek(SeekFrom::Start(0))?;
     Ok(match kind {
@@ -178,9 +178,9 @@ fn open(kind: Kind, mut file: &File, most: u64) -> std::io::Result<Box<dyn Read 
     })
 }
 
-/// Why what a file decompresses to cannot be believed. Checksums come at the end, so all
-/// of it is read once before any event is: a flipped bit must not become a changed event.
-/// A file that is cut off is believed up to there.
+/// Returns why the decompressed data of a file cannot be believed. Checksums come at the end, so
+/// all of it is read once before any event is: a flipped bit must not become a changed event. A
+/// truncated file is believed up to its end.
 fn unsound(input: &mut dyn Read) -> std::io::Result<Option<String>> {
     let mut buffer = vec![0; 1 << 18];
     loop {
@@ -199,7 +199,7 @@ fn unsound(input: &mut dyn Read) -> std::io::Result<Option<String>> {
     }
 }
 
-/// Reads a file that may be an event; of a larger one no more than shows that.
+/// Reads a file that may be an event; a larger one only as far as needed to see that.
 fn read_event(file: File, path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
     bytes.clear();
     file.take(MAX_EVENT_BYTES + 1)
@@ -211,7 +211,7 @@ fn read_event(file: File, path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
 /// A walk through a directory.
 struct Walk<'a, 'v> {
     root: &'a Path,
-    /// The names that lead to the root, which belong to the paths of its files.
+    /// The names that lead to the root, which are part of the paths of its files.
     above: PathBuf,
     litter: &'a Litter,
     visit: Visit<'v>,
@@ -262,7 +262,7 @@ impl Walk<'_, '_> {
     fn file(&mut self, directory: BorrowedFd<'_>, name: &str, path: &Path) -> Result<()> {
         let file = match fs::open_regular(directory, name) {
             Ok(file) => file,
-            // Taken away meanwhile, as rotation does in a tree that is in use.
+            // Removed meanwhile, as rotation does in a tree that is in use.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
                 return self
@@ -291,7 +291,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// A tar in a directory is taken as if it were named; a tar in a tar is not.
+    /// Reads a tar in a directory as if it were named; a tar in a tar is not read.
     fn tar(&mut self, kind: Kind, file: &File, path: &Path) -> Result<()> {
         let visit = &mut *self.visit;
         let full = self.root.join(path);
@@ -312,7 +312,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// What lies in an archive beside its segments, and is nothing to import.
+/// Reports whether a file lies in an archive beside its segments, and is not to be imported.
 fn belongs_to_an_archive(name: &str) -> bool {
     matches!(name, "lock" | "catalogue" | "overview" | "state" | "runs")
         || name.starts_with("manifest.jsonl")

@@ -1,10 +1,10 @@
-//! Reading a tar that anybody may have made: regular files with their names, in order.
+//! Reader for untrusted tars: regular files with their names, in order.
 //!
-//! It understands what tars are made of today (old and POSIX ustar headers, the long names
-//! of GNU, the PAX records `path` and `size`) and trusts none of it. Names and PAX headers
-//! are bounded before they are read, a file that is larger than any event is passed over,
-//! and a header whose checksum is wrong ends the reading: what follows cannot be told from
-//! content. Links, devices, sparse files and whatever else are told as what they are.
+//! It understands the tar formats of today (old and POSIX ustar headers, the long names of GNU, the
+//! PAX records `path` and `size`) and trusts none of it. Names and PAX headers are bounded before
+//! they are read, a file that is larger than any event is skipped, and a header whose checksum is
+//! wrong ends the reading: what follows cannot be told from content. Links, devices, sparse files
+//! and everything else are reported as what they are.
 
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
@@ -19,23 +19,23 @@ const BLOCK: usize = 512;
 /// The longest name, or PAX header, that is read, in bytes.
 const MAX_NAME_BYTES: u64 = 64 << 10;
 
-/// The most that is passed over for one member. A tar that claims more is not worth the
+/// Maximum number of bytes that are skipped for one member. A tar that claims more is not worth the
 /// time: a small file can decompress to any size.
 const MAX_SKIP_BYTES: u64 = 1 << 30;
 
-/// What stands in a tar.
+/// A member of a tar.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Member {
-    /// A file, whole.
+    /// A complete file.
     File { path: PathBuf, bytes: Vec<u8>, mtime: Option<i64> },
-    /// Something that cannot be an event, and what it is.
+    /// A member that cannot be an event, and what it is.
     Other { path: PathBuf, what: String },
 }
 
-/// Why a tar could not be read further.
+/// The reason why a tar could not be read further.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The file is damaged, cut off, or no tar.
+    /// The file is damaged, truncated, or not a tar.
     Tar(String),
     /// The disk failed.
     Io(io::Error),
@@ -44,14 +44,14 @@ pub(super) enum Broken {
 /// Reads a tar from front to back.
 pub(super) struct TarReader<R> {
     input: R,
-    /// What the next header is not told by itself.
+    /// Data for the next header that came before it.
     long_name: Option<Vec<u8>>,
     pax: Pax,
-    /// The name of the member in hand, for messages.
+    /// The name of the current member, for messages.
     at: PathBuf,
 }
 
-/// What a PAX header says of the next member.
+/// The PAX data of the next member.
 #[derive(Debug, Default)]
 struct Pax {
     path: Option<Vec<u8>>,
@@ -66,7 +66,7 @@ struct Header {
     size: u64,
     path: Vec<u8>,
     mtime: Option<i64>,
-    /// Whether a sparse file's map goes on in further blocks.
+    /// True if a sparse file's map continues in further blocks.
     extended: bool,
 }
 
@@ -75,7 +75,7 @@ impl<R: Read> TarReader<R> {
         Self { input, long_name: None, pax: Pax::default(), at: PathBuf::new() }
     }
 
-    /// The next member; `None` at the end of the tar.
+    /// Returns the next member; `None` at the end of the tar.
     pub(super) fn next(&mut self) -> Result<Option<Member>, Broken> {
         loop {
             let Some(header) = self.header()? else { return Ok(None) };
@@ -84,7 +84,7 @@ impl<R: Read> TarReader<R> {
                     let records = self.small(header.size, "a PAX header")?;
                     self.pax = pax(&records)?;
                 }
-                // What holds for all members cannot be the name of one.
+                // A value for all members cannot be the name of one.
                 EntryType::XGlobalHeader => drop(self.small(header.size, "a PAX header")?),
                 EntryType::GNULongName => {
                     let mut name = self.small(header.size, "a long name")?;
@@ -101,7 +101,7 @@ impl<R: Read> TarReader<R> {
         }
     }
 
-    /// Directories are no members of interest.
+    /// Returns a member; directories are skipped.
     fn member(&mut self, header: Header) -> Result<Option<Member>, Broken> {
         let pax = std::mem::take(&mut self.pax);
         let name = self.long_name.take().or(pax.path).unwrap_or(header.path);
@@ -150,7 +150,7 @@ impl<R: Read> TarReader<R> {
 
     fn header(&mut self) -> Result<Option<Header>, Broken> {
         let Some(block) = self.block()? else {
-            // Tars without their two blocks of zeros are made, too; half a member is not one.
+            // Some tars lack their two blocks of zeros; half a member is not accepted.
             return if self.pax.is_empty() && self.long_name.is_none() {
                 Ok(None)
             } else {
@@ -181,7 +181,7 @@ impl<R: Read> TarReader<R> {
         }))
     }
 
-    /// One block; `None` at the end of the input.
+    /// Reads one block; `None` at the end of the input.
     fn block(&mut self) -> Result<Option<[u8; BLOCK]>, Broken> {
         let mut block = [0; BLOCK];
         let mut filled = 0;
@@ -198,7 +198,7 @@ impl<R: Read> TarReader<R> {
 
     fn content(&mut self, size: u64) -> Result<Vec<u8>, Broken> {
         let mut bytes = Vec::new();
-        // It grows with what is really there, not with what a header claims.
+        // It grows with the actual data, not with what a header claims.
         let read = Read::by_ref(&mut self.input).take(size).read_to_end(&mut bytes);
         read.or_else(|error| self.retry(error).map(|()| 0))?;
         if (bytes.len() as u64) < size {
@@ -241,7 +241,7 @@ impl<R: Read> TarReader<R> {
         if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(self.broken(error)) }
     }
 
-    /// What a decompressor complains of is the file's fault, all else the disk's.
+    /// Classifies an error: a decompressor's complaint is the file's fault, all else the disk's.
     fn broken(&self, error: io::Error) -> Broken {
         if error.raw_os_error().is_some() {
             return Broken::Io(error);
@@ -274,7 +274,7 @@ fn padding(size: u64) -> u64 {
     size.next_multiple_of(BLOCK as u64) - size
 }
 
-/// Whether a header's checksum fits, over bytes with or without signs, as tars have both.
+/// Reports whether a header's checksum is right, over signed or unsigned bytes, as tars have both.
 fn has_checksum(header: &tar::Header) -> bool {
     let Ok(told) = header.cksum() else { return false };
     let bytes = header.as_bytes();
@@ -284,7 +284,7 @@ fn has_checksum(header: &tar::Header) -> bool {
     told == unsigned || i64::from(told) == signed
 }
 
-/// The records of a PAX header, `LENGTH KEY=VALUE\n` each.
+/// Parses the records of a PAX header, `LENGTH KEY=VALUE\n` each.
 fn pax(records: &[u8]) -> Result<Pax, Broken> {
     let wrong =
         || Broken::Tar("a PAX header in it is damaged; what follows was not read".to_owned());
