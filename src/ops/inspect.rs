@@ -1,4 +1,4 @@
-//! Inspect: what a segment holds, from its index alone.
+//! Inspect: the contents of a segment, from its index alone.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,42 +13,42 @@ use crate::segment::{Field, Index, SegmentBytes, SegmentReader, Sha256Hash};
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// What to look at.
+/// The subject of an inspection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InspectSubject {
     /// Every segment of a day.
     Day(Date),
-    /// One file, wherever it lies.
+    /// One file, at any path.
     File(PathBuf),
 }
 
-/// What a segment holds.
+/// A picture of a segment's contents.
 #[derive(Debug, Clone, Serialize)]
 pub struct SegmentPicture {
-    /// The segment's path in the archive, or the file as it was named: any file may be looked
-    /// into, so this is text.
+    /// The segment's path in the archive, or the file as it was named: any file may be inspected,
+    /// so this is text.
     pub segment: String,
     /// Its size.
     pub bytes: u64,
     /// Size of the event files inside.
     pub event_bytes: u64,
-    /// What the index takes of the segment's size.
+    /// Size of the index within the segment.
     pub index_bytes: u64,
     /// The day.
     pub date: Date,
-    /// Members, valid or not.
+    /// Number of members, valid or not.
     pub events: u64,
-    /// Among them those that are no events.
+    /// Number of them that are not events.
     pub invalid: u64,
     /// Earliest timestamp.
     pub first: Option<Timestamp>,
     /// Latest timestamp.
     pub last: Option<Timestamp>,
-    /// Frames that hold events.
+    /// Number of frames that hold events.
     pub frames: u64,
     /// Digest of the content.
     pub content: Sha256Hash,
-    /// How many different correlation ids there are.
+    /// Number of different correlation ids.
     pub correlation_ids: u64,
     /// Events by type.
     pub types: BTreeMap<String, u64>,
@@ -62,21 +62,21 @@ pub struct SegmentPicture {
     pub sources: BTreeMap<String, u64>,
 }
 
-/// A segment of a day that is not there any more.
+/// An expired segment of a day.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExpiredSegment {
     /// Its path in the archive.
     pub segment: SegmentName,
-    /// The events that were in it.
+    /// Number of the events that were in it.
     pub events: u64,
-    /// When it expired.
+    /// The time when it expired.
     pub time: Timestamp,
-    /// By which rule.
+    /// The rule by which it expired.
     pub rule: Option<String>,
 }
 
 impl History {
-    /// Describes a segment file, or every segment of a day: what it holds, and how it is made.
+    /// Describes a segment file, or every segment of a day: its contents and its structure.
     pub fn inspect(&self, subject: &InspectSubject) -> Result<Vec<SegmentPicture>> {
         inspect(&self.store, subject)
     }
@@ -87,7 +87,7 @@ impl History {
     }
 }
 
-/// The segments of a day that expired, oldest first.
+/// Returns the expired segments of a day, oldest first.
 fn expired(store: &Store, date: Date) -> Result<Vec<ExpiredSegment>> {
     let Some(archive) = store.archive()? else { return Ok(Vec::new()) };
     let manifest = Manifest::load(&archive)?;
@@ -102,7 +102,7 @@ fn expired(store: &Store, date: Date) -> Result<Vec<ExpiredSegment>> {
     Ok(expired.collect())
 }
 
-/// Looks into segments without decompressing an event.
+/// Inspects segments without decompressing an event.
 fn inspect(store: &Store, subject: &InspectSubject) -> Result<Vec<SegmentPicture>> {
     match subject {
         InspectSubject::File(path) => {
@@ -130,7 +130,7 @@ fn inspect(store: &Store, subject: &InspectSubject) -> Result<Vec<SegmentPicture
                     })
                     .collect::<Result<Vec<_>>>();
                 match pictures {
-                    // What is gone expired, or another segment took its place.
+                    // It expired, or another segment replaced it.
                     Err(error)
                         if error.is_not_found() && manifest.reload_if_changed(&archive)? => {}
                     Ok(pictures) if pictures.is_empty() => {

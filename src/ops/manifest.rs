@@ -1,4 +1,4 @@
-//! The manifest as a whole: rebuilding it from the segments.
+//! Rebuilding the manifest from the segments.
 
 use crate::Context;
 use crate::History;
@@ -14,7 +14,7 @@ use crate::segment::{SegmentSummary, check};
 use crate::store::{FoundArchive, Store};
 use crate::{Error, Result};
 
-/// What a rebuild did.
+/// A report of a rebuild.
 #[derive(Debug, Default, serde::Serialize)]
 pub struct ManifestRebuildReport {
     /// Segments that the new manifest names.
@@ -24,9 +24,9 @@ pub struct ManifestRebuildReport {
 }
 
 impl History {
-    /// Writes a new manifest from the segments that are there, each read and checked in full.
-    /// What the old one alone knew (holds, what expired) is lost, so this is for an archive
-    /// whose manifest is lost or damaged beyond a backup.
+    /// Writes a new manifest from the existing segments, each read and checked in full. What only
+    /// the old one knew (holds, what expired) is lost, so this is for an archive whose manifest is
+    /// lost or damaged beyond a backup.
     pub fn rebuild_manifest(&self) -> Result<ManifestRebuildReport> {
         rebuild_manifest(&self.store, &self.context.stopped(), &*self.progress)
     }
@@ -37,15 +37,15 @@ impl History {
     }
 }
 
-/// Writes a new manifest from the segments that are there, each read and checked whole.
-/// One that cannot be read at all stops the rebuild. The old manifest is kept beside it; the
-/// new one says that it was rebuilt, and takes over its holds, its promises and what expired.
+/// Writes a new manifest from the existing segments, each read and checked in full. A segment that
+/// cannot be read at all stops the rebuild. The old manifest is kept beside it; the new one says
+/// that it was rebuilt, and takes over its holds, its promises and what expired.
 fn rebuild_manifest(
     store: &Store,
     context: &Context,
     progress: &dyn Progress,
 ) -> Result<ManifestRebuildReport> {
-    // Whichever it is: a manifest that is lost or damaged may be what keeps it from being known.
+    // Any archive will do: a lost or damaged manifest may be what keeps it from being recognized.
     let FoundArchive { dir, away, note } = store.found_archive()?;
     let (archive, away) = match (dir, away) {
         (Some(archive), away) => (archive, away),
@@ -68,12 +68,12 @@ fn rebuild_manifest(
     let lock = archive.lock()?;
     archive.remove_leftovers(&lock)?;
     let mut report = ManifestRebuildReport::default();
-    // Of a segment that lies elsewhere the stub is here; the rest of it is fetched.
+    // A remote segment has its stub here; the rest of it is fetched.
     let mut found = archive.stub_names()?;
     found.extend(archive.segment_files()?.0.into_iter().map(|found| found.name));
     progress.begin("reading segments", Some(found.len() as u64), Unit::Files);
-    // What segments do not know: what expired, what was promised, and what is held. Of a
-    // damaged manifest, the lines that are as they were written are believed.
+    // The segments do not know what expired, what was promised, and what is held. From a damaged
+    // manifest, the lines that are intact are believed.
     let old = Manifest::load_checked(&archive).map(|(old, _)| old).unwrap_or_default();
     let mut records: Vec<NewRecord> = old.expired().map(|record| again(context, record)).collect();
     let copies = old.copies();
@@ -116,7 +116,7 @@ fn rebuild_manifest(
                         let copy = elsewhere(context, Op::Upload, &name, &summary, Some(object));
                         records.push(copy);
                     }
-                    // A run that was stopped without room may have left it without.
+                    // A run that was stopped without room may have left it without a checksum file.
                     if archive.read_checksum(&name).is_ok_and(|text| text.is_none()) {
                         let token = context.next_token();
                         archive.write_checksum(&name, &summary.sha256, token, &lock)?;
@@ -126,7 +126,7 @@ fn rebuild_manifest(
             Ok(checked) => report.findings.extend(
                 checked.findings.into_iter().map(|reason| Finding::new(name.to_string(), reason)),
             ),
-            // The segment may be whole: a manifest without it would hide its events.
+            // The segment may be intact: a manifest without it would hide its events.
             Err(error @ Error::Io { .. }) => return Err(error),
             Err(error) => report.findings.push(Finding::of(name.to_string(), &error)),
         }
@@ -146,8 +146,8 @@ fn rebuild_manifest(
     Ok(report)
 }
 
-/// What the new manifest takes over: which archive it is, by its first record or else by what
-/// the tree remembers, and the tree.
+/// Returns what the new manifest takes over: the identity of the archive, by its first record or
+/// else by what the tree remembers, and the tree.
 fn replaced(old: &Manifest, note: &FoundNote) -> Replaced {
     let noted = match note {
         FoundNote::Believed(note) => note.origin.as_deref(),
@@ -162,7 +162,7 @@ fn replaced(old: &Manifest, note: &FoundNote) -> Replaced {
     Replaced { origin: old.identity().or(noted), tree }
 }
 
-/// That a segment has a copy elsewhere, or is nowhere but there.
+/// Records that a segment has a remote copy, or is only remote.
 fn elsewhere(
     context: &Context,
     op: Op,
@@ -176,7 +176,7 @@ fn elsewhere(
     record
 }
 
-/// A record of the manifest that is replaced, to stand in the new one.
+/// Copies a record of the replaced manifest into the new one.
 fn again(context: &Context, record: &Record) -> NewRecord {
     let note = format!("record {} of the manifest that was replaced", record.seq);
     let mut again = NewRecord::new(context.now(), record.op.clone());
@@ -189,7 +189,7 @@ fn again(context: &Context, record: &Record) -> NewRecord {
     again
 }
 
-/// The manifest as it is, for showing.
+/// Loads the manifest as it is, for display.
 pub(crate) fn load(store: &Store) -> Result<Manifest> {
     match store.archive()? {
         Some(archive) => Manifest::load(&archive),

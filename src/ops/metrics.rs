@@ -1,11 +1,11 @@
-//! Metrics: what a run came to, for Prometheus, in the text format that `node_exporter`'s
-//! textfile collector reads.
+//! Metrics of a run, for Prometheus, in the text format that `node_exporter`'s textfile collector
+//! reads.
 //!
-//! One file serves all operations. Each has families of its own (`hlarchive_last_rotate_…`),
-//! and a run replaces those of its operation and no others. A run that failed keeps the time
-//! of the last success; what it did not get to know is absent rather than old. The failure
-//! stands until a run shows that it is over ([`Sheet::ran`]). A file of somebody else is
-//! told apart, and one of another archive, so that neither is overwritten.
+//! One file serves all operations. Each has families of its own (`hlarchive_last_rotate_…`), and a
+//! run replaces only those of its operation. A run that failed keeps the time of the last success;
+//! values that it did not determine are absent rather than old. The failure stands until a run
+//! shows that it is over ([`Sheet::ran`]). A file of another program, or of another archive, is
+//! recognized, so that neither is overwritten.
 
 mod ends;
 mod file;
@@ -25,24 +25,24 @@ pub(crate) use runs::{leave, left};
 
 use crate::event::{Malformed, Timestamp, shown};
 
-/// What every name begins with.
+/// The common prefix of all names.
 const OURS: &str = "hlarchive_";
 
-/// The family that tells of which archive the file is, by a label, as such families do.
+/// The family whose label names the archive of the file, as is usual for such families.
 const ARCHIVE: &str = "hlarchive_archive_info";
 const ARCHIVE_HELP: &str = "The archive that this file tells of.";
 
 /// The end of the name of the family that tells which archive was there last.
 const ORIGIN: &str = "archive_origin";
 
-/// One number.
+/// One value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Gauge {
     /// The end of its name: what is counted, and the unit.
     pub name: &'static str,
-    /// What it says.
+    /// The help text.
     pub help: &'static str,
-    /// The number.
+    /// The value.
     pub value: f64,
 }
 
@@ -70,7 +70,7 @@ struct Family {
 }
 
 impl Sheet {
-    /// Understands what [`render`](Self::render) wrote; anything else is somebody else's.
+    /// Parses what [`render`](Self::render) wrote; anything else belongs to another program.
     pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
         let mut sheet = Self::default();
         for (number, line) in text.lines().enumerate() {
@@ -106,7 +106,7 @@ impl Sheet {
         Ok(sheet)
     }
 
-    /// The text, families in the order of their names.
+    /// Returns the text, families in the order of their names.
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         if let Some(archive) = &self.archive {
@@ -122,7 +122,7 @@ impl Sheet {
         text
     }
 
-    /// How the last run of this operation ended, or the failure that stands, if it is known.
+    /// Returns how the last run of this operation ended, or the failure that stands, if known.
     pub(crate) fn last(&self, operation: &str) -> Option<LastEnd> {
         let number = |name: &str| self.number(&format!("last_{operation}_{name}"));
         // Casts of floats stay within the integer's range, and so does the timestamp.
@@ -135,7 +135,7 @@ impl Sheet {
             seconds: number("duration_seconds"),
             findings: count("findings"),
             witness: count("witness").is_some_and(|witness| witness > 0),
-            // Of other operations they are something else.
+            // In other operations they mean something else.
             segments: segments_read_whole.and_then(|_| count("segments")),
             segments_read_whole,
             success_time: time("success_timestamp_seconds"),
@@ -144,7 +144,8 @@ impl Sheet {
         })
     }
 
-    /// What it knows of the archive: the beginning of its origin, and whether it held anything.
+    /// Returns what it knows of the archive: the beginning of its origin, and whether it held
+    /// anything.
     pub(crate) fn archive_state(&self) -> (Option<u64>, bool) {
         let archived = self.number("archived_segments").is_some_and(|segments| segments > 0.0);
         (self.number(ORIGIN).map(|origin| origin as u64), archived)
@@ -155,12 +156,12 @@ impl Sheet {
         family.value.parse::<f64>().ok().filter(|value| value.is_finite() && *value >= 0.0)
     }
 
-    /// Takes down how a run ended, and what it reported, if it got so far.
+    /// Records how a run ended, and its report, if it got so far.
     ///
-    /// A failure stands, and a run that went well is passed over, unless it shows as much: it
-    /// was not stopped, it began after the failed run, it is the same again or one of
-    /// everything, and if the failed one compared the history with what was kept elsewhere, so
-    /// did this one. A further failure that shows less is added to the one that stands.
+    /// A failure stands, and a successful run is ignored, unless it shows as much: it was not
+    /// stopped, it began after the failed run, it is the same again or one of everything, and if
+    /// the failed one compared the history with something kept outside it, so did this one. A
+    /// further failure that shows less is added to the one that stands.
     pub(crate) fn ran(&mut self, ended: Ended<'_>, report: &[Gauge]) {
         let counted = |name: &str| {
             let gauge = report.iter().find(|gauge| gauge.name == name);
@@ -198,9 +199,9 @@ impl Sheet {
         }
     }
 
-    /// Adds a failure to one that stands, and leaves what that one counted.
+    /// Adds a failure to one that stands, and keeps what that one counted.
     fn add(&mut self, ended: &Ended<'_>, findings: Option<u64>, before: &LastEnd) {
-        // A stop says less than what was wrong before it.
+        // A stop says less than the problem before it.
         let is_worse = ended.exit_code != 0 && ended.exit_code < STOPPED;
         let exit_code = if is_worse { ended.exit_code } else { before.exit_code };
         let is_same = ended.scope.number() == before.scope;
@@ -247,7 +248,7 @@ impl Sheet {
         }
     }
 
-    /// Says of which archive it tells; the other one, if it told of another.
+    /// Claims the file for an archive; fails with the other archive if it belongs to one.
     fn claim(&mut self, archive: &str) -> Result<(), String> {
         match &self.archive {
             Some(other) if other != archive => Err(other.clone()),
@@ -258,7 +259,7 @@ impl Sheet {
         }
     }
 
-    /// Takes down how the history stands.
+    /// Records the totals of the history.
     pub(crate) fn stands(&mut self, totals: &[Gauge]) {
         for gauge in totals {
             self.set(format!("{OURS}{}", gauge.name), gauge.help.to_owned(), gauge.value);
@@ -270,7 +271,7 @@ impl Sheet {
     }
 }
 
-/// The archive of the line that tells of it.
+/// Returns the archive named in an info line.
 fn labelled(line: &str) -> Option<String> {
     let line = line.strip_prefix(ARCHIVE)?.strip_prefix("{archive=\"")?;
     let mut characters = line.strip_suffix("\"} 1")?.chars();
@@ -322,8 +323,8 @@ mod tests {
         assert_eq!(Sheet::parse(&sheet.render()).unwrap(), sheet);
     }
 
-    /// Verifies, one after the other, each with its time, code, scope, witness, findings and
-    /// records; what stands then: the time, the code and the findings.
+    /// Verifications, one after the other, each with its time, code, scope, witness, findings and
+    /// records; returns what stands then: the time, the code and the findings.
     struct Verifying(Sheet);
 
     impl Verifying {
@@ -357,7 +358,7 @@ mod tests {
         let long = Ended { seconds: 400.0, ..whole(600, 0) };
         assert_eq!(verify.run(long, Some((0, 9))), (300, 1, Some(2)));
         assert_eq!(verify.run(part(&["a"], 700, 0), Some((0, 9))), (700, 0, Some(0)));
-        // Of everything, and what comes to that.
+        // Of everything, and equal to that.
         assert_eq!(verify.run(whole(800, 1), Some((2, 9))), (800, 1, Some(2)));
         assert_eq!(verify.run(part(&["a"], 900, 0), Some((0, 9))), (800, 1, Some(2)));
         assert_eq!(verify.run(whole(1000, 0), Some((0, 9))), (1000, 0, Some(0)));
@@ -373,7 +374,7 @@ mod tests {
         assert_eq!(verify.run(part(&["live"], 500, 0), Some((0, 0))), (400, 66, Some(3)));
         assert_eq!(verify.run(whole(600, 1), Some((1, 9))), (600, 1, Some(1)));
         assert_eq!(verify.run(whole(700, 0), Some((0, 9))), (700, 0, Some(0)));
-        // Two parts: neither shows that the other is mended.
+        // Two parts: neither shows that the other is repaired.
         verify.run(part(&["a"], 800, 1), Some((1, 9)));
         verify.run(part(&["b"], 900, 1), Some((1, 9)));
         assert_eq!(verify.run(part(&["a"], 1000, 0), Some((0, 9))), (900, 1, Some(1)));
@@ -406,7 +407,7 @@ mod tests {
         verify.0.stands(&[Gauge::new("archived_segments", "", 5)]);
         assert_eq!(verify.run(whole(500, 0), Some((0, 0))), (400, 74, None));
         assert_eq!(verify.run(whole(600, 0), Some((0, 9))), (600, 0, Some(0)));
-        // A history of which nothing is archived yet.
+        // A history in which nothing is archived yet.
         let mut verify = Verifying(Sheet::default());
         verify.run(whole(100, 1), Some((1, 0)));
         assert_eq!(verify.run(whole(200, 0), Some((0, 0))), (200, 0, Some(0)));

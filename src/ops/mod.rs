@@ -1,9 +1,9 @@
-//! The verbs: what is done to a history.
+//! The verbs: operations on a history.
 //!
-//! Each operation takes the store, its options and a [`Progress`](crate::progress::Progress),
-//! and gives back a report of plain data. The time, the host and the randomness come in
-//! through [`Context`]. What goes wrong with one file or one day is a [`Finding`] in the
-//! report and never stops the rest.
+//! Each operation takes the store, its options and a [`Progress`](crate::progress::Progress), and
+//! returns a report of plain data. The time, the host and the randomness come in through
+//! [`Context`]. A problem with one file or one day is a [`Finding`] in the report and never stops
+//! the rest.
 
 pub(crate) mod answers;
 mod audit;
@@ -38,34 +38,34 @@ use crate::event::Timestamp;
 
 pub(in crate::ops) use findings::Findings;
 
-/// How far ahead of the clock an event may be dated before that is worth a word: the clocks
-/// of two machines are never quite the same.
+/// How far ahead of the clock an event may be dated without a warning: the clocks of two machines
+/// are never quite the same.
 pub(crate) const FUTURE_MICROS: i64 = 600 * crate::event::Timestamp::MICROS_PER_SECOND;
 
-/// Returns whether a time is so far ahead of `now` that a clock must be wrong.
+/// Reports whether a time is so far ahead of `now` that a clock must be wrong.
 pub(crate) fn is_future(time: Timestamp, now: Timestamp) -> bool {
     time.micros() > now.micros().saturating_add(FUTURE_MICROS)
 }
 
-/// One thing that is wrong: where, and what.
+/// One problem: its place, and a description.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
     /// The file, or the event's identity.
     pub path: String,
-    /// What is wrong, and what it means.
+    /// The problem, and what it means.
     pub reason: String,
-    /// Whether it is only that what lies elsewhere cannot be reached.
+    /// True if it is only that remote data cannot be reached.
     #[serde(skip)]
     pub is_away: bool,
 }
 
 impl Finding {
-    /// A finding.
+    /// Creates a finding.
     pub(crate) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { path: path.into(), reason: reason.into(), is_away: false }
     }
 
-    /// An error as a finding about `path`, without naming the path twice.
+    /// Converts an error to a finding about `path`, without naming the path twice.
     pub(crate) fn of(path: impl Into<String>, error: &crate::Error) -> Self {
         let path = path.into();
         let reason = error.reason_at(&path);
@@ -79,7 +79,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// For counts that reports leave out where there is nothing to count.
+/// Reports whether a count is zero: reports leave it out then.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
 fn is_zero(count: &u64) -> bool {
     *count == 0

@@ -1,7 +1,7 @@
-//! Which events are archived here, and with which bytes; and which were, and expired.
+//! Events that are archived here, with their bytes; and events that were, and expired.
 //!
-//! A segment's index tells no names, so a day that an event of elsewhere is filed under is
-//! read once, and of each member a digest of its name, one of its bytes and its size stay.
+//! A segment's index has no names, so a day that an incoming event is filed under is read once, and
+//! for each member a digest of its name, one of its bytes and its size are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::policy::RetainRules;
 use crate::segment::{SegmentReader, Sha256Hash};
 use crate::{Error, Result};
 
-/// Members of other days that are kept beside those of the day in hand.
+/// Maximum number of members of other days that are kept beside those of the current day.
 const MAX_KEPT: usize = 1 << 19;
 
 /// A digest of an identity: the first half of its SHA-256.
@@ -25,7 +25,7 @@ pub(super) fn key_of(path: PathRef<'_>) -> KeyedHash {
     key
 }
 
-/// A member that is archived.
+/// An archived member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Archived {
     key: KeyedHash,
@@ -33,15 +33,14 @@ struct Archived {
     bytes: u64,
 }
 
-/// The archive's days as they are asked for.
+/// The archive's days, read on demand.
 pub(in crate::ops) struct ArchivedDays<'a> {
     archive: &'a ArchiveDir,
     manifest: &'a Manifest,
     days: BTreeMap<Date, Vec<Archived>>,
-    /// Only these segments, where that is said; of others nothing is known.
+    /// Only these segments, if set; nothing is known of others.
     only: Option<BTreeSet<SegmentName>>,
-    /// The expired segments by day, each with the record that it came with, once they were
-    /// asked for.
+    /// The expired segments by day, each with the record that it came with, once they were needed.
     expired: Option<BTreeMap<Date, Vec<(&'a SegmentName, &'a Record)>>>,
 }
 
@@ -50,7 +49,7 @@ impl<'a> ArchivedDays<'a> {
         Self { archive, manifest, days: BTreeMap::new(), only: None, expired: None }
     }
 
-    /// The same for an archive of which only some segments are here.
+    /// Creates the same for an archive of which only some segments are here.
     pub(in crate::ops) fn of(
         archive: &'a ArchiveDir,
         manifest: &'a Manifest,
@@ -59,7 +58,7 @@ impl<'a> ArchivedDays<'a> {
         Self { only: Some(only), ..Self::new(archive, manifest) }
     }
 
-    /// The hashes of the archived files with this identity: none, one, or, of a conflict,
+    /// Returns the hashes of the archived files with this identity: none, one, or, in a conflict,
     /// several.
     pub(in crate::ops) fn hashes(
         &mut self,
@@ -69,8 +68,8 @@ impl<'a> ArchivedDays<'a> {
         Ok(self.found(path, findings)?.iter().map(|archived| archived.hash).collect())
     }
 
-    /// Whether events of this one's day, node and class expired: then it did, too, whether it
-    /// was among them or comes late. The class is the one that these rules give it.
+    /// Reports whether events of this one's day, node and class expired: then it did, too, whether
+    /// it was among them or comes late. The class is the one that these rules give it.
     pub(in crate::ops) fn has_expired(&mut self, event: &Arrival, rules: &RetainRules) -> bool {
         let expired = self.expired.get_or_insert_with(|| expired_days(self.manifest));
         let Some(segments) = expired.get(&event.path.date) else { return false };
@@ -83,7 +82,7 @@ impl<'a> ArchivedDays<'a> {
         })
     }
 
-    /// The sizes of the same.
+    /// Returns the sizes of the archived files with this identity.
     pub(super) fn sizes(&mut self, path: &EventPath, findings: &mut Findings) -> Result<Vec<u64>> {
         Ok(self.found(path, findings)?.iter().map(|archived| archived.bytes).collect())
     }
@@ -107,8 +106,8 @@ impl<'a> ArchivedDays<'a> {
         Ok(&day[from..to])
     }
 
-    /// As for rotation, a damaged segment counts as far as it can be read: an event that
-    /// it does not give is taken once more. What cannot be read just now is an error.
+    /// Reads a day. As in rotation, a damaged segment counts as far as it can be read: an event
+    /// that it does not give is taken once more. A segment that cannot be read for now is an error.
     fn read(&self, date: Date, findings: &mut Findings) -> Result<Vec<Archived>> {
         let mut day = Vec::new();
         let wanted =
@@ -138,8 +137,8 @@ impl<'a> ArchivedDays<'a> {
     }
 }
 
-/// The expired segments by day. The record of an expiry does not name the nodes; the one that
-/// the segment came with does.
+/// Returns the expired segments by day. The record of an expiry does not name the nodes; the one
+/// that the segment came with does.
 fn expired_days(manifest: &Manifest) -> BTreeMap<Date, Vec<(&SegmentName, &Record)>> {
     let mut expired: BTreeMap<&SegmentName, &Record> = manifest
         .expired()

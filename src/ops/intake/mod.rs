@@ -1,12 +1,12 @@
-//! Intake: events of elsewhere become files of the live tree, each at most once.
+//! Intake: incoming events become files of the live tree, each at most once.
 //!
-//! What import and sync share. An event is looked at (it must be one), compared with what
-//! is here already, live or archived, and placed as a late arrival if it is new: written
-//! aside, synced, named, never over anything. Nothing here holds a lock, and none is
-//! needed: a file that a rotation archives meanwhile is recognised by the next one.
+//! The common part of import and sync. An event is checked, compared with what is here already,
+//! live or archived, and placed as a late arrival if it is new: written aside, synced, named, never
+//! over anything. Nothing here holds a lock, and none is needed: a file that a rotation archives
+//! meanwhile is recognized by the next one.
 //!
-//! Memory is bounded: events come in batches, and of the archive one day's digests and a
-//! few more are kept.
+//! Memory is bounded: events come in batches, and of the archive one day's digests and a few more
+//! are kept.
 
 mod arrival;
 mod known;
@@ -27,44 +27,44 @@ use crate::ops::prune::is_over;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
-/// Events that are placed together.
+/// Number of events that are placed together.
 const BATCH_EVENTS: usize = 8192;
 
 /// Bytes of events that are placed together; a single event may be larger.
 const BATCH_BYTES: usize = 32 << 20;
 
-/// What taking in came to so far.
+/// Totals of an intake so far.
 #[derive(Debug, Clone, Default)]
 pub(in crate::ops) struct IntakeStats {
-    /// Events that were looked at.
+    /// Number of events that were examined.
     pub(in crate::ops) events: u64,
-    /// Those that were not here, and now are; of a plan, would be.
+    /// Number of them that were new here and now are live; in a plan, would be.
     pub(in crate::ops) new: u64,
     /// The size of those.
     pub(in crate::ops) new_bytes: u64,
-    /// Those that were live here already.
+    /// Number of them that were live here already.
     pub(in crate::ops) known_live: u64,
-    /// Those that were archived here already.
+    /// Number of them that were archived here already.
     pub(in crate::ops) known_archived: u64,
-    /// Those that were passed over, since what they belong to expired here.
+    /// Number of them that were skipped, since their day, node and class expired here.
     pub(in crate::ops) expired: u64,
-    /// Those whose name another event has here.
+    /// Number of them whose name another event has here.
     pub(in crate::ops) conflicts: u64,
-    /// New events by node.
+    /// Number of new events by node.
     pub(in crate::ops) nodes: BTreeMap<String, u64>,
     /// The earliest and the latest timestamp of new events.
     pub(in crate::ops) span: Option<(Timestamp, Timestamp)>,
-    /// New events that are older than the policy keeps them.
+    /// Number of new events that are older than the policy keeps them.
     pub(in crate::ops) outlived: u64,
 }
 
-/// Where events go.
+/// The destination of incoming events.
 pub(in crate::ops) struct Intake<'a> {
-    /// Absent while the tree does not exist.
+    /// The live tree; absent while it does not exist.
     live: Option<&'a LiveTree>,
     archived: Option<ArchivedDays<'a>>,
     context: &'a Context,
-    /// Whether to take what expired here, too.
+    /// True to also take events that expired here.
     with_expired: bool,
     /// In a plan nothing is written; then this remembers what would have been.
     planned: Option<HashMap<KeyedHash, Sha256Hash>>,
@@ -75,7 +75,7 @@ pub(in crate::ops) struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    /// Into this tree, beside this archive.
+    /// Creates an intake into this tree, beside this archive.
     pub(in crate::ops) fn new(
         live: Option<&'a LiveTree>,
         archive: Option<(&'a ArchiveDir, &'a Manifest)>,
@@ -95,13 +95,12 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// The same, and whether it takes what expired here, too.
+    /// Sets whether to also take events that expired here.
     pub(in crate::ops) fn with_expired(self, with_expired: bool) -> Self {
         Self { with_expired, ..self }
     }
 
-    /// Takes an event in, now or with the next batch. Whoever calls this has made sure that
-    /// it is one.
+    /// Takes an event in, now or with the next batch. The caller must ensure that it is an event.
     pub(in crate::ops) fn add(&mut self, arrival: Arrival) -> Result<()> {
         self.batch_bytes += arrival.bytes.len();
         self.batch.push(arrival);
@@ -111,8 +110,8 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Whether a file with this identity is live or archived here; and, where it is
-    /// archived, the sizes of those that are.
+    /// Reports whether a file with this identity is live or archived here; if it is archived,
+    /// returns the sizes of the archived ones.
     pub(in crate::ops) fn archived_sizes(&mut self, path: &EventPath) -> Result<Vec<u64>> {
         match &mut self.archived {
             Some(archived) => archived.sizes(path, &mut self.findings),
@@ -120,12 +119,12 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Takes in all that was added; what is new is on the disk when this returns.
+    /// Takes in everything that was added; what is new is on the disk when this returns.
     pub(in crate::ops) fn flush(&mut self) -> Result<()> {
         let mut batch = std::mem::take(&mut self.batch);
         self.batch_bytes = 0;
-        // A stable sort: of two files with one name, the first that came is the first. Stray
-        // copies come after what they were copied from.
+        // A stable sort: of two files with one name, the first that came is the first. Stray copies
+        // come after the events that they were copied from.
         batch.sort_by(|a, b| {
             let key = |it: &Arrival| (it.path.date, it.path.name.original().is_some());
             key(a).cmp(&key(b)).then_with(|| a.path.node.cmp(&b.path.node))
@@ -147,7 +146,7 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Decides of each event of a day whether it is new.
+    /// Decides for each event of a day whether it is new.
     fn sort_out(
         &mut self,
         date: Date,
@@ -236,7 +235,7 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Where the event is counted that a stray copy was copied from, if that is here.
+    /// Returns the counter for a stray copy, if the event that it was copied from is here.
     fn knows(
         &mut self,
         original: &EventPath,
@@ -261,7 +260,7 @@ impl<'a> Intake<'a> {
         Ok(is_live.then_some(&mut self.stats.known_live))
     }
 
-    /// Whether an event that is not here is of those that expired here.
+    /// Reports whether an event that is not here is one of those that expired here.
     fn is_over(&mut self, arrival: &Arrival) -> bool {
         let rules = &self.context.retain;
         !self.with_expired
@@ -308,7 +307,7 @@ impl<'a> Intake<'a> {
         for (arrival, _) in new.iter().filter(|(arrival, _)| !in_the_way.contains(&arrival.path)) {
             self.stats.count(arrival, self.context);
         }
-        // Somebody else placed the same events a moment ago.
+        // Another run placed the same events a moment ago.
         self.stats.new = self.stats.new.saturating_sub(placed.same_files);
         self.stats.known_live += placed.same_files;
         Ok(())

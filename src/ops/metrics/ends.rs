@@ -1,55 +1,55 @@
-//! How runs ended, and when the failure of one is over.
+//! Outcomes of runs, and when a failure is over.
 //!
-//! A failure stands until a run goes well that shows as much: the same run again, or one of
-//! everything. A further failure that shows less is added to it, and then only a run of
-//! everything shows that both are over. Otherwise a look at one day, or at a disk that is not
-//! mounted, would take back what a look at all found.
+//! A failure stands until a successful run shows as much: the same run again, or one of everything.
+//! A further failure that shows less is added to it, and then only a run of everything shows that
+//! both are over. Otherwise a check of one day, or of a disk that is not mounted, would revoke what
+//! a check of everything found.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::event::Timestamp;
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended<'a> {
-    /// The operation, as the command is called.
+    /// The operation, by the name of its command.
     pub operation: &'a str,
-    /// When.
+    /// The time when it ended.
     pub time: Timestamp,
-    /// How long it took.
+    /// Its duration.
     pub seconds: f64,
-    /// With which code: 0 is a success, and 128 and more a stop by that signal.
+    /// The exit code: 0 is a success, and 128 and more a stop by that signal.
     pub exit_code: u8,
-    /// What it looked at.
+    /// The scope of the run.
     pub(crate) scope: Scope,
-    /// Whether it compared the history with what was kept elsewhere: a head, a signature.
+    /// True if it compared the history with something kept outside it: a head, a signature.
     pub witness: bool,
 }
 
-/// What a run looked at.
+/// The scope of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Everything.
     Whole,
     /// Some days, or not every byte; the number is the same for the same part.
     Part(u32),
-    /// The same, chosen by chance: another time it looks elsewhere.
+    /// A random part: another run examines other data.
     Sample(u32),
 }
 
 impl Scope {
-    /// Everything, if no words say what was left out.
+    /// Returns the scope that these words leave; without words, everything.
     pub(crate) fn of<T: AsRef<str>>(words: &[T]) -> Self {
         if words.is_empty() { Self::Whole } else { Self::Part(number(words)) }
     }
 
-    /// A share of what the words leave, chosen by chance.
+    /// Returns the scope of a random share of what the words leave.
     pub(crate) fn sample<T: AsRef<str>>(words: &[T]) -> Self {
         Self::Sample(number(words) ^ 1)
     }
 
-    /// As it stands in a file: 0 is everything.
+    /// Returns the number in a file: 0 is everything.
     pub(super) fn number(self) -> u32 {
         match self {
             Self::Whole => 0,
@@ -58,7 +58,7 @@ impl Scope {
     }
 }
 
-/// Short, and for ever the same for the same words.
+/// Returns a short number that is forever the same for the same words.
 fn number<T: AsRef<str>>(words: &[T]) -> u32 {
     let mut hash = Sha256::new();
     for word in words {
@@ -69,37 +69,37 @@ fn number<T: AsRef<str>>(words: &[T]) -> u32 {
     u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
 }
 
-/// How the last run of an operation ended, or the failure that stands, as a file tells it.
+/// The outcome of an operation's last run, or the failure that stands, as a file records it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LastEnd {
-    /// When it ended.
+    /// The time when it ended.
     pub time: Timestamp,
-    /// With which code.
+    /// The exit code.
     pub exit_code: u8,
-    /// How long it took, in seconds.
+    /// The duration in seconds.
     pub seconds: Option<f64>,
-    /// The things that it named as wrong; unknown where it failed before it could count.
+    /// Number of findings; unknown if it failed before it could count.
     pub findings: Option<u64>,
-    /// Whether it compared the history with what was kept elsewhere.
+    /// True if it compared the history with something kept outside it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub witness: bool,
-    /// Segments that it looked at, of a verification.
+    /// Segments that a verification examined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segments: Option<u64>,
-    /// Among them those that it read whole.
+    /// Number of them that it read in full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segments_read_whole: Option<u64>,
-    /// When a run last went well, and no failure stood.
+    /// The last time a run succeeded, and no failure stood.
     pub success_time: Option<Timestamp>,
-    /// What it looked at, as a number.
+    /// The scope, as a number.
     #[serde(skip)]
     pub(super) scope: u32,
-    /// Records of the manifest, of a verification: none, where no archive was to be seen.
+    /// Records of the manifest, for a verification: zero if it saw no archive.
     #[serde(skip)]
     pub(super) records: Option<u64>,
 }
 
-/// From here on an exit code tells of a signal that asked for a stop.
+/// The first exit code that means a signal asked for a stop.
 pub(super) const STOPPED: u8 = 128;
 
 pub(super) fn failed(exit_code: u8, findings: Option<u64>) -> bool {
@@ -107,21 +107,21 @@ pub(super) fn failed(exit_code: u8, findings: Option<u64>) -> bool {
 }
 
 impl LastEnd {
-    /// Whether it went wrong: a stop on request did not, unless something was found before.
+    /// Reports whether it failed: a stop on request did not, unless something was found before.
     pub fn failed(&self) -> bool {
         failed(self.exit_code, self.findings)
     }
 
-    /// Which of two that were told in different places is to be told: the later one, unless the
-    /// other is a failure that it says nothing of.
+    /// Returns the one of two outcomes from different places that stands: the later one, unless the
+    /// other is a failure that it says nothing about.
     pub(in crate::ops) fn that_stands(self, other: Self) -> Self {
         let (before, later) = if self.time <= other.time { (self, other) } else { (other, self) };
         let says_less = later.scope != Scope::Whole.number() || (before.witness && !later.witness);
         if before.failed() && !later.failed() && says_less { before } else { later }
     }
 
-    /// Whether a later run shows as much as this failure, or more. It counted so many records
-    /// of the manifest; `archived` says whether anything was ever known to be archived.
+    /// Reports whether a later run shows as much as this failure, or more. It counted `records` of
+    /// the manifest; `archived` says whether anything was ever known to be archived.
     pub(super) fn is_covered(
         &self,
         later: &Ended<'_>,

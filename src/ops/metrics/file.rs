@@ -1,4 +1,4 @@
-//! The file itself: read with bounds, and replaced as a whole.
+//! The metrics file: read with bounds, and replaced as one.
 
 use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read, Write};
@@ -13,24 +13,24 @@ use super::Sheet;
 use crate::event::shown;
 use crate::{Error, Result, fs};
 
-/// The largest file that is taken for one of metrics: far above what is ever written.
+/// The largest file that is accepted as metrics, far above what is ever written.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// How often, and how long each time, another run may keep the same file from being written
-/// before nobody waits for it: two seconds in all.
+/// Number of tries to write while another run is writing the same file, and the wait between them:
+/// two seconds in all.
 const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Reads the file of metrics of an archive; one that does not exist is empty.
+/// Reads the metrics file of an archive; one that does not exist is empty.
 ///
 /// # Errors
 ///
-/// The file cannot be read, is none that [`update`] wrote, or is of another archive.
+/// The file cannot be read, was not written by [`update`], or is of another archive.
 pub(crate) fn read(path: &Path, archive: &Path) -> Result<Sheet> {
     let mut sheet = look(path)?;
     let archive =
         std::path::absolute(archive).map_err(|error| Error::io(archive, "find", error))?;
-    // Without a slash at its end, and with one where there were several.
+    // Without a slash at its end, and with one for several.
     let archive: PathBuf = archive.components().collect();
     sheet.claim(&archive.to_string_lossy()).map_err(|other| {
         let (other, archive) = (shown(&other), archive.display());
@@ -41,7 +41,7 @@ pub(crate) fn read(path: &Path, archive: &Path) -> Result<Sheet> {
 
 fn look(path: &Path) -> Result<Sheet> {
     let failed = |error| Error::io(path, "read", error);
-    // Of a pipe or a device nothing is read that could keep the run waiting.
+    // Reading a pipe or a device could block the run.
     let metadata = match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Sheet::default()),
         found => found.map_err(failed)?,
@@ -59,13 +59,13 @@ fn look(path: &Path) -> Result<Sheet> {
     Sheet::parse(&text).map_err(|error| Error::corrupt(path, error.to_string()))
 }
 
-/// Changes a file of metrics: written aside, synced, mode 0644, then given its name, so that
-/// nobody ever sees half of it. Of two runs that do so at once none is lost.
+/// Changes a metrics file: written aside, synced, mode 0644, then given its name, so that nobody
+/// ever sees half of it. If two runs do so at once, neither is lost.
 ///
 /// # Errors
 ///
-/// The file cannot be read or written, is none of hlarchive's, or is of another archive. It is
-/// then as it was.
+/// The file cannot be read or written, was not written by hlarchive, or is of another archive. It
+/// is then unchanged.
 pub(crate) fn update(path: &Path, archive: &Path, change: impl FnOnce(&mut Sheet)) -> Result<()> {
     let failed = |error| Error::io(path, "create", error);
     let name = path.file_name().ok_or_else(|| Error::corrupt(path, "this is no file"))?;
@@ -74,7 +74,7 @@ pub(crate) fn update(path: &Path, archive: &Path, change: impl FnOnce(&mut Sheet
     lock(&directory);
     let mut sheet = read(path, archive)?;
     change(&mut sheet);
-    // The collector reads what ends in .prom, and this does not.
+    // The collector reads only files that end in .prom.
     let mut file = tempfile::Builder::new()
         .prefix(".hlarchive-metrics-")
         .tempfile_in(folder)
@@ -87,7 +87,7 @@ pub(crate) fn update(path: &Path, archive: &Path, change: impl FnOnce(&mut Sheet
     directory.sync_all().map_err(|error| Error::io(path, "sync", error))
 }
 
-/// Whether this user may change a file of metrics, as far as the rights to its directory tell.
+/// Reports whether this user may change a metrics file, judged by the permissions of its directory.
 pub(crate) fn may_update(path: &Path) -> bool {
     rustix::fs::access(folder(path), Access::WRITE_OK).is_ok()
 }
@@ -96,8 +96,8 @@ fn folder(path: &Path) -> &Path {
     fs::folder_of(path).unwrap_or(Path::new("."))
 }
 
-/// The lock is the directory's own; where it is not to be had, the file is whole all the same,
-/// and may lack the other's run.
+/// Waits for a lock on the directory itself; without it, the file is still complete, and may lack
+/// the other's run.
 fn lock(directory: &File) {
     for _ in 0..TRIES {
         match flock(directory, FlockOperation::NonBlockingLockExclusive) {

@@ -1,5 +1,5 @@
-//! What each report comes to in numbers. Names end in what is counted, or in its unit; days are
-//! partitions here, since Prometheus takes "days" for a unit of time and wants seconds.
+//! The values of each report. Names end in what is counted, or in its unit; days are partitions
+//! here, since Prometheus takes "days" for a unit of time and wants seconds.
 
 use super::{Gauge, ORIGIN};
 use crate::ops::Finding;
@@ -19,7 +19,7 @@ fn sum<T>(rows: &[T], what: impl Fn(&T) -> u64) -> u64 {
     rows.iter().map(what).fold(0, u64::saturating_add)
 }
 
-/// Of a rotation.
+/// Returns the values of a rotation.
 pub(crate) fn of_rotate(report: &RotateReport) -> Vec<Gauge> {
     let sum = |what: fn(&RotatedDay) -> u64| sum(&report.days, what);
     let gauge = Gauge::new;
@@ -45,7 +45,7 @@ pub(crate) fn of_rotate(report: &RotateReport) -> Vec<Gauge> {
     ]
 }
 
-/// Of a prune.
+/// Returns the values of a prune.
 pub(crate) fn of_prune(report: &PruneReport) -> Vec<Gauge> {
     let gauge = Gauge::new;
     let expired = &report.expired;
@@ -58,7 +58,7 @@ pub(crate) fn of_prune(report: &PruneReport) -> Vec<Gauge> {
     ]
 }
 
-/// Of a compaction.
+/// Returns the values of a compaction.
 pub(crate) fn of_compact(report: &CompactReport) -> Vec<Gauge> {
     let gauge = Gauge::new;
     let days = &report.days;
@@ -75,7 +75,7 @@ pub(crate) fn of_compact(report: &CompactReport) -> Vec<Gauge> {
     ]
 }
 
-/// Of a verification.
+/// Returns the values of a verification.
 pub(crate) fn of_verify(report: &VerifyReport) -> Vec<Gauge> {
     let gauge = Gauge::new;
     vec![
@@ -93,7 +93,7 @@ pub(crate) fn of_verify(report: &VerifyReport) -> Vec<Gauge> {
     ]
 }
 
-/// Of an import.
+/// Returns the values of an import.
 pub(crate) fn of_import(report: &ImportReport) -> Vec<Gauge> {
     let gauge = Gauge::new;
     vec![
@@ -107,7 +107,7 @@ pub(crate) fn of_import(report: &ImportReport) -> Vec<Gauge> {
     ]
 }
 
-/// Of a sync.
+/// Returns the values of a sync.
 pub(crate) fn of_sync(report: &SyncReport) -> Vec<Gauge> {
     let gauge = Gauge::new;
     vec![
@@ -120,8 +120,8 @@ pub(crate) fn of_sync(report: &SyncReport) -> Vec<Gauge> {
     ]
 }
 
-/// Of a look at how things stand: `problems` are open, and `attention` says whether somebody
-/// is needed.
+/// Returns the values of a status report: `problems` are open, and `attention` says whether
+/// somebody is needed.
 pub(crate) fn of_status(
     status: &Status,
     problems: u64,
@@ -141,7 +141,7 @@ pub(crate) fn of_status(
     ]
 }
 
-/// Of the history as a whole.
+/// Returns the values of the history in total.
 pub(crate) fn of_totals(totals: &Totals) -> Vec<Gauge> {
     let gauge = Gauge::new;
     let (live, archived) = (&totals.live, &totals.archived);

@@ -1,4 +1,4 @@
-//! One segment's end: recorded first, and only then removed, also with no byte free.
+//! Expiry of one segment: recorded first, and only then removed, even on a full disk.
 
 use rustix::fs::syncfs;
 
@@ -6,8 +6,8 @@ use crate::Context;
 use crate::Result;
 use crate::archive::{ArchiveDir, ArchiveLock, ManifestWriter, NewRecord, SegmentName, catalogue};
 
-/// Appends the record of a segment that expires. Where there is no room for it, room is made
-/// with what can be made again: the catalogue, and then the segment's own checksum file.
+/// Appends the record of a segment that expires. If there is no room for it, files that can be
+/// recreated are removed: the catalogue, and then the segment's own checksum file.
 pub(super) fn record<'a>(
     archive: &'a ArchiveDir,
     lock: &'a ArchiveLock,
@@ -29,8 +29,8 @@ pub(super) fn record<'a>(
             settle(archive);
         }
         if writer.is_poisoned() {
-            // A failed sync is final for its descriptor: what was written by it was cut off
-            // again, and is written anew by another one.
+            // A failed sync is final for its descriptor: what it wrote was cut off again, and
+            // another one writes it again.
             *writer = ManifestWriter::open(archive, lock, context.now(), context.by())?.0;
             if !writer.manifest().names(segment) {
                 // It could not be cut off. The next run knows what is on the disk.
@@ -42,14 +42,14 @@ pub(super) fn record<'a>(
     outcome
 }
 
-/// Removes the catalogue, so that a record finds room.
+/// Removes the catalogue to make room for a record.
 pub(super) fn make_room(archive: &ArchiveDir, lock: &ArchiveLock) -> Result<()> {
     catalogue::remove(archive, lock)?;
     settle(archive);
     Ok(())
 }
 
-/// Some file systems give room free only once the removal is on the disk.
+/// Syncs the removal: some file systems give room free only then.
 fn settle(archive: &ArchiveDir) {
     if let Ok(root) = std::fs::File::open(archive.root()) {
         let _ = syncfs(root);

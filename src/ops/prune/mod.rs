@@ -1,11 +1,11 @@
-//! Prune: archived days whose time is over go, by the policy and never otherwise.
+//! Prune: archived days expire and are removed, by the policy and never otherwise.
 //!
-//! Of each segment the longer of two terms counts: what was promised when it was rotated,
-//! and what the policy says now. Nothing goes by its term before it has been in the archive
-//! for a while (`term`). Then come `max_size` and `min_free`, oldest days first, and what
-//! just came last. What is held never goes. A record says that a segment expired, and only then it is
-//! removed; a run that was stopped in between is finished by the next one. Whatever would
-//! take everything, or most of it, at once needs somebody's word that it is meant.
+//! For each segment the longer of two terms counts: what was promised when it was rotated, and what
+//! the policy says now. Nothing goes by its term before it has been in the archive for a while
+//! (`term`). Then come `max_size` and `min_free`, oldest days first, and new arrivals last. What is
+//! held never goes. A record says that a segment expired, and only then it is removed; a run that
+//! was stopped in between is finished by the next one. A run that would remove everything, or most
+//! of it, at once needs somebody's consent.
 
 mod expire;
 mod plan;
@@ -37,47 +37,46 @@ use crate::progress::{Progress, Unit};
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// With less than this free, a record may find no room.
+/// The free space below which a record may find no room.
 const RECORD_BYTES: u64 = 64 << 10;
 
-/// How to prune.
+/// Options of a prune.
 #[derive(Debug, Clone, Default)]
 pub struct PruneOptions {
-    /// The caller vouches for [`Context::now`].
+    /// True if the caller vouches for [`Context::now`].
     pub trust_now: bool,
-    /// The policy counts also where it says less than was promised.
+    /// True if the policy counts even if it keeps less than was promised.
     pub shorten: bool,
-    /// Somebody has seen what goes, and means it, however much it is.
+    /// True if somebody has seen what goes and confirmed it, however much it is.
     pub consent: bool,
 }
 
-/// What a prune did.
+/// A report of a prune.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PruneReport {
-    /// What went, oldest day first.
+    /// Removed segments, oldest day first.
     pub expired: Vec<Expiring>,
-    /// What would have gone, and is held.
+    /// Segments that would have expired, but are held.
     pub held: Vec<Held>,
-    /// Where promises and the policy differ.
+    /// Differences between promises and the policy.
     pub differences: Vec<Difference>,
-    /// What an earlier, interrupted run left, and what was done about it.
+    /// Leftovers of an earlier, interrupted run, and what was done about them.
     pub recovered: Vec<Finding>,
-    /// What is wrong.
+    /// Problems.
     pub findings: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
     /// The days that wait for the next run because of it.
     pub left_days: Vec<Date>,
 }
 
 impl History {
-    /// Removes the segments whose time is over by the policy. Without a policy of somebody's
-    /// own nothing ever expires.
+    /// Removes the segments that have expired by the policy. Under the built-in policy nothing ever
+    /// expires.
     ///
-    /// Each removal is recorded first, with the rule that asked for it. Fails where the run
-    /// would take everything or more than half at once and
-    /// [`consent`](PruneOptions::consent) was not given, while another run holds the archive's
-    /// lock, and where the clock looks wrong.
+    /// Each removal is recorded first, with the rule that asked for it. Fails if the run would
+    /// remove everything or more than half at once and [`consent`](PruneOptions::consent) was not
+    /// given, while another run holds the archive's lock, and if the clock looks wrong.
     ///
     /// ```
     /// use hlarchive::{History, Policy, PruneOptions, RotateOptions};
@@ -104,7 +103,7 @@ impl History {
     }
 }
 
-/// What [`prune`] would do, without touching anything.
+/// Returns what [`prune`] would do, without touching anything.
 pub(in crate::ops) fn plan(
     store: &Store,
     policy: &Policy,
@@ -150,7 +149,7 @@ fn make_plan(
     Ok(plan)
 }
 
-/// Expires what the policy lets go.
+/// Expires what the policy allows.
 fn prune(
     store: &Store,
     policy: &Policy,
@@ -165,7 +164,7 @@ fn prune(
     let accept =
         |manifest: &Manifest| check_clock(context, options.trust_now, manifest, live.as_ref());
     let mut recovered = Vec::new();
-    // A torn line is mended by a record, which needs room, too.
+    // A torn line is repaired by a record, which needs room, too.
     if archive.space()?.bytes < RECORD_BYTES && Manifest::load(&archive)?.torn().is_some() {
         expire::make_room(&archive, &lock)?;
     }
@@ -196,11 +195,11 @@ fn prune(
         let record = record(&writer, policy, context, &expiring)?;
         match expire::record(&archive, &lock, &mut writer, context, &expiring.segment, &record) {
             Ok(()) => {}
-            // What follows could not be recorded either.
+            // Nothing further could be recorded either.
             Err(error) if writer.is_poisoned() || report.expired.is_empty() => return Err(error),
             Err(error) => {
                 report.findings.push(Finding::of(expiring.segment.to_string(), &error));
-                // Its checksum file may have gone for want of room.
+                // Its checksum file may have been removed for want of room.
                 left = archive.unfinished(writer.manifest())?;
                 break;
             }
@@ -232,7 +231,7 @@ fn prune(
     Ok(report)
 }
 
-/// What the manifest keeps of a segment that expired.
+/// Returns the record of a segment that expired.
 fn record(
     writer: &ManifestWriter<'_>,
     policy: &Policy,

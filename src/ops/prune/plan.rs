@@ -1,4 +1,5 @@
-//! What would expire, and by which rule: plain data from records, rules and numbers.
+//! The plan of a prune, and by which rule each segment goes: plain data from records, rules and
+//! numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +12,10 @@ use crate::event::{Date, Timestamp};
 use crate::ops::Finding;
 use crate::policy::{Keep, MinFree, RetainRules};
 
-/// Of more days than this, no run without consent takes more than half of what there is.
+/// The number of days above which a run without consent never takes more than half of the archive.
 const FEW_DAYS: usize = 3;
 
-/// The share of what there is that counts as more than half: days are not quite alike.
+/// The share of the archive that counts as more than half: days are not quite alike.
 const HALF: f64 = 0.55;
 
 /// A segment that expires.
@@ -30,35 +31,35 @@ pub struct Expiring {
     pub events: u64,
     /// Its size.
     pub bytes: u64,
-    /// The rule by which it goes.
+    /// The rule by which it expires.
     pub rule: String,
 }
 
-/// A segment that would expire, were it not held.
+/// A segment that would expire, but is held.
 #[derive(Debug, Clone, Serialize)]
 pub struct Held {
     /// Its path in the archive.
     pub segment: SegmentName,
-    /// The rule by which it would go.
+    /// The rule by which it would expire.
     pub rule: String,
     /// The number of the hold.
     pub hold: u64,
-    /// Why it is held.
+    /// The reason of the hold.
     pub reason: Option<String>,
 }
 
-/// Segments to which something else was promised than the policy says now.
+/// Segments with a promise that differs from the policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// Their retention class, if they have one.
     pub class: Option<String>,
-    /// What was promised when they were rotated.
+    /// The promise made when they were rotated.
     pub promised: String,
-    /// What the policy says now.
+    /// The term of the policy now.
     pub policy: String,
-    /// Which of the two counts.
+    /// The one of the two that counts.
     pub counts: String,
-    /// How many they are.
+    /// Number of segments.
     pub segments: u64,
     /// The earliest of their days.
     pub first_day: Date,
@@ -66,46 +67,46 @@ pub struct Difference {
     pub last_day: Date,
 }
 
-/// What prune would do.
+/// A plan of what prune would do.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PrunePlan {
-    /// What goes, oldest day first.
+    /// Segments that expire, oldest day first.
     pub expiring: Vec<Expiring>,
-    /// What would go, and is held.
+    /// Segments that would expire, but are held.
     pub held: Vec<Held>,
-    /// Where promises and the policy differ.
+    /// Differences between promises and the policy.
     pub differences: Vec<Difference>,
-    /// Why this needs somebody's consent, if it does.
+    /// The reason why this needs somebody's consent, if it does.
     pub needs_consent: Option<String>,
-    /// Rules that cannot be kept.
+    /// Problems: rules that cannot be kept.
     pub findings: Vec<Finding>,
 }
 
-/// Tells the number of the hold that keeps a segment, and its reason.
+/// Callback that returns the number of the hold that keeps a segment, and its reason.
 pub(super) type HeldBy<'a> = dyn Fn(&SegmentName, &Record) -> Option<(u64, Option<String>)> + 'a;
 
-/// All that a plan follows from.
+/// All inputs of a plan.
 pub(super) struct Input<'a> {
     pub(super) segments: Vec<(&'a SegmentName, &'a Record)>,
     pub(super) arrivals: Arrivals,
     pub(super) rules: &'a RetainRules,
     pub(super) now: Timestamp,
     pub(super) space: Space,
-    /// Whether the policy counts also where it promises less than was promised.
+    /// True if the policy counts even if it keeps less than was promised.
     pub(super) shorten: bool,
     pub(super) held: &'a HeldBy<'a>,
 }
 
-/// A segment on trial.
+/// A segment under consideration.
 struct Candidate<'a> {
     name: &'a SegmentName,
     record: &'a Record,
     keep: Keep,
     yields: bool,
-    /// From when on its term counts.
+    /// The start of its term.
     since: Timestamp,
-    /// It has not been in the archive for long: no term is over yet, and for want of room it
-    /// goes last.
+    /// True if it has not been in the archive for long: no term is over yet, and for want of room
+    /// it goes last.
     is_new: bool,
     /// The rule by which it goes, or would go.
     rule: Option<String>,
@@ -121,8 +122,8 @@ impl Candidate<'_> {
         self.record.bytes.unwrap_or(0)
     }
 
-    /// How much of the archive it is. Of a day with one event, however large, and of one with
-    /// many tiny ones, there is little: whoever may emit must not tip the scales cheaply.
+    /// Returns its share of the archive. A day with one event, however large, and one with many
+    /// tiny ones weigh little: emitters must not be able to tip the scales cheaply.
     fn weight(&self) -> f64 {
         (self.bytes().max(1) as f64 * self.record.events.unwrap_or(0).max(1) as f64).sqrt()
     }
@@ -157,7 +158,7 @@ pub(super) fn plan(input: &Input<'_>) -> PrunePlan {
             take(input, candidate, format!("{of}keep = \"{}\"", candidate.keep), &mut plan);
         }
     }
-    // Of one day, what is kept for the shortest time goes first; what just came, last of all.
+    // Within a day, what is kept for the shortest time goes first; new arrivals, last of all.
     candidates.sort_by(|a, b| {
         (a.is_new, a.name.date, a.keep, a.name).cmp(&(b.is_new, b.name.date, b.keep, b.name))
     });
@@ -194,8 +195,8 @@ pub(super) fn plan(input: &Input<'_>) -> PrunePlan {
     plan
 }
 
-/// How long a segment is kept, and whether it may go earlier for want of room: the longer
-/// of what was promised and what the policy says.
+/// Returns how long a segment is kept, and whether it may go earlier for want of room: the longer
+/// of the promise and the policy's term.
 fn terms(
     input: &Input<'_>,
     name: &SegmentName,
@@ -204,7 +205,7 @@ fn terms(
 ) -> (Keep, bool) {
     let policy = input.rules.keep_of(name.class.as_deref());
     let Some(words) = &record.keep else { return (policy, true) };
-    // A promise in words of a newer version is kept for ever.
+    // A promise in words of a newer version is kept forever.
     let promised = Keep::parse(words).unwrap_or(Keep::Forever);
     let keep = if input.shorten { policy } else { promised.max(policy) };
     if promised != policy {
@@ -225,7 +226,7 @@ fn terms(
     (keep, input.shorten || record.yields == Some(true))
 }
 
-/// Lets a segment go, unless it is held.
+/// Expires a segment, unless it is held.
 fn take(input: &Input<'_>, candidate: &mut Candidate<'_>, rule: String, plan: &mut PrunePlan) {
     if let Some((hold, reason)) = (input.held)(candidate.name, candidate.record) {
         candidate.held = true;
@@ -235,7 +236,7 @@ fn take(input: &Input<'_>, candidate: &mut Candidate<'_>, rule: String, plan: &m
     candidate.rule = Some(rule);
 }
 
-/// Lets the oldest days go until so many bytes are free.
+/// Expires the oldest days until this many bytes are free.
 fn make_room(
     input: &Input<'_>,
     candidates: &mut [Candidate<'_>],
@@ -275,15 +276,15 @@ fn make_room(
 fn least_free(wanted: MinFree, space: Space) -> u64 {
     match wanted {
         MinFree::Bytes(bytes) => bytes,
-        // A file system that does not say how large it is has no share.
+        // A file system that does not report its size has no share.
         MinFree::Percent(share) => {
             space.total_bytes.map_or(0, |total| (total as f64 * share / 100.0) as u64)
         }
     }
 }
 
-/// Why so much at once is more likely a slip than meant. What is kept for ever is no part of
-/// the scales: it neither goes nor says anything of the rest.
+/// Returns why removing so much at once is more likely a mistake than intended. What is kept
+/// forever is not weighed: it neither goes nor says anything about the rest.
 fn too_much(candidates: &[Candidate<'_>]) -> Option<String> {
     let going = || candidates.iter().filter(|candidate| candidate.goes());
     let count = going().count();

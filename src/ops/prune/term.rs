@@ -1,9 +1,9 @@
-//! From when on a segment's term counts, and how long it stays whatever its term.
+//! The start of a segment's term, and its minimum time in the archive.
 //!
-//! What an emitter says of a time is a claim: the day that an event is filed under, and the
-//! timestamp in it. The records are not: they say when a segment came into the archive. So a
-//! term counts from the latest of what is claimed, but from nothing later than the record, and
-//! nothing goes before it has been in the archive for the policy's `grace`.
+//! A time given by an emitter is a claim: the day that an event is filed under, and the timestamp
+//! in it. The records are not: they say when a segment came into the archive. So a term counts from
+//! the latest of the claims, but from nothing later than the record, and nothing goes before it has
+//! been in the archive for the policy's `grace`.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::archive::{Manifest, Op, Record, SegmentName};
 use crate::event::Timestamp;
 use crate::policy::{Keep, Span};
 
-/// When the events of each segment came into the archive. What was compacted came with the
+/// Arrival times of the events of each segment in the archive. A compacted segment arrived with the
 /// last of the segments that it was made of.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals(HashMap<SegmentName, Timestamp>);
@@ -44,13 +44,13 @@ impl Arrivals {
         Self(arrivals)
     }
 
-    /// When a segment came, by its record where nothing else is known.
+    /// Returns when a segment arrived, by its record if nothing else is known.
     pub(super) fn time(&self, segment: &SegmentName, record: &Record) -> Timestamp {
         self.0.get(segment).copied().unwrap_or(record.time)
     }
 }
 
-/// From when on a segment's term counts.
+/// Returns the start of a segment's term.
 pub(in crate::ops) fn since(
     segment: &SegmentName,
     record: &Record,
@@ -60,7 +60,7 @@ pub(in crate::ops) fn since(
     record.last.map_or(end, |last| end.max(last.min(arrived)))
 }
 
-/// Whether a term that counts from `since` is over.
+/// Reports whether a term that counts from `since` is over.
 pub(in crate::ops) fn is_over(keep: Keep, since: Timestamp, now: Timestamp) -> bool {
     match keep {
         Keep::For(span) => is_past(span, since, now),
@@ -68,7 +68,7 @@ pub(in crate::ops) fn is_over(keep: Keep, since: Timestamp, now: Timestamp) -> b
     }
 }
 
-/// Whether so much time has passed.
+/// Reports whether this much time has passed.
 pub(super) fn is_past(span: Span, since: Timestamp, now: Timestamp) -> bool {
     let micros = i64::try_from(span.seconds()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     since.micros().saturating_add(micros) <= now.micros()

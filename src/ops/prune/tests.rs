@@ -1,4 +1,4 @@
-//! The plan, from made-up records and rules.
+//! Tests of the plan, from made-up records and rules.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,8 +8,8 @@ use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, Segmen
 use crate::event::Timestamp;
 use crate::policy::Policy;
 
-/// A segment as its record has it: name, MiB, and what was promised, with a `*` where it
-/// may go earlier for want of room.
+/// A segment as its record has it: name, MiB, and what was promised, with a `*` if it may go
+/// earlier for want of room.
 type Made = (&'static str, u64, Option<&'static str>);
 
 fn manifest(segments: &[Made]) -> Manifest {
@@ -75,7 +75,7 @@ fn plan_of(segments: &[Made], case: &Case) -> PrunePlan {
     })
 }
 
-/// What goes, by day, number and class, each with the beginning of its rule.
+/// Returns what expires, by day, number and class, each with the beginning of its rule.
 fn going(plan: &PrunePlan) -> Vec<String> {
     let short = |name: &SegmentName| name.file_name().trim_end_matches(".tar.zst").to_owned();
     plan.expiring.iter().map(|gone| format!("{} {}", short(&gone.segment), gone.rule)).collect()
@@ -148,7 +148,7 @@ fn what_is_held_never_goes_and_others_go_in_its_place_only_for_room() {
     let room = plan_of(&DAYS, &Case { rules: "max_size = \"35MiB\"", held: &["05-10"], ..CASE });
     assert_eq!(going(&room).len(), 2);
     assert!(going(&room)[0].starts_with("2026-05-11 "));
-    // Where holds leave nothing to take, that is said.
+    // If holds leave nothing to take, that is reported.
     let full = Case { rules: "max_size = \"1MiB\"", held: &["2026"], ..CASE };
     let plan = plan_of(&DAYS, &full);
     assert_eq!(going(&plan), [""; 0]);

@@ -1,7 +1,7 @@
-//! Segments whose copies are safe elsewhere make room here: a stub stays.
+//! Eviction: local segments with safe remote copies are removed to free space; a stub stays.
 //!
-//! Stub, record, removal, in this order. The copy was read back whole when it was made;
-//! before its file goes here, it is asked once more whether it is there.
+//! Stub, record, removal, in this order. The copy was read back in full when it was made; before
+//! the local file is removed, the remote is asked again whether it is there.
 
 use std::collections::HashMap;
 
@@ -24,37 +24,37 @@ use crate::segment::Sha256Hash;
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// A segment whose file goes, or went.
+/// A segment whose local file is removed, or was.
 #[derive(Debug, Clone, Serialize)]
 pub struct Evicted {
     /// Its path in the archive.
     pub segment: SegmentName,
-    /// The object that it is now.
+    /// The object that replaces it.
     pub object: String,
-    /// The size of the file that goes.
+    /// The size of the local file.
     pub bytes: u64,
     #[serde(skip)]
     sha256: Sha256Hash,
 }
 
-/// What an eviction did, or would do.
+/// A report of what an eviction did, or would do.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct EvictReport {
-    /// The segments whose files went.
+    /// Evicted segments.
     pub evicted: Vec<Evicted>,
-    /// Segments whose time here is over and that stay, since they are held.
+    /// Segments that are due but stay, since they are held.
     pub held: Vec<SegmentName>,
-    /// Segments whose time here is over and that stay, since there is no copy of them yet.
+    /// Segments that are due but stay, since they have no copy yet.
     pub not_copied: Vec<SegmentName>,
-    /// What an earlier, interrupted run left, and what was done about it.
+    /// Leftovers of an earlier, interrupted run, and what was done about them.
     pub recovered: Vec<Finding>,
-    /// What is wrong.
+    /// Problems.
     pub findings: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
 }
 
-/// What [`evict`] would do, as far as can be told without asking elsewhere.
+/// Returns what [`evict`] would do, as far as known without asking the remote.
 pub(super) fn evict_plan(store: &Store, policy: &Policy, context: &Context) -> Result<EvictReport> {
     let Some(archive) = store.archive()? else { return Ok(EvictReport::default()) };
     let manifest = Manifest::load(&archive)?;
@@ -93,7 +93,7 @@ fn plan(
     Ok(report)
 }
 
-/// Lets the files of segments go whose time here is over and whose copies are there.
+/// Removes the local files of segments that are due and have copies.
 pub(super) fn evict(
     history: &History,
     context: &Context,
@@ -115,7 +115,7 @@ pub(super) fn evict(
         report.recovered = recovered;
         return Ok(report);
     }
-    // Only what was copied to this very place may go.
+    // Only what was copied to this very place may be removed.
     let listing = Listing::of(remote.bucket, remote.host)?;
     let place = Place::of(remote, &listing, manifest, false, context.next_token())?;
     let copies = manifest.copies_at(&place.record);
@@ -140,8 +140,8 @@ pub(super) fn evict(
     Ok(report)
 }
 
-/// Removes once more what the last eviction removed: by a power cut, the checksum file may
-/// have outlived the segment.
+/// Repeats the removal of the last eviction: after a power cut, the checksum file may have outlived
+/// the segment.
 fn finish_last(archive: &ArchiveDir, writer: &ManifestWriter<'_>) -> Result<()> {
     let last = writer.manifest().records().iter().rev().find(|record| record.op == Op::Evict);
     match last.and_then(|record| record.segment.as_ref()) {
@@ -161,7 +161,7 @@ fn evict_one(
     let Evicted { segment: name, object, .. } = segment;
     let mut is_there = remote.bucket.size(object)? == Some(segment.bytes);
     if is_there && place.is_renumbered {
-        // Mounted again, or what somebody copied: so more than a size is to be seen.
+        // It was mounted again, or is a copy of the original: so more than the size is checked.
         let sha256 = hash_of(remote.bucket, object, segment.bytes, 0, &mut Vec::new(), &|_| {})?;
         is_there = sha256 == segment.sha256;
     }

@@ -1,4 +1,4 @@
-//! The remote copies of a history, as a library user reaches them.
+//! The remote copies of a history, for users of the library.
 
 use super::{
     EvictReport, PullReport, PushReport, Remote, RemoteRebuildReport, RemoteStatus,
@@ -9,11 +9,11 @@ use crate::remote::Bucket;
 use crate::{Context, History, Result};
 
 impl History {
-    /// Opens the remote copies of this machine's segments, where the policy's `[remote]` says.
+    /// Opens the remote copies of this machine's segments, at the policy's `[remote]`.
     ///
-    /// Fails with [`Error::Usage`](crate::Error::Usage) where the policy names none, and with
-    /// [`Error::NotBuilt`](crate::Error::NotBuilt) without the cargo feature `remote`. Nothing
-    /// is asked of the remote yet.
+    /// Fails with [`Error::Usage`](crate::Error::Usage) if the policy names none, and with
+    /// [`Error::NotBuilt`](crate::Error::NotBuilt) without the cargo feature `remote`. Nothing is
+    /// asked of the remote yet.
     pub fn remote(&self) -> Result<RemoteArchive<'_>> {
         let rules = remote::rules(&self.policy)?;
         let (bucket, host) = (remote::open(rules)?, remote::host(rules));
@@ -26,8 +26,8 @@ impl History {
         remote::open_at(url, &self.policy)
     }
 
-    /// Returns what [`RemoteArchive::evict`] would let go, as far as can be told without asking
-    /// the remote.
+    /// Returns what [`RemoteArchive::evict`] would remove, as far as known without asking the
+    /// remote.
     pub fn plan_evict(&self) -> Result<EvictReport> {
         evict::evict_plan(&self.store, &self.policy, &self.context.stopped())
     }
@@ -42,7 +42,7 @@ pub struct RemoteArchive<'h> {
 }
 
 impl RemoteArchive<'_> {
-    /// Works with the copies of another host.
+    /// Selects the copies of another host.
     #[must_use]
     pub fn of_host(self, host: &str) -> Self {
         Self { host: host.to_owned(), ..self }
@@ -57,13 +57,13 @@ impl RemoteArchive<'_> {
     }
 
     /// Copies every segment that has no copy yet, each read back, and then the manifest.
-    /// `to_another_place` says that the copies that are on record are not here and need not be.
+    /// `to_another_place` says that the recorded copies are not here and need not be.
     pub fn push(&self, to_another_place: bool) -> Result<PushReport> {
         let History { store, progress, .. } = self.history;
         push::push(store, &self.context(), self.at()?, to_another_place, &**progress)
     }
 
-    /// Brings the mirrors of all other hosts up to date, so that one query reads all of them.
+    /// Updates the mirrors of all other hosts, so that one query reads all of them.
     pub fn pull(&self) -> Result<PullReport> {
         let History { store, progress, .. } = self.history;
         pull::pull(store, &self.context(), self.at()?, &**progress)
@@ -75,19 +75,19 @@ impl RemoteArchive<'_> {
         verify::verify(store, self.at()?, options, &**progress)
     }
 
-    /// Makes a lost archive again from its copies.
+    /// Rebuilds a lost archive from its copies.
     pub fn rebuild(&self) -> Result<RemoteRebuildReport> {
         let History { store, progress, .. } = self.history;
         rebuild::rebuild(store, &self.context(), self.at()?, &**progress)
     }
 
-    /// Returns what is copied and what is not, of this host and of others.
+    /// Returns what is copied and what is not, for this host and others.
     pub fn status(&self) -> Result<RemoteStatus> {
         status::status(&self.history.store, self.at()?)
     }
 
-    /// Lets the files of segments go whose time here is over by the policy and whose copies are
-    /// there; `trust_now` vouches for the clock.
+    /// Removes the local files of segments that are due by the policy and have copies; `trust_now`
+    /// vouches for the clock.
     pub fn evict(&self, trust_now: bool) -> Result<EvictReport> {
         evict::evict(self.history, &self.context(), trust_now, self.at()?)
     }

@@ -1,9 +1,9 @@
-//! The archive's copy elsewhere: made, checked, mirrored, and turned back into an archive.
+//! The archive's remote copy: made, checked, mirrored, and turned back into an archive.
 //!
-//! Each host writes below its own name and nowhere else. Whatever is sent is read back and
-//! compared before anything relies on it, and what is not recorded at home is found again by
-//! its name, which follows from its content. So a run that was stopped at any point costs the
-//! next one some work, and no event.
+//! Each host writes below its own name and nowhere else. Whatever is sent is read back and compared
+//! before anything relies on it, and what is not recorded locally is found again by its name, which
+//! follows from its content. So a run that was stopped at any point costs the next one some work,
+//! and no event.
 
 mod evict;
 mod handle;
@@ -38,7 +38,7 @@ use crate::remote::{Bucket, Object};
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
-/// Where the copies are, and under which name this machine's are kept.
+/// The location of the copies, and the name under which this machine's are kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Remote<'a> {
     /// The bucket.
@@ -48,7 +48,7 @@ pub(crate) struct Remote<'a> {
 }
 
 impl<'a> Remote<'a> {
-    /// Makes sure that the name is one that objects can have.
+    /// Checks that the name is one that objects can have.
     pub(crate) fn new(bucket: &'a Bucket, host: &'a str) -> Result<Self> {
         NodeName::for_writing(host).map_err(|error| {
             Error::Usage(format!("{error}; name this machine with [remote] host in the policy"))
@@ -57,7 +57,7 @@ impl<'a> Remote<'a> {
     }
 }
 
-/// What lies below a host's name.
+/// The objects below a host's name.
 struct Listing {
     objects: Vec<Object>,
 }
@@ -67,14 +67,14 @@ impl Listing {
         Ok(Self { objects: bucket.list(host)? })
     }
 
-    /// An object's size, by its whole name.
+    /// Returns an object's size, by its full name.
     fn size(&self, host: &str, object: &str) -> Option<u64> {
         let name = object.strip_prefix(host)?.strip_prefix('/')?;
         let at = self.objects.binary_search_by(|object| object.name.as_str().cmp(name)).ok()?;
         Some(self.objects[at].bytes)
     }
 
-    /// The pieces of the host's manifest.
+    /// Returns the pieces of the host's manifest.
     fn pieces(&self) -> Vec<ManifestPiece> {
         let names = self.objects.iter().map(|object| object.name.as_str());
         names.filter_map(ManifestPiece::of_object).collect()
@@ -85,8 +85,8 @@ impl Listing {
     }
 }
 
-/// Reads an object in full, and gives the SHA-256 of what came; `end` gets its last bytes, so
-/// many as are `kept`.
+/// Reads an object in full, and returns the SHA-256 of what arrived; `end` gets its last `kept`
+/// bytes.
 fn hash_of(
     bucket: &Bucket,
     object: &str,
@@ -108,8 +108,9 @@ fn hash_of(
     Ok(Sha256Hash::finish(hasher))
 }
 
-/// The text of a host's manifest, from its first record on: what is known of it already, and
-/// the pieces that go on from there. Of several, the one that began last: it was rebuilt.
+/// Returns the text of a host's manifest, from its first record on: what is known of it already,
+/// and the pieces that continue it. If there are several manifests, the one that began last: it was
+/// rebuilt.
 fn manifest_text(
     bucket: &Bucket,
     host: &str,
@@ -168,7 +169,7 @@ fn text_of(
     Ok(text)
 }
 
-/// A whole manifest as one piece; `None` when it is empty.
+/// Returns the entire manifest as one piece; `None` when it is empty.
 fn whole(manifest: &Manifest) -> Option<ManifestPiece> {
     let (origin, last) = (manifest.origin()?, manifest.records().len() as u64);
     Some(ManifestPiece { origin, first: 1, last, head: manifest.head() })

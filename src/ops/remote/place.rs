@@ -1,9 +1,9 @@
-//! Whether what is reached is the place where the copies were made.
+//! Checking that the remote is the place where the copies were made.
 //!
 //! A disk or a NAS that is not mounted leaves an empty directory. So a directory carries a mark, an
 //! object whose name holds a number, and each record of a copy says where it was made: at which
-//! address, and which mark that had. What was copied to one place is not taken for copied to
-//! another, and where copies should be and none is, nothing is begun by itself.
+//! address, and which mark that had. A copy in one place does not count as a copy in another, and
+//! if expected copies are missing, a new start needs a person.
 
 use super::{Listing, Remote};
 use crate::archive::copies::{MANIFEST_FOLDER, segment_of_object};
@@ -13,20 +13,20 @@ use crate::{Error, Result};
 /// The beginning of a mark's name, below the host's.
 const MARK: &str = "place-";
 
-/// The place that copies are made in.
+/// The place of the copies.
 pub(super) struct Place {
-    /// As records tell of it.
+    /// Its form in records.
     pub(super) record: PlaceRecord,
-    /// Whether its mark lies there already.
+    /// True if its mark exists already.
     pub(super) is_marked: bool,
-    /// Whether its file system has another number than it had: it was mounted again, or it is
-    /// what somebody copied.
+    /// True if its file system has another number than before: it was mounted again, or is a copy
+    /// of the original.
     pub(super) is_renumbered: bool,
 }
 
 impl Place {
-    /// Finds out which place it is. `anew` begins there, whatever was recorded of it; then, and
-    /// where nothing was recorded, a directory may get the mark `fresh`.
+    /// Identifies the place. `anew` starts over, whatever was recorded of it; then, and if nothing
+    /// was recorded, a directory may get the mark `fresh`.
     pub(super) fn of(
         remote: Remote<'_>,
         listing: &Listing,
@@ -36,8 +36,8 @@ impl Place {
     ) -> Result<Self> {
         let (bucket, url) = (remote.bucket, remote.bucket.url());
         let marks = listing.marks();
-        // What was copied here, as far as the records tell: what another address or another name
-        // of this machine had is not expected here.
+        // Only what was copied here, by the records: what another address or another name of this
+        // machine had is not expected here.
         let uploads = || manifest.uploads_of(remote.host);
         let places = || uploads().filter_map(|record| record.place.as_ref());
         let recorded = places().rfind(|place| place.url == url);
@@ -68,7 +68,7 @@ impl Place {
         })
     }
 
-    /// Puts its mark there, if it is to have one and has it not.
+    /// Writes its mark, if it is to have one and does not have it yet.
     pub(super) fn mark(&self, remote: Remote<'_>) -> Result<()> {
         let Some(mark) = self.record.mark.as_deref().filter(|_| !self.is_marked) else {
             return Ok(());
@@ -81,7 +81,7 @@ impl Place {
 }
 
 impl Listing {
-    /// The numbers in the marks that lie there.
+    /// Returns the numbers in the existing marks.
     fn marks(&self) -> Vec<&str> {
         let names = self.objects.iter().map(|object| object.name.as_str());
         let files = names.filter_map(|name| name.strip_prefix(MANIFEST_FOLDER)?.strip_prefix('/'));
@@ -89,7 +89,7 @@ impl Listing {
         marks.filter(|mark| mark.len() == 16 && u64::from_str_radix(mark, 16).is_ok()).collect()
     }
 
-    /// Whether anything of this archive lies there.
+    /// Reports whether anything of this archive is there.
     fn has_copies_of(&self, manifest: &Manifest) -> bool {
         let copies = manifest.copies();
         self.pieces().iter().any(|piece| Some(piece.origin) == manifest.origin())
@@ -100,7 +100,7 @@ impl Listing {
     }
 }
 
-/// The sentence of everybody who looks for copies where none is.
+/// Returns the error for every search for copies that finds none.
 pub(super) fn nothing_at(url: &str) -> Error {
     Error::Refused(format!(
         "nothing of this archive is at {url}; is it mounted? (\"hlarchive remote push --anew\" \

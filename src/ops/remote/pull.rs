@@ -1,8 +1,8 @@
-//! The archives of other hosts are mirrored: their manifests, and a stub of each segment.
+//! Mirrors of other hosts' archives: their manifests, and a stub of each segment.
 //!
-//! From then on reading knows of them without a request, and fetches just the frames it
-//! wants. Nothing of this is needed for keeping anything: a mirror can be removed, and is
-//! made again. This host's own stubs that are missing or damaged are made anew, too.
+//! From then on readers know of them without a request, and fetch only the frames they need.
+//! Nothing depends on a mirror: it can be removed, and is created again. This host's own stubs that
+//! are missing or damaged are recreated, too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,42 +22,42 @@ use crate::segment::{Away, Fetch, Piece, SegmentBytes, SegmentReader, Sha256Hash
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// What is fetched of a segment first: enough for seek table and index of a usual day.
+/// Size of the first part fetched of a segment: enough for seek table and index of a usual day.
 const TAIL_BYTES: u64 = 64 << 10;
 
-/// Tails that are fetched together.
+/// Number of tails that are fetched together.
 const TOGETHER: usize = 64;
 
-/// What is mirrored of another host.
+/// Totals of a mirrored host.
 #[derive(Debug, Clone, Serialize)]
 pub struct MirroredHost {
     /// Its name.
     pub host: String,
-    /// The records of its manifest.
+    /// Number of records of its manifest.
     pub records: u64,
-    /// Its segments.
+    /// Number of its segments.
     pub segments: u64,
-    /// The events in them.
+    /// Number of the events in them.
     pub events: u64,
-    /// Stubs that are new here.
+    /// Number of stubs that are new here.
     pub new_stubs: u64,
 }
 
-/// What a pull did.
+/// A report of a pull.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PullReport {
     /// The other hosts.
     pub hosts: Vec<MirroredHost>,
-    /// Stubs of this host's own segments that were made anew.
+    /// Recreated stubs of this host's own segments.
     pub mended_stubs: Vec<SegmentName>,
-    /// What is wrong.
+    /// Problems.
     pub findings: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
 }
 
-/// Brings the mirrors of all other hosts up to date. What is wrong with one costs that one; a
-/// bucket that cannot be reached ends the run.
+/// Updates the mirrors of all other hosts. A problem with one costs only that one; a bucket that
+/// cannot be reached ends the run.
 pub(super) fn pull(
     store: &Store,
     context: &Context,
@@ -109,7 +109,7 @@ fn mirror(
     let listing = Listing::of(bucket, host)?;
     let known = Manifest::load(&mirror).ok().filter(|manifest| manifest.torn().is_none());
     let ahead = known.as_ref().map(|manifest| (&mirror, manifest));
-    // A host that was made again may have another history than the one that is known.
+    // A rebuilt host may have another history than the known one.
     let text = match manifest_text(bucket, host, &listing, ahead) {
         Err(Error::Corrupt { .. }) if known.is_some() => {
             manifest_text(bucket, host, &listing, None)?
@@ -144,8 +144,8 @@ fn mirror(
     }
     let new_stubs = wanted.len() as u64;
     make_stubs(&mirror, context, bucket, &wanted, &lock, findings)?;
-    // Only when their stubs are there, readers learn of segments; and of those that are gone,
-    // before their stubs go.
+    // Readers learn of segments only when their stubs are there; and of removed ones, before their
+    // stubs are removed.
     if is_new && !text.is_empty() {
         mirror.sync_names(manifest.segments().map(|(name, _)| name))?;
         mirror.put_manifest(&text, true, context.next_token(), &lock)?;
@@ -164,7 +164,7 @@ fn mirror(
     })
 }
 
-/// Stubs of this host's own segments that went elsewhere.
+/// Recreates stubs of this host's own evicted segments.
 fn mend_own(
     archive: &ArchiveDir,
     context: &Context,
@@ -203,7 +203,7 @@ fn mend_own(
     Ok(())
 }
 
-/// A segment of which there is to be a stub.
+/// A segment that needs a stub.
 pub(super) struct Wanted {
     pub(super) name: SegmentName,
     pub(super) object: String,
@@ -246,7 +246,7 @@ pub(super) fn make_stubs(
 }
 
 fn stub(bucket: &Bucket, wanted: &Wanted, tail: Vec<u8>, path: &std::path::Path) -> Result<Stub> {
-    // What of the index lies before that tail is fetched as well.
+    // The part of the index before that tail is fetched as well.
     let rest = Arc::new(Ranged(wanted.object.clone()));
     let tail_start = wanted.bytes - tail.len() as u64;
     let away = Away::new(wanted.object.as_str().into(), rest, wanted.bytes, tail.clone());
@@ -256,7 +256,7 @@ fn stub(bucket: &Bucket, wanted: &Wanted, tail: Vec<u8>, path: &std::path::Path)
         None => [bucket.get_range(&wanted.object, at..tail_start)?, tail].concat(),
     };
     let stub = Stub::new(&wanted.object, wanted.bytes, wanted.sha256, tail);
-    // It vouches for itself from now on, so what came is looked at before.
+    // A stub vouches for itself from now on, so what arrived is checked first.
     let rest = Arc::new(Ranged(wanted.object.clone()));
     let reader = SegmentReader::open_day(stub.clone().open(rest), path, wanted.name.date)?;
     match reader.damage() {

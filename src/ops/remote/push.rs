@@ -1,9 +1,9 @@
-//! Copies of segments and of the manifest are made elsewhere.
+//! Remote copies of segments and of the manifest.
 //!
-//! What is there is asked first, and not assumed: a list of the host's objects. What is
-//! missing is sent, read back, compared, and only then recorded. The manifest follows, and
-//! after it what expired or was superseded is removed there, too: so the copy of the manifest
-//! never names what the copy does not have, unless it says that it is gone.
+//! The remote is asked what is there, by a list of the host's objects; nothing is assumed. What is
+//! missing is sent, read back, compared, and only then recorded. The manifest follows, and after it
+//! what expired or was superseded is removed there, too: so the copy of the manifest never names
+//! what the copy lacks, unless it says that it is gone.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +20,7 @@ use crate::segment::Sha256Hash;
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// Of more pieces than this, the manifest is sent whole the next time.
+/// The number of pieces above which the manifest is sent in full the next time.
 const MANY_PIECES: usize = 32;
 
 /// A segment that was copied.
@@ -34,28 +34,28 @@ pub struct Copied {
     pub bytes: u64,
 }
 
-/// What a push did.
+/// A report of a push.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PushReport {
-    /// The name under which this machine's copies lie.
+    /// The name of this machine's copies.
     pub host: String,
     /// Segments that were sent, or were found there, and are recorded now.
     pub copied: Vec<Copied>,
     /// Segments whose copies were there already.
     pub already_there: u64,
-    /// Records that were sent.
+    /// Number of records that were sent.
     pub records: u64,
-    /// Objects that went, since their segments are gone.
+    /// Objects that were removed, since their segments are gone.
     pub removed: Vec<String>,
-    /// What is wrong.
+    /// Problems.
     pub findings: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
 }
 
-/// Sends what is not elsewhere yet. A segment that cannot be sent costs itself; a bucket that
-/// cannot be reached ends the run. `anew` begins in a place that was never copied to, or that
-/// lost all that was there.
+/// Sends what is not remote yet. A segment that cannot be sent costs only itself; a bucket that
+/// cannot be reached ends the run. `anew` starts in a place that was never copied to, or that lost
+/// everything.
 pub(super) fn push(
     store: &Store,
     context: &Context,
@@ -83,7 +83,7 @@ pub(super) fn push(
         }
         match send(&archive, remote, &wanted, progress) {
             Ok(()) => {}
-            // Nothing that follows could be sent either.
+            // Nothing further could be sent either.
             Err(error) if error.is_away() || is_refused(&error) => {
                 progress.end();
                 return Err(error);
@@ -99,7 +99,7 @@ pub(super) fn push(
                 object: wanted.object,
                 bytes: wanted.bytes,
             }),
-            // It went meanwhile.
+            // It was removed meanwhile.
             Ok(false) => {}
             Err(Error::Busy { .. }) => report.findings.push(Finding::new(
                 wanted.name.to_string(),
@@ -115,32 +115,32 @@ pub(super) fn push(
     }
     let now = Manifest::load(&archive)?;
     report.records = send_manifest(&archive, &now, remote, &listing)?;
-    // What was gone before this run: of what went since, the heir may not be there yet. Nor is
-    // anything removed while something is wrong.
+    // Only what was gone before this run: the heir of what was removed since may not be there yet.
+    // Nor is anything removed while there are findings.
     if report.findings.is_empty() {
         remove_gone(&manifest, remote, &listing, &mut report);
     }
     Ok(report)
 }
 
-/// A segment that is to be sent, or to be looked at.
+/// A segment that is to be sent, or checked.
 struct Wanted {
     name: SegmentName,
     object: String,
     sha256: Sha256Hash,
     bytes: u64,
-    /// Whether an object of this name and size is there.
+    /// True if an object of this name and size is there.
     is_there: bool,
 }
 
-/// Whether there is no point in going on: the credentials are wrong, or nothing fits.
+/// Reports whether continuing is pointless: the credentials are wrong, or nothing fits.
 fn is_refused(error: &Error) -> bool {
     use std::io::ErrorKind as K;
     matches!(error.io_kind(), Some(K::PermissionDenied | K::StorageFull | K::QuotaExceeded))
         && !matches!(error, Error::Io { action: "open", .. })
 }
 
-/// The segments whose copies are missing, or not recorded.
+/// Returns the segments whose copies are missing, or not recorded.
 fn wanted(
     archive: &ArchiveDir,
     manifest: &Manifest,
@@ -173,7 +173,8 @@ fn wanted(
     Ok(wanted)
 }
 
-/// Whether a segment was copied under another name, as of a machine that was renamed since.
+/// Reports whether a segment was copied under another name, for example before the machine was
+/// renamed.
 fn is_elsewhere(
     remote: Remote<'_>,
     copies: &HashMap<Sha256Hash, &str>,
@@ -207,8 +208,8 @@ fn send(
             "its bytes are not those that the manifest recorded, so it was not copied",
         ));
     }
-    // What lies there under this name and is something else is a copy that was damaged: the
-    // name says what belongs there, so it is put there again.
+    // Other content under this name is a copy that was damaged: the name says what belongs there,
+    // so it is sent again.
     bucket.put(&wanted.object, &file, &|bytes| progress.advance(bytes))?;
     if is_whole(remote, wanted)? {
         return bucket.settle(&wanted.object);
@@ -219,7 +220,7 @@ fn send(
     ))
 }
 
-/// Whether what comes back is what was recorded.
+/// Reports whether the copy reads back as it was recorded.
 fn is_whole(remote: Remote<'_>, wanted: &Wanted) -> Result<bool> {
     match hash_of(remote.bucket, &wanted.object, wanted.bytes, 0, &mut Vec::new(), &|_| {}) {
         Ok(sha256) => Ok(sha256 == wanted.sha256),
@@ -244,11 +245,11 @@ fn record(archive: &ArchiveDir, context: &Context, wanted: &Wanted, place: &Plac
     Ok(true)
 }
 
-/// Refuses to write beside what another machine wrote under the same name.
+/// Refuses to write beside another machine's objects under the same name.
 fn check_lineage(remote: Remote<'_>, listing: &Listing, manifest: &Manifest) -> Result<()> {
     for piece in listing.pieces() {
         let is_ours = Some(piece.origin) == manifest.origin();
-        // A rebuilt manifest takes the place of whatever was there before.
+        // A rebuilt manifest replaces whatever was there before.
         if (is_ours && manifest.hash_at(piece.last) == Some(piece.head))
             || (!is_ours && manifest.is_rebuilt())
         {
@@ -271,7 +272,7 @@ fn check_lineage(remote: Remote<'_>, listing: &Listing, manifest: &Manifest) -> 
     Ok(())
 }
 
-/// Sends the records that are not there yet; gives how many.
+/// Sends the records that are not there yet; returns how many.
 fn send_manifest(
     archive: &ArchiveDir,
     manifest: &Manifest,
@@ -280,7 +281,7 @@ fn send_manifest(
 ) -> Result<u64> {
     let Some(whole) = whole(manifest) else { return Ok(0) };
     let mut there = chosen(&listing.pieces(), whole.origin);
-    // From the first one on that was cut short, they are sent again.
+    // From the first truncated piece on, they are sent again.
     let mut sound = 0;
     for piece in &there {
         let bytes = archive.manifest_lines(piece)?.len() as u64;
@@ -311,7 +312,7 @@ fn send_manifest(
         came => came?,
     };
     if came != text {
-        // By its name it would be taken for sent.
+        // By its name it would be taken as sent.
         remote.bucket.delete(&name)?;
         let path = format!("{}/{name}", remote.bucket.url());
         return changed(

@@ -1,10 +1,10 @@
-//! A lost archive is made again from its copy alone.
+//! Rebuilding a lost archive from its copy alone.
 //!
-//! Segments first, each compared with what its name says, and the manifest last: until it is
-//! there, there is no archive, and a run that was stopped is begun again without fetching
-//! what is here. Copies that no record names are of a run that was stopped before it could
-//! tell of them; they are taken up with a record of their own, before the manifest is put in
-//! its place: after it, nobody would look for them again.
+//! Segments first, each compared with what its name says, and the manifest last: until it is there,
+//! there is no archive, and a run that was stopped is started again without fetching what is here.
+//! Copies that no record names are from a run that was stopped before it could record them; they
+//! get a record of their own before the manifest is put in its place: after that, nobody would look
+//! for them again.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
@@ -28,20 +28,20 @@ use crate::segment::{Sha256Hash, check};
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// Whose objects a rebuild believed. Who may write there could have written all of them.
+/// The objects that a rebuild believed. Anyone who may write there could have written all of them.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Believed {
-    /// Where they lie: the bucket's address and the host's name.
+    /// Their location: the bucket's address and the host's name.
     pub place: String,
-    /// The first digits of the hash of the manifest's first record, which tell it from
-    /// any other manifest of this host; absent where there is no manifest.
+    /// The first digits of the hash of the manifest's first record, which tell it from any other
+    /// manifest of this host; absent without a manifest.
     pub origin: Option<String>,
     /// The manifest's other origins there, which were not believed.
     pub other_origins: Vec<String>,
     /// The pieces that the manifest was made of.
     pub pieces: Vec<String>,
-    /// The hash of the last record that came from there, to be compared with a head that was
-    /// kept elsewhere.
+    /// The hash of the last record that came from there, to be compared with a head that was kept
+    /// on another machine.
     pub head: Option<Sha256Hash>,
 }
 
@@ -63,31 +63,31 @@ impl Believed {
     }
 }
 
-/// What a rebuild did.
+/// A report of a rebuild.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RemoteRebuildReport {
     /// The host whose archive it is.
     pub host: String,
-    /// Whose objects were believed.
+    /// The objects that were believed.
     pub believed: Believed,
-    /// The records of the manifest that was copied.
+    /// Number of records of the manifest that was copied.
     pub records: u64,
-    /// Segments that were fetched.
+    /// Number of segments that were fetched.
     pub fetched: u64,
-    /// Segments that were here already.
+    /// Number of segments that were here already.
     pub already_here: u64,
-    /// Segments that stay elsewhere, as they did before; their stubs are here.
+    /// Number of segments that stay remote, as before; their stubs are here.
     pub stubs: u64,
     /// Segments that no record named; they have one now.
     pub taken_up: Vec<SegmentName>,
-    /// The events in all of them.
+    /// Number of the events in all of them.
     pub events: u64,
-    /// What is wrong.
+    /// Problems.
     pub findings: Vec<Finding>,
 }
 
-/// Makes this host's archive again, or fetches what an earlier run could not. Refused where
-/// there is a whole one, or another.
+/// Rebuilds this host's archive, or fetches what an earlier run could not. Refused if there is a
+/// complete one, or another.
 pub(super) fn rebuild(
     store: &Store,
     context: &Context,
@@ -104,7 +104,7 @@ pub(super) fn rebuild(
                 .to_owned(),
         });
     }
-    // Whichever is there: that the tree's own is lost is why this is done.
+    // Any archive will do: the loss of the tree's own is why this is done.
     let archive = store.create_any_archive()?;
     let lock = archive.lock()?;
     let here = Manifest::load(&archive)?;
@@ -142,7 +142,7 @@ pub(super) fn rebuild(
     let events = manifest.segments().filter_map(|(_, record)| record.events);
     report.events = events.fold(0, u64::saturating_add);
     derived::complete(store, &archive, &manifest, context.next_token(), &lock);
-    // On another machine under another name the next rotation would take it for another's.
+    // On another machine under another name the next rotation would refuse it as another tree's.
     if let Some(live) = store.live()?
         && store.found_archive()?.away.is_none()
     {
@@ -160,7 +160,7 @@ fn refusal(archive: &ArchiveDir) -> Error {
     ))
 }
 
-/// Whether files are missing that should be here.
+/// Reports whether local files are missing.
 fn lacks_files(archive: &ArchiveDir, manifest: &Manifest) -> Result<bool> {
     let evicted = manifest.evicted();
     for (name, _) in manifest.segments() {
@@ -171,7 +171,7 @@ fn lacks_files(archive: &ArchiveDir, manifest: &Manifest) -> Result<bool> {
     Ok(false)
 }
 
-/// The copies that no record names.
+/// Returns the copies that no record names.
 fn unnamed<'a>(
     listing: &'a Listing,
     manifest: &Manifest,
@@ -236,7 +236,7 @@ impl Run<'_> {
         make_stubs(self.archive, self.context, bucket, &stubs, self.lock, findings)
     }
 
-    /// Fetches a segment into its place; false when it was there.
+    /// Fetches a segment into its place; returns false if it was there.
     fn fetch(
         &self,
         name: &SegmentName,
@@ -281,7 +281,7 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Fetches the copies that no record names; gives records of them.
+    /// Fetches the copies that no record names; returns records of them.
     fn take_up(
         &self,
         known: &Manifest,
@@ -309,7 +309,7 @@ impl Run<'_> {
         Ok(records)
     }
 
-    /// Whether a file has this name that is not this segment.
+    /// Reports whether another file has the name of this segment.
     fn is_other(&self, name: &SegmentName, bytes: u64, sha256: Sha256Hash) -> Result<bool> {
         if !self.archive.has_file(name)? {
             return Ok(false);
@@ -348,8 +348,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether it is the copy that is wrong, and nothing else: then the others are wanted all the
-/// same.
+/// Reports whether the error is only about this copy: then the others are fetched all the same.
 fn is_of_copy(error: &Error) -> bool {
     use std::io::ErrorKind::{NotFound, UnexpectedEof};
     matches!(error, Error::Corrupt { .. })

@@ -10,43 +10,44 @@ use crate::event::Timestamp;
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// What there is of a host.
+/// The status of a host.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct HostStatus {
     /// Its name.
     pub host: String,
-    /// Whether it is this one.
+    /// True if it is this host.
     pub own: bool,
-    /// Segments elsewhere; none when that could not be asked.
+    /// Number of remote segments; none if the remote could not be asked.
     pub objects: Option<u64>,
     /// Their size.
     pub object_bytes: Option<u64>,
-    /// Segments in the archive, or in its mirror here.
+    /// Number of segments in the archive, or in its mirror here.
     pub segments: u64,
-    /// Of them, those whose files are here.
+    /// Number of them whose files are local.
     pub local: u64,
-    /// Of them, those that are not copied yet.
+    /// Number of them that are not copied yet.
     pub not_copied: Option<u64>,
-    /// Of them, those that are nowhere any more: neither file nor copy is there.
+    /// Number of them that are lost: neither file nor copy exists.
     pub lost: Option<u64>,
-    /// Records of the manifest that are not copied yet; of a mirror, those that are not here.
+    /// Number of records of the manifest that are not copied yet; for a mirror, of those that are
+    /// not here.
     pub records_behind: Option<u64>,
-    /// When something was copied or mirrored last.
+    /// The time of the last copy or mirror.
     pub last: Option<Timestamp>,
 }
 
-/// What there is elsewhere.
+/// The status of the remote.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RemoteStatus {
     /// The bucket's address.
     pub url: String,
-    /// This host first, then the others by name.
+    /// The hosts: this one first, then the others by name.
     pub hosts: Vec<HostStatus>,
-    /// Why the bucket could not be asked, if it could not.
+    /// The reason if the bucket could not be asked.
     pub unreachable: Option<String>,
 }
 
-/// Asks what is where. Without an answer from elsewhere, what is known here is told.
+/// Determines what is where. Without an answer from the remote, reports what is known locally.
 pub(super) fn status(store: &Store, remote: Remote<'_>) -> Result<RemoteStatus> {
     let mut status =
         RemoteStatus { url: remote.bucket.url().to_owned(), ..RemoteStatus::default() };

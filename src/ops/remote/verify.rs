@@ -1,4 +1,4 @@
-//! The copy elsewhere against the manifest here.
+//! Verification of the remote copy against the local manifest.
 
 use std::collections::HashSet;
 
@@ -15,29 +15,29 @@ use crate::progress::{Progress, Unit};
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// How to verify.
+/// Options of a verification.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RemoteVerifyOptions {
-    /// Names and sizes alone; nothing is read.
+    /// True to compare only names and sizes; nothing is read.
     pub quick: bool,
-    /// Also the copies of the other hosts that are mirrored here.
+    /// True to include the copies of the other hosts that are mirrored here.
     pub all_hosts: bool,
 }
 
-/// What a check found.
+/// A report of a verification.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RemoteVerifyReport {
-    /// Copies that were looked at.
+    /// Number of copies that were checked.
     pub objects: u64,
     /// Their size.
     pub bytes: u64,
-    /// Whether each was read and hashed.
+    /// True if each was read and hashed.
     pub read_whole: bool,
     /// Segments that are not copied yet.
     pub not_copied: Vec<SegmentName>,
-    /// What is wrong.
+    /// Problems.
     pub findings: Vec<Finding>,
-    /// Whether the caller asked to stop before all was checked.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
 }
 
@@ -143,7 +143,7 @@ fn verify_host(
         let full = format!("{}/{}", remote.host, object.name);
         match segment_of_object(&object.name) {
             Some((_, sha256)) if known.contains(&sha256) || gone.contains_key(&sha256) => {}
-            // A mirror may be older than what lies there.
+            // A mirror may be older than the copy.
             Some(_) if peer.is_some() => {}
             Some(_) => report.findings.push(Finding::new(full, "no record names this copy")),
             None if object.name.starts_with(&format!("{MANIFEST_FOLDER}/")) => {}

@@ -1,4 +1,4 @@
-//! Events that are still live, on their way into a directory.
+//! Restoring live events into a directory.
 //!
 //! They are read by handle, as everywhere, and never through a link. A file that is gone by the
 //! time it is read was rotated meanwhile: the caller looks for it in the segments that came since.
@@ -17,31 +17,31 @@ use crate::segment::Sha256Hash;
 use crate::store::Filter;
 use crate::{Error, Result};
 
-/// Files between two questions whether to stop.
+/// Number of files between checks for a request to stop.
 const BLOCK: usize = 256;
 
-/// A live day, listed before the manifest is looked at: so no event is missed that moves.
+/// A live day, listed before the manifest is read: so no event that moves is missed.
 pub(super) struct LiveDay<'a> {
     live: &'a LiveTree,
     listing: Listing,
 }
 
 impl<'a> LiveDay<'a> {
-    /// Lists a day; `None` when nothing of it is live.
+    /// Lists a day; returns `None` if nothing of it is live.
     pub(super) fn list(live: &'a LiveTree, date: Date) -> Result<Option<Self>> {
         let listing = live.list(date)?;
         let is_there = !listing.is_empty() || !listing.unexpected().is_empty();
         Ok(is_there.then_some(Self { live, listing }))
     }
 
-    /// Whether a file of the day can be asked for.
+    /// Reports whether a file of the day may match.
     pub(super) fn may_match(&self, filter: &Filter) -> bool {
         (0..self.listing.len()).any(|number| meets(&self.listing, number, filter))
             || self.listing.unexpected().iter().any(|entry| entry.hides_events)
     }
 
-    /// Writes what is asked for, unless it is archived with the same bytes. Gives what was gone
-    /// by the time it was to be read.
+    /// Writes the matching events, unless archived with the same bytes. Returns those that were
+    /// gone by the time they were to be read.
     pub(super) fn restore(
         &self,
         archived: Option<(&ArchiveDir, &Manifest)>,
@@ -65,7 +65,8 @@ impl<'a> LiveDay<'a> {
         let mut known = Archived::default();
         if let Some((archive, manifest)) = archived {
             for (segment, _) in manifest.segments_of(self.listing.date()) {
-                // What cannot be read of it counts as not archived, and is given as it is live.
+                // An unreadable segment counts as not archived: its events are taken from the live
+                // files.
                 let _ = merge_join(archive, segment, &self.listing, &mut known);
             }
         }
@@ -88,14 +89,14 @@ impl<'a> LiveDay<'a> {
     }
 }
 
-/// One way through a day's files.
+/// One pass over a day's files.
 struct Pass<'a> {
     listing: &'a Listing,
     partition: PartitionReader<'a>,
     known: Archived,
     filter: &'a Filter,
     bulk: Option<BulkPlacer<'a>>,
-    /// What was given of events that have stray copies.
+    /// Contents already written for events that have stray copies.
     copied: HashSet<(EventPath, Sha256Hash)>,
     gone: HashSet<EventPath>,
     day: &'a mut RestoredDay,
@@ -106,8 +107,8 @@ impl Pass<'_> {
     fn all(&mut self, progress: &dyn Progress) -> Result<()> {
         let copies: HashMap<usize, EventPath> = self.listing.stray_copies().collect();
         let originals: HashSet<EventPath> = copies.values().cloned().collect();
-        // A copy counts only where it is all that is left of an event, so events come first, and
-        // then copies, those with the shortest names first.
+        // A copy counts only if it is all that is left of an event, so events come first, and then
+        // copies, those with the shortest names first.
         let mut strays: Vec<usize> = copies.keys().copied().collect();
         strays.sort_by_cached_key(|number| {
             let name = self.listing.name(*number);
@@ -200,7 +201,7 @@ impl Pass<'_> {
     }
 }
 
-/// Whether a file can be asked for, as far as its name and its day tell of its time.
+/// Reports whether a file may match, as far as its name and its day tell its time.
 fn meets(listing: &Listing, number: usize, filter: &Filter) -> bool {
     let day = Timestamp::MICROS_PER_DAY;
     let near = |from: i64, to: i64| {

@@ -1,9 +1,9 @@
-//! Restore: events become plain files elsewhere, byte for byte.
+//! Restore: events become plain files again, byte for byte.
 //!
 //! Into a directory, archived and live ones alike, or, archived ones alone, back into the live
-//! tree. What is there already is never overwritten. Files are written beside their place, synced,
-//! and only then given their names, so a restore that is stopped leaves whole files or none. A
-//! damaged frame costs the events inside it; all others are restored, and the damage is named.
+//! tree. Existing files are never overwritten. Files are written beside their place, synced, and
+//! only then given their names, so a restore that is stopped leaves only complete files. A damaged
+//! frame costs the events inside it; all others are restored, and the damage is reported.
 
 mod live;
 mod report;
@@ -25,8 +25,8 @@ use crate::store::Store;
 use crate::{Error, Result};
 use live::LiveDay;
 
-/// Refuses to restore into the tree or the archive under another name: only `--live` knows
-/// what it does there.
+/// Refuses to restore into the tree or the archive under another name: only `--live` may write
+/// there.
 fn check_target(store: &Store, options: &RestoreOptions) -> Result<()> {
     match &options.target {
         RestoreTarget::Directory(directory) if same_place(directory, store.root()) => {
@@ -41,11 +41,11 @@ fn check_target(store: &Store, options: &RestoreOptions) -> Result<()> {
 }
 
 impl History {
-    /// Writes events as plain files again, byte for byte: into a directory, or back into the
-    /// live tree.
+    /// Writes events as plain files again, byte for byte: into a directory, or back into the live
+    /// tree.
     ///
-    /// Nothing that is there is overwritten. A damaged frame costs the events inside it; all
-    /// others are restored, and the damage is a finding.
+    /// Existing files are never overwritten. A damaged frame costs the events inside it; all others
+    /// are restored, and the damage is a finding.
     ///
     /// ```
     /// use hlarchive::{History, RestoreOptions, RotateOptions};
@@ -73,7 +73,7 @@ impl History {
     }
 }
 
-/// What [`restore`] would do, without writing anything.
+/// Returns what [`restore`] would do, without writing anything.
 fn plan(store: &Store, options: &RestoreOptions, progress: &dyn Progress) -> Result<RestoreReport> {
     check_target(store, options)?;
     let source = Source::open(store, options)?;
@@ -81,7 +81,7 @@ fn plan(store: &Store, options: &RestoreOptions, progress: &dyn Progress) -> Res
     source.run(options, None, progress)
 }
 
-/// Restores.
+/// Restores events.
 fn restore(
     store: &Store,
     context: &Context,
@@ -98,7 +98,7 @@ fn restore(
         }
         RestoreTarget::Live => {
             let archive = open_archive(store)?;
-            // Only here rotation must stand still, and the manifest learns of it.
+            // Only here rotation must stand still, and the manifest gets a record.
             let lock = archive.lock()?;
             unfinished::clear(&archive, &lock);
             let mut recovered = Vec::new();
@@ -158,13 +158,13 @@ fn same_place(a: &std::path::Path, b: &std::path::Path) -> bool {
     }
 }
 
-/// Where events are restored from.
+/// The source of restored events.
 struct Source<'a> {
     store: &'a Store,
-    /// The live tree, where live events are asked for, too.
+    /// The live tree, if live events are wanted, too.
     live: Option<LiveTree>,
     archive: Option<(ArchiveDir, Manifest)>,
-    /// Why the archive is not here, if it is not.
+    /// The reason if the archive is not here.
     away: Option<String>,
 }
 
@@ -186,7 +186,7 @@ impl<'a> Source<'a> {
         Ok(Self { store, live, archive, away })
     }
 
-    /// Refuses a day that was asked for and is nowhere.
+    /// Refuses a requested day that does not exist.
     fn check_days(&self, options: &RestoreOptions) -> Result<()> {
         for date in &options.dates {
             let manifest = self.archive.as_ref().map(|(_, manifest)| manifest);
@@ -211,7 +211,7 @@ impl<'a> Source<'a> {
         self.live.as_ref().map_or(Ok(None), |live| LiveDay::list(live, date))
     }
 
-    /// The days to look at.
+    /// Returns the days to read.
     fn days(&self, options: &RestoreOptions) -> Result<BTreeSet<Date>> {
         if !options.dates.is_empty() {
             return Ok(options.dates.iter().copied().collect());
@@ -280,7 +280,7 @@ impl<'a> Source<'a> {
         Ok(report)
     }
 
-    /// Restores what there is of a day, archived and live.
+    /// Restores a day, archived and live.
     fn day(
         &mut self,
         date: Date,
@@ -316,7 +316,7 @@ impl<'a> Source<'a> {
         Ok(day)
     }
 
-    /// Loads the manifest as it is by now; also of an archive that was begun meanwhile.
+    /// Reloads the manifest; also that of an archive that was created meanwhile.
     fn look_again(&mut self) -> Result<()> {
         match &mut self.archive {
             Some((archive, manifest)) => drop(manifest.reload_if_changed(archive)?),
@@ -330,8 +330,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// Restores the segments of one day; where only some events are asked for, those that were
-    /// not read yet.
+    /// Restores the segments of one day; if only some events are wanted, those not read yet.
     fn archived(
         &mut self,
         date: Date,
@@ -354,8 +353,7 @@ impl<'a> Source<'a> {
                     day.already_there = day.already_there.saturating_sub(written);
                     return Ok(());
                 }
-                // A segment is gone: then the manifest says so by now, and names what took
-                // its place.
+                // A segment is gone: then the manifest says so by now, and names what replaced it.
                 Err(error) if error.is_not_found() => {
                     let head = manifest.head();
                     *manifest = Manifest::load(archive)?;
@@ -372,14 +370,14 @@ impl<'a> Source<'a> {
     }
 }
 
-/// What is the same for all days of a run.
+/// The settings for all days of a run.
 struct Run<'a> {
     options: &'a RestoreOptions,
     work: Option<(&'a LiveTree, &'a Context)>,
     progress: &'a dyn Progress,
 }
 
-/// Why a day cannot be restored.
+/// Returns the error for a day that cannot be restored.
 fn not_there(manifest: &Manifest, date: Date, with_live: bool) -> Error {
     let pruned = manifest
         .records()
@@ -425,7 +423,7 @@ fn restore_day<'a>(
         };
         match one.run(run.progress) {
             Ok(()) => run.progress.advance(record.bytes.unwrap_or(0)),
-            // The days before are restored, and are told and recorded as such.
+            // The days before are restored, and are reported and recorded as such.
             Err(Error::Interrupted(_)) => {
                 (day.events, day.event_bytes) = before;
                 report.stopped = true;

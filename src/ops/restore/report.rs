@@ -1,4 +1,4 @@
-//! What is to be restored and where to, and what became of it.
+//! Options and report of a restore.
 
 use std::path::PathBuf;
 
@@ -9,26 +9,26 @@ use crate::event::Date;
 use crate::ops::{Finding, is_zero};
 use crate::store::Filter;
 
-/// Where restored events go.
+/// The target of restored events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RestoreTarget {
-    /// Below this directory, which is made when missing.
+    /// Below this directory, which is created if it is missing.
     Directory(PathBuf),
-    /// Back into the live tree. The next rotate of the day recognises them as archived
-    /// and removes them again.
+    /// Back into the live tree. The next rotate of the day recognizes them as archived and removes
+    /// them again.
     Live,
 }
 
-/// What to restore.
+/// Options of a restore.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
-    /// These days; empty for every day on which the filter finds something.
+    /// Only these days; empty for every day with matching events.
     pub dates: Vec<Date>,
-    /// Only events that meet it. An empty filter also restores files that are no events.
+    /// Only events that match it. An empty filter also restores files that are not events.
     pub(crate) filter: Filter,
-    /// Where to.
+    /// The target.
     pub target: RestoreTarget,
-    /// Also events that are still live. Of no account for what goes back into the live tree.
+    /// True to include events that are still live. Ignored for a restore into the live tree.
     pub live: bool,
 }
 
@@ -59,8 +59,8 @@ impl RestoreOptions {
         self
     }
 
-    /// Whether a segment can hold what is asked for: the times of its events decide, whatever
-    /// day they are filed under.
+    /// Reports whether a segment may match: the times of its events decide, whatever day they are
+    /// filed under.
     pub(super) fn wants(&self, date: Date, record: &Record) -> bool {
         if !self.dates.is_empty() {
             return self.dates.contains(&date);
@@ -72,22 +72,22 @@ impl RestoreOptions {
     }
 }
 
-/// What a restore did, or, of a plan, what it would do.
+/// A report of what a restore did, or, for a plan, would do.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RestoreReport {
     /// The directory that holds the events now.
     pub target: String,
     /// The days, in order.
     pub days: Vec<RestoredDay>,
-    /// What of these days has expired, and so is not restored.
+    /// The expired data of these days, which is not restored.
     pub expired: Option<Expired>,
-    /// What an earlier, interrupted run left, and what was done about it.
+    /// Leftovers of an earlier, interrupted run, and what was done about them.
     pub recovered: Vec<Finding>,
-    /// What is wrong: damage, and files that are in the way.
+    /// Problems: damage, and files that are in the way.
     pub findings: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
-    /// The days that were not restored, or not wholly, because of it.
+    /// The days that were not restored, or not entirely, because of it.
     pub left_days: Vec<Date>,
 }
 
@@ -98,15 +98,15 @@ pub struct RestoredDay {
     pub date: Date,
     /// The segments that were read.
     pub segments: Vec<SegmentName>,
-    /// Events that were asked for.
+    /// Number of matching events.
     pub events: u64,
     /// Their size.
     pub event_bytes: u64,
-    /// Files written now; in a plan, zero.
+    /// Number of files written now; in a plan, zero.
     pub restored: u64,
-    /// Files that were there already with the same bytes.
+    /// Number of files that existed already with the same bytes.
     pub already_there: u64,
-    /// How many of the events are live, and not archived.
+    /// Number of the events that are live, and not archived.
     #[serde(skip_serializing_if = "is_zero")]
     pub live: u64,
 }

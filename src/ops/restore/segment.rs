@@ -1,4 +1,4 @@
-//! One segment's way back into files.
+//! Restoring one segment into files.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::segment::SegmentReader;
 use crate::store::Filter;
 use crate::{Error, Result};
 
-/// Frames that are decompressed together.
+/// Number of frames that are decompressed together.
 const FRAMES: usize = 4;
 
 pub(super) struct SegmentRestore<'a> {
@@ -23,22 +23,22 @@ pub(super) struct SegmentRestore<'a> {
     pub(super) name: &'a SegmentName,
     pub(super) record: &'a Record,
     pub(super) filter: &'a Filter,
-    /// Where only these events are asked for.
+    /// The events to restore, if only some are wanted.
     pub(super) only: Option<&'a HashSet<EventPath>>,
     pub(super) work: Work<'a>,
-    /// The live tree, where that is what is restored into.
+    /// The live tree, if it is the target.
     pub(super) into_live: Option<&'a LiveTree>,
     pub(super) day: &'a mut RestoredDay,
     pub(super) findings: &'a mut Vec<Finding>,
 }
 
-/// What came out of a frame.
+/// The result of a frame.
 #[derive(Default)]
 struct FrameRestored {
     events: u64,
     event_bytes: u64,
     damage: Option<Error>,
-    /// Events that readers of the live tree would pass over.
+    /// Events that readers of the live tree would ignore.
     passed_over: Vec<EventPath>,
 }
 
@@ -48,7 +48,7 @@ impl SegmentRestore<'_> {
         self.day.segments.push(self.name.clone());
         let reader = match self.open(&path) {
             Ok(reader) => reader,
-            // Expired since the manifest was read, or another segment took its place.
+            // Expired since the manifest was read, or another segment replaced it.
             Err(error) if error.is_not_found() && self.is_gone() => return Err(error),
             Err(error) => {
                 self.finding(&error);
@@ -115,8 +115,7 @@ impl SegmentRestore<'_> {
         }
     }
 
-    /// Writes the events of a frame aside that are asked for. Damage ends the frame; what
-    /// came before it is whole.
+    /// Stages the matching events of a frame. Damage ends the frame; what came before it is intact.
     fn frame(
         &self,
         reader: &SegmentReader,

@@ -6,16 +6,16 @@ use crate::Result;
 use crate::live::{BulkPlacer, LiveTree};
 use crate::ops::Finding;
 
-/// Where events are placed, and with which tokens; in a plan nowhere.
+/// The tree in which events are placed, and the source of tokens; none in a plan.
 pub(super) type Work<'a> = Option<(&'a LiveTree, &'a Context)>;
 
-/// Gets ready to place events.
+/// Prepares to place events.
 pub(super) fn begin(work: Work<'_>) -> Result<Option<BulkPlacer<'_>>> {
     work.map(|(tree, context)| BulkPlacer::begin(tree, context.next_token(), context.now()))
         .transpose()
 }
 
-/// Places what was staged, and counts it; what stood in the way is named.
+/// Places what was staged, and counts it; reports what stood in the way.
 pub(super) fn finish(
     bulk: Option<BulkPlacer<'_>>,
     work: Work<'_>,

@@ -1,4 +1,4 @@
-//! Which live files an earlier segment of the day holds already.
+//! Live files that an earlier segment of the day holds already.
 
 use std::collections::HashMap;
 
@@ -8,34 +8,34 @@ use crate::event::EventPath;
 use crate::live::Listing;
 use crate::segment::{SegmentReader, Sha256Hash};
 
-/// For live files, by their number in the listing, the hashes of archived ones. Usually empty.
+/// Hashes of archived files, for live files by their number in the listing. Usually empty.
 #[derive(Debug, Default)]
 pub(in crate::ops) struct Archived {
-    /// Of those with the same identity.
+    /// Hashes of those with the same identity.
     same: HashMap<usize, Vec<Sha256Hash>>,
-    /// For stray copies, of those that they were copied from.
+    /// For stray copies, the hashes of the files that they were copied from.
     original: HashMap<usize, Vec<Sha256Hash>>,
 }
 
 impl Archived {
-    /// The hashes of archived files with this one's identity, if there are any.
+    /// Returns the hashes of archived files with this one's identity, if there are any.
     pub(in crate::ops) fn of(&self, number: usize) -> Option<&[Sha256Hash]> {
         self.same.get(&number).map(Vec::as_slice)
     }
 
-    /// The hashes of archived files that this one is a stray copy of, by its name.
+    /// Returns the hashes of archived files that this one is a stray copy of, by its name.
     pub(in crate::ops) fn of_original(&self, number: usize) -> &[Sha256Hash] {
         self.original.get(&number).map_or(&[], Vec::as_slice)
     }
 
-    /// The files whose identity is archived.
+    /// Returns the files whose identity is archived.
     pub(in crate::ops) fn numbers(&self) -> impl Iterator<Item = usize> {
         self.same.keys().copied()
     }
 }
 
-/// Reads a segment front to back and walks the listing beside it: both are in member
-/// order, so one pass in bounded memory finds every identity that is in both.
+/// Reads a segment front to back and walks the listing beside it: both are in member order, so one
+/// pass in bounded memory finds every identity that is in both.
 pub(in crate::ops) fn merge_join(
     archive: &ArchiveDir,
     segment: &SegmentName,

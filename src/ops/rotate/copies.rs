@@ -1,6 +1,6 @@
 //! Stray copies, as synchronizers and file managers make them: `TIMESTAMP_TYPE_UUID (1).json`
-//! beside `TIMESTAMP_TYPE_UUID.json` with the same bytes is no further event. It goes when the
-//! event that it was copied from is archived.
+//! beside `TIMESTAMP_TYPE_UUID.json` with the same bytes is not another event. It is removed when
+//! the event that it was copied from is archived.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,11 +9,11 @@ use crate::event::EventPath;
 use crate::live::{FileState, Listing, PartitionReader, StampDigest};
 use crate::segment::Sha256Hash;
 
-/// The stray copies of a day, and what becomes of the events that they were copied from.
+/// The stray copies of a day, and the state of the events that they were copied from.
 #[derive(Default)]
 pub(super) struct Copies {
     copies: HashMap<u32, Copy>,
-    /// The contents that are archived of events which have copies.
+    /// The archived contents of events that have copies.
     archived: HashMap<EventPath, HashSet<Sha256Hash>>,
 }
 
@@ -24,8 +24,8 @@ struct Copy {
 }
 
 impl Copies {
-    /// Finds the files that hold what another one holds, too, under the name that theirs was
-    /// made of. `archived` knows what earlier segments hold.
+    /// Finds the files that have the same content as the file that their name derives from.
+    /// `archived` knows what earlier segments hold.
     pub(super) fn find(
         listing: &Listing,
         partition: &PartitionReader<'_>,
@@ -34,7 +34,7 @@ impl Copies {
         let mut found = Self::default();
         let mut seen: HashSet<(EventPath, Sha256Hash)> = HashSet::new();
         let mut bytes = Vec::new();
-        // What cannot be read is named when the day is read.
+        // Unreadable files are reported when the day is read.
         let mut read =
             |path: &EventPath| match partition.read_into(&path.node, &path.name, &mut bytes) {
                 Ok(FileState::Read(stamp)) => Some((Sha256Hash::of(&bytes), stamp.digest())),
@@ -57,12 +57,12 @@ impl Copies {
         found
     }
 
-    /// Whether a file is a stray copy, which is not archived itself.
+    /// Reports whether a file is a stray copy, which is not archived itself.
     pub(super) fn has(&self, number: u32) -> bool {
         self.copies.contains_key(&number)
     }
 
-    /// Takes down that a file is archived, once its segment is.
+    /// Notes that a file is archived, once its segment is.
     pub(super) fn archived(&mut self, path: &EventPath, hash: impl FnOnce() -> Sha256Hash) {
         if self.archived.is_empty() {
             return;
@@ -73,7 +73,7 @@ impl Copies {
         }
     }
 
-    /// The copies of what is archived: these may go.
+    /// Returns the copies of archived events: these may be removed.
     pub(super) fn removable(&self) -> impl Iterator<Item = (u32, StampDigest)> {
         self.copies.iter().filter_map(|(number, Copy { original, hash, stamp })| {
             let hashes = self.archived.get(original)?;

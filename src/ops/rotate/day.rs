@@ -1,8 +1,8 @@
-//! One day's way into the archive.
+//! Archiving one day.
 //!
-//! In one go, and in one segment for each class, as far as its names fit into the memory that
-//! is allowed for them: a million and a half of the form that `emit` writes. What is beyond
-//! comes after, into further segments, so that nobody stops the nights by the number of files.
+//! In one pass, and in one segment for each class, as long as its names fit into the memory that is
+//! allowed for them: a million and a half of the form that `emit` writes. The rest follows in
+//! further segments, so that nobody can stop the nightly runs by the number of files.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -28,7 +28,7 @@ use crate::segment::{
 };
 use crate::{Error, Result};
 
-/// What the names of a day may take that are listed together, in bytes.
+/// Maximum size of the names of a day that are listed together, in bytes.
 const MAX_LISTING_BYTES: u64 = 48 << 20;
 
 pub(super) struct DayRun<'a, 'm> {
@@ -41,30 +41,30 @@ pub(super) struct DayRun<'a, 'm> {
     date: Date,
     pub(super) report: RotatedDay,
     pub(super) findings: Findings,
-    /// What stays live, of the files that were listed last.
+    /// The files that stay live, of those that were listed last.
     staying: Findings,
-    /// Whether the day was archived before.
+    /// True if the day was archived before.
     is_late: bool,
-    /// Something of other programs in the day's directory, which keeps it from going.
+    /// A file of another program in the day's directory, which keeps it from being removed.
     pub(super) passed_over: Option<PathBuf>,
 }
 
-/// A segment under construction: one for each retention class that the day has.
+/// A segment under construction: one for each retention class of the day.
 struct Building {
     class: Option<String>,
     temp: TempSegment,
     writer: SegmentWriter<BufWriter<File>>,
 }
 
-/// What reading the day found.
+/// The result of reading the day.
 #[derive(Default)]
 struct DayRead {
     copies: Copies,
     buildings: Vec<Building>,
-    /// Files that may go once the new segments are recorded.
+    /// Files that may be removed once the new segments are recorded.
     removable: Vec<(u32, StampDigest)>,
     conflicts: Vec<u32>,
-    /// The first invalid file, when the policy holds the day back for it.
+    /// The first invalid file, if the policy holds the day back for it.
     held_back_by: Option<EventPath>,
 }
 
@@ -97,7 +97,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         }
     }
 
-    /// Names fewer findings, since the report has so many already.
+    /// Reports fewer findings by name, since the report has so many already.
     pub(super) fn beside(mut self, named: usize) -> Self {
         self.findings = Findings::beside(named);
         self.staying = Findings::beside(named);
@@ -113,7 +113,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             let passed = self.pass(&listing, progress);
             let part = std::mem::take(&mut self.staying);
             match listing.stopped_in() {
-                // What was in the way is gone, and the rest can be listed.
+                // The obstacle is gone, and the rest can be listed.
                 Some(_) if passed.is_ok() && self.report.removed > before.0 => {
                     self.report.left = before.1;
                     continue;
@@ -139,7 +139,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             return partition.remove_empty_dirs(self.context.now());
         }
         let archived = self.already_archived(listing)?;
-        // Without room only what is archived already can go; that takes none.
+        // Without room, only what is archived already can be removed; that needs none.
         let numbers = match self.lacks_room(listing, &partition, &archived)? {
             None => (0..listing.len() as u32).collect(),
             Some(reason) => {
@@ -185,9 +185,10 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self.staying.add(Finding::new(path, reason));
     }
 
-    /// A damaged or missing segment is no reason to hold late arrivals back: what it does
-    /// not give counts as not archived, and is archived again. One that cannot be read just
-    /// now is: the day waits for a better one, or events would be archived twice.
+    /// Finds what is archived already. A damaged or missing segment is no reason to hold late
+    /// arrivals back: what it does not give counts as not archived, and is archived again. A
+    /// segment that cannot be read for now is one: the day waits, or events would be archived
+    /// twice.
     fn already_archived(&mut self, listing: &Listing) -> Result<Archived> {
         let mut archived = Archived::default();
         if listing.is_empty() {
@@ -205,7 +206,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         Ok(archived)
     }
 
-    /// Why the day does not fit into the archive, if it does not.
+    /// Returns the reason if the day does not fit into the archive.
     fn lacks_room(
         &self,
         listing: &Listing,
@@ -258,7 +259,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         Ok(read)
     }
 
-    /// Decides what becomes of a file, and puts it into its segment.
+    /// Decides about a file, and adds it to its segment.
     fn take(
         &mut self,
         mut file: ReadFile<'a>,
@@ -271,7 +272,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             return Ok(());
         }
         if matches!(file.state, Ok(FileState::TooLarge(_))) {
-            // Of files of this size a block of them takes minutes.
+            // A block of files of this size takes minutes.
             stop_if_asked(progress)?;
             file.read_alone(partition, self.policy);
         }
@@ -328,7 +329,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         Ok(())
     }
 
-    /// The segment that takes events of this class, begun when the first one comes.
+    /// Returns the segment for events of this class, begun when the first one comes.
     fn building<'b>(
         &self,
         buildings: &'b mut Vec<Building>,
@@ -358,7 +359,8 @@ impl<'a, 'm> DayRun<'a, 'm> {
         Ok(&mut buildings[at])
     }
 
-    /// Write, sync, read back, put in place, record: from the record on, it is archived.
+    /// Writes, syncs, reads back, puts in place and records a segment: from the record on, it is
+    /// archived.
     fn archive_segment(&mut self, building: Building, progress: &dyn Progress) -> Result<()> {
         let Building { class, temp, writer } = building;
         stop_if_asked(progress)?;
@@ -385,8 +387,8 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let name = self.free_name(class.as_ref(), &temp)?;
         temp.publish(&name)?;
         if let Err(error) = self.record_segment(&name, &summary) {
-            // No record names it, and none will: on a full disk it must not stay. (Where
-            // a record may yet come to the disk, the next run settles it.)
+            // No record names it, and none will: on a full disk it must not stay. (If a record may
+            // still reach the disk, the next run settles it.)
             if !self.manifest.is_poisoned() && !matches!(error, Error::Corrupt { .. }) {
                 let _ = self.archive.remove_segment(&name, self.manifest.lock());
             }
@@ -408,8 +410,8 @@ impl<'a, 'm> DayRun<'a, 'm> {
         if is_over(keep, since(name, record, record.time), self.context.now()) {
             self.report.outlived += summary.events;
         }
-        // From here on the tree has events in this archive; none of them is removed before
-        // the tree knows in which one.
+        // From here on the tree has events in this archive; none of them is removed before the tree
+        // knows which one.
         self.bond.recorded();
         self.bond.tie(self.manifest.manifest(), self.context);
         Ok(())
@@ -428,7 +430,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         record
     }
 
-    /// A name for a segment that was just written and read back.
+    /// Returns a name for a segment that was just written and read back.
     fn free_name(&mut self, class: Option<&String>, temp: &TempSegment) -> Result<SegmentName> {
         let like = SegmentName { date: self.date, number: 0, class: class.cloned() };
         let (archive, manifest) = (self.archive, &*self.manifest);

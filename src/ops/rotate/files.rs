@@ -11,14 +11,14 @@ use crate::live::{FileState, Listing, PartitionReader, Removal, StampDigest};
 use crate::ops::{Finding, Findings};
 use crate::policy::Policy;
 
-/// Files that are read together, ahead of the writer.
+/// Number of files that are read together, ahead of the writer.
 pub(super) const BLOCK: usize = 512;
 
-/// The largest file that is read ahead, in bytes. Larger ones are read one by one, so that
-/// memory is bounded whatever lies in a day.
+/// The largest file that is read ahead, in bytes. Larger ones are read one by one, so that memory
+/// is bounded whatever lies in a day.
 const MAX_AHEAD: u64 = 64 << 10;
 
-/// Bytes that are read ahead together. What is beyond is read one by one, too.
+/// Maximum number of bytes that are read ahead together. The rest is read one by one, too.
 const MAX_BLOCK_BYTES: u64 = 8 << 20;
 
 /// A file as it was read.
@@ -27,15 +27,15 @@ pub(super) struct ReadFile<'p> {
     pub(super) path: EventPath,
     pub(super) state: Result<FileState>,
     pub(super) bytes: Vec<u8>,
-    /// What its event says; an error says why the file is no event.
+    /// The contents of its event; an error says why the file is not an event.
     pub(super) judged: Result<Judged<'p>, InvalidEvent>,
 }
 
-/// What rotation wants to know of an event.
+/// The facts about an event that rotation needs.
 pub(super) struct Judged<'p> {
     /// The retention class that it belongs to, if any.
     pub(super) class: Option<&'p str>,
-    /// What is wrong with the place where it was filed.
+    /// The problem with the place where it was filed.
     pub(super) misfiled: Option<String>,
 }
 
@@ -58,7 +58,7 @@ fn judge<'p>(
     Ok(Judged { class, misfiled: misfiled(path, &head) })
 }
 
-/// What is wrong with the day that an event is filed under, if anything is.
+/// Returns the problem with the day that an event is filed under, if there is one.
 pub(in crate::ops) fn misfiled(path: &EventPath, head: &EventHead<'_>) -> Option<String> {
     (head.timestamp.date() != path.date)
         .then(|| format!("its timestamp {} is not of this day", head.timestamp))
@@ -79,7 +79,7 @@ pub(super) fn read_block<'p>(
             let mut bytes = Vec::new();
             let most = MAX_AHEAD.min(left.load(Ordering::Relaxed));
             let state = partition.read_up_to(&path.node, &path.name, &mut bytes, most);
-            // By several threads at once it is a little too much, by no more than they are.
+            // With several threads it may be slightly exceeded, by at most one file each.
             let read = bytes.len() as u64;
             let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 Some(left.saturating_sub(read))
@@ -90,11 +90,11 @@ pub(super) fn read_block<'p>(
         .collect()
 }
 
-/// What removing files came to.
+/// The outcome of removing files.
 #[derive(Default)]
 pub(super) struct Removals {
     pub(super) removed: u64,
-    /// Those that stay, and why.
+    /// Files that stay, and why.
     pub(super) left: Findings,
 }
 
@@ -141,7 +141,7 @@ fn remove_of_node<'a>(
     done
 }
 
-/// What a file is that cannot be archived, in words.
+/// Describes a file that cannot be archived.
 pub(super) fn describe(state: &FileState) -> String {
     match state {
         FileState::NotRegular(kind) => format!("it is {kind}, not a file"),

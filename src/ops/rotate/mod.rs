@@ -1,9 +1,9 @@
 //! Rotate: closed days become segments, and only then stop being plain files.
 //!
-//! One day at a time, under the archive's lock: list and read the day; write the segment
-//! to a temporary file and sync it; read it back from the disk and compare; put it in
-//! place with its checksum file; append the manifest record; and only then remove exactly
-//! the files that were read. A run that is stopped anywhere is finished by the next.
+//! One day at a time, under the archive's lock: list and read the day; write the segment to a
+//! temporary file and sync it; read it back from the disk and compare; put it in place with its
+//! checksum file; append the manifest record; and only then remove exactly the files that were
+//! read. A run that is stopped at any point is finished by the next.
 
 pub(in crate::ops) mod archived;
 mod copies;
@@ -35,15 +35,15 @@ use crate::store::Store;
 use crate::{Error, Result};
 
 impl History {
-    /// Turns closed days into segments: every day that is over, in UTC, and that the policy
-    /// does not keep live any more.
+    /// Turns closed days into segments: every day that is over, in UTC, and that the policy no
+    /// longer keeps live.
     ///
-    /// Each day is read, written to a segment, synced, read back from the disk and compared;
-    /// then it is recorded, and only then exactly the files that were read are removed. What
-    /// is wrong with one day is a finding in the report, and stops no other.
+    /// Each day is read, written to a segment, synced, read back from the disk and compared; then
+    /// it is recorded, and only then exactly the files that were read are removed. A problem with
+    /// one day is a finding in the report, and stops no other.
     ///
-    /// Fails where there is no event tree, while another run holds the archive's lock, where
-    /// the clock looks wrong, and where the manifest cannot be written to.
+    /// Fails if there is no event tree, while another run holds the archive's lock, if the clock
+    /// looks wrong, and if the manifest cannot be written to.
     ///
     /// ```
     /// use hlarchive::{Context, History, RotateOptions};
@@ -63,13 +63,13 @@ impl History {
         rotate(&self.store, &self.policy, &self.context.stopped(), options, &*self.progress)
     }
 
-    /// Returns the days that [`rotate`](Self::rotate) would work on, and changes nothing.
+    /// Returns the days that [`rotate`](Self::rotate) would process, and changes nothing.
     pub fn plan_rotate(&self, options: &RotateOptions) -> Result<Vec<PlannedDay>> {
         plan(&self.store, &self.policy, &self.context.stopped(), options)
     }
 }
 
-/// The days that [`rotate`] would work on, without touching anything.
+/// Returns the days that [`rotate`] would process, without touching anything.
 pub(in crate::ops) fn plan(
     store: &Store,
     policy: &Policy,
@@ -93,7 +93,7 @@ pub(in crate::ops) fn plan(
         let mut archived = Archived::default();
         for (segment, _) in manifest.segments_of(date) {
             if let Some(archive) = &archive {
-                // What cannot be read counts as not archived, as it does in the end.
+                // An unreadable segment counts as not archived, as in the run itself.
                 let _ = merge_join(archive, segment, &listing, &mut archived);
             }
         }
@@ -180,8 +180,8 @@ fn rotate(
                 report.stopped = true;
                 report.left_days.push(date);
             }
-            // A manifest that cannot be written to ends the run: what follows would not
-            // be recorded either. Anything else costs this day alone.
+            // A manifest that cannot be written to ends the run: nothing further would be recorded
+            // either. Anything else costs this day alone.
             Err(error) if writer.is_poisoned() => return Err(error),
             Err(error) => report.findings.push(Finding::of(date.to_string(), &error)),
         }
@@ -215,7 +215,7 @@ fn rotate(
     Ok(report)
 }
 
-/// Days whose directories stay for nothing but what other programs left in them.
+/// Days whose directories stay only because of other programs' files.
 #[derive(Default)]
 struct Littered {
     days: u64,
@@ -230,7 +230,7 @@ impl Littered {
         }
     }
 
-    /// One sentence, however many they are: they stay night after night.
+    /// Returns one sentence, however many they are: they stay night after night.
     fn remark(self) -> Option<Finding> {
         let first = self.first?;
         let where_ = match self.days {
@@ -245,7 +245,7 @@ impl Littered {
     }
 }
 
-/// A day behind a symbolic link, or an event beside the days, would never be archived.
+/// Reports a day behind a symbolic link, or an event beside the days: it would never be archived.
 fn name_unexpected(live: &LiveTree, report: &mut RotateReport) -> Result<()> {
     let (_, unexpected) = live.dates()?;
     for entry in unexpected {
@@ -255,7 +255,7 @@ fn name_unexpected(live: &LiveTree, report: &mut RotateReport) -> Result<()> {
     Ok(())
 }
 
-/// Opens the manifest for writing and mends a torn last line.
+/// Opens the manifest for writing and repairs a torn last line.
 pub(crate) fn open_manifest<'a>(
     archive: &'a ArchiveDir,
     lock: &'a ArchiveLock,

@@ -1,4 +1,4 @@
-//! What is to be rotated, and what became of it.
+//! Options and report of a rotation.
 
 use serde::Serialize;
 
@@ -6,13 +6,14 @@ use crate::archive::SegmentName;
 use crate::event::Date;
 use crate::ops::{Finding, is_zero};
 
-/// What to rotate.
+/// Options of a rotation.
 #[derive(Debug, Clone, Default)]
 pub struct RotateOptions {
-    /// Only these days, closed ones, even within the policy's `keep_live`; empty for
-    /// every closed day past it.
+    /// Only these days, closed ones, even within the policy's `keep_live`; empty for every closed
+    /// day past it.
     pub dates: Vec<Date>,
-    /// The caller vouches for [`Context::now`](crate::Context::now): no comparison with the newest record.
+    /// True if the caller vouches for [`Context::now`](crate::Context::now): no comparison with the
+    /// newest record.
     pub trust_now: bool,
 }
 
@@ -21,47 +22,47 @@ pub struct RotateOptions {
 pub struct PlannedDay {
     /// The day.
     pub date: Date,
-    /// Files that may be events.
+    /// Number of files that may be events.
     pub files: u64,
-    /// Segments that the day has already.
+    /// Number of segments that the day has already.
     pub segments: u64,
     /// Size of the files that are not archived yet.
     pub event_bytes: u64,
-    /// What they need in the archive, about.
+    /// The space they need in the archive, approximately.
     pub needed_bytes: u64,
-    /// What is free where the archive lies.
+    /// The free space of the archive's file system.
     pub free_bytes: u64,
-    /// Why the day does not fit into the archive, if it does not.
+    /// The reason if the day does not fit into the archive.
     pub lacks: Option<String>,
 }
 
-/// What was done to one day.
+/// A report of one day.
 #[derive(Debug, Clone, Serialize)]
 pub struct RotatedDay {
     /// The day.
     pub date: Date,
     /// The new segments, by path in the archive.
     pub segments: Vec<SegmentName>,
-    /// Events archived now.
+    /// Number of events archived now.
     pub events: u64,
-    /// Among them files that are no events, archived as they are.
+    /// Number of files among them that are not events, archived as is.
     pub invalid: u64,
-    /// Among them those that are older than the policy keeps them, and stay for its grace.
+    /// Number of them that are older than the policy keeps them, and stay for its grace.
     #[serde(skip_serializing_if = "is_zero")]
     pub outlived: u64,
-    /// How many of them came late: the day was archived before.
+    /// Number of them that came late: the day was archived before.
     pub late: u64,
-    /// How many of them have the name of another event that is archived already.
+    /// Number of them that have the name of another event that is archived already.
     pub conflicts: u64,
     /// Size of the event files archived now.
     pub event_bytes: u64,
     /// Size of the new segments.
     pub segment_bytes: u64,
-    /// Live files removed because an earlier segment holds them already.
+    /// Number of live files removed because an earlier segment holds them already.
     pub already_archived: u64,
-    /// Live files removed.
+    /// Number of live files removed.
     pub removed: u64,
-    /// Live files of the day that stay.
+    /// Number of live files of the day that stay.
     pub left: u64,
 }
 
@@ -85,18 +86,18 @@ impl RotatedDay {
     }
 }
 
-/// What a rotation did.
+/// A report of a rotation.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RotateReport {
-    /// The days that were worked on, in order.
+    /// The processed days, in order.
     pub days: Vec<RotatedDay>,
-    /// What an earlier, interrupted run left, and what was done about it.
+    /// Leftovers of an earlier, interrupted run, and what was done about them.
     pub recovered: Vec<Finding>,
-    /// What is wrong: each thing that was left as it is.
+    /// Problems: each thing that was left as it is.
     pub findings: Vec<Finding>,
-    /// What is remarkable, but not wrong.
+    /// Remarkable facts that are not wrong.
     pub remarks: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
     /// The days that stay as they are because of it.
     pub left_days: Vec<Date>,

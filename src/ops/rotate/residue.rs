@@ -1,5 +1,5 @@
-//! A segment file that stands where a new one should go, but that no record names: what
-//! a run left that was stopped between putting it in place and recording it.
+//! Residue: a segment file in the place of a new one that no record names, left by a run that was
+//! stopped between putting it in place and recording it.
 
 use std::collections::HashSet;
 
@@ -9,12 +9,12 @@ use crate::ops::Finding;
 use crate::segment::{SegmentReader, Sha256Hash};
 use crate::{Error, Result};
 
-/// Events by identity and content: of a conflict, both are there.
+/// Events by identity and content: in a conflict, both are there.
 pub(in crate::ops) type Held = HashSet<(EventPath, Sha256Hash)>;
 
-/// Whether every event of the file is in `held`, byte for byte: then it can go, and
-/// nothing goes with it. Any doubt (damage, another event) means no. What cannot be read
-/// just now is neither.
+/// Reports whether every event of the file is in `held`, byte for byte: then it can be removed
+/// without loss. Any doubt (damage, another event) means no. A file that cannot be read for now is
+/// an error.
 pub(in crate::ops) fn is_superfluous(
     archive: &ArchiveDir,
     segment: &SegmentName,
@@ -38,7 +38,7 @@ pub(in crate::ops) fn is_superfluous(
     }
 }
 
-/// Takes up what a segment holds.
+/// Adds the events of a segment.
 pub(in crate::ops) fn hold_all(reader: &SegmentReader, held: &mut Held) -> Result<()> {
     reader.for_each_member(&mut |member| {
         held.insert((member.path.to_path(), Sha256Hash::of(member.bytes)));
@@ -46,8 +46,7 @@ pub(in crate::ops) fn hold_all(reader: &SegmentReader, held: &mut Held) -> Resul
     })
 }
 
-/// Takes up every event of a day that a recorded segment holds. What cannot be read there
-/// does not count as held.
+/// Adds every event of a day in a recorded segment. Unreadable events do not count as held.
 pub(in crate::ops) fn hold_recorded(
     archive: &ArchiveDir,
     manifest: &Manifest,
@@ -63,9 +62,9 @@ pub(in crate::ops) fn hold_recorded(
     }
 }
 
-/// The first name of this day and class that no record and no file has. A file without a record
-/// is what a stopped run left; it goes if all it holds is held elsewhere, too. If not, it is
-/// named with the reason `blocked`.
+/// Returns the first name of this day and class that no record and no file has. A file without a
+/// record was left by a stopped run; it is removed if everything in it is held by other segments,
+/// too. If not, it is reported with the reason `blocked`.
 pub(in crate::ops) fn free_name(
     archive: &ArchiveDir,
     writer: &ManifestWriter<'_>,
@@ -80,8 +79,8 @@ pub(in crate::ops) fn free_name(
             continue;
         }
         if !archive.has_segment(&name)? || is_superfluous(archive, &name, &held()?)? {
-            // A run that was stopped while it removed a segment leaves a checksum file that
-            // would contradict the new one.
+            // A run that was stopped while it removed a segment leaves a checksum file that would
+            // contradict the new one.
             archive.remove_segment(&name, writer.lock())?;
             return Ok(name);
         }

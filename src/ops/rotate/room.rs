@@ -1,9 +1,9 @@
-//! Whether a day fits: what its segments will need, and what is free where they go.
+//! Whether a day fits: the space that its segments will need, and the free space.
 //!
-//! Looked at before anything of the day is written. Where there is plenty of room this
-//! costs one call; where there is not, a part of the day is compressed to see what the
-//! whole will come to. It is an estimate, on the safe side: a day that does not fit after
-//! all costs nothing either, since what was begun for it is taken away again.
+//! Checked before anything of the day is written. If there is plenty of room this costs one call;
+//! if not, a part of the day is compressed to estimate the rest. The estimate is on the safe side:
+//! a day that does not fit after all costs nothing either, since what was begun for it is removed
+//! again.
 
 use std::io::{self, Write};
 
@@ -13,34 +13,34 @@ use crate::live::{FileState, Listing, PartitionReader};
 use crate::policy::Policy;
 use crate::segment::{SegmentOptions, SegmentWriter};
 
-/// Bytes an event with which days are taken to fit without a look at their files.
+/// Bytes per event with which days are assumed to fit without looking at their files.
 const PLENTY_BYTES: u64 = 64 << 10;
 
-/// What a file takes in a segment at most beside its own bytes: what is left of its tar
-/// header, and its part of the index.
+/// Maximum size of a file in a segment beyond its own bytes: the rest of its tar header, and its
+/// part of the index.
 const MAX_BESIDE_BYTES: u64 = 256;
 
-/// Files that are compressed to see what the whole day comes to, and how many of them lie
-/// side by side, as they will in the segment.
+/// Number of files that are compressed to estimate the day, and how many of them lie side by side,
+/// as they will in the segment.
 const SAMPLE_FILES: usize = 2048;
 const SAMPLE_RUN: usize = 256;
 
-/// What a segment takes beside itself: its checksum file and its record, in whole blocks.
+/// Size of the files beside a segment: its checksum file and its record, in full blocks.
 const BESIDE_BYTES: u64 = 16 << 10;
 
-/// What a day needs in the archive, and what is there.
+/// The space that a day needs in the archive, and what is free.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Room {
     pub(super) event_bytes: u64,
     pub(super) needed_bytes: u64,
     pub(super) needed_files: u64,
     pub(super) free_bytes: u64,
-    /// None where the file system does not count files.
+    /// Number of free files; none if the file system does not count them.
     pub(super) free_files: Option<u64>,
 }
 
 impl Room {
-    /// Looks at the files of a day for which `wanted` holds.
+    /// Examines the files of a day for which `wanted` holds.
     pub(super) fn of(
         listing: &Listing,
         partition: &PartitionReader<'_>,
@@ -54,7 +54,7 @@ impl Room {
             return Ok(room);
         }
         for number in &numbers {
-            // What cannot be looked at is named when it cannot be read.
+            // Unstattable files are reported when reading them fails.
             let size = partition.size_of(listing.node(*number), &listing.name(*number));
             room.event_bytes += size.ok().flatten().unwrap_or(0);
         }
@@ -66,7 +66,7 @@ impl Room {
         Ok(room)
     }
 
-    /// Why the day does not fit, if it does not.
+    /// Returns the reason if the day does not fit.
     pub(super) fn lacks(&self) -> Option<String> {
         if self.needed_bytes > self.free_bytes {
             return Some(format!(
@@ -83,12 +83,12 @@ impl Room {
     }
 }
 
-/// Whether so many files fit without a doubt.
+/// Reports whether this many files certainly fit.
 pub(super) fn is_plenty(space: Space, files: usize) -> bool {
     space.files.is_none_or(|free| free > 16) && space.bytes / PLENTY_BYTES > files as u64 + 16
 }
 
-/// What the files come to in a segment.
+/// Returns the estimated size of the files in a segment.
 fn compressed(
     listing: &Listing,
     partition: &PartitionReader<'_>,
@@ -105,7 +105,7 @@ fn compressed(
     let (mut files, mut bytes, mut buffer) = (0_u64, 0_u64, Vec::new());
     for number in runs.iter().step_by(every).copied().flatten() {
         let event = listing.path(*number);
-        // What cannot be read is left out by rotation, too.
+        // Rotation leaves unreadable files out, too.
         if let Ok(FileState::Read(_)) = partition.read_into(&event.node, &event.name, &mut buffer) {
             writer.add(&event, &buffer)?;
             files += 1;
@@ -117,7 +117,7 @@ fn compressed(
     if every == 1 || files == 0 {
         return Ok(summary.bytes);
     }
-    // By files and bytes alike, whichever says more, and a tenth for what a sample misses.
+    // By files and bytes alike, whichever is larger, and a tenth for what a sample misses.
     let scaled = |part: u64, whole: u64| {
         u128::from(summary.bytes) * u128::from(whole) / u128::from(part.max(1))
     };
@@ -125,7 +125,7 @@ fn compressed(
     Ok(u64::try_from(likely + likely / 10).unwrap_or(u64::MAX).min(most))
 }
 
-/// Keeps nothing: the writer itself knows how much it wrote.
+/// A sink that keeps nothing: the writer itself knows how much it wrote.
 struct Nowhere;
 
 impl Write for Nowhere {
