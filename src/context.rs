@@ -1,4 +1,4 @@
-//! Who acts, by which clock and with which randomness.
+//! The actor of an operation, its clock and its randomness.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use crate::policy::{AuditRules, RetainRules};
 use crate::segment::Sha256Hash;
 use crate::{Result, system};
 
-/// Who acts, by which clock and with which randomness: all that an operation must not find out
-/// by itself.
+/// The actor of an operation, its clock and its randomness: everything that an operation must not
+/// find out by itself.
 ///
-/// [`History::open`](crate::History::open) makes one of the machine's own. A test makes its own,
-/// and then decides what time it is:
+/// [`History::open`](crate::History::open) takes one from the machine. A test creates its own, and
+/// then decides what time it is:
 ///
 /// ```
 /// use hlarchive::{Context, History, Timestamp};
@@ -40,12 +40,12 @@ pub struct Context {
     drawn: Arc<AtomicU64>,
 }
 
-/// A clock that the caller brings.
+/// A clock supplied by the caller.
 type OwnClock = dyn Fn() -> Timestamp + Send + Sync;
 
 #[derive(Clone)]
 enum Clock {
-    /// It stands still.
+    /// A clock that stands still.
     Fixed(Timestamp),
     Running(Arc<OwnClock>),
 }
@@ -60,16 +60,16 @@ impl fmt::Debug for Clock {
 }
 
 impl Context {
-    /// Takes clock, user, host and randomness from the machine. `command` is what records say
-    /// was run.
+    /// Takes clock, user, host and randomness from the machine. `command` is what records say was
+    /// run.
     ///
-    /// Fails where the system gives no random bytes.
+    /// Fails if the system gives no random bytes.
     pub fn from_system(command: impl Into<String>) -> Result<Self> {
         let clock = Clock::Running(Arc::new(system::now));
         Ok(Self::new(clock, system::by(command), system::seed()?))
     }
 
-    /// Makes a context whose clock stands still and whose randomness follows from `seed`: two
+    /// Creates a context whose clock stands still and whose randomness follows from `seed`: two
     /// contexts of one seed draw the same ids, so it must be random wherever ids must differ.
     pub fn fixed(now: Timestamp, by: By, seed: [u8; 32]) -> Self {
         Self::new(Clock::Fixed(now), by, seed)
@@ -92,13 +92,13 @@ impl Context {
         Self { clock: Clock::Running(Arc::new(clock)), ..self }
     }
 
-    /// Reports actions as these rules say.
+    /// Sets the rules for audit events.
     #[must_use]
     pub(crate) fn with_audit(self, audit: AuditRules) -> Self {
         Self { audit, ..self }
     }
 
-    /// Judges by these rules how long events are kept: what comes in may be older than that.
+    /// Sets the rules for how long events are kept: what comes in may be older than that.
     #[must_use]
     pub(crate) fn with_retain(self, retain: RetainRules) -> Self {
         Self { retain, ..self }
@@ -112,12 +112,12 @@ impl Context {
         }
     }
 
-    /// Returns who acts, as records name it.
+    /// Returns the actor, as records name it.
     pub fn by(&self) -> &By {
         &self.by
     }
 
-    /// Returns the same with its clock stopped: what one run judges and what it records are of
+    /// Returns the context with its clock stopped: what one run judges and what it records are of
     /// one time, however long it takes.
     pub(crate) fn stopped(&self) -> Self {
         self.clone().at(self.now())

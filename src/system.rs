@@ -10,7 +10,7 @@ use crate::archive::By;
 use crate::event::Timestamp;
 use crate::{Error, Result, fs};
 
-/// The policy of a machine, where nobody names another one.
+/// The policy of a machine, unless another one is named.
 pub(crate) const POLICY_PATH: &str = "/etc/hlarchive/policy.toml";
 
 /// Returns the time of the system's clock.
@@ -18,19 +18,18 @@ pub(crate) fn now() -> Timestamp {
     std::time::SystemTime::now().into()
 }
 
-/// Returns the value of an environment variable. One that is set to nothing counts as not set,
-/// as a unit's `Environment=HLARCHIVE_POLICY=` means it.
+/// Returns the value of an environment variable. An empty one counts as not set, as a unit's
+/// `Environment=HLARCHIVE_POLICY=` means it.
 pub(crate) fn variable_os(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Returns the same as text; a value that is not UTF-8 counts as not set.
+/// Returns the value as text; a value that is not UTF-8 counts as not set.
 pub(crate) fn variable(name: &str) -> Option<String> {
     variable_os(name)?.into_string().ok()
 }
 
-/// Returns the environment variables whose names begin so, with their values, as far as both
-/// are UTF-8.
+/// Returns the environment variables with this prefix and their values, as far as both are UTF-8.
 pub(crate) fn variables_of(prefix: &str) -> Vec<(String, String)> {
     let text = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -48,7 +47,7 @@ pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Returns random bytes of the operating system.
+/// Returns random bytes from the operating system.
 pub(crate) fn seed() -> Result<[u8; 32]> {
     let mut seed = [0; 32];
     let mut filled = 0;
@@ -60,8 +59,8 @@ pub(crate) fn seed() -> Result<[u8; 32]> {
     Ok(seed)
 }
 
-/// Returns who runs this process, for records: the effective user, the host, and who asked
-/// `sudo` for it. What `$USER` says is anybody's word.
+/// Returns the user of this process, for records: the effective user, the host, and the user who
+/// called `sudo`. `$USER` is not trusted.
 pub(crate) fn by(command: impl Into<String>) -> By {
     By {
         user: user_name(rustix::process::geteuid().as_raw()),
@@ -71,12 +70,13 @@ pub(crate) fn by(command: impl Into<String>) -> By {
     }
 }
 
-/// Returns the name of a user as `/etc/passwd` has it, or the number of a user who is not there.
+/// Returns the name of a user as `/etc/passwd` has it, or the number of an unknown user.
 pub(crate) fn user_name(uid: u32) -> String {
     fs::user_name(uid).unwrap_or_else(|| uid.to_string())
 }
 
-/// Returns who asked sudo for this process, by the number that sudo gives, else by the name.
+/// Returns the user who called sudo for this process, by the number that sudo gives, else by the
+/// name.
 fn sudo_user() -> Option<String> {
     const MAX_LEN: usize = 64;
     let name = match variable("SUDO_UID").and_then(|uid| uid.parse().ok()) {
@@ -87,8 +87,8 @@ fn sudo_user() -> Option<String> {
     is_plain.then_some(name)
 }
 
-/// Returns when this program was built, as far as whoever built it said so; otherwise a time
-/// before the first release.
+/// Returns the time when this program was built, if the build set it; otherwise a time before the
+/// first release.
 pub(crate) fn built() -> Timestamp {
     const FIRST_MICROS: i64 = 1_777_593_600 * Timestamp::MICROS_PER_SECOND;
     let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse::<i64>().ok());

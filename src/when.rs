@@ -3,7 +3,7 @@
 use crate::event::{Date, Timestamp, shown};
 use crate::policy::{Span, SpanError};
 
-/// Which end of a stretch of time is meant; it matters for a date.
+/// The end of a time range that is meant; it matters for a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
     /// A date means its first instant.
@@ -12,8 +12,8 @@ pub(crate) enum Bound {
     Until,
 }
 
-/// Understands dates, ISO 8601 timestamps, `now`, `today`, `yesterday`, `tomorrow`, and
-/// `2h ago` or `3 days ago`.
+/// Parses dates, ISO 8601 timestamps, `now`, `today`, `yesterday`, `tomorrow`, and `2h ago` or `3
+/// days ago`.
 pub(crate) fn parse(text: &str, now: Timestamp, bound: Bound) -> Result<Timestamp, String> {
     let text = text.trim();
     if let Ok(date) = parse_date(text, now) {
@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str, now: Timestamp, bound: Bound) -> Result<Timestam
     })
 }
 
-/// Understands a date, `today`, `yesterday` and `tomorrow`.
+/// Parses a date, `today`, `yesterday` and `tomorrow`.
 pub(crate) fn parse_date(text: &str, now: Timestamp) -> Result<Date, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "today" => Ok(now.date()),
@@ -53,8 +53,8 @@ pub(crate) fn parse_date(text: &str, now: Timestamp) -> Result<Date, String> {
     }
 }
 
-/// Understands `2h ago`, `90 minutes ago`, `-2h`; a bare `2h` means the same. The error has
-/// a hint where one can be given.
+/// Parses `2h ago`, `90 minutes ago`, `-2h`; a bare `2h` means the same. The error has a hint if
+/// one can be given.
 fn ago(text: &str, now: Timestamp) -> Result<Timestamp, Option<String>> {
     let cut = text.len().saturating_sub("ago".len());
     let text = match text.get(cut..) {

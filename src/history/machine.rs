@@ -1,4 +1,4 @@
-//! What the machine says of a history: its policy, and where the copies of its segments are.
+//! Settings of the machine for a history: its policy, and the location of its remote copies.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::event::Litter;
 use crate::policy::{EventRules, LenientRules, Policy};
 use crate::{Error, Result, system};
 
-/// Loads the policy of this file, else the machine's, else the built-in one.
+/// Loads the policy from this file, else the machine's, else the built-in one.
 pub(crate) fn policy(named: Option<&Path>) -> Result<Policy> {
     if let Some(path) = named {
         return Policy::load(path);
@@ -18,7 +18,7 @@ pub(crate) fn policy(named: Option<&Path>) -> Result<Policy> {
     }
 }
 
-/// Loads the rules of emitting alone, and says what is wrong with the policy that has them.
+/// Loads only the rules of emitting, with the problem of the policy that has them.
 pub(crate) fn event_rules(named: Option<&Path>) -> LenientRules {
     match (named, std::fs::symlink_metadata(system::POLICY_PATH)) {
         (Some(path), _) => EventRules::load_lenient(path),
@@ -27,8 +27,8 @@ pub(crate) fn event_rules(named: Option<&Path>) -> LenientRules {
     }
 }
 
-/// Loads the names of other programs' files that are passed over. A policy that cannot be read
-/// names none: then less is passed over, not more. The commands that need it refuse it.
+/// Loads the list of ignored files. A policy that cannot be read names none: then fewer files are
+/// skipped, not more. The commands that need it refuse it.
 pub(crate) fn litter(named: Option<&Path>) -> Litter {
     policy(named).map(|policy| policy.events.ignore).unwrap_or_default()
 }
@@ -43,12 +43,12 @@ pub(crate) fn named_archive() -> Option<PathBuf> {
     system::variable_os("HLARCHIVE_ARCHIVE").map(PathBuf::from)
 }
 
-/// Returns where events wait that could not be placed.
+/// Returns the directory of events that could not be placed.
 pub(crate) fn spool() -> Option<PathBuf> {
     system::variable_os("HLARCHIVE_SPOOL").map(PathBuf::from)
 }
 
-/// Refuses a root without a name to the system.
+/// Refuses an empty root.
 pub(crate) fn check_root(root: &Path) -> Result<()> {
     if root.as_os_str().is_empty() {
         return Err(Error::Usage("the event root is empty; name a directory".to_owned()));

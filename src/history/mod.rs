@@ -1,8 +1,7 @@
-//! [`History`]: a tree of events and its archive, and all that can be done with them.
+//! [`History`]: a tree of events and its archive, and every operation on them.
 //!
-//! This holds what every operation needs: where the history lies, its policy, who acts, and who
-//! hears of the progress. The operations themselves are methods that stand in their own files
-//! below `ops`.
+//! This holds what every operation needs: the location of the history, its policy, its context, and
+//! the listener for progress. The operations themselves are methods in their own files below `ops`.
 
 pub(crate) mod machine;
 pub(crate) mod remote;
@@ -63,12 +62,12 @@ impl fmt::Debug for History {
 
 impl History {
     /// Opens the history below an event root, as the command does: with the archive that
-    /// `HLARCHIVE_ARCHIVE` names, by default the root's sibling with `-archive` appended; with
-    /// the policy that `HLARCHIVE_POLICY` names, else `/etc/hlarchive/policy.toml`, else the
-    /// built-in one; and with the machine's clock, user, host and randomness.
+    /// `HLARCHIVE_ARCHIVE` names, by default the root's sibling with `-archive` appended; with the
+    /// policy that `HLARCHIVE_POLICY` names, else `/etc/hlarchive/policy.toml`, else the built-in
+    /// one; and with the machine's clock, user, host and randomness.
     ///
-    /// Fails where the policy is not acceptable. Whether the tree and the archive are there is
-    /// asked by the operation that needs them.
+    /// Fails if the policy is not acceptable. Whether the tree and the archive exist is checked by
+    /// the operation that needs them.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
         machine::check_root(&root)?;
@@ -78,7 +77,7 @@ impl History {
         Ok(Self::of(store, Policy::built_in()?, context, Arc::new(Silent)).with_policy(policy))
     }
 
-    /// Puts together what the caller has found out itself.
+    /// Puts a history together from parts that the caller determined.
     pub(crate) fn of(
         store: Store,
         policy: Policy,
@@ -89,14 +88,14 @@ impl History {
         Self { store, policy: Arc::new(policy), context, progress }
     }
 
-    /// Reads and writes segments in this directory.
+    /// Uses this directory for segments.
     #[must_use]
     pub fn with_archive(mut self, archive: impl Into<PathBuf>) -> Self {
         self.store = self.store.with_archive(archive.into());
         self
     }
 
-    /// Judges by this policy. Segments that are remote are fetched from where it says.
+    /// Uses this policy. Remote segments are fetched from where it says.
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
         let (rules, origin) = (policy.remote.clone(), policy.origin().to_owned());
@@ -109,14 +108,14 @@ impl History {
         Self::of(store, policy, self.context, self.progress)
     }
 
-    /// Acts as this context says: by its clock, in its user's name.
+    /// Uses this context: its clock, and its user's name.
     #[must_use]
     pub fn with_context(self, context: Context) -> Self {
         let context = context.with_audit(self.policy.audit).with_retain(self.policy.retain.clone());
         Self { context, ..self }
     }
 
-    /// Reports to this listener what long operations are doing; it may ask them to stop.
+    /// Reports the progress of long operations to this listener, which may ask them to stop.
     #[must_use]
     pub fn with_progress(self, progress: impl Progress + 'static) -> Self {
         Self { progress: Arc::new(progress), ..self }
@@ -137,7 +136,7 @@ impl History {
         &self.policy
     }
 
-    /// Returns the day it is by this history's clock, in UTC.
+    /// Returns the current day by this history's clock, in UTC.
     pub fn today(&self) -> Date {
         self.context.now().date()
     }

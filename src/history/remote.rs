@@ -1,4 +1,4 @@
-//! Where copies of segments are: the policy's `[remote]`, and the settings of the AWS tools.
+//! The location of remote copies: the policy's `[remote]`, and the settings of the AWS tools.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use crate::policy::{Policy, RemoteRules};
 use crate::remote::{Bucket, BucketConfig, Cache};
 use crate::{Error, Result, system};
 
-/// The largest file of settings that is read, in bytes.
+/// The largest settings file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The policy's `[remote]`, or an error that says how to write one.
+/// Returns the policy's `[remote]`, or an error that says how to write one.
 pub(crate) fn rules(policy: &Policy) -> Result<&RemoteRules> {
     policy.remote.as_ref().ok_or_else(|| {
         Error::Usage(format!(
@@ -21,7 +21,7 @@ pub(crate) fn rules(policy: &Policy) -> Result<&RemoteRules> {
     })
 }
 
-/// The name under which this machine's copies lie.
+/// Returns the name of this machine's copies.
 pub(crate) fn host(rules: &RemoteRules) -> String {
     rules.host.clone().unwrap_or_else(system::host_name)
 }
@@ -54,7 +54,7 @@ pub(crate) fn open_for(rules: Option<&RemoteRules>, origin: &str) -> Result<Buck
     }
 }
 
-/// Where fetched frames are kept: as systemd says, or as is the custom.
+/// Returns the directory for fetched frames: as systemd says, or the customary one.
 fn cache_directory() -> Option<PathBuf> {
     let set = system::variable_os;
     if let Some(directory) = set("HLARCHIVE_CACHE").or_else(|| set("CACHE_DIRECTORY")) {
@@ -65,8 +65,8 @@ fn cache_directory() -> Option<PathBuf> {
     Some(base.join("hlarchive"))
 }
 
-/// Endpoint, region and credentials: from the files of the AWS tools, and from the
-/// environment, which goes before.
+/// Returns endpoint, region and credentials, from the files of the AWS tools and from the
+/// environment, which takes precedence.
 fn settings() -> Vec<(String, String)> {
     let set = system::variable_os;
     let profile = system::variable("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
@@ -88,8 +88,8 @@ fn settings() -> Vec<(String, String)> {
     settings.into_iter().collect()
 }
 
-/// What a section of such a file sets, with names as in the environment. A file that is not
-/// there sets nothing.
+/// Returns the settings of a section of such a file, with names as in the environment. A missing
+/// file sets nothing.
 fn section_of(path: &Path, wanted: &str) -> Vec<(String, String)> {
     let is_small = std::fs::metadata(path).is_ok_and(|found| found.len() <= MAX_BYTES);
     let text =

@@ -1,8 +1,8 @@
-//! Signing the manifest's head, and checking such signatures.
+//! Signatures of the manifest's head: making and checking them.
 //!
-//! In minisign's format, so that neither key nor signature needs this program. Whoever
-//! holds a public key and one signature can tell later whether the manifest up to there is
-//! still what was signed, though everything else may have been rewritten.
+//! In minisign's format, so that neither key nor signature needs this program. With a public key
+//! and one signature, anyone can tell later whether the manifest up to there is still what was
+//! signed, though everything else may have been rewritten.
 
 use std::fs::File;
 use std::io::Read;
@@ -23,7 +23,7 @@ use crate::{Error, Result};
 /// The largest key or signature that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 10;
 
-/// What a secret key that a password protects begins with, in base64: `Ed`, `Sc`, `B2`.
+/// The beginning of a password-protected secret key, in base64: `Ed`, `Sc`, `B2`.
 const PROTECTED: &str = "RWRTY0Iy";
 
 /// A secret key, ready to sign. It is never shown.
@@ -36,7 +36,7 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a secret key of minisign; `password` is asked only where one is needed.
+    /// Reads a secret key of minisign; `password` is called only if the key needs one.
     pub(crate) fn load(
         path: &Path,
         store: &Store,
@@ -61,8 +61,8 @@ impl SigningKey {
     }
 }
 
-/// A key as `minisign -G -W` writes it: without a password, and with zeros for a checksum,
-/// which the library would refuse. That it is whole shows when it has signed.
+/// Parses a key as `minisign -G -W` writes it: without a password, and with zeros for a checksum,
+/// which the library would refuse. Only signing shows that it is intact.
 fn bare_key(text: &str) -> Option<minisign::SecretKey> {
     let bytes = base64(text.lines().nth(1)?.trim())?;
     let (start, checksum) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
@@ -70,7 +70,7 @@ fn bare_key(text: &str) -> Option<minisign::SecretKey> {
     bare.then(|| minisign::SecretKey::from_bytes(&bytes).ok()).flatten()
 }
 
-/// Bytes in base64.
+/// Decodes base64.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').bytes().map(|digit| match digit {
         b'A'..=b'Z' => Some(digit - b'A'),
@@ -90,7 +90,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// What was signed.
+/// A report of what was signed.
 #[derive(Debug, Clone, Serialize)]
 pub struct SignReport {
     /// The head.
@@ -101,7 +101,7 @@ pub struct SignReport {
 }
 
 impl History {
-    /// Reads a secret key of minisign; `password` is asked only where the key has one.
+    /// Reads a secret key of minisign; `password` is called only if the key has one.
     pub fn signing_key(
         &self,
         path: &Path,
@@ -110,8 +110,8 @@ impl History {
         SigningKey::load(path, &self.store, password)
     }
 
-    /// Reads a public key of minisign, and a signature of the manifest's head that was kept
-    /// outside the archive, for [`VerifyOptions::witness`](crate::VerifyOptions::witness).
+    /// Reads a public key of minisign, and a signature of the manifest's head that was kept outside
+    /// the archive, for [`VerifyOptions::witness`](crate::VerifyOptions::witness).
     pub fn witness(&self, public_key: &Path, signature: Option<&Path>) -> Result<Witness> {
         Witness::load(public_key, signature, &self.store)
     }
@@ -122,7 +122,7 @@ impl History {
     }
 }
 
-/// Signs the manifest's head as it is now.
+/// Signs the manifest's current head.
 fn sign(store: &Store, context: &Context, key: &SigningKey) -> Result<SignReport> {
     let archive = store.archive()?.ok_or_else(|| nothing_to_sign(store))?;
     let lock = archive.lock()?;
@@ -153,24 +153,24 @@ fn nothing_to_sign(store: &Store) -> Error {
     }
 }
 
-/// A public key, and a signature that was kept elsewhere, as they were read.
+/// A public key, and a signature that was kept outside the archive, as they were read.
 #[derive(Debug, Clone)]
 pub struct Witness {
     key: minisign::PublicKey,
     kept: Option<Kept>,
 }
 
-/// A signature that was kept elsewhere.
+/// A signature that was kept outside the archive.
 #[derive(Debug, Clone)]
 struct Kept {
     name: String,
     text: String,
-    /// What the file beside it says, from which minisign made it.
+    /// The head in the file beside it, from which minisign made it.
     head: Option<Head>,
 }
 
 impl Witness {
-    /// Reads a public key of minisign, and a signature that was kept, if there is one.
+    /// Reads a public key of minisign, and a kept signature, if there is one.
     pub(crate) fn load(public_key: &Path, signature: Option<&Path>, store: &Store) -> Result<Self> {
         let text = read_small(public_key, store)?;
         // The key alone, as minisign's -P takes it, or its file.
@@ -191,7 +191,7 @@ impl Witness {
         Ok(Self { key, kept })
     }
 
-    /// Checks the signatures of an archive, and the one that was kept.
+    /// Checks the signatures of an archive, and the kept one.
     pub(super) fn check(
         &self,
         archive: &ArchiveDir,
@@ -242,7 +242,7 @@ impl Witness {
             .is_ok_and(|signature| signature.keynum() != self.key.keynum())
     }
 
-    /// The head that a signature vouches for, if it is good and the manifest has it.
+    /// Returns the head that a signature vouches for, if it is valid and the manifest has it.
     fn check_one(
         &self,
         name: &str,
@@ -256,7 +256,7 @@ impl Witness {
             wrong("it is no signature of minisign".to_owned());
             return None;
         };
-        // Signed by minisign itself, the comment says nothing of it, but the file does.
+        // If minisign itself signed it, the head is not in the comment, but in the file.
         let head = signature.trusted_comment().ok().as_deref().and_then(Head::from_comment);
         let Some(head) = head.or(beside) else {
             wrong("it is not the signature of a manifest's head".to_owned());
@@ -287,8 +287,8 @@ impl Witness {
     }
 }
 
-/// Reads a small file that the operator named. In the archive, where others may have put
-/// it, no symbolic link is followed to it.
+/// Reads a small file that the operator named. In the archive, where others may have put it, no
+/// symbolic link is followed to it.
 fn read_small(path: &Path, store: &Store) -> Result<String> {
     let in_archive = || {
         let parent = crate::fs::folder_of(path).unwrap_or(Path::new(".")).canonicalize().ok()?;
@@ -311,7 +311,7 @@ fn read_small(path: &Path, store: &Store) -> Result<String> {
 }
 
 impl Manifest {
-    /// The head that the manifest had when it had so many records.
+    /// Returns the head that the manifest had when it had this many records.
     pub(in crate::ops) fn head_at(&self, records: u64) -> Option<Sha256Hash> {
         match self.records().get(usize::try_from(records).ok()?) {
             Some(next) => Some(next.prev),

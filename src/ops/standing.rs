@@ -1,14 +1,14 @@
-//! How things stand, however long ago the last word was said.
+//! Open problems, however long ago their last event was.
 //!
-//! The archive's part comes from the file `state`, which each run that changes the archive
-//! brings up to date: the sum of all archived events, and the segments that it lacks, since they
-//! hold events that were dated later than the newest record. A reader adds what these segments
-//! and later ones hold, and what is live. So a look costs as much for ten years as for one.
+//! The archive's part comes from the file `state`, which each run that changes the archive updates:
+//! the sum of all archived events, and the segments that it lacks, since they hold events that were
+//! dated later than the newest record. A reader adds what these segments and later ones hold, and
+//! what is live. So a report costs as much for ten years as for one.
 //!
-//! The sum may only spare reading. What it says is open is told after the event itself was read;
-//! where that says otherwise, or there is no sum that belongs to the manifest, or the clock is
-//! before its newest record, the whole history is read. One that hides what is open is made
-//! again by the next write, and named by a full `verify`.
+//! The sum may only spare reading. What it says is open is reported after the event itself was
+//! read; if that says otherwise, or no sum belongs to the manifest, or the clock is before its
+//! newest record, the entire history is read. A sum that hides what is open is recreated by the
+//! next write, and reported by a full `verify`.
 
 use std::collections::BTreeSet;
 
@@ -21,35 +21,35 @@ use crate::event::{Date, EventPath, Severity, Timestamp};
 use crate::store::{Filter, FoundEvent, Like, Name, Notice, Query, Scope, Store};
 use crate::views::standing::{Standing, StandingSummary, may_tell, said};
 
-/// Ids that are asked for at once.
+/// Number of ids that are queried together.
 const CHAINS: usize = 200;
 
-/// The events that may tell how things stand.
+/// The events that may change the standing.
 const TELLING: Like = Like { kind: may_tell, or_severity: Severity::Critical };
 
-/// What stands in the file.
+/// The contents of the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sum {
-    /// The newest record's time: what is dated later is not in the sum.
+    /// The newest record's time: events dated later are not in the sum.
     horizon: Timestamp,
     /// The segments with such events, which are not in it either.
     pending: BTreeSet<String>,
     standing: StandingSummary,
 }
 
-/// How things stand, and what could not be read.
+/// The standing of a history, and what could not be read.
 pub(crate) struct Stand {
-    /// How they stand.
+    /// The standing.
     pub standing: Standing,
-    /// What was remarkable on the way.
+    /// Notices of what was remarkable on the way.
     pub notices: Vec<Notice>,
     /// Notices that were only counted.
     pub beyond: u64,
-    /// Whether events are missing that should be there.
+    /// True if events are missing that should be there.
     pub is_short: bool,
-    /// Only what came since this was looked at, where it is not all: without a sum, the rest lies
-    /// in segments whose files are elsewhere.
+    /// The start of the part that was read, if it is not all: without a sum, the rest is in
+    /// segments whose files are remote.
     pub since: Option<Timestamp>,
 }
 
@@ -59,7 +59,7 @@ impl Stand {
     }
 }
 
-/// Returns the days of those of these evicted segments whose files are elsewhere alone.
+/// Returns the days of those of these evicted segments that are only remote.
 fn elsewhere<'a>(
     archive: &ArchiveDir,
     evicted: impl Iterator<Item = &'a SegmentName>,
@@ -68,8 +68,8 @@ fn elsewhere<'a>(
     gone.map(|name| name.date).collect()
 }
 
-/// Looks how things stand at `now`. The events since `since` that `window` asks for are shown
-/// to `each`, in time order.
+/// Determines the standing at `now`. The events since `since` that `window` asks for are shown to
+/// `each`, in time order.
 ///
 /// # Errors
 ///
@@ -82,7 +82,7 @@ pub(crate) fn look(
     each: &mut dyn FnMut(&FoundEvent),
 ) -> Result<Stand> {
     let mut stand = Stand::of(Standing::at(now));
-    // First what is known, then what is live, then what was archived meanwhile.
+    // First the known sum, then the live events, then what was archived meanwhile.
     let (archive, away) = store.readable_archive()?;
     let is_none = archive.is_none() && away.is_none();
     let mut far = BTreeSet::new();
@@ -100,7 +100,7 @@ pub(crate) fn look(
         (archive, bound, sum.pending)
     });
     let is_known = known.is_some() || is_none;
-    // Nobody who only looks fetches years of events.
+    // A mere reader never fetches years of events.
     let is_near = !is_known && !far.is_empty();
     stand.since = is_near.then_some(since);
     let filter = Filter { like: Some(window), since: Some(since), ..Filter::default() };
@@ -126,7 +126,7 @@ pub(crate) fn look(
         stand.read_later(store, archive, bound, pending, &far)?
     } else {
         stand.settle(store)?;
-        // One that began meanwhile may have taken what was live.
+        // An archive that was created meanwhile may have taken live events.
         store.any_archive()?.is_none()
     };
     if is_true { Ok(stand) } else { stand.read_all(store, now) }
@@ -146,12 +146,12 @@ fn dates(names: &BTreeSet<SegmentName>) -> Vec<Date> {
     names.iter().map(|name| name.date).collect::<BTreeSet<Date>>().into_iter().collect()
 }
 
-/// The records of these that brought events in.
+/// Returns the records of these that brought events in.
 fn brought_in(records: &[Record]) -> impl Iterator<Item = &Record> {
     records.iter().filter(|record| matches!(record.op, Op::Rotate | Op::Import | Op::Compact))
 }
 
-/// Understands what was read of the file, if it belongs to the archive's manifest.
+/// Parses the file, if it belongs to the archive's manifest.
 fn known(archive: &ArchiveDir, read: Option<(StateAnchor, Vec<u8>)>) -> Option<(StateAnchor, Sum)> {
     let (bound, sum) = read?;
     let sum = serde_json::from_slice(&sum).ok()?;
@@ -171,7 +171,7 @@ impl Stand {
         for event in &mut events {
             each(&event?, &mut self.standing);
         }
-        // What is away waits for somebody, and costs no event.
+        // Unreachable data needs attention by itself, and costs no event.
         self.is_short |= events.notices().any_cost() && !events.notices().only_away();
         let (notices, beyond) = events.notices().take();
         self.beyond += if is_all_told { beyond } else { 0 };
@@ -180,8 +180,8 @@ impl Stand {
         Ok(())
     }
 
-    /// Adds what was archived since the sum was made, and reads what the sum says is open.
-    /// Whether all of that is so.
+    /// Adds what was archived since the sum was made, and reads what the sum says is open. Reports
+    /// whether all of that was found to be so.
     fn read_later(
         &mut self,
         store: &Store,
@@ -210,7 +210,7 @@ impl Stand {
         Ok(())
     }
 
-    /// The same from all events, and nothing that is derived from them.
+    /// Determines the standing from all events, and nothing that is derived from them.
     fn read_all(mut self, store: &Store, now: Timestamp) -> Result<Self> {
         self.standing = Standing::at(now);
         let filter = Filter { like: Some(TELLING), ..Filter::default() };
@@ -219,8 +219,8 @@ impl Stand {
         Ok(self)
     }
 
-    /// Reads the events that tell of what is open, as far as they were not read and are here.
-    /// Whether all say so; what expired is open no more.
+    /// Reads the events of open problems, as far as they were not read and are here. Reports
+    /// whether all confirm them; what expired is no longer open.
     fn confirm(
         &mut self,
         store: &Store,
@@ -257,7 +257,7 @@ impl Stand {
     }
 }
 
-/// Looks for what the order in which events were taken left open; whether something could not
+/// Finds what the order in which events were taken left open; reports whether something could not
 /// be read.
 fn settle(
     store: &Store,
@@ -298,7 +298,7 @@ fn settle(
     Ok(is_short)
 }
 
-/// Segments of these records with events later than a time, or of whose times nothing is known.
+/// Returns the segments of these records with events later than a time, or with unknown times.
 fn later<'a>(
     segments: impl Iterator<Item = (&'a SegmentName, Option<Timestamp>)>,
     horizon: Timestamp,
@@ -311,7 +311,7 @@ fn horizon(records: &[Record]) -> Option<Timestamp> {
     records.iter().map(|record| record.time).max()
 }
 
-/// Makes the sum anew of these segments; `None` if something could not be read.
+/// Recreates the sum of these segments; returns `None` if something could not be read.
 fn sum_of(
     store: &Store,
     base: Standing,
@@ -342,13 +342,13 @@ fn sum_of(
     }
     let lookup = |filter| Query { filter, ..archived() };
     stand.is_short |= settle(store, &lookup, &is_in, &mut stand.standing)?;
-    // Of what is away nothing was read.
+    // Nothing was read of the unreachable part.
     let is_away = stand.notices.iter().any(Notice::costs_events);
     Ok((!stand.is_short && !is_away).then_some(stand.standing))
 }
 
-/// Brings the file up to date: adds what is new to a sum that is as the last run left it, and
-/// makes any other again.
+/// Updates the file: adds what is new to a sum that is as the last run left it, and recreates any
+/// other.
 pub(in crate::ops) fn refresh(
     store: &Store,
     archive: &ArchiveDir,
@@ -380,10 +380,10 @@ pub(in crate::ops) fn refresh(
     } else if elsewhere(archive, manifest.evicted().into_keys()).is_empty() {
         sum_of(store, Standing::at(horizon), None, &pending)?
     } else {
-        // Made of what is here alone, it would leave out what lies elsewhere.
+        // A sum of only the local part would leave out what is remote.
         return state::remove(archive);
     };
-    // What could not be read now may be read then: until that is so, readers read more.
+    // What could not be read now may be readable later: until then, readers read more.
     let Some(mut standing) = standing else { return Ok(()) };
     let days: BTreeSet<Date> = manifest.segments().map(|(name, _)| name.date).collect();
     standing.forget(|bad| {
@@ -395,8 +395,8 @@ pub(in crate::ops) fn refresh(
     state::write(archive, manifest, token, &sum, lock)
 }
 
-/// Whether readers are told by the file what the segments do not say. Where some of them lie
-/// elsewhere or cannot be read, nobody knows.
+/// Reports whether the file contradicts the segments. If some of them are remote or cannot be read,
+/// nobody knows.
 pub(in crate::ops) fn is_false(
     store: &Store,
     archive: &ArchiveDir,
@@ -421,7 +421,7 @@ pub(in crate::ops) fn is_false(
         .collect();
     let fresh = sum_of(store, Standing::at(sum.horizon), Some(&names), &pending)?;
     let Some(fresh) = fresh else { return Ok(false) };
-    // Of what expired, and of what went into other segments since, the sum may know more.
+    // The sum may know more of what expired, and of what went into other segments since.
     let is_gone = rows().any(|(name, _)| !manifest.names(name));
     let expired = manifest.expired().map(|record| record.span().1.unwrap_or(Timestamp::MAX)).max();
     let until = if is_gone { Some(Timestamp::MAX) } else { expired };

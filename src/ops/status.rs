@@ -1,9 +1,9 @@
-//! Status: how a history stands, in numbers that cost little.
+//! Status: the state of a history, in cheap numbers.
 //!
-//! They come from the manifest, from listings of the live days and from the indexes of a
-//! handful of segments; no event is read, no lock taken and nothing changed. How the last runs
-//! ended is in no record, so that comes from the metrics that they left. What cannot be found
-//! out is a finding, and the rest is told all the same.
+//! They come from the manifest, from listings of the live days and from the indexes of a handful of
+//! segments; no event is read, no lock taken and nothing changed. No record has the outcome of the
+//! last runs, so it comes from the metrics that they left. What cannot be determined is a finding,
+//! and the rest is reported all the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -27,25 +27,25 @@ use crate::policy::Policy;
 use crate::segment::SegmentReader;
 use crate::store::{FoundArchive, Store, short_origin};
 
-/// Segments, the newest ones, that tell how much smaller the archive is than its events.
+/// Number of segments, the newest ones, that show how much smaller the archive is than its events.
 const RATIO_SEGMENTS: usize = 16;
 
-/// A closed day that is due so long, or a segment that lacks a copy so long, was missed by more
-/// than one nightly run.
+/// The time after which a due closed day, or a segment without a copy, was missed by more than one
+/// nightly run.
 const OVERDUE_MICROS: i64 = 2 * Timestamp::MICROS_PER_DAY;
 
-/// How to look.
+/// Options of a status report.
 #[derive(Debug, Clone)]
 pub struct StatusOptions {
-    /// What was recorded since then counts as new.
+    /// The start of what counts as new.
     pub since: Timestamp,
     /// The first day of the calendar.
     pub calendar_from: Date,
-    /// The caller vouches for [`Context::now`].
+    /// True if the caller vouches for [`Context::now`].
     pub trust_now: bool,
-    /// The directory in which events wait that could not be placed, if there is one.
+    /// The directory of events that could not be placed, if there is one.
     pub spool: Option<PathBuf>,
-    /// The file in which runs leave [`metrics`] of themselves, if there is one.
+    /// The file in which runs leave their [`metrics`], if there is one.
     pub metrics: Option<PathBuf>,
 }
 
@@ -60,9 +60,9 @@ impl StatusOptions {
 /// The live half.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct LiveStatus {
-    /// Days with files.
+    /// Number of days with files.
     pub days: u64,
-    /// Files that may be events.
+    /// Number of files that may be events.
     pub files: u64,
     /// Their size.
     pub bytes: u64,
@@ -75,63 +75,63 @@ pub struct LiveStatus {
 /// The archived half.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ArchivedStatus {
-    /// Days with a segment.
+    /// Number of days with a segment.
     pub days: u64,
-    /// The segments.
+    /// Number of segments.
     pub segments: u64,
-    /// The events in them.
+    /// Number of the events in them.
     pub events: u64,
     /// Their size.
     pub bytes: u64,
-    /// How many times larger the event files of the newest segments were.
+    /// The factor by which the event files of the newest segments were larger.
     pub ratio: Option<f64>,
     /// The earliest day.
     pub first_day: Option<Date>,
     /// The latest day.
     pub last_day: Option<Date>,
-    /// Holds that were not lifted.
+    /// Number of holds that were not released.
     pub holds: u64,
-    /// Days of which they keep a segment.
+    /// Number of days of which they keep a segment.
     pub held_days: u64,
-    /// What expired.
+    /// Totals of what expired.
     pub expired: Option<Expired>,
-    /// Segments whose copies elsewhere are recorded; none where the policy asks for none.
+    /// Number of segments whose remote copies are recorded; none if the policy asks for none.
     pub copied: Option<u64>,
-    /// Segments whose files are elsewhere alone.
+    /// Number of segments that are only remote.
     pub elsewhere: u64,
-    /// The first segment with an event that is dated later than now, which counts for nothing
-    /// until then.
+    /// The first segment with an event that is dated later than now, which counts for nothing until
+    /// then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub future: Option<Finding>,
 }
 
-/// The last time that something was done to the archive.
+/// The last time that an operation changed the archive.
 #[derive(Debug, Clone, Serialize)]
 pub struct LastRun {
-    /// When.
+    /// The time.
     pub time: Timestamp,
     /// The segment concerned.
     pub segment: Option<SegmentName>,
-    /// By whom: the user and the host.
+    /// The user and the host that ran it.
     pub by: Option<String>,
 }
 
 /// A day of the calendar.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CalendarDay {
-    /// Events, archived or live; of a day that is both, the larger number.
+    /// Number of events, archived or live; if the day is both, the larger number.
     pub events: u64,
-    /// Whether something is archived of it.
+    /// True if any of it is archived.
     pub archived: bool,
-    /// Whether a hold keeps something of it.
+    /// True if a hold keeps any of it.
     pub held: bool,
-    /// Whether events came after it was archived.
+    /// True if events came after it was archived.
     pub late: bool,
-    /// Archived files of it that are no events.
+    /// Number of archived files of it that are not events.
     pub invalid: u64,
 }
 
-/// How a history stands.
+/// The status of a history.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Status {
     /// The live half.
@@ -142,22 +142,22 @@ pub struct Status {
     pub last_rotate: Option<LastRun>,
     /// The last prune that expired something.
     pub last_prune: Option<LastRun>,
-    /// How the last run of each operation ended, as far as it is known.
+    /// The outcome of the last run of each operation, as far as it is known.
     pub last_runs: BTreeMap<&'static str, LastEnd>,
     /// The days that the next rotate will work on.
     pub next_rotate: Vec<PlannedDay>,
-    /// What the next prune will do.
+    /// The plan of the next prune.
     pub next_prune: PrunePlan,
-    /// Files that are no events, archived since the options' time.
+    /// Number of files that are not events, archived since the options' time.
     pub new_invalid: u64,
-    /// Conflicts recorded since the options' time.
+    /// Number of conflicts recorded since the options' time.
     pub new_conflicts: u64,
-    /// Events that wait in the spool.
+    /// Number of events that wait in the spool.
     #[serde(skip_serializing_if = "super::is_zero")]
     pub spooled: u64,
-    /// What somebody should see to.
+    /// Problems that need attention.
     pub findings: Vec<Finding>,
-    /// Whether the tree's archive is not here.
+    /// True if the tree's archive is not here.
     #[serde(skip)]
     pub is_away: bool,
     /// The days of the calendar with anything to show.
@@ -165,7 +165,7 @@ pub struct Status {
     pub calendar: BTreeMap<Date, CalendarDay>,
 }
 
-/// How much a history holds.
+/// Totals of a history.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Totals {
     /// The live half.
@@ -176,7 +176,7 @@ pub(crate) struct Totals {
     pub origin: Option<u64>,
 }
 
-/// Counts what a history holds: a listing of the live days and a look at the manifest.
+/// Counts the contents of a history, from a listing of the live days and the manifest.
 pub(crate) fn totals(store: &Store) -> Result<Totals> {
     let mut status = Status::default();
     live(store, None, None, &mut status)?;
@@ -190,7 +190,7 @@ pub(crate) fn totals(store: &Store) -> Result<Totals> {
     Ok(Totals { live: status.live, archived, origin })
 }
 
-/// Looks at a history.
+/// Determines the status of a history.
 pub(in crate::ops) fn status(
     store: &Store,
     policy: &Policy,
@@ -213,7 +213,7 @@ pub(in crate::ops) fn status(
         let path = store.archive_path().display().to_string();
         let reason = reason.strip_prefix(&format!("{path}: ")).unwrap_or(&reason);
         status.findings.push(Finding::new(path, reason));
-        // What the next runs will do is to refuse, for the same reason.
+        // The next runs will refuse, for the same reason.
         runs(store, options.metrics.as_deref(), &mut status);
         return Ok(status);
     }
@@ -228,7 +228,7 @@ pub(in crate::ops) fn status(
     Ok(status)
 }
 
-/// What waits in the spool is not in the history yet.
+/// Counts what waits in the spool: it is not in the history yet.
 fn waiting(spool: &Path, status: &mut Status) {
     let path = spool.display().to_string();
     match spooled(spool) {
@@ -246,10 +246,10 @@ fn waiting(spool: &Path, status: &mut Status) {
     }
 }
 
-/// Operations that nobody need have watched: that one of them failed is something to see to.
+/// Operations that may run unattended: a failure of one of them needs attention.
 const UNWATCHED: [&str; 3] = ["rotate", "verify", "prune"];
 
-/// All that leave metrics of themselves.
+/// All operations that leave metrics.
 const MEASURED: [&str; 6] = ["rotate", "verify", "prune", "compact", "import", "sync"];
 
 fn runs(store: &Store, metrics: Option<&Path>, status: &mut Status) {
@@ -283,7 +283,7 @@ fn runs(store: &Store, metrics: Option<&Path>, status: &mut Status) {
     }
 }
 
-/// What to do about a failure; `record` is the operation's last one in the manifest.
+/// Returns advice about a failure; `record` is the operation's last one in the manifest.
 fn advice(operation: &str, failure: &LastEnd, record: Option<&LastRun>) -> &'static str {
     if record.is_some_and(|record| record.time > failure.time) {
         "one came later, and did not say how it ended (--metrics-file)"
@@ -317,7 +317,7 @@ fn live(
         days.insert(date);
         let partition = live.partition(date);
         for number in 0..listing.len() {
-            // What is gone by now, or cannot be looked at, is named by who reads it.
+            // What is gone by now, or cannot be examined, is reported by its readers.
             let size = partition.size_of(listing.node(number), &listing.name(number));
             status.live.bytes += size.ok().flatten().unwrap_or(0);
         }
@@ -406,7 +406,7 @@ fn archived(
     }
 }
 
-/// What the manifest knows of copies; whether they are still there, "remote status" asks.
+/// Counts the copies that the manifest knows; whether they are still there is for "remote status".
 fn copies(
     archive: &ArchiveDir,
     manifest: &Manifest,
@@ -418,7 +418,7 @@ fn copies(
     status.archived.elsewhere = evicted.len() as u64;
     let objects: Vec<&str> =
         evicted.values().filter_map(|record| record.object.as_deref()).collect();
-    // What cannot be reached is told by those who need it.
+    // What cannot be reached is reported by those who need it.
     for lost in archive.lost_copies(&objects).unwrap_or_default() {
         let of = |record: &&&Record| record.object.as_ref() == Some(&lost);
         if let Some(name) = evicted.values().find(of).and_then(|record| record.segment.as_ref()) {
@@ -429,7 +429,7 @@ fn copies(
         return;
     }
     let copies = manifest.copies();
-    // A run that could not reach the place says so; overdue is what none of them tried.
+    // A run that could not reach the place reports it; overdue is what none of them tried.
     let overdue_before = context.now().micros().saturating_sub(OVERDUE_MICROS);
     let (mut copied, mut overdue) = (0, Vec::new());
     for (name, record) in manifest.segments() {
@@ -448,7 +448,7 @@ fn copies(
     }
 }
 
-/// Sums up the segments, and shows each to `look`.
+/// Sums up the segments, and passes each to `look`.
 fn segments(
     manifest: &Manifest,
     archived: &mut ArchivedStatus,
@@ -476,7 +476,7 @@ fn last_run(record: &Record) -> LastRun {
     }
 }
 
-/// Of the newest segments that can be looked into: event bytes by segment bytes.
+/// Returns event bytes by segment bytes, for the newest segments that can be read.
 fn ratio(archive: &ArchiveDir, manifest: &Manifest) -> Option<f64> {
     let mut newest: Vec<_> = manifest.segments().map(|(name, _)| name).collect();
     newest.reverse();
@@ -496,7 +496,7 @@ fn ratio(archive: &ArchiveDir, manifest: &Manifest) -> Option<f64> {
     (segments > 0).then(|| events as f64 / segments as f64)
 }
 
-/// What the nightly runs will do. That they would refuse is itself something to see to.
+/// Determines what the nightly runs will do. If they would refuse, that itself needs attention.
 fn plans(
     store: &Store,
     policy: &Policy,
@@ -530,9 +530,8 @@ fn plans(
     }
 }
 
-/// Names days that wait for longer than nights explain. Into which something came a short time
-/// ago (an import, a restore, the events of a clock that stood still), that waits for the next
-/// night only.
+/// Reports days that wait for longer than nightly runs explain. A day that got something recently
+/// (an import, a restore, the events of a clock that stood still) waits only for the next night.
 fn overdue(
     store: &Store,
     policy: &Policy,

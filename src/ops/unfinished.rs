@@ -1,10 +1,10 @@
-//! What runs that were stopped left in the archive, and how the next run finishes it.
+//! Leftovers of stopped runs in the archive, and how the next run finishes them.
 //!
-//! A record says first that a segment is gone, and then its files go. Of one that expired,
-//! they may go without another look; of one that was superseded, once the segment that took
-//! its place was found whole. And a run that found no byte free removes a
-//! doomed segment's checksum file to make room for the record; if it did not get that far,
-//! the file is written again, since the manifest knows what stood in it.
+//! A record says first that a segment is gone, and then its files are removed. The files of one
+//! that expired may be removed without another check; those of one that was superseded, once the
+//! segment that replaced it was found intact. And a run that found no byte free removes a doomed
+//! segment's checksum file to make room for the record; if it did not get that far, the file is
+//! written again, since the manifest knows its contents.
 
 use crate::Context;
 use crate::Result;
@@ -14,7 +14,7 @@ use crate::archive::{
 use crate::ops::Finding;
 use crate::segment::check;
 
-/// Removes what a run that was stopped was still writing.
+/// Removes temporary files of runs that were stopped.
 pub(in crate::ops) fn remove_leftovers(
     archive: &ArchiveDir,
     lock: &ArchiveLock,
@@ -27,7 +27,7 @@ pub(in crate::ops) fn remove_leftovers(
     Ok(())
 }
 
-/// The same for verbs that leave nothing there but derived files: best effort, and no word of it.
+/// Does the same for verbs that leave only derived files there: best effort, without a report.
 pub(in crate::ops) fn clear(archive: &ArchiveDir, lock: &ArchiveLock) {
     let _ = archive.remove_leftovers(lock);
 }
@@ -40,8 +40,8 @@ pub(in crate::ops) fn remove_gone(
     recovered: &mut Vec<Finding>,
     findings: &mut Vec<Finding>,
 ) {
-    // What is not there any more may come back by a power cut, if the run that removed it was
-    // stopped right then. It was the last that was recorded.
+    // Removed files may come back after a power cut, if the run that removed them was stopped right
+    // then. It was the last that was recorded.
     if let Some(Record { op: Op::Prune | Op::Compact, segment: Some(segment), .. }) =
         writer.manifest().records().last()
         && let Err(error) = archive.sync_folder(segment)
@@ -69,8 +69,8 @@ pub(in crate::ops) fn remove_gone(
     }
 }
 
-/// The segment that took the place of another one, by way of others perhaps, if it is in
-/// the archive.
+/// Returns the segment that replaced another one, perhaps by way of others, if it is in the
+/// archive.
 fn heir<'a>(
     manifest: &'a Manifest,
     segment: &'a SegmentName,
@@ -86,7 +86,7 @@ fn heir<'a>(
     manifest.record_of(name).map(|record| (name, record))
 }
 
-/// Whether a segment is, byte for byte, what was recorded.
+/// Reports whether a segment is, byte for byte, what was recorded.
 fn is_whole(archive: &ArchiveDir, segment: &SegmentName, record: &Record) -> bool {
     let path = archive.segment_path(segment);
     let report = archive.open_segment(segment).and_then(|file| check(&file, &path, &|_| {}));
@@ -106,7 +106,7 @@ pub(in crate::ops) fn write_checksums(
     findings: &mut Vec<Finding>,
 ) {
     for segment in &unfinished.without_checksum {
-        // Of what expired since, there is no record any more.
+        // A segment that expired since has no record any more.
         let record = writer.manifest().record_of(segment);
         let Some(sha256) = record.and_then(|record| record.sha256) else { continue };
         match archive.write_checksum(segment, &sha256, context.next_token(), writer.lock()) {

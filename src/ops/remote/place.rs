@@ -3,7 +3,7 @@
 //! A disk or a NAS that is not mounted leaves an empty directory. So a directory carries a mark, an
 //! object whose name holds a number, and each record of a copy says where it was made: at which
 //! address, and which mark that had. A copy in one place does not count as a copy in another, and
-//! if expected copies are missing, a new start needs a person.
+//! if expected copies are missing, nothing is started unasked.
 
 use super::{Listing, Remote};
 use crate::archive::copies::{MANIFEST_FOLDER, segment_of_object};

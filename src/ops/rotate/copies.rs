@@ -24,8 +24,8 @@ struct Copy {
 }
 
 impl Copies {
-    /// Finds the files that have the same content as the file that their name derives from.
-    /// `archived` knows what earlier segments hold.
+    /// Finds the files with the content of the original that their names derive from, or of another
+    /// copy of it. `archived` knows what earlier segments hold.
     pub(super) fn find(
         listing: &Listing,
         partition: &PartitionReader<'_>,

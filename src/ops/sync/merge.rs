@@ -1,7 +1,7 @@
-//! Merging a tree and an archive that can be read here into a store that can be written.
+//! Merging a readable tree and archive into a writable store.
 //!
-//! The source may be in use. Its live files are read before its manifest: what a rotation
-//! takes away meanwhile is in a segment that the manifest then names.
+//! The source may be in use. Its live files are read before its manifest: what a rotation takes
+//! away meanwhile is in a segment that the manifest then names.
 
 use std::collections::HashSet;
 
@@ -17,11 +17,11 @@ use crate::segment::{ContentDigest, SegmentReader, Sha256Hash};
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// Segments whose events are recorded together.
+/// Number of segments whose events are recorded together.
 const SEGMENTS_TOGETHER: usize = 32;
 
-/// The contents that an archive ever had, or that an earlier sync read. A digest that was only
-/// claimed by another machine, as older versions recorded it, counts for nothing. Where expired
+/// Returns the contents that an archive ever had, or that an earlier sync read. A digest that was
+/// only claimed by another machine, as older versions recorded it, does not count. If expired
 /// events are wanted, too, only those that the archive has now.
 pub(super) fn known_contents(manifest: &Manifest, with_expired: bool) -> HashSet<Sha256Hash> {
     if with_expired {
@@ -32,7 +32,7 @@ pub(super) fn known_contents(manifest: &Manifest, with_expired: bool) -> HashSet
     manifest.records().iter().filter(is_ours).filter_map(|record| record.content).collect()
 }
 
-/// Where merged events go.
+/// The destination of merged events.
 pub(super) struct Target<'a> {
     pub(super) live: Option<&'a LiveTree>,
     pub(super) archive: Option<&'a ArchiveDir>,
@@ -40,9 +40,9 @@ pub(super) struct Target<'a> {
     pub(super) context: &'a Context,
     pub(super) dry_run: bool,
     pub(super) with_expired: bool,
-    /// What the source is called.
+    /// The name of the source.
     pub(super) from: String,
-    /// What its archive is called.
+    /// The name of its archive.
     pub(super) from_archive: String,
 }
 
@@ -53,7 +53,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// From one store on this machine into another.
+/// Merges one store on this machine into another.
 pub(super) fn local(
     source: &Store,
     destination: &Store,
@@ -92,7 +92,7 @@ pub(super) fn local(
     take_segments(from_archive, &wanted, &target, progress, report)
 }
 
-/// The segments of a source that may hold something new.
+/// Returns the segments of a source that may hold something new.
 pub(super) fn wanted<'m>(
     from: &'m Manifest,
     known: &HashSet<Sha256Hash>,
@@ -135,8 +135,7 @@ pub(super) fn take_live(
     outcome.and(flushed)
 }
 
-/// Offers every live event of a tree, and names what is none; `label` is what the tree is
-/// called.
+/// Offers every live event of a tree, and reports what is not one; `label` is the name of the tree.
 pub(super) fn offer_live(
     from: &LiveTree,
     label: &str,
@@ -186,7 +185,7 @@ pub(super) fn offer_live(
     Ok(())
 }
 
-/// Takes in the events of these segments, and remembers that they are here now.
+/// Takes in the events of these segments, and records that they are here now.
 pub(super) fn take_segments(
     from: &ArchiveDir,
     segments: &[(&SegmentName, &Record)],
@@ -232,13 +231,13 @@ pub(super) struct Offered<'a> {
     pub(super) from: &'a ArchiveDir,
     pub(super) name: &'a SegmentName,
     pub(super) record: &'a Record,
-    /// What its archive is called.
+    /// The name of its archive.
     pub(super) label: &'a str,
 }
 
 impl Offered<'_> {
-    /// Offers every event. Returns the content digest of what was read; `None` when not all
-    /// of the segment can be had.
+    /// Offers every event. Returns the content digest of what was read; `None` if some of the
+    /// segment cannot be read.
     pub(super) fn offer(
         &self,
         report: &mut SyncReport,
@@ -311,7 +310,8 @@ impl Offered<'_> {
     }
 }
 
-/// That all events of a segment are here now; by its content the next sync knows it.
+/// Returns a record that all events of a segment are here now; by its content the next sync knows
+/// it.
 fn seen(target: &Target<'_>, name: &SegmentName, content: Sha256Hash, new: u64) -> NewRecord {
     let mut told = NewRecord::new(target.context.now(), Op::Import);
     told.date = Some(name.date);
@@ -322,8 +322,8 @@ fn seen(target: &Target<'_>, name: &SegmentName, content: Sha256Hash, new: u64) 
     told
 }
 
-/// Appends records, if there is an archive. While another run holds its lock they are left
-/// out: they spare the next sync work, and nothing else depends on them.
+/// Appends records, if there is an archive. While another run holds its lock they are left out:
+/// they spare the next sync work, and nothing else depends on them.
 fn append(target: &Target<'_>, records: Vec<NewRecord>, report: &mut SyncReport) -> Result<()> {
     let Some(archive) = target.archive.filter(|_| !target.dry_run && !records.is_empty()) else {
         return Ok(());

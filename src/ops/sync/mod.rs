@@ -1,17 +1,16 @@
-//! Sync: afterwards the destination holds what it held and what the source holds.
+//! Sync: adds to the destination what it lacks of the source.
 //!
-//! Event sets only grow, names are unique and files never change, so two histories become
-//! one by a union. What the destination lacks arrives as live files, late arrivals where
-//! their day is archived there; an event that it has, live or archived, does not travel
-//! again. The source is not changed. Both ends may be on this machine, or one of them is
-//! reached by rsync over ssh; then nothing but rsync is needed there.
+//! Event sets only grow, names are unique and files never change, so two histories become one by a
+//! union. What the destination lacks arrives as live files, late arrivals if their day is archived
+//! there; an event that it has, live or archived, is not sent again. The source is not changed.
+//! Both ends may be on this machine, or one of them is reached by rsync over ssh; then only rsync
+//! is needed there.
 //!
-//! The manifests tell which segments need not be read: those whose content digest the
-//! destination knows, from a segment of its own or from an `import` record of an earlier
-//! sync. What is recorded there was computed from the events that were read, never taken
-//! over from what another machine claims. What expired at the destination does not come back: not
-//! the same segment, which is known in this way, too, nor in other company what is of the same
-//! day, node and class.
+//! The manifests tell which segments need not be read: those whose content digest the destination
+//! knows, from a segment of its own or from an `import` record of an earlier sync. What is recorded
+//! there was computed from the events that were read, never taken over from what another machine
+//! claims. What expired at the destination does not come back: neither the same segment, which is
+//! known in this way, too, nor other segments' events of the same day, node and class.
 
 mod merge;
 mod outlet;
@@ -34,15 +33,14 @@ use crate::store::Store;
 use crate::{Error, Result};
 
 impl History {
-    /// Copies from one root to another what is lacking there: live events, and what is in
-    /// segments. One of the two is this history, [`End::here`]; nothing is removed or changed on
-    /// either side.
+    /// Copies from one root to another what it lacks: live events, and events in segments. One of
+    /// the two is this history, [`End::here`]; nothing is removed or changed on either side.
     pub fn sync(&self, from: &End, to: &End, options: &SyncOptions) -> Result<SyncReport> {
         sync(from, to, &self.context.stopped(), options, &*self.progress)
     }
 }
 
-/// Syncs.
+/// Syncs two ends.
 fn sync(
     source: &End,
     destination: &End,
@@ -67,7 +65,7 @@ fn sync(
         )),
     };
     match outcome {
-        // What was taken in before the stop is told.
+        // What was taken in before the stop is reported.
         Err(Error::Interrupted(_)) => report.stopped = true,
         outcome => outcome?,
     }

@@ -1,14 +1,14 @@
-//! What another machine lacks, on its way there.
+//! Sending events that another machine lacks.
 //!
-//! Events come one by one and are sent in batches: each is compared with the listing of
-//! the live files there, then with the archive there, of which only those segments are
-//! fetched that hold events of the same day and node and that no segment here equals. rsync
-//! writes under a name that no reader takes for an event's, syncs, and renames without
-//! replacing; afterwards all that was sent, and all that might differ, is compared by checksum.
+//! Events come one by one and are sent in batches: each is compared with the listing of the live
+//! files there, then with the archive there, of which only those segments are fetched that hold
+//! events of the same day and node and that no segment here equals. rsync writes under a name that
+//! no reader takes for an event's, syncs, and renames without replacing; afterwards everything that
+//! was sent, and everything that might differ, is compared by checksum.
 //!
-//! Others may write to the tree there. What is not a directory where a day's or a node's should
-//! be is left out by name, and the rest goes; the rsync there follows no link in a path
-//! ([`Rsync::check_there`]).
+//! Others may write to the tree there. Anything but a directory in the place of a day's or a node's
+//! is reported and its events are left out, and the rest is sent; the rsync there follows no link
+//! in a path ([`Rsync::check_there`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
@@ -28,7 +28,7 @@ use crate::ops::intake::{ArchivedDays, Arrival, Findings};
 use crate::segment::{SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
 
-/// Events that are sent together.
+/// Number of events that are sent together.
 const BATCH_EVENTS: usize = 8192;
 
 /// Bytes of events that are sent together; a single event may be larger.
@@ -36,13 +36,13 @@ const BATCH_BYTES: usize = 32 << 20;
 
 pub(super) struct Outlet<'a> {
     rsync: &'a Rsync<'a>,
-    /// Live files there: size and time.
+    /// The live files there: size and time.
     listed: HashMap<String, (u64, i64)>,
-    /// What is there where a day's or a node's directory should be, and how many events were
-    /// left out for it.
+    /// Obstacles in the place of a day's or a node's directory there, and how many events were left
+    /// out for each.
     blocked: BTreeMap<String, (Kind, u64)>,
     archive: Option<(ArchiveDir, Manifest)>,
-    /// Segments there whose content a segment here has, and where that lies.
+    /// Segments there whose content a segment here has, and the location of that.
     lent: HashMap<Sha256Hash, (&'a ArchiveDir, SegmentName)>,
     fetched: BTreeSet<SegmentName>,
     staging: &'a Staging,
@@ -95,7 +95,7 @@ impl<'a> Outlet<'a> {
         }
     }
 
-    /// Names the segments here, which stand in for those of the same content there.
+    /// Registers the segments here that stand in for those of the same content there.
     pub(super) fn lend(&mut self, archive: &'a ArchiveDir, manifest: &Manifest) {
         for (name, record) in manifest.segments() {
             if let Some(content) = record.content {
@@ -113,7 +113,7 @@ impl<'a> Outlet<'a> {
         Ok(())
     }
 
-    /// Sends what is left, and names what stood in the way.
+    /// Sends the rest, and reports obstacles.
     pub(super) fn finish(&mut self) -> Result<()> {
         self.flush()?;
         for (path, (kind, events)) in &self.blocked {
@@ -132,7 +132,7 @@ impl<'a> Outlet<'a> {
         Ok(())
     }
 
-    /// Whether something there stands in the way of an event, which is counted.
+    /// Reports whether something there blocks an event, and counts it.
     fn is_blocked(&mut self, path: &EventPath) -> bool {
         if self.blocked.is_empty() {
             return false;
@@ -223,7 +223,7 @@ impl<'a> Outlet<'a> {
         Ok(())
     }
 
-    /// Those that are not archived there, with the same bytes.
+    /// Returns those that are not archived there with the same bytes.
     fn sort_out(&mut self, events: Vec<Arrival>) -> Result<Vec<Arrival>> {
         let mut new = Vec::new();
         let mut came: HashMap<EventPath, Sha256Hash> = HashMap::new();
@@ -289,7 +289,7 @@ impl<'a> Outlet<'a> {
         Ok(tree)
     }
 
-    /// Sends events; gives where they are laid out.
+    /// Sends events; returns the tree in which they are laid out.
     fn send(&mut self, new: &[Arrival]) -> Result<Option<LiveTree>> {
         if new.is_empty() {
             return Ok(None);
@@ -302,7 +302,7 @@ impl<'a> Outlet<'a> {
         Ok(Some(from))
     }
 
-    /// Reads back what was sent, and what has the same name and may be something else.
+    /// Reads back what was sent, and what has the same name but may have other content.
     fn compare(
         &mut self,
         new: &[Arrival],
@@ -353,7 +353,7 @@ impl<'a> Outlet<'a> {
     }
 }
 
-/// Copies a segment of ours to where it stands in for one of the same content.
+/// Copies a local segment to where it stands in for one of the same content.
 fn lend_file(
     ours: &ArchiveDir,
     like: &SegmentName,
@@ -401,7 +401,7 @@ fn seconds(time: Option<Timestamp>) -> i64 {
 }
 
 impl SyncReport {
-    /// Takes over what an outlet counted.
+    /// Takes over the counts of an outlet.
     pub(super) fn take_outlet(&mut self, outlet: Outlet<'_>) {
         let Outlet { report, findings, .. } = outlet;
         self.events += report.events;

@@ -1,9 +1,9 @@
 //! Fetching from another machine.
 //!
-//! What the destination lacks is fetched into a directory that nobody else can enter
-//! (`staging`), looked at there as if it were a store of this machine, and placed from there.
-//! Segments stay in it when a run is stopped: rsync goes on with what is there. Nothing that
-//! the other machine says of its files is believed; what arrives is bounded by it.
+//! What the destination lacks is fetched into a directory that nobody else can enter (`staging`),
+//! read there as if it were a store of this machine, and placed from there. Segments stay in it
+//! when a run is stopped: rsync continues with what is there. Nothing that the other machine says
+//! of its files is believed; what arrives is bounded by it.
 
 use std::collections::{BTreeSet, HashSet};
 use std::os::fd::AsFd;
@@ -24,28 +24,28 @@ use crate::progress::{Progress, Unit};
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// Live files that are fetched together.
+/// Number of live files that are fetched together.
 const FILES_TOGETHER: usize = 8192;
 
-/// Files above this size are fetched a few at a time, so that a batch of files that are larger
-/// than they were said to be fills no disk. Up to it, two of one name, size and time are still
-/// compared by content: whoever may emit here can put another event in an event's place.
+/// Files above this size are fetched a few at a time, so that a batch of files that are larger than
+/// announced fills no disk. Up to it, two of one name, size and time are still compared by content:
+/// anyone who may emit here can put another event in an event's place.
 pub(super) const SMALL_BYTES: u64 = 64 << 10;
 
-/// Larger files that are fetched together.
+/// Number of larger files that are fetched together.
 const LARGE_FILES_TOGETHER: usize = 4;
 
 /// Bytes of segments that are fetched together; a single one may be larger.
 const BYTES_TOGETHER: u64 = 256 << 20;
 
-/// The largest manifest that is fetched: that of some hundred thousand segments.
+/// The largest manifest that is fetched: one of some hundred thousand segments.
 const MAX_MANIFEST_BYTES: u64 = 512 << 20;
 
 /// The manifest's name in an archive.
 pub(super) const MANIFEST: &str = "manifest.jsonl";
 
-/// What rsync does not look into there: directories of other programs, of which some may be read
-/// by root alone. Whatever else is passed over is left out of what it lists.
+/// Paths that rsync skips there: directories of other programs, some of which only root can read.
+/// Other ignored files are removed from its listing.
 pub(super) const NO_LITTER: [&str; 11] = [
     "--exclude=.*",
     "--exclude=lost+found/",
@@ -60,12 +60,12 @@ pub(super) const NO_LITTER: [&str; 11] = [
     "--exclude=System Volume Information/",
 ];
 
-/// What of the source's live files is to be fetched.
+/// The source's live files that are to be fetched.
 #[derive(Default)]
 struct Choice {
-    /// What the destination lacks.
+    /// Events that the destination lacks.
     missing: Vec<(EventPath, u64)>,
-    /// What it has under the same name, and perhaps with other bytes.
+    /// Events that it has under the same name, perhaps with other bytes.
     suspects: Vec<(EventPath, u64)>,
 }
 
@@ -122,7 +122,7 @@ pub(super) fn pull(
     })();
     match fetched {
         Ok(()) => staging.remove(),
-        // The next run goes on with what is there.
+        // The next run continues with what is there.
         Err(error @ (Error::Away { .. } | Error::Interrupted(_))) => Err(error),
         Err(error) => {
             staging.discard();
@@ -152,7 +152,7 @@ fn target<'a>(
     }
 }
 
-/// Compares names, sizes and times with what is here.
+/// Compares names, sizes and times with the local files.
 fn choose(
     listed: Vec<Listed>,
     target: &Target<'_>,
@@ -228,7 +228,7 @@ fn fetch_live(
         merge::stop_if_asked(progress)?;
         let (events, path) = staging.empty_folder("suspects")?;
         let events = LiveTree::at(&path, events);
-        // Beside copies of those that are here only what differs from them need come.
+        // With copies of the local files beside them, only differences are transferred.
         for (path, _) in &batch {
             copy(live, path, &events)?;
         }
@@ -239,7 +239,7 @@ fn fetch_live(
     Ok(())
 }
 
-/// Files that are fetched together: many small ones, or a few large ones.
+/// Groups files to be fetched together: many small ones, or a few large ones.
 fn batches(files: &[(EventPath, u64)]) -> Vec<Vec<&(EventPath, u64)>> {
     let (small, large): (Vec<_>, Vec<_>) =
         files.iter().partition(|(_, bytes)| *bytes <= SMALL_BYTES);
@@ -278,7 +278,7 @@ fn copy(live: &LiveTree, path: &EventPath, to: &LiveTree) -> Result<()> {
         .map_err(|error| Error::io(to.root().join(path.to_string()), "write", error))
 }
 
-/// Fetches the manifest; `None` where there is no archive.
+/// Fetches the manifest; returns `None` if there is no archive.
 pub(super) fn fetch_manifest(
     rsync: &Rsync<'_>,
     remote: &RemoteRoot,
@@ -301,7 +301,7 @@ pub(super) fn fetch_manifest(
             Err(nothing_there(&name, &remote.archive))
         };
     }
-    // What is too large is left out without a word.
+    // A file that is too large is left out silently.
     if fs::open_regular(folder.as_fd(), MANIFEST).is_err() {
         return Err(rsync.failed(&format!(
             "{}/{MANIFEST} is not a file of at most {MAX_MANIFEST_BYTES} bytes",
@@ -341,8 +341,7 @@ fn fetch_segments(
     Ok(())
 }
 
-/// Fetches segments that are said to have so many bytes into an archive of ours, if there is
-/// room for them.
+/// Fetches segments of these announced sizes into an archive of ours, if there is room for them.
 pub(super) fn fetch_files(
     rsync: &Rsync<'_>,
     to: &ArchiveDir,
@@ -362,7 +361,7 @@ pub(super) fn fetch_files(
             to.root().display()
         )));
     }
-    // Made here, since rsync would make them as wide as the umask lets it.
+    // Created here, since rsync would leave their mode to the umask.
     for folder in
         names.iter().filter_map(|name| Some(name.rsplit_once('/')?.0)).collect::<BTreeSet<_>>()
     {
@@ -372,12 +371,12 @@ pub(super) fn fetch_files(
     rsync.fetch(&rsync.remote.archive, names, to.fd(), largest, &["--partial"])
 }
 
-/// The size that the other machine's manifest claims.
+/// Returns the size that the other machine's manifest claims.
 pub(super) fn claimed(record: &Record) -> u64 {
     record.bytes.unwrap_or(BYTES_TOGETHER)
 }
 
-/// How many of the next segments are fetched together.
+/// Returns how many of the next segments are fetched together.
 fn together(segments: &[(&SegmentName, &Record)]) -> usize {
     let mut bytes = 0_u64;
     let fits = segments.iter().take_while(|(_, record)| {

@@ -1,8 +1,8 @@
 //! Sending to another machine.
 //!
-//! Everything that is here is compared with what is there: live files by the listing that
-//! rsync gives, archived ones by the manifest there and, where that does not settle it, by
-//! the segments themselves. What is lacking there is sent as live files.
+//! Everything here is compared with what is there: live files by the listing from rsync, archived
+//! ones by the manifest there and, if that does not settle it, by the segments themselves. What is
+//! lacking there is sent as live files.
 
 use super::merge::{Offered, known_contents, offer_live, stop_if_asked};
 use super::outlet::Outlet;
@@ -33,7 +33,7 @@ pub(super) fn push(
     }
     let rsync = Rsync { remote: destination, transport: &options.transport, progress };
     rsync.check_here()?;
-    // Listed live first, and then the manifest, as all readers do.
+    // The live listing first, and then the manifest, as in all readers.
     let listed = rsync.list(&destination.root, &NO_LITTER)?.unwrap_or_default();
     if !rsync.check_there()? {
         report.remarks.push(Finding::new(

@@ -1,4 +1,4 @@
-//! A root on another machine: what it is called, and how it is reached.
+//! A root on another machine: its names, and how it is reached.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -38,8 +38,8 @@ impl End {
         Self(Side::Local(store))
     }
 
-    /// Understands `host:path` and plain paths, as rsync does: a colon before the first
-    /// slash makes a host. Without one, the archive is the root's sibling.
+    /// Parses `host:path` and plain paths, as rsync does: a colon before the first slash makes a
+    /// host. By default, the archive is the root's sibling.
     pub fn parse(text: &str, archive: Option<&str>) -> Result<Self, Malformed> {
         let before_slash = text.split('/').next().unwrap_or_default();
         if before_slash.contains(':') {
@@ -54,7 +54,7 @@ impl End {
         Ok(Self::local(Store::new(text, archive.map(PathBuf::from))))
     }
 
-    /// What it is called in reports.
+    /// Returns its name in reports.
     pub(crate) fn name(&self) -> String {
         match &self.0 {
             Side::Local(store) => store.root().display().to_string(),
@@ -98,14 +98,14 @@ impl FromStr for RemoteRoot {
     }
 }
 
-/// How other machines are reached.
+/// Settings for reaching other machines.
 #[derive(Debug, Clone)]
 pub struct Transport {
     /// The remote shell with its options, as for rsync's `-e`.
     pub ssh: String,
-    /// How long to wait for a connection, in seconds.
+    /// Maximum time to wait for a connection, in seconds.
     pub connect_seconds: u32,
-    /// How long a connection may be silent, in seconds.
+    /// Maximum time that a connection may be silent, in seconds.
     pub silence_seconds: u32,
 }
 

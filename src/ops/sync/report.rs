@@ -1,4 +1,4 @@
-//! How a sync is asked for, and what it tells.
+//! Options and report of a sync.
 
 use std::path::PathBuf;
 
@@ -9,17 +9,17 @@ use crate::Error;
 use crate::ops::Finding;
 use crate::ops::intake::Intake;
 
-/// How to sync.
+/// Options of a sync.
 #[derive(Debug, Clone)]
 pub struct SyncOptions {
-    /// Only find out what would be done.
+    /// True to only find out what would be done.
     pub dry_run: bool,
-    /// Over a network, compare the bytes of events that both ends have; else equal names,
-    /// sizes and times are enough. On one machine bytes are always compared.
+    /// True to compare, over a network, the bytes of events that both ends have; otherwise equal
+    /// names, sizes and times are enough. On one machine bytes are always compared.
     pub checksum: bool,
-    /// Take events, too, of what expired at the destination.
+    /// True to also take events that expired at the destination.
     pub expired: bool,
-    /// How the other machine is reached.
+    /// Settings for reaching the other machine.
     pub transport: Transport,
     /// A directory for temporary files, used when sending and in plans.
     pub scratch: PathBuf,
@@ -34,51 +34,51 @@ impl SyncOptions {
     }
 }
 
-/// What a sync did, or, of a plan, what it would do.
+/// A report of what a sync did, or, for a plan, would do.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct SyncReport {
-    /// Whether nothing was written, as asked for.
+    /// True if nothing was written, as requested.
     pub dry_run: bool,
     /// The source, as it was named.
     pub source: String,
     /// The destination.
     pub destination: String,
-    /// Events of the source that were compared one by one.
+    /// Number of events of the source that were compared one by one.
     pub events: u64,
-    /// Those that the destination lacked and has now.
+    /// Number of them that the destination lacked and has now.
     pub copied: u64,
     /// The size of those.
     pub copied_bytes: u64,
-    /// Those that were live at the destination already.
+    /// Number of them that were live at the destination already.
     pub already_live: u64,
-    /// Those that were archived at the destination already.
+    /// Number of them that were archived at the destination already.
     pub already_archived: u64,
-    /// Those that were passed over: of their day, node and class, events expired at the
+    /// Number of them that were skipped: events of their day, node and class expired at the
     /// destination.
     #[serde(skip_serializing_if = "crate::ops::is_zero")]
     pub expired: u64,
-    /// Those whose name another event has at the destination.
+    /// Number of them whose name another event has at the destination.
     pub conflicts: u64,
-    /// Those of the new ones that are older than the policy here keeps them.
+    /// Number of the new ones that are older than the policy here keeps them.
     #[serde(skip_serializing_if = "crate::ops::is_zero")]
     pub outlived: u64,
-    /// Files of the source that are no events; they stay where they are.
+    /// Files of the source that are not events; they stay where they are.
     pub invalid: u64,
-    /// Segments that the source has.
+    /// Number of segments that the source has.
     pub segments: u64,
-    /// Those that were known by their content, and not read.
+    /// Number of them that were known by their content, and not read.
     pub segments_known: u64,
-    /// Those that were read, or, in a plan over a network, would have to be fetched.
+    /// Number of them that were read, or, in a plan over a network, would have to be fetched.
     pub segments_read: u64,
-    /// Segments of the other end that were fetched to see what is in them.
+    /// Number of segments of the other end that were fetched to read their events.
     pub segments_fetched: u64,
-    /// In a plan over a network: events of segments that would have to be fetched first.
+    /// In a plan over a network: number of events in segments that would have to be fetched first.
     pub undecided: u64,
-    /// Each conflict, each file that is no event, and damage.
+    /// Problems: each conflict, each file that is not an event, and damage.
     pub findings: Vec<Finding>,
-    /// What should be known, but is not wrong.
+    /// Remarkable facts that are not wrong.
     pub remarks: Vec<Finding>,
-    /// Whether the caller asked to stop before all was done.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
 }
 
@@ -92,7 +92,7 @@ impl SyncReport {
         }
     }
 
-    /// Takes over what an intake counted.
+    /// Takes over the counts of an intake.
     pub(super) fn take(&mut self, intake: Intake<'_>) {
         let Intake { stats, findings, .. } = intake;
         self.events += stats.events;

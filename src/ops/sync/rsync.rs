@@ -1,8 +1,8 @@
 //! Running rsync: the one program that moves bytes between machines.
 //!
-//! Nothing of it is trusted but that bytes arrive: all that it brings is checked as any
-//! other file is. How it ended is told apart into what the caller can do: a host that is
-//! away is worth another try later, a missing program or a refused login is not.
+//! Nothing of it is trusted but that bytes arrive: everything that it brings is checked as any
+//! other file is. Its failures are classified by what the caller can do: an unreachable host is
+//! worth another try later, a missing program or a refused login is not.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,19 +15,20 @@ use super::remote::{RemoteRoot, Transport};
 use crate::progress::Progress;
 use crate::{Error, Result};
 
-/// How often a waiting run looks whether it is to stop.
+/// Time between checks of a waiting run for a request to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The longest line of output that is read, in bytes.
 const MAX_LINE_BYTES: u64 = 64 << 10;
 
-/// The part of what rsync and ssh complain of that is kept, in bytes.
+/// The part of the error output of rsync and ssh that is kept, in bytes.
 const MAX_COMPLAINTS: u64 = 64 << 10;
 
-/// More entries than any root has; a listing of more is refused before it fills the memory.
+/// Maximum number of entries in a listing, more than any root has; a longer one is refused before
+/// it fills the memory.
 const MAX_LISTED: usize = 2_000_000;
 
-/// What a file may be larger than it was said to be before the transfer is ended, in bytes.
+/// The excess over a file's announced size that ends the transfer, in bytes.
 const SLACK_BYTES: u64 = 64 << 10;
 
 /// The first version that takes nothing it was not asked for (CVE-2022-29154).
@@ -41,7 +42,7 @@ const MIN_THERE: Version = Version([3, 5, 0]);
 struct Version([u32; 3]);
 
 impl Version {
-    /// Understands the first line of `rsync --version`.
+    /// Parses the first line of `rsync --version`.
     fn parse(line: &str) -> Option<Self> {
         let rest = line.strip_prefix("rsync")?.trim_start().strip_prefix("version")?;
         let mut numbers =
@@ -61,7 +62,7 @@ impl std::fmt::Display for Version {
 /// A file as rsync lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listed {
-    /// Its path below what was listed.
+    /// Its path below the listed directory.
     pub(super) path: String,
     pub(super) bytes: u64,
     /// Its modification time, in seconds since 1970.
@@ -69,7 +70,7 @@ pub(super) struct Listed {
     pub(super) kind: Kind,
 }
 
-/// What something is that rsync lists.
+/// The kind of a listed entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
@@ -78,10 +79,10 @@ pub(super) enum Kind {
     Other,
 }
 
-/// What came of a run that did not fail as a whole.
+/// The outcome of a run that did not fail entirely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// All was done.
+    /// Everything was done.
     Done,
     /// Some files were not there, or vanished meanwhile.
     Missing,
@@ -90,13 +91,13 @@ pub(super) enum Ended {
 /// One run of rsync.
 #[derive(Default)]
 struct Work<'a> {
-    /// The directory that it works in.
+    /// The working directory.
     place: Option<BorrowedFd<'a>>,
     arguments: &'a [&'a str],
     operands: &'a [&'a OsStr],
-    /// What it reads from its standard input, each with a zero behind it.
+    /// The paths for its standard input, each terminated by a zero byte.
     paths: &'a [String],
-    /// No file that it writes becomes larger.
+    /// The size limit for files that it writes.
     max_file_bytes: Option<u64>,
 }
 
@@ -108,12 +109,12 @@ pub(super) struct Rsync<'a> {
 }
 
 impl Rsync<'_> {
-    /// `host:path` with the slash that means "what is in it".
+    /// Returns `host:path` with the trailing slash that means "its contents".
     pub(super) fn inside(&self, path: &str) -> String {
         format!("{}:{}/", self.remote.host, path.trim_end_matches('/'))
     }
 
-    /// Makes sure that rsync is here, and not one that takes files it was not asked for.
+    /// Checks that rsync is here, in a version that takes only files it was asked for.
     pub(super) fn check_here(&self) -> Result<()> {
         let mut command = Command::new("rsync");
         command.arg("--version").env("LC_ALL", "C").stdin(Stdio::null());
@@ -127,11 +128,11 @@ impl Rsync<'_> {
         }
     }
 
-    /// Makes sure that the rsync there writes through no link. Where it does not say which
-    /// version it is (a restricted shell), `false`.
+    /// Checks that the rsync there writes through no link. Returns `false` if it does not tell its
+    /// version (a restricted shell).
     pub(super) fn check_there(&self) -> Result<bool> {
         let mut command = Command::new("sh");
-        // As rsync does it, the remote shell is a command with its options.
+        // As in rsync, the remote shell is a command with its options.
         command
             .arg("-c")
             .arg(format!("exec {} \"$@\"", self.shell()))
@@ -146,7 +147,7 @@ impl Rsync<'_> {
                 self.remote.host
             ))),
             (_, Some(_)) => Ok(true),
-            // Nobody answered.
+            // The host did not answer.
             ((Some(255) | None, complaints), None) => {
                 self.ended(Some(255), &complaints).map(|_| false)
             }
@@ -167,10 +168,10 @@ impl Rsync<'_> {
         Ok((ended, version))
     }
 
-    /// The remote shell with its options.
+    /// Returns the remote shell with its options.
     fn shell(&self) -> String {
         let seconds = self.transport.connect_seconds.max(1);
-        // A connection that is dead must not keep ssh longer than rsync waits for it.
+        // A dead connection must not keep ssh longer than rsync waits for it.
         format!(
             "{} -o ConnectTimeout={seconds} -o ServerAliveInterval={} -o ServerAliveCountMax=3",
             self.transport.ssh,
@@ -178,7 +179,7 @@ impl Rsync<'_> {
         )
     }
 
-    /// Everything below a directory there; `None` when there is no such directory.
+    /// Lists everything below a directory there; returns `None` if there is no such directory.
     pub(super) fn list(&self, directory: &str, filters: &[&str]) -> Result<Option<Vec<Listed>>> {
         let mut listed = Vec::new();
         let mut arguments = vec!["--recursive", "--list-only", "--8-bit-output"];
@@ -207,9 +208,9 @@ impl Rsync<'_> {
         Ok(if ended == Ended::Missing && listed.is_empty() { None } else { Some(listed) })
     }
 
-    /// Fetches the files with these paths below a directory there into one here. One that is
-    /// said to have more than `max_bytes` is left out without a word, and one that has more
-    /// than it was said to have ends the transfer.
+    /// Fetches the files with these paths below a directory there into one here. A file announced
+    /// with more than `max_bytes` is left out silently, and one that is larger than announced ends
+    /// the transfer.
     pub(super) fn fetch(
         &self,
         directory: &str,
@@ -235,8 +236,8 @@ impl Rsync<'_> {
         self.run(&work, &mut |_| {})
     }
 
-    /// Sends the files with these paths below a directory here into one there. `line` gets
-    /// what rsync prints.
+    /// Sends the files with these paths below a directory here into one there. `line` gets what
+    /// rsync prints.
     pub(super) fn send(
         &self,
         from: BorrowedFd<'_>,
@@ -262,13 +263,13 @@ impl Rsync<'_> {
         self.run(&work, line)
     }
 
-    /// Runs rsync with something on its standard input, and gives out its lines.
+    /// Runs rsync with something on its standard input, and passes on its lines.
     fn run(&self, work: &Work<'_>, line: &mut dyn FnMut(&str)) -> Result<Ended> {
         let mut command = match work.max_file_bytes {
             None => Command::new("rsync"),
             Some(bytes) => {
-                // The shell sets the limit in the process that becomes rsync; a write beyond it
-                // is then an error of that write.
+                // The shell sets the limit in the process that becomes rsync; a write beyond it is
+                // then an error of that write.
                 let mut command = Command::new("sh");
                 command
                     .args(["-c", "trap '' XFSZ; ulimit -f \"$0\" && exec rsync \"$@\""])
@@ -284,7 +285,7 @@ impl Rsync<'_> {
             .args(work.arguments)
             .arg("--")
             .args(work.operands)
-            // What it says is read, and the times that it lists are.
+            // Its messages are parsed, and so are the times that it lists.
             .env("LC_ALL", "C")
             .env("TZ", "UTC")
             .env_remove("RSYNC_RSH")
@@ -292,15 +293,15 @@ impl Rsync<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(place) = work.place {
-            // By its handle: the name may lead elsewhere by now.
+            // By its handle: the name may lead to another directory by now.
             command.current_dir(crate::fs::path_of_handle(place));
         }
         let (code, complaints) = self.converse(command, work.paths, line)?;
         self.ended(code, &complaints)
     }
 
-    /// Runs a command that speaks with the other machine: how it ended, and what it complained
-    /// of.
+    /// Runs a command that speaks with the other machine; returns how it ended, and its error
+    /// output.
     fn converse(
         &self,
         mut command: Command,
@@ -321,7 +322,7 @@ impl Rsync<'_> {
         Ok((status.code(), outcome?))
     }
 
-    /// Feeds the child and listens to it until it closes its output; what it complained of.
+    /// Feeds the child and reads its output until that is closed; returns its error output.
     fn attend(
         &self,
         child: &mut Child,
@@ -335,7 +336,7 @@ impl Rsync<'_> {
             let feeding = scope.spawn(move || {
                 let Some(mut stdin) = stdin else { return };
                 for path in paths {
-                    // Who ends before it has read all will say why.
+                    // A child that exits early reports the reason itself.
                     if stdin
                         .write_all(path.as_bytes())
                         .and_then(|()| stdin.write_all(b"\0"))
@@ -371,13 +372,13 @@ impl Rsync<'_> {
         }
     }
 
-    /// What an exit code of rsync means for the caller.
+    /// Classifies an exit code of rsync for the caller.
     fn ended(&self, code: Option<i32>, complaints: &str) -> Result<Ended> {
         let refused =
             ["Permission denied (", "Host key verification failed", "Too many authentication"];
         let lines = || complaints.lines().map(str::trim).filter(|line| !line.is_empty());
         let last = || {
-            // What ssh says is nearer to the cause than what rsync then says of it.
+            // The error of ssh is nearer to the cause than the one that rsync adds.
             let of_ssh = lines().rfind(|line| !line.starts_with("rsync"));
             let own = lines().rfind(|line| !line.starts_with("rsync error: "));
             of_ssh.or(own).or(lines().next_back()).unwrap_or("it said nothing").to_owned()
@@ -424,20 +425,20 @@ fn missing_here() -> Error {
     Error::Usage("rsync is not installed here; it is needed for host:path".to_owned())
 }
 
-/// Whether the directory itself that was to be read is not there.
+/// Reports whether the source directory itself does not exist.
 fn is_directory_missing(complaints: &str) -> bool {
     complaints
         .lines()
         .any(|line| line.contains(" change_dir ") && line.contains("No such file or directory"))
 }
 
-/// Whether files that are not there were complained of, and nothing worse.
+/// Reports whether rsync complained of missing files, and nothing worse.
 fn only_missing(complaints: &str) -> bool {
     let is_missing =
         |line: &&str| line.contains("No such file or directory") || line.contains("vanished");
     let is_complaint = |line: &&str| line.starts_with("rsync: ") || line.contains("failed");
-    // Where nothing is left to be sent, the other end may be gone before this one has said
-    // goodbye. A connection that breaks while there is something ends with another code.
+    // If nothing is left to be sent, the other end may be gone before this one has said goodbye. A
+    // connection that breaks before that ends with another code.
     let is_late = |line: &&str| line.ends_with(" write error: Broken pipe (32)");
     let lines = || complaints.lines().filter(|line| !is_late(line));
     lines().any(|line| is_missing(&line))
@@ -448,7 +449,7 @@ fn complaints(stderr: Option<ChildStderr>) -> String {
     let Some(mut stderr) = stderr else { return String::new() };
     let mut kept = Vec::new();
     let _ = Read::by_ref(&mut stderr).take(MAX_COMPLAINTS).read_to_end(&mut kept);
-    // The rest is read, too, or the child would wait for that.
+    // The rest is read, too, or the child would block on it.
     let _ = std::io::copy(&mut stderr, &mut std::io::sink());
     String::from_utf8_lossy(&kept).into_owned()
 }
@@ -476,10 +477,10 @@ enum Line {
     Remark,
 }
 
-/// Takes a line of `--list-only` apart: mode, size, day, time, path.
+/// Parses a line of `--list-only`: mode, size, day, time, path.
 fn parse_listed(line: &str) -> Option<Line> {
     let mode = line.split(' ').next()?;
-    // Remarks of rsync and messages of the day of a remote shell are no entries.
+    // Remarks of rsync and messages of the day of a remote shell are not entries.
     if mode.len() < 10 || !mode.starts_with(['-', 'd', 'l', 'p', 's', 'c', 'b']) {
         return Some(Line::Remark);
     }

@@ -1,9 +1,9 @@
-//! Where a sync keeps what it fetched or is about to send, until it is done.
+//! The directory of a sync's fetched or outgoing files, until it is done.
 //!
-//! The directory belongs to the user who syncs and is closed to all others; what else has its
-//! name is refused. It lies in the archive, where emitters cannot write, or among temporary
-//! files, and never in a tree. It is held by handle: whatever becomes of its name, nothing is
-//! read, written or removed anywhere else.
+//! The directory belongs to the user who syncs and is closed to all others; anything else of its
+//! name is refused. It lies in the archive, where emitters cannot write, or among temporary files,
+//! and never in a tree. It is held by handle: whatever becomes of its name, nothing is read,
+//! written or removed anywhere else.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
-/// Levels of directories in it: `archive/YYYY/FILE` is the deepest, and rsync may have made
-/// others of its own.
+/// Maximum depth of directories in it: `archive/YYYY/FILE` is the deepest, and rsync may have
+/// created others of its own.
 const MAX_DEPTH: usize = 16;
 
 /// A directory that only this run uses.
@@ -27,20 +27,20 @@ pub(super) struct Staging {
     name: String,
     path: PathBuf,
     directory: OwnedFd,
-    /// Whether it stays when the run does not come to its end.
+    /// True if it stays after a run that did not complete.
     is_kept: bool,
 }
 
 impl Staging {
-    /// Takes the directory of this source in an archive, which an earlier run may have left:
-    /// rsync goes on with what is in it.
+    /// Opens the directory of this source in an archive, which an earlier run may have left: rsync
+    /// continues with what is in it.
     pub(super) fn resume(archive: &ArchiveDir, source: &str) -> Result<Self> {
         let digest = Sha256Hash::of(source.as_bytes()).to_string();
         let name = format!("{}{}", fs::SYNC_PREFIX, &digest[..16]);
         Self::open(archive.fd(), archive.root(), name, true)
     }
 
-    /// Makes a new one among temporary files. `token` must be fresh and random.
+    /// Creates a new one among temporary files. `token` must be fresh and random.
     pub(super) fn fresh(scratch: &Path, token: u64) -> Result<Self> {
         let parent = fs::open_root(scratch).map_err(|errno| Error::io(scratch, "open", errno))?;
         Self::open(parent.as_fd(), scratch, format!("{}{token:016x}", fs::SYNC_PREFIX), false)
@@ -80,12 +80,13 @@ impl Staging {
         Ok(Self { parent, name, path, directory, is_kept })
     }
 
-    /// Its handle.
+    /// Returns its handle.
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
 
-    /// Makes a directory in it, if it is not there, and opens it; the path names it in messages.
+    /// Creates a directory in it, if it does not exist, and opens it; the path names it in
+    /// messages.
     pub(super) fn folder(&self, name: &str) -> Result<(OwnedFd, PathBuf)> {
         let path = self.path.join(name);
         let failed = |errno| Error::io(&path, "create", errno);
@@ -94,18 +95,18 @@ impl Staging {
         Ok((opened, path))
     }
 
-    /// The same, and nothing of an earlier run is in it.
+    /// Does the same, but empties the directory first.
     pub(super) fn empty_folder(&self, name: &str) -> Result<(OwnedFd, PathBuf)> {
         self.clear(name)?;
         self.folder(name)
     }
 
-    /// Removes a directory in it, with all that is in that.
+    /// Removes a directory in it, with its contents.
     pub(super) fn clear(&self, name: &str) -> Result<()> {
         clear(self.fd(), name, &self.path)
     }
 
-    /// Removes it whether or not it would stay after a stop: what is in it is worth nothing.
+    /// Removes it even if it would stay after a stop: its contents are worth nothing.
     pub(super) fn discard(&mut self) {
         self.is_kept = false;
     }
@@ -135,7 +136,7 @@ impl Drop for Staging {
     }
 }
 
-/// Removes what has this name in a directory of ours, with all that is in it.
+/// Removes the entry of this name in a directory of ours, with its contents.
 pub(super) fn clear(at: BorrowedFd<'_>, name: &str, path: &Path) -> Result<()> {
     fs::remove_all(at, name, MAX_DEPTH).map_err(|errno| Error::io(path.join(name), "remove", errno))
 }

@@ -1,8 +1,7 @@
-//! What the manifest tells of after the head that is vouched for.
+//! Records of the manifest after the head that is vouched for.
 //!
-//! A head or a signature proves the records up to it. What came later may be honest, and
-//! nobody but the archive says so; a reader is told of each, and above all of those that
-//! take something away.
+//! A head or a signature proves the records up to it. Later ones may be honest, but only the
+//! archive says so; a reader is shown each of them, and above all those that take something away.
 
 use serde::Serialize;
 
@@ -14,21 +13,21 @@ use crate::event::Timestamp;
 pub struct AfterHead {
     /// Its number.
     pub record: u64,
-    /// When it was written, as it says.
+    /// Its time, by its own claim.
     pub time: Timestamp,
-    /// What happened, in the manifest's word.
+    /// The operation, in the manifest's word.
     pub op: Op,
-    /// The user and the host, as it says.
+    /// The user and the host, by its own claim.
     pub by: Option<String>,
     /// The segment, the day or the hold concerned.
     pub what: Option<String>,
-    /// Why, as it says.
+    /// The reason, by its own claim.
     pub reason: Option<String>,
-    /// Whether something is less than it was: a segment, its file here, a hold, a line.
+    /// True if something was removed or weakened: a segment, its local file, a hold, a line.
     pub takes_away: bool,
 }
 
-/// The records after so many.
+/// Returns the records after the first `proven` ones.
 pub(super) fn records_after(manifest: &Manifest, proven: u64) -> Vec<AfterHead> {
     let from = usize::try_from(proven).unwrap_or(usize::MAX);
     let records = manifest.records().get(from..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Segments against their records, their checksum files and themselves.
+//! Checks of segments against their records, their checksum files and themselves.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,7 +16,7 @@ use crate::progress::{Progress, Unit};
 use crate::segment::{SegmentReader, SegmentSummary, check};
 use crate::{Error, Result};
 
-/// Misfiled events of a segment that are named; of more, their number.
+/// Maximum number of misfiled events of a segment that are named; the rest are counted.
 const MAX_MISFILED: usize = 20;
 const OTHER_OVERVIEW: &str = "it does not say what the manifest says, so list, trace and show may \
                               pass segments over; the next rotate makes it again";
@@ -96,7 +96,7 @@ pub(super) fn verify_segments(
             name_misfiled(archive, name, record, whole && eviction.is_none(), report);
         }
         if let Err(error) = outcome {
-            // Gone since the manifest was read: it expired, or another one took its place.
+            // Removed since the manifest was read: it expired, or another one replaced it.
             if error.is_not_found()
                 && Manifest::load_checked(archive).is_ok_and(|(now, _)| !now.names(name))
             {
@@ -114,7 +114,7 @@ pub(super) fn verify_segments(
     progress.end();
 }
 
-/// The copies of segments without a file that are gone, as far as that can be seen without a
+/// Returns the lost copies of segments without a local file, as far as that can be seen without a
 /// request over a network.
 fn lost_copies(
     archive: &ArchiveDir,
@@ -134,8 +134,8 @@ fn lost_copies(
     }
 }
 
-/// Names archived events whose timestamps are not of the day that they are filed under. That is
-/// no damage: what is archived never changes, and a question about their time finds them.
+/// Reports archived events whose timestamps are not of the day that they are filed under. That is
+/// not damage: what is archived never changes, and a query by their time finds them.
 fn name_misfiled(
     archive: &ArchiveDir,
     name: &SegmentName,
@@ -149,7 +149,7 @@ fn name_misfiled(
     }
     let mut misfiled = Vec::new();
     if whole {
-        // What cannot be read was named when the segment was checked.
+        // Unreadable segments were reported when they were checked.
         let _ = gather_misfiled(archive, name, &mut misfiled);
     }
     if misfiled.is_empty() {
@@ -192,7 +192,7 @@ fn gather_misfiled(
     Ok(())
 }
 
-/// A number from 0 up to 1.
+/// Returns a number from 0 up to 1.
 fn chance(context: &Context) -> f64 {
     f64::from((context.next_token() >> 32) as u32) / (f64::from(u32::MAX) + 1.0)
 }
@@ -219,8 +219,8 @@ fn verify_checksum_file(
     Ok(())
 }
 
-/// Whether a stub says of its segment what the manifest says. Nothing is fetched: what lies
-/// elsewhere is checked by "remote verify".
+/// Checks that a stub says of its segment what the manifest says. Nothing is fetched: remote data
+/// is checked by "remote verify".
 fn verify_stub(
     archive: &ArchiveDir,
     name: &SegmentName,
@@ -268,12 +268,12 @@ fn verify_whole(
     Ok(())
 }
 
-/// A stub does not make up for a file that nobody sent away.
+/// Returns the error for a missing file: a stub does not make up for a file that was not evicted.
 fn no_file(path: &std::path::Path) -> Error {
     Error::io(path, "open", std::io::ErrorKind::NotFound)
 }
 
-/// The segment's entry in the catalogue, if there is one, against its index.
+/// Checks the segment's entry in the catalogue, if there is one, against its index.
 fn verify_entry(
     archive: &ArchiveDir,
     name: &SegmentName,
@@ -288,9 +288,9 @@ fn verify_entry(
         &archive.segment_path(name),
         name.date,
     )?;
-    // Without its index the segment was named already.
+    // A segment without its index was reported already.
     let Some(index) = reader.index() else { return Ok(()) };
-    // Any of several entries would do to pass the segment over.
+    // Any of several entries would be enough to skip the segment.
     for checksum in checksums {
         if !catalogue::is_entry_of(*checksum, sha256, index)? {
             findings.push(OTHER_ENTRY.to_owned());
@@ -300,8 +300,8 @@ fn verify_entry(
     Ok(())
 }
 
-/// The mirrors of other hosts' archives: what is derived must say what their manifests say.
-/// Their segments lie elsewhere, and "remote verify" reads those.
+/// Checks the mirrors of other hosts' archives: what is derived must say what their manifests say.
+/// Their segments are remote, and "remote verify" reads those.
 pub(super) fn verify_mirrors(
     archive: &ArchiveDir,
     options: &VerifyOptions,
@@ -350,7 +350,7 @@ fn verify_mirrored(
     evicted: &BTreeMap<&SegmentName, &Record>,
     findings: &mut Vec<String>,
 ) -> Result<()> {
-    // A pull may not have come to it yet; readers name it.
+    // A pull may not have reached it yet; readers report it.
     let Some(stub) = mirror.read_stub(name)? else { return Ok(()) };
     let tail = evicted.get(name).and_then(|eviction| eviction.tail);
     if Some(stub.bytes) != record.bytes
@@ -362,7 +362,7 @@ fn verify_mirrored(
     verify_quick(mirror, name, record, findings)
 }
 
-/// What the record says against what the segment holds.
+/// Compares the record with the contents of the segment.
 fn compare(record: &Record, summary: &SegmentSummary, findings: &mut Vec<String>) {
     let mut same = |what: &str, same: bool| {
         if !same {
@@ -410,7 +410,7 @@ fn verify_quick(
     Ok(())
 }
 
-/// Files that no record names.
+/// Reports files that no record names.
 pub(super) fn verify_unrecorded(
     archive: &ArchiveDir,
     manifest: &Manifest,
@@ -427,8 +427,8 @@ pub(super) fn verify_unrecorded(
     if extra.is_empty() && unexpected.is_empty() {
         return;
     }
-    // Who was at work at the first look may have finished since: what it left is there,
-    // and not recorded, at a second look, too.
+    // A run that was active at the first look may have finished since: only what is still there
+    // without a record at a second look was left behind.
     let is_locked = archive.is_locked();
     let Ok((files_now, unexpected_now)) = archive.segment_files() else { return };
     let Ok((manifest_now, _)) = Manifest::load_checked(archive) else { return };

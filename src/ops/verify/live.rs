@@ -1,4 +1,4 @@
-//! Live files: each is read and parsed, and must say what its place says.
+//! Checks of live files: each is read and parsed, and must match its path.
 
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::ops::{Finding, is_future};
 use crate::progress::{Progress, Unit};
 use crate::segment::Sha256Hash;
 
-/// Files that are read together.
+/// Number of files that are read together.
 const BLOCK: usize = 2048;
 
 pub(super) fn verify_live(
@@ -38,7 +38,7 @@ pub(super) fn verify_live(
         let mut twice = Archived::default();
         if let (Some((archive, manifest)), false) = (archived, listing.is_empty()) {
             for (segment, _) in manifest.segments_of(date) {
-                // A segment that cannot be read was named when the archive was checked.
+                // An unreadable segment was reported when the archive was checked.
                 let _ = merge_join(archive, segment, &listing, &mut twice);
             }
         }
@@ -76,7 +76,7 @@ pub(super) fn verify_live(
                 .collect();
             report.live_files += (to - from) as u64;
             report.findings.extend(findings);
-            // No damage: it will be as it should in its time.
+            // Not damage: it will be as it should in its time.
             for path in (from..to).map(|number| listing.path(number)) {
                 let (_, time) = path.sort_parts();
                 if is_future(time, now) {
@@ -103,7 +103,7 @@ pub(super) fn verify_live(
     Ok(())
 }
 
-/// Whether a file holds what the event holds, live or archived, that it was copied from.
+/// Reports whether a file has the content of the event, live or archived, that it was copied from.
 fn is_copy(
     partition: &PartitionReader<'_>,
     path: &EventPath,

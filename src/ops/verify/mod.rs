@@ -1,8 +1,8 @@
-//! Verify: proof that nothing was lost or altered, or the name of each thing that was.
+//! Verify: proof that nothing was lost or altered, or a report of each thing that was.
 //!
-//! Reads everything and writes nothing. The manifest's chain is checked first, then each
-//! segment it names against its record, its checksum file and its own index, then what
-//! lies in the archive without a record, then the live files.
+//! Reads everything and writes nothing. The manifest's chain is checked first, then each segment it
+//! names against its record, its checksum file and its own index, then files in the archive without
+//! a record, then the live files.
 
 mod after;
 mod archived;
@@ -28,7 +28,7 @@ use crate::segment::Sha256Hash;
 use crate::store::{FoundArchive, Store};
 use crate::{Error, Result};
 
-/// Why a head of zeros is refused.
+/// The message that refuses a head of zeros.
 const ZEROS: &str = "--head: 64 zeros are the head before the first record, with which every \
                      manifest begins, so they prove nothing; give a head that \"hlarchive manifest \
                      head\" printed";
@@ -37,8 +37,7 @@ impl History {
     /// Checks the history: the manifest's chain, every segment against its record and its
     /// own checksums, the derived files, and the live files.
     ///
-    /// What is wrong is in the report's findings; the call itself fails only where nothing
-    /// can be checked.
+    /// Problems are in the report's findings; the call itself fails only if nothing can be checked.
     ///
     /// ```
     /// use hlarchive::{History, RotateOptions, VerifyOptions};
@@ -94,7 +93,7 @@ fn verify(
             let reason = reason.strip_prefix(&format!("{path}: ")).unwrap_or(&reason);
             report.wrong(path, reason);
         }
-        // What is there is looked at, whosever it is.
+        // An existing archive is checked, whosever it is.
         if let Some(archive) = &archive {
             verify_archive(store, archive, context, options, progress, &mut report)?;
         } else {
@@ -126,8 +125,8 @@ fn verify_archive(
     progress: &dyn Progress,
     report: &mut VerifyReport,
 ) -> Result<()> {
-    // Files first, then the manifest: so a segment that a rotation puts in place
-    // meanwhile is rather recorded and not listed than the other way round.
+    // Files first, then the manifest: so a segment that a rotation puts in place meanwhile is
+    // rather recorded and not listed than the other way round.
     let (files, unexpected) = archive.segment_files()?;
     let (manifest, damages) = Manifest::load_checked(archive)?;
     let manifest_path = archive.manifest_path().display().to_string();

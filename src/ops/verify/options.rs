@@ -1,10 +1,10 @@
-//! What is verified, and how thoroughly.
+//! Options of a verification, and its depth.
 
 use crate::event::Date;
 use crate::ops::sign::Witness;
 use crate::segment::Sha256Hash;
 
-/// How much of a segment is read.
+/// The part of a segment that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Depth {
     /// All of it: every byte is hashed, every frame decompressed, every member parsed.
@@ -12,25 +12,25 @@ pub enum Depth {
     Full,
     /// Only sizes, checksum files, indexes and seek tables.
     Quick,
-    /// All of a random share of the segments, in percent; of the others as `Quick`.
+    /// All of a random share of the segments, in percent; the others as `Quick`.
     Sample(f64),
 }
 
-/// What to verify.
+/// Options of a verification.
 #[derive(Debug, Clone)]
 pub struct VerifyOptions {
     /// Only these days; empty for all.
     pub dates: Vec<Date>,
-    /// Whether live files are checked.
+    /// True to check live files.
     pub live: bool,
-    /// Whether the archive is checked.
+    /// True to check the archive.
     pub archive: bool,
-    /// How much of each segment is read.
+    /// The part of each segment that is read.
     pub depth: Depth,
-    /// A head of the manifest that was kept elsewhere: nothing up to it may have changed.
+    /// A head of the manifest that was kept on another machine: nothing up to it may have changed.
     pub head: Option<Sha256Hash>,
-    /// A public key, and perhaps a signature that was kept elsewhere: what was signed must
-    /// still be so.
+    /// A public key, and perhaps a signature that was kept on another machine: what was signed must
+    /// be unchanged.
     pub witness: Option<Witness>,
 }
 

@@ -1,5 +1,5 @@
-//! What a verification proves, and what it does not: said with the report, so that nobody takes
-//! a quick look for a whole one, or a live file for a protected one.
+//! What a verification proves, and what it does not: part of the report, so that nobody mistakes a
+//! quick check for a full one, or a live file for a protected one.
 
 use super::{Depth, ReadDepth, VerifyOptions, VerifyReport};
 

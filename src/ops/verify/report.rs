@@ -1,4 +1,4 @@
-//! What a verification found.
+//! The report of a verification.
 
 use serde::Serialize;
 
@@ -6,67 +6,67 @@ use super::AfterHead;
 use crate::ops::Finding;
 use crate::segment::Sha256Hash;
 
-/// What was read.
+/// The depth of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ReadDepth {
-    /// How much of the archive's segments: `full`, `sample` or `quick`.
+    /// The part of the archive's segments: `full`, `sample` or `quick`.
     pub kind: &'static str,
-    /// The share of them that was read whole, in percent, if it was a sample.
+    /// The share of them that was read in full, in percent, if it was a sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<f64>,
-    /// Whether the archive was looked at.
+    /// True if the archive was checked.
     pub archive: bool,
-    /// Whether the live files were; they are always read whole.
+    /// True if the live files were checked; they are always read in full.
     pub live: bool,
 }
 
-/// What was checked, and what is wrong.
+/// A report of what was checked, and what is wrong.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct VerifyReport {
-    /// What was read.
+    /// The depth of the verification.
     pub depth: ReadDepth,
-    /// Who vouches for the manifest: `none`, `head`, `signature` or `head and signature`.
+    /// The witness of the manifest: `none`, `head`, `signature` or `head and signature`.
     pub witness: &'static str,
-    /// What it proves, in one sentence.
+    /// The proof, in one sentence.
     pub proves: String,
-    /// Records of the manifest.
+    /// Number of records of the manifest.
     pub manifest_records: u64,
     /// The manifest's head, as `manifest head` prints it.
     pub manifest_head: Option<Sha256Hash>,
-    /// Of how many of them a signature vouches, where signatures were checked.
+    /// Number of them that a signature vouches for, if signatures were checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_records: Option<u64>,
-    /// The records after the newest one that the given head or a signature vouches for, where
-    /// there is one.
+    /// The records after the newest one that the given head or a signature vouches for, if there is
+    /// one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_head: Option<Vec<AfterHead>>,
-    /// Segments that were looked at.
+    /// Number of segments that were checked.
     pub segments: u64,
-    /// Among them those that were read whole.
+    /// Number of them that were read in full.
     pub segments_read_whole: u64,
-    /// Segments whose files lie elsewhere: their stubs were checked.
+    /// Number of segments whose files are remote: their stubs were checked.
     pub segments_elsewhere: u64,
-    /// Bytes of segments that were read whole.
+    /// Bytes of segments that were read in full.
     pub segment_bytes: u64,
-    /// Events in the segments, as recorded.
+    /// Number of events in the segments, as recorded.
     pub archived_events: u64,
-    /// Segments that expired: known, and not wrong.
+    /// Number of segments that expired: known, and not wrong.
     pub expired_segments: u64,
-    /// The events that were in them, as recorded.
+    /// Number of the events that were in them, as recorded.
     pub expired_events: u64,
-    /// Live files that were read.
+    /// Number of live files that were read.
     pub live_files: u64,
-    /// Files and directories of other programs that were passed over in the live tree.
+    /// Files and directories of other programs in the live tree that were skipped.
     pub passed_over: u64,
-    /// Archived files that are no events, kept as they were: known, and not wrong.
+    /// Number of archived files that are not events, kept as they were: known, and not wrong.
     pub archived_invalid_files: u64,
-    /// Each thing that is wrong.
+    /// Problems.
     pub findings: Vec<Finding>,
-    /// What is remarkable, but not wrong.
+    /// Remarkable facts that are not wrong.
     pub remarks: Vec<Finding>,
     /// Archived events whose timestamps are not of the day that they are filed under.
     pub misfiled: Vec<Finding>,
-    /// Whether the caller asked to stop before all was checked.
+    /// True if the caller asked to stop before the end.
     pub stopped: bool,
 }
 
