@@ -255,8 +255,8 @@ fn picture(archive: &ArchiveDir, manifest: &Manifest, hold: &Hold, live: &LiveDa
     }
 }
 
-/// Decides whether a hold keeps a segment. The segments themselves are asked what they hold, never
-/// the catalogue.
+/// The holds in force, to find the one that keeps a segment. The segments themselves are asked what
+/// they hold, never the catalogue.
 pub(in crate::ops) struct Holds<'a> {
     archive: &'a ArchiveDir,
     holds: Vec<Hold>,

@@ -207,8 +207,8 @@ impl Sheet {
         let is_same = ended.scope.number() == before.scope;
         let scope = if is_same { before.scope } else { Scope::Whole.number() };
         self.end(ended, exit_code, scope, ended.witness || before.witness);
-        if let Some(most) = findings.max(before.findings) {
-            let gauge = Gauge::findings(most);
+        if let Some(max) = findings.max(before.findings) {
+            let gauge = Gauge::findings(max);
             let name = format!("{OURS}last_{}_{}", ended.operation, gauge.name);
             self.set(name, gauge.help.to_owned(), gauge.value);
         }

@@ -38,8 +38,8 @@ use crate::event::Timestamp;
 
 pub(in crate::ops) use findings::Findings;
 
-/// How far ahead of the clock an event may be dated without a warning: the clocks of two machines
-/// are never quite the same.
+/// Tolerance for events dated ahead of the clock: the clocks of two machines are never quite the
+/// same.
 pub(crate) const FUTURE_MICROS: i64 = 600 * crate::event::Timestamp::MICROS_PER_SECOND;
 
 /// Reports whether a time is so far ahead of `now` that a clock must be wrong.

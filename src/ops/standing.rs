@@ -395,8 +395,8 @@ pub(in crate::ops) fn refresh(
     state::write(archive, manifest, token, &sum, lock)
 }
 
-/// Reports whether the file contradicts the segments. If some of them are remote or cannot be read,
-/// nobody knows.
+/// Reports whether the file contradicts the segments; false if some of them are remote or cannot be
+/// read, since then nobody knows.
 pub(in crate::ops) fn is_false(
     store: &Store,
     archive: &ArchiveDir,

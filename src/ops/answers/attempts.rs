@@ -101,7 +101,7 @@ pub struct AttemptReport {
     pub since: Option<String>,
     /// The end of the range, exclusive.
     pub until: Option<String>,
-    /// How long after its end an attempt may have helped.
+    /// Time after its end within which an attempt may have helped.
     pub within_seconds: u64,
     /// The attempts, newest first unless another order was asked for.
     pub attempts: Vec<Attempt>,

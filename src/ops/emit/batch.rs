@@ -94,7 +94,7 @@ pub(crate) fn emit_batch<R: Read>(
     let mut group_bytes = 0;
     let mut line = Vec::new();
     let mut number = 0;
-    let most = rules.max_bytes.min(MAX_EVENT_BYTES).saturating_add(4096);
+    let limit = rules.max_bytes.min(MAX_EVENT_BYTES).saturating_add(4096);
     loop {
         let more_is_here = memchr::memchr(b'\n', input.buffer()).is_some();
         let is_full = group.len() >= GROUP || group_bytes > GROUP_BYTES;
@@ -114,7 +114,7 @@ pub(crate) fn emit_batch<R: Read>(
             break;
         }
         number += 1;
-        let complete = match read_line(&mut input, &mut line, most) {
+        let complete = match read_line(&mut input, &mut line, limit) {
             Ok(LineRead::End) => break,
             Ok(LineRead::Whole) => true,
             Ok(LineRead::TooLong) => false,
@@ -137,7 +137,7 @@ pub(crate) fn emit_batch<R: Read>(
         let prepared = if complete {
             understand(&line, defaults).and_then(|new| prepare(&new, rules, context))
         } else {
-            Err(Error::bad_event("line", format!("it is longer than {most} bytes")))
+            Err(Error::bad_event("line", format!("it is longer than {limit} bytes")))
         };
         group_bytes += line.len();
         group.push((number, prepared));
@@ -236,10 +236,10 @@ enum LineRead {
 }
 
 /// Reads one line without its newline; bytes beyond `limit` are skipped.
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, most: u64) -> Result<LineRead> {
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, limit: u64) -> Result<LineRead> {
     let failed = |error| Error::io("standard input", "read", error);
     line.clear();
-    let mut limited = input.by_ref().take(most);
+    let mut limited = input.by_ref().take(limit);
     let got = limited.read_until(b'\n', line).map_err(failed)?;
     if got == 0 {
         return Ok(LineRead::End);
@@ -248,7 +248,7 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, most: u64) -> Result<
         line.pop();
         return Ok(LineRead::Whole);
     }
-    if (got as u64) < most {
+    if (got as u64) < limit {
         return Ok(LineRead::Whole);
     }
     line.clear();

@@ -152,7 +152,7 @@ pub(crate) fn take_in(
     store: &Store,
     context: &Context,
     spool: &Path,
-    most: usize,
+    limit: usize,
 ) -> Result<SpoolReport> {
     let mut report = SpoolReport::default();
     let Some(from) = open(spool)? else { return Ok(report) };
@@ -164,7 +164,7 @@ pub(crate) fn take_in(
     let us = rustix::process::geteuid().as_raw();
     let owner = rustix::fs::fstat(from.fd()).map_err(|errno| Error::io(spool, "look up", errno))?;
     let only_of = Some(us).filter(|us| *us != 0 && owner.st_uid != *us);
-    let mut left = most;
+    let mut left = limit;
     for date in dates {
         let listing = from.list(date)?;
         let end = listing.len().min(left);

@@ -121,7 +121,7 @@ pub struct EvidenceSegment {
     pub sha256: Sha256Hash,
     /// Its size.
     pub bytes: u64,
-    /// Number of the events that lie in it.
+    /// Number of the events in it.
     pub events: u64,
     /// The line of the manifest that vouches for it.
     pub record: u64,

@@ -16,7 +16,7 @@ use crate::store::Store;
 pub(super) struct Written {
     pub(super) path: String,
     pub(super) hash: Sha256Hash,
-    /// The segment it lies in; none while live.
+    /// The segment that holds it; none while live.
     pub(super) segment: Option<SegmentName>,
 }
 

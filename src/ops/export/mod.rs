@@ -52,9 +52,9 @@ pub struct ExportOptions<'a> {
     pub format: ExportFormat,
     /// The destination.
     pub target: ExportTarget<'a>,
-    /// Skips files that exist, which otherwise are an error.
+    /// True to skip files that exist, which otherwise are an error.
     pub resume: bool,
-    /// Also exports days of which some events could not be read.
+    /// True to also export days of which some events could not be read.
     pub partial: bool,
 }
 

@@ -150,7 +150,7 @@ fn record(
     writer.append(record).map(drop)
 }
 
-/// What a run found in the sources, beside what the intake counts.
+/// The contents of the sources, beside what the intake counts.
 #[derive(Default)]
 struct Run {
     bad: u64,

@@ -1,6 +1,6 @@
 //! Import sources: tars, compressed or not, and directories.
 //!
-//! The type of a file is told by its first bytes, not by its name. Directories are walked by
+//! The type of a file is determined by its first bytes, not by its name. Directories are walked by
 //! handle; nothing in them is followed, and only regular files are opened.
 
 use std::ffi::OsStr;
@@ -82,12 +82,12 @@ fn single(path: &Path, bytes: Vec<u8>, mtime: i64, visit: Visit<'_>) -> Result<(
 }
 
 /// Returns the last names of a path, after resolving it: they may be a day's and a node's.
-fn names_above(path: &Path, most: usize) -> PathBuf {
+fn names_above(path: &Path, limit: usize) -> PathBuf {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let names: Vec<_> = real
         .components()
         .rev()
-        .take(most)
+        .take(limit)
         .filter(|part| matches!(part, Component::Normal(_)))
         .collect();
     names.into_iter().rev().collect()
@@ -136,16 +136,16 @@ fn is_tar_header(block: &[u8]) -> bool {
 
 fn tar(kind: Kind, file: &File, path: &Path, litter: &Litter, visit: Visit<'_>) -> Result<()> {
     let failed = |action| move |error: std::io::Error| Error::io(path, action, error);
-    let most = file.metadata().map_err(failed("look up"))?.len().saturating_mul(MAX_GROWTH);
-    let most = most.max(MAX_GROWN_BYTES);
+    let limit = file.metadata().map_err(failed("look up"))?.len().saturating_mul(MAX_GROWTH);
+    let limit = limit.max(MAX_GROWN_BYTES);
     if kind != Kind::Plain
-        && let Some(reason) =
-            unsound(&mut open(kind, file, most).map_err(failed("read"))?).map_err(failed("read"))?
+        && let Some(reason) = unsound(&mut open(kind, file, limit).map_err(failed("read"))?)
+            .map_err(failed("read"))?
     {
         let reason = format!("{reason}, so nothing in it was taken");
         return visit(Item::Bad { path: PathBuf::new(), reason });
     }
-    let mut reader = TarReader::new(open(kind, file, most).map_err(failed("read"))?);
+    let mut reader = TarReader::new(open(kind, file, limit).map_err(failed("read"))?);
     loop {
         match reader.next() {
             Ok(None) => return Ok(()),
@@ -168,13 +168,13 @@ fn tar(kind: Kind, file: &File, path: &Path, litter: &Litter, visit: Visit<'_>) 
 }
 
 /// Opens the tar's own bytes, from the beginning.
-fn open(kind: Kind, mut file: &File, most: u64) -> std::io::Result<Box<dyn Read + '_>> {
+fn open(kind: Kind, mut file: &File, limit: u64) -> std::io::Result<Box<dyn Read + '_>> {
     file.seek(SeekFrom::Start(0))?;
     Ok(match kind {
         Kind::Plain => Box::new(BufReader::with_capacity(1 << 18, file)),
         // A frame that asks for a larger window than zstd's own default is refused.
-        Kind::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?.take(most)),
-        Kind::Gzip => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file)).take(most)),
+        Kind::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?.take(limit)),
+        Kind::Gzip => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file)).take(limit)),
     })
 }
 
@@ -312,7 +312,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Reports whether a file lies in an archive beside its segments, and is not to be imported.
+/// Reports whether a file belongs to an archive beside its segments, and is not to be imported.
 fn belongs_to_an_archive(name: &str) -> bool {
     matches!(name, "lock" | "catalogue" | "overview" | "state" | "runs")
         || name.starts_with("manifest.jsonl")

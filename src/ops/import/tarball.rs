@@ -41,7 +41,7 @@ pub(super) enum Broken {
     Io(io::Error),
 }
 
-/// Reads a tar from front to back.
+/// A front-to-back reader of a tar.
 pub(super) struct TarReader<R> {
     input: R,
     /// Data for the next header that came before it.

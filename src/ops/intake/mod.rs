@@ -110,8 +110,7 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Reports whether a file with this identity is live or archived here; if it is archived,
-    /// returns the sizes of the archived ones.
+    /// Returns the sizes of the archived files with this identity.
     pub(in crate::ops) fn archived_sizes(&mut self, path: &EventPath) -> Result<Vec<u64>> {
         match &mut self.archived {
             Some(archived) => archived.sizes(path, &mut self.findings),

@@ -166,9 +166,9 @@ pub(super) fn plan(input: &Input<'_>) -> PrunePlan {
         let bytes = candidates.iter().filter(|candidate| !candidate.goes()).map(Candidate::bytes);
         bytes.fold(0, u64::saturating_add)
     };
-    if let Some(most) = input.rules.max_size {
+    if let Some(max_size) = input.rules.max_size {
         let rule = format!("retain.max_size = \"{}\"", input.rules.max_size_in_words());
-        let over = there(&candidates).saturating_sub(most);
+        let over = there(&candidates).saturating_sub(max_size);
         make_room(input, &mut candidates, over, &rule, &mut plan);
     }
     if let Some(wanted) = input.rules.min_free {

@@ -202,9 +202,9 @@ fn everything_or_most_of_it_at_once_needs_consent() {
     };
     let rules = "keep = \"20d\"";
     assert_eq!(consent(&DAYS, rules, "2026-06-01T00:00:00Z"), None);
-    let most = consent(&DAYS, rules, "2026-06-02T00:00:00Z").unwrap();
+    let refusal = consent(&DAYS, rules, "2026-06-02T00:00:00Z").unwrap();
     assert_eq!(
-        most,
+        refusal,
         "3 of the 5 archived days would expire at once, with most of what is archived"
     );
     let all = consent(&DAYS, rules, "2027-01-01T00:00:00Z").unwrap();

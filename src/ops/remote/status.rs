@@ -1,4 +1,4 @@
-//! What is copied, what is not, and what is mirrored of others.
+//! Status of the remote: copied and missing segments, and the mirrors of other hosts.
 
 use serde::Serialize;
 

@@ -77,8 +77,8 @@ pub(super) fn read_block<'p>(
         .map(|number| {
             let path = listing.path(*number as usize);
             let mut bytes = Vec::new();
-            let most = MAX_AHEAD.min(left.load(Ordering::Relaxed));
-            let state = partition.read_up_to(&path.node, &path.name, &mut bytes, most);
+            let limit = MAX_AHEAD.min(left.load(Ordering::Relaxed));
+            let state = partition.read_up_to(&path.node, &path.name, &mut bytes, limit);
             // With several threads it may be slightly exceeded, by at most one file each.
             let read = bytes.len() as u64;
             let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {

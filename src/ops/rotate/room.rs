@@ -1,4 +1,4 @@
-//! Whether a day fits: the space that its segments will need, and the free space.
+//! Room for a day: the space that its segments will need, and the free space.
 //!
 //! Checked before anything of the day is written. If there is plenty of room this costs one call;
 //! if not, a part of the day is compressed to estimate the rest. The estimate is on the safe side:
@@ -113,7 +113,7 @@ fn compressed(
         }
     }
     let (_, summary) = writer.finish()?;
-    let most = event_bytes + numbers.len() as u64 * MAX_BESIDE_BYTES;
+    let max = event_bytes + numbers.len() as u64 * MAX_BESIDE_BYTES;
     if every == 1 || files == 0 {
         return Ok(summary.bytes);
     }
@@ -122,7 +122,7 @@ fn compressed(
         u128::from(summary.bytes) * u128::from(whole) / u128::from(part.max(1))
     };
     let likely = scaled(files, numbers.len() as u64).max(scaled(bytes, event_bytes));
-    Ok(u64::try_from(likely + likely / 10).unwrap_or(u64::MAX).min(most))
+    Ok(u64::try_from(likely + likely / 10).unwrap_or(u64::MAX).min(max))
 }
 
 /// A sink that keeps nothing: the writer itself knows how much it wrote.

@@ -101,7 +101,7 @@ struct Work<'a> {
     max_file_bytes: Option<u64>,
 }
 
-/// Runs rsync against one host.
+/// Access to one host by rsync.
 pub(super) struct Rsync<'a> {
     pub(super) remote: &'a RemoteRoot,
     pub(super) transport: &'a Transport,

@@ -1,5 +1,5 @@
-//! What a verification proves, and what it does not: part of the report, so that nobody mistakes a
-//! quick check for a full one, or a live file for a protected one.
+//! The proof of a verification, and its limits: part of the report, so that nobody mistakes a quick
+//! check for a full one, or a live file for a protected one.
 
 use super::{Depth, ReadDepth, VerifyOptions, VerifyReport};
 
