@@ -1,6 +1,7 @@
 //! One line of the manifest: something that happened to the archive.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -11,59 +12,65 @@ use crate::segment::{SegmentSummary, Sha256Hash};
 /// The newest version of records that is written and read.
 pub(super) const VERSION: u32 = 2;
 
-/// The kind of action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Op {
-    /// A segment was added by rotation.
-    Rotate,
-    /// A segment expired.
-    Prune,
-    /// A hold was put on something.
-    Hold,
-    /// A hold was lifted.
-    Release,
-    /// Events were restored into the live tree.
-    Restore,
-    /// A segment that another run or machine made was added.
-    Import,
-    /// An event was found with the name of an archived one, but other bytes.
-    Conflict,
-    /// A torn last line was dropped.
-    Mend,
-    /// The manifest was rebuilt from the segments.
-    Rebuild,
-    /// Several segments of a day became one.
-    Compact,
-    /// A segment was copied to a remote, and read back.
-    Upload,
-    /// A segment's file was removed, since its remote copy is safe; a stub stays.
-    Evict,
-    /// The archive takes the days of another event tree from here on, as requested.
-    Adopt,
-    /// An action that a newer version wrote.
-    Other(String),
+/// Declares the kinds of action, each with its word, so that none is written that is not read.
+macro_rules! ops {
+    ($($(#[$doc:meta])+ $op:ident => $word:literal,)+) => {
+        /// The kind of action.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Op {
+            $($(#[$doc])+ $op,)+
+            /// An action that a newer version wrote.
+            Other(String),
+        }
+
+        impl Op {
+            /// Returns the word used in the manifest.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$op => $word,)+
+                    Self::Other(word) => word,
+                }
+            }
+        }
+
+        impl From<String> for Op {
+            fn from(word: String) -> Self {
+                match word.as_str() {
+                    $($word => Self::$op,)+
+                    _ => Self::Other(word),
+                }
+            }
+        }
+    };
 }
 
-impl Op {
-    /// Returns the word used in the manifest.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Rotate => "rotate",
-            Self::Prune => "prune",
-            Self::Hold => "hold",
-            Self::Release => "release",
-            Self::Restore => "restore",
-            Self::Import => "import",
-            Self::Conflict => "conflict",
-            Self::Mend => "mend",
-            Self::Rebuild => "rebuild",
-            Self::Compact => "compact",
-            Self::Upload => "upload",
-            Self::Evict => "evict",
-            Self::Adopt => "adopt",
-            Self::Other(word) => word,
-        }
-    }
+ops! {
+    /// A segment was added by rotation.
+    Rotate => "rotate",
+    /// A segment expired.
+    Prune => "prune",
+    /// A hold was put on something.
+    Hold => "hold",
+    /// A hold was lifted.
+    Release => "release",
+    /// Events were restored into the live tree.
+    Restore => "restore",
+    /// A segment that another run or machine made was added.
+    Import => "import",
+    /// An event was found with the name of an archived one, but other bytes.
+    Conflict => "conflict",
+    /// A torn last line was dropped.
+    Mend => "mend",
+    /// The manifest was rebuilt from the segments.
+    Rebuild => "rebuild",
+    /// Several segments of a day became one.
+    Compact => "compact",
+    /// A segment was copied to a remote, and read back.
+    Upload => "upload",
+    /// A segment's file was removed, since its remote copy is safe; a stub stays.
+    Evict => "evict",
+    /// The archive takes the days of another event tree from here on, as requested.
+    Adopt => "adopt",
 }
 
 impl Serialize for Op {
@@ -74,23 +81,7 @@ impl Serialize for Op {
 
 impl<'de> Deserialize<'de> for Op {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        let known = [
-            Self::Rotate,
-            Self::Prune,
-            Self::Hold,
-            Self::Release,
-            Self::Restore,
-            Self::Import,
-            Self::Conflict,
-            Self::Mend,
-            Self::Rebuild,
-            Self::Compact,
-            Self::Upload,
-            Self::Evict,
-            Self::Adopt,
-        ];
-        Ok(known.into_iter().find(|op| op.as_str() == word).unwrap_or(Self::Other(word)))
+        String::deserialize(deserializer).map(Self::from)
     }
 }
 
@@ -150,105 +141,97 @@ impl PlaceRecord {
     }
 }
 
-/// A record of the manifest. Fields that do not apply are absent; fields that a newer version
-/// added are ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// The version of the record's schema.
-    pub v: u32,
-    /// The number of the record, from 1.
-    pub seq: u64,
-    /// The time it was written.
-    pub time: Timestamp,
-    /// The kind of action.
-    pub op: Op,
+/// Declares a record by the members that it may have.
+macro_rules! record {
+    ($($(#[$doc:meta])+ $member:ident: $kind:ty,)+) => {
+        /// A record of the manifest. Fields that do not apply are absent; fields that a newer
+        /// version added are ignored.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct Record {
+            /// The version of the record's schema.
+            pub v: u32,
+            /// The number of the record, from 1.
+            pub seq: u64,
+            /// The time it was written.
+            pub time: Timestamp,
+            /// The kind of action.
+            pub op: Op,
+            $(
+                $(#[$doc])+
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $member: Option<$kind>,
+            )+
+            /// The SHA-256 of the line before, without its newline; zeros for the first.
+            pub prev: Sha256Hash,
+        }
+
+        impl Record {
+            /// Returns a record without details and without a place in the chain.
+            fn bare(time: Timestamp, op: Op) -> Self {
+                Self { v: 0, seq: 0, time, op, $($member: None,)+ prev: Sha256Hash::ZERO }
+            }
+        }
+    };
+}
+
+record! {
     /// The person and command behind it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<By>,
+    by: By,
     /// The day concerned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub date: Option<Date>,
+    date: Date,
     /// The segment concerned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub segment: Option<SegmentName>,
+    segment: SegmentName,
     /// The SHA-256 of the segment's file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<Sha256Hash>,
+    sha256: Sha256Hash,
     /// The size of the segment's file, or of what was dropped, in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
+    bytes: u64,
     /// The number of members, valid or not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub events: Option<u64>,
+    events: u64,
     /// The number of members that are not valid events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invalid: Option<u64>,
+    invalid: u64,
     /// The number of members by node directory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nodes: Option<BTreeMap<String, u64>>,
+    nodes: BTreeMap<String, u64>,
     /// The earliest timestamp.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<Timestamp>,
+    first: Timestamp,
     /// The latest timestamp.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last: Option<Timestamp>,
+    last: Timestamp,
     /// The content digest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content: Option<Sha256Hash>,
+    content: Sha256Hash,
     /// True if the content digest of events from another machine was computed from what was read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub computed: Option<bool>,
+    computed: bool,
     /// The SHA-256 of the policy in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<String>,
+    policy: String,
     /// The retention class of the segment's events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<String>,
+    class: String,
     /// The promised term of the segment, in the policy's words. Without it, the policy in force
     /// decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keep: Option<String>,
+    keep: String,
     /// True if the promise allowed an earlier end when space runs short.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub yields: Option<bool>,
+    yields: bool,
     /// The name of the segment's remote object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub object: Option<String>,
+    object: String,
     /// The SHA-256 of the segment's last bytes, as its stub holds them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tail: Option<Sha256Hash>,
+    tail: Sha256Hash,
     /// The segments that this one replaces.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub supersedes: Option<Vec<SegmentName>>,
+    supersedes: Vec<SegmentName>,
     /// The last day of a hold that begins with `date`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Date>,
+    to: Date,
     /// The correlation id whose segments are held.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub correlation_id: Option<String>,
+    correlation_id: String,
     /// The number of the hold that is lifted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hold: Option<u64>,
+    hold: u64,
     /// The identity of the event concerned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    path: String,
     /// The reason for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    reason: String,
     /// A note worth knowing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    note: String,
     /// The event tree whose days the archive takes from here on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tree: Option<TreeRecord>,
+    tree: TreeRecord,
     /// The origin of the archive, in a manifest that replaces another one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
+    origin: String,
     /// The place where a copy was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<PlaceRecord>,
-    /// The SHA-256 of the line before, without its newline; zeros for the first.
-    pub prev: Sha256Hash,
+    place: PlaceRecord,
 }
 
 impl Record {
@@ -262,77 +245,29 @@ impl Record {
     }
 }
 
-/// A record to be written. The writer adds its number and its link.
+/// A record to be written: its members are those of [`Record`]. The writer adds its version, its
+/// number and its link.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "the fields are those of Record")]
-pub struct NewRecord {
-    pub time: Timestamp,
-    pub op: Op,
-    pub by: Option<By>,
-    pub date: Option<Date>,
-    pub segment: Option<SegmentName>,
-    pub sha256: Option<Sha256Hash>,
-    pub bytes: Option<u64>,
-    pub events: Option<u64>,
-    pub invalid: Option<u64>,
-    pub nodes: Option<BTreeMap<String, u64>>,
-    pub first: Option<Timestamp>,
-    pub last: Option<Timestamp>,
-    pub content: Option<Sha256Hash>,
-    pub computed: Option<bool>,
-    pub policy: Option<String>,
-    pub class: Option<String>,
-    pub keep: Option<String>,
-    pub yields: Option<bool>,
-    pub object: Option<String>,
-    pub tail: Option<Sha256Hash>,
-    pub supersedes: Option<Vec<SegmentName>>,
-    pub to: Option<Date>,
-    pub correlation_id: Option<String>,
-    pub hold: Option<u64>,
-    pub path: Option<String>,
-    pub reason: Option<String>,
-    pub note: Option<String>,
-    pub tree: Option<TreeRecord>,
-    pub origin: Option<String>,
-    pub place: Option<PlaceRecord>,
+pub struct NewRecord(Record);
+
+impl Deref for NewRecord {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.0
+    }
+}
+
+impl DerefMut for NewRecord {
+    fn deref_mut(&mut self) -> &mut Record {
+        &mut self.0
+    }
 }
 
 impl NewRecord {
     /// Returns a record without details.
     pub fn new(time: Timestamp, op: Op) -> Self {
-        Self {
-            time,
-            op,
-            by: None,
-            date: None,
-            segment: None,
-            sha256: None,
-            bytes: None,
-            events: None,
-            invalid: None,
-            nodes: None,
-            first: None,
-            last: None,
-            content: None,
-            computed: None,
-            policy: None,
-            class: None,
-            keep: None,
-            yields: None,
-            object: None,
-            tail: None,
-            supersedes: None,
-            to: None,
-            correlation_id: None,
-            hold: None,
-            path: None,
-            reason: None,
-            note: None,
-            tree: None,
-            origin: None,
-            place: None,
-        }
+        Self(Record::bare(time, op))
     }
 
     /// Fills in the fields that describe a segment.
@@ -367,56 +302,59 @@ impl NewRecord {
 
     /// Fills in another record's description of its segment, except the counts by node.
     pub fn describe_as(&mut self, record: &Record) {
-        self.date = record.date;
-        self.class.clone_from(&record.class);
-        self.segment.clone_from(&record.segment);
-        self.sha256 = record.sha256;
-        self.bytes = record.bytes;
-        self.events = record.events;
-        self.invalid = record.invalid;
-        self.first = record.first;
-        self.last = record.last;
-        self.content = record.content;
+        // Without `..`, so that a new member has to be put on one of the two sides.
+        let Record {
+            date,
+            class,
+            segment,
+            sha256,
+            bytes,
+            events,
+            invalid,
+            first,
+            last,
+            content,
+            v: _,
+            seq: _,
+            time: _,
+            op: _,
+            by: _,
+            nodes: _,
+            computed: _,
+            policy: _,
+            keep: _,
+            yields: _,
+            object: _,
+            tail: _,
+            supersedes: _,
+            to: _,
+            correlation_id: _,
+            hold: _,
+            path: _,
+            reason: _,
+            note: _,
+            tree: _,
+            origin: _,
+            place: _,
+            prev: _,
+        } = record;
+        self.date = *date;
+        self.class.clone_from(class);
+        self.segment.clone_from(segment);
+        self.sha256 = *sha256;
+        self.bytes = *bytes;
+        self.events = *events;
+        self.invalid = *invalid;
+        self.first = *first;
+        self.last = *last;
+        self.content = *content;
     }
 
     /// Returns the record with its place in the chain.
     pub(super) fn linked(self, seq: u64, prev: Sha256Hash) -> Record {
-        Record {
-            // Programs that do not know evictions would miss the files: only those records need
-            // version 2.
-            v: if self.op == Op::Evict { 2 } else { 1 },
-            seq,
-            time: self.time,
-            op: self.op,
-            by: self.by,
-            date: self.date,
-            segment: self.segment,
-            sha256: self.sha256,
-            bytes: self.bytes,
-            events: self.events,
-            invalid: self.invalid,
-            nodes: self.nodes,
-            first: self.first,
-            last: self.last,
-            content: self.content,
-            computed: self.computed,
-            policy: self.policy,
-            class: self.class,
-            keep: self.keep,
-            yields: self.yields,
-            object: self.object,
-            tail: self.tail,
-            supersedes: self.supersedes,
-            to: self.to,
-            correlation_id: self.correlation_id,
-            hold: self.hold,
-            path: self.path,
-            reason: self.reason,
-            note: self.note,
-            tree: self.tree,
-            origin: self.origin,
-            place: self.place,
-            prev,
-        }
+        // Programs that do not know evictions would miss the files: only those records need
+        // version 2.
+        let v = if self.op == Op::Evict { 2 } else { 1 };
+        Record { v, seq, prev, ..self.0 }
     }
 }
