@@ -211,13 +211,21 @@ impl FilterArgs {
 
     /// Whether anything but a time was asked for.
     pub(super) fn asks_for_more(&self) -> bool {
-        !(self.node.is_empty()
-            && self.event_type.is_empty()
-            && self.severity.is_empty()
-            && self.min_severity.is_none()
-            && self.service.is_empty()
-            && self.source.is_empty()
-            && self.correlation_id.is_empty())
+        // Without `..`, so that no new flag is forgotten.
+        let Self {
+            since: _,
+            until: _,
+            node,
+            event_type,
+            severity,
+            min_severity,
+            service,
+            source,
+            correlation_id,
+        } = self;
+        [node, event_type, service, source, correlation_id].iter().any(|values| !values.is_empty())
+            || !severity.is_empty()
+            || min_severity.is_some()
     }
 }
 

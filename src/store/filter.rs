@@ -1,5 +1,7 @@
 //! Queries: what a reader asks for, and which frames can hold it.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 
 use crate::Result;
@@ -122,10 +124,25 @@ impl Filter {
 
     /// Reports whether every event matches.
     pub fn is_empty(&self) -> bool {
-        self.fields().iter().all(|(_, values)| values.is_empty())
-            && self.since.is_none()
-            && self.until.is_none()
-            && self.like.is_none()
+        // Without `..`, so that no new condition is forgotten.
+        let Self {
+            correlation_ids,
+            types,
+            nodes,
+            services,
+            severities,
+            sources,
+            min_severity,
+            since,
+            until,
+            like,
+        } = self;
+        [correlation_ids, types, nodes, services, sources].iter().all(|values| values.is_empty())
+            && severities.is_empty()
+            && min_severity.is_none()
+            && since.is_none()
+            && until.is_none()
+            && like.is_none()
     }
 
     /// Returns the frames of a segment that can hold a match, ascending.
@@ -155,8 +172,8 @@ impl Filter {
                 continue;
             }
             let mut holds = vec![false; fits.len()];
-            for value in values {
-                for posting in index.lookup(field, &value)? {
+            for value in values.iter() {
+                for posting in index.lookup(field, value)? {
                     if let Some(slot) = holds.get_mut(posting.frame as usize) {
                         *slot = true;
                     }
@@ -169,23 +186,37 @@ impl Filter {
         Ok(fits.iter().enumerate().filter_map(|(number, fits)| fits.then_some(number)).collect())
     }
 
-    fn fields(&self) -> [(Field, Vec<String>); 6] {
-        let severities = match (self.min_severity, self.severities.is_empty()) {
+    /// Returns the values that are asked for, by the field of the index that holds them.
+    fn fields(&self) -> [(Field, Cow<'_, [String]>); 6] {
+        let Self {
+            correlation_ids,
+            types,
+            nodes,
+            services,
+            severities,
+            sources,
+            min_severity,
+            // The index has frames' times beside its fields, and `like` is asked of two of them.
+            since: _,
+            until: _,
+            like: _,
+        } = self;
+        let severities = match (min_severity, severities.is_empty()) {
             (None, true) => Vec::new(),
             (min, any) => Severity::ALL
                 .into_iter()
-                .filter(|severity| any || self.severities.contains(severity))
+                .filter(|severity| any || severities.contains(severity))
                 .filter(|severity| min.is_none_or(|min| *severity >= min))
                 .map(|severity| severity.as_str().to_owned())
                 .collect(),
         };
         [
-            (Field::CorrelationId, self.correlation_ids.clone()),
-            (Field::Type, self.types.clone()),
-            (Field::Node, self.nodes.clone()),
-            (Field::Service, self.services.clone()),
-            (Field::Severity, severities),
-            (Field::Source, self.sources.clone()),
+            (Field::CorrelationId, Cow::Borrowed(correlation_ids)),
+            (Field::Type, Cow::Borrowed(types)),
+            (Field::Node, Cow::Borrowed(nodes)),
+            (Field::Service, Cow::Borrowed(services)),
+            (Field::Severity, Cow::Owned(severities)),
+            (Field::Source, Cow::Borrowed(sources)),
         ]
     }
 }
@@ -198,4 +229,20 @@ pub(super) enum Verdict {
     Other,
     /// Not an event, and why.
     Invalid(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_nothing_meets_is_not_one_that_everything_meets() {
+        let none = Filter {
+            severities: vec![Severity::Info],
+            min_severity: Some(Severity::Error),
+            ..Filter::default()
+        };
+        assert!(!none.is_empty());
+        assert!(Filter::default().is_empty());
+    }
 }
