@@ -1,5 +1,7 @@
 //! `hlarchive trace`.
 
+mod json;
+
 use std::io::Write;
 
 use crate::archive::Expired;
@@ -11,13 +13,14 @@ use crate::text::{count, offset, span};
 use crate::views::attempts::Attempt;
 use crate::views::chain::{ChainBuilder, dot, html, mermaid};
 use crate::views::trace::{Outcome, Step, TraceSummary, Tracer};
-use serde_json::json;
 
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure, lacking, stdout_failed};
 use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, shrink, total, width, wrap};
+
+pub(in crate::cli) use json::StepLine;
 
 /// Follow a correlation id over all days, as a timeline
 #[derive(Debug, clap::Args)]
@@ -213,12 +216,7 @@ impl<'a> Timeline<'a> {
             }
             Format::Mermaid | Format::Dot | Format::Html | Format::Csv => Ok(()),
             Format::Json => {
-                let open = json!(self.id);
-                let start = if self.begun {
-                    ",\n".to_owned()
-                } else {
-                    format!("{{\"correlation_id\":{open},\"steps\":[\n")
-                };
+                let start = if self.begun { ",\n".to_owned() } else { json::opening(self.id) };
                 self.begun = true;
                 let line = StepLine {
                     step: &step,
@@ -307,36 +305,17 @@ impl<'a> Timeline<'a> {
                 }
             }
             (Some(summary), Format::Json) => {
-                let rest =
-                    serde_json::to_string(summary).map_err(|error| stdout_failed(error.into()))?;
-                let rest = rest.trim_start_matches('{').trim_end_matches('}');
-                let (expired, unreached) = (json!(expired), json!(unreached));
-                session.line(&format!(
-                    "\n],{rest},\"expired\":{expired},\"unreached\":{unreached}}}"
-                ))?;
+                let text = json::ending(summary, expired, unreached);
+                session.line(&text.map_err(|error| stdout_failed(error.into()))?)?;
             }
             (None, Format::Json) => {
-                let id = json!(self.id);
-                session.line(&format!(
-                    "{{\"correlation_id\":{id},\"steps\":[],\"events\":0,\"first\":null,\
-                     \"last\":null,\"duration_us\":null,\"outcome\":\"unknown\",\"failure\":null,\
-                     \"cause\":null,\"also\":[],\"tried\":[],\"open\":[],\"expired\":{},\"unreached\":{}}}",
-                    json!(expired),
-                    json!(unreached)
-                ))?;
+                let text = json::no_chain(self.id, expired, unreached);
+                session.line(&text.map_err(|error| stdout_failed(error.into()))?)?;
             }
             _ => {}
         }
         Ok(summary.is_some())
     }
-}
-
-#[derive(serde::Serialize)]
-pub(in crate::cli) struct StepLine<'a> {
-    #[serde(flatten)]
-    pub(in crate::cli) step: &'a Step,
-    pub(in crate::cli) path: String,
-    pub(in crate::cli) segment: Option<String>,
 }
 
 fn widths(held: &[(Severity, String, Step)], most: Option<usize>) -> [usize; 4] {
