@@ -79,7 +79,7 @@ pub(in crate::ops) fn tell(
         service: "all".to_owned(),
         correlation_id: None,
         // Strings and numbers serialized into memory: this cannot fail.
-        payload: serde_json::to_string(&payload).unwrap_or_default(),
+        payload: serde_json::to_string(&payload).unwrap_or_default().into(),
         node: context.by().host.clone(),
         timestamp: None,
     };

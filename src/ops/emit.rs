@@ -40,12 +40,33 @@ pub(crate) struct NewEvent {
     pub service: String,
     /// The id that links it to other events; by default, the event's own id.
     pub correlation_id: Option<String>,
-    /// A JSON object as text.
-    pub payload: String,
+    /// A JSON object.
+    pub payload: Payload,
     /// The host.
     pub node: String,
     /// The time of the event; by default, now.
     pub timestamp: Option<Timestamp>,
+}
+
+/// A payload as it came from outside: it may be JSON of any kind.
+#[derive(Debug, Clone)]
+pub(crate) enum Payload {
+    /// Text, not parsed yet.
+    Text(String),
+    /// A JSON value, as it was found in a larger one.
+    Json(Box<RawValue>),
+}
+
+impl From<String> for Payload {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Payload {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
 }
 
 /// An event that was emitted and is on the disk.
@@ -273,13 +294,17 @@ fn check_field(what: &str, value: &str) -> Result<()> {
     Err(Error::bad_event(what, reason))
 }
 
-fn check_payload(text: &str) -> Result<Box<RawValue>> {
-    if text.trim_ascii().is_empty() {
-        return Err(Error::bad_event("payload", "it is empty; a JSON object is expected"));
-    }
-    let raw: Box<RawValue> = serde_json::from_str(text).map_err(|error| {
-        Error::bad_event("payload", format!("it is not JSON: {error}; a JSON object is expected"))
-    })?;
+fn check_payload(payload: &Payload) -> Result<Box<RawValue>> {
+    let raw: Box<RawValue> = match payload {
+        Payload::Json(raw) => raw.clone(),
+        Payload::Text(text) if text.trim_ascii().is_empty() => {
+            return Err(Error::bad_event("payload", "it is empty; a JSON object is expected"));
+        }
+        Payload::Text(text) => serde_json::from_str(text).map_err(|error| {
+            let reason = format!("it is not JSON: {error}; a JSON object is expected");
+            Error::bad_event("payload", reason)
+        })?,
+    };
     let kind = match raw.get().as_bytes().first() {
         Some(b'{') => return Ok(raw),
         Some(b'[') => "an array",

@@ -115,7 +115,7 @@ impl Args {
                 "--payload -: standard input holds the batch; give the payload in its lines",
             ));
         } else {
-            read_payload(self.payload, rules.max_bytes)?
+            read_payload(self.payload, rules.max_bytes)?.into()
         };
         let new = NewEvent {
             event_type: self.event_type.unwrap_or_default(),

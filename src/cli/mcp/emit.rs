@@ -66,7 +66,7 @@ pub(super) fn emit_event(call: &Call, wanted: EmitEvent) -> Answer {
         source: wanted.source,
         service: wanted.service,
         correlation_id: wanted.correlation_id,
-        payload: Value::Object(wanted.payload.unwrap_or_default()).to_string(),
+        payload: Value::Object(wanted.payload.unwrap_or_default()).to_string().into(),
         node,
         timestamp: timestamp.transpose()?,
     };

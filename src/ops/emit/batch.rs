@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Emitted, NewEvent, OnError, Prepared, prepare};
+use super::{Emitted, NewEvent, OnError, Payload, Prepared, prepare};
 use crate::Context;
 use crate::event::MAX_EVENT_BYTES;
 use crate::live::{BatchItem, Creation, create_batch};
@@ -218,7 +218,7 @@ fn understand(line: &[u8], defaults: &NewEvent) -> Result<NewEvent> {
         source: or(line.source, &defaults.source),
         service: or(line.service, &defaults.service),
         correlation_id: line.correlation_id.or_else(|| defaults.correlation_id.clone()),
-        payload: line.payload.map_or_else(|| defaults.payload.clone(), |raw| raw.get().to_owned()),
+        payload: line.payload.map_or_else(|| defaults.payload.clone(), Payload::Json),
         node: or(line.node, &defaults.node),
         timestamp,
     })

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Emitted, NewEvent, emit};
+use super::{Emitted, NewEvent, Payload, emit};
 use crate::event::{EventPath, Severity, Timestamp};
 use crate::{Error, History, Result, system};
 
@@ -17,7 +17,7 @@ impl History {
             source: "hlarchive".to_owned(),
             service: "all".to_owned(),
             correlation_id: None,
-            payload: "{}".to_owned(),
+            payload: "{}".into(),
             node: system::host_name(),
             timestamp: None,
         };
@@ -98,8 +98,8 @@ impl<'h> Emit<'h> {
 
     /// Sets the payload: any value that serializes as a JSON object.
     pub fn payload(mut self, payload: impl Serialize) -> Self {
-        match serde_json::to_string(&payload) {
-            Ok(text) => self.new.payload = text,
+        match serde_json::value::to_raw_value(&payload) {
+            Ok(raw) => self.new.payload = Payload::Json(raw),
             Err(error) => self.refused = Some(error.to_string()),
         }
         self
@@ -135,7 +135,7 @@ impl<'h> Sent<'h> {
             event_type: event_type.into(),
             severity: None,
             correlation_id: Some(self.emitted.correlation_id.clone()),
-            payload: "{}".to_owned(),
+            payload: "{}".into(),
             timestamp: None,
             ..self.new.clone()
         };
