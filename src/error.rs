@@ -120,6 +120,14 @@ impl Error {
         Self::Corrupt { path: path.as_ref().to_path_buf(), reason: reason.into() }
     }
 
+    /// Returns the error for an archive that is not there; `way_out` is what names another one.
+    pub(crate) fn no_archive(path: impl AsRef<Path>, way_out: &str) -> Self {
+        Self::NotFound {
+            what: path.as_ref().display().to_string(),
+            reason: format!("there is no archive here; name it with {way_out}"),
+        }
+    }
+
     /// Returns an [`Error::BadEvent`].
     pub(crate) fn bad_event(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::BadEvent { what: what.into(), reason: reason.into() }

@@ -353,8 +353,7 @@ impl Session {
             && !store.archive_left()?
             && (checked.archive || store.archive().is_err())
         {
-            let reason = format!("there is no archive here; name it with {}", checked.hint);
-            return Err(nothing(archive, reason));
+            return Err(Error::no_archive(archive, checked.hint).into());
         }
         Ok(())
     }

@@ -115,8 +115,9 @@ fn add(store: &Store, context: &Context, on: &HoldSubject, reason: &str) -> Resu
     record.reason = Some(reason.to_owned());
     // A day may be held before it is archived, but not in a root that does not exist.
     let archive = match (store.archive()?, store.live()?) {
+        (Some(archive), _) => archive,
         (None, Some(_)) => store.create_archive()?,
-        (archive, _) => archive.ok_or_else(|| nowhere(store))?,
+        (None, None) => return Err(Error::no_archive(store.archive_path(), "--archive")),
     };
     let lock = archive.lock()?;
     unfinished::clear(&archive, &lock);
@@ -137,7 +138,7 @@ fn add(store: &Store, context: &Context, on: &HoldSubject, reason: &str) -> Resu
 
 /// Releases a hold.
 fn release(store: &Store, context: &Context, id: u64, reason: Option<&str>) -> Result<HoldReport> {
-    let archive = store.archive()?.ok_or_else(|| nowhere(store))?;
+    let archive = store.existing_archive("--archive")?;
     let lock = archive.lock()?;
     unfinished::clear(&archive, &lock);
     let mut report = HoldReport::default();
@@ -170,18 +171,11 @@ fn release(store: &Store, context: &Context, id: u64, reason: Option<&str>) -> R
 
 /// Returns the holds in force, each with what it keeps.
 fn list(store: &Store) -> Result<Vec<HoldPicture>> {
-    let archive = store.archive()?.ok_or_else(|| nowhere(store))?;
+    let archive = store.existing_archive("--archive")?;
     let manifest = Manifest::load(&archive)?;
     let holds = manifest.holds();
     let live = LiveDays::of(store, &holds)?;
     Ok(holds.iter().map(|hold| picture(&archive, &manifest, hold, &live)).collect())
-}
-
-fn nowhere(store: &Store) -> Error {
-    Error::NotFound {
-        what: store.archive_path().display().to_string(),
-        reason: "there is no archive here; name it with --archive".to_owned(),
-    }
 }
 
 /// The live days that are held.

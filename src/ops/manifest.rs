@@ -50,12 +50,7 @@ fn rebuild_manifest(
     let (archive, away) = match (dir, away) {
         (Some(archive), away) => (archive, away),
         (None, Some(reason)) => return Err(Error::Refused(reason)),
-        (None, None) => {
-            return Err(Error::NotFound {
-                what: store.archive_path().display().to_string(),
-                reason: "there is no archive here; name it with --archive".to_owned(),
-            });
-        }
+        (None, None) => return Err(Error::no_archive(store.archive_path(), "--archive")),
     };
     // An empty directory is not what is left of the tree's archive.
     if let Some(reason) = away

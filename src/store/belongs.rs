@@ -171,6 +171,11 @@ impl Store {
         found.away.map_or(Ok(found.dir), |reason| Err(Error::Refused(reason)))
     }
 
+    /// Opens the archive, which must exist; `way_out` is what the error says that it is named with.
+    pub(crate) fn existing_archive(&self, way_out: &str) -> Result<ArchiveDir> {
+        self.archive()?.ok_or_else(|| Error::no_archive(&self.archive, way_out))
+    }
+
     /// Opens the archive, creating it when missing; like [`archive`](Self::archive), only if it
     /// is the tree's own.
     pub fn create_archive(&self) -> Result<ArchiveDir> {

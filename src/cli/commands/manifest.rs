@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::Error;
 use crate::archive::Record;
 use crate::ops::sign::SigningKey;
 use crate::progress::Silent;
@@ -138,8 +139,8 @@ fn sign_head(session: &mut Session, path: &Path) -> Result<Exit, Failure> {
 /// An archive that is not there has an empty manifest; more likely its path is wrong.
 fn warn_of_none(session: &Session) -> Result<(), Failure> {
     if session.store.archive()?.is_none() {
-        let path = session.store.archive_path().display();
-        session.warn(&format!("{path}: there is no archive here; name it with --archive"));
+        let missing = Error::no_archive(session.store.archive_path(), "--archive");
+        session.warn(&missing.to_string());
     }
     Ok(())
 }

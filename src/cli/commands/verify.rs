@@ -127,10 +127,7 @@ impl Args {
         let store = &session.store;
         if self.archived && store.any_archive()?.is_none() && !store.archive_left()? {
             // With nothing else to check, "all is well" would be true and mislead.
-            return Err(Failure::Library(Error::NotFound {
-                what: session.store.archive_path().display().to_string(),
-                reason: "there is no archive here; name it with --archive".to_owned(),
-            }));
+            return Err(Error::no_archive(store.archive_path(), "--archive").into());
         }
         let report = session.history(Bar::new(session))?.verify(&options)?;
         session.measured(|| of_verify(&report));

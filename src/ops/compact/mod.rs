@@ -61,7 +61,7 @@ impl History {
 
 /// Returns what [`compact`] would do, without touching anything.
 fn plan(store: &Store, options: &CompactOptions) -> Result<CompactPlan> {
-    let archive = open_archive(store)?;
+    let archive = store.existing_archive("--archive")?;
     let manifest = Manifest::load(&archive)?;
     let mut plan = CompactPlan::default();
     for group in groups(&archive, &manifest, options, &mut plan.remarks) {
@@ -79,13 +79,6 @@ fn plan(store: &Store, options: &CompactOptions) -> Result<CompactPlan> {
         });
     }
     Ok(plan)
-}
-
-fn open_archive(store: &Store) -> Result<ArchiveDir> {
-    store.archive()?.ok_or_else(|| Error::NotFound {
-        what: store.archive_path().display().to_string(),
-        reason: "there is no archive here; name it with --archive".to_owned(),
-    })
 }
 
 /// Returns the groups of several segments that belong together and of which none is held.
@@ -130,7 +123,7 @@ fn compact(
     options: &CompactOptions,
     progress: &dyn Progress,
 ) -> Result<CompactReport> {
-    let archive = open_archive(store)?;
+    let archive = store.existing_archive("--archive")?;
     let lock = archive.lock()?;
     let mut report = CompactReport::default();
     let mut writer = open_manifest(&archive, &lock, context, &|_| Ok(()), &mut report.recovered)?;

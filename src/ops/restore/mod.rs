@@ -145,10 +145,7 @@ fn restore(
 }
 
 fn open_archive(store: &Store) -> Result<ArchiveDir> {
-    store.archive()?.ok_or_else(|| Error::NotFound {
-        what: store.archive_path().display().to_string(),
-        reason: "there is no archive here; name it with --archive or HLARCHIVE_ARCHIVE".to_owned(),
-    })
+    store.existing_archive("--archive or HLARCHIVE_ARCHIVE")
 }
 
 fn same_place(a: &std::path::Path, b: &std::path::Path) -> bool {
