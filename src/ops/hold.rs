@@ -14,7 +14,8 @@ use crate::Context;
 use crate::History;
 use crate::archive::{ArchiveDir, Expired, Hold, HoldScope, Manifest, NewRecord, Op, SegmentName};
 use crate::event::{Date, EventHead, Timestamp};
-use crate::ops::{Finding, audit, derived, rotate::open_manifest, unfinished};
+use crate::ops::job::Job;
+use crate::ops::{Finding, audit};
 use crate::segment::{Field, SegmentReader};
 use crate::store::{Filter, Query, Scope, Store};
 use crate::{Error, Result};
@@ -120,31 +121,25 @@ fn add(store: &Store, context: &Context, on: &HoldSubject, reason: &str) -> Resu
         (None, None) => return Err(Error::no_archive(store.archive_path(), "--archive")),
     };
     let lock = archive.lock()?;
-    unfinished::clear(&archive, &lock);
-    let mut report = HoldReport::default();
-    let mut writer = open_manifest(&archive, &lock, context, &|_| Ok(()), &mut report.recovered)?;
-    let before = writer.manifest().records().len();
-    let id = writer.append(record)?.seq;
-    let manifest = writer.manifest();
+    let mut job = Job::begin_lightly(store, context, &archive, &lock)?;
+    let id = job.writer.append(record)?.seq;
+    let manifest = job.manifest();
     let holds: Vec<Hold> = manifest.holds().into_iter().filter(|hold| hold.id == id).collect();
     let live = LiveDays::of(store, &holds)?;
-    report.holds = holds.iter().map(|hold| picture(&archive, manifest, hold, &live)).collect();
-    derived::complete(store, &archive, manifest, context.next_token(), &lock);
-    let what = report.holds.first().map(|hold| hold.on.clone());
+    let holds: Vec<HoldPicture> =
+        holds.iter().map(|hold| picture(&archive, manifest, hold, &live)).collect();
+    let what = holds.first().map(|hold| hold.on.clone());
     let told = audit::Told { what, reason: Some(reason.to_owned()), ..audit::Told::default() };
-    report.findings.extend(audit::tell(store, context, "archive_held", manifest, before, told));
-    Ok(report)
+    let findings = job.finish("archive_held", told).into_iter().collect();
+    Ok(HoldReport { holds, recovered: job.recovered, findings })
 }
 
 /// Releases a hold.
 fn release(store: &Store, context: &Context, id: u64, reason: Option<&str>) -> Result<HoldReport> {
     let archive = store.existing_archive("--archive")?;
     let lock = archive.lock()?;
-    unfinished::clear(&archive, &lock);
-    let mut report = HoldReport::default();
-    let mut writer = open_manifest(&archive, &lock, context, &|_| Ok(()), &mut report.recovered)?;
-    let before = writer.manifest().records().len();
-    let holds = writer.manifest().holds();
+    let mut job = Job::begin_lightly(store, context, &archive, &lock)?;
+    let holds = job.manifest().holds();
     let hold = holds.into_iter().find(|hold| hold.id == id).ok_or_else(|| Error::NotFound {
         what: format!("hold {id}"),
         reason: "there is no such hold, or it was lifted already; \"hlarchive hold list\" names \
@@ -155,18 +150,15 @@ fn release(store: &Store, context: &Context, id: u64, reason: Option<&str>) -> R
     record.by = Some(context.by().clone());
     record.hold = Some(id);
     record.reason = reason.map(str::to_owned);
-    writer.append(record)?;
-    let live = LiveDays::default();
-    report.holds = vec![picture(&archive, writer.manifest(), &hold, &live)];
-    derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
+    job.writer.append(record)?;
+    let holds = vec![picture(&archive, job.manifest(), &hold, &LiveDays::default())];
     let told = audit::Told {
         what: Some(format!("hold {id} on {}", hold.scope)),
         reason: reason.map(str::to_owned),
         ..audit::Told::default()
     };
-    let finding = audit::tell(store, context, "archive_released", writer.manifest(), before, told);
-    report.findings.extend(finding);
-    Ok(report)
+    let findings = job.finish("archive_released", told).into_iter().collect();
+    Ok(HoldReport { holds, recovered: job.recovered, findings })
 }
 
 /// Returns the holds in force, each with what it keeps.

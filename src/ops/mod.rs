@@ -19,6 +19,7 @@ pub(crate) mod hold;
 pub(crate) mod import;
 pub(crate) mod inspect;
 mod intake;
+mod job;
 pub(crate) mod manifest;
 pub(crate) mod metrics;
 pub(crate) mod prune;

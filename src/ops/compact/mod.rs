@@ -20,7 +20,7 @@ use crate::archive::{ArchiveDir, Manifest};
 use crate::event::Date;
 use crate::ops::derived;
 use crate::ops::hold::Holds;
-use crate::ops::rotate::open_manifest;
+use crate::ops::job::open_manifest;
 use crate::ops::{Finding, audit, unfinished};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};

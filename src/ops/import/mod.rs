@@ -115,7 +115,7 @@ fn import(
     unfinished::clear(&archive, &lock);
     let mut recovered = Vec::new();
     let mut writer =
-        super::rotate::open_manifest(&archive, &lock, context, &|_| Ok(()), &mut recovered)?;
+        super::job::open_manifest(&archive, &lock, context, &|_| Ok(()), &mut recovered)?;
     let live = store.create_live()?;
     live.remove_leftovers();
     let mut intake = Intake::new(Some(&live), Some((&archive, writer.manifest())), context, false)

@@ -30,7 +30,7 @@ use crate::live::LiveTree;
 use crate::ops::clock::{check_clock, jump};
 use crate::ops::derived;
 use crate::ops::hold::Holds;
-use crate::ops::rotate::open_manifest;
+use crate::ops::job::open_manifest;
 use crate::ops::{Finding, audit, unfinished};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};

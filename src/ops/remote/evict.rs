@@ -15,8 +15,8 @@ use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, Segmen
 use crate::ops::clock::check_clock;
 use crate::ops::derived;
 use crate::ops::hold::Holds;
+use crate::ops::job::open_manifest;
 use crate::ops::prune::{is_over, since};
-use crate::ops::rotate::open_manifest;
 use crate::ops::{Finding, unfinished};
 use crate::policy::Policy;
 use crate::progress::Unit;

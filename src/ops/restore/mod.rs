@@ -102,13 +102,8 @@ fn restore(
             let lock = archive.lock()?;
             unfinished::clear(&archive, &lock);
             let mut recovered = Vec::new();
-            let mut writer = super::rotate::open_manifest(
-                &archive,
-                &lock,
-                context,
-                &|_| Ok(()),
-                &mut recovered,
-            )?;
+            let mut writer =
+                super::job::open_manifest(&archive, &lock, context, &|_| Ok(()), &mut recovered)?;
             let manifest = Manifest::load(&archive)?;
             let source = Source {
                 store,

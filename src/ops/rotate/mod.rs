@@ -22,12 +22,13 @@ use room::Room;
 
 use crate::Context;
 use crate::History;
-use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, Space};
+use crate::archive::{Manifest, NewRecord, Op, Space};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::bond::Bond;
 use crate::ops::clock::check_clock;
 use crate::ops::derived;
+use crate::ops::job::open_manifest;
 use crate::ops::{Finding, audit, unfinished};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};
@@ -253,25 +254,6 @@ fn name_unexpected(live: &LiveTree, report: &mut RotateReport) -> Result<()> {
         report.findings.push(Finding::new(path, format!("{}; left as it is", entry.reason)));
     }
     Ok(())
-}
-
-/// Opens the manifest for writing and repairs a torn last line.
-pub(crate) fn open_manifest<'a>(
-    archive: &'a ArchiveDir,
-    lock: &'a ArchiveLock,
-    context: &Context,
-    accept: &dyn Fn(&Manifest) -> Result<()>,
-    recovered: &mut Vec<Finding>,
-) -> Result<ManifestWriter<'a>> {
-    let (writer, torn) =
-        ManifestWriter::open_if(archive, lock, context.now(), context.by(), accept)?;
-    if let Some(torn) = torn {
-        recovered.push(Finding::new(
-            archive.manifest_path().display().to_string(),
-            format!("the last line was torn by a crash; its {} bytes were dropped", torn.bytes),
-        ));
-    }
-    Ok(writer)
 }
 
 fn due(

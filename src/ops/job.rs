@@ -1,0 +1,95 @@
+//! The frame of a verb that writes to the archive, under its lock.
+//!
+//! It opens the manifest, in which a torn last line is repaired first; afterwards it brings what is
+//! derived up to date, and then reports the records that were written. It must never remove a
+//! segment that the manifest does not call gone.
+
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter};
+use crate::ops::{Finding, audit, derived, unfinished};
+use crate::store::Store;
+use crate::{Context, Result};
+
+/// A verb at work on an archive.
+pub(in crate::ops) struct Job<'a> {
+    store: &'a Store,
+    context: &'a Context,
+    archive: &'a ArchiveDir,
+    /// The manifest, open for writing.
+    pub(in crate::ops) writer: ManifestWriter<'a>,
+    /// What an earlier, interrupted run left, and what was done about it.
+    pub(in crate::ops) recovered: Vec<Finding>,
+    /// The number of records before the verb's own.
+    before: usize,
+}
+
+impl<'a> Job<'a> {
+    /// Opens the manifest for writing and repairs a torn last line, unless `accept` refuses the
+    /// manifest as it was read.
+    pub(in crate::ops) fn begin(
+        store: &'a Store,
+        context: &'a Context,
+        archive: &'a ArchiveDir,
+        lock: &'a ArchiveLock,
+        accept: &dyn Fn(&Manifest) -> Result<()>,
+    ) -> Result<Self> {
+        let mut recovered = Vec::new();
+        let writer = open_manifest(archive, lock, context, accept, &mut recovered)?;
+        let before = writer.manifest().records().len();
+        Ok(Self { store, context, archive, writer, recovered, before })
+    }
+
+    /// Begins the work of a verb that accepts every manifest and itself leaves nothing in the
+    /// archive but derived files: leftovers are removed first, best effort and without a word.
+    pub(in crate::ops) fn begin_lightly(
+        store: &'a Store,
+        context: &'a Context,
+        archive: &'a ArchiveDir,
+        lock: &'a ArchiveLock,
+    ) -> Result<Self> {
+        unfinished::clear(archive, lock);
+        Self::begin(store, context, archive, lock, &|_| Ok(()))
+    }
+
+    /// Returns the manifest as it is now.
+    pub(in crate::ops) fn manifest(&self) -> &Manifest {
+        self.writer.manifest()
+    }
+
+    /// Adds to what is derived what is new, and repairs what differs.
+    pub(in crate::ops) fn complete_derived(&self) {
+        let (token, lock) = (self.context.next_token(), self.writer.lock());
+        derived::complete(self.store, self.archive, self.manifest(), token, lock);
+    }
+
+    /// Completes what is derived, and then emits an event as [`tell`](Self::tell) does.
+    pub(in crate::ops) fn finish(&self, event_type: &str, told: audit::Told) -> Option<Finding> {
+        self.complete_derived();
+        self.tell(event_type, told)
+    }
+
+    /// Emits an event about the verb's records, if there are any and the policy asks for it;
+    /// returns what kept it from that.
+    pub(in crate::ops) fn tell(&self, event_type: &str, told: audit::Told) -> Option<Finding> {
+        let (manifest, before) = (self.manifest(), self.before);
+        audit::tell(self.store, self.context, event_type, manifest, before, told)
+    }
+}
+
+/// Opens the manifest for writing and repairs a torn last line.
+pub(in crate::ops) fn open_manifest<'a>(
+    archive: &'a ArchiveDir,
+    lock: &'a ArchiveLock,
+    context: &Context,
+    accept: &dyn Fn(&Manifest) -> Result<()>,
+    recovered: &mut Vec<Finding>,
+) -> Result<ManifestWriter<'a>> {
+    let (writer, torn) =
+        ManifestWriter::open_if(archive, lock, context.now(), context.by(), accept)?;
+    if let Some(torn) = torn {
+        recovered.push(Finding::new(
+            archive.manifest_path().display().to_string(),
+            format!("the last line was torn by a crash; its {} bytes were dropped", torn.bytes),
+        ));
+    }
+    Ok(writer)
+}
