@@ -19,8 +19,9 @@ use crate::Context;
 use crate::History;
 use crate::archive::{Manifest, ManifestWriter, NewRecord, Op};
 use crate::event::{EventPath, Litter, Timestamp, shown};
+use crate::ops::Finding;
 use crate::ops::intake::{Arrival, Findings, Intake, IntakeStats};
-use crate::ops::{Finding, derived, unfinished};
+use crate::ops::job::Job;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -112,23 +113,20 @@ fn import(
         return Ok(run.report(intake, options));
     };
     let lock = archive.lock()?;
-    unfinished::clear(&archive, &lock);
-    let mut recovered = Vec::new();
-    let mut writer =
-        super::job::open_manifest(&archive, &lock, context, &|_| Ok(()), &mut recovered)?;
+    let mut job = Job::begin_lightly(store, context, &archive, &lock)?;
     let live = store.create_live()?;
     live.remove_leftovers();
-    let mut intake = Intake::new(Some(&live), Some((&archive, writer.manifest())), context, false)
+    let mut intake = Intake::new(Some(&live), Some((&archive, job.manifest())), context, false)
         .with_expired(options.expired);
     let run = run(&mut intake, store.litter().get(), options, progress);
     let Intake { stats, findings, .. } = intake;
     // Also after a run that failed half way: what is live by now came from there.
     if stats.new > 0 {
-        record(&mut writer, context, options, &stats)?;
+        record(&mut job.writer, context, options, &stats)?;
     }
-    derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
+    job.complete_derived();
     let mut report = run?.report_of(&stats, findings, options);
-    report.recovered = recovered;
+    report.recovered = job.recovered;
     Ok(report)
 }
 
