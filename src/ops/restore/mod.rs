@@ -19,7 +19,8 @@ use crate::History;
 use crate::archive::{ArchiveDir, Expired, Manifest, NewRecord, Op, Record, SegmentName};
 use crate::event::{Date, EventPath};
 use crate::live::LiveTree;
-use crate::ops::{Finding, audit, derived, unfinished};
+use crate::ops::job::Job;
+use crate::ops::{Finding, audit};
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -100,10 +101,7 @@ fn restore(
             let archive = open_archive(store)?;
             // Only here rotation must stand still, and the manifest gets a record.
             let lock = archive.lock()?;
-            unfinished::clear(&archive, &lock);
-            let mut recovered = Vec::new();
-            let mut writer =
-                super::job::open_manifest(&archive, &lock, context, &|_| Ok(()), &mut recovered)?;
+            let mut job = Job::begin_lightly(store, context, &archive, &lock)?;
             let manifest = Manifest::load(&archive)?;
             let source = Source {
                 store,
@@ -113,7 +111,6 @@ fn restore(
             };
             source.check_days(options)?;
             let tree = store.create_live()?;
-            let before = writer.manifest().records().len();
             let mut report = source.run(options, Some((&tree, context)), progress)?;
             for day in report.days.iter().filter(|day| day.restored > 0) {
                 let mut record = NewRecord::new(context.now(), Op::Restore);
@@ -121,19 +118,16 @@ fn restore(
                 record.date = Some(day.date);
                 record.events = Some(day.restored);
                 record.note = Some("restored into the live tree".to_owned());
-                writer.append(record)?;
+                job.writer.append(record)?;
             }
-            report.recovered = recovered;
-            derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
             let days = report.days.iter().filter(|day| day.restored > 0);
             let told = audit::Told {
                 events: days.clone().map(|day| day.restored).sum(),
                 what: Some(days.map(|day| day.date.to_string()).collect::<Vec<_>>().join(", ")),
                 ..audit::Told::default()
             };
-            let manifest = writer.manifest();
-            let finding = audit::tell(store, context, "archive_restored", manifest, before, told);
-            report.findings.extend(finding);
+            report.findings.extend(job.finish("archive_restored", told));
+            report.recovered = job.recovered;
             Ok(report)
         }
     }
