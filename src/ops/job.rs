@@ -50,6 +50,11 @@ impl<'a> Job<'a> {
         Self::begin(store, context, archive, lock, &|_| Ok(()))
     }
 
+    /// Removes what a run that was stopped was still writing.
+    pub(in crate::ops) fn remove_leftovers(&mut self) -> Result<()> {
+        unfinished::remove_leftovers(self.archive, self.writer.lock(), &mut self.recovered)
+    }
+
     /// Returns the manifest as it is now.
     pub(in crate::ops) fn manifest(&self) -> &Manifest {
         self.writer.manifest()

@@ -12,12 +12,11 @@ use super::{Listing, Remote, hash_of};
 use crate::Context;
 use crate::History;
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, SegmentName};
+use crate::ops::Finding;
 use crate::ops::clock::check_clock;
-use crate::ops::derived;
 use crate::ops::hold::Holds;
-use crate::ops::job::open_manifest;
+use crate::ops::job::Job;
 use crate::ops::prune::{is_over, since};
-use crate::ops::{Finding, unfinished};
 use crate::policy::Policy;
 use crate::progress::Unit;
 use crate::segment::Sha256Hash;
@@ -105,14 +104,13 @@ pub(super) fn evict(
     let live = store.live()?;
     let lock = archive.lock()?;
     let accept = |manifest: &Manifest| check_clock(context, trust_now, manifest, live.as_ref());
-    let mut recovered = Vec::new();
-    let mut writer = open_manifest(&archive, &lock, context, &accept, &mut recovered)?;
-    unfinished::remove_leftovers(&archive, &lock, &mut recovered)?;
-    finish_last(&archive, &writer)?;
-    let manifest = writer.manifest();
+    let mut job = Job::begin(store, context, &archive, &lock, &accept)?;
+    job.remove_leftovers()?;
+    finish_last(&archive, &job.writer)?;
+    let manifest = job.manifest();
     let mut report = plan(&archive, manifest, &manifest.copies(), policy, context)?;
     if report.evicted.is_empty() {
-        report.recovered = recovered;
+        report.recovered = job.recovered;
         return Ok(report);
     }
     // Only what was copied to this very place may be removed.
@@ -120,7 +118,7 @@ pub(super) fn evict(
     let place = Place::of(remote, &listing, manifest, false, context.next_token())?;
     let copies = manifest.copies_at(&place.record);
     report = plan(&archive, manifest, &copies, policy, context)?;
-    report.recovered = recovered;
+    report.recovered = std::mem::take(&mut job.recovered);
     let planned = std::mem::take(&mut report.evicted);
     progress.begin("evicting", Some(planned.len() as u64), Unit::Files);
     for segment in planned {
@@ -128,15 +126,15 @@ pub(super) fn evict(
         if report.stopped {
             break;
         }
-        match evict_one(&archive, &mut writer, context, remote, &place, &segment) {
+        match evict_one(&archive, &mut job.writer, context, remote, &place, &segment) {
             Ok(()) => report.evicted.push(segment),
-            Err(error) if writer.is_poisoned() || error.is_away() => return Err(error),
+            Err(error) if job.writer.is_poisoned() || error.is_away() => return Err(error),
             Err(error) => report.findings.push(Finding::of(segment.segment.to_string(), &error)),
         }
         progress.advance(1);
     }
     progress.end();
-    derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
+    job.complete_derived();
     Ok(report)
 }
 
