@@ -55,6 +55,16 @@ impl<'a> Job<'a> {
         unfinished::remove_leftovers(self.archive, self.writer.lock(), &mut self.recovered)
     }
 
+    /// Removes the files of segments that the manifest says are gone, and then writes the checksum
+    /// files that are missing.
+    pub(in crate::ops) fn finish_earlier(&mut self, findings: &mut Vec<Finding>) -> Result<()> {
+        let left = self.archive.unfinished(self.manifest())?;
+        let (archive, writer, recovered) = (self.archive, &self.writer, &mut self.recovered);
+        unfinished::remove_gone(archive, writer, &left, recovered, findings);
+        unfinished::write_checksums(archive, writer, &left, self.context, recovered, findings);
+        Ok(())
+    }
+
     /// Returns the manifest as it is now.
     pub(in crate::ops) fn manifest(&self) -> &Manifest {
         self.writer.manifest()
@@ -69,6 +79,24 @@ impl<'a> Job<'a> {
     /// Completes what is derived, and then emits an event as [`tell`](Self::tell) does.
     pub(in crate::ops) fn finish(&self, event_type: &str, told: audit::Told) -> Option<Finding> {
         self.complete_derived();
+        self.tell(event_type, told)
+    }
+
+    /// Finishes as [`finish`](Self::finish) does; if segments are gone, they also leave what is
+    /// derived.
+    pub(in crate::ops) fn finish_removal(
+        &self,
+        any_gone: bool,
+        event_type: &str,
+        told: audit::Told,
+    ) -> Option<Finding> {
+        let tokens = [self.context.next_token(), self.context.next_token()];
+        let (manifest, lock) = (self.manifest(), self.writer.lock());
+        if any_gone {
+            derived::drop_gone(self.store, self.archive, manifest, tokens, lock);
+        } else {
+            derived::complete(self.store, self.archive, manifest, tokens[0], lock);
+        }
         self.tell(event_type, told)
     }
 

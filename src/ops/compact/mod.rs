@@ -18,10 +18,9 @@ use crate::Context;
 use crate::History;
 use crate::archive::{ArchiveDir, Manifest};
 use crate::event::Date;
-use crate::ops::derived;
 use crate::ops::hold::Holds;
-use crate::ops::job::open_manifest;
-use crate::ops::{Finding, audit, unfinished};
+use crate::ops::job::Job;
+use crate::ops::{Finding, audit};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
@@ -126,14 +125,10 @@ fn compact(
     let archive = store.existing_archive("--archive")?;
     let lock = archive.lock()?;
     let mut report = CompactReport::default();
-    let mut writer = open_manifest(&archive, &lock, context, &|_| Ok(()), &mut report.recovered)?;
-    unfinished::remove_leftovers(&archive, &lock, &mut report.recovered)?;
-    let left = archive.unfinished(writer.manifest())?;
-    let (recovered, findings) = (&mut report.recovered, &mut report.findings);
-    unfinished::remove_gone(&archive, &writer, &left, recovered, findings);
-    unfinished::write_checksums(&archive, &writer, &left, context, recovered, findings);
-    let groups = groups(&archive, writer.manifest(), options, &mut report.remarks);
-    let before = writer.manifest().records().len();
+    let mut job = Job::begin(store, context, &archive, &lock, &|_| Ok(()))?;
+    job.remove_leftovers()?;
+    job.finish_earlier(&mut report.findings)?;
+    let groups = groups(&archive, job.manifest(), options, &mut report.remarks);
     progress.begin("compacting", Some(groups.len() as u64), Unit::Days);
     for group in groups {
         let Some(date) = group.first().map(|name| name.date) else { continue };
@@ -144,7 +139,7 @@ fn compact(
         }
         let outcome = GroupRun {
             archive: &archive,
-            writer: &mut writer,
+            writer: &mut job.writer,
             policy,
             context,
             group: &group,
@@ -158,26 +153,20 @@ fn compact(
                 report.stopped = true;
                 report.left_days.push(date);
             }
-            Err(error) if writer.is_poisoned() => return Err(error),
+            Err(error) if job.writer.is_poisoned() => return Err(error),
             Err(error) => report.findings.push(Finding::of(date.to_string(), &error)),
         }
         progress.advance(1);
     }
     progress.end();
     report.left_days.dedup();
-    let tokens = [context.next_token(), context.next_token()];
-    if report.days.is_empty() {
-        derived::complete(store, &archive, writer.manifest(), tokens[0], &lock);
-    } else {
-        derived::drop_gone(store, &archive, writer.manifest(), tokens, &lock);
-    }
     let told = audit::Told {
         segments: report.days.iter().map(|day| day.segment.clone()).collect(),
         events: report.days.iter().map(|day| day.events).sum(),
         ..audit::Told::default()
     };
-    let manifest = writer.manifest();
-    let finding = audit::tell(store, context, "archive_compacted", manifest, before, told);
-    report.findings.extend(finding);
+    let any_gone = !report.days.is_empty();
+    report.findings.extend(job.finish_removal(any_gone, "archive_compacted", told));
+    report.recovered = job.recovered;
     Ok(report)
 }
