@@ -4,7 +4,7 @@
 //! derived up to date, and then reports the records that were written. It must never remove a
 //! segment that the manifest does not call gone.
 
-use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter};
+use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Unfinished};
 use crate::ops::{Finding, audit, derived, unfinished};
 use crate::store::Store;
 use crate::{Context, Result};
@@ -58,11 +58,30 @@ impl<'a> Job<'a> {
     /// Removes the files of segments that the manifest says are gone, and then writes the checksum
     /// files that are missing.
     pub(in crate::ops) fn finish_earlier(&mut self, findings: &mut Vec<Finding>) -> Result<()> {
-        let left = self.archive.unfinished(self.manifest())?;
-        let (archive, writer, recovered) = (self.archive, &self.writer, &mut self.recovered);
-        unfinished::remove_gone(archive, writer, &left, recovered, findings);
-        unfinished::write_checksums(archive, writer, &left, self.context, recovered, findings);
+        let left = self.remove_gone(findings)?;
+        self.write_checksums(&left, findings);
         Ok(())
+    }
+
+    /// Removes the files of segments that the manifest says are gone; returns what was unfinished.
+    pub(in crate::ops) fn remove_gone(
+        &mut self,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Unfinished> {
+        let left = self.archive.unfinished(self.manifest())?;
+        let recovered = &mut self.recovered;
+        unfinished::remove_gone(self.archive, &self.writer, &left, recovered, findings);
+        Ok(left)
+    }
+
+    /// Writes the checksum files that are missing.
+    pub(in crate::ops) fn write_checksums(
+        &mut self,
+        left: &Unfinished,
+        findings: &mut Vec<Finding>,
+    ) {
+        let (writer, recovered) = (&self.writer, &mut self.recovered);
+        unfinished::write_checksums(self.archive, writer, left, self.context, recovered, findings);
     }
 
     /// Returns the manifest as it is now.

@@ -28,10 +28,9 @@ use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::clock::{check_clock, jump};
-use crate::ops::derived;
 use crate::ops::hold::Holds;
-use crate::ops::job::open_manifest;
-use crate::ops::{Finding, audit, unfinished};
+use crate::ops::job::Job;
+use crate::ops::{Finding, audit};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
@@ -163,26 +162,23 @@ fn prune(
     let lock = archive.lock()?;
     let accept =
         |manifest: &Manifest| check_clock(context, options.trust_now, manifest, live.as_ref());
-    let mut recovered = Vec::new();
     // A torn line is repaired by a record, which needs room, too.
     if archive.space()?.bytes < RECORD_BYTES && Manifest::load(&archive)?.torn().is_some() {
         expire::make_room(&archive, &lock)?;
     }
-    let mut writer = match open_manifest(&archive, &lock, context, &accept, &mut recovered) {
+    let mut job = match Job::begin(store, context, &archive, &lock, &accept) {
         Err(error) if error.is_no_room() => {
             expire::make_room(&archive, &lock)?;
-            open_manifest(&archive, &lock, context, &accept, &mut recovered)?
+            Job::begin(store, context, &archive, &lock, &accept)?
         }
-        opened => opened?,
+        begun => begun?,
     };
-    unfinished::remove_leftovers(&archive, &lock, &mut recovered)?;
-    let mut left = archive.unfinished(writer.manifest())?;
-    unfinished::remove_gone(&archive, &writer, &left, &mut recovered, &mut report.findings);
-    let plan = make_plan(&archive, writer.manifest(), live.as_ref(), policy, context, options)?;
+    job.remove_leftovers()?;
+    let mut left = job.remove_gone(&mut report.findings)?;
+    let plan = make_plan(&archive, job.manifest(), live.as_ref(), policy, context, options)?;
     plan::check(&plan, options.consent)?;
     report.findings.extend(plan.findings);
     (report.held, report.differences) = (plan.held, plan.differences);
-    let before = writer.manifest().records().len();
     progress.begin("pruning", Some(plan.expiring.len() as u64), Unit::Files);
     for expiring in plan.expiring {
         report.stopped |= progress.stop_requested();
@@ -192,15 +188,16 @@ fn prune(
             }
             continue;
         }
-        let record = record(&writer, policy, context, &expiring)?;
-        match expire::record(&archive, &lock, &mut writer, context, &expiring.segment, &record) {
+        let record = record(&job.writer, policy, context, &expiring)?;
+        let writer = &mut job.writer;
+        match expire::record(&archive, &lock, writer, context, &expiring.segment, &record) {
             Ok(()) => {}
             // Nothing further could be recorded either.
             Err(error) if writer.is_poisoned() || report.expired.is_empty() => return Err(error),
             Err(error) => {
                 report.findings.push(Finding::of(expiring.segment.to_string(), &error));
                 // Its checksum file may have been removed for want of room.
-                left = archive.unfinished(writer.manifest())?;
+                left = archive.unfinished(job.manifest())?;
                 break;
             }
         }
@@ -212,22 +209,15 @@ fn prune(
         progress.advance(1);
     }
     progress.end();
-    let findings = &mut report.findings;
-    unfinished::write_checksums(&archive, &writer, &left, context, &mut recovered, findings);
-    report.recovered = recovered;
-    let tokens = [context.next_token(), context.next_token()];
-    if report.expired.is_empty() {
-        derived::complete(store, &archive, writer.manifest(), tokens[0], &lock);
-    } else {
-        derived::drop_gone(store, &archive, writer.manifest(), tokens, &lock);
-    }
+    job.write_checksums(&left, &mut report.findings);
     let told = audit::Told {
         segments: report.expired.iter().map(|expired| expired.segment.clone()).collect(),
         events: report.expired.iter().map(|expired| expired.events).sum(),
         ..audit::Told::default()
     };
-    let manifest = writer.manifest();
-    report.findings.extend(audit::tell(store, context, "archive_pruned", manifest, before, told));
+    let any_gone = !report.expired.is_empty();
+    report.findings.extend(job.finish_removal(any_gone, "archive_pruned", told));
+    report.recovered = job.recovered;
     Ok(report)
 }
 
