@@ -33,7 +33,14 @@ impl<'a> Job<'a> {
         accept: &dyn Fn(&Manifest) -> Result<()>,
     ) -> Result<Self> {
         let mut recovered = Vec::new();
-        let writer = open_manifest(archive, lock, context, accept, &mut recovered)?;
+        let (writer, torn) =
+            ManifestWriter::open_if(archive, lock, context.now(), context.by(), accept)?;
+        if let Some(torn) = torn {
+            recovered.push(Finding::new(
+                archive.manifest_path().display().to_string(),
+                format!("the last line was torn by a crash; its {} bytes were dropped", torn.bytes),
+            ));
+        }
         let before = writer.manifest().records().len();
         Ok(Self { store, context, archive, writer, recovered, before })
     }
@@ -84,6 +91,11 @@ impl<'a> Job<'a> {
         unfinished::write_checksums(self.archive, writer, left, self.context, recovered, findings);
     }
 
+    /// Reports whether there were records before the verb's own.
+    pub(in crate::ops) fn had_records(&self) -> bool {
+        self.before > 0
+    }
+
     /// Returns the manifest as it is now.
     pub(in crate::ops) fn manifest(&self) -> &Manifest {
         self.writer.manifest()
@@ -125,23 +137,4 @@ impl<'a> Job<'a> {
         let (manifest, before) = (self.manifest(), self.before);
         audit::tell(self.store, self.context, event_type, manifest, before, told)
     }
-}
-
-/// Opens the manifest for writing and repairs a torn last line.
-pub(in crate::ops) fn open_manifest<'a>(
-    archive: &'a ArchiveDir,
-    lock: &'a ArchiveLock,
-    context: &Context,
-    accept: &dyn Fn(&Manifest) -> Result<()>,
-    recovered: &mut Vec<Finding>,
-) -> Result<ManifestWriter<'a>> {
-    let (writer, torn) =
-        ManifestWriter::open_if(archive, lock, context.now(), context.by(), accept)?;
-    if let Some(torn) = torn {
-        recovered.push(Finding::new(
-            archive.manifest_path().display().to_string(),
-            format!("the last line was torn by a crash; its {} bytes were dropped", torn.bytes),
-        ));
-    }
-    Ok(writer)
 }

@@ -27,9 +27,8 @@ use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::bond::Bond;
 use crate::ops::clock::check_clock;
-use crate::ops::derived;
-use crate::ops::job::open_manifest;
-use crate::ops::{Finding, audit, unfinished};
+use crate::ops::job::Job;
+use crate::ops::{Finding, audit};
 use crate::policy::Policy;
 use crate::progress::{Progress, Unit};
 use crate::store::Store;
@@ -147,16 +146,12 @@ fn rotate(
         accept(manifest)?;
         Bond::of(store, &live, &archive, manifest, context, is_meant).map(drop)
     };
-    let mut writer = open_manifest(&archive, &lock, context, &accept, &mut report.recovered)?;
-    let mut bond = Bond::of(store, &live, &archive, writer.manifest(), context, is_meant)?;
-    bond.tie(writer.manifest(), context);
-    unfinished::remove_leftovers(&archive, &lock, &mut report.recovered)?;
+    let mut job = Job::begin(store, context, &archive, &lock, &accept)?;
+    let mut bond = Bond::of(store, &live, &archive, job.manifest(), context, is_meant)?;
+    bond.tie(job.manifest(), context);
+    job.remove_leftovers()?;
     live.remove_leftovers();
-    let left = archive.unfinished(writer.manifest())?;
-    let (recovered, findings) = (&mut report.recovered, &mut report.findings);
-    unfinished::remove_gone(&archive, &writer, &left, recovered, findings);
-    unfinished::write_checksums(&archive, &writer, &left, context, recovered, findings);
-    let records = writer.manifest().records().len();
+    job.finish_earlier(&mut report.findings)?;
     let mut littered = Littered::default();
     progress.begin("rotating", Some(dates.len() as u64), Unit::Days);
     for date in dates {
@@ -166,7 +161,7 @@ fn rotate(
             continue;
         }
         let mut run =
-            day::DayRun::new(&live, &archive, &mut writer, &mut bond, policy, context, date)
+            day::DayRun::new(&live, &archive, &mut job.writer, &mut bond, policy, context, date)
                 .beside(report.findings.len());
         let outcome = run.run(progress);
         let day::DayRun { report: day_report, findings, passed_over, .. } = run;
@@ -183,36 +178,30 @@ fn rotate(
             }
             // A manifest that cannot be written to ends the run: nothing further would be recorded
             // either. Anything else costs this day alone.
-            Err(error) if writer.is_poisoned() => return Err(error),
+            Err(error) if job.writer.is_poisoned() => return Err(error),
             Err(error) => report.findings.push(Finding::of(date.to_string(), &error)),
         }
         progress.advance(1);
     }
     progress.end();
-    if let Some(tree) = bond.to_record().filter(|_| is_meant && records > 0) {
+    if let Some(tree) = bond.to_record().filter(|_| is_meant && job.had_records()) {
         let mut record = NewRecord::new(context.now(), Op::Adopt);
         record.by = Some(context.by().clone());
         record.tree = Some(tree);
-        writer.append(record)?;
+        job.writer.append(record)?;
         bond.recorded();
     }
-    report.findings.extend(bond.finish(writer.manifest(), context));
+    report.findings.extend(bond.finish(job.manifest(), context));
+    report.recovered.append(&mut job.recovered);
     report.recovered.append(&mut bond.recovered);
     report.remarks.extend(littered.remark());
     if !report.stopped {
-        derived::complete(store, &archive, writer.manifest(), context.next_token(), &lock);
+        job.complete_derived();
     }
     let segments = report.days.iter().flat_map(|day| &day.segments).cloned().collect();
     let events = report.days.iter().map(|day| day.events).sum();
     let told = audit::Told { segments, events, ..audit::Told::default() };
-    report.findings.extend(audit::tell(
-        store,
-        context,
-        "archive_rotated",
-        writer.manifest(),
-        records,
-        told,
-    ));
+    report.findings.extend(job.tell("archive_rotated", told));
     Ok(report)
 }
 
