@@ -44,13 +44,13 @@ impl Head {
     }
 
     /// Returns the text that is signed.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self { records, head, time } = self;
         format!("hlarchive manifest head 1\nrecords {records}\nhead {head}\ntime {time}\n")
     }
 
     /// Parses a signed text.
-    pub fn from_text(text: &str) -> Option<Self> {
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         let (first, rest) = text.split_once('\n')?;
         let comment = rest.trim_end().replace('\n', "\t").replace(' ', ":");
         let head = Self::from_comment(&comment).filter(|head| head.text() == text)?;
@@ -58,12 +58,12 @@ impl Head {
     }
 
     /// Returns the name of the file that holds the text.
-    pub fn file_name(&self) -> String {
+    pub(crate) fn file_name(&self) -> String {
         format!("{}{HEAD}", self.records)
     }
 
     /// Returns the trusted comment of its signature; `now` is the time of signing.
-    pub fn trusted_comment(&self, now: Timestamp) -> String {
+    pub(crate) fn trusted_comment(&self, now: Timestamp) -> String {
         let Self { records, head, time } = self;
         format!(
             "timestamp:{}\tfile:{}\thashed\trecords:{records}\thead:{head}\ttime:{time}",
@@ -73,7 +73,7 @@ impl Head {
     }
 
     /// Parses a trusted comment.
-    pub fn from_comment(comment: &str) -> Option<Self> {
+    pub(crate) fn from_comment(comment: &str) -> Option<Self> {
         let field = |name: &str| {
             comment.split('\t').find_map(|part| part.strip_prefix(name)?.strip_prefix(':'))
         };

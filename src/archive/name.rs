@@ -46,12 +46,12 @@ impl SegmentName {
     }
 
     /// Returns the name of its stub.
-    pub fn stub_name(&self) -> String {
+    pub(crate) fn stub_name(&self) -> String {
         format!("{}{STUB_SUFFIX}", self.file_name())
     }
 
     /// Returns the folder it lies in.
-    pub fn folder(&self) -> String {
+    pub(crate) fn folder(&self) -> String {
         format!("{:04}", self.date.year())
     }
 

@@ -231,8 +231,8 @@ fn the_policy_adds_names_and_cannot_hide_what_emit_writes() {
         ("[\"*conflict*\"]", "no event is passed over"),
         ("[\"2026-*\"]", "passed over"),
         ("[\"????-??-??\"]", "no day is passed over"),
-        ("[\"\"]", "no pattern"),
-        ("[\"a/b\"]", "no pattern"),
+        ("[\"\"]", "not a pattern"),
+        ("[\"a/b\"]", "not a pattern"),
         ("[]", "an empty list"),
         ("[3]", "a list of patterns"),
     ] {

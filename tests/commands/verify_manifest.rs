@@ -85,9 +85,9 @@ fn a_text_that_is_no_manifest_is_never_cut_off() {
     let lab = lab();
     write_manifest(&lab, "notes of the operator, without a newline");
     let run = lab.fails(65, ["rotate", "--now", crate::common::NOW]);
-    assert!(run.stderr.contains("manifest.jsonl: it is no manifest"), "{run:?}");
+    assert!(run.stderr.contains("manifest.jsonl: it is not a manifest"), "{run:?}");
     assert_eq!(manifest(&lab), "notes of the operator, without a newline");
-    assert!(findings(&lab, &[])[0].contains("it is no manifest"));
+    assert!(findings(&lab, &[])[0].contains("it is not a manifest"));
 }
 
 #[test]
