@@ -90,27 +90,27 @@ pub(super) struct Global {
     pub(super) color: ColorWhen,
 }
 
-/// When colours are used.
+/// The cases in which colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorWhen {
-    /// On a terminal.
+    /// Colours on a terminal.
     Auto,
-    /// Everywhere.
+    /// Colours everywhere.
     Always,
-    /// Nowhere.
+    /// Colours nowhere.
     Never,
 }
 
-/// How results are printed.
+/// The format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people.
+    /// Text for people.
     Table,
     /// One JSON document.
     Json,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
-    /// Paths alone, one a line.
+    /// Only paths, one per line.
     Path,
     /// A diagram for Mermaid.
     Mermaid,
@@ -123,7 +123,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The word of the flag.
+    /// Returns the flag's word.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Table => "table",
@@ -178,10 +178,10 @@ fn severity(text: &str) -> Result<Severity, String> {
 }
 
 impl FilterArgs {
-    /// The filter that the flags ask for.
+    /// Returns the filter that the flags ask for.
     pub(super) fn filter(&self, now: Timestamp) -> Result<Filter, Failure> {
         let (since, until) = time_range(self.since.as_ref(), self.until.as_ref(), now)?;
-        // Events of others may carry any word: the one that was typed is looked for, too.
+        // Foreign events may carry any word: the one that was typed is searched for, too.
         let mut types = self.event_type.clone();
         types.extend(
             self.event_type
@@ -204,12 +204,12 @@ impl FilterArgs {
         })
     }
 
-    /// Whether a time was given.
+    /// Returns whether a time was given.
     pub(super) fn has_time(&self) -> bool {
         self.since.is_some() || self.until.is_some()
     }
 
-    /// Whether anything but a time was asked for.
+    /// Returns whether anything but a time was given.
     pub(super) fn asks_for_more(&self) -> bool {
         // Without `..`, so that no new flag is forgotten.
         let Self {
@@ -229,7 +229,7 @@ impl FilterArgs {
     }
 }
 
-/// Flags that choose a stretch of time alone.
+/// Flags that choose only a period.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct TimeArgs {
     /// Not before this: a date, a timestamp, yesterday, "2h ago"
@@ -241,13 +241,13 @@ pub(super) struct TimeArgs {
 }
 
 impl TimeArgs {
-    /// A stretch of time that was not typed as flags.
+    /// Creates a period that was not typed as flags.
     #[cfg(feature = "mcp")]
     pub(super) fn of(since: Option<String>, until: Option<String>) -> Self {
         Self { since, until }
     }
 
-    /// The earliest instant and the first one that is too late.
+    /// Returns the earliest instant and the first one that is too late.
     pub(super) fn range(
         &self,
         now: Timestamp,
@@ -269,7 +269,7 @@ fn time_range(
         .transpose()
     };
     let since = bound(since, "--since", when::Bound::Since)?;
-    // There is no instant after the last day of all: that end is as good as none.
+    // There is no instant after the last possible day: that end is as good as none.
     let until = bound(until, "--until", when::Bound::Until)?.filter(|end| *end != Timestamp::MAX);
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
@@ -281,9 +281,9 @@ fn time_range(
     Ok((since, until))
 }
 
-/// `verify --archive` asks for the archive alone, while `--archive DIR` names one, for
-/// verify as for every command. What follows tells them apart: nothing, another flag or a
-/// day cannot be meant as a directory.
+/// Turns `verify --archive` into its own flag: it asks for the archive only, while
+/// `--archive DIR` names one, as for every command. The next word tells them apart:
+/// nothing, another flag or a day cannot be meant as a directory.
 pub(super) fn verify_archive(mut words: Vec<OsString>) -> Vec<OsString> {
     let Some(verify) = words.iter().position(|word| word == "verify") else { return words };
     for at in verify + 1..words.len() {
@@ -298,7 +298,7 @@ pub(super) fn verify_archive(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-/// A day, as a date or a word such as `yesterday`.
+/// Parses a day: a date or a word such as `yesterday`.
 pub(super) fn dates(texts: &[String], now: Timestamp) -> Result<Vec<Date>, Failure> {
     let mut dates = texts
         .iter()
@@ -309,14 +309,14 @@ pub(super) fn dates(texts: &[String], now: Timestamp) -> Result<Vec<Date>, Failu
     Ok(dates)
 }
 
-/// A day, or a range of days, both included, such as `2026-05-01..yesterday`.
+/// Parses a day, or a range of days, both included, such as `2026-05-01..yesterday`.
 pub(super) fn day_range(text: &str, now: Timestamp) -> Result<(Date, Date), Failure> {
     let date = |text: &str| when::parse_date(text, now).map_err(Failure::usage);
     let (from, to) = text.split_once("..").unwrap_or((text, text));
     Ok((date(from)?, date(to)?))
 }
 
-/// An instant.
+/// Parses an instant.
 pub(super) fn instant(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
     when::parse(text, now, when::Bound::Since)
         .map_err(|reason| Failure::usage(format!("{flag}: {reason}")))

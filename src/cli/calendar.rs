@@ -1,4 +1,4 @@
-//! A year as a picture: a column a week, a row a weekday, a sign a day.
+//! A year as a picture: a column per week, a row per weekday, a sign per day.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::ops::status::CalendarDay;
 use super::color::Paint;
 use super::table::wrap;
 
-/// Weeks that are shown, the current one included.
+/// The number of weeks shown, the current one included.
 const WEEKS: i64 = 53;
 
 const MONTHS: [&str; 12] =
@@ -20,16 +20,16 @@ const WEEKDAYS: [&str; 7] = ["Mon", "", "Wed", "", "Fri", "", "Sun"];
 const BLOCKS: [char; 5] = ['·', '░', '▒', '▓', '█'];
 const ASCII: [char; 5] = ['.', '-', '=', '*', '#'];
 
-/// The first day of the calendar that ends today: a Monday.
+/// Returns the first day of the calendar that ends today: a Monday.
 pub(super) fn first_day(today: Date) -> Date {
     let monday = today.plus_days(-i64::from(today.weekday_from_monday()));
     monday.plus_days(-7 * (WEEKS - 1))
 }
 
-/// Columns before the weeks.
+/// The columns before the weeks.
 const LABEL: usize = 4;
 
-/// The picture in lines of at most so many columns; a year takes 57.
+/// Draws the picture in lines of at most so many columns; a year takes 57.
 pub(super) fn calendar(
     days: &BTreeMap<Date, CalendarDay>,
     today: Date,
@@ -62,7 +62,7 @@ pub(super) fn calendar(
     lines
 }
 
-/// A mark, where there is something to know, or a shade.
+/// Returns a mark if there is something to know, else a shade.
 fn sign(day: CalendarDay, most: u64, shades: [char; 5], paint: Paint) -> String {
     if day.invalid > 0 {
         return paint.severity(Severity::Error, "!");
@@ -77,7 +77,7 @@ fn sign(day: CalendarDay, most: u64, shades: [char; 5], paint: Paint) -> String 
     if day.events == 0 { paint.faint(&shade) } else { paint.good(&shade) }
 }
 
-/// Quarters of the busiest day; one event is more than none.
+/// Returns the quarter of the busiest day; one event is more than none.
 fn shade(events: u64, most: u64) -> usize {
     if events == 0 {
         return 0;
@@ -86,7 +86,7 @@ fn shade(events: u64, most: u64) -> usize {
     quarter.clamp(1, 4) as usize
 }
 
-/// Each month's name over the first week that begins in it, where there is room.
+/// Writes each month's name over the first week that begins in it, if there is room.
 fn months(first: Date, weeks: i64) -> String {
     let mut line = " ".repeat(LABEL);
     let mut last = 0;

@@ -2,44 +2,44 @@
 
 use crate::event::Severity;
 
-/// Paints text, or leaves it as it is.
+/// A painter of text, which may leave it as it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paint {
     on: bool,
 }
 
 impl Paint {
-    /// Colours on or off.
+    /// Returns a painter with colours on or off.
     pub(super) fn new(on: bool) -> Self {
         Self { on }
     }
 
-    /// Whether colours are on.
+    /// Returns whether colours are on.
     pub(super) fn is_on(self) -> bool {
         self.on
     }
 
-    /// A heading.
+    /// Paints a heading.
     pub(super) fn strong(self, text: &str) -> String {
         self.wrap("1", text)
     }
 
-    /// What matters less.
+    /// Paints text that matters less.
     pub(super) fn faint(self, text: &str) -> String {
         self.wrap("2", text)
     }
 
-    /// A good verdict.
+    /// Paints a good verdict.
     pub(super) fn good(self, text: &str) -> String {
         self.wrap("32", text)
     }
 
-    /// A bad verdict.
+    /// Paints a bad verdict.
     pub(super) fn bad(self, text: &str) -> String {
         self.wrap("31", text)
     }
 
-    /// A text about an event of this severity.
+    /// Paints a text about an event of this severity.
     pub(super) fn severity(self, severity: Severity, text: &str) -> String {
         match severity {
             Severity::Info => text.to_owned(),

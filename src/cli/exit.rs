@@ -1,4 +1,4 @@
-//! How a run ends: one table from what happened to an exit code (after sysexits.h).
+//! The end of a run: one table from outcomes to exit codes (after sysexits.h).
 
 use std::io;
 use std::process::ExitCode;
@@ -13,32 +13,32 @@ use super::signals;
 pub(super) enum Exit {
     /// Done.
     Done = 0,
-    /// Checked and found wrong, or nothing matched.
+    /// A check found something wrong, or nothing matched.
     Wrong = 1,
-    /// The command line makes no sense.
+    /// Usage error.
     Usage = 2,
-    /// What was handed in is not an event, or a file is damaged.
+    /// The input is not an event, or a file is damaged.
     Data = 65,
-    /// What was named does not exist.
+    /// A named file or day does not exist.
     NoInput = 66,
-    /// This program was built without what is needed.
+    /// This program was built without a feature that is needed.
     NotBuilt = 69,
     /// An output file cannot be created.
     CannotCreate = 73,
     /// Reading or writing failed, or damage cost events.
     Io = 74,
-    /// Another process is at work, the clock looks wrong, or a machine is away: try again.
+    /// Another process is at work, the clock looks wrong, or a machine is unreachable: try again.
     Busy = 75,
     /// Not permitted.
     NotPermitted = 77,
     /// The policy is not acceptable.
     Policy = 78,
-    /// A signal asked for a stop; the code tells which: 128 and its number.
+    /// A signal requested a stop; the code is 128 plus its number.
     Stopped = 128,
 }
 
 impl Exit {
-    /// The number that the process ends with.
+    /// Returns the code that the process exits with.
     pub(super) fn code(self) -> u8 {
         match self {
             Self::Stopped => self as u8 + signals::caught().unwrap_or(0),
@@ -53,12 +53,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command could not do its work.
+/// The reason that a command could not do its work.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The reader of standard output went away; nothing is wrong.
+    /// Standard output was closed; nothing is wrong.
     ClosedPipe,
-    /// Anything that the library reports.
+    /// An error of the library.
     Library(Error),
 }
 
@@ -68,12 +68,12 @@ impl From<Error> for Failure {
     }
 }
 
-/// How a query ends whose answer may lack something.
+/// Returns the exit code of a query whose answer may be incomplete.
 pub(super) fn lacking(notices: &Notices) -> Exit {
     if notices.only_away() { Exit::Busy } else { Exit::Io }
 }
 
-/// Errors of writing to standard output.
+/// Converts an error of writing to standard output.
 pub(super) fn stdout_failed(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {
         Failure::ClosedPipe
@@ -83,13 +83,13 @@ pub(super) fn stdout_failed(error: io::Error) -> Failure {
 }
 
 impl Failure {
-    /// A wrong use of the command line.
+    /// Creates a usage error.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::Library(Error::Usage(message.into()))
     }
 }
 
-/// The exit code of an error.
+/// Returns the exit code of an error.
 pub(super) fn code(error: &Error) -> Exit {
     match error {
         Error::Usage(_) => Exit::Usage,

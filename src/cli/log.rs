@@ -1,8 +1,8 @@
-//! How a message comes to standard error. This is the one place that decides.
+//! Messages on standard error. Only this module decides how they are written.
 //!
-//! As text it is a line for people. With `--log-format json` it is an object on a line of its
-//! own. Where standard error is the journal, as systemd tells by `JOURNAL_STREAM`, each line
-//! begins with its priority (`sd-daemon(3)`), which the journal takes off again.
+//! As text a message is a line for people. With `--log-format json` it is an object on its
+//! own line. If standard error is the journal, as systemd says in `JOURNAL_STREAM`, each line
+//! begins with its priority (`sd-daemon(3)`), which the journal strips.
 
 use crate::system;
 use std::ffi::OsString;
@@ -16,29 +16,29 @@ use serde::Serialize;
 
 use super::exit::Exit;
 
-/// How messages are written.
+/// The format of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     /// Lines for people.
     Text,
-    /// An object a line.
+    /// One object per line.
     Json,
 }
 
-/// How much a message matters.
+/// The importance of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     /// The command could not do its work.
     Error,
-    /// Something that somebody should look at.
+    /// A problem that somebody should look at.
     Warning,
     /// A remark.
     Info,
 }
 
 impl Level {
-    /// The journal's priority.
+    /// Returns the journal's priority.
     fn priority(self) -> &'static str {
         match self {
             Self::Error => "<3>",
@@ -47,7 +47,7 @@ impl Level {
         }
     }
 
-    /// What comes before a message in a line for people. Remarks bring their own.
+    /// Returns the prefix of a message in a line for people. Remarks bring their own.
     fn introduction(self) -> &'static str {
         match self {
             Self::Error => "hlarchive: ",
@@ -81,8 +81,8 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// What the words and the environment ask for, before anybody knows whether the words
-    /// make sense: a message about them is written like any other.
+    /// Returns the format that the words and the environment ask for, before the words are
+    /// parsed: a message about them is written like any other.
     pub(super) fn of(words: &[OsString], definition: fn() -> clap::Command) -> Self {
         let typed = words.iter().enumerate().find_map(|(number, word)| {
             let word = word.to_str()?;
@@ -100,8 +100,8 @@ impl Log {
         Self { format, is_journal: is_journal(), words: words.to_vec(), definition }
     }
 
-    /// The command that the words name. Looked up only when something is said: the whole
-    /// command line is made anew for it.
+    /// Returns the command that the words name. Looked up only for a message: the
+    /// definition of the command line is rebuilt for it.
     fn command(&self) -> Option<String> {
         let definition = self.definition();
         self.words.iter().skip(1).find_map(|word| {
@@ -109,28 +109,28 @@ impl Log {
         })
     }
 
-    /// Returns the definition of the whole command line. It stands above all commands, and so
-    /// it is handed down to those that speak of it.
+    /// Returns the definition of the whole command line. Its module is above all commands, so
+    /// it is passed down to those that need it.
     pub(super) fn definition(&self) -> clap::Command {
         (self.definition)()
     }
 
-    /// The format that the command line turned out to ask for.
+    /// Sets the format that the parsed command line asks for.
     pub(super) fn with_format(self, format: LogFormat) -> Self {
         Self { format, ..self }
     }
 
-    /// Whether lines are for people.
+    /// Returns whether lines are for people.
     pub(super) fn is_for_people(&self) -> bool {
         self.format == LogFormat::Text && !self.is_journal
     }
 
-    /// Whether lines are objects.
+    /// Returns whether lines are objects.
     pub(super) fn is_json(&self) -> bool {
         self.format == LogFormat::Json
     }
 
-    /// Says something.
+    /// Writes a message.
     pub(super) fn say(&self, level: Level, message: &str, path: Option<&str>) {
         match self.format {
             LogFormat::Json => {
@@ -143,7 +143,7 @@ impl Log {
         }
     }
 
-    /// Says why a command could not do its work. With `as_object`, lines for people are
+    /// Reports why a command could not do its work. With `as_object`, lines for people are
     /// objects, too, as `-o json` asks for.
     pub(super) fn failure(&self, message: &str, path: Option<&str>, exit: Exit, as_object: bool) {
         if self.is_json() {
@@ -166,8 +166,8 @@ impl Log {
         self.lines(level, &json(&serde_json::to_string(&line).unwrap_or_default()));
     }
 
-    /// Writes text of one or several lines, each with its priority where that is wanted, in
-    /// one piece: others may write to the same place.
+    /// Writes text of one or more lines, each with its priority if wanted, in one write:
+    /// other processes may write to the same place.
     pub(super) fn lines(&self, level: Level, text: &str) {
         let mut out = String::with_capacity(text.len() + 8);
         for line in text.lines() {
@@ -182,8 +182,8 @@ impl Log {
     }
 }
 
-/// Whether standard error is the journal: the variable names its device and inode. It may
-/// have been redirected since, or the variable inherited from somebody else.
+/// Returns whether standard error is the journal: the variable names its device and inode.
+/// It may have been redirected since, or the variable inherited from another service.
 fn is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     let Some((device, inode)) = stream.split_once(':') else { return false };
@@ -191,7 +191,7 @@ fn is_journal() -> bool {
     device.parse() == Ok(state.st_dev) && inode.parse() == Ok(state.st_ino)
 }
 
-/// The file that an error is about.
+/// Returns the file that an error is about.
 pub(super) fn path_of(error: &Error) -> Option<String> {
     match error {
         Error::Io { path, .. } | Error::Corrupt { path, .. } | Error::Busy { path, .. } => {
@@ -202,7 +202,7 @@ pub(super) fn path_of(error: &Error) -> Option<String> {
     }
 }
 
-/// The file that a notice is about.
+/// Returns the file that a notice is about.
 pub(super) fn path_of_notice(notice: &Notice) -> Option<String> {
     match notice {
         Notice::Invalid { path, .. }

@@ -1,6 +1,6 @@
-//! The manual pages, made from the definition of the command line, so that they cannot say
-//! anything else than `--help` does. The same program gives the same pages, whatever the
-//! day, the terminal or the environment.
+//! The manual pages, generated from the definition of the command line, so that they cannot
+//! differ from `--help`. The same program gives the same pages, whatever the day, the
+//! terminal or the environment.
 
 use clap::{Arg, Command};
 
@@ -9,16 +9,16 @@ use super::roff::{Part, Roff};
 /// The day of the last change to the manual that a reader should know of.
 const DATE: &str = "2026-11-24";
 
-/// What follows a command's options in its help, taken apart.
+/// The text after a command's options in its help, in parts.
 #[derive(Default)]
 struct AfterHelp<'a> {
     paragraphs: Vec<&'a str>,
     examples: Vec<&'a str>,
-    /// Codes with what they mean.
+    /// Codes and their meanings.
     exit_codes: Vec<(&'a str, String)>,
 }
 
-/// Every page, by its name without the section.
+/// Returns every page, by its name without the section.
 pub(super) fn pages(command: &Command) -> Vec<(String, String)> {
     let mut all = Vec::new();
     collect(command, None, &mut all);
@@ -79,7 +79,7 @@ fn page(command: &Command, name: &str, parent: Option<&str>) -> String {
     roff.finish()
 }
 
-/// The usage of the help; it has a line for each form.
+/// Returns the usage from the help; it has a line for each form.
 fn synopsis(roff: &mut Roff, command: &Command) {
     let usage = command.clone().render_usage().to_string();
     let forms = usage.trim_start_matches("Usage:").lines().map(str::trim);
@@ -254,7 +254,8 @@ fn see_also(roff: &mut Roff, command: &Command, name: &str, parent: Option<&str>
     roff.text(&pages.join(", "));
 }
 
-/// Examples and exit codes have a heading and are moved in; everything else is text.
+/// Splits the help: examples and exit codes have a heading and are indented; everything else is
+/// text.
 fn take_apart(help: &str) -> AfterHelp<'_> {
     let mut after = AfterHelp::default();
     for block in help.split("\n\n") {
@@ -266,7 +267,7 @@ fn take_apart(help: &str) -> AfterHelp<'_> {
                     Some((code, meaning)) if code.bytes().all(|b| b.is_ascii_digit()) => {
                         after.exit_codes.push((code, meaning.trim().to_owned()));
                     }
-                    // A meaning goes on in the next line.
+                    // A meaning continues on the next line.
                     _ => {
                         if let Some((_, meaning)) = after.exit_codes.last_mut() {
                             meaning.push(' ');
@@ -282,7 +283,7 @@ fn take_apart(help: &str) -> AfterHelp<'_> {
     after
 }
 
-/// Names of pages are explained in small letters; names of people and formats stay.
+/// Lowers the first letter, as pages' names are explained; names of people and formats stay.
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())

@@ -1,9 +1,9 @@
-//! The file of metrics that a run leaves behind, for `node_exporter`'s textfile collector and
-//! for `hlarchive status`.
+//! The metrics file that a run writes for `node_exporter`'s textfile collector and for
+//! `hlarchive status`.
 //!
-//! Written when the run's exit code is known, so that a failed run leaves its numbers, too.
-//! What cannot be written is a warning: whoever watches sees that the time stands still, and
-//! the exit code stays that of the work itself.
+//! Written when the run's exit code is known, so that a failed run has metrics, too. A
+//! failed write is only a warning: monitoring sees that the time stands still, and the exit
+//! code stays that of the work itself.
 
 use crate::system;
 use std::ffi::OsString;
@@ -16,8 +16,8 @@ use crate::ops::metrics::{Ended, Gauge, Scope, leave, may_update, of_totals, rea
 use crate::ops::status::totals;
 use crate::store::{LastState, Remembers, Store};
 
-/// The archive of a machine, and the file that its runs keep where the package or the service
-/// made the directory.
+/// The archive of a machine, and the file that its runs keep if the package or the service
+/// created the directory.
 const MACHINE_ARCHIVE: &str = "/opt/homelab/events-archive";
 const MACHINE_FILE: &str = "/var/lib/hlarchive/hlarchive.prom";
 
@@ -39,23 +39,23 @@ pub(super) struct MetricsArgs {
 }
 
 impl MetricsArgs {
-    /// The file of the one who asked, else that of the machine.
+    /// Returns the file that was asked for, else that of the machine.
     pub(super) fn place(self, store: &Store) -> Option<Place> {
         Place::of(self.metrics_file, store)
     }
 }
 
-/// Where the runs of a history leave their numbers.
+/// The place of a history's metrics.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) path: PathBuf,
-    /// Somebody asked for it, and wants to hear what stands in its way.
+    /// True if it was asked for, so that obstacles are reported.
     pub(super) is_named: bool,
 }
 
 impl Place {
-    /// What was named, if anything was, else the machine's file for the machine's archive. A
-    /// variable that is set to nothing names no file.
+    /// Returns the named file, if any, else the machine's file for the machine's archive. An
+    /// empty variable names no file.
     pub(super) fn of(named: Option<OsString>, store: &Store) -> Option<Self> {
         if let Some(file) = named {
             return (!file.is_empty()).then(|| Self { path: file.into(), is_named: true });
@@ -64,16 +64,16 @@ impl Place {
         is_machines.then(|| Self { path: MACHINE_FILE.into(), is_named: false })
     }
 
-    /// Whether this user keeps it. Of the machine's file nobody else needs to hear.
+    /// Returns whether this user keeps it. Nobody else needs warnings about the machine's file.
     pub(super) fn is_ours(&self) -> bool {
         may_update(&self.path)
     }
 }
 
-/// A run that is measured.
+/// A measured run.
 pub(super) struct Measured {
     place: Option<Place>,
-    /// Whether how it ended is left in the archive, too.
+    /// True if the outcome is also written to the archive.
     is_run: bool,
     operation: &'static str,
     scope: Scope,
@@ -83,28 +83,28 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Begins.
+    /// Begins the measurement of a run.
     pub(super) fn begin(operation: &'static str, scope: Scope, place: Option<Place>) -> Self {
         let (began, report) = (Instant::now(), Vec::new());
         Self { place, is_run: true, operation, scope, witness: false, began, report }
     }
 
-    /// Begins a look that leaves nothing in the archive.
+    /// Begins the measurement of a read-only run, which writes nothing to the archive.
     pub(super) fn look(operation: &'static str, place: Place) -> Self {
         Self { is_run: false, ..Self::begin(operation, Scope::Whole, Some(place)) }
     }
 
-    /// Takes down that the history is compared with what was kept elsewhere.
+    /// Records that the history is compared with a head or signature kept outside.
     pub(super) fn hear_witness(&mut self) {
         self.witness = true;
     }
 
-    /// Keeps what the operation reported.
+    /// Keeps the operation's report.
     pub(super) fn report(&mut self, report: Vec<Gauge>) {
         self.report = report;
     }
 
-    /// Writes the file; what stands in the way, as a sentence.
+    /// Writes the file; an obstacle is returned as a sentence.
     pub(super) fn end(self, exit_code: u8, store: &Store) -> Result<(), String> {
         let ended = Ended {
             operation: self.operation,
@@ -115,13 +115,13 @@ impl Measured {
             witness: self.witness,
         };
         if self.is_run {
-            // What cannot be left there is not missed: whoever may not write, only looks.
+            // A failed write does no harm here: a user who may not write only reads.
             let _ = leave(store, ended, &self.report);
         }
         let Some(place) = self.place.filter(|place| place.is_named || place.is_ours()) else {
             return Ok(());
         };
-        // What cannot be counted keeps the numbers of before.
+        // Numbers that cannot be counted keep their former values.
         let totals = totals(store).map(|totals| of_totals(&totals)).unwrap_or_default();
         let written = update(&place.path, store.archive_path(), |sheet| {
             sheet.ran(ended, &self.report);
@@ -138,7 +138,7 @@ impl Measured {
     }
 }
 
-/// What the last runs left in their file, for a store that asks.
+/// The results of the last runs, from their file, for a store.
 #[derive(Debug)]
 pub(super) struct State {
     path: PathBuf,
@@ -146,7 +146,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The state in this file, of this store's archive.
+    /// Reads the state in this file, of this store's archive.
     pub(super) fn of(place: &Place, store: &Store) -> Self {
         Self { path: place.path.clone(), archive: store.archive_path().to_owned() }
     }
@@ -154,7 +154,7 @@ impl State {
 
 impl Remembers for State {
     fn last_state(&self) -> Option<LastState> {
-        // What is wrong with the file, status tells.
+        // Status reports a damaged file.
         let sheet = read(&self.path, &self.archive).ok()?;
         let owner = std::fs::symlink_metadata(&self.path).ok()?.uid();
         let (origin, archived) = sheet.archive_state();

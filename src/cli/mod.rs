@@ -1,7 +1,7 @@
-//! The face: flags in, tables and JSON out, one exit code.
+//! The command line: flags in, tables and JSON out, one exit code.
 //!
-//! One file for each command. It lies in the library's crate, so that the library's own list of
-//! what is public need not hold what only the command uses; it is no part of that list.
+//! One file for each command. It is in the library's crate, so that the library's public list
+//! need not hold names that only the command uses; it is not part of that list.
 
 mod args;
 mod calendar;
@@ -109,11 +109,11 @@ enum Command {
 }
 
 impl Command {
-    /// Which places must exist where they are named, of a command that works with what is there.
+    /// Returns which of the named places must exist for a command that works with existing data.
     fn names_places(&self) -> Option<Checked> {
         let reads = Checked { root: true, archive: true, hint: "--archive" };
         match self {
-            // Who waits for events may wait for their tree, too.
+            // A follower may also wait for the tree.
             Self::List(args) => Some(Checked { root: !args.follows(), ..reads }),
             Self::Trace(_)
             | Self::Attempts(_)
@@ -156,13 +156,12 @@ pub fn main() -> ExitCode {
     session.finish(outcome)
 }
 
-/// The definition of the whole command line, for help, completions and man pages.
+/// Returns the definition of the whole command line, for help, completions and man pages.
 fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Makes a variable that is set to nothing count as one that is not set, as a unit's
-/// `Environment=HLARCHIVE_POLICY=` means it.
+/// Treats an empty variable as unset, as a unit's `Environment=HLARCHIVE_POLICY=` means it.
 fn heeding_set_variables(command: clap::Command) -> clap::Command {
     let is_empty =
         |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|set| set.is_empty());
@@ -175,8 +174,8 @@ fn heeding_set_variables(command: clap::Command) -> clap::Command {
 }
 
 impl Command {
-    /// Returns whether the command may change the tree or the archive. Emitting is none of
-    /// them: an event is kept, however the places lie.
+    /// Returns whether the command may change the tree or the archive. Emitting does not
+    /// count: an event is kept, however the places lie.
     fn changes_history(&self) -> bool {
         matches!(
             self,
@@ -244,7 +243,7 @@ mod tests {
             let after = command.get_after_help().unwrap_or_default().to_string();
             assert!(after.starts_with("Examples:\n"), "{name}: help teaches by examples");
             for line in after.lines().filter(|line| line.starts_with("  ")) {
-                // Manual pages move examples in by 11 columns, and fill the exit codes anew.
+                // Manual pages indent examples by 11 columns and refill the exit codes.
                 let is_exit_code = line[2..].starts_with(|c: char| c.is_ascii_digit() || c == ' ');
                 let most = if is_exit_code { 80 } else { 80 - 11 + 2 };
                 assert!(line.len() <= most, "{name}: this line would be broken: {line}");

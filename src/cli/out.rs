@@ -7,21 +7,21 @@ use crate::text::{Form, Screen, without_priority};
 
 use super::args::Format;
 
-/// Bytes that are looked at in one go, so that a large event is not held twice.
+/// The bytes checked at a time, so that a large event is not held twice.
 const PIECE: usize = 1 << 16;
 
-/// Standard output. What is written passes the [`Screen`].
+/// Standard output. Everything written passes the [`Screen`].
 #[derive(Debug)]
 pub(super) struct Out {
     inner: BufWriter<Stdout>,
     screen: Screen,
     is_terminal: bool,
-    /// Names for other programs, which need them as they are.
+    /// True if the results are names for other programs, which need them as they are.
     is_names: bool,
 }
 
 impl Out {
-    /// Makes one for results in this format.
+    /// Creates one for results in this format.
     pub(super) fn new(stdout: Stdout, format: Option<Format>) -> Self {
         let is_json = matches!(format, Some(Format::Json | Format::Ndjson));
         Self {
@@ -32,10 +32,10 @@ impl Out {
         }
     }
 
-    /// Writes bytes for other programs: as they are, but on a terminal.
+    /// Writes bytes for other programs: as they are, except on a terminal.
     pub(super) fn exact(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.is_terminal {
-            // Its files are JSON, and what is none must drive a terminal no more than they.
+            // Event files are JSON; a file that is not must not drive a terminal either.
             self.screen = Screen::new(Form::Json);
             self.write_all(bytes)
         } else {

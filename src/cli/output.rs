@@ -10,16 +10,16 @@ use super::table::{fit, shrink, total, width as text_width};
 /// Rows that decide the widths of the columns.
 const SAMPLE: usize = 200;
 
-/// The widest that a column but the last becomes.
+/// The maximum width of each column but the last.
 const WIDEST: usize = 36;
 
-/// What the last column is left with, where it has so much to say.
+/// The width that the last column keeps if its text needs it.
 const MIN_DETAIL: usize = 12;
 
 const HEADERS: [&str; 7] =
     ["TIME", "SEVERITY", "NODE", "TYPE", "SERVICE", "CORRELATION ID", "DETAIL"];
 
-/// A table that is written as events come.
+/// A table that is written as events arrive.
 #[derive(Default)]
 pub(super) struct EventTable {
     held: Vec<(Severity, [String; 7])>,
@@ -27,7 +27,7 @@ pub(super) struct EventTable {
 }
 
 impl EventTable {
-    /// Adds an event; what can be printed goes to `out`.
+    /// Adds an event; rows that are ready go to `out`.
     pub(super) fn add(
         &mut self,
         event: &FoundEvent,
@@ -72,7 +72,7 @@ impl EventTable {
     }
 }
 
-/// `2026-05-16 10:11:12`: to the second, which is what a person compares.
+/// Formats a time as `2026-05-16 10:11:12`: people compare seconds.
 pub(super) fn short_time(time: Timestamp) -> String {
     format!("{} {}", time.date(), time.clock())
 }
@@ -87,8 +87,8 @@ fn widths(rows: &[(Severity, [String; 7])], most: Option<usize>) -> [usize; 7] {
     let detail = widths[6].min(MIN_DETAIL);
     widths[6] = usize::MAX;
     let Some(most) = most else { return widths };
-    // On a narrow terminal the ids give way first, then services and nodes. An id that
-    // would still leave no room for what happened is of no use cut: then it goes.
+    // On a narrow terminal the ids shrink first, then services and nodes. An id that would
+    // still leave no room for what happened is useless cut, so it is dropped.
     let wide = widths;
     let room = most.saturating_sub(detail);
     for columns in [&[(5, 10)][..], &[(4, 7), (2, 6)]] {
@@ -120,7 +120,7 @@ fn line(row: &[String; 7], widths: &[usize; 7], most: Option<usize>) -> String {
     }
     line.truncate(line.trim_end().len());
     match most {
-        // Narrower than the least widths of all columns.
+        // Narrower than the minimum widths of all columns.
         Some(most) => fit(&line, most),
         None => line,
     }

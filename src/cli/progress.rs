@@ -1,4 +1,4 @@
-//! Progress bars, for whatever takes longer than a second, on a terminal only.
+//! Progress bars for work that takes longer than a second, on a terminal only.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::session::Session;
 use super::signals::Stop;
 
-/// How long work may go on before a bar is drawn.
+/// The time that work may take before a bar is drawn.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The bar of one command.
@@ -26,7 +26,7 @@ struct State {
 }
 
 impl Bar {
-    /// A bar that also listens for signals.
+    /// Creates a bar that also listens for signals.
     pub(super) fn new(session: &Session) -> Self {
         Self {
             draws: session.draws_progress(),

@@ -1,28 +1,28 @@
-//! The language of manual pages, as much of it as these pages need: text that can never be
-//! taken for a request, in lines short enough to be compared.
+//! The subset of roff that the manual pages need: text that can never be taken for a
+//! request, in lines short enough to compare.
 
-/// Words on a line of source, in columns.
+/// The columns of words on a line of source.
 const WIDTH: usize = 78;
 
-/// A page in the making.
+/// A page under construction.
 #[derive(Default)]
 pub(super) struct Roff {
     source: String,
 }
 
 impl Roff {
-    /// The page's title. The date is the one text that must not be escaped.
+    /// Starts a page with its title. The date is the one text that must not be escaped.
     pub(super) fn title(&mut self, name: &str, date: &str, source: &str, manual: &str) {
         let name = escape(&name.to_uppercase());
         self.request(&format!("TH {name} 1 {date} \"{source}\" \"{manual}\""));
     }
 
-    /// A section.
+    /// Begins a section.
     pub(super) fn section(&mut self, name: &str) {
         self.request(&format!("SH {name}"));
     }
 
-    /// A paragraph begins.
+    /// Begins a paragraph.
     pub(super) fn paragraph(&mut self) {
         self.request("PP");
     }
@@ -33,7 +33,7 @@ impl Roff {
         self.source.push('\n');
     }
 
-    /// Running text, filled.
+    /// Writes running text, filled.
     pub(super) fn text(&mut self, text: &str) {
         let mut line = String::new();
         for word in text.split_whitespace() {
@@ -49,7 +49,7 @@ impl Roff {
         self.line(&line);
     }
 
-    /// An item of a list, and what is said of it.
+    /// Writes an item of a list and its text.
     pub(super) fn item(&mut self, term: &[Part<'_>], text: &str) {
         self.request("TP");
         let mut line = String::new();
@@ -65,7 +65,7 @@ impl Roff {
         self.text(text);
     }
 
-    /// Lines that stay as they are.
+    /// Writes lines that stay as they are.
     pub(super) fn verbatim<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
         self.request("RS 4");
         self.request("nf");
@@ -84,7 +84,7 @@ impl Roff {
         self.source.push('\n');
     }
 
-    /// The page's source.
+    /// Returns the page's source.
     pub(super) fn finish(self) -> String {
         self.source
     }
@@ -97,8 +97,7 @@ pub(super) enum Part<'a> {
     Italic(&'a str),
 }
 
-/// Text with every character that means something else, or would be set as another one,
-/// written so that it is itself.
+/// Escapes every character that has a meaning in roff or would be typeset as another one.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

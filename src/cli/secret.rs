@@ -1,4 +1,4 @@
-//! A password: from the terminal without showing it, or a line of standard input.
+//! A password, read from the terminal without echo, or from a line of standard input.
 
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use crate::Error;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// The terminal with what it was set to, which it gets back in any case.
+/// The terminal and its settings, which are restored in any case.
 struct Silent {
     terminal: File,
     before: Termios,
@@ -17,8 +17,8 @@ impl Silent {
         let terminal = File::options().read(true).write(true).open("/dev/tty")?;
         let before = tcgetattr(&terminal)?;
         let mut silent = before.clone();
-        // Signals would end the process before the terminal is as it was; they come as
-        // characters, and end the question.
+        // Signals would end the process before the terminal is restored; they come as
+        // characters, and end the prompt.
         silent.local_modes -= LocalModes::ECHO | LocalModes::ISIG;
         tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
         Ok(Self { terminal, before })

@@ -31,20 +31,20 @@ const ROOT_VARIABLE: &str = "HLARCHIVE_ROOT";
 /// Flags whose values may carry secrets: the environment of a remote shell, an event's payload.
 const SECRETIVE: [&str; 2] = ["--ssh", "--payload"];
 
-/// Remarks of one kind that are shown without `--verbose`.
+/// The number of remarks of one kind shown without `--verbose`.
 const FEW_NOTICES: u64 = 10;
 
-/// Which of the places that were named must exist.
+/// The named places that must exist.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Checked {
     pub(super) root: bool,
-    /// Also where the tree has no archive yet.
+    /// True if the archive must exist even if the tree has none yet.
     pub(super) archive: bool,
-    /// The way out, where there is no archive.
+    /// The way out if there is no archive.
     pub(super) hint: &'static str,
 }
 
-/// What the commands share.
+/// The state that the commands share.
 pub(super) struct Session {
     pub(super) global: Global,
     pub(super) store: Store,
@@ -56,10 +56,10 @@ pub(super) struct Session {
     pub(super) out: Out,
     /// Standard error.
     pub(super) log: Log,
-    /// The measuring of this run, if it is asked for.
+    /// The measurement of this run, if requested.
     pub(super) measured: Option<Measured>,
     words: Vec<String>,
-    /// Nobody reads standard output any more.
+    /// True if standard output was closed.
     is_unheard: bool,
     shown_notices: u64,
     hidden_notices: u64,
@@ -102,7 +102,7 @@ impl Session {
         }
     }
 
-    /// The output format, one of `possible`; the first is the default.
+    /// Returns the output format, one of `possible`; the first is the default.
     pub(super) fn format(&self, possible: &[Format]) -> Result<Format, Failure> {
         let Some(wanted) = self.global.output else {
             return Ok(possible.first().copied().unwrap_or(Format::Table));
@@ -118,13 +118,13 @@ impl Session {
         Err(Failure::usage(format!("--output {}: this command prints {words}", wanted.as_str())))
     }
 
-    /// The policy in force.
+    /// Returns the policy in force.
     pub(super) fn policy(&self) -> Result<Policy, Failure> {
         Ok(machine::policy(self.global.policy.as_deref())?)
     }
 
-    /// How answers judge, as the policy says. An answer does not fail for a policy that is
-    /// wrong: it says so, and judges by the built-in rules.
+    /// Returns the policy's rules for judging answers. A wrong policy does not make an
+    /// answer fail: it is reported, and the built-in rules apply.
     pub(super) fn answer_rules(&self) -> AnswerRules {
         match machine::policy(self.global.policy.as_deref()) {
             Ok(policy) => policy.answers,
@@ -135,8 +135,8 @@ impl Session {
         }
     }
 
-    /// The rules of emitting, as far as the policy says them. Nothing that is wrong with it
-    /// keeps an event from being kept; it is named.
+    /// Returns the policy's rules for emitting. Errors in the policy are reported and never
+    /// keep an event from being written.
     pub(super) fn event_rules(&self) -> EventRules {
         let LenientRules { rules, warning } = machine::event_rules(self.global.policy.as_deref());
         if let Some(warning) = warning {
@@ -145,7 +145,7 @@ impl Session {
         rules
     }
 
-    /// What becomes of events that cannot be placed.
+    /// Returns what becomes of events that cannot be placed.
     pub(super) fn on_error(&self, best_effort: bool) -> OnError {
         let wanted = std::env::var("HLARCHIVE_ON_ERROR").unwrap_or_default();
         let wanted = if best_effort { "spool" } else { wanted.as_str() };
@@ -160,8 +160,8 @@ impl Session {
         }
     }
 
-    /// Takes in what waits in the spool, if there is one. That it cannot be taken in now keeps
-    /// nothing else from being done.
+    /// Takes in the events in the spool, if there is one. A failure here does not stop the
+    /// command.
     pub(super) fn take_in_spool(&self, most: usize) {
         let Some(spool) = machine::spool() else { return };
         let taken = self.context().map(|context| take_in(&self.store, &context, &spool, most));
@@ -184,7 +184,7 @@ impl Session {
         }
     }
 
-    /// Opens the history for a command that asks the policy nothing.
+    /// Opens the history for a command that does not need the policy.
     pub(super) fn history(&self, progress: impl Progress + 'static) -> Result<History, Failure> {
         Ok(self.history_by(Policy::built_in()?, progress)?)
     }
@@ -194,8 +194,8 @@ impl Session {
         Ok(self.history_by(self.policy()?, progress)?)
     }
 
-    /// Opens the history for actions that the policy may want to be reported as events. A policy
-    /// that is not acceptable keeps nobody from restoring or holding anything.
+    /// Opens the history for actions that the policy may want reported as events. An
+    /// unacceptable policy does not keep anyone from restoring or holding.
     pub(super) fn acting(&self, progress: impl Progress + 'static) -> Result<History, Failure> {
         match self.policy() {
             Ok(policy) => Ok(self.history_by(policy, progress)?),
@@ -207,8 +207,8 @@ impl Session {
         }
     }
 
-    /// Opens the history to take events in, by the policy's rules of how long they are kept. One
-    /// that is not acceptable keeps nobody from that.
+    /// Opens the history to take events in, by the policy's rules of how long they are kept. An
+    /// unacceptable policy does not prevent that.
     pub(super) fn taking_in(&self, progress: impl Progress + 'static) -> Result<History, Failure> {
         match self.policy() {
             Ok(policy) => Ok(self.history_by(policy, progress)?),
@@ -230,7 +230,7 @@ impl Session {
         Ok(Context::from_system(self.command())?.at(self.now))
     }
 
-    /// Whether a flag was named on the command line, and not by the environment.
+    /// Returns whether a flag was given on the command line, not by the environment.
     pub(super) fn is_typed(&self, flag: &str) -> bool {
         let is_it = |word: &String| {
             word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
@@ -238,13 +238,13 @@ impl Session {
         self.words.iter().any(is_it)
     }
 
-    /// The archive that was named on the command line.
+    /// Returns the archive that was named on the command line.
     pub(super) fn typed_archive(&self) -> Option<String> {
         let archive = self.global.archive.as_ref().filter(|_| self.is_typed("--archive"));
         archive.map(|archive| archive.to_string_lossy().into_owned())
     }
 
-    /// The command line as it was typed, without what may be a secret, cut to a length that
+    /// Returns the command line as typed, without possible secrets, cut to a length that
     /// fits a record.
     pub(super) fn command(&self) -> String {
         const MAX: usize = 500;
@@ -283,13 +283,13 @@ impl Session {
         })
     }
 
-    /// Hands results to the reader now.
+    /// Flushes the results.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.tell(Write::flush)
     }
 
-    /// Writes to standard output. A reader that went away ends the command, but no run that is
-    /// measured: how that ended is for others to know.
+    /// Writes to standard output. A closed pipe ends the command, but not a measured run: its
+    /// outcome must be recorded.
     fn tell(&mut self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<(), Failure> {
         if self.is_unheard {
             return Ok(());
@@ -303,31 +303,31 @@ impl Session {
         }
     }
 
-    /// A remark for the person at the terminal.
+    /// Writes a remark for the person at the terminal.
     pub(super) fn remark(&self, text: &str) {
         self.remark_of(None, text);
     }
 
-    /// The same, about a file.
+    /// Does the same about a file.
     pub(super) fn remark_of(&self, path: Option<&str>, text: &str) {
         if !self.global.quiet {
             self.log.say(Level::Info, text, path);
         }
     }
 
-    /// Something that should be looked at, though the command goes on.
+    /// Warns of a problem; the command continues.
     pub(super) fn warn(&self, text: &str) {
         self.log.say(Level::Warning, text, None);
     }
 
-    /// The same, about a file.
+    /// Does the same about a file.
     pub(super) fn warn_of(&self, path: Option<&str>, text: &str) {
         self.log.say(Level::Warning, text, path);
     }
 
-    /// Refuses to work with a place that was named and does not exist: for who reads, it would
-    /// look like a history without events. An archive where it would be without a name may not
-    /// have begun yet; one that the tree remembers is away, and that is said with the answer.
+    /// Refuses to work with a named place that does not exist: to a reader it would look like
+    /// a history without events. An archive at the default path may not have begun yet; one
+    /// that the tree remembers is unreachable, and the answer says so.
     pub(super) fn check_named(&self, checked: Checked) -> Result<(), Failure> {
         let store = &self.store;
         let nothing = |what: &Path, reason: String| {
@@ -358,7 +358,7 @@ impl Session {
         Ok(())
     }
 
-    /// Warns when neither half of the history exists: more likely a slip in a path than a
+    /// Warns if neither half of the history exists: more likely a typo in a path than a
     /// history that has not begun.
     pub(super) fn warn_of_nowhere(&self) -> Result<bool, Failure> {
         let is_nowhere = self.store.live()?.is_none() && self.store.any_archive()?.is_none();
@@ -368,13 +368,13 @@ impl Session {
         Ok(is_nowhere)
     }
 
-    /// Reports what a query passed over. Damage is always named; the rest unless quiet.
+    /// Reports what a query skipped. Damage is always named; the rest unless quiet.
     pub(super) fn notices(&mut self, notices: &mut Notices) {
         let (kept, beyond) = notices.take();
         self.hidden_notices += beyond;
         for notice in kept {
             if matches!(notice, Notice::Expired(_)) {
-                // A fact, and nothing that somebody should look at.
+                // A fact that needs no action.
                 self.remark(&format!("hlarchive: {notice}"));
                 continue;
             }
@@ -389,7 +389,7 @@ impl Session {
         }
     }
 
-    /// Says how many notices were not shown.
+    /// Reports how many notices were not shown.
     pub(super) fn end_notices(&mut self) {
         if self.hidden_notices > 0 && !self.global.quiet {
             self.warn(&format!(
@@ -400,13 +400,13 @@ impl Session {
         }
     }
 
-    /// Whether progress is drawn.
+    /// Returns whether progress is drawn.
     pub(super) fn draws_progress(&self) -> bool {
         !self.global.quiet && self.log.is_for_people() && io::stderr().is_terminal()
     }
 
-    /// Whether pictures may be made of block characters: the locale is UTF-8, and nobody
-    /// asked for plain output.
+    /// Returns whether pictures may use block characters: the locale is UTF-8, and plain
+    /// output was not requested.
     pub(super) fn draws_blocks(&self) -> bool {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
@@ -415,7 +415,7 @@ impl Session {
         is_utf8 && set("NO_COLOR").is_none() && self.global.color != ColorWhen::Never
     }
 
-    /// How wide a table may be: the terminal's width, or no limit in a pipe.
+    /// Returns the maximum width of a table: the terminal's width, or no limit in a pipe.
     #[allow(clippy::unused_self, reason = "a property of the session's terminal")]
     pub(super) fn width(&self) -> Option<usize> {
         let columns = if io::stdout().is_terminal() {
@@ -426,28 +426,28 @@ impl Session {
         Some(columns).filter(|columns| *columns >= 20)
     }
 
-    /// Measures this run from here on, if anybody wants to know.
+    /// Measures this run from here on, if requested.
     pub(super) fn measure(&mut self, operation: &'static str, scope: Scope, args: MetricsArgs) {
         let place = args.place(&self.store);
         self.store = with_state(self.store.clone(), place.as_ref());
         self.measured = Some(Measured::begin(operation, scope, place));
     }
 
-    /// Takes down for the metrics that the history is compared with what was kept elsewhere.
+    /// Records for the metrics that the history is compared with a head or signature kept outside.
     pub(super) fn hear_witness(&mut self) {
         if let Some(measured) = &mut self.measured {
             measured.hear_witness();
         }
     }
 
-    /// Keeps what the operation reported for the metrics.
+    /// Keeps the operation's report for the metrics.
     pub(super) fn measured(&mut self, report: impl FnOnce() -> Vec<Gauge>) {
         if let Some(measured) = &mut self.measured {
             measured.report(report());
         }
     }
 
-    /// Writes what is left, reports a failure, and gives the exit code.
+    /// Writes what is left, reports a failure, and returns the exit code.
     pub(super) fn finish(mut self, outcome: Result<Exit, Failure>) -> ExitCode {
         let flushed = self.flush();
         let exit = match outcome.and_then(|exit| flushed.map(|()| exit)) {
@@ -465,8 +465,7 @@ impl Session {
         exit.into()
     }
 
-    /// Leaves the numbers of what was measured and ended so. A command line that makes no
-    /// sense is no run.
+    /// Writes the metrics of a measured run that ended so. A usage error is not a run.
     pub(super) fn end_measured(&mut self, exit: Exit) {
         if let Some(measured) = self.measured.take().filter(|_| exit != Exit::Usage)
             && let Err(sentence) = measured.end(exit.code(), &self.store)
@@ -476,7 +475,7 @@ impl Session {
     }
 }
 
-/// The words without the values of flags that may carry secrets: records stay for ever.
+/// Returns the words without the values of flags that may carry secrets: records stay forever.
 fn without_values<'a>(mut words: impl Iterator<Item = &'a String>) -> Vec<Cow<'a, str>> {
     let mut kept = Vec::new();
     while let Some(word) = words.next() {
@@ -503,7 +502,7 @@ fn nowhere(store: &Store) -> String {
     )
 }
 
-/// The same store, which asks what the last runs left there.
+/// Returns the same store, with access to the results of the last runs.
 fn with_state(store: Store, place: Option<&Place>) -> Store {
     match place {
         Some(place) => {

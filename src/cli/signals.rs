@@ -15,42 +15,41 @@ use signal_hook::{flag, low_level};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 static SIGNAL: AtomicUsize = AtomicUsize::new(0);
-/// Ready to be read when a stop was asked for: so a wait ends at once, however little time
-/// lies between the last question and the wait.
+/// The end that becomes readable when a stop is requested, so that a wait ends at once even
+/// if the signal comes just before it.
 static BELL: OnceLock<Option<UnixStream>> = OnceLock::new();
 
-/// Proof that the process listens, so that a stop can be asked for.
+/// Proof that the process listens for signals, so that a stop can be requested.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stop(());
 
 impl Stop {
-    /// Begins to listen.
+    /// Starts listening for signals.
     pub(super) fn listen() -> Self {
         for signal in [SIGINT, SIGTERM] {
-            // Without the handlers a signal simply ends the process, which is safe, too.
+            // Without the handlers a signal simply ends the process, which is also safe.
             let _ = flag::register_conditional_default(signal, &ASKED);
             let _ = flag::register_usize(signal, &SIGNAL, signal as usize);
             let _ = flag::register(signal, &ASKED);
         }
-        // Without a bell a stop is heard when the wait is over.
+        // Without a bell a stop is noticed when the wait is over.
         let _ = BELL.get_or_init(|| ring().ok());
         Self(())
     }
 
-    /// Whether a stop was asked for.
+    /// Returns whether a stop was requested.
     #[allow(clippy::unused_self, reason = "only who listens may ask")]
     pub(super) fn asked(self) -> bool {
         ASKED.load(Ordering::Relaxed)
     }
 
-    /// Waits until there is something to be read, a stop is asked for, or so much time has
-    /// passed. Returns whether somebody still reads our results; where nobody does, there is
-    /// nothing to wait for.
+    /// Waits until there is something to read, a stop is requested, or the time has passed.
+    /// Returns whether standard output is still open; if not, there is nothing to wait for.
     #[allow(clippy::unused_self, reason = "only who listens can be woken")]
     pub(super) fn wait(self, wakes: Option<&impl AsFd>, most: Duration) -> crate::Result<bool> {
         let bell = BELL.get().and_then(Option::as_ref);
         let stdout = rustix::stdio::stdout();
-        // Of standard output, only its end is told.
+        // Standard output is polled only for its end.
         let mut fds = vec![PollFd::from_borrowed_fd(stdout, PollFlags::empty())];
         fds.extend(bell.map(|bell| PollFd::new(bell, PollFlags::IN)));
         fds.extend(wakes.map(|wakes| PollFd::new(wakes, PollFlags::IN)));
@@ -64,7 +63,7 @@ impl Stop {
     }
 }
 
-/// A bell that rings with each signal.
+/// Returns a bell that rings with each signal.
 fn ring() -> std::io::Result<UnixStream> {
     let (bell, rope) = UnixStream::pair()?;
     for signal in [SIGINT, SIGTERM] {
@@ -73,7 +72,7 @@ fn ring() -> std::io::Result<UnixStream> {
     Ok(bell)
 }
 
-/// The signal that asked for a stop, if one did.
+/// Returns the signal that requested a stop, if any.
 pub(super) fn caught() -> Option<u8> {
     u8::try_from(SIGNAL.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)
 }

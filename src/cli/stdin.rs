@@ -1,4 +1,4 @@
-//! Standard input for whoever may wait for it a long time: a signal ends the waiting.
+//! Standard input that may keep a command waiting: a signal ends the wait.
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
@@ -9,10 +9,10 @@ use rustix::io::Errno;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-/// Reads standard input, and fails when SIGINT or SIGTERM comes while there is nothing to
-/// read. What arrived before is read first.
+/// A reader of standard input that fails if SIGINT or SIGTERM arrives while there is
+/// nothing to read. Earlier input is read first.
 pub(super) struct InterruptibleStdin {
-    /// Something to read here means that a signal came.
+    /// The end that becomes readable when a signal arrives.
     woken: UnixStream,
 }
 

@@ -1,19 +1,19 @@
-//! Text for a terminal: how wide it is, and how it is cut.
+//! Text for a terminal: its width, and how it is cut.
 
 use unicode_width::UnicodeWidthChar;
 
-/// Returns the columns that a text takes. Wide characters of East Asia and pictures count two,
-/// combining marks none; a terminal may see a rare character differently.
+/// Returns the columns that a text takes. Wide East Asian characters and pictures count two,
+/// combining marks none; a terminal may measure a rare character differently.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
-/// Control characters, which have no width, do not come here: they stand as `\n`, `\u{1b}`.
+/// Control characters, which have no width, do not come here: they are escaped as `\n`, `\u{1b}`.
 fn char_width(c: char) -> usize {
     c.width().unwrap_or(1)
 }
 
-/// The text, cut with an ellipsis where it is wider than `most` columns.
+/// Cuts the text with an ellipsis if it is wider than `most` columns.
 pub(super) fn fit(text: &str, most: usize) -> String {
     if width(text) <= most {
         return text.to_owned();
@@ -31,14 +31,14 @@ pub(super) fn fit(text: &str, most: usize) -> String {
     cut
 }
 
-/// What columns of these widths take, each with two spaces after it; a column of width
-/// zero is left out.
+/// Returns the width of columns of these widths, each with two spaces after it; a column of
+/// width zero is left out.
 pub(super) fn total(widths: &[usize]) -> usize {
     widths.iter().filter(|width| **width > 0).map(|width| width + 2).sum()
 }
 
-/// A line of cells, each cut to its column and with two spaces after it; a column of width zero
-/// is left out. Of a whole line no more is given than `most` columns.
+/// Formats a line of cells, each cut to its column and with two spaces after it; a column of
+/// width zero is left out. A line has at most `most` columns.
 pub(super) fn line<const N: usize>(
     row: &[String; N],
     widths: &[usize; N],
@@ -54,8 +54,8 @@ pub(super) fn line<const N: usize>(
     most.map_or_else(|| line.to_owned(), |most| fit(line, most))
 }
 
-/// Makes columns narrower, the widest first and each down to its least width, until all
-/// take at most so much.
+/// Makes columns narrower, the widest first and each down to its minimum width, until all
+/// fit.
 pub(super) fn shrink(widths: &mut [usize], columns: &[(usize, usize)], most: usize) {
     for _ in most..total(widths) {
         let widest = columns
@@ -67,7 +67,7 @@ pub(super) fn shrink(widths: &mut [usize], columns: &[(usize, usize)], most: usi
     }
 }
 
-/// The text in lines of at most so many columns, broken at spaces where there are any.
+/// Wraps the text in lines of at most so many columns, broken at spaces if there are any.
 pub(super) fn wrap(text: &str, most: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();

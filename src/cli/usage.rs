@@ -1,4 +1,4 @@
-//! What is said when the command line could not be understood.
+//! The message about a command line that could not be parsed.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue};
 use super::exit::Exit;
 use super::log::{Level, Log};
 
-/// Ends a run whose command line could not be understood, or that asked for help.
+/// Ends a run whose command line could not be parsed, or that asked for help.
 pub(super) fn end(log: &Log, mut error: clap::Error, words: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
         return match error.print() {
@@ -38,15 +38,15 @@ pub(super) fn end(log: &Log, mut error: clap::Error, words: &[OsString]) -> Exit
     Exit::Usage.into()
 }
 
-/// What clap says, up to its hints, as one line.
+/// Returns clap's message, up to its hints, as one line.
 fn sentence(text: &str) -> String {
     let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
     let line = lines.collect::<Vec<_>>().join(" ");
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
-/// How the command is used that the words name. Clap's own line would name every flag
-/// that the environment sets, as if it had been typed.
+/// Returns the usage of the command that the words name. Clap's own line would name every
+/// flag that the environment sets, as if it had been typed.
 fn usage_line(mut command: clap::Command, words: &[OsString]) -> StyledStr {
     command.build();
     for word in words.iter().skip(1) {

@@ -87,11 +87,11 @@ pub(in crate::cli) struct Args {
     correlation_id: Vec<String>,
 }
 
-/// Attempts that a table shows if nobody asks for another number: with their summary they
-/// fit on a screen of 24 lines.
+/// The default number of attempts in a table: with their summary they fit on a screen of 24
+/// lines.
 const FEW: usize = 12;
 
-/// Actions that a table sums up.
+/// The number of actions that a table sums up.
 const FEW_ACTIONS: usize = 6;
 
 impl Args {
@@ -223,7 +223,7 @@ fn table(
     Ok(())
 }
 
-/// "rollback helped 4 of 5 (1 failed); last helped 2026-05-16 10:00:00".
+/// Formats "rollback helped 4 of 5 (1 failed); last helped 2026-05-16 10:00:00".
 fn in_words(sum: &ActionSummary) -> String {
     let action = sum.action.as_deref().map_or_else(|| "no action named".to_owned(), shown);
     let mut words = format!("{} helped {} of {}", fit(&action, 30), sum.helped, sum.tries);
@@ -258,7 +258,7 @@ fn widths(rows: &[[String; 8]], most: Option<usize>) -> [usize; 8] {
     let Some(room) = most.map(|most| most + 2) else { return widths };
     shrink(&mut widths, &[(7, 10)], room);
     if total(&widths) > room {
-        // An id cut down that far links nothing any more, and what was tried tells most.
+        // An id cut that short is useless, and the action says most.
         widths[7] = 0;
         shrink(&mut widths, &[(1, 4), (2, 7), (3, 6)], room);
     }

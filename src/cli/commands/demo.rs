@@ -1,4 +1,4 @@
-//! `hlarchive demo`: the whole story, on made-up events, with real commands.
+//! `hlarchive demo`: the full story, on made-up events, with real commands.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -24,8 +24,8 @@ Emits, lists, rotates, traces, verifies and restores made-up events, and shows e
 what it prints. Events and archives of this machine are neither read nor written.")]
 pub(in crate::cli) struct Args {}
 
-/// The chain that the demo follows: a deployment that fails shortly before midnight and
-/// is put right after it. Seconds are counted from that midnight.
+/// The chain that the demo follows: a deployment that fails shortly before midnight and is
+/// repaired after it. Seconds are counted from that midnight.
 #[rustfmt::skip]
 const CHAIN: [(i64, &str, &str, &str, &str, &str, &str); 7] = [
     (-110, "pi4", "deployment_started", "info", "deploy.sh", "mosquitto", r#"{"version":"2.0.18","phase":"pull"}"#),
@@ -116,7 +116,7 @@ impl Demo<'_> {
         self.say("\nThat was all in a temporary directory, which is removed now.")
     }
 
-    /// The way out that is always open, where the usual tool is there.
+    /// Shows the way without hlarchive, if the usual tools are installed.
     fn without_hlarchive(&mut self, day: Date) -> Result<(), Failure> {
         let folder = self.place.join("events-archive").join(format!("{:04}", day.year()));
         let file = format!("{day}.tar.zst.sha256");
@@ -206,7 +206,7 @@ impl Demo<'_> {
     }
 }
 
-/// The rest of the chain, and some other events of the two days.
+/// Returns the rest of the chain, and some other events of the two days.
 fn batch(second: Date) -> String {
     let midnight = second.start().micros();
     let at =
@@ -247,7 +247,7 @@ fn batch(second: Date) -> String {
     text
 }
 
-/// An argument as one would type it into a shell.
+/// Quotes an argument as one would type it into a shell.
 fn quoted(argument: &str) -> String {
     let plain = argument
         .bytes()
@@ -259,7 +259,7 @@ fn quoted(argument: &str) -> String {
     }
 }
 
-/// Every file below a directory with its bytes.
+/// Returns every file below a directory with its bytes.
 fn contents(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let failed = |error| Error::io(directory, "read", error);
     let mut files = Vec::new();

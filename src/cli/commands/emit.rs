@@ -17,7 +17,7 @@ use crate::cli::session::Session;
 use crate::cli::signals::Stop;
 use crate::cli::stdin::InterruptibleStdin;
 
-/// What an emitter takes in from the spool, at most: it has work of its own.
+/// The maximum that an emitter takes in from the spool: it has its own work.
 const MAX_TAKEN_IN: usize = 256;
 
 /// Write an event; it is on the disk when this returns
@@ -89,7 +89,7 @@ impl Args {
             &[Format::Path, Format::Json, Format::Ndjson]
         })?;
         let rules = session.event_rules();
-        // Each event of a batch has a time of its own.
+        // Each event of a batch has its own time.
         let context = Context::from_system(session.command())?;
         let timestamp = match &self.timestamp {
             Some(text) => Some(text.parse().or_else(|_| {
@@ -106,7 +106,7 @@ impl Args {
             })?),
             None => None,
         };
-        // What stands in the clock's way of being right is looked for beside the work.
+        // The clock is checked in parallel with the work.
         let clock = timestamp.is_none().then(|| Clock::look(&session.store));
         let on_error = session.on_error(self.best_effort);
         let batch = self.batch;
@@ -191,7 +191,7 @@ impl Args {
     }
 }
 
-/// A reader that went away does not end a batch: its events are still to be kept.
+/// Writes a line. A closed stdout does not abort the batch; remaining events are still written.
 fn keep_going(failure: Failure) -> crate::Result<()> {
     match failure {
         Failure::ClosedPipe => Ok(()),
@@ -199,8 +199,8 @@ fn keep_going(failure: Failure) -> crate::Result<()> {
     }
 }
 
-/// What tells whether the machine's clock can be right, looked for by a thread of its own: an
-/// archive that does not answer keeps no event, and no script, waiting.
+/// The check of the machine's clock, in its own thread: an archive that does not answer keeps
+/// no event, and no script, waiting.
 struct Clock(mpsc::Receiver<Option<Date>>);
 
 impl Clock {
@@ -211,15 +211,15 @@ impl Clock {
         let store = store.clone();
         let look = move || {
             let archive = store.archive().ok().flatten();
-            // Nobody may be listening any more.
+            // The receiver may be gone.
             let _ = sender.send(archive.and_then(|archive| archive.newest_day().ok().flatten()));
         };
-        // Without a thread nothing is sent, and nothing known.
+        // Without a thread nothing is sent, and nothing is known.
         let _ = std::thread::Builder::new().spawn(look);
         Self(receiver)
     }
 
-    /// Returns before what the time `now` cannot be.
+    /// Returns which time `now` cannot be before.
     fn doubt(&self, now: Timestamp) -> Option<String> {
         let built = system::built();
         if now < built {
@@ -230,7 +230,7 @@ impl Clock {
     }
 }
 
-/// Warns when an event got its time from a clock that cannot be right.
+/// Warns if an event got its time from a clock that cannot be right.
 fn doubt(session: &Session, clock: Option<Clock>) {
     if let Some(reason) = clock.and_then(|clock| clock.doubt(session.now)) {
         session.warn(&format!(
@@ -241,7 +241,7 @@ fn doubt(session: &Session, clock: Option<Clock>) {
     }
 }
 
-/// Adds the way out to an error about the node where the machine's own name is the trouble.
+/// Adds the way out to an error about the node if the machine's own name is the cause.
 fn naming_the_flag(error: Error, is_default: bool) -> Error {
     let host = system::host_name();
     match error {
@@ -259,7 +259,7 @@ fn naming_the_flag(error: Error, is_default: bool) -> Error {
     }
 }
 
-/// Bad data gives 65; trouble with the disk outweighs it.
+/// Returns 65 for bad data; a disk error outweighs it.
 fn worse(before: Option<Exit>, now: Exit) -> Exit {
     match before {
         Some(before) if before != Exit::Data => before,
@@ -299,7 +299,7 @@ fn print(session: &mut Session, emitted: &Emitted, format: Format) -> Result<(),
     }
 }
 
-/// The payload's text, from wherever the flag says.
+/// Reads the payload's text from where the flag says.
 fn read_payload(flag: String, most: u64) -> Result<String, Failure> {
     let (name, bytes) = if flag == "-" {
         let mut bytes = Vec::new();

@@ -1,5 +1,5 @@
-//! `hlarchive list --follow`, `--after` and `--cursor-file`: the library looks and remembers;
-//! here it is woken, and what it gives is printed.
+//! `hlarchive list --follow`, `--after` and `--cursor-file`: the library searches and
+//! remembers; this module wakes it and prints its events.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::cli::session::Session;
 use crate::cli::signals::Stop;
 use crate::system::now;
 
-/// How often it is looked where nothing wakes us, or soon after something came.
+/// The poll interval without a file watch, or soon after an event.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often it is looked all the same.
+/// The poll interval with a file watch.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Prints what came and, if it `goes_on`, what comes.
+/// Prints the events so far and, if it `goes_on`, new ones.
 pub(super) fn follow(
     session: &mut Session,
     options: FollowOptions,
@@ -68,14 +68,14 @@ pub(super) fn follow(
     Ok(Exit::Done)
 }
 
-/// What wakes us, as long as it can.
+/// The file watch, as long as it works.
 struct Alarm {
     watch: Option<Watch>,
     given_up: bool,
 }
 
 impl Alarm {
-    /// Watches all that is there; whether everything that comes will wake us.
+    /// Watches all directories; returns whether every new event will wake us.
     fn arm(&mut self, session: &Session) -> bool {
         if self.given_up {
             return false;

@@ -160,7 +160,7 @@ fn line(session: &mut Session, hold: &HoldPicture, verb: &str) -> Result<(), Fai
     Ok(())
 }
 
-/// Says of what is not archived yet that it is held all the same.
+/// Reports that days not archived yet are held all the same.
 fn name_live(session: &mut Session, hold: &HoldPicture) -> Result<(), Failure> {
     session.flush()?;
     match hold.live_days.as_slice() {

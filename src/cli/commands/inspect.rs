@@ -13,7 +13,7 @@ use crate::system::now;
 use crate::text::{bytes, count, verb};
 use crate::when;
 
-/// Values that are shown of each field without `--verbose`.
+/// The number of values of each field shown without `--verbose`.
 const FEW: usize = 8;
 
 /// Show what a day's segments hold, from their indexes alone
@@ -33,7 +33,7 @@ pub(in crate::cli) struct Args {
 }
 
 impl Args {
-    /// Whether a file is named, and not a day.
+    /// Returns whether a file is named, not a day.
     pub(in crate::cli) fn is_of_file(&self) -> bool {
         when::parse_date(&self.subject, now()).is_err()
     }

@@ -81,7 +81,7 @@ fn after(text: &str) -> Result<After, String> {
 }
 
 impl Args {
-    /// Whether it goes on with what comes.
+    /// Returns whether it continues with new events.
     pub(in crate::cli) fn follows(&self) -> bool {
         self.follow
     }
@@ -117,7 +117,7 @@ impl Args {
         if self.follow || self.after.is_some() || self.cursor_file.is_some() {
             let first_dates = query.dates.clone();
             let options = FollowOptions {
-                // Today is where the first run begins, and no condition for later ones.
+                // Today is where the first run begins, not a condition for later ones.
                 query: if only_today { Query { dates: Vec::new(), ..query } } else { query },
                 first_dates,
                 cursor_file: self.cursor_file,
@@ -135,7 +135,7 @@ impl Args {
                 printer.print(session, &event?)?;
             }
         } else {
-            // Making text of events takes longer than finding them.
+            // Rendering events takes longer than finding them.
             let render = |events: &mut dyn Iterator<Item = FoundEvent>| render(events, format);
             while let parts = events.next_parts(BATCH, &|| false, render)?
                 && !parts.is_empty()
@@ -152,7 +152,7 @@ impl Args {
         if events.notices().any_cost() {
             return Ok(lacking(events.notices()));
         }
-        // Who asks for no event gets none.
+        // A limit of zero gives no event.
         if found == 0 && self.limit != Some(0) {
             let today = "no such event today; choose other days with --date or --since";
             Nothing::of(&session.store, || asked, !session.global.quiet)?

@@ -136,7 +136,7 @@ fn sign_head(session: &mut Session, path: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// An archive that is not there has an empty manifest; more likely its path is wrong.
+/// Warns about a missing archive: its manifest is empty, but more likely its path is wrong.
 fn warn_of_none(session: &Session) -> Result<(), Failure> {
     if session.store.archive()?.is_none() {
         let missing = Error::no_archive(session.store.archive_path(), "--archive");

@@ -37,21 +37,21 @@ use crate::text::count;
 use super::exit::Exit;
 use super::session::Session;
 
-/// Names what is wrong on standard error, each in a line.
+/// Names each problem on standard error, one per line.
 fn name_findings(session: &Session, findings: &[Finding]) {
     for finding in findings {
         session.warn_of(Some(&finding.path), &finding.to_string());
     }
 }
 
-/// Tells what an earlier, interrupted run left, and what was done about it.
+/// Reports what an earlier, interrupted run left, and what was done about it.
 fn name_recovered(session: &Session, recovered: &[Finding]) {
     for finding in recovered {
         session.remark_of(Some(&finding.path), &format!("hlarchive: {finding}"));
     }
 }
 
-/// The end of a run that goes through the archive day by day, once its findings were named.
+/// Ends a run that goes through the archive day by day, once its findings were named.
 fn end_of_days(session: &Session, findings: &[Finding], stopped: bool, left: &[Date]) -> Exit {
     if stopped {
         let left = days_left(left);
@@ -61,7 +61,7 @@ fn end_of_days(session: &Session, findings: &[Finding], stopped: bool, left: &[D
     if findings.is_empty() { Exit::Done } else { Exit::Wrong }
 }
 
-/// `2026-05-16`, `2026-05-16 and 2 later days`: what a stop left.
+/// Formats the days that a stop left: `2026-05-16`, `2026-05-16 and 2 later days`.
 fn days_left(days: &[Date]) -> String {
     match days {
         [] => "nothing".to_owned(),

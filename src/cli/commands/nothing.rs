@@ -1,4 +1,4 @@
-//! Commands that found nothing say where they looked, and which values no event has.
+//! Answers without a match: where the command searched, and which values no event has.
 
 use crate::archive::Expired;
 use crate::ops::answers::trace::{Named, named};
@@ -9,16 +9,16 @@ use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 
-/// Where nothing was found.
+/// The places in which nothing was found.
 #[derive(Debug)]
 pub(in crate::cli) struct Nothing {
     looked: Option<Looked>,
-    /// There is neither a tree nor an archive, and it was said.
+    /// True if there is neither a tree nor an archive, which was reported.
     nowhere: bool,
 }
 
 impl Nothing {
-    /// Looks where a query found nothing; at nothing if it did find something.
+    /// Returns where a query found nothing; empty if it found something.
     pub(in crate::cli) fn of(
         store: &Store,
         query: impl FnOnce() -> Query,
@@ -28,7 +28,7 @@ impl Nothing {
         Ok(Self { looked, nowhere: false })
     }
 
-    /// Says it on standard error, after what the command says first. `first` is left out where
+    /// Reports it on standard error, after the command's own message. `first` is left out if
     /// neither half of the history exists.
     pub(in crate::cli) fn tell(
         &mut self,
@@ -48,13 +48,13 @@ impl Nothing {
         Ok(())
     }
 
-    /// A report with a member that says where nothing was found.
+    /// Adds a member that says where nothing was found to a report.
     pub(in crate::cli) fn with<'a, R: Serialize>(&'a self, report: &'a R) -> With<'a, R> {
         With { report, searched: self.looked.as_ref() }
     }
 }
 
-/// A report, and where nothing was found.
+/// A report, and the places in which nothing was found.
 #[derive(Serialize)]
 pub(in crate::cli) struct With<'a, R> {
     #[serde(flatten)]
@@ -63,7 +63,7 @@ pub(in crate::cli) struct With<'a, R> {
     searched: Option<&'a Looked>,
 }
 
-/// The chain that `trace` is asked for, or how it ends where there is none.
+/// Returns the chain that `trace` is asked for, or the exit code if there is none.
 pub(super) fn chain(
     session: &mut Session,
     asked: &str,
@@ -112,7 +112,7 @@ pub(super) fn chain(
     Ok(Err(Exit::Wrong))
 }
 
-/// The story of a chain that has no events.
+/// Returns the story of a chain that has no events.
 #[derive(Serialize)]
 struct Untold<'a> {
     correlation_id: &'a str,

@@ -44,7 +44,7 @@ Exit codes:
     },
 }
 
-/// What the policy promises to no day, for the end of the line that says where it is from.
+/// Returns what the policy does not promise, for the end of the line that says where it is from.
 fn promised(policy: &Policy) -> &'static str {
     if policy.promise(None).is_some() {
         ""

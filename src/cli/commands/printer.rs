@@ -1,4 +1,4 @@
-//! Events of `hlarchive list` in the format that was asked for, those that come, too.
+//! Events of `hlarchive list` in the requested format, those that still arrive, too.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use crate::cli::session::Session;
 use crate::store::FoundEvent;
 use crate::store::follow::Followed;
 
-/// Prints events in the format that was asked for, one by one.
+/// A printer of events in the requested format, one by one.
 pub(super) struct Printer {
     format: Format,
     table: EventTable,
@@ -29,7 +29,7 @@ impl Printer {
         events: u64,
         text: &[u8],
     ) -> Result<(), Failure> {
-        // Each event of an array begins with what parts it from the one before.
+        // Each event of an array begins with the separator from the one before.
         let text = match text.strip_prefix(COMMA) {
             Some(rest) if self.format == Format::Json && self.printed == 0 => {
                 session.out.write_all(b"[\n").map_err(stdout_failed)?;
@@ -75,7 +75,7 @@ impl Printer {
         session.out.write_all(&self.line).map_err(stdout_failed)
     }
 
-    /// Writes what was held back to find the columns' widths.
+    /// Writes the rows held back to find the columns' widths.
     pub(super) fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
         self.line.clear();
         self.table.flush(session.width(), session.paint, &mut self.line);
@@ -92,10 +92,10 @@ impl Printer {
     }
 }
 
-/// What parts the events of an array.
+/// The separator between the events of an array.
 const COMMA: &[u8] = b",\n";
 
-/// Events in a format that has no columns, and how many they are.
+/// Renders events in a format without columns; returns how many they are.
 pub(super) fn render(
     events: &mut dyn Iterator<Item = FoundEvent>,
     format: Format,

@@ -50,7 +50,7 @@ pub(in crate::cli) struct Args {
 }
 
 impl Args {
-    /// What comes after a rotation.
+    /// Returns the prune that follows a rotation.
     pub(super) fn after_rotation(dry_run: bool, now: Option<String>, metrics: MetricsArgs) -> Self {
         Self { dry_run, now, shorten: false, yes_really: false, metrics }
     }

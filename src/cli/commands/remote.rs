@@ -163,7 +163,7 @@ pub(super) fn push_lines(session: &mut Session, report: &PushReport) -> Result<(
     Ok(())
 }
 
-/// Names what is wrong, and gives the exit code.
+/// Names what is wrong, and returns the exit code.
 pub(super) fn end_of_push(session: &mut Session, report: &PushReport) -> Result<Exit, Failure> {
     session.flush()?;
     name_findings(session, &report.findings);
@@ -190,7 +190,7 @@ pub(super) fn evict_lines(session: &mut Session, report: &EvictReport) -> Result
     Ok(())
 }
 
-/// `1 copy`, `2 copies`.
+/// Formats `1 copy`, `2 copies`.
 fn copies(number: u64) -> String {
     if number == 1 { "1 copy".to_owned() } else { format!("{number} copies") }
 }
@@ -311,7 +311,7 @@ fn print_verify(
     Ok(end(report.stopped, report.findings.is_empty()))
 }
 
-/// Whose objects were believed, and that nobody vouches for them.
+/// Reports whose objects were believed, and that nobody vouches for them.
 fn believed(report: &RemoteRebuildReport) -> Vec<String> {
     let Believed { place, origin, other_origins, pieces, head } = &report.believed;
     let mut lines = Vec::new();

@@ -1,7 +1,7 @@
-//! What comes after a rotation or a prune where the policy keeps remote copies.
+//! The remote steps after a rotation or a prune, if the policy keeps remote copies.
 //!
-//! What was done before stays done, whatever becomes of this: its report is printed first,
-//! and then what went wrong here.
+//! The work done before stays done, whatever happens here: its report is printed first, and
+//! then what went wrong here.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure, stdout_failed};
 use crate::cli::session::Session;
 
-/// What was done remotely.
+/// The work done remotely.
 #[derive(Default)]
 pub(super) struct RemoteFollowUp {
     evicted: Option<EvictReport>,
@@ -28,7 +28,7 @@ impl RemoteFollowUp {
         Self::run(history, None)
     }
 
-    /// Lets files go that are safe remotely, and then copies what is to be copied.
+    /// Evicts files that are safe remotely, then copies what is not copied yet.
     pub(super) fn prune(history: &History, trust_now: bool) -> Self {
         Self::run(history, Some(trust_now))
     }
@@ -41,7 +41,7 @@ impl RemoteFollowUp {
         followup
     }
 
-    /// Finds what a prune would let go, as far as can be told without asking the remote.
+    /// Finds what a prune would evict, as far as is known without asking the remote.
     pub(super) fn plan(history: &History) -> Result<Self> {
         let mut followup = Self::default();
         if history.policy.retain.local != Keep::Forever {
@@ -59,7 +59,7 @@ impl RemoteFollowUp {
         Ok(())
     }
 
-    /// The report of what came before, with what was done here.
+    /// The report of the work before, with what was done here.
     pub(super) fn json(&self, report: &impl serde::Serialize) -> Result<Value, Failure> {
         let failed = |error: serde_json::Error| stdout_failed(error.into());
         let mut report = serde_json::to_value(report).map_err(failed)?;
@@ -74,7 +74,7 @@ impl RemoteFollowUp {
         Ok(report)
     }
 
-    /// Prints what was done; what came before ended with `exit`.
+    /// Prints what was done; the work before ended with `exit`.
     pub(super) fn end(
         self,
         session: &mut Session,

@@ -72,7 +72,7 @@ impl Args {
         if rotated == Exit::Stopped {
             return Ok(rotated);
         }
-        // How each of the two ended is for others to know.
+        // Each of the two runs has its own metrics.
         session.end_measured(rotated);
         let pruned = prune.run(session)?;
         session.end_measured(pruned);
@@ -109,12 +109,12 @@ impl Args {
     }
 }
 
-/// The most days that ranges may have together: a hundred years.
+/// The maximum number of days in all ranges together: a hundred years.
 const MAX_DAYS: i64 = 36_525;
 
-/// The days that are named, and the first of those in a range that are not over yet and so are
-/// left out. A day that is named by itself, or a range that has not one that is over, is not left
-/// out: that is more likely a slip, and is refused.
+/// Returns the named days, and the first of those in a range that are not over yet and so are
+/// left out. A day named by itself, or a range in which none is over, is not left out: that is
+/// more likely a mistake, and is refused.
 fn days(texts: &[String], now: Timestamp) -> Result<(Vec<Date>, Option<Date>), Failure> {
     let (mut dates, mut open) = (Vec::new(), None);
     for text in texts {

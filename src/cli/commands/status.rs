@@ -74,7 +74,7 @@ impl Args {
     pub(in crate::cli) fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let format = session.format(&[Format::Table, Format::Json])?;
         let place = self.metrics.place(&session.store);
-        // Whoever only looks need not be one who may write there.
+        // A user who only looks need not be able to write there.
         let is_asked = |place: &Place| {
             place.is_named && (session.is_typed("--metrics-file") || place.is_ours())
         };
@@ -129,16 +129,16 @@ impl Args {
     }
 }
 
-/// Columns before the values.
+/// The columns before the values.
 const LABEL: usize = 11;
 
-/// Problems, and findings, that fit on a screen beside the rest.
+/// The number of problems and findings that fit on a screen beside the rest.
 const FEW: usize = 5;
 
 fn screen(session: &mut Session, report: &StatusReport) -> Result<(), Failure> {
     let status = &report.status;
     let line = if report.attention { "needs attention" } else { "all is well" };
-    // Well is what was looked at, and no more.
+    // The verdict covers only what was checked.
     let days = [status.live.first_day, status.archived.first_day];
     let line = match days.into_iter().flatten().min() {
         _ if report.only_since.is_some() => {
@@ -174,7 +174,7 @@ fn screen(session: &mut Session, report: &StatusReport) -> Result<(), Failure> {
     let most = if verbose { usize::MAX } else { FEW };
     for (number, (line, next)) in problems.iter().take(most).enumerate() {
         value(session, "problem", line)?;
-        // The worst alone, so that all fits on the screen.
+        // Only the worst, so that everything fits on the screen.
         if verbose || number == 0 {
             value(session, "", next)?;
         }
@@ -290,8 +290,8 @@ fn screen(session: &mut Session, report: &StatusReport) -> Result<(), Failure> {
     value(session, "", &format!("next: {next}"))
 }
 
-/// The last time that an operation ran, and how that ended; where that is not known, since
-/// no run left metrics or another one came later, the last record and who made it.
+/// Formats the last time that an operation ran, and how it ended; if that is not known,
+/// since no run wrote metrics or another one came later, the last record and who wrote it.
 fn last(run: Option<&LastEnd>, record: Option<&LastRun>) -> String {
     match (run, record) {
         (Some(run), record) if record.is_none_or(|record| record.time <= run.time) => ended(run),
@@ -341,7 +341,7 @@ fn beyond(session: &mut Session, label: &str, more: usize) -> Result<(), Failure
     }
 }
 
-/// A label and its value, broken where the screen ends.
+/// Formats a label and its value, wrapped at the screen's width.
 fn value(session: &mut Session, label: &str, text: &str) -> Result<(), Failure> {
     let width = session.width().unwrap_or(80);
     for (number, part) in wrap(text, width.saturating_sub(LABEL).max(9)).iter().enumerate() {

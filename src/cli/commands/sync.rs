@@ -86,7 +86,7 @@ impl Args {
         let source = end(&self.source, self.src_archive.as_deref())?;
         let destination = match &self.destination {
             None => End::local(session.store.clone()),
-            // The environment names the archive of this root, and not that of another one.
+            // The environment names the archive of this root, not that of another one.
             Some(root) => {
                 let archive = session.typed_archive();
                 end(root, archive.as_deref())?

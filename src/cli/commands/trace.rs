@@ -103,8 +103,8 @@ impl Args {
         let is_whole = !events.notices().any_cost();
         session.notices(events.notices());
         if is_whole && more.any_cost() {
-            // What is known of the chain already need not be said twice, and what is no event of
-            // it need not be said at all.
+            // What is known of the chain already need not be reported twice, and what is not an
+            // event of it need not be reported at all.
             session.notices(&mut more);
         }
         session.end_notices();
@@ -127,7 +127,7 @@ impl Args {
     }
 }
 
-/// Writes a picture of a chain; whether there was one.
+/// Writes a picture of a chain; returns whether there was one.
 fn draw(
     session: &mut Session,
     id: &str,
@@ -163,12 +163,12 @@ fn draw(
     Ok(true)
 }
 
-/// Writes a chain while it is read.
+/// A writer of a chain that is still being read.
 struct Timeline<'a> {
     id: &'a str,
     format: Format,
     tracer: Tracer,
-    /// What was tried, once the chain is read.
+    /// The attempts, once the chain is read.
     tried: Vec<Attempt>,
     begun: bool,
     /// Steps held back to find the columns' widths.
@@ -237,7 +237,7 @@ impl<'a> Timeline<'a> {
     fn flush(&mut self, session: &mut Session) -> Result<(), Failure> {
         let most = session.width();
         let widths = *self.widths.get_or_insert_with(|| widths(&self.held, most));
-        // Below the node's column, or where that leaves no room, almost at the edge.
+        // Below the node's column or, if that leaves no room, near the edge.
         let indent = if most.is_some_and(|most| most < 2 * BEFORE) { 4 } else { BEFORE };
         for (severity, time, step) in std::mem::take(&mut self.held) {
             let mut line = format!("{time}  {:>10}  ", offset(step.offset_us));
@@ -254,7 +254,7 @@ impl<'a> Timeline<'a> {
             }
             let mut below = Vec::new();
             if let Some(detail) = &step.detail {
-                // A detail that does not fit beside the rest gets lines of its own.
+                // A detail that does not fit beside the rest gets its own lines.
                 match most {
                     Some(most) if width(&line) + width(detail) > most => {
                         below = wrap(detail, most.saturating_sub(indent).max(1));
@@ -277,8 +277,8 @@ impl<'a> Timeline<'a> {
         Ok(())
     }
 
-    /// Writes the end of the story, `cut` when parts of it could not be read; whether there
-    /// was one.
+    /// Writes the end of the story, `cut` if parts of it could not be read; returns whether
+    /// there was one.
     fn end(
         mut self,
         session: &mut Session,
@@ -329,7 +329,7 @@ fn widths(held: &[(Severity, String, Step)], most: Option<usize>) -> [usize; 4] 
     // The last column needs no space after it.
     let room = most.map_or(usize::MAX, |most| (most + 2).saturating_sub(BEFORE));
     if total(&widths) > room {
-        // The source tells least.
+        // The source says least.
         widths[3] = 0;
         shrink(&mut widths, &[(0, 6), (2, 7)], room);
         shrink(&mut widths, &[(1, 14)], room);
@@ -337,7 +337,7 @@ fn widths(held: &[(Severity, String, Step)], most: Option<usize>) -> [usize; 4] 
     widths
 }
 
-/// The verdict, and below it the cause, what failed also, what was tried and what is open.
+/// Returns the verdict, and below it the cause, further failures, attempts and what is open.
 fn closing(summary: &TraceSummary, cut: bool, most: Option<usize>) -> Vec<String> {
     let as_far = if cut { "as far as it could be read: " } else { "" };
     let mut verdict = format!("{as_far}{}", summary.outcome.describe());

@@ -87,7 +87,7 @@ fn head(text: &str) -> Result<Sha256Hash, String> {
 }
 
 impl Args {
-    /// What is looked at: the same for the same days and flags.
+    /// Returns the scope of the check: the same for the same days and flags.
     fn scope(&self) -> Scope {
         let mut words = self.dates.clone();
         let flags = [("--live", self.live), ("--archived", self.archived), ("--quick", self.quick)];
@@ -126,7 +126,7 @@ impl Args {
         };
         let store = &session.store;
         if self.archived && store.any_archive()?.is_none() && !store.archive_left()? {
-            // With nothing else to check, "all is well" would be true and mislead.
+            // With nothing else to check, "all is well" would be true but misleading.
             return Err(Error::no_archive(store.archive_path(), "--archive").into());
         }
         let report = session.history(Bar::new(session))?.verify(&options)?;
@@ -135,7 +135,7 @@ impl Args {
     }
 }
 
-/// A record after the head, in a line.
+/// Returns a record after the head as a line.
 fn told(record: &AfterHead) -> String {
     let mut line = format!("record {} of {}: {}", record.record, record.time, record.op.as_str());
     if let Some(what) = &record.what {
@@ -150,7 +150,7 @@ fn told(record: &AfterHead) -> String {
     line
 }
 
-/// What came after the head, for the end of the verdict.
+/// Returns the records after the head, for the end of the verdict.
 fn later(records: &[AfterHead]) -> String {
     if records.is_empty() {
         return String::new();

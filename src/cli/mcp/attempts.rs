@@ -1,4 +1,4 @@
-//! The tool that tells what was tried already.
+//! The tool that reports earlier attempts.
 
 use crate::event::EventPath;
 use crate::store::Looked;
@@ -13,7 +13,7 @@ use crate::Timestamp;
 use crate::cli::args::TimeArgs;
 use crate::ops::answers::attempts::{AttemptQuery, AttemptReport, attempts as look, horizon};
 
-/// What attempts is asked for. Several values of one list are alternatives; different
+/// The arguments of attempts. Several values of one list are alternatives; different
 /// members must all hold.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -24,36 +24,36 @@ pub(super) struct Attempts {
     until: Option<String>,
     /// Hosts.
     node: Vec<String>,
-    /// Services that were to be mended.
+    /// Services to be repaired.
     service: Vec<String>,
-    /// What was tried, as the payload of `remediation_started` names it, such as "restart".
+    /// Actions, as the payload of `remediation_started` names them, such as "restart".
     action: Vec<String>,
-    /// Who tried.
+    /// Sources that started the attempts.
     source: Vec<String>,
     /// Correlation ids.
     correlation_id: Vec<String>,
-    /// Only what did not help, or is not known to have helped.
+    /// Only attempts that did not help, or are not known to have helped.
     unresolved: bool,
     /// How long after its end an attempt may have helped, such as "30m". Default: the policy's.
     within: Option<String>,
-    /// At most so many attempts in this answer, 1 to 500. Default 3: `by_action` sums up all.
+    /// The maximum number of attempts in this answer, 1 to 500. Default 3: `by_action` sums up all.
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u64>,
-    /// The next of the answer before, with all other arguments the same.
+    /// The next of the previous answer, with all other arguments the same.
     next: Option<String>,
 }
 
-/// Attempts in one answer, if nobody asks for another number: the newest ones, so that with
-/// the summary by action an answer stays within about a thousand tokens.
+/// The default number of attempts in one answer: the newest ones, so that with the summary
+/// by action an answer stays within about a thousand tokens.
 const FEW: u64 = 3;
 
-/// Actions in one answer.
+/// The number of actions in one answer.
 const MAX_ACTIONS: usize = 12;
 
 #[derive(Serialize)]
 struct Told {
     #[serde(flatten)]
-    /// With the attempts of this page; its numbers are those of all.
+    /// The report with the attempts of this page; its numbers are those of all.
     report: AttemptReport,
     /// Actions that `by_action` leaves out.
     #[serde(skip_serializing_if = "is_zero")]
@@ -62,7 +62,7 @@ struct Told {
     left: Left,
     #[serde(flatten)]
     passed: Passed,
-    /// Where it was looked, if nothing was found.
+    /// The places searched, if nothing was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     searched: Option<Looked>,
 }
@@ -122,7 +122,7 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// Where the page begins: behind the last attempt of the page before.
+/// Returns where the page begins: after the last attempt of the previous page.
 fn begin(all: &[Attempt], after: Option<&EventPath>) -> Result<usize, Trouble> {
     let Some(after) = after.map(ToString::to_string) else { return Ok(0) };
     let last = all.iter().rposition(|attempt| attempt.path == after);

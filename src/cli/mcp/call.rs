@@ -1,4 +1,4 @@
-//! One call of a tool: what it may use, when it is, how it fails and how it is stopped.
+//! One call of a tool: its context, its time, its failures and its cancellation.
 
 use crate::History;
 use crate::history::machine;
@@ -18,11 +18,11 @@ use serde_json::Value;
 
 pub(super) use super::trouble::Trouble;
 
-/// What all calls share.
+/// The state that all calls share.
 pub(super) struct Desk {
     pub(super) store: Store,
     pub(super) policy: Option<PathBuf>,
-    /// Where runs leave metrics of themselves.
+    /// The place of the runs' metrics.
     pub(super) metrics: Option<PathBuf>,
     /// The server's command line, for records and events.
     pub(super) command: String,
@@ -36,7 +36,7 @@ pub(super) struct Call {
     cancelled: Arc<Cancelled>,
 }
 
-/// Reports whether the client took a call back.
+/// Returns whether the client cancelled a call.
 type Cancelled = dyn Fn() -> bool + Send + Sync;
 
 /// The listener of a long operation, which stops when its call is cancelled.
@@ -61,12 +61,12 @@ impl Call {
         self.desk.metrics.clone()
     }
 
-    /// Read anew for each call: it may be edited while the server runs.
+    /// Reads the policy again for each call: it may be edited while the server runs.
     pub(super) fn policy(&self) -> Result<Policy, Trouble> {
         Ok(machine::policy(self.desk.policy.as_deref())?)
     }
 
-    /// The rules of emitting, whatever else is wrong with the policy.
+    /// Returns the rules of emitting, whatever else is wrong with the policy.
     pub(super) fn event_rules(&self) -> LenientRules {
         machine::event_rules(self.desk.policy.as_deref())
     }
@@ -75,7 +75,7 @@ impl Call {
         Ok(Context::from_system(self.desk.command.clone())?.at(self.now))
     }
 
-    /// Opens the history for operations that ask the policy nothing.
+    /// Opens the history for operations that do not need the policy.
     pub(super) fn history(&self) -> Result<History, Trouble> {
         let progress = Arc::new(Patience(Arc::clone(&self.cancelled)));
         Ok(History::of(self.store().clone(), Policy::built_in()?, self.context()?, progress))
@@ -94,7 +94,7 @@ impl Call {
         }
     }
 
-    /// Refuses to answer from a history that is not there: an empty answer would mislead.
+    /// Refuses to answer from a history that does not exist: an empty answer would mislead.
     pub(super) fn must_exist(&self) -> Result<(), Trouble> {
         let store = self.store();
         if store.live()?.is_some() || store.archive()?.is_some() {
@@ -109,21 +109,21 @@ impl Call {
     }
 }
 
-/// A tool's answer, as the text of one JSON object.
+/// Renders a tool's answer as the text of one JSON object.
 pub(super) type Answer = Result<String, Trouble>;
 
 pub(super) fn answer(value: &impl Serialize) -> Answer {
     serde_json::to_string(value).map_err(|error| Trouble(format!("the answer is lost: {error}")))
 }
 
-/// The arguments of a call. A null is an argument that was left out.
+/// Parses the arguments of a call. A null counts as an argument left out.
 pub(super) fn arguments<T: DeserializeOwned>(mut object: JsonObject) -> Result<T, Trouble> {
     object.retain(|_, value| !value.is_null());
     let error = match serde_json::from_value(Value::Object(object.clone())) {
         Ok(arguments) => return Ok(arguments),
         Err(error) => error.to_string(),
     };
-    // Serde does not say where. The culprit is the one without which the trouble is another.
+    // Serde does not say where. The culprit is the argument without which the error is another.
     let of = |key: &String| {
         let mut rest = object.clone();
         rest.remove(key);
@@ -136,14 +136,14 @@ pub(super) fn arguments<T: DeserializeOwned>(mut object: JsonObject) -> Result<T
     Err(Trouble(format!("{place}{error}; the tool's input schema says what is expected")))
 }
 
-/// What a query passed over, as part of its answer.
+/// The files that a query skipped, as part of its answer.
 #[derive(Serialize)]
 pub(super) struct Passed {
-    /// Whether nothing that could hold an answer was unreadable.
+    /// True if nothing that could hold an answer was unreadable.
     complete: bool,
-    /// What was passed over, what costs events first.
+    /// The skipped files; those that cost events come first.
     warnings: Vec<String>,
-    /// How many more there were.
+    /// The number of further ones.
     more_warnings: u64,
 }
 
@@ -151,7 +151,7 @@ pub(super) struct Passed {
 const FEW: usize = 10;
 
 impl Passed {
-    /// Whether nothing that could hold an answer was unreadable.
+    /// True if nothing that could hold an answer was unreadable.
     pub(super) fn is_complete(&self) -> bool {
         self.complete
     }
@@ -159,7 +159,7 @@ impl Passed {
     pub(super) fn of(notices: &mut Notices) -> Self {
         let complete = !notices.any_cost();
         let (mut kept, beyond) = notices.take();
-        // What expired has a member of its own.
+        // Expired days have a member of their own.
         kept.retain(|notice| !matches!(notice, Notice::Expired(_)));
         kept.sort_by_key(|notice| !notice.costs_events());
         let more_warnings = kept.len().saturating_sub(FEW) as u64 + beyond;

@@ -1,5 +1,5 @@
-//! The one tool that writes: an event of the agent's own. It exists only when whoever starts
-//! the server asks for it.
+//! The one tool that writes: an event of the agent's own. It exists only if the server is
+//! started with it.
 
 use crate::event::{NodeName, Timestamp};
 use crate::ops::emit::{NewEvent, emit};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::call::{Answer, Call, Trouble, answer};
 use super::events::Level;
 
-/// What `emit_event` is asked for.
+/// The arguments of `emit_event`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EmitEvent {
@@ -25,12 +25,12 @@ pub(super) struct EmitEvent {
     /// How bad it is. Default: by the type: error for what failed, is unhealthy or offline,
     /// warning for `healthcheck_failed` and `remediation_started`, else info.
     severity: Option<Level>,
-    /// Who emits it: your own name, such as "mender".
+    /// The emitter: your own name, such as "mender".
     source: String,
     /// The service concerned, or "all".
     service: String,
-    /// What links it to other events. Give the end of a remediation the id of its start.
-    /// Without one it is the event's own id, which the answer tells.
+    /// The id that links it to other events. Give the end of a remediation the id of its
+    /// start. Without one it is the event's own id, which the answer gives.
     correlation_id: Option<String>,
     /// Anything else worth keeping; of a remediation: action and attempt.
     payload: Option<Map<String, Value>>,
@@ -42,7 +42,7 @@ pub(super) struct EmitEvent {
 
 pub(super) fn emit_event(call: &Call, wanted: EmitEvent) -> Answer {
     let LenientRules { mut rules, warning } = call.event_rules();
-    // An agent has no clock of its own to be wrong about.
+    // An agent has no clock of its own that could be wrong.
     rules.future = FutureRule::Reject;
     let timestamp = wanted.timestamp.map(|text| {
         text.parse::<Timestamp>().map_err(|_| {

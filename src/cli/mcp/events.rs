@@ -15,7 +15,7 @@ use crate::cli::args::{FilterArgs, dates};
 use crate::cli::commands::trace::StepLine;
 use crate::ops::answers::trace::{Named, Tries, named};
 
-/// How bad an event is.
+/// The severity of an event.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
@@ -53,7 +53,7 @@ enum Reach {
     Archived,
 }
 
-/// What list is asked for. Several values of one list are alternatives; different members
+/// The arguments of list. Several values of one list are alternatives; different members
 /// must all hold.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -82,19 +82,19 @@ pub(super) struct List {
     correlation_id: Vec<String>,
     /// Use `latest_first` to see the newest events on the first page.
     order: InOrder,
-    /// Which half of the history: all of it, unless you are after one half.
+    /// Which half of the history. Default: both.
     scope: Reach,
-    /// At most so many events in this answer, 1 to 500. Default 100.
+    /// The maximum number of events in this answer, 1 to 500. Default 100.
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u64>,
-    /// The next of the answer before, with all other arguments the same.
+    /// The next of the previous answer, with all other arguments the same.
     next: Option<String>,
 }
 
-/// Events of one name that a page may have beyond its limit.
+/// The number of events of one name that a page may have beyond its limit.
 const TWINS: usize = 8;
 
-/// What an answer may lack.
+/// The gaps of an answer.
 #[derive(Serialize)]
 struct Lacking {
     #[serde(flatten)]
@@ -109,7 +109,7 @@ impl Lacking {
         Self { passed: Passed::of(notices), expired, unreached }
     }
 
-    /// What a further question lacks, where nothing is said yet of what could not be read.
+    /// Adds the gaps of a further query, if unreadable files were not reported yet.
     fn add(&mut self, notices: &mut Notices) {
         if self.passed.is_complete() && notices.any_cost() {
             self.passed = Passed::of(notices);
@@ -124,9 +124,9 @@ struct Listed {
     left: Left,
     #[serde(flatten)]
     lacking: Lacking,
-    /// Nothing but today was looked at, since no other time was asked for.
+    /// True if only today was searched, since no other time was given.
     only_today: bool,
-    /// Where it was looked, if nothing was found.
+    /// The places searched, if nothing was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     searched: Option<Looked>,
 }
@@ -165,7 +165,7 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         dates: days,
         order,
         after,
-        // One more tells whether there are more; a few, whether they have the same name.
+        // One more shows whether there are more; a few, whether they have the same name.
         limit: Some((most + TWINS) as u64),
         scope,
         day_by_day: false,
@@ -199,15 +199,15 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
     answer(&Listed { events: rows, left, lacking, only_today, searched })
 }
 
-/// What an empty answer was looked for in.
+/// Returns where an empty answer was searched for.
 pub(super) fn looked(call: &Call, query: &Query) -> Result<Looked, Trouble> {
     let looked = call.store().looked(query, &|| call.stop_requested())?;
     call.go_on()?;
     Ok(looked)
 }
 
-/// An event as `list -o ndjson` prints it, or what stands for one that is too large or that
-/// JSON readers would not take.
+/// Renders an event as `list -o ndjson` prints it, or a stand-in for one that is too large
+/// or that JSON readers would reject.
 fn row(event: &FoundEvent) -> String {
     let mut text = Vec::new();
     event.write_json(&mut text);
@@ -234,17 +234,16 @@ fn row(event: &FoundEvent) -> String {
     .to_string()
 }
 
-/// What trace is asked for.
+/// The arguments of trace.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trace {
-    /// What links the events, such as "deploy-882", or its beginning where no other id begins
-    /// so.
+    /// The correlation id, such as "deploy-882", or a prefix that no other id has.
     correlation_id: String,
-    /// At most so many steps in this answer, 1 to 500. Default 100.
+    /// The maximum number of steps in this answer, 1 to 500. Default 100.
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u64>,
-    /// The next of the answer before, with all other arguments the same.
+    /// The next of the previous answer, with all other arguments the same.
     next: Option<String>,
 }
 
@@ -258,7 +257,7 @@ struct Traced {
     left: Left,
     #[serde(flatten)]
     lacking: Lacking,
-    /// Where it was looked, if nothing was found.
+    /// The places searched, if nothing was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     searched: Option<Looked>,
 }
@@ -271,7 +270,7 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
     let Named { id, mut events, looked: searched } =
         named(call.store(), wanted.correlation_id, &stop)?;
     call.go_on()?;
-    // The outcome follows from the whole chain, whichever part of it is shown.
+    // The outcome follows from the entire chain, whichever part of it is shown.
     let (mut tracer, mut tries) = (Tracer::at(now), Tries::default());
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
     let (mut last, mut beyond) = (None::<PageCursor>, 0_u64);
@@ -324,7 +323,7 @@ fn step_row(step: &Step, event: &FoundEvent) -> Answer {
     if text.len() <= BYTES / 2 {
         return Ok(text);
     }
-    // Fields of others may be of any length.
+    // Fields of foreign events may be of any length.
     let cut = |text: &str| text.chars().take(200).collect::<String>();
     let short = Step {
         node: cut(&step.node),
@@ -349,14 +348,14 @@ fn summary(summary: Option<TraceSummary>) -> Result<Value, Trouble> {
     }
 }
 
-/// What show is asked for.
+/// The arguments of show.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Show {
-    /// The UUID in the event's file name, or its beginning where no other begins so, or the
-    /// event's path DATE/NODE/FILE, which other tools give as path or _path.
+    /// The UUID in the event's file name, or a prefix that no other has, or the event's
+    /// path DATE/NODE/FILE, which other tools give as path or _path.
     event: String,
-    /// The next of the answer before, for an event too large for one answer.
+    /// The next of the previous answer, for an event too large for one answer.
     next: Option<String>,
 }
 

@@ -1,9 +1,9 @@
-//! A server of the Model Context Protocol on standard input and output, for agents.
+//! An MCP server on standard input and output, for agents.
 //!
-//! Thin over the library: a tool is what the command of its name is, with the same fields as
-//! its `-o json`, in pages that a model can be handed. Every call is answered: bad arguments,
-//! damage and refusals are answers of the tool, in one sentence. Standard output carries
-//! nothing but the protocol.
+//! A thin wrapper around the library: a tool does what the command of its name does, with the
+//! same fields as its `-o json`, in pages that a model can take. Every call is answered: bad
+//! arguments, damage and refusals are answers of the tool, in one sentence. Standard output
+//! carries nothing but the protocol.
 
 mod attempts;
 mod call;
@@ -34,7 +34,7 @@ use super::session::Session;
 use call::{Call, Desk, Trouble};
 use tools::{Entry, tools};
 
-/// Calls that work at once; others wait their turn.
+/// The number of calls that run at once; others wait their turn.
 const AT_ONCE: usize = 4;
 
 const INSTRUCTIONS: &str = "\
@@ -79,7 +79,7 @@ pub(super) fn serve(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let outcome = runtime.block_on(run(server));
-    // A call that is still at work only reads, or emits in one step: nothing is half done.
+    // A call that still runs only reads, or emits in one step: nothing is half done.
     runtime.shutdown_background();
     outcome
 }
@@ -88,7 +88,7 @@ async fn run(server: Server) -> Result<Exit, Failure> {
     let broken = |text: String| Error::io("standard input", "read", std::io::Error::other(text));
     let (input, output) = rmcp::transport::stdio_pipes();
     match server.serve((input, out::Out::new(output))).await {
-        // Nobody ever asked anything.
+        // No request ever came.
         Err(ServerInitializeError::ConnectionClosed(_)) => Ok(Exit::Done),
         Err(ServerInitializeError::TransportError { error, .. }) => {
             let error = std::io::Error::other(error.error.to_string());
@@ -158,7 +158,7 @@ impl ServerHandler for Server {
     }
 }
 
-/// An answer as text, number by number as it was written, and structured.
+/// Returns an answer as text, with its numbers as they were written, and structured.
 fn told(text: String) -> CallToolResult {
     match serde_json::from_str(&text) {
         Ok(value) => {

@@ -1,4 +1,4 @@
-//! The way out of the server's messages, which are JSON like all that the command prints.
+//! The writer of the server's messages, which are JSON like everything the command prints.
 
 use std::io;
 use std::pin::Pin;
@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 use crate::text::{Form, Screen};
 use tokio::io::AsyncWrite;
 
-/// Hands messages on with `\uXXXX` for what cannot be seen.
+/// A writer that passes messages on with `\uXXXX` for invisible characters.
 pub(super) struct Out<W> {
     inner: W,
     screen: Screen,
-    /// What was taken, and how much of it was handed on.
+    /// The bytes accepted, and how many of them were passed on.
     taken: Vec<u8>,
     given: usize,
 }

@@ -1,4 +1,4 @@
-//! The tool that tells how long and how often things were down.
+//! The tool that reports how long and how often things were down.
 //!
 //! An answer is small, whatever the history: figures first, then the outages that still fit.
 
@@ -14,16 +14,16 @@ use super::page::{clipped, unknown};
 use crate::cli::args::TimeArgs;
 use crate::ops::answers::outages::{OutageQuery, OutageReport, min_gap, outages as look};
 
-/// Bytes of rows in one answer, which are some 1,500 tokens.
+/// Bytes of rows in one answer, some 1,500 tokens.
 const BYTES: usize = 3600;
 
-/// Bytes of these that figures may take, where there are outages, too.
+/// Bytes of these that figures may take if there are outages, too.
 const FIGURES_BYTES: usize = 2400;
 
-/// Attempts that are told of one outage: the last ones.
+/// The number of attempts reported with one outage: the last ones.
 const ATTEMPTS: usize = 2;
 
-/// What outages is asked for. Several values of one list are alternatives; different members
+/// The arguments of outages. Several values of one list are alternatives; different members
 /// must all hold.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -34,29 +34,29 @@ pub(super) struct Outages {
     until: Option<String>,
     /// Hosts.
     node: Vec<String>,
-    /// Services. Without any, outages of whole nodes are told, too.
+    /// Services. Without any, outages of whole nodes are reported, too.
     service: Vec<String>,
-    /// Only what is not over.
+    /// Only open outages.
     open: bool,
-    /// What was up for less than this between two outages counts as down throughout, as one
-    /// outage with a flap more. Default "60s"; "0s" counts each by itself.
+    /// Outages with less uptime than this between them count as one, with one more flap.
+    /// Default "60s"; "0s" counts each by itself.
     min_gap: Option<String>,
-    /// The next of the answer before, with all other arguments the same.
+    /// The next of the previous answer, with all other arguments the same.
     next: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Told {
     #[serde(flatten)]
-    /// With the rows of this page.
+    /// The report with the rows of this page.
     report: OutageReport,
-    /// To be given back as `next`; none on the last page.
+    /// The value to pass as `next`; none on the last page.
     next: Option<String>,
-    /// What is not in this answer, in words.
+    /// A sentence about what this answer leaves out.
     left: Option<String>,
     #[serde(flatten)]
     passed: Passed,
-    /// Where it was looked, if nothing was found.
+    /// The places searched, if nothing was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     searched: Option<Looked>,
 }
@@ -101,13 +101,13 @@ pub(super) fn outages(call: &Call, given: Outages) -> Answer {
     answer(&Told { report, next, left, passed, searched })
 }
 
-/// A row that takes its part of an answer.
+/// A row in a page of an answer.
 trait Row: Serialize {}
 impl Row for Figures {}
 impl Row for Outage {}
 
-/// The rows behind the first `skip` that fit into `most` bytes, at least one where nothing was
-/// told yet; and how many are left.
+/// Returns the rows after the first `skip` that fit into `most` bytes, at least one if nothing
+/// was given yet; and how many are left.
 fn fitting<T: Row>(
     rows: Vec<T>,
     skip: usize,
@@ -128,7 +128,7 @@ fn fitting<T: Row>(
     Ok((kept, left))
 }
 
-/// An outage with its last attempts alone, and long texts cut.
+/// Renders an outage with only its last attempts, and long texts cut.
 fn short(mut outage: Outage) -> Outage {
     let early = outage.attempts.len().saturating_sub(ATTEMPTS);
     outage.attempts.drain(..early);
@@ -136,7 +136,7 @@ fn short(mut outage: Outage) -> Outage {
     outage
 }
 
-/// The time of the first page, and how many rows of each list were told.
+/// Parses the time of the first page, and how many rows of each list were given.
 fn place(next: Option<&str>, now: Timestamp) -> Result<(Timestamp, [usize; 2]), Trouble> {
     let Some(next) = next else { return Ok((now, [0, 0])) };
     let parse = || {

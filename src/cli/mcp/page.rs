@@ -1,8 +1,8 @@
-//! Answers of bounded size, and how they go on.
+//! Answers of bounded size, in pages.
 //!
-//! A page ends where its number of events or of bytes is reached, says so, and gives a
-//! `next` that goes on exactly there. `next` also holds the time of the first page, so that
-//! "2h ago" means the same on all of them.
+//! A page ends when its number of events or bytes is reached, says so, and gives a `next`
+//! that continues exactly there. `next` also holds the time of the first page, so that "2h
+//! ago" means the same on all of them.
 
 use crate::Timestamp;
 use crate::store::PageCursor;
@@ -11,19 +11,19 @@ use serde_json::value::RawValue;
 
 use super::trouble::Trouble;
 
-/// Bytes of events in one answer: what a model can be handed at once.
+/// Bytes of events in one answer: as much as a model can take at once.
 pub(super) const BYTES: usize = 48 << 10;
 
-/// Events in one answer, if nobody asks for another number.
+/// The default number of events in one answer.
 pub(super) const EVENTS: usize = 100;
 
-/// The most that can be asked for.
+/// The maximum that can be asked for.
 pub(super) const MAX_EVENTS: usize = 500;
 
 /// Characters of a text that no event holds as such, a finding for example.
 const CLIP: usize = 1000;
 
-/// How many events a page may have.
+/// Returns how many events a page may have.
 pub(super) fn limit(wanted: Option<u64>) -> Result<usize, Trouble> {
     match wanted {
         None => Ok(EVENTS),
@@ -34,7 +34,7 @@ pub(super) fn limit(wanted: Option<u64>) -> Result<usize, Trouble> {
     }
 }
 
-/// What one answer still has room for.
+/// The remaining room in one answer.
 pub(super) struct Room {
     most: usize,
     rows: usize,
@@ -46,7 +46,7 @@ impl Room {
         Self { most, rows: 0, bytes: 0 }
     }
 
-    /// Whether a row of this size still fits. The first one always does.
+    /// Returns whether a row of this size still fits. The first one always does.
     pub(super) fn holds(&self, bytes: usize) -> bool {
         self.rows == 0 || (self.rows < self.most && self.bytes + bytes <= BYTES)
     }
@@ -57,16 +57,16 @@ impl Room {
     }
 }
 
-/// A row that was made as text, without reading it anew.
+/// Wraps a row that was rendered as text, without parsing it again.
 pub(super) fn raw(row: String) -> Result<Box<RawValue>, Trouble> {
     RawValue::from_string(row)
         .map_err(|error| Trouble(format!("an event cannot be shown: {error}")))
 }
 
-/// What is left, and how to get it.
+/// The rest of an answer, and how to get it.
 #[derive(Serialize)]
 pub(super) struct Left {
-    /// To be given back as `next`; none on the last page.
+    /// The value to pass as `next`; none on the last page.
     next: Option<String>,
     /// The same in words.
     left: Option<String>,
@@ -77,7 +77,7 @@ impl Left {
         Self { next: None, left: None }
     }
 
-    /// `what` is left, in words such as `12 more steps`.
+    /// Creates the hint that `what` is left, such as `12 more steps`.
     pub(super) fn after(tool: &str, next: String, what: &str) -> Self {
         let left = format!("{what}: call {tool} again with the same arguments and this next");
         Self { next: Some(next), left: Some(left) }
@@ -102,12 +102,12 @@ pub(super) fn unknown(next: &str) -> Trouble {
     ))
 }
 
-/// The `next` that goes on behind an event.
+/// Returns the `next` that continues after an event.
 pub(super) fn behind(now: Timestamp, cursor: &PageCursor) -> String {
     format!("{}:{cursor}", now.micros())
 }
 
-/// The time of the first page, and the place where this one begins.
+/// Parses the time of the first page, and the place where this one begins.
 pub(super) fn place(
     next: Option<&str>,
     now: Timestamp,
@@ -120,7 +120,7 @@ pub(super) fn place(
     parse().ok_or_else(|| unknown(next))
 }
 
-/// The numbers that such a `next` consists of; zeros without one.
+/// Parses the numbers in such a `next`; zeros without one.
 pub(super) fn numbers<const N: usize>(next: Option<&str>) -> Result<[usize; N], Trouble> {
     let mut numbers = [0; N];
     let Some(next) = next else { return Ok(numbers) };
@@ -131,7 +131,7 @@ pub(super) fn numbers<const N: usize>(next: Option<&str>) -> Result<[usize; N], 
     if parts.next().is_some() { Err(unknown(next)) } else { Ok(numbers) }
 }
 
-/// A text that may be long, cut; the mark tells.
+/// Cuts a text that may be long, with a mark.
 pub(super) fn clipped(text: &str) -> String {
     match text.char_indices().nth(CLIP) {
         Some((at, _)) => format!("{}… (cut)", &text[..at]),

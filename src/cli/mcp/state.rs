@@ -1,4 +1,4 @@
-//! The tools that tell how the history stands: status, inspect and verify.
+//! The tools that report on the state of the history: status, inspect and verify.
 
 use crate::history::machine;
 use std::collections::BTreeMap;
@@ -16,20 +16,20 @@ use super::page::{BYTES, Left, clipped, numbers};
 use crate::cli::args::{dates, instant};
 use crate::ops::answers::status::standing_status;
 
-/// Bytes of a status, which are some 1,700 tokens: it is what is asked for first, and often.
+/// Bytes of a status, some 1,700 tokens: it is asked for first, and often.
 const STATUS_BYTES: usize = 5000;
 
 /// Entries of each list in one answer.
 const ENTRIES: usize = 100;
 
-/// What status is asked for.
+/// The arguments of status.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Status {
-    /// How far back runs without an end and new files are told of; problems are told however old:
-    /// a date, a timestamp, "3 days ago". Default "7d".
+    /// How far back unfinished runs and new files are reported; problems are reported however
+    /// old: a date, a timestamp, "3 days ago". Default "7d".
     since: Option<String>,
-    /// The next of the answer before, with all other arguments the same.
+    /// The next of the previous answer, with all other arguments the same.
     next: Option<String>,
 }
 
@@ -66,13 +66,13 @@ enum HowDeep {
     /// Sizes, checksum files, indexes and seek tables of segments: seconds.
     #[default]
     Quick,
-    /// A random twentieth of the segments whole.
+    /// A random twentieth of the segments in full.
     Sample,
     /// Every byte: may take minutes.
     Full,
 }
 
-/// What verify is asked for.
+/// The arguments of verify.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Verify {
@@ -80,12 +80,12 @@ pub(super) struct Verify {
     date: Vec<String>,
     /// Which half of the history.
     part: Part,
-    /// How much of the archive is read. Live files are always read whole.
+    /// How much of the archive is read. Live files are always read in full.
     depth: HowDeep,
-    /// A head of the manifest that was kept elsewhere, 64 hexadecimal digits: proves that
-    /// nothing up to it was rewritten.
+    /// A head of the manifest that was kept outside this machine, 64 hexadecimal digits:
+    /// proves that nothing up to it was rewritten.
     head: Option<String>,
-    /// The next of the answer before, with all other arguments the same; it checks again.
+    /// The next of the previous answer, with all other arguments the same; it checks again.
     next: Option<String>,
 }
 
@@ -142,7 +142,7 @@ fn to_value(report: &impl serde::Serialize) -> Result<Value, Trouble> {
     serde_json::to_value(report).map_err(|error| Trouble(format!("the report is lost: {error}")))
 }
 
-/// A report with a window on each of its lists, as wide as the bytes allow.
+/// Renders a report with a window on each of its lists, as wide as the bytes allow.
 fn windowed(tool: &str, report: &Value, skip: usize, bytes: usize) -> Answer {
     let mut most = ENTRIES;
     loop {
@@ -166,8 +166,8 @@ fn windowed(tool: &str, report: &Value, skip: usize, bytes: usize) -> Answer {
     }
 }
 
-/// Narrows every list to `most` entries from `skip` on, and cuts long texts; how many entries
-/// come later.
+/// Narrows every list to `most` entries from `skip` on, and cuts long texts; returns how many
+/// entries come later.
 fn window(value: &mut Value, skip: usize, most: usize) -> usize {
     match value {
         Value::Array(entries) => {
@@ -195,13 +195,13 @@ fn clip(value: &mut Value) {
     }
 }
 
-/// What inspect is asked for.
+/// The arguments of inspect.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Inspect {
     /// An archived day: "2026-05-16", "yesterday".
     date: String,
-    /// The next of the answer before, with all other arguments the same.
+    /// The next of the previous answer, with all other arguments the same.
     next: Option<String>,
 }
 
@@ -241,7 +241,7 @@ pub(super) fn inspect(call: &Call, wanted: &Inspect) -> Answer {
     }))
 }
 
-/// A segment with a window on the values of each of its fields; whether more come later.
+/// Renders a segment with a window on the values of each field; returns whether more come later.
 fn picture_of(picture: &SegmentPicture, skip: usize) -> Result<(Value, bool), Trouble> {
     let mut value = to_value(picture)?;
     let mut more = false;

@@ -1,4 +1,4 @@
-//! The table of tools: names, what a model is told of each, and what runs.
+//! The table of tools: names, the description for the model, and the code that runs.
 
 use std::sync::Arc;
 
@@ -35,11 +35,11 @@ impl Entry {
 }
 
 fn schema<T: JsonSchema + 'static>() -> Arc<JsonObject> {
-    // It fails for what is no object, and all of these are.
+    // It fails only for what is not an object, and all of these are.
     schema_for_input::<T>().unwrap_or_default()
 }
 
-/// The arguments as the tool wants them, and then the tool.
+/// Parses the arguments, then runs the tool.
 fn run<T: DeserializeOwned>(
     call: &Call,
     given: JsonObject,
@@ -48,7 +48,7 @@ fn run<T: DeserializeOwned>(
     tool(call, arguments(given)?)
 }
 
-/// The tools that there are; the one that writes only where it is allowed.
+/// Returns the tools; the one that writes only if it is allowed.
 pub(super) fn tools(allow_emit: bool) -> Vec<Entry> {
     let mut tools = vec![
         Entry {
@@ -221,7 +221,7 @@ mod tests {
             let tool = tools.iter().find(|tool| tool.name == name).unwrap();
             let Value::Object(arguments) = arguments else { unreachable!() };
             let polls = Arc::new(AtomicU32::new(0));
-            // The first look finds nothing wrong; the client gives up before the second.
+            // The first check finds nothing wrong; the client gives up before the second.
             let counter = Arc::clone(&polls);
             let cancelled = move || counter.fetch_add(1, Ordering::Relaxed) > 0;
             let call = Call::new(Arc::clone(&desk), Arc::new(cancelled));

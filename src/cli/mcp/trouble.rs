@@ -1,9 +1,9 @@
-//! Why a tool gives no answer.
+//! The failure of a tool.
 
 use crate::Error;
 use crate::cli::exit::Failure;
 
-/// Why a tool gave no answer: one sentence, with the way out.
+/// The reason that a tool gave no answer: one sentence, with the way out.
 pub(super) struct Trouble(pub(super) String);
 
 impl From<Error> for Trouble {
@@ -24,7 +24,7 @@ impl From<Failure> for Trouble {
     }
 }
 
-/// Flags as the tools name them.
+/// Replaces flags by the tools' names for them.
 fn in_terms_of_arguments(text: &str) -> String {
     text.replace("--since", "since").replace("--until", "until").replace("--within", "within")
 }

@@ -25,7 +25,7 @@ const HEADER: [&str; 13] = [
     "path",
 ];
 
-/// Prints them, each after the header; what would be a formula is text.
+/// Prints them below the header; a would-be formula becomes text.
 pub(super) fn print(session: &mut Session, outages: &[Outage]) -> Result<(), Failure> {
     let mut lines = Vec::new();
     record(&mut lines, HEADER.map(str::as_bytes));
@@ -46,7 +46,7 @@ pub(super) fn print(session: &mut Session, outages: &[Outage]) -> Result<(), Fai
             last.unwrap_or_default(),
             outage.path.clone(),
         ];
-        // As on every way to a terminal, nothing unseen goes out.
+        // As with all output to a terminal, nothing invisible goes out.
         let values = values.map(|value| visible(&value));
         let values = values.each_ref().map(|value| escaped(value.as_bytes()));
         record(&mut lines, values.iter().map(|value| &**value));

@@ -15,13 +15,13 @@ const OUTAGES: [&str; 7] = ["FROM", "NODE", "SERVICE", "LASTED", "FLAPS", "LAST 
 const FIGURES: [&str; 8] =
     ["NODE", "SERVICE", "OUTAGES", "TOTAL", "LONGEST", "MTTR", "MTBF", "AVAILABILITY"];
 
-/// The widest that a column becomes.
+/// The maximum width of a column.
 const WIDEST: usize = 60;
 
 pub(super) fn print(session: &mut Session, report: &OutageReport) -> Result<(), Failure> {
     let outages = &report.answer.outages;
     let rows: Vec<_> = outages.iter().map(|outage| outage_row(outage, report)).collect();
-    // On a narrow terminal texts give way first, then what was tried, then names.
+    // On a narrow terminal texts shrink first, then attempts, then names.
     let order: [&[(usize, usize)]; 3] =
         [&[(6, 12)], &[(5, 6), (1, 4), (2, 7)], &[(6, 0), (5, 0), (4, 0)]];
     grid(session, &OUTAGES, &rows, &order, |row| {
@@ -87,8 +87,8 @@ fn figures_row(figures: &Figures) -> [String; 8] {
     ]
 }
 
-/// Prints rows below headers. The columns that `order` names give way one group after the
-/// other, each down to its least width; with 0 they are left out.
+/// Prints rows below headers. The columns that `order` names shrink one group after the
+/// other, each down to its minimum width; with 0 they are left out.
 fn grid<const N: usize>(
     session: &mut Session,
     headers: &[&str; N],
