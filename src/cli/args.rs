@@ -25,7 +25,7 @@ pub(super) struct Global {
         help_heading = "Global options"
     )]
     pub(super) root: PathBuf,
-    /// The archive [default: the event tree's name and -archive]
+    /// The archive [default: the event tree's name plus -archive]
     #[arg(
         long,
         global = true,
@@ -45,7 +45,7 @@ pub(super) struct Global {
         help_heading = "Global options"
     )]
     pub(super) policy: Option<PathBuf>,
-    /// How results are printed: table, json, ndjson (an object a line) or path; trace and outages know more
+    /// Output format: table, json, ndjson (one object per line) or path; trace and outages have more
     #[arg(
         short,
         long,
@@ -56,15 +56,15 @@ pub(super) struct Global {
         help_heading = "Global options"
     )]
     pub(super) output: Option<Format>,
-    /// Print results and errors alone: no remarks, no progress
+    /// Print only results and errors: no remarks, no progress
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub(super) quiet: bool,
-    /// Say more: name all that was passed over, show all values
+    /// More detail: name all skipped files, show all values
     #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global options")]
     pub(super) verbose: bool,
     #[arg(
         long,
-        help = "How remarks, warnings and errors are written: text or json (an object a line)",
+        help = "Format of remarks, warnings and errors: text or json (one object per line)",
         global = true,
         value_enum,
         value_name = "FORMAT",
@@ -142,31 +142,31 @@ impl Format {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Which events")]
 pub(super) struct FilterArgs {
-    /// Not before this: a date, a timestamp, yesterday, "2h ago"
+    /// At or after this time: a date, a timestamp, yesterday, "2h ago"
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) since: Option<String>,
-    /// Only before this; a date means the end of that day
+    /// Before this time; a date means the end of that day
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) until: Option<String>,
-    /// Of this node; this and the following flags may be repeated
+    /// Only this node; this and the following flags may be repeated
     #[arg(long, value_name = "NODE")]
     pub(super) node: Vec<String>,
-    /// Of this type
+    /// Only this type
     #[arg(long = "type", value_name = "TYPE")]
     pub(super) event_type: Vec<String>,
-    /// Of this severity: info, warning, error or critical
+    /// Only this severity: info, warning, error or critical
     #[arg(long, value_name = "LEVEL", value_parser = severity)]
     pub(super) severity: Vec<Severity>,
-    /// Of this severity or a worse one
+    /// Only this severity or worse
     #[arg(long, value_name = "LEVEL", value_parser = severity)]
     pub(super) min_severity: Option<Severity>,
-    /// Of this service
+    /// Only this service
     #[arg(long, value_name = "SERVICE")]
     pub(super) service: Vec<String>,
-    /// From this source
+    /// Only this source
     #[arg(long, value_name = "SOURCE")]
     pub(super) source: Vec<String>,
-    /// With this correlation id
+    /// Only this correlation id
     #[arg(long, value_name = "ID")]
     pub(super) correlation_id: Vec<String>,
 }
@@ -232,10 +232,10 @@ impl FilterArgs {
 /// Flags that choose only a period.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct TimeArgs {
-    /// Not before this: a date, a timestamp, yesterday, "2h ago"
+    /// At or after this time: a date, a timestamp, yesterday, "2h ago"
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
-    /// Only before this; a date means the end of that day
+    /// Before this time; a date means the end of that day
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<String>,
 }

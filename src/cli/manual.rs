@@ -167,7 +167,7 @@ fn exit_status(roff: &mut Roff, after: &AfterHelp<'_>, refer: bool) {
     }
     if refer {
         roff.paragraph();
-        roff.text("Other codes are those of every command; hlarchive(1) lists them.");
+        roff.text("hlarchive(1) lists the codes that all commands share.");
     }
 }
 
@@ -186,11 +186,11 @@ fn environment(roff: &mut Roff, command: &Command) {
         ),
         (
             "JOURNAL_STREAM",
-            "where it names standard error, as systemd does, messages there have priorities",
+            "if it names standard error, as under systemd, messages there have priorities",
         ),
         ("NO_COLOR", "set and not empty: no colours, unless --color always is given"),
-        ("COLUMNS", "how wide tables may be where the output is no terminal"),
-        ("USER", "who the manifest says has acted; LOGNAME or the user's number without it"),
+        ("COLUMNS", "maximum width of tables if the output is not a terminal"),
+        ("USER", "the user that the manifest records; without it, LOGNAME or the user's number"),
     ] {
         roff.item(&[Part::Bold(variable)], text);
     }
@@ -206,13 +206,13 @@ fn files(roff: &mut Roff) {
         ),
         (
             "/opt/homelab/events-archive/manifest.jsonl",
-            "what happened to the archive, a record a line, each with the hash of the one before",
+            "the archive's append-only, hash-chained log",
         ),
         ("/etc/hlarchive/policy.toml", "the policy of this machine"),
         (
             "/var/lib/hlarchive/hlarchive.prom",
-            "how the last runs on /opt/homelab/events-archive ended, where whoever ran them may \
-             write it and no --metrics-file was given",
+            "how the last runs on /opt/homelab/events-archive ended, if their user may write \
+             it and no --metrics-file was given",
         ),
     ] {
         roff.item(&[Part::Italic(file)], text);

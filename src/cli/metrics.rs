@@ -33,7 +33,7 @@ pub(super) struct MetricsArgs {
         value_hint = clap::ValueHint::FilePath,
         env = METRICS_VARIABLE,
         hide_env_values = true,
-        help = "Leave numbers of this run for Prometheus in this file (*.prom)"
+        help = "Write Prometheus metrics for this run to FILE (*.prom)"
     )]
     metrics_file: Option<OsString>,
 }
@@ -129,7 +129,7 @@ impl Measured {
         });
         match written {
             Err(error @ Error::Corrupt { .. }) => Err(format!(
-                "{error}, so it was left as it is, without metrics of this run; remove it, or \
+                "{error}, so it was left unchanged, without metrics of this run; remove it, or \
                  name another file with --metrics-file"
             )),
             Err(error) => Err(format!("{error}; the metrics of this run are lost")),

@@ -54,20 +54,20 @@ Examples:
   hlarchive restore 2026-05-16 --to /tmp/that-day
   hlarchive evidence deploy-882 --to /tmp/case
 
-Each event is a file of its own, EVENTS/YYYY-MM-DD/NODE/TIMESTAMP_TYPE_UUID.json. Closed days \
-become segments of the archive: ordinary .tar.zst files, each with a checksum file beside it. All \
-reading goes across both. \"hlarchive demo\" shows it on made-up events.
+Each event is its own file, EVENTS/YYYY-MM-DD/NODE/TIMESTAMP_TYPE_UUID.json. Closed days become \
+segments of the archive: ordinary .tar.zst files, each with a checksum file beside it. All \
+queries read both. \"hlarchive demo\" shows it on made-up events.
 
 Exit codes:
   0    done
-  1    checked and found wrong, or nothing matched
-  2    the command line makes no sense
+  1    a check found something wrong, or nothing matched
+  2    usage error
   65   bad data: not an event, or a damaged file
-  66   what was named does not exist
-  69   this hlarchive was built without that part
+  66   a named file or day does not exist
+  69   this hlarchive was built without that feature
   73   an output file cannot be created
   74   reading or writing failed, or damage may have cost events
-  75   busy or away, or the clock looks wrong: try again
+  75   busy or unreachable, or the clock looks wrong: try again
   77   not permitted, or too much at once without --yes-really
   78   the policy is not acceptable
   130  stopped at a safe point by SIGINT; 143: by SIGTERM"

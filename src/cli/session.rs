@@ -154,7 +154,7 @@ impl Session {
             ("spool" | "warn", _) => OnError::Warn,
             ("" | "fail", _) => OnError::Fail,
             _ => {
-                self.warn("HLARCHIVE_ON_ERROR is none of spool, warn and fail, and counts as fail");
+                self.warn("HLARCHIVE_ON_ERROR is not spool, warn or fail, and counts as fail");
                 OnError::Fail
             }
         }
@@ -200,7 +200,7 @@ impl Session {
         match self.policy() {
             Ok(policy) => Ok(self.history_by(policy, progress)?),
             Err(Failure::Library(error)) => {
-                self.warn(&format!("{error}; so no event tells of this action"));
+                self.warn(&format!("{error}; so no event reports this action"));
                 self.history(progress)
             }
             Err(other) => Err(other),
@@ -393,7 +393,7 @@ impl Session {
     pub(super) fn end_notices(&mut self) {
         if self.hidden_notices > 0 && !self.global.quiet {
             self.warn(&format!(
-                "{} more files were passed over; --verbose names them, and \"hlarchive verify\" \
+                "{} more files were skipped; --verbose names them, and \"hlarchive verify\" \
                  says what is wrong with them",
                 self.hidden_notices
             ));

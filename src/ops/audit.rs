@@ -90,7 +90,7 @@ pub(in crate::ops) fn tell(
         Err(error) => Err(error),
     };
     emitted.err().map(|error| {
-        let reason = format!("the event about it could not be emitted: {error}");
+        let reason = format!("could not emit the audit event: {error}");
         Finding::new(event_type, reason)
     })
 }

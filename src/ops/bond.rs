@@ -115,9 +115,9 @@ impl<'a> Bond<'a> {
         match self.live.write_note(&note, &self.found, context.next_token()) {
             Ok(()) => {
                 let how = match &self.found {
-                    FoundNote::Doubtful(reason) => Some(format!("{reason}; it was written anew")),
+                    FoundNote::Doubtful(reason) => Some(format!("{reason}; it was rewritten")),
                     FoundNote::Missing if self.was_recorded => {
-                        Some("the tree's note of its archive was gone; it was written anew".into())
+                        Some("the tree's note of its archive was missing; it was rewritten".into())
                     }
                     _ => None,
                 };

@@ -106,11 +106,10 @@ pub(in crate::ops) fn from_the_future(manifest: &Manifest, now: Timestamp) -> Op
     let (name, last) = segments.next()?;
     let others = match segments.count() {
         0 => String::new(),
-        1 => ", and one other segment too".to_owned(),
+        1 => ", and one other segment, too".to_owned(),
         more => format!(", and {more} other segments too"),
     };
-    let reason =
-        format!("it has an event of {last}, later than now{others}: whose clock was wrong?");
+    let reason = format!("it has an event of {last}, later than now{others}: is a clock wrong?");
     Some(Finding::new(name.to_string(), reason))
 }
 

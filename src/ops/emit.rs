@@ -187,7 +187,7 @@ pub(crate) fn emit_or(
             Err(error) => return prepared.keep_anyway(error, store, context, on_error),
         }
     }
-    Err(Error::Refused("every id that was tried is taken; nothing was written".to_owned()))
+    Err(Error::Refused("every generated id is taken; nothing was written".to_owned()))
 }
 
 fn prepare(new: &NewEvent, rules: &EventRules, context: &Context) -> Result<Prepared> {
@@ -276,7 +276,7 @@ fn check_future(
     match rules.future {
         FutureRule::Reject => Err(Error::bad_event("timestamp", reason)),
         FutureRule::Warn => {
-            Ok(Some(format!("timestamp: {reason}; the event counts for nothing until then")))
+            Ok(Some(format!("timestamp: {reason}; the event is ignored until then")))
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::{Error, Result};
 pub enum HoldSubject {
     /// Days, both included.
     Days(Date, Date),
-    /// Every segment that has an event with this correlation id.
+    /// Every segment with an event of this correlation id.
     CorrelationId(String),
 }
 
@@ -142,7 +142,7 @@ fn release(store: &Store, context: &Context, id: u64, reason: Option<&str>) -> R
     let holds = job.manifest().holds();
     let hold = holds.into_iter().find(|hold| hold.id == id).ok_or_else(|| Error::NotFound {
         what: format!("hold {id}"),
-        reason: "there is no such hold, or it was lifted already; \"hlarchive hold list\" names \
+        reason: "no such hold, or it was lifted already; \"hlarchive hold list\" names \
                  those there are"
             .to_owned(),
     })?;

@@ -109,7 +109,7 @@ fn inspect(store: &Store, subject: &InspectSubject) -> Result<Vec<SegmentPicture
             let file = File::open(path).map_err(|error| Error::io(path, "open", error))?;
             let metadata = file.metadata().map_err(|error| Error::io(path, "read", error))?;
             if !metadata.is_file() {
-                let reason = "this is not a regular file, so it is no segment";
+                let reason = "this is not a regular file, so it is not a segment";
                 return Err(Error::corrupt(path, reason));
             }
             Ok(vec![picture(&path.display().to_string(), file.into(), path)?])

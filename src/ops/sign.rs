@@ -46,16 +46,16 @@ impl SigningKey {
         // Neither the text nor a part of it may get into a message.
         let wrong = |reason: &str| Error::corrupt(path, reason);
         let key = minisign::SecretKeyBox::from_string(&text)
-            .map_err(|_| wrong("it is no secret key of minisign"))?;
+            .map_err(|_| wrong("it is not a minisign secret key"))?;
         let protected = text.lines().nth(1).is_some_and(|line| line.starts_with(PROTECTED));
         let key = if let Some(key) = bare_key(&text) {
             key
         } else if protected {
             key.into_secret_key(Some(password()?))
-                .map_err(|_| wrong("the password is wrong, or it is no secret key of minisign"))?
+                .map_err(|_| wrong("the password is wrong, or it is not a minisign secret key"))?
         } else {
             key.into_unencrypted_secret_key()
-                .map_err(|_| wrong("it is no secret key of minisign"))?
+                .map_err(|_| wrong("it is not a minisign secret key"))?
         };
         Ok(Self(key))
     }
@@ -177,7 +177,7 @@ impl Witness {
         let key = minisign::PublicKeyBox::from_string(&text)
             .and_then(minisign::PublicKeyBox::into_public_key)
             .or_else(|_| minisign::PublicKey::from_base64(text.trim()))
-            .map_err(|_| Error::corrupt(public_key, "it is no public key of minisign"))?;
+            .map_err(|_| Error::corrupt(public_key, "it is not a minisign public key"))?;
         let kept = signature
             .map(|path| {
                 let beside = read_small(&path.with_extension(""), store).ok();
@@ -213,7 +213,7 @@ impl Witness {
                     if head.is_some() && head != beside {
                         report.findings.push(Finding::new(
                             format!("heads/{number}.head"),
-                            "this is not what was signed; the signature beside it tells what was",
+                            "this differs from what was signed; the signature beside it says what was",
                         ));
                     }
                     signed = signed.max(head.map(|head| head.records));
@@ -253,7 +253,7 @@ impl Witness {
     ) -> Option<Head> {
         let mut wrong = |reason: String| report.findings.push(Finding::new(name, reason));
         let Ok(signature) = minisign::SignatureBox::from_string(text) else {
-            wrong("it is no signature of minisign".to_owned());
+            wrong("it is not a minisign signature".to_owned());
             return None;
         };
         // If minisign itself signed it, the head is not in the comment, but in the file.
@@ -303,7 +303,7 @@ fn read_small(path: &Path, store: &Store) -> Result<String> {
     let mut text = String::new();
     File::from(file).take(MAX_BYTES).read_to_string(&mut text).map_err(|error| {
         if error.kind() == std::io::ErrorKind::InvalidData {
-            return Error::corrupt(path, "it is neither a key nor a signature of minisign");
+            return Error::corrupt(path, "it is neither a minisign key nor a minisign signature");
         }
         Error::io(path, "read", error)
     })?;

@@ -257,7 +257,7 @@ fn runs(store: &Store, metrics: Option<&Path>, status: &mut Status) {
     let metrics = metrics.map_or_else(metrics::Sheet::default, |path| {
         metrics::read(path, store.archive_path()).unwrap_or_else(|error| {
             let reason =
-                format!("{}; so it is not known how the last runs ended", error.reason_at(path));
+                format!("{}; so the outcome of the last runs is unknown", error.reason_at(path));
             status.findings.push(Finding::new(path.display().to_string(), reason));
             metrics::Sheet::default()
         })
@@ -286,13 +286,13 @@ fn runs(store: &Store, metrics: Option<&Path>, status: &mut Status) {
 /// Returns advice about a failure; `record` is the operation's last one in the manifest.
 fn advice(operation: &str, failure: &LastEnd, record: Option<&LastRun>) -> &'static str {
     if record.is_some_and(|record| record.time > failure.time) {
-        "one came later, and did not say how it ended (--metrics-file)"
+        "a later one did not report its outcome (--metrics-file)"
     } else if failure.witness {
-        "run it again, with the head or the key that it had, and it names what is wrong"
+        "run it again with the same head or key; it names what is wrong"
     } else if operation == "verify" {
-        "run it again, and it names what is wrong"
+        "run it again; it names what is wrong"
     } else {
-        "its messages say why, in the journal if a timer began it"
+        "its messages say why, in the journal if a timer started it"
     }
 }
 
@@ -337,7 +337,7 @@ fn live(
         let more = number - 1;
         let others = if more > 0 { format!(", and {more} others") } else { String::new() };
         let reason = format!(
-            "it is dated later than now{others}: whose clock was wrong? It counts for nothing until then"
+            "it is dated later than now{others}: is a clock wrong? It is ignored until then"
         );
         status.findings.push(Finding::new(path.to_string(), reason));
     }
@@ -399,7 +399,7 @@ fn archived(
         status.findings.push(Finding::new(
             archive.manifest_path().display().to_string(),
             format!(
-                "the last line was torn by a crash ({} bytes); the next rotate mends it",
+                "the last line was torn by a crash ({} bytes); the next rotate repairs it",
                 torn.bytes
             ),
         ));

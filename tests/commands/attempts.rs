@@ -199,11 +199,11 @@ fn no_attempt_or_none_unresolved_is_exit_code_1() {
         let run = lab.fails(1, ["attempts", "--service=nope"]);
         assert_eq!(run.stdout, "");
         let told =
-            "there is no such attempt\nno event has service \"nope\"\nsearched the whole history";
+            "no matching attempts\nno event has service \"nope\"\nsearched the whole history";
         assert!(run.stderr.starts_with(told), "{run:?}");
         let flags = ["--unresolved", "--since=2026-05-15T23:59:58Z", "--until=2026-05-16"];
         let run = lab.fails(1, ["attempts"].iter().chain(&flags));
-        let told = "there is no such unresolved attempt\nsearched 2026-05-15T23:59:58.000000Z to ";
+        let told = "no matching unresolved attempts\nsearched 2026-05-15T23:59:58.000000Z to ";
         assert!(run.stderr.starts_with(told), "{run:?}");
         let run = lab.fails(1, ["attempts", "--service=nope", "-ojson"]);
         assert_eq!(run.stderr, "");

@@ -271,7 +271,7 @@ fn questions_that_make_no_sense_are_refused_before_anything_is_read() {
         &lab,
         2,
         &["restore", "2026-05-16"],
-        "say where to: --to DIR for a directory of its own, or --live for back into the live tree",
+        "name the destination: --to DIR for a directory, or --live for the live tree",
     );
     refused(
         &lab,

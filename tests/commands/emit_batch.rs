@@ -71,7 +71,7 @@ fn good_lines_are_kept_and_bad_ones_named_with_their_numbers() {
     for (told, wanted) in told.iter().zip(wanted) {
         assert_eq!(*told, format!("hlarchive: standard input:{wanted}"));
     }
-    assert_eq!(told[wanted.len()], "hlarchive: 12 of 14 lines became no event");
+    assert_eq!(told[wanted.len()], "hlarchive: 12 of 14 lines were not valid events");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn lines_beyond_the_largest_event_cost_only_themselves() {
     assert_eq!(
         run.stderr,
         "hlarchive: standard input:2: it is longer than 1052672 bytes\n\
-         hlarchive: 1 of 5 lines became no event\n"
+         hlarchive: 1 of 5 lines were not valid events\n"
     );
     // Within the line's limit, but not within the event's: 1 MiB in the default policy.
     let text = "x".repeat(1_048_500);

@@ -82,8 +82,8 @@ fn a_file_that_is_there_is_never_overwritten_and_resume_passes_over_it() {
         assert_eq!(
             sentence(&run),
             format!(
-                "{file}: cannot create: it is there already, and nothing is overwritten; \
-                 --resume passes over what is there"
+                "{file}: cannot create: it already exists, and nothing is overwritten; \
+                 --resume skips what is there"
             )
         );
         let whole: Vec<String> = tree(&lab.path("out")).into_keys().collect();
@@ -282,7 +282,10 @@ fn an_export_that_is_stopped_leaves_whole_files_and_resume_completes_it() {
             if run.code == 0 {
                 continue;
             }
-            assert!(run.stderr.contains("stopped on request; what is there is whole"), "{run:?}");
+            assert!(
+                run.stderr.contains("stopped on request; finished files are complete"),
+                "{run:?}"
+            );
             let files = tree(&first.path(&out));
             for (name, bytes) in &files {
                 assert!(whole[name] == *bytes, "{name}");

@@ -102,7 +102,7 @@ fn holds_are_listed_with_what_they_keep_and_lifted_by_number() {
     assert!(told.starts_with("hold 7 on 2026-05-12 held 1 segment: one ("), "{told}");
     for gone in ["7", "1", "99"] {
         let run = lab.fails(66, ["hold", "release", gone]);
-        assert!(sentence(&run).starts_with(&format!("hold {gone}: there is no such hold")));
+        assert!(sentence(&run).starts_with(&format!("hold {gone}: no such hold")));
     }
     assert_eq!(lab.ok(["hold", "list"]).lines().count(), 1);
     let shown = lab.ok(["manifest", "show"]);
@@ -196,7 +196,7 @@ fn an_action_that_cannot_be_told_is_done_and_named() {
     // A file where the day's directory would be.
     std::fs::write(lab.root().join("2026-06-01"), "").unwrap();
     let run = lab.fails(1, ["rotate", "--now", "2026-06-01T04:00:00Z"]);
-    assert!(run.stderr.contains("archive_rotated: the event about it could not be emitted"));
+    assert!(run.stderr.contains("archive_rotated: could not emit the audit event"));
     assert_eq!(days(&lab), ["10"]);
     assert_eq!(lab.ok(["manifest", "show"]).lines().count(), 1);
 }
@@ -262,7 +262,7 @@ fn a_day_that_is_still_live_is_held_from_the_moment_it_is_archived() {
         lab.run(["hold", "add", "--correlation-id", "night", "--reason", "case", "-o", "json"]);
     assert_eq!(json(&run.stdout)["holds"][0]["live_days"], json("[\"2026-05-13\"]"));
     let run = lab.run(["hold", "add", "2027-01-01", "--reason", "case"]);
-    assert!(run.stderr.starts_with("nothing of it is here yet; what comes is held"), "{run:?}");
+    assert!(run.stderr.starts_with("no event of it is here yet; new ones are held"), "{run:?}");
     lab.rotate();
     prune(&lab);
     assert_eq!(days(&lab), ["11", "13", "14", "15"]);

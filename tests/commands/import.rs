@@ -97,7 +97,7 @@ fn late_arrivals_of_an_archived_day_are_archived_by_the_next_rotate() {
     there.write("2026-05-10/nas/20260510T000030.000000Z_deployment_started_x.json", "{}");
     let listed = lab.list_all().len();
     let run = lab.fails(65, ["import", there.root().to_str().unwrap()]);
-    assert_eq!(run.stdout, "1 event: 1 is new (166 B); 1 file is no event\n");
+    assert_eq!(run.stdout, "1 event: 1 is new (166 B); 1 file is not a valid event\n");
     assert!(
         run.stderr.contains(
             "2026-05-10/nas/20260510T000030.000000Z_deployment_started_x.json: not an event: "
@@ -282,8 +282,8 @@ fn what_expired_here_is_passed_over_and_counted() {
     let plan = assert_untouched(&lab, || lab.ok(["import", &from, "--dry-run"]));
     assert!(plan.starts_with("25 events: 1 is new"), "{plan}");
     let run = lab.run(["import", &from]);
-    assert!(run.stdout.contains(", 24 passed over as expired"), "{run:?}");
-    assert!(run.stderr.contains("--expired takes what expired here, too"), "{run:?}");
+    assert!(run.stdout.contains(", 24 skipped as expired"), "{run:?}");
+    assert!(run.stderr.contains("--expired also takes what expired here"), "{run:?}");
     assert_eq!(tree(&lab.root()).into_keys().collect::<Vec<_>>(), [late]);
     let back = lab.ok(["import", &from, "--expired"]);
     assert!(back.starts_with("25 events: 24 are new"), "{back}");

@@ -82,7 +82,7 @@ fn the_picture_for_people_shows_the_most_frequent_values() {
     let lines: Vec<&str> = shown.lines().collect();
     assert_eq!(lines[0], "2026/2026-05-10.tar.zst");
     assert_eq!(lines[1], "  day              2026-05-10");
-    assert_eq!(lines[2], "  events           28, 1 of them no event");
+    assert_eq!(lines[2], "  events           28, 1 of them not a valid event");
     let row = |text: &str, name: &str| {
         let row = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned();
         row[19..].to_owned()
@@ -145,7 +145,7 @@ fn damage_and_other_files_are_told_in_a_sentence() {
         assert!(sentence(&run).starts_with(&format!("{name}: ")), "{run:?}");
     }
     let run = lab.fails(65, ["inspect", "events"]);
-    assert_eq!(sentence(&run), "events: this is not a regular file, so it is no segment");
+    assert_eq!(sentence(&run), "events: this is not a regular file, so it is not a segment");
     let run = lab.fails(66, ["inspect", "nowhere"]);
     assert_eq!(sentence(&run), "nowhere: cannot open: no such file or directory");
     let run = lab.fails(66, ["inspect", "2026-05-11"]);

@@ -21,7 +21,7 @@ fn events_filed_under_a_neighbour_day_are_found_by_their_time_and_by_their_day()
         assert_eq!(list(&["--date=2026-05-17"]), format!("{path}\n{here}\n"));
         assert_eq!(list(&["--date=2026-05-16"]), "");
         let run = lab.run(["rotate", "--now", NOW]);
-        let named = run.stderr.contains("23:59:59.000000Z is not of this day; archived as it is");
+        let named = run.stderr.contains("23:59:59.000000Z is not of this day; archived as is");
         assert_eq!(named, run.code == 1, "{run:?}");
     }
 }
@@ -130,7 +130,7 @@ fn many_invalid_files_are_counted_where_they_are_not_named() {
     assert_eq!(told.len(), 11, "{}", run.stderr);
     assert_eq!(
         told[10],
-        "hlarchive: warning: 15 more files were passed over; --verbose names them, and \
+        "hlarchive: warning: 15 more files were skipped; --verbose names them, and \
          \"hlarchive verify\" says what is wrong with them"
     );
     assert_eq!(lab.run(EVER.iter().chain(&["-v"])).stderr.lines().count(), 25);

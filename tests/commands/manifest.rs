@@ -188,8 +188,8 @@ fn a_torn_line_is_passed_over_with_a_word() {
     assert_eq!((run.code, run.stdout.lines().count()), (0, 2));
     assert_eq!(
         run.stderr,
-        "hlarchive: warning: the last line is torn (6 bytes) and was passed over; the next rotate \
-         mends it\n"
+        "hlarchive: warning: the last line is torn (6 bytes) and was skipped; the next rotate \
+         repairs it\n"
     );
     assert_eq!(lab.ok(["manifest", "head"]), head);
 }

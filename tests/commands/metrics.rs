@@ -180,10 +180,10 @@ fn a_file_that_cannot_be_written_is_a_warning_and_no_failure() {
     fs::write(&file, [0xff, 0xfe, 0x00]).unwrap();
     assert!(run(&lab, 0, &["verify"]).stderr.contains("line 1"));
     fs::write(&file, vec![b'#'; (1 << 20) + 1]).unwrap();
-    assert!(run(&lab, 0, &["verify"]).stderr.contains("this is no file of metrics"));
+    assert!(run(&lab, 0, &["verify"]).stderr.contains("this is not a metrics file"));
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
-    assert!(run(&lab, 0, &["verify"]).stderr.contains("this is no file of metrics"));
+    assert!(run(&lab, 0, &["verify"]).stderr.contains("this is not a metrics file"));
     let told = lab.run(["verify", "--metrics-file", "no/such/place.prom"]);
     assert_eq!(told.code, 0, "{told:?}");
     assert!(told.stderr.contains("no/such/place.prom: cannot create: no such file"), "{told:?}");

@@ -11,7 +11,7 @@ fn show_prints_the_policy_in_force_as_it_is_written() {
     let path = lab.path("policy.toml").display().to_string();
     let run = lab.run(["policy", "show"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, text));
-    let none = "; it keeps everything and promises nothing, for nobody chose how long ([retain])";
+    let none = "; it keeps everything and promises nothing, since no retention is set ([retain])";
     assert_eq!(run.stderr, format!("# from {path}{none}\n"));
     let object = json(&lab.ok(["policy", "show", "-o", "json"]));
     let digest = hlarchive::internals::segment::Sha256Hash::of(text.as_bytes()).to_string();
@@ -21,7 +21,7 @@ fn show_prints_the_policy_in_force_as_it_is_written() {
     );
     // What is shown is a policy that can be written down and used again.
     fs::write(lab.path("again.toml"), run.stdout).unwrap();
-    assert_eq!(lab.ok(["policy", "check", "again.toml"]), "again.toml: a good policy\n");
+    assert_eq!(lab.ok(["policy", "check", "again.toml"]), "again.toml: OK\n");
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn without_one_the_built_in_policy_holds() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), built_in);
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "# from the built-in policy; it keeps everything and promises nothing, for nobody chose \
-         how long ([retain])\n"
+        "# from the built-in policy; it keeps everything and promises nothing, since no retention is \
+         set ([retain])\n"
     );
     let mut shown = lab.command(["policy", "show", "-ojson"]);
     let shown = shown.env_remove("HLARCHIVE_POLICY").output().unwrap();
@@ -63,7 +63,7 @@ fn every_shipped_policy_is_good() {
     for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/policies")).unwrap() {
         let path = entry.unwrap().path().display().to_string();
         let told = assert_untouched(&lab, || lab.ok(["policy", "check", &path]));
-        assert_eq!(told, format!("{path}: a good policy\n"));
+        assert_eq!(told, format!("{path}: OK\n"));
         let object = json(&lab.ok(["policy", "check", &path, "-ojson"]));
         assert_eq!((&object["origin"], &object["ok"]), (&path.into(), &true.into()));
     }

@@ -182,7 +182,7 @@ fn all_or_most_of_it_at_once_is_refused_until_somebody_means_it() {
     ] {
         let run = lab.fails(77, ["prune", "--now", now, "--shorten"]);
         let way_out =
-            "; look at \"hlarchive prune --dry-run\", and say --yes-really if it is meant";
+            "; look at \"hlarchive prune --dry-run\", and give --yes-really if it is intended";
         let told = sentence(&run);
         assert!(told.ends_with(way_out), "{told}");
         let is_first = told.starts_with(reason) || told.starts_with("5 of the 6");
@@ -288,7 +288,7 @@ fn what_expired_is_told_by_all_who_could_have_found_it() {
         (&2.into(), &18.into())
     );
     let report = lab.ok(["verify"]);
-    assert!(report.contains("(remark) "), "{report}");
+    assert!(report.contains("note: "), "{report}");
     assert!(report.contains("have expired: 2 segments, 18 events"), "{report}");
 }
 
@@ -342,7 +342,7 @@ fn what_a_stopped_run_left_is_finished_by_the_next_prune_or_rotate() {
         fs::remove_file(lab.archive().join("catalogue")).unwrap();
         let before = lab.list_all();
         let run = lab.fails(1, ["verify"]);
-        assert!(run.stdout.contains("the manifest says that it is gone"), "{run:?}");
+        assert!(run.stdout.contains("the manifest records it as gone"), "{run:?}");
         let told = lab.run([finisher, "--now", LATER]);
         assert_eq!(told.code, 0, "{told:?}");
         assert!(

@@ -228,8 +228,8 @@ fn a_damaged_frame_costs_only_its_own_events() {
     let told: Vec<&str> = run.stderr.lines().collect();
     assert_eq!(
         told[0],
-        "hlarchive: warning: 2026/2026-05-10.tar.zst: its bytes are not those that the manifest \
-         recorded; what can still be read is restored"
+        "hlarchive: warning: 2026/2026-05-10.tar.zst: its bytes differ from the manifest's \
+         record; what can still be read is restored"
     );
     assert_eq!(told.len(), 2, "{run:?}");
     let out = tree(&lab.path("out"));

@@ -174,7 +174,7 @@ fn an_event_that_changes_after_it_was_archived_is_another_event() {
                 "hlarchive: warning: {path}: another event of this name is archived already; both are kept"
             ),
             format!(
-                "hlarchive: warning: {path}: not an event: the field \"timestamp\" is missing; archived as it is"
+                "hlarchive: warning: {path}: not an event: the field \"timestamp\" is missing; archived as is"
             ),
         ]
     );

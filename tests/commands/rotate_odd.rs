@@ -14,13 +14,13 @@ fn invalid_files_are_archived_as_they_are_and_marked() {
     lab.write("2026-05-16/pi4/empty.json", "");
     let run = lab.fails(1, ["rotate", "--now", NOW]);
     assert!(run.stdout.starts_with("2026-05-16  3 events into 2026/2026-05-16.tar.zst ("));
-    assert!(run.stdout.ends_with("; 2 of them are no events\n"), "{run:?}");
+    assert!(run.stdout.ends_with("; 2 of them are not valid events\n"), "{run:?}");
     assert_eq!(
         run.stderr,
         "hlarchive: warning: 2026-05-16/pi4/broken.json: not an event: the JSON ends too early, \
-         at line 1; archived as it is\n\
+         at line 1; archived as is\n\
          hlarchive: warning: 2026-05-16/pi4/empty.json: not an event: the file is empty; archived \
-         as it is\n"
+         as is\n"
     );
     assert!(tree(&lab.root()).is_empty());
     let record = json(lab.ok(["manifest", "show", "-ondjson"]).trim_end());

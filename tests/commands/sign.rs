@@ -62,7 +62,7 @@ fn a_signed_head_is_checked_with_the_public_key_alone() {
     assert_eq!((&told["manifest_records"], &told["signed_records"]), (&3.into(), &2.into()));
     assert_eq!(told["witness"], "signature");
     let proves = told["proves"].as_str().unwrap();
-    assert!(proves.contains("by the signature that was given nothing up to record 2 of 3 was"));
+    assert!(proves.contains("by the given signature nothing up to record 2 of 3 was"));
     let told = json(&lab.ok(SIGN.iter().chain(&["-o", "json"])));
     assert_eq!(
         (&told["records"], told["head"].as_str().unwrap()),
@@ -220,7 +220,7 @@ fn signatures_that_were_changed_or_are_of_others_prove_nothing() {
         assert!(run.stdout.contains("heads/2.head.minisig: "), "{run:?}");
     }
     fs::write(&path, "hello").unwrap();
-    assert!(lab.fails(1, VERIFY).stdout.contains("it is no signature of minisign"));
+    assert!(lab.fails(1, VERIFY).stdout.contains("it is not a minisign signature"));
     // Another key's signature is no lie, but no proof either.
     keys(&lab, "other", None);
     fs::write(&path, &whole).unwrap();

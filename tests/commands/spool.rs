@@ -55,7 +55,7 @@ fn what_cannot_be_placed_waits_in_the_spool_and_comes_in_once_with_the_next_even
     let path = PathBuf::from(spooled.stdout.trim_end());
     assert!(path.starts_with(lab.path("spool").join(DAY).join("pi4")), "{spooled:?}");
     assert!(spooled.stderr.contains("is in the place of this directory"), "{spooled:?}");
-    assert!(spooled.stderr.contains("; the event waits in "), "{spooled:?}");
+    assert!(spooled.stderr.contains("; the event is kept in "), "{spooled:?}");
     let bytes = fs::read(&path).unwrap();
     assert_eq!(fs::metadata(lab.path("spool")).unwrap().permissions().mode() & 0o777, 0o700);
     let batch = lab
@@ -113,7 +113,7 @@ fn without_a_spool_the_event_is_told_in_the_warning() {
         let told = run(&lab, &words, false, on_error);
         assert_eq!((told.code, told.stdout.as_str()), (0, ""), "{told:?}");
         assert_eq!(told.stderr.lines().count(), 1, "{told:?}");
-        let (_, event) = told.stderr.split_once("nowhere but in this line: ").unwrap();
+        let (_, event) = told.stderr.split_once("only in this line: ").unwrap();
         assert_eq!(json(event)["type"], "node_online");
     }
     assert_eq!(run(&lab, &EMIT, true, "fail").code, 74);
@@ -152,7 +152,7 @@ fn a_spool_that_others_may_write_to_is_not_used() {
     let told = run(&lab, &EMIT, true, "spool");
     assert_eq!((told.code, told.stdout.as_str()), (0, ""), "{told:?}");
     assert!(told.stderr.contains("not used as a spool: others can write to it"), "{told:?}");
-    assert!(sentence(&told).contains("nowhere but in this line: "), "{told:?}");
+    assert!(sentence(&told).contains("only in this line: "), "{told:?}");
     assert_eq!(events_in(&lab), Vec::<String>::new());
     fs::set_permissions(lab.path("spool"), fs::Permissions::from_mode(0o1777)).unwrap();
     assert_eq!(run(&lab, &EMIT, true, "spool").stdout.lines().count(), 1);

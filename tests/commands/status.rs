@@ -138,7 +138,7 @@ fn files_that_are_no_events_days_that_are_overdue_and_conflicts_are_named() {
     let lab = calm();
     lab.write("2026-05-31/pi4/broken.json", "{");
     let run = lab.fails(1, STATUS);
-    assert!(run.stdout.contains("see to     live: 1 file is no event"), "{run:?}");
+    assert!(run.stdout.contains("see to     live: 1 file is not a valid event"), "{run:?}");
     fs::remove_dir_all(lab.root().join("2026-05-31")).unwrap();
     // Kept live for 7 days, and then for more than the two that a timer may be off.
     Event { time: "2026-05-20T10:00:00.000000Z", ..EVENT }.write(&lab);
@@ -313,7 +313,7 @@ fn how_the_last_rotate_verify_and_prune_ended_is_told_once_they_say_so() {
     for operation in ["rotate", "verify", "prune"] {
         assert!(line_of(&text, operation).contains(", went well"), "{text}");
     }
-    assert!(line_of(&text, "verify").ends_with("went well, 2 segments read whole"), "{text}");
+    assert!(line_of(&text, "verify").ends_with("went well, 2 segments read in full"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let runs = &json(&lab.ok(with(&[&STATUS[..], &["-ojson"]].concat())))["last_runs"];
     let help: String = lab.ok(["status", "--help"]).split_whitespace().collect();
@@ -409,10 +409,7 @@ fn what_a_head_disproved_no_verify_without_one_takes_back() {
     lab.fails(1, with(&["verify", "--head", &"a".repeat(64)]));
     lab.ok(with(&["verify"]));
     let run = lab.fails(1, with(&STATUS));
-    assert!(
-        words_of(&run.stdout).contains("run it again, with the head or the key that it had"),
-        "{run:?}"
-    );
+    assert!(words_of(&run.stdout).contains("run it again with the same head or key"), "{run:?}");
     lab.ok(with(&["verify", "--head", &head]));
     lab.ok(with(&STATUS));
 }
@@ -426,14 +423,14 @@ fn runs_of_another_archive_are_told_apart() {
     let before = fs::read(&runs).unwrap();
     let run = other.fails(0, verify);
     let wanted = format!(
-        "it tells of the archive {}, and not of {}",
+        "it is about the archive {}, not {}",
         lab.archive().display(),
         other.archive().display()
     );
     assert!(run.stderr.contains(&wanted), "{run:?}");
     assert_eq!(fs::read(&runs).unwrap(), before);
     let run = other.fails(1, STATUS.iter().chain(&["--metrics-file", &runs]));
-    assert!(words_of(&run.stdout).contains("it is not known how the last runs ended"), "{run:?}");
+    assert!(words_of(&run.stdout).contains("the outcome of the last runs is unknown"), "{run:?}");
     // The same archive by another spelling is the same.
     let spelled = format!("{}/", lab.archive().display());
     let run = lab.fails(0, ["verify", "--metrics-file", &runs, "--archive", &spelled]);
@@ -456,6 +453,6 @@ fn a_file_of_runs_that_is_somebody_elses_is_named_and_left_alone() {
     let run = lab.fails(1, with(&STATUS));
     let joined = words_of(&run.stdout);
     assert!(joined.contains("see to runs.prom: line 1 (\"node_load1 0.5\")"), "{run:?}");
-    assert!(joined.contains("it is not known how the last runs ended"), "{run:?}");
+    assert!(joined.contains("the outcome of the last runs is unknown"), "{run:?}");
     assert_eq!(fs::read_to_string(lab.path("runs.prom")).unwrap(), "node_load1 0.5\n");
 }

@@ -114,7 +114,7 @@ fn a_forged_state_that_hides_a_problem_is_named_by_verify_and_mended_by_the_next
     forge(&lab, |sum| drop(sum["standing"]["open"].as_array_mut().unwrap().remove(0)));
     assert_eq!(problems(&lab).as_array().unwrap().len(), 1, "it hides one");
     let run = lab.fails(1, ["verify"]);
-    assert!(run.stdout.contains("state: it does not say what the segments say"), "{run:?}");
+    assert!(run.stdout.contains("state: it differs from the segments"), "{run:?}");
     lab.rotate();
     assert!(fs::read(&path).unwrap() == sound);
     lab.ok(["verify"]);

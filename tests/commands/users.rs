@@ -137,7 +137,7 @@ fn what_one_may_not_read_is_named_once_and_costs_only_itself() {
     let run = nobody.run(&lab, &["verify"]);
     assert_eq!(run.code, 1);
     let mut told: Vec<&str> = run.stdout.lines().collect();
-    assert!(told.pop().unwrap().starts_with("proved: apart from what was found, "));
+    assert!(told.pop().unwrap().starts_with("proved: except for the findings, "));
     assert!(told.pop().unwrap().ends_with(": 3 findings"));
     told.sort_unstable();
     let mut wanted = [segment.to_owned(), folder.to_owned(), file];

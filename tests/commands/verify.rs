@@ -47,9 +47,9 @@ fn a_sound_history_is_all_well_and_nothing_is_written() {
     let lab = lab();
     let run = well(&lab, &[]);
     assert!(run.stdout.starts_with("checked 3 segments with 27 events ("), "{}", run.stdout);
-    let told = " KiB read whole), 3 records, and 1 live file: all is well\nproved: every bit of 3 \
+    let told = " KiB read in full), 3 records, and 1 live file: all is well\nproved: every bit of 3 \
                 segments is as it was archived; nobody vouches for the manifest itself, which \
-                whoever can write to the archive could have made anew; live files can be read as \
+                whoever can write to the archive could have rewritten; live files can be read as \
                 events, and whether they were changed since they were written nothing tells, for \
                 they have no checksum until they are archived\n";
     assert!(run.stdout.ends_with(told), "{}", run.stdout);
@@ -101,14 +101,14 @@ fn what_was_proved_is_said_by_depth_and_witness_and_no_more() {
     assert_eq!(depth.as_object_mut().unwrap().remove("percent").unwrap(), 100.0);
     assert_eq!(depth, with("sample"));
     assert!(proved.contains("every bit of 1 of 1 segment is as it was archived"), "{proved}");
-    assert!(proved.contains("of the days that were asked for"), "{proved}");
+    assert!(proved.contains("of the given days"), "{proved}");
     let (_, witness, proved) = told(&["--head", &head]);
     assert_eq!(witness, "head");
     assert!(proved.contains("nothing up to record 3 of 3 was rewritten or cut off"), "{proved}");
     let (_, witness, proved) = told(&["--head", &foreign]);
     assert_eq!(witness, "head");
-    assert!(proved.starts_with("proved: apart from what was found, "), "{proved}");
-    assert!(proved.contains("the head that was given does not vouch for the manifest"), "{proved}");
+    assert!(proved.starts_with("proved: except for the findings, "), "{proved}");
+    assert!(proved.contains("the given head does not vouch for the manifest"), "{proved}");
     let (depth, witness, proved) = told(&["--live"]);
     assert_eq!((&depth["archive"], witness), (&false.into(), "none".into()));
     assert!(proved.contains("no checksum until they are archived") && !proved.contains("segment"));
@@ -180,8 +180,8 @@ fn missing_and_changed_checksum_files_are_named() {
         for flags in [&[][..], &["--quick"]] {
             assert_eq!(
                 findings(&lab, flags),
-                ["2026/2026-05-11.tar.zst: its checksum file 2026-05-11.tar.zst.sha256 does not \
-                  say what the manifest recorded"]
+                ["2026/2026-05-11.tar.zst: its checksum file 2026-05-11.tar.zst.sha256 differs \
+                  from the manifest's record"]
             );
         }
     }
@@ -240,7 +240,7 @@ fn a_rotation_at_work_is_no_finding() {
     assert!(run.code == 0 && run.stdout.contains(": all is well\n"), "{run:?}");
     assert!(
         run.stdout.starts_with(
-            "(remark) 2026/2026-05-20.tar.zst: not recorded yet; another hlarchive is at work on \
+            "note: 2026/2026-05-20.tar.zst: not recorded yet; another hlarchive is at work on \
              this archive\n"
         ),
         "{run:?}"
@@ -272,7 +272,7 @@ fn live_files_must_say_what_their_place_says() {
         "2026-05-16/pi4/broken.json: not an event: an event is a JSON object; this is not one"
             .to_owned(),
         format!(
-            "{}: it says it is of node pi4, and lies among those of nas",
+            "{}: it names node pi4, but is in the directory of nas",
             other.path().replace("/pi4/", "/nas/")
         ),
         format!(
@@ -319,7 +319,7 @@ fn without_an_archive_verify_says_so() {
     EVENT.write(&lab);
     let run = well(&lab, &[]);
     let archive = lab.archive().display().to_string();
-    assert!(run.stdout.starts_with(&format!("(remark) {archive}: there is no archive here yet\n")));
+    assert!(run.stdout.starts_with(&format!("note: {archive}: there is no archive here yet\n")));
     let run = assert_untouched(&lab, || lab.fails(66, ["verify", "--archive"]));
     assert_eq!(
         sentence(&run),
@@ -342,7 +342,7 @@ fn quick_and_sample_read_less_and_say_so() {
     fs::write(&path, &bytes).unwrap();
     for flags in [&["--quick"][..], &["--sample", "0%"], &["--sample=0"]] {
         let run = well(&lab, flags);
-        assert!(run.stdout.contains("27 events (0 of them read whole), "), "{run:?}");
+        assert!(run.stdout.contains("27 events (0 of them read in full), "), "{run:?}");
     }
     for flags in [&["--sample", "100%"][..], &["--sample=100"]] {
         assert!(findings(&lab, flags)[0].starts_with("2026/2026-05-11.tar.zst: "));

@@ -98,7 +98,7 @@ fn a_torn_last_line_is_told_apart_from_damage() {
     let told = findings(&lab, &[]);
     let wanted = format!(
         "{}/manifest.jsonl: the last line is torn (10 bytes): a crash cut it off, or it was \
-         damaged; the next rotate mends it and says so",
+         damaged; the next rotate repairs it and says so",
         lab.archive().display()
     );
     assert_eq!(told, [wanted]);
@@ -148,7 +148,7 @@ fn a_head_kept_elsewhere_proves_the_manifest() {
     let last = head();
     write_manifest(&lab, &before);
     let told = findings(&lab, &["--head", &last, "--archive"]);
-    let no_head = "is no head that this manifest ever had: it was rewritten or cut off";
+    let no_head = "was never a head of this manifest: it was rewritten or cut off";
     let path = lab.archive().join("manifest.jsonl").display().to_string();
     assert_eq!(told[0], format!("{path}: {last} {no_head}"));
     assert!(told.iter().any(|line| line.starts_with("2026/2026-05-16.tar.zst: no record")));

@@ -72,7 +72,7 @@ fn without_watches_it_looks_at_intervals_and_misses_nothing() {
         comings(&lab, &mut follower);
         let (rest, errors, code) = follower.stop();
         assert_eq!((rest.as_str(), code), ("", Some(143)), "{limit}");
-        assert!(errors.contains("so new events are looked for every 250 ms"), "{limit}: {errors}");
+        assert!(errors.contains("so new events are polled for every 250 ms"), "{limit}: {errors}");
     }
 }
 

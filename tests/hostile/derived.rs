@@ -48,17 +48,17 @@ const FORGERIES: [Forgery; 3] = [
     Forgery {
         file: "overview",
         forge: without_row,
-        named: "overview: it does not say what the manifest says",
+        named: "overview: it differs from the manifest",
     },
     Forgery {
         file: "catalogue",
         forge: with_empty_filters,
-        named: "2026/2026-05-11.tar.zst: the catalogue does not say what its index says",
+        named: "2026/2026-05-11.tar.zst: the catalogue differs from its index",
     },
     Forgery {
         file: "catalogue",
         forge: with_a_second_entry,
-        named: "2026/2026-05-11.tar.zst: the catalogue does not say what its index says",
+        named: "2026/2026-05-11.tar.zst: the catalogue differs from its index",
     },
 ];
 
@@ -309,7 +309,7 @@ fn a_forged_state_hides_what_is_open_from_status_alone_until_the_next_write() {
         assert!(!is_told(), "it hides nothing");
         assert!(lab.list_all().len() > 36 && traced(&lab) == 12);
         let run = lab.fails(1, ["verify"]);
-        let named = "state: it does not say what the segments say";
+        let named = "state: it differs from the segments";
         assert!(run.stdout.contains(named), "{run:?}");
         lab.ok(words);
         assert!(is_told(), "{words:?}");

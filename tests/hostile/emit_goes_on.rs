@@ -60,8 +60,8 @@ fn a_spool_of_somebody_else_is_neither_filled_nor_emptied() {
             .unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{told}");
-        assert!(told.contains("it belongs to 64003; a spool belongs to who uses it"), "{told}");
-        assert!(told.contains("kept nowhere but in this line: {"), "{told}");
+        assert!(told.contains("it belongs to 64003; a spool must belong to its user"), "{told}");
+        assert!(told.contains("kept only in this line: {"), "{told}");
     }
     assert_eq!(fs::read_dir(&spool).unwrap().count(), 0);
     // A link in its place is not followed.

@@ -62,7 +62,7 @@ fn a_day_that_was_renamed_into_the_past_is_kept_as_long_as_its_events_say() {
     assert!(moved.status.success(), "{moved:?}");
     let run = machine.run(User::Archiver, ["rotate", "--prune", "--now=2026-05-17T03:00:00Z"]);
     assert_eq!(run.code, 1, "{run:?}");
-    let told = "its timestamp 2026-05-16T12:00:00.000000Z is not of this day; archived as it is";
+    let told = "its timestamp 2026-05-16T12:00:00.000000Z is not of this day; archived as is";
     assert_eq!(run.stderr.matches(told).count(), 3, "{run:?}");
     assert_eq!(listed(&machine), 103);
     // Not when the grace is over, and not when the others' year is, but when its own is.

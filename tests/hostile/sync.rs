@@ -218,7 +218,7 @@ fn what_one_peer_claims_hides_no_event_of_another() {
         };
         let run = sync(&liar);
         assert_eq!(run.code, 1, "{run:?}");
-        assert!(run.stderr.contains("not those that its manifest claims"), "{run:?}");
+        assert!(run.stderr.contains("differ from its manifest's claims"), "{run:?}");
         assert_eq!(sync(&honest).code, 0);
         let listed = hub.ok(["list", "--since=2026-05-01", "-opath"]);
         assert!(listed.contains(&path) && listed.contains(&other), "{listed}");

@@ -119,7 +119,7 @@ fn links_devices_and_sparse_files_are_named_and_never_made() {
         "a block device",
         "a FIFO",
         "a sparse file",
-        "none of the things",
+        "not an entry type",
     ];
     imported(&tar.end(), &kinds, &[1, 3]);
 }

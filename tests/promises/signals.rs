@@ -163,7 +163,7 @@ fn a_verify_that_is_stopped_says_so_and_writes_nothing() {
             has_open(process, &segment.canonicalize().unwrap())
         };
         let (lab, run) = interrupted(&rotated, &["verify"], &middle, signal);
-        says_in_one_line(&run, code, "before all was checked");
+        says_in_one_line(&run, code, "before everything was checked");
         assert!(!has_temporary(&lab.archive()));
         lab.ok(["verify"]);
     }

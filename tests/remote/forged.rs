@@ -67,11 +67,11 @@ fn a_forged_stub_is_named_by_every_verify_and_made_again_by_a_pull() {
     assert_eq!(traced(&site), 0, "it hides the events");
     for words in [&["verify"][..], &["verify", "--quick"]] {
         let run = site.fails(1, words);
-        let wanted = "2026/2026-05-11.tar.zst: its stub is not the one that was recorded";
+        let wanted = "2026/2026-05-11.tar.zst: its stub differs from its record";
         assert!(run.stdout.contains(wanted), "{run:?}");
     }
     let run = site.fails(1, ["remote", "verify"]);
-    assert!((run.stdout + &run.stderr).contains("its stub here does not say what its copy"));
+    assert!((run.stdout + &run.stderr).contains("its stub here differs from its copy"));
     site.ok(["remote", "pull"]);
     assert!(fs::read(&path).unwrap() == honest);
     site.ok(["verify"]);
@@ -101,7 +101,7 @@ fn a_forged_mirror_is_named_and_made_again_by_the_next_pull() {
     let stub = mirror.join("2026/2026-05-11.tar.zst.stub");
     forge(&stub);
     let run = site.fails(1, ["verify", "--quick"]);
-    let wanted = "remote/nas/2026/2026-05-11.tar.zst: its stub is not the one that was recorded";
+    let wanted = "remote/nas/2026/2026-05-11.tar.zst: its stub differs from its record";
     assert!(run.stdout.contains(wanted), "{run:?}");
     site.ok(["remote", "pull"]);
     site.ok(["verify"]);
@@ -122,7 +122,7 @@ fn a_forged_mirror_is_named_and_made_again_by_the_next_pull() {
     fs::write(&path, forged).unwrap();
     assert_eq!(traced(&site), 0, "it hides the events");
     let run = site.fails(1, ["verify", "--quick"]);
-    let wanted = "remote/nas/2026/2026-05-11.tar.zst: the catalogue does not say";
+    let wanted = "remote/nas/2026/2026-05-11.tar.zst: the catalogue differs from";
     assert!(run.stdout.contains(wanted), "{run:?}");
     site.ok(["remote", "pull"]);
     assert!(fs::read(&path).unwrap() == honest);
@@ -202,7 +202,7 @@ fn a_rebuild_says_whose_objects_it_believed() {
     let text = site.ok(["remote", "rebuild"]);
     assert!(text.contains(&format!("believed {url}/nas: ")), "{text}");
     assert!(text.contains(&format!("with origin {origin}, head ")), "{text}");
-    assert!(text.contains("2026/2026-05-12.tar.zst  taken up: no record named it"), "{text}");
+    assert!(text.contains("2026/2026-05-12.tar.zst  added: no record named it"), "{text}");
     assert!(text.contains("whoever may write there could have written all of this"), "{text}");
     let told = site.json(["verify", "--head", &head, "-o", "json"]);
     assert!(!told["after_head"].as_array().unwrap().is_empty(), "{told} {records}");

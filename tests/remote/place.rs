@@ -173,7 +173,7 @@ fn a_place_whose_file_system_changed_is_read_before_anything_goes() {
     std::os::unix::fs::symlink(other.path(), &nas).unwrap();
     site.evicts();
     let run = site.run(["prune", "--now", NOW]);
-    assert!(run.stderr.contains("the copy is not there as it was recorded"), "{run:?}");
+    assert!(run.stderr.contains("the copy is missing or differs from its record"), "{run:?}");
     assert_eq!(site.segments().len(), 1);
 }
 
@@ -191,7 +191,7 @@ fn all_agree_about_a_copy_that_is_gone() {
     }
     let only = |text: &str| {
         let line = text.lines().find(|line| line.contains("2026-05-10")).unwrap_or_default();
-        assert!(line.contains("is gone, and its file is not here any more"), "{text}");
+        assert!(line.contains("is gone, and its file is no longer here"), "{text}");
         assert!(line.contains("look for a backup"), "{text}");
         assert!(!line.contains("next push"), "{text}");
     };
@@ -200,7 +200,7 @@ fn all_agree_about_a_copy_that_is_gone() {
     let run = site.fails(1, ["remote", "verify"]);
     only(&run.stdout);
     let line = run.stdout.lines().find(|line| line.contains("2026-05-12")).unwrap();
-    assert!(line.contains("the next push makes it again"), "{run:?}");
+    assert!(line.contains("the next push recreates it"), "{run:?}");
     let run = site.fails(1, ["status", "--now", NOW, "-o", "json"]);
     let told: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     let found = told["findings"].as_array().unwrap().iter().any(|finding| {

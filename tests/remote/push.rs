@@ -58,7 +58,7 @@ fn nothing_counts_as_copied_that_does_not_come_back_as_it_was() {
     let run = site.run(["remote", "push"]);
     assert_eq!(site.records("upload"), 0, "recorded before it was read back");
     assert_eq!(run.code, 1, "{run:?}");
-    assert!(run.stderr.contains("what came back is something else"), "{run:?}");
+    assert!(run.stderr.contains("read-back verification of the sent copy failed"), "{run:?}");
     proxy.take();
     site.ok(["remote", "push"]);
     assert_eq!(site.records("upload"), 1);

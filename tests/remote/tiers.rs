@@ -72,13 +72,13 @@ fn status_tells_what_is_copied_what_is_elsewhere_alone_and_what_waits_for_a_copy
     site.evicts();
     site.ok(["prune", "--now", NOW]);
     let text = site.fails(1, status).stdout;
-    assert!(text.contains("\ncopied     3 of 3 segments; 3 are elsewhere alone\n"), "{text}");
+    assert!(text.contains("\ncopied     3 of 3 segments; 3 are only remote\n"), "{text}");
     // A day is archived by a run that copies nothing: it waits, and then somebody is needed.
     let (path, bytes) = event(20, 0, "pi4", 0);
     site.lab.write(&path, bytes);
     site.rotate_alone();
     let text = site.fails(1, status).stdout;
-    assert!(text.contains("\ncopied     3 of 4 segments; 3 are elsewhere alone\n"), "{text}");
+    assert!(text.contains("\ncopied     3 of 4 segments; 3 are only remote\n"), "{text}");
     let run = site.fails(1, ["status", "--now", "2026-06-04T03:00:00Z", "-o", "json"]);
     let object: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(

@@ -12,7 +12,7 @@ use crate::cli::session::Session;
 use crate::cli::table::{fit, line, shrink, total, width};
 use crate::text::{count, span};
 
-/// Show what was tried already, and whether it helped
+/// Show earlier attempts, and whether they helped
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,64 +25,64 @@ Every remediation_started of the range, newest first, and a summary by action. I
 remediation_completed (or remediation_failed) of the same correlation id, service and node that \
 follows: never one whose payload names another action or attempt, first one that agrees in them, \
 and else the k-th end for the k-th start that is still open. TRY counts the tries of the same \
-action on the same service and node within the range. What comes after --until still decides; \
-what began up to a day before --since keeps its own end.
+action on the same service and node within the range. Events after --until still decide; an \
+attempt up to a day before --since keeps its own end.
 
 An attempt is judged by the next service_recovered or service_unhealthy (node_online or \
 node_offline) of the same service and node, only up to the next attempt on them and within \
 --within after its end (or its start, where no end is known):
-  helped      the next word was a recovery
-  no effect   the next word was no recovery, or none came in that time
+  helped      the next event was a recovery
+  no effect   the next event was not a recovery, or none came in time
   failed      its end says so, whatever came later
-  superseded  the next attempt began before anything was heard
-  unknown     the time is not over, or nobody reports how it is
+  superseded  the next attempt began before any such event
+  unknown     the time is not over, or nothing reports the state
 
-A table shows the newest 12, JSON all of them, unless -n says otherwise; -n 0 shows the summary \
-alone.
+A table shows the newest 12, JSON all of them, unless -n says otherwise; -n 0 shows only the \
+summary.
 
-With -o json: since, until, within_seconds, attempts (timestamp, \
-correlation_id, node, service, source, action, attempt, outcome (helped, no_effect, failed, \
-superseded or unknown), number, tries, completed, failed, duration_us, afterwards (the next word \
-before the next attempt, however late: recovered, unhealthy or unknown), afterwards_us, path, \
-segment), by_action (action, tries, helped, no_effect, failed, superseded, unknown, last_helped; \
-of --unresolved, too, it counts what helped), started, completed, failed, unresolved, stray_ends \
-(ends in the range whose start is not known), expired (days, segments, events, first_day, \
-last_day: what could have held more, or null) and unreached (days, reason: what lies elsewhere \
-and could not be asked, or null). Where there is none, searched (since, until, days_live, \
-days_archived, complete, unknown: field, value, did_you_mean) says what was looked at.
+With -o json: since, until, within_seconds, attempts (timestamp, correlation_id, node, service, \
+source, action, attempt, outcome (helped, no_effect, failed, superseded or unknown), number, \
+tries, completed, failed, duration_us, afterwards (the next event before the next attempt, \
+however late: recovered, unhealthy or unknown), afterwards_us, path, segment), by_action (action, \
+tries, helped, no_effect, failed, superseded, unknown, last_helped; even with --unresolved it \
+counts what helped), started, completed, failed, unresolved, stray_ends (ends in the range whose \
+start is not known), expired (days, segments, events, first_day, last_day: days that could have \
+held more, or null) and unreached (days, reason: remote days that could not be read, or null). If \
+there is none, searched (since, until, days_live, days_archived, complete, unknown: field, value, \
+did_you_mean) says what was searched.
 
 Exit codes:
-  1   there is no such attempt
+  1   no matching attempts
   74  something could not be read, so attempts or their ends may be missing
-  75  some of it lies elsewhere and could not be reached")]
+  75  a part is remote and could not be reached")]
 pub(in crate::cli) struct Args {
-    /// Only what did not help, or is not known to have helped
+    /// Only attempts that did not help, or are not known to have helped
     #[arg(long)]
     unresolved: bool,
-    /// How long after its end an attempt may have helped [default: the policy's, 30m]
+    /// Time after its end in which an attempt may help [default: the policy's, 30m]
     #[arg(long, value_name = "DURATION")]
     within: Option<String>,
     /// Oldest first
     #[arg(long)]
     reverse: bool,
-    /// Show so many attempts, the newest [default: 12 in a table, else all]
+    /// Show the newest N attempts [default: 12 in a table, else all]
     #[arg(short = 'n', long, value_name = "NUMBER")]
     limit: Option<usize>,
     #[command(flatten)]
     time: TimeArgs,
-    /// On this node; this and the following flags may be repeated
+    /// Only this node; this and the following flags may be repeated
     #[arg(long, value_name = "NODE", help_heading = "Which attempts")]
     node: Vec<String>,
-    /// For this service
+    /// Only this service
     #[arg(long, value_name = "SERVICE", help_heading = "Which attempts")]
     service: Vec<String>,
-    /// Whose payload names this action
+    /// Only this action, as the payload names it
     #[arg(long, value_name = "ACTION", help_heading = "Which attempts")]
     action: Vec<String>,
-    /// Started by this source
+    /// Only attempts that this source started
     #[arg(long, value_name = "SOURCE", help_heading = "Which attempts")]
     source: Vec<String>,
-    /// With this correlation id
+    /// Only this correlation id
     #[arg(long, value_name = "ID", help_heading = "Which attempts")]
     correlation_id: Vec<String>,
 }
@@ -137,7 +137,7 @@ impl Args {
             if format == Format::Json {
                 session.warn_of_nowhere()?;
             } else {
-                nothing.tell(session, Some(&format!("there is no such {kind}attempt")))?;
+                nothing.tell(session, Some(&format!("no matching {kind}attempts")))?;
             }
             return Ok(Exit::Wrong);
         }

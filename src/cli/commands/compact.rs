@@ -22,8 +22,8 @@ Examples:
   hlarchive compact 2026-05-16
 
 The new segment is read back from the disk and compared with the old ones, member by member; then \
-it is recorded, and only then they are removed. What is held, or is not what was recorded, stays \
-as it is.
+it is recorded, and only then are they removed. Segments that are held, or differ from their \
+record, stay as they are.
 
 Exit codes:
   1   something is damaged or could not be done, and is named
@@ -33,7 +33,7 @@ pub(in crate::cli) struct Args {
     /// Only these days
     #[arg(value_name = "DATE")]
     dates: Vec<String>,
-    /// Show what would be done, and do nothing
+    /// Show what would be done, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
     #[command(flatten)]

@@ -14,14 +14,14 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::signals::Stop;
 
-/// See all of it work, on made-up events in a temporary directory
+/// See everything work, on made-up events in a temporary directory
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   hlarchive demo
 
 Emits, lists, rotates, traces, verifies and restores made-up events, and shows each command with \
-what it prints. Events and archives of this machine are neither read nor written.")]
+what it prints. This machine's events and archives are neither read nor written.")]
 pub(in crate::cli) struct Args {}
 
 /// The chain that the demo follows: a deployment that fails shortly before midnight and is
@@ -86,7 +86,7 @@ impl Demo<'_> {
         self.write("more.ndjson", &batch(second))?;
         self.run_from("more.ndjson", &["emit", "--batch"])?;
 
-        self.say("\nEach is a plain file, and a day of them can be listed:")?;
+        self.say("\nEach is a plain file, and a day can be listed:")?;
         self.run(&["list", "--date", &first.to_string()])?;
         let before = contents(&self.place.join("events").join(first.to_string()))?;
 
@@ -94,7 +94,7 @@ impl Demo<'_> {
         self.run(&["rotate", "--dry-run"])?;
         self.run(&["rotate"])?;
 
-        self.say("\nReading goes on across live and archived days as if nothing had moved:")?;
+        self.say("\nLive and archived days are queried the same way:")?;
         let (since, until) = (first.to_string(), second.to_string());
         self.run(&["list", "--since", &since, "--until", &until, "--min-severity", "warning"])?;
         self.run(&["trace", "deploy-882"])?;
@@ -102,7 +102,7 @@ impl Demo<'_> {
         self.say("\nNothing was lost or altered:")?;
         self.run(&["verify"])?;
 
-        self.say("\nAnd the day is back when it is needed, byte for byte:")?;
+        self.say("\nAnd the day can be restored, byte for byte:")?;
         self.run(&["restore", &first.to_string(), "--to", "that-day"])?;
         let after = contents(&self.place.join("that-day").join(first.to_string()))?;
         if before != after || before.is_empty() {
@@ -113,7 +113,7 @@ impl Demo<'_> {
             .into());
         }
         self.without_hlarchive(first)?;
-        self.say("\nThat was all in a temporary directory, which is removed now.")
+        self.say("\nAll of this was in a temporary directory, which is now removed.")
     }
 
     /// Shows the way without hlarchive, if the usual tools are installed.
@@ -122,7 +122,7 @@ impl Demo<'_> {
         let file = format!("{day}.tar.zst.sha256");
         let checked = Command::new("sha256sum").args(["-c", &file]).current_dir(folder).output();
         if let Ok(output) = checked {
-            self.say("\nWithout hlarchive, the usual tools do:")?;
+            self.say("\nWithout hlarchive, the usual tools are enough:")?;
             self.show(&format!("cd events-archive/{:04} && sha256sum -c {file}", day.year()))?;
             self.print(&output)?;
         }

@@ -20,7 +20,7 @@ use crate::cli::stdin::InterruptibleStdin;
 /// The maximum that an emitter takes in from the spool: it has its own work.
 const MAX_TAKEN_IN: usize = 256;
 
-/// Write an event; it is on the disk when this returns
+/// Write an event; it is on disk when the command returns
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "\
 hlarchive emit [OPTIONS] TYPE
@@ -34,25 +34,26 @@ Examples:
 
 Known types are deployment_started, deployment_completed, deployment_failed, service_unhealthy, \
 service_recovered, node_offline, node_online, healthcheck_failed, remediation_started, \
-remediation_completed and remediation_failed. Others are accepted with a warning, unless the policy says otherwise.
+remediation_completed and remediation_failed. Others are accepted with a warning, unless the \
+policy says otherwise.
 
 Without --severity the type decides: *_failed, service_unhealthy and node_offline are errors, \
 healthcheck_failed and remediation_started warnings, others info. The policy may say otherwise: \
 [events] severity = { disk_full = \"critical\" }.
 
-With --batch each line of standard input is a JSON object with any of the members type, \
-severity, source, service, correlation_id, payload, node and timestamp; the flags fill in what a \
-line leaves out. The path of each event is printed when the event is on the disk.
+With --batch each line of standard input is a JSON object with any of the members type, severity, \
+source, service, correlation_id, payload, node and timestamp; the flags fill in what a line \
+leaves out. The path of each event is printed when the event is on the disk.
 
 Exit codes:
-  65  not an event; with --batch, a line was none, and the others are kept
-  74  the event could not be brought onto the disk
+  65  not an event; with --batch, a line was not one, and the others are kept
+  74  the event could not be written to disk
   77  this user may not write there")]
 pub(in crate::cli) struct Args {
-    #[arg(help = "What happened, such as deployment_started")]
+    #[arg(help = "The event type, such as deployment_started")]
     #[arg(value_name = "TYPE", required_unless_present = "batch")]
     event_type: Option<String>,
-    /// How bad it is: info, warning, error or critical [default: by the type]
+    /// Severity: info, warning, error or critical [default: by the type]
     #[arg(long, value_name = "LEVEL")]
     severity: Option<String>,
     /// The component that emits the event
@@ -61,22 +62,22 @@ pub(in crate::cli) struct Args {
     /// The service concerned
     #[arg(long, value_name = "SERVICE", default_value = "all", allow_hyphen_values = true)]
     service: String,
-    /// What links it to other events [default: the event's own id]
+    /// The correlation id [default: the event's own id]
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     correlation_id: Option<String>,
     /// A JSON object, @FILE to read it from a file, or - for standard input
     #[arg(long, value_name = "JSON", default_value = "{}", allow_hyphen_values = true)]
     payload: String,
-    /// The host it happened on [default: this one]
+    /// The node the event is about [default: this one]
     #[arg(long, value_name = "NODE", allow_hyphen_values = true)]
     node: Option<String>,
-    /// When it happened [default: now]
+    /// The time of the event [default: now]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     timestamp: Option<String>,
-    /// If the event cannot be placed, keep it in the spool, else in a warning
+    /// If the event cannot be written, keep it in the spool, else in a warning
     #[arg(long)]
     best_effort: bool,
-    /// Read events from standard input, one JSON object a line
+    /// Read events from standard input, one JSON object per line
     #[arg(long)]
     batch: bool,
 }
@@ -175,14 +176,14 @@ impl Args {
         session.take_in_spool(MAX_TAKEN_IN);
         if stats.refused_lines > 0 {
             session.remark(&format!(
-                "hlarchive: {} of {} lines became no event",
+                "hlarchive: {} of {} lines were not valid events",
                 stats.refused_lines,
                 stats.refused_lines + stats.emitted_events
             ));
         }
         if stats.stopped {
             session.warn(&format!(
-                "stopped on request; {} on the disk, and the rest of the input was not taken",
+                "stopped on request; {} on disk; the rest of the input was not read",
                 crate::text::count(stats.emitted_events, "event")
             ));
             return Ok(Exit::Stopped);
@@ -277,10 +278,10 @@ fn print(session: &mut Session, emitted: &Emitted, format: Format) -> Result<(),
     match &emitted.kept {
         Kept::Placed => {}
         Kept::Spooled { cause } => session.warn(&format!(
-            "{cause}; the event waits in {file}, and the next emit, rotate or sync takes it in"
+            "{cause}; the event is kept in {file}; the next emit, rotate or sync takes it in"
         )),
         Kept::Told { cause, event } => {
-            session.warn(&format!("{cause}; the event is kept nowhere but in this line: {event}"));
+            session.warn(&format!("{cause}; the event is kept only in this line: {event}"));
             if format == Format::Path {
                 return Ok(());
             }

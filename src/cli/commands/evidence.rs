@@ -11,7 +11,7 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::text::{bytes, count, visible};
 
-/// Make a directory that proves what happened, without hlarchive
+/// Create a directory that proves what happened, without hlarchive
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -19,18 +19,18 @@ Examples:
   hlarchive evidence 2026-05-01..2026-05-16 --to /srv/case-4711
   hlarchive evidence yesterday today --to /tmp/last-night
 
-The directory has the events byte for byte, live ones, too; the archive's segments that they lie \
-in, and its manifest; the newest signature of the manifest's head; the hash of every file; and a \
-README.txt that tells how to check it with sha256sum, tar, zstd and minisign. Whole segments are \
-copied, so other events of the same days are in them. Nothing vouches for live events but the copy: \
-rotate their days first (rotate --date) where that matters. Without a signature, sign first \
+The directory has the events byte for byte, live ones, too; the archive's segments with them, and \
+its manifest; the newest signature of the manifest's head; the hash of every file; and a \
+README.txt that says how to check it with sha256sum, tar, zstd and minisign. Whole segments are \
+copied, so other events of the same days are in them. Nothing vouches for live events but the \
+copy: rotate their days first (rotate --date) if that matters. Without a signature, sign first \
 (manifest sign).
 
 Exit codes:
   1   something is damaged or in doubt, and is named; the rest is there
-  66  nothing was found, and nothing was made
-  73  the directory is not empty, or cannot be made
-  75  the archive, or a part of it, is away; what is here was written")]
+  66  nothing was found, and nothing was created
+  73  the directory is not empty, or cannot be created
+  75  the archive or a part is unreachable; what is here was written")]
 pub(in crate::cli) struct Args {
     /// A day, a range of days, both included, or a correlation id; several are possible
     #[arg(value_name = "ID|DATE|DATE..DATE", required_unless_present = "correlation_id")]
@@ -74,7 +74,7 @@ fn print(session: &mut Session, report: &EvidenceReport, format: Format) -> Resu
         for segment in &report.segments {
             let signed = match &report.signed {
                 Some(signed) if segment.record <= signed.records => ", which is signed",
-                Some(_) => ", which was signed by nobody",
+                Some(_) => ", which is not signed",
                 None => "",
             };
             session.line(&format!(
@@ -116,7 +116,7 @@ fn print(session: &mut Session, report: &EvidenceReport, format: Format) -> Resu
     name_findings(session, &report.findings);
     if report.stopped {
         session.warn(&format!(
-            "stopped on request; {} is not whole: remove it, and run it again",
+            "stopped on request; {} is incomplete: remove it, and run it again",
             visible(&report.target)
         ));
         return Ok(Exit::Stopped);

@@ -26,11 +26,11 @@ Examples:
   hlarchive export --format parquet --resume --to s3://lake/events
   hlarchive export --format cloudevents --severity error --to /tmp/ce
 
-Without filters it is the whole history, live and archived. Each day and node becomes one file, \
-DIR/date=2026-05-16/node=pi4/part-0.parquet, as DuckDB, DataFusion and PyArrow read it. \
+Without filters the entire history is exported, live and archived. Each day and node becomes one \
+file, DIR/date=2026-05-16/node=pi4/part-0.parquet, as DuckDB, DataFusion and PyArrow read it. \
 Nothing that exists is overwritten. CSV has values as they are: a spreadsheet may run what begins \
-with =, +, - or @, so give it files made with --escape-formulas. Endpoint and credentials of a bucket come from the usual AWS \
-variables and files.
+with =, +, - or @, so give it files made with --escape-formulas. Endpoint and credentials of a \
+bucket come from the usual AWS variables and files.
 
 Exit codes:
   1   filters were given, and nothing matched; or something could not be
@@ -38,33 +38,33 @@ Exit codes:
   73  a file is there already, or cannot be created
   74  something could not be read or written; days that lack events are not
       exported without --partial
-  75  the same for days that could not be reached")]
+  75  the same for unreachable days")]
 pub(in crate::cli) struct Args {
-    /// What events become: parquet, ndjson, csv or cloudevents
+    /// Output format: parquet, ndjson, csv or cloudevents
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     format: Shape,
     #[arg(
         long,
         value_name = "DIR|URL",
-        help = "Where to: a directory, made when missing, or s3://BUCKET/PREFIX"
+        help = "The destination: a directory, created if missing, or s3://BUCKET/PREFIX"
     )]
     to: PathBuf,
-    /// Pass over files that are there already
+    /// Skip files that already exist
     #[arg(long)]
     resume: bool,
-    /// Also export days of which not all events can be read
+    /// Also export days with unreadable events
     #[arg(long)]
     partial: bool,
-    /// Put ' before CSV values that begin as a formula: = + - @
+    /// Put ' before CSV values that begin like a formula: = + - @
     #[arg(long)]
     escape_formulas: bool,
-    /// Plain files alone
+    /// Only live events
     #[arg(long)]
     live_only: bool,
-    /// Segments alone
+    /// Only archived events
     #[arg(long, conflicts_with = "live_only")]
     archived_only: bool,
-    /// Filed under this day: 2026-05-16, today, yesterday; may be repeated
+    /// Only this day's events: 2026-05-16, today, yesterday; may be repeated
     #[arg(long, value_name = "DATE", help_heading = "Which events")]
     date: Vec<String>,
     #[command(flatten)]
@@ -128,7 +128,7 @@ impl Args {
         name_findings(session, &report.findings);
         if report.stopped {
             session.warn(&format!(
-                "stopped on request; what is there is whole, and --resume goes on from {}",
+                "stopped on request; finished files are complete, and --resume continues from {}",
                 report.left_days.first().map_or_else(|| "there".to_owned(), Date::to_string)
             ));
             return Ok(Exit::Stopped);
@@ -179,7 +179,7 @@ fn print(
     session.flush()?;
     if report.already_there > 0 {
         let files = count(report.already_there, "file");
-        session.remark(&format!("passed over, since they are there already: {files}"));
+        session.remark(&format!("skipped, since they already exist: {files}"));
     }
     Ok(())
 }

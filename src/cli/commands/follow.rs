@@ -93,7 +93,7 @@ impl Alarm {
             self.watch = None;
             if session.global.verbose {
                 session.remark(&format!(
-                    "hlarchive: {error}; so new events are looked for every {} ms",
+                    "hlarchive: {error}; so new events are polled for every {} ms",
                     INTERVAL.as_millis()
                 ));
             }

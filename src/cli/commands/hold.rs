@@ -25,16 +25,15 @@ pub(in crate::cli) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Put a hold on days, or on all that has a correlation id
+    /// Put a hold on days, or on a correlation id
     #[command(after_help = "\
 Examples:
   hlarchive hold add 2026-05-16 --reason 'the outage of that night'
   hlarchive hold add 2026-05-01..2026-05-16 --reason audit
   hlarchive hold add --correlation-id deploy-882 --reason audit
 
-What is still live is held from the moment it is archived. A hold on an id keeps every segment \
-that has it, also those that are rotated later. Nothing that is held is pruned or compacted, by \
-whatever policy or flag.
+Live events are held from the moment they are archived. A hold on an id keeps every segment that \
+has it, also those that are rotated later. No policy or flag prunes or compacts what is held.
 
 Exit codes:
   75  another hlarchive is at work on this archive")]
@@ -42,14 +41,14 @@ Exit codes:
         /// A day, or a range of days, both included
         #[arg(value_name = "DATE|DATE..DATE", required_unless_present = "correlation_id")]
         days: Option<String>,
-        /// Every segment that has an event with this correlation id
+        /// Every segment with an event of this correlation id
         #[arg(long, value_name = "ID", conflicts_with = "days")]
         correlation_id: Option<String>,
-        /// Why; it is kept in the manifest
+        /// The reason; it is kept in the manifest
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// Show the holds there are, and what they keep
+    /// Show all holds, and what they keep
     #[command(after_help = "\
 Examples:
   hlarchive hold list
@@ -61,13 +60,13 @@ Examples:
   hlarchive hold release 12 --reason 'the audit is over'
 
 Exit codes:
-  66  there is no such hold
+  66  no such hold
   75  another hlarchive is at work on this archive")]
     Release {
         /// The hold's number, as \"hlarchive hold list\" shows it
         #[arg(value_name = "HOLD")]
         id: u64,
-        /// Why; it is kept in the manifest
+        /// The reason; it is kept in the manifest
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
@@ -164,8 +163,9 @@ fn line(session: &mut Session, hold: &HoldPicture, verb: &str) -> Result<(), Fai
 fn name_live(session: &mut Session, hold: &HoldPicture) -> Result<(), Failure> {
     session.flush()?;
     match hold.live_days.as_slice() {
-        [] if hold.segments.is_empty() && hold.expired.is_none() => session
-            .remark("nothing of it is here yet; what comes is held from the moment it is archived"),
+        [] if hold.segments.is_empty() && hold.expired.is_none() => session.remark(
+            "no event of it is here yet; new ones are held from the moment they are archived",
+        ),
         [] => {}
         [day] => session
             .remark(&format!("{day} is still live; it is held from the moment it is archived")),

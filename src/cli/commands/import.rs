@@ -13,7 +13,7 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::text::{bytes, count, verb};
 
-/// Take in events from any tar or directory, as late arrivals
+/// Import events from any tar or directory, as late arrivals
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,28 +21,28 @@ Examples:
   hlarchive import old-events.tar.gz pi4.tar.zst
   hlarchive import /mnt/backup/events-archive --dry-run
 
-A tar may be plain, or compressed by zstd or gzip; its first bytes tell, not its name. Tars in a \
-directory are read, too. A file whose path ends in YYYY-MM-DD/NODE/FILE.json is the event of that \
-identity; of any other its own timestamp and node and the UUID in its name say which it is. What \
-is here already, live or archived, is not taken twice, and nothing is overwritten. Nor is an \
-event taken when events of its day, node and class have expired here, unless --expired says so. \
-The next rotate archives what was taken.
+A tar may be plain, or compressed by zstd or gzip; its first bytes decide, not its name. Tars in \
+a directory are read, too. A file whose path ends in YYYY-MM-DD/NODE/FILE.json is the event of \
+that identity; any other is identified by its timestamp, its node and the UUID in its name. \
+Duplicates of live or archived events are skipped, and nothing is overwritten. Events of a day, \
+node and class that expired here are skipped, too, except with --expired. New events land in the \
+live tree; the next rotate archives them.
 
 Exit codes:
-  1   an event of another content has the same name here, or a file
+  1   an event with other content has the same name here, or a file
       could not be read; it is named, and nothing was replaced
-  65  something was no event, or damaged; it is named, and the rest was
-      taken
-  66  there is no such file or directory
+  65  something was not an event, or damaged; it is named, and the rest
+      was taken
+  66  no such file or directory
   75  another hlarchive is at work on this archive: run it again")]
 pub(in crate::cli) struct Args {
     /// Tars and directories
     #[arg(value_name = "FILE|DIR", required = true)]
     sources: Vec<PathBuf>,
-    /// Find out what would be taken, and write nothing
+    /// Show what would be imported, and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Take events, too, of days, nodes and classes that expired here
+    /// Also take events of days, nodes and classes that expired here
     #[arg(long)]
     expired: bool,
     #[command(flatten)]
@@ -72,18 +72,18 @@ fn print(session: &mut Session, report: &ImportReport, format: Format) -> Result
     session.flush()?;
     if session.global.verbose && report.passed_over > 0 {
         let were = verb(report.passed_over, "thing", "things");
-        session.remark(&format!("{} {were} of other programs passed over", report.passed_over));
+        session.remark(&format!("{} {were} of other programs skipped", report.passed_over));
     }
     name_recovered(session, &report.recovered);
     name_findings(session, &report.findings);
     if report.expired > 0 {
-        session.remark("--expired takes what expired here, too");
+        session.remark("--expired also takes what expired here");
     }
     if report.dry_run {
         session.remark("a dry run: nothing was written");
     }
     if report.stopped {
-        session.warn("stopped on request; what was taken is kept, and the next run goes on");
+        session.warn("stopped on request; imported events are kept, and the next run continues");
         return Ok(Exit::Stopped);
     }
     Ok(if report.bad > 0 {
@@ -106,7 +106,7 @@ fn sentence(report: &ImportReport) -> String {
     for (number, what) in [
         (report.already_live, "live already"),
         (report.already_archived, "archived already"),
-        (report.expired, "passed over as expired"),
+        (report.expired, "skipped as expired"),
         (report.conflicts, "in conflict with another of the same name"),
     ] {
         if number > 0 {
@@ -114,7 +114,7 @@ fn sentence(report: &ImportReport) -> String {
         }
     }
     if report.bad > 0 {
-        let are = verb(report.bad, "file is no event", "files are no events");
+        let are = verb(report.bad, "file is not a valid event", "files are not valid events");
         line.push_str(&format!("; {} {are}", report.bad));
     }
     if report.unreadable > 0 {

@@ -24,7 +24,7 @@ Examples:
   hlarchive inspect /mnt/backup/2026-05-16.tar.zst -o json
 
 Exit codes:
-  65  the file is damaged or no segment
+  65  the file is damaged or not a segment
   66  no segment of this day, or no such file")]
 pub(in crate::cli) struct Args {
     /// A day, or a segment's file
@@ -75,7 +75,7 @@ fn print(session: &mut Session, picture: &SegmentPicture) -> Result<(), Failure>
     let title = session.paint.strong(&picture.segment);
     session.line(&title)?;
     let invalid = if picture.invalid > 0 {
-        let events = verb(picture.invalid, "no event", "no events");
+        let events = verb(picture.invalid, "not a valid event", "not valid events");
         format!(", {} of them {events}", picture.invalid)
     } else {
         String::new()

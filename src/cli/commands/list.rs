@@ -30,39 +30,39 @@ each line has the event's own fields, then _path (DATE/NODE/FILE) and, when it i
 _segment.
 
 With --cursor-file or --after each event is given once, over any number of runs, whenever and \
-wherever it came: in the order in which it came, and with -o ndjson or json its _cursor as last \
-field. --cursor-file alone goes on after the last event that was printed; a script that keeps the \
-_cursor of the last event it dealt with goes on after that with --after. The first run makes the \
-file and begins with what the other flags say.
+wherever it arrived: in order of arrival, and with -o ndjson or json its _cursor as last field. \
+--cursor-file alone continues after the last printed event; a script that keeps the _cursor of \
+the last event it handled continues there with --after. The first run creates the file and begins \
+where the other flags say.
 
 Exit codes:
   1   filters were given, and nothing matched; not with --after or --cursor-file
   74  something could not be read, so events may be missing")]
 pub(in crate::cli) struct Args {
-    /// At most this many
+    /// Limit to N events
     #[arg(long, value_name = "N", value_parser = limit)]
     limit: Option<u64>,
     /// Latest first
     #[arg(long)]
     reverse: bool,
-    /// Go on with new events as they come
+    /// Continue with new events as they arrive
     #[arg(short, long, conflicts_with_all = ["reverse", "limit", "archived_only", "until"])]
     follow: bool,
-    /// Only what came after this event: its _cursor, or "start" for the cursor file's beginning
+    /// Only events after this one: its _cursor, or "start" for the cursor file's beginning
     #[arg(long, value_name = "CURSOR", value_parser = after,
           conflicts_with_all = ["reverse", "archived_only", "live_only"])]
     after: Option<After>,
-    /// Keep the place in FILE: go on where the last run ended
+    /// Keep the position in FILE: continue where the last run ended
     #[arg(long, value_name = "FILE",
           conflicts_with_all = ["reverse", "archived_only", "live_only"])]
     cursor_file: Option<PathBuf>,
-    /// Plain files alone
+    /// Only live events
     #[arg(long)]
     live_only: bool,
-    /// Segments alone
+    /// Only archived events
     #[arg(long, conflicts_with = "live_only")]
     archived_only: bool,
-    /// Filed under this day: 2026-05-16, today, yesterday; may be repeated
+    /// Only this day's events: 2026-05-16, today, yesterday; may be repeated
     #[arg(long, value_name = "DATE", help_heading = "Which events")]
     date: Vec<String>,
     #[command(flatten)]

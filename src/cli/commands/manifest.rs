@@ -17,7 +17,7 @@ use crate::cli::secret;
 use crate::cli::session::Session;
 use crate::text::{bytes, count};
 
-/// Show what happened to the archive, or rebuild the record of it
+/// Show the archive's log, sign it, or rebuild it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,7 +40,7 @@ Examples:
   hlarchive manifest show
   hlarchive manifest show -o ndjson | jq 'select(.op == \"rotate\")'")]
     Show,
-    /// Print the hash of the last record, to be kept elsewhere
+    /// Print the hash of the last record, to keep on another machine
     #[command(after_help = "\
 Examples:
   hlarchive manifest head > /mnt/elsewhere/head
@@ -52,11 +52,11 @@ proves that nothing up to it was changed, removed or reordered since.")]
     /// Write a new manifest from the segments, and keep the old one
     #[command(after_help = "\
 Examples:
-  hlarchive verify --archive            # is it the manifest alone?
+  hlarchive verify --archive            # is only the manifest damaged?
   hlarchive manifest rebuild
 
-Every segment is read and checked whole. The new manifest says that it was rebuilt; what \
-happened before stays in the old one, manifest.jsonl.replaced-TIME.
+Every segment is read and checked in full. The new manifest says that it was rebuilt; earlier \
+history stays in the old one, manifest.jsonl.replaced-TIME.
 
 Exit codes:
   1   damaged segments were left out, and are named
@@ -70,12 +70,12 @@ Examples:
   hlarchive verify --public-key minisign.pub
 
 The signature is written to heads/N.head.minisig in the archive, N being the number of records, \
-beside the small text that it signs, N.head; minisign -V checks it as well. A copy of it kept \
-elsewhere proves later that nothing up to it was rewritten or cut off. Earlier signatures stay. \
-A key with a password asks for it on the terminal, or takes a line of standard input.
+beside the small text that it signs, N.head; minisign -V checks it as well. A copy kept on \
+another machine proves later that nothing up to it was rewritten or cut off. Earlier signatures \
+stay. A key with a password asks for it on the terminal, or takes a line of standard input.
 
 Exit codes:
-  65  it is no secret key, or the password is wrong
+  65  it is not a secret key, or the password is wrong
   66  there is no manifest yet
   75  another hlarchive is at work on this archive")]
     Sign {
@@ -167,7 +167,7 @@ fn show(session: &mut Session) -> Result<Exit, Failure> {
     }
     if let Some(torn) = manifest.torn() {
         session.warn(&format!(
-            "the last line is torn ({} bytes) and was passed over; the next rotate mends it",
+            "the last line is torn ({} bytes) and was skipped; the next rotate repairs it",
             torn.bytes
         ));
     }

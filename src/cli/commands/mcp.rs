@@ -7,7 +7,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::metrics::Place;
 use crate::cli::session::Session;
 
-/// Serve the history to agents, by the Model Context Protocol
+/// Serve the history to agents over MCP
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -15,22 +15,22 @@ Examples:
   hlarchive mcp --allow-emit
   claude mcp add hlarchive -- hlarchive mcp --root /opt/homelab/events
 
-Speaks the protocol on standard input and output, until its client closes them; it is started by \
-the client, and not by hand. The tools are status, attempts, outages, list, trace, show, \
-inspect and verify, with the fields that these commands print with -o json, in pages of at most \
-500 events and 48 KiB. None of them changes anything. With --allow-emit there is emit_event, too.
+Speaks MCP, the Model Context Protocol, on standard input and output until its client closes \
+them; the client starts it, not a person. The tools are status, attempts, outages, list, trace, \
+show, inspect and verify, with the fields that these commands print with -o json, in pages of at \
+most 500 events and 48 KiB. None of them changes anything. --allow-emit adds emit_event.
 
-What stands in events was written by other programs: the server tells its clients that it is data, \
-and no instruction. It is part of builds with \"cargo build --features mcp\"; others say so.
+Events were written by other programs: the server tells its clients that they are data, not \
+instructions. It needs a build with \"cargo build --features mcp\".
 
 Exit codes:
   69  this hlarchive was built without the server
-  74  the client cannot be talked to")]
+  74  the client cannot be reached")]
 pub(in crate::cli) struct Args {
     /// Let the agent write events
     #[arg(long)]
     allow_emit: bool,
-    /// Where runs leave their numbers, from which status tells how they ended
+    /// The file with the runs' metrics, from which status reads how they ended
     #[arg(
         long,
         value_name = "FILE",

@@ -49,7 +49,7 @@ fn promised(policy: &Policy) -> &'static str {
     if policy.promise(None).is_some() {
         ""
     } else {
-        "; it keeps everything and promises nothing, for nobody chose how long ([retain])"
+        "; it keeps everything and promises nothing, since no retention is set ([retain])"
     }
 }
 
@@ -87,7 +87,7 @@ impl Args {
                         "remarks": remarks,
                     }))?;
                 } else {
-                    session.line(&format!("{}: a good policy", policy.origin()))?;
+                    session.line(&format!("{}: OK", policy.origin()))?;
                     session.flush()?;
                     for remark in remarks {
                         session.remark(&remark);

@@ -20,29 +20,29 @@ Examples:
   hlarchive prune
   hlarchive prune --dry-run --now 2030-01-01
 
-By retain.keep, then max_size, then min_free, oldest days first; what is held never goes. Each \
-segment is kept at least as long as the policy promised when it was rotated, and retain.grace from \
-then on, however old its events are. A record says that \
-it expired, and only then it is removed. There is no way back but a backup.
+Applies retain.keep, then max_size, then min_free, oldest days first; held segments never expire. \
+Each segment is kept at least as long as the policy promised when it was rotated, and \
+retain.grace from then on, however old its events are. Its expiry is recorded first, and only \
+then is it removed. Only a backup can bring it back.
 
 Exit codes:
   1   a rule cannot be kept, or something could not be removed, and is
       named; with --dry-run also: it would need --yes-really
   75  another hlarchive is at work on this archive, or the clock looks
       wrong (set it right, or give --now)
-  77  everything, or more than half of it, would go at once, or the clock
+  77  everything, or more than half of it, would expire at once, or the clock
       may have jumped: nothing was touched (--yes-really)")]
 pub(in crate::cli) struct Args {
-    /// Show what would go and by which rule, and do nothing
+    /// Show what would expire and by which rule, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Take this as the time, trusting it over the manifest
+    /// Use this time, trusting it over the manifest
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
-    /// Let the policy count also where it says less than was promised
+    /// Apply the policy even if it keeps less than was promised
     #[arg(long)]
     shorten: bool,
-    /// Go on, though it takes most of the archive or the clock jumped
+    /// Continue even if it takes most of the archive or the clock jumped
     #[arg(long)]
     yes_really: bool,
     #[command(flatten)]

@@ -21,10 +21,10 @@ Examples:
   hlarchive remote push
   hlarchive remote verify --quick
 
-Where the copies are is said by [remote] url in the policy, s3://bucket/prefix or file:///dir; \
-endpoint and credentials come from the usual AWS variables (AWS_ENDPOINT_URL, \
-AWS_ACCESS_KEY_ID, ...) and files. Each machine writes below its own name. With [retain] local, \
-the files of older days go here once their copies are safe, and are read from there.")]
+The policy's [remote] url says where the copies are, s3://bucket/prefix or file:///dir; endpoint \
+and credentials come from the usual AWS variables (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...) and \
+files. Each machine writes below its own name. With [retain] local, local files of older days are \
+evicted once their copies are safe, and are read remotely.")]
 pub(in crate::cli) struct Args {
     #[command(subcommand)]
     action: Action,
@@ -32,14 +32,14 @@ pub(in crate::cli) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show what is copied, and what is there of other machines
+    /// Show what is copied, and which other machines have copies
     #[command(after_help = "\
 Examples:
   hlarchive remote status
   hlarchive remote status -o json | jq '.hosts[].not_copied'
 
 Exit codes:
-  75  the bucket cannot be reached; what is known here is shown")]
+  75  the bucket cannot be reached; local knowledge is shown")]
     Status,
     /// Copy what is not copied yet, as rotate and prune do
     #[command(after_help = "\
@@ -47,8 +47,8 @@ Examples:
   hlarchive remote push
   hlarchive remote push --anew
 
-Each segment is sent, read back, compared and then recorded; what is there already is not sent \
-again. Then the manifest follows, and what expired here goes there, too.
+Each segment is sent, read back, compared and then recorded; existing copies are not sent again. \
+The manifest follows; then copies of what expired here are removed.
 
 Exit codes:
   1   a segment could not be copied, and is named
@@ -56,18 +56,18 @@ Exit codes:
       it, or give --anew), or another machine writes under this name
   77  the credentials are not accepted")]
     Push {
-        /// Begin again in a place that is empty, or in another one
+        /// Start over in an empty or another place
         #[arg(long)]
         anew: bool,
     },
-    /// Learn of the segments of other machines, to read them
+    /// Mirror other machines' indexes, to read their segments
     #[command(after_help = "\
 Examples:
   hlarchive remote pull
   hlarchive remote pull && hlarchive trace deploy-882
 
 Their manifests and the indexes of their segments are mirrored, a few kilobytes a day; events are \
-fetched when they are wanted. Stubs that are damaged are made anew.
+fetched on demand. Damaged stubs are recreated.
 
 Exit codes:
   1   something of a machine is missing or damaged, and is named
@@ -83,28 +83,28 @@ Exit codes:
   1   a copy is missing or damaged, and is named
   75  the bucket cannot be reached")]
     Verify {
-        /// Compare names and sizes alone
+        /// Compare only names and sizes
         #[arg(long)]
         quick: bool,
-        /// Also what other machines copied, as the last pull knows it
+        /// Also the copies of other machines, as of the last pull
         #[arg(long)]
         all_hosts: bool,
     },
-    /// Make a lost archive again from its copies alone
+    /// Rebuild a lost archive from its copies
     #[command(after_help = "\
 Examples:
   hlarchive remote rebuild
   hlarchive remote rebuild --host pi4
 
-The archive must be empty, or one whose rebuild could not fetch all files. Stopped, it goes on from \
-there the next time.
+The archive must be empty, or one whose rebuild could not fetch all files. If it was stopped, the \
+next run continues there.
 
 Exit codes:
   1   a copy is missing or damaged, and is named
   66  there are no copies of this host
-  75  there is a whole archive already, or the bucket cannot be reached")]
+  75  a complete archive exists, or the bucket cannot be reached")]
     Rebuild {
-        /// Whose archive it was; by default this machine's
+        /// The host whose archive it was [default: this machine]
         #[arg(long, value_name = "HOST")]
         host: Option<String>,
     },
@@ -172,7 +172,7 @@ pub(super) fn end_of_push(session: &mut Session, report: &PushReport) -> Result<
 
 pub(super) fn evict_lines(session: &mut Session, report: &EvictReport) -> Result<(), Failure> {
     for gone in &report.evicted {
-        let what = "its file goes, its copy stays";
+        let what = "file evicted, copy kept";
         session.line(&format!("{}  {}: {what}", gone.segment, bytes(gone.bytes)))?;
     }
     session.flush()?;
@@ -267,7 +267,7 @@ fn print_pull(session: &mut Session, report: &PullReport, format: Format) -> Res
             ))?;
         }
         for segment in &report.mended_stubs {
-            session.line(&format!("{segment}  its stub was made anew"))?;
+            session.line(&format!("{segment}  its stub was recreated"))?;
         }
         if report.hosts.is_empty() && report.findings.is_empty() {
             session.flush()?;
@@ -287,7 +287,7 @@ fn print_verify(
     if format == Format::Json {
         session.json(report)?;
     } else {
-        let how = if report.read_whole { "read whole" } else { "by name and size" };
+        let how = if report.read_whole { "read in full" } else { "by name and size" };
         for finding in &report.findings {
             let line = session.paint.bad(&crate::text::visible(&finding.to_string()));
             session.line(&line)?;
@@ -331,7 +331,7 @@ fn believed(report: &RemoteRebuildReport) -> Vec<String> {
     }
     lines.push(
         "whoever may write there could have written all of this; a head or signature that was \
-         kept elsewhere tells: \"hlarchive verify --head\" or \"--public-key\""
+         kept on another machine tells: \"hlarchive verify --head\" or \"--public-key\""
             .to_owned(),
     );
     lines
@@ -346,7 +346,7 @@ fn print_rebuild(
         session.json(report)?;
     } else {
         session.line(&format!(
-            "{}  {} with {}: {} fetched, {} here already, {} stay elsewhere",
+            "{}  {} with {}: {} fetched, {} here already, {} stay remote",
             report.host,
             count(report.fetched + report.already_here + report.stubs, "segment"),
             count(report.events, "event"),
@@ -355,7 +355,7 @@ fn print_rebuild(
             report.stubs
         ))?;
         for segment in &report.taken_up {
-            session.line(&format!("{segment}  taken up: no record named it"))?;
+            session.line(&format!("{segment}  added: no record named it"))?;
         }
         for line in believed(report) {
             session.line(&crate::text::visible(&line))?;

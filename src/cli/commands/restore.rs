@@ -23,20 +23,20 @@ Examples:
   hlarchive restore --correlation-id deploy-882 --to /tmp/deploy
   hlarchive restore 2026-05-16 --dry-run
 
-With --to, archived and live events are written alike; with --live, archived ones go back into the \
-live tree. Nothing that exists is overwritten. What is restored with --live is recognised as archived \
-and removed again when its day is rotated the next time.
+--to writes archived and live events alike; --live puts archived ones back into the live tree. \
+Nothing that exists is overwritten. The next rotate of the day recognises events restored with \
+--live as archived and removes them.
 
 Exit codes:
   1   something could not be restored, or is in the way, and is named;
       or nothing matched
-  75  another hlarchive is at work on this archive, or it is away, or
-      what lies elsewhere cannot be reached: run it again")]
+  75  another hlarchive is at work on this archive, it is unreachable, or
+      a remote part is unreachable: run it again")]
 pub(in crate::cli) struct Args {
-    /// These days; without any, all days on which the filters match
+    /// Only these days; without any, all days on which the filters match
     #[arg(value_name = "DATE")]
     dates: Vec<String>,
-    /// Into this directory, which is made when missing
+    /// Into this directory, which is created if missing
     #[arg(long, value_name = "DIR", conflicts_with = "live")]
     to: Option<PathBuf>,
     /// Back into the live tree
@@ -58,7 +58,7 @@ impl Args {
             (None, false) if self.dry_run => RestoreTarget::Live,
             (None, false) => {
                 return Err(Failure::usage(
-                    "say where to: --to DIR for a directory of its own, or --live for back into \
+                    "name the destination: --to DIR for a directory, or --live for \
                      the live tree",
                 ));
             }

@@ -24,34 +24,33 @@ Examples:
   hlarchive rotate --prune
 
 A day is read, written to a segment, synced, read back from the disk and compared; then it is \
-recorded, and only then are its files removed, exactly those that were read. A run that was \
-stopped is finished by the next one. Events that arrive late go into a further segment of their \
-day.
+recorded, and only then are its files removed, exactly those that were read. The next run \
+finishes one that was stopped. Late arrivals go into a further segment of their day.
 
-With --prune, what \"hlarchive prune\" does comes after it, also where something was left as it was \
-and is named: only a rotation that failed, or was stopped, ends without it. The exit code is \
-prune's, or rotate's where that is 0; with -o json each prints an object.
+With --prune, what \"hlarchive prune\" does follows, even if something was left as it was and is \
+named; only a rotation that failed or was stopped ends without it. The exit code is prune's, or \
+rotate's if that is 0; with -o json each prints an object.
 
 Exit codes:
-  1   something was left as it was, or is no event, and is named
+  1   something was left as it was, or is not an event, and is named
   66  there is no event tree
   75  another hlarchive is at work on this archive, the tree's archive is
       not here (mount it, or give --new-archive), or the clock looks wrong
       (set it right, or give --now)")]
 pub(in crate::cli) struct Args {
-    /// Show what would be done, and do nothing
+    /// Show what would be done, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
     #[arg(help = "Only these closed days, even within the policy's keep_live; may be repeated")]
     #[arg(long, value_name = "DATE|DATE..DATE")]
     date: Vec<String>,
-    /// Take this as the time, trusting it over the manifest
+    /// Use this time, trusting it over the manifest
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
     /// Prune afterwards, unless the rotation failed
     #[arg(long)]
     prune: bool,
-    /// Go on with the archive that is there, or begin one, though the tree has another
+    /// Use the archive that is here, or begin one, although the tree has another
     #[arg(long)]
     new_archive: bool,
     #[command(flatten)]
@@ -191,7 +190,7 @@ fn print(
                 ));
             }
             if day.invalid > 0 {
-                let are = verb(day.invalid, "is no event", "are no events");
+                let are = verb(day.invalid, "is not a valid event", "are not valid events");
                 line.push_str(&format!("; {} of them {are}", day.invalid));
             }
             if day.outlived > 0 {

@@ -6,7 +6,7 @@ use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure, stdout_failed};
 use crate::cli::session::Session;
 
-/// Print one event's bytes, wherever it lies
+/// Print one event's bytes, live or archived
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -14,16 +14,15 @@ Examples:
   hlarchive show 0196d8a2-7c1a
   hlarchive list --limit 1 -o path | xargs -n 1 hlarchive show
 
-The bytes are those of the file as it was written; on a terminal \\uXXXX stands for what cannot be seen. With -o json the event is one line with _path \
-and, when it is archived, _segment.
+The bytes are those of the file as it was written; on a terminal \\uXXXX stands for invisible \
+characters. With -o json the event is one line with _path and, when it is archived, _segment.
 
-The beginning of a UUID, four digits at least, does for all of it where no other event's id begins \
-so.
+A prefix of a UUID, at least four digits, is enough if no other event's id begins with it.
 
 Exit codes:
-  2   several events' ids begin so, and are named
+  2   several events' ids begin with it, and are named
   65  with -o json: the file is kept, but it is not an event
-  66  there is no such event, neither live nor archived")]
+  66  no such event, neither live nor archived")]
 pub(in crate::cli) struct Args {
     /// The UUID in the event's file name, or its beginning, or the event's path
     #[arg(value_name = "UUID|PATH")]

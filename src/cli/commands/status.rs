@@ -15,7 +15,7 @@ use crate::cli::session::Session;
 use crate::cli::table::{fit, wrap};
 use crate::text::{bytes, count};
 
-/// Show on one screen how the history stands and who is needed
+/// Show the state of the history, and what needs attention
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,47 +23,50 @@ Examples:
   hlarchive status --since '30 days ago' --calendar
   hlarchive status -q -o json | jq '.problems, .findings'
 
-Somebody is needed (exit code 1) when, however long ago it was said, a service is unhealthy \
-without a later recovery, a node is offline without a later return, or something failed or was \
-critical and nothing went well since, on that service and node or in that chain; when, since \
---since, files that are no events lie live or were archived, or a conflict was recorded; when a day should have been archived two days ago, does \
-not fit into the archive, or the next rotate or prune would refuse; when a segment has had no copy \
-for two days though the policy names a place for copies; when the last rotate, verify or prune \
-failed; when the manifest's last line is torn, or there is no history at all.
+Attention is needed (exit code 1) when, however long ago, a service is unhealthy without a later \
+recovery, a node is offline without a later return, or something failed or was critical and \
+nothing succeeded since, on that service and node or in that chain; when, since --since, invalid \
+files are live or were archived, or a conflict was recorded; when a day should have been archived \
+two days ago, does not fit into the archive, or the next rotate or prune would refuse; when a \
+segment has had no copy for two days though the policy names a place for copies; when the last \
+rotate, verify or prune failed; when the manifest's last line is torn, or there is no history at \
+all.
 
 Every deployment_failed and failed remediation is a problem; of other failures those of severity \
-error and critical. Runs since --since that did not report an end within an hour are counted, and \
-need nobody by themselves. Each problem comes with the command that tells more.
+error and critical. Runs since --since without a reported end after an hour are counted as \
+unfinished, which needs no attention by itself. Each problem comes with the command that shows \
+more.
 
-How runs ended, they leave in the archive, if they may write there, and in the file of \
---metrics-file; status reads both. Without one it is /var/lib/hlarchive/hlarchive.prom for the \
-machine's own archive, /opt/homelab/events-archive. A failure stands until the same run, or one of everything, goes well, \
-and that of a verify with --head or --public-key until one with them does.
+Runs write their outcome to the archive, if they may, and to the file of --metrics-file; status \
+reads both. Without one it is /var/lib/hlarchive/hlarchive.prom for the machine's own archive, \
+/opt/homelab/events-archive. A failure stands until the same run, or one of everything, succeeds; \
+that of a verify with --head or --public-key, until one with them succeeds.
 
-The calendar has a column a week and a row a weekday. Its shades are quarters of the busiest day; \
-! has archived files that are no events, h is held, + has late arrivals in a segment of their own.
+The calendar has a column per week and a row per weekday. Its shades are quarters of the busiest \
+day; ! has invalid archived files, h is held, + has late arrivals in their own segment.
 
-With -o json: time, since, attention, problems (kind, type, severity, since, last, \
-node, service, correlation_id, path, error, next; the worst and newest first), unended (count, \
-since, correlation_id, next), findings (path, reason), live (days, files, bytes, first_day, last_day), archived (days, segments, \
-events, bytes, ratio, first_day, last_day, holds, held_days, expired, copied, elsewhere), \
-last_rotate and last_prune (time, segment, by), last_runs (by operation: time, exit_code, seconds, \
-findings, success_time and, of verify, witness, segments, segments_read_whole), next_rotate and \
-next_prune (as with --dry-run), new_invalid, live_invalid, new_conflicts and, with --calendar, calendar (by day: events, archived, held, late, invalid).
+With -o json: time, since, attention, problems (kind, type, severity, since, last, node, service, \
+correlation_id, path, error, next; the worst and newest first), unended (count, since, \
+correlation_id, next), findings (path, reason), live (days, files, bytes, first_day, last_day), \
+archived (days, segments, events, bytes, ratio, first_day, last_day, holds, held_days, expired, \
+copied, elsewhere), last_rotate and last_prune (time, segment, by), last_runs (by operation: \
+time, exit_code, seconds, findings, success_time and, of verify, witness, segments, \
+segments_read_whole), next_rotate and next_prune (as with --dry-run), new_invalid, live_invalid, \
+new_conflicts and, with --calendar, calendar (by day: events, archived, held, late, invalid).
 
 Exit codes:
   1   something needs attention, and is named
   74  something could not be read, so a problem may be missing
   75  the tree's archive is not here, so a problem may be missing")]
 pub(in crate::cli) struct Args {
-    /// How far back files that are no events, conflicts and runs without an end are told of
+    /// How far back invalid files, conflicts and unfinished runs are reported
     /// [default: 7 days ago]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
-    /// Draw the last year, as is done on a terminal
+    /// Draw the last year, as on a terminal
     #[arg(long)]
     calendar: bool,
-    /// Take this as the time, trusting it over the manifest
+    /// Use this time, trusting it over the manifest
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
     #[command(flatten)]
@@ -142,10 +145,7 @@ fn screen(session: &mut Session, report: &StatusReport) -> Result<(), Failure> {
     let days = [status.live.first_day, status.archived.first_day];
     let line = match days.into_iter().flatten().min() {
         _ if report.only_since.is_some() => {
-            format!(
-                "{line}; by events since {}, older ones lie elsewhere",
-                short_time(report.since)
-            )
+            format!("{line}; by events since {}, older ones are remote", short_time(report.since))
         }
         Some(first) => format!("{line}; by all events since {first}"),
         None => format!("{line}; there are no events"),
@@ -233,7 +233,7 @@ fn screen(session: &mut Session, report: &StatusReport) -> Result<(), Failure> {
     if let Some(copied) = archived.copied {
         let there = match archived.elsewhere {
             0 => String::new(),
-            number => format!("; {number} are elsewhere alone"),
+            number => format!("; {number} are only remote"),
         };
         value(
             session,
@@ -315,10 +315,10 @@ fn ended(run: &LastEnd) -> String {
     }
     match (run.segments, run.segments_read_whole) {
         (Some(all), Some(whole)) if all == whole => {
-            text.push_str(&format!(", {} read whole", count(all, "segment")));
+            text.push_str(&format!(", {} read in full", count(all, "segment")));
         }
         (Some(all), Some(whole)) => {
-            text.push_str(&format!(", {whole} of {} read whole", count(all, "segment")));
+            text.push_str(&format!(", {whole} of {} read in full", count(all, "segment")));
         }
         _ => {}
     }

@@ -12,7 +12,7 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::text::{bytes, count, verb};
 
-/// Bring what another root holds into this one
+/// Copy the events of another root into this one
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -23,36 +23,36 @@ Examples:
 
 SRC and DST are event roots, each with its archive beside it (ROOT-archive); one of them may be \
 on another machine, as host:path, where nothing but rsync and ssh is needed: any rsync to fetch \
-from, 3.5.0 or later to send to; here, 3.2.5 or later. \
-Without DST the root is this one (--root). Afterwards DST holds every event that SRC holds, live \
-or archived; what it lacked is live there, and its next rotate archives it. Where events of a \
-day, node and class have expired at DST, others of the same stay away, unless --expired says so. \
-SRC is not changed, and nothing is overwritten. Run it both ways, or round about, and all hold the same.
+from, 3.5.0 or later to send to; here, 3.2.5 or later. Without DST the root is this one (--root). \
+Afterwards DST holds every event of SRC, live or archived; new ones are live there, and its next \
+rotate archives them. Events of a day, node and class that expired at DST are skipped, except \
+with --expired. SRC is not changed, and nothing is overwritten. Run it both ways, or in a ring, \
+and all hold the same events.
 
 Exit codes:
-  1   two events have one name, or something is no event or damaged; each
+  1   two events have one name, or something is not an event or damaged; each
       is named, and nothing was replaced
   66  SRC does not exist
-  75  the other machine is away, or went away: what had arrived is kept,
-      and the next run goes on from there
+  75  the other machine is unreachable: data received so far is kept, and
+      the next run continues there
   77  the login was refused")]
 pub(in crate::cli) struct Args {
-    /// Where events come from: a root here, or host:path
+    /// The source: a root here, or host:path
     #[arg(value_name = "SRC")]
     source: String,
-    /// Where they go [default: this root]
+    /// The destination [default: this root]
     #[arg(value_name = "DST")]
     destination: Option<String>,
-    /// The archive of SRC [default: its name and -archive]
+    /// The archive of SRC [default: its name plus -archive]
     #[arg(long, value_name = "DIR")]
     src_archive: Option<String>,
-    /// Find out what would be copied, and write nothing
+    /// Show what would be copied, and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Compare bytes where names, sizes and times agree, too
+    /// Compare bytes even if names, sizes and times agree
     #[arg(short, long)]
     checksum: bool,
-    /// Take events, too, of days, nodes and classes that expired at DST
+    /// Also take events of days, nodes and classes that expired at DST
     #[arg(long)]
     expired: bool,
     #[arg(
@@ -64,10 +64,10 @@ pub(in crate::cli) struct Args {
         help = "The remote shell with its options, for ports and keys"
     )]
     ssh: String,
-    /// Give up when no connection comes about for so long
+    /// Give up if no connection is made within this time
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     connect_timeout: u32,
-    /// Give up when a connection is silent for so long
+    /// Give up if a connection is silent for this time
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
     #[command(flatten)]
@@ -125,13 +125,14 @@ fn print(session: &mut Session, report: &SyncReport, format: Format) -> Result<E
     }
     name_findings(session, &report.findings);
     if report.expired > 0 {
-        session.remark("--expired takes what expired at the destination, too");
+        session.remark("--expired also takes what expired at the destination");
     }
     if report.dry_run {
         session.remark("a dry run: nothing was written");
     }
     if report.stopped {
-        session.warn("stopped on request; what had arrived is kept, and the next run goes on");
+        session
+            .warn("stopped on request; data received so far is kept, and the next run continues");
         return Ok(Exit::Stopped);
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })
@@ -150,7 +151,7 @@ fn sentence(report: &SyncReport) -> String {
     for (number, what) in [
         (report.already_live, "live already"),
         (report.already_archived, "archived already"),
-        (report.expired, "passed over as expired"),
+        (report.expired, "skipped as expired"),
         (report.conflicts, "in conflict with another of the same name"),
         (report.undecided, "more at most, in segments to be fetched"),
     ] {
@@ -159,7 +160,7 @@ fn sentence(report: &SyncReport) -> String {
         }
     }
     if report.invalid > 0 {
-        let are = verb(report.invalid, "file is no event", "files are no events");
+        let are = verb(report.invalid, "file is not a valid event", "files are not valid events");
         line.push_str(&format!("; {} {are}", report.invalid));
     }
     if report.segments > 0 {

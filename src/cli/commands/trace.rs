@@ -32,32 +32,33 @@ Examples:
   hlarchive trace deploy-882 -o dot | dot -Tsvg > deploy-882.svg
 
 Below the timeline: the outcome, which is that of the worst service on its node; the cause, which \
-is the first failure; what failed also; what was tried, judged as by attempts; and \
-what is open: still bad, or without an end.
+is the first failure; further failures; what was tried, judged as by attempts; and what is open: \
+still bad, or unfinished.
 
-With -o mermaid: a sequence diagram as Markdown renders it; with -o dot: a graph for Graphviz; with \
--o html: one page that needs no network and no script, with all payloads.
+With -o mermaid: a sequence diagram as Markdown renders it; with -o dot: a graph for Graphviz; \
+with -o html: one page that needs no network and no script, with all payloads.
 
-With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, service, \
-source, detail, path, segment), events, first, last, duration_us, outcome (completed, recovered, \
+With -o json: correlation_id, steps (offset_us, timestamp, node, type, severity, service, source, \
+detail, path, segment), events, first, last, duration_us, outcome (completed, recovered, \
 remediated, remediating, failed, running or unknown), failure (the cause's text), cause (type, \
 node, service, timestamp, text, path, times: how often the chain says the same), also (later \
-failures, with the same members), tried (timestamp, node, service, action, outcome as in attempts, \
-completed, path), open (why: bad or no_end, type, node, service, timestamp, text, path), more_also, \
-more_tried and more_open where those lists leave some out, expired (days, segments, events, \
-first_day, last_day: what could have held more, or null) and unreached (days, reason: what lies \
-elsewhere and could not be asked, or null). Where there is no event, searched (since, until, \
-days_live, days_archived, complete, unknown: field, value, did_you_mean) says what was looked at.
+failures, with the same members), tried (timestamp, node, service, action, outcome as in \
+attempts, completed, path), open (why: bad or no_end, type, node, service, timestamp, text, \
+path), more_also, more_tried and more_open where those lists leave some out, expired (days, \
+segments, events, first_day, last_day: days that could have held more, or null) and unreached \
+(days, reason: remote days that could not be read, or null). If there is no event, searched \
+(since, until, days_live, days_archived, complete, unknown: field, value, did_you_mean) says what \
+was searched.
 
-The beginning of an id does for all of it where no other id begins so.
+A prefix of an id is enough if no other id begins with it.
 
 Exit codes:
-  1   no event has this correlation id, or one that begins so
-  2   several correlation ids begin so, and are named
+  1   no event has this correlation id, or one with this prefix
+  2   several correlation ids begin with it, and are named
   74  something could not be read, so steps may be missing
-  75  some of it lies elsewhere and could not be reached")]
+  75  a part is remote and could not be reached")]
 pub(in crate::cli) struct Args {
-    /// What links the events, such as deploy-882, or its beginning
+    /// The correlation id, such as deploy-882, or its beginning
     #[arg(value_name = "CORRELATION_ID", allow_hyphen_values = true)]
     correlation_id: String,
 }
@@ -346,7 +347,7 @@ fn closing(summary: &TraceSummary, cut: bool, most: Option<usize>) -> Vec<String
     }
     if summary.future > 0 {
         let events = count(summary.future, "event");
-        verdict.push_str(&format!("; {events} of the future left out of account"));
+        verdict.push_str(&format!("; {events} of the future ignored"));
     }
     let rest = format!("; {} in {}", count(summary.events, "event"), span(summary.duration_us));
     let most = most.unwrap_or(usize::MAX);

@@ -17,7 +17,7 @@ use crate::cli::session::Session;
 use crate::cli::table::wrap;
 use crate::text::{bytes, count, visible};
 
-/// Prove that nothing was lost or altered, or name what was
+/// Prove that nothing was lost or altered, or name the damage
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,31 +27,32 @@ Examples:
   hlarchive verify --head \"$(cat /mnt/elsewhere/head)\"
   hlarchive verify --public-key /mnt/elsewhere/minisign.pub
 
-Reads everything and changes nothing. A head is what \"hlarchive manifest head\" printed earlier \
-and was kept elsewhere; a signature is what \"hlarchive manifest sign\" wrote. Records that came \
+Reads everything and changes nothing. A head is what \"hlarchive manifest head\" printed earlier, \
+kept on another machine; a signature is what \"hlarchive manifest sign\" wrote. Records that came \
 after the head are not damage, and are named if they take something away.
 
-Any changed bit of the archive is found. A live file has no checksum until its day is archived, so of \
-those only what is no event is. Damage in a segment costs the events of one frame, a part of a day. \
-The last line, and with -o json the members depth, witness and proves, say what was proved this time.
+Any changed bit of the archive is found. A live file has no checksum until its day is archived, \
+so there only invalid files are found. Damage in a segment costs the events of one frame, a part \
+of a day. The last line, and with -o json the members depth, witness and proves, say what was \
+proved this time.
 
 Exit codes:
-  1   something is wrong, and each thing is named
+  1   something is wrong, and everything wrong is named
   66  there is nothing to check: no event tree, no archive")]
 pub(in crate::cli) struct Args {
     /// Only these days
     #[arg(value_name = "DATE")]
     dates: Vec<String>,
-    /// Check the live files alone
+    /// Check only live files
     #[arg(long, conflicts_with = "archived")]
     live: bool,
-    /// Check the archive alone; also --archive without a directory
+    /// Check only the archive; also --archive without a directory
     #[arg(long)]
     archived: bool,
     /// Only sizes, checksum files, indexes and seek tables
     #[arg(long, conflicts_with = "sample")]
     quick: bool,
-    /// Read this share of the segments whole, chosen at random
+    /// Read this share of the segments in full, chosen at random
     #[arg(long, value_name = "P%", value_parser = percent)]
     sample: Option<f64>,
     /// Prove that nothing up to this head of the manifest was rewritten or cut off
@@ -60,7 +61,7 @@ pub(in crate::cli) struct Args {
     /// Prove the same by the signatures of this key, a minisign public key
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
-    /// A signature that was kept elsewhere, to be checked, too
+    /// A further signature to check, kept on another machine
     #[arg(long, value_name = "FILE", requires = "public_key")]
     signature: Option<PathBuf>,
     #[command(flatten)]
@@ -182,7 +183,7 @@ fn print(
             session.line(&line)?;
         }
         for remark in report.remarks.iter().chain(&report.misfiled) {
-            session.line(&format!("(remark) {}", visible(&remark.to_string())))?;
+            session.line(&format!("note: {}", visible(&remark.to_string())))?;
         }
         for record in report.after_head.iter().flatten().filter(|record| record.takes_away) {
             session.line(&format!("(after the head) {}", visible(&told(record))))?;
@@ -191,13 +192,13 @@ fn print(
         if options.archive {
             let here = report.segments.saturating_sub(report.segments_elsewhere);
             let mut whole = if report.segments_read_whole == here {
-                format!("{} read whole", bytes(report.segment_bytes))
+                format!("{} read in full", bytes(report.segment_bytes))
             } else {
-                format!("{} of them read whole", report.segments_read_whole)
+                format!("{} of them read in full", report.segments_read_whole)
             };
             if report.segments_elsewhere > 0 {
                 whole.push_str(&format!(
-                    ", {} elsewhere: \"hlarchive remote verify\" reads those",
+                    ", {} remote: \"hlarchive remote verify\" reads those",
                     report.segments_elsewhere
                 ));
             }
@@ -215,7 +216,7 @@ fn print(
         if options.live {
             let mut live = count(report.live_files, "live file");
             if session.global.verbose && report.passed_over > 0 {
-                live.push_str(&format!(" ({} of other programs passed over)", report.passed_over));
+                live.push_str(&format!(" ({} of other programs skipped)", report.passed_over));
             }
             parts.push(live);
         }
@@ -232,7 +233,7 @@ fn print(
         }
     }
     if report.stopped {
-        session.warn("stopped on request before all was checked");
+        session.warn("stopped on request before everything was checked");
         return Ok(Exit::Stopped);
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Wrong })

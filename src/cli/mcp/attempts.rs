@@ -129,7 +129,7 @@ fn begin(all: &[Attempt], after: Option<&EventPath>) -> Result<usize, Trouble> {
     last.map(|last| last + 1).ok_or_else(|| {
         Trouble(
             "next: the attempt where the last page ended is not in this answer; leave next out \
-             to begin anew, or give the same arguments as before"
+             to start over, or give the same arguments as before"
                 .to_owned(),
         )
     })

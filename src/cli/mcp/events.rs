@@ -63,7 +63,7 @@ pub(super) struct List {
     date: Vec<String>,
     /// Not before this: a date, a timestamp, "yesterday", "2h ago".
     since: Option<String>,
-    /// Only before this; a date means the end of that day.
+    /// Before this time; a date means the end of that day.
     until: Option<String>,
     /// Hosts where the events happened.
     node: Vec<String>,
@@ -378,7 +378,7 @@ pub(super) fn show(call: &Call, wanted: &Show) -> Answer {
         end -= 1;
     }
     let part = bytes.get(offset..end).ok_or_else(|| {
-        Trouble(format!("next: the event has {} bytes; leave it out to begin anew", bytes.len()))
+        Trouble(format!("next: the event has {} bytes; leave it out to start over", bytes.len()))
     })?;
     let left = if end < bytes.len() {
         Left::after("show", end.to_string(), &format!("{} more bytes follow", bytes.len() - end))

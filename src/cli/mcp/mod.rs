@@ -44,8 +44,8 @@ about it, over live and archived days alike. Times are UTC.
 A good order: status says what is wrong now. attempts says what was tried already and which \
 action helped: call it before you remediate anything, and do not repeat what never helped. \
 outages says how often and how long something was down, with MTTR and availability. list \
-finds events; trace tells the whole story of one correlation id, with its outcome; show gives one \
-event whole. inspect tells what an archived day holds without reading it, and verify whether the \
+finds events; trace gives the full story of one correlation id, with its outcome; show gives one \
+event in full. inspect shows what an archived day holds without reading it, and verify whether the \
 history is intact.
 
 Answers come in pages. Where next is not null there is more, and left says what: call the same \
@@ -73,7 +73,7 @@ pub(super) fn serve(
         turns: Arc::new(Semaphore::new(AT_ONCE)),
     };
     if std::io::stdin().is_terminal() {
-        session.remark("waiting for a client of the protocol, which starts this command by itself");
+        session.remark("waiting for an MCP client, which normally starts this command itself");
     }
     let failed = |error| Error::io("the server", "start", error);
     let runtime =
@@ -94,7 +94,7 @@ async fn run(server: Server) -> Result<Exit, Failure> {
             let error = std::io::Error::other(error.error.to_string());
             Err(Error::io("standard output", "write", error).into())
         }
-        Err(error) => Err(broken(format!("no client of the protocol: {error}")).into()),
+        Err(error) => Err(broken(format!("not an MCP client: {error}")).into()),
         Ok(running) => match running.waiting().await {
             Ok(QuitReason::JoinError(error)) | Err(error) => Err(broken(error.to_string()).into()),
             Ok(_) => Ok(Exit::Done),
@@ -134,7 +134,7 @@ impl ServerHandler for Server {
         else {
             let name = crate::event::shown(&request.name);
             let names: Vec<&str> = self.tools.iter().map(|entry| entry.name).collect();
-            let text = format!("there is no tool \"{name}\"; there are {}", names.join(", "));
+            let text = format!("no tool \"{name}\"; the tools are {}", names.join(", "));
             return Err(ErrorData::invalid_params(text, None));
         };
         let (turns, desk) = (Arc::clone(&self.turns), Arc::clone(&self.desk));
@@ -151,9 +151,7 @@ impl ServerHandler for Server {
         Ok(match work.await {
             Ok(Ok(text)) => told(text).into(),
             Ok(Err(Trouble(sentence))) => failed(&sentence).into(),
-            Err(error) => {
-                failed(&format!("the tool ended by a mistake of its own: {error}")).into()
-            }
+            Err(error) => failed(&format!("the tool failed by a bug of its own: {error}")).into(),
         })
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn limit(wanted: Option<u64>) -> Result<usize, Trouble> {
         None => Ok(EVENTS),
         Some(wanted) if (1..=MAX_EVENTS as u64).contains(&wanted) => Ok(wanted as usize),
         Some(wanted) => Err(Trouble(format!(
-            "limit: {wanted} is not possible: a page has 1 to {MAX_EVENTS}; more comes by next"
+            "limit: {wanted} is not possible: a page has 1 to {MAX_EVENTS}; next gives more"
         ))),
     }
 }
@@ -96,8 +96,8 @@ impl Left {
 
 pub(super) fn unknown(next: &str) -> Trouble {
     Trouble(format!(
-        "next: \"{}\" is not what an earlier answer gave; take it unchanged, or leave it out to \
-         begin anew",
+        "next: \"{}\" was not given by an earlier answer; pass it unchanged, or leave it out to \
+         start over",
         crate::event::shown(next)
     ))
 }

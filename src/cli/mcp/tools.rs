@@ -53,21 +53,21 @@ pub(super) fn tools(allow_emit: bool) -> Vec<Entry> {
     let mut tools = vec![
         Entry {
             name: "status",
-            title: "How the homelab and its history stand",
+            title: "State of the homelab and its history",
             description: "\
 Look here first. Gives the problems that are open now, however old, the worst and newest first \
 (services unhealthy without a later recovery, nodes offline, what failed or was critical without \
-a later success), each with its error and correlation_id for trace; unended, the number of runs \
-without an end; what somebody should see to (findings), how much is live and archived, the last rotate and prune and what the next will \
+a later success), each with its error and correlation_id for trace; unended, the number of unfinished \
+runs; what somebody should see to (findings), how much is live and archived, the last rotate and prune and what the next will \
 do, and in last_runs how rotate, verify and prune last ended, where that is known. attention is \
-true when somebody is needed. Costs little.",
+true when attention is needed. Costs little.",
             schema: schema::<state::Status>,
             run: |call, given| run(call, given, |call, wanted| state::status(call, &wanted)),
             writes: false,
         },
         Entry {
             name: "attempts",
-            title: "What was tried already",
+            title: "Earlier attempts",
             description: "\
 Call this before you remediate, restart or redeploy anything, with the service and node. \
 by_action sums up what each action achieved (tries, helped, no_effect, failed, superseded by \
@@ -82,7 +82,7 @@ peace.",
         },
         Entry {
             name: "outages",
-            title: "How long and how often things were down",
+            title: "Outages: how long and how often",
             description: "\
 Answers how often a service or node was down, for how long, how often it flaps, and its MTTR, MTBF \
 and availability, in services, one entry for each service and node (service null is the node as a \
@@ -99,7 +99,7 @@ recovery. What is left out is counted in left.",
             description: "\
 Finds events by time, node, type, severity, service, source or correlation id, live and archived \
 alike. Without date, since or until: today's, and only_today is true. Where there are none, searched \
-names the days that were looked at and the values that no event has. Each event has its own fields, then _path (its \
+names the days searched and the values that no event has. Each event has its own fields, then _path (its \
 identity) and, once archived, _segment. Narrow by filters rather than page through everything; \
 latest_first with a small limit shows what happened last. For one correlation id prefer trace; \
 for remediations prefer attempts.",
@@ -115,18 +115,18 @@ Follows a correlation id over all days: each step with its offset from the first
 part of its payload as detail, and of the whole the outcome (completed, recovered, remediated, \
 remediating, failed, running or unknown), the cause (the first failure; later ones are also), \
 what was tried and whether it helped, and what is still open. 0 events means that no event has this id (searched names the \
-nearest), unless expired says that it may be gone, or unreached that it lies elsewhere and could \
-not be asked.",
+nearest), unless expired says that it may be gone, or unreached that it is remote and could not \
+be read.",
             schema: schema::<events::Trace>,
             run: |call, given| run(call, given, events::trace),
             writes: false,
         },
         Entry {
             name: "show",
-            title: "One event whole",
+            title: "One event in full",
             description: "\
-Gives one event by its UUID or path, with its whole payload, which trace only sums up and list \
-may leave out. What is kept but is no event comes as text.",
+Gives one event by its UUID or path, with its full payload, which trace only sums up and list \
+may leave out. A kept file that is not an event comes as text.",
             schema: schema::<events::Show>,
             run: |call, given| run(call, given, |call, wanted| events::show(call, &wanted)),
             writes: false,
@@ -144,7 +144,7 @@ is worth calling and which filters fit. A day that is still live has none.",
         },
         Entry {
             name: "verify",
-            title: "Whether the history is intact",
+            title: "Check that the history is intact",
             description: "\
 Checks that nothing was lost or altered; findings name each thing that is wrong, and no findings \
 mean that all is well. Quick unless depth says otherwise; full reads every byte of the archive \

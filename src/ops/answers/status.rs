@@ -123,11 +123,11 @@ pub(crate) fn standing_status(
 /// Adds findings in words for unexpected live and archived files.
 fn waiting(status: &mut Status, live_invalid: u64) {
     if live_invalid > 0 {
-        let reason = format!("{} no event (hlarchive verify --live)", files(live_invalid));
+        let reason = format!("{} (hlarchive verify --live)", invalid(live_invalid));
         status.findings.push(Finding::new("live", reason));
     }
     if status.new_invalid > 0 {
-        let reason = format!("{} no event, and archived as such", files(status.new_invalid));
+        let reason = format!("{}; archived as is", invalid(status.new_invalid));
         status.findings.push(Finding::new("archived", reason));
     }
     if status.new_conflicts > 0 {
@@ -137,6 +137,7 @@ fn waiting(status: &mut Status, live_invalid: u64) {
     }
 }
 
-fn files(number: u64) -> String {
-    format!("{} {}", count(number, "file"), verb(number, "is", "are"))
+fn invalid(number: u64) -> String {
+    let are = verb(number, "is not a valid event", "are not valid events");
+    format!("{} {are}", count(number, "file"))
 }

@@ -68,7 +68,7 @@ impl GroupRun<'_, '_> {
         self.writer
             .manifest()
             .record_of(name)
-            .ok_or_else(|| Error::Refused(format!("{name}: it is not in the archive any more")))
+            .ok_or_else(|| Error::Refused(format!("{name}: it is no longer in the archive")))
     }
 
     /// Reports whether each segment is, byte for byte, what was recorded.
@@ -88,7 +88,7 @@ impl GroupRun<'_, '_> {
             let reason = match report.findings.first() {
                 Some(finding) => finding.clone(),
                 None if is_recorded => continue,
-                None => "it is not what the manifest recorded".to_owned(),
+                None => "it differs from the manifest's record".to_owned(),
             };
             sound = false;
             let reason = format!("{reason}; the segments of its day stay apart");
@@ -136,10 +136,7 @@ impl GroupRun<'_, '_> {
     /// Reads the new segment back from the disk, and the old ones again, and compares every member.
     fn read_back(&self, temp: &TempSegment, summary: &SegmentSummary) -> Result<()> {
         let other = || {
-            Error::corrupt(
-                temp.path(),
-                "what was read back from the disk is not what the segments hold; they stay apart",
-            )
+            Error::corrupt(temp.path(), "read-back verification failed; the segments stay apart")
         };
         let report = check(&temp.reopen()?, temp.path(), &|_| {})?;
         if !report.findings.is_empty() || report.summary.as_ref() != Some(summary) {
@@ -171,7 +168,7 @@ impl GroupRun<'_, '_> {
             hold_recorded(self.archive, self.writer.manifest(), like.date, &mut held);
             Ok(held)
         };
-        let blocked = "it holds what no other one does";
+        let blocked = "it holds events that no other one does";
         free_name(self.archive, self.writer, like, &held, blocked, self.findings)
     }
 

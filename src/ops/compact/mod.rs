@@ -107,7 +107,7 @@ fn groups(
             None => free.push(group),
             Some((name, id)) => remarks.push(Finding::new(
                 name.to_string(),
-                format!("hold {id} keeps it as it is, and so the segments of its day stay apart"),
+                format!("hold {id} keeps it as it is, so the segments of its day stay apart"),
             )),
         }
     }

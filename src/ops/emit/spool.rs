@@ -63,10 +63,11 @@ fn open(path: &Path) -> Result<Option<LiveTree>> {
     let is_open = stat.st_mode & 0o022 != 0 && stat.st_mode & 0o1000 == 0;
     if !is_ours || is_open {
         let reason = if is_ours {
-            "others can write to it; take that away (chmod go-w), or set the sticky bit".to_owned()
+            "others can write to it; remove that right (chmod go-w), or set the sticky bit"
+                .to_owned()
         } else {
             format!(
-                "it belongs to {}; a spool belongs to who uses it",
+                "it belongs to {}; a spool must belong to its user",
                 crate::system::user_name(stat.st_uid)
             )
         };
@@ -200,7 +201,7 @@ fn take_group(
                 }
                 Some(reason) => reason,
             },
-            Ok(_) => "it is no file that an emitter wrote".to_owned(),
+            Ok(_) => "it was not written by an emitter".to_owned(),
             Err(error) => error.to_string(),
         };
         report

@@ -51,7 +51,7 @@ impl Run<'_> {
         if !archive.peers()?.is_empty() {
             self.report.remarks.push(Finding::new(
                 archive.root().join("remote").display().to_string(),
-                "other hosts' archives are mirrored here, and are no part of this: ask them there",
+                "other hosts' archives are mirrored here, and are not part of this: ask them there",
             ));
         }
         let mut text = manifest.text(&archive);
@@ -187,8 +187,7 @@ impl Run<'_> {
         let sha256 = self.outlet()?.take(file);
         let as_recorded = record.sha256 == Some(sha256);
         if !as_recorded {
-            let reason =
-                "its bytes are not those that the manifest recorded; it was copied as it is";
+            let reason = "its bytes differ from the manifest's record; it was copied as is";
             self.report.findings.push(Finding::new(name.to_string(), reason));
         }
         self.checksum(archive, name, record)?;
@@ -223,7 +222,7 @@ impl Run<'_> {
         };
         let is_other = |found: &Vec<u8>| recorded.as_ref().is_some_and(|it| it.as_bytes() != found);
         if found.as_ref().is_some_and(is_other) {
-            let reason = "its checksum file does not say what the manifest recorded";
+            let reason = "its checksum file differs from the manifest's record";
             self.report.findings.push(Finding::new(name.to_string(), reason));
         }
         if let Some(text) = found.or(recorded.map(String::into_bytes)) {

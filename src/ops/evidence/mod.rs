@@ -167,8 +167,7 @@ impl Run<'_> {
             self.hear(notice, of_days)?;
         }
         if beyond > 0 && (of_days || events.notices().any_cost()) {
-            let reason =
-                format!("and {beyond} more were passed over; \"hlarchive verify\" names them");
+            let reason = format!("and {beyond} more were skipped; \"hlarchive verify\" names them");
             self.report.findings.push(Finding::new(self.report.target.clone(), reason));
         }
         Ok(())
@@ -209,7 +208,7 @@ impl Run<'_> {
         }
         outlet.write(&file, bytes)?;
         if number > 1 {
-            let reason = format!("another event of this name lies in {file}");
+            let reason = format!("another event of this name is in {file}");
             self.report.findings.push(Finding::new(path_text.clone(), reason));
             self.conflicts.push(Conflict { file, path: path_text, segment: segment.clone() });
         }
@@ -262,7 +261,7 @@ impl Run<'_> {
             }
             Notice::Invalid { path, segment: None, .. } if of_days => self.invalid(&path)?,
             Notice::Invalid { path, segment: Some(segment), .. } if of_days => {
-                let reason = format!("it is no event, and lies in {segment} alone");
+                let reason = format!("it is not an event, and is only in {segment}");
                 self.report.remarks.push(Finding::new(path.to_string(), reason));
             }
             // Other notices cost no event, or were reported when they were written.
@@ -279,7 +278,7 @@ impl Run<'_> {
                 if self.write(path, &bytes, None)? {
                     self.report.invalid += 1;
                     self.report.events += 1;
-                    let reason = "it is no event, and was copied as it is";
+                    let reason = "it is not an event, and was copied as is";
                     self.report.remarks.push(Finding::new(path.to_string(), reason));
                 }
             }
@@ -374,7 +373,7 @@ fn read(live: &LiveTree, path: &EventPath) -> Result<Vec<u8>, String> {
     match live.partition(path.date).read_into(&path.node, &path.name, &mut bytes) {
         Ok(FileState::Read(_)) => Ok(bytes),
         Ok(FileState::Gone) => {
-            Err("it is gone; \"hlarchive verify\" tells what became of it".into())
+            Err("it is gone; \"hlarchive verify\" says what became of it".into())
         }
         Ok(FileState::NotRegular(kind)) => Err(format!("it is {kind}, not a file; not copied")),
         Ok(FileState::TooLarge(bytes)) => {

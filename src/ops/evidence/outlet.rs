@@ -149,7 +149,7 @@ impl Outlet {
             }
             let read = self.read_back(name).map_err(self.failed(name, "read"))?;
             if read != *hash {
-                let reason = "it does not read back from this disk as it was written";
+                let reason = "read-back verification failed";
                 let path = self.path.join(name).display().to_string();
                 findings.push(Finding::new(path, reason));
             }
@@ -196,7 +196,7 @@ fn check_empty(path: &Path, root: &OwnedFd) -> Result<()> {
     if is_empty {
         return Ok(());
     }
-    let reason = "something is in this directory already; name one that is empty, or that does not \
+    let reason = "this directory is not empty; name one that is empty, or that does not \
                   exist yet";
     Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, reason)))
 }

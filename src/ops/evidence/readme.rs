@@ -134,7 +134,7 @@ pub(super) fn text(run: &Run<'_>, context: &Context) -> String {
     text.say(&format!(
         "Proves that every file that {SUMS} names is here with the bytes that were written. Does \
          not prove who made this, or when: whoever can change a file can write a new list. The \
-         SHA-256 of {SUMS} itself was printed when this was made; kept elsewhere, it proves that \
+         SHA-256 of {SUMS} itself was printed when this was made; kept on another machine, it proves that \
          this is the same directory."
     ));
     if !report.segments.is_empty() {
@@ -300,11 +300,11 @@ fn the_manifest(text: &mut Text, report: &EvidenceReport) {
     text.commands(&commands);
     text.say(
         "The first commands print the record of each segment, which names its hash and when it was \
-         archived. The others compute the chain anew (a second for some hundred records); it is \
+         archived. The others recompute the chain (a second for some hundred records); it is \
          whole if each record has the hash of the one before it and the last has the hash in head. \
          Proves that no record was changed, removed or moved without changing the head. Does not prove that the head is \
          the one of that time: somebody who writes a whole new manifest gets a new head. So compare \
-         it with a head that was kept elsewhere, or with a signature.",
+         it with a head kept on another machine, or with a signature.",
     );
 }
 

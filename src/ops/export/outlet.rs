@@ -101,7 +101,7 @@ impl<'a> Outlet<'a> {
 
     /// Returns an error for a file that exists already.
     pub(super) fn taken(&self, partition: &Partition) -> Error {
-        let reason = "it is there already, and nothing is overwritten; --resume passes over what \
+        let reason = "it already exists, and nothing is overwritten; --resume skips what \
                       is there";
         let taken = io::Error::new(io::ErrorKind::AlreadyExists, reason);
         Error::io(self.shown(partition), "create", taken)
@@ -135,7 +135,7 @@ impl<'a> Outlet<'a> {
             let there = bucket.size(&object)?;
             if there != Some(part.bytes) {
                 let there = there.map_or_else(|| "nothing".to_owned(), |n| format!("{n} bytes"));
-                let reason = format!("{} bytes were sent, and {there} came to it", part.bytes);
+                let reason = format!("{} bytes were sent, and {there} arrived", part.bytes);
                 return Err(Error::io(shown, "send", io::Error::other(reason)));
             }
             return Ok(part.bytes);

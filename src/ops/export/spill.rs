@@ -53,7 +53,7 @@ impl Spill {
         read.map_err(|error| Error::io(&path, "read", error))?;
         let hasher = std::mem::take(&mut self.hasher);
         if Sha256Hash::of(&bytes) != Sha256Hash::finish(hasher) {
-            return Err(Error::corrupt(path, "the disk gave back other bytes than were written"));
+            return Err(Error::corrupt(path, "read-back verification failed"));
         }
         file.set_len(0).map_err(|error| Error::io(&path, "write", error))?;
         self.file.bytes = 0;

@@ -242,7 +242,7 @@ impl Walk<'_, '_> {
             }
             match file_type {
                 FileType::Directory if depth >= MAX_DEPTH => {
-                    self.bad(&path, "it lies too deep; name it by itself")?;
+                    self.bad(&path, "it is nested too deep; name it directly")?;
                 }
                 FileType::Directory => match fs::open_dir(directory.as_fd(), name) {
                     Ok(inner) => self.directory(&inner, &path, depth + 1)?,

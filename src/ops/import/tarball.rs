@@ -142,7 +142,7 @@ impl<R: Read> TarReader<R> {
             }
             _ => {
                 self.skip(size)?;
-                "it is none of the things that tars hold"
+                "it is not an entry type that tars hold"
             }
         };
         Ok(Some(Member::Other { path, what: what.to_owned() }))
@@ -163,13 +163,13 @@ impl<R: Read> TarReader<R> {
         let header = tar::Header::from_byte_slice(&block);
         if !has_checksum(header) {
             return Err(Broken::Tar(if self.at.as_os_str().is_empty() {
-                "it is no tar: its first header is wrong".to_owned()
+                "it is not a tar: its first header is wrong".to_owned()
             } else {
                 format!("the header after {} is damaged; what follows was not read", self.shown())
             }));
         }
         let size = header.entry_size().map_err(|_| {
-            Broken::Tar(format!("the size in the header after {} is no number", self.shown()))
+            Broken::Tar(format!("the size in the header after {} is not a number", self.shown()))
         })?;
         let kind = header.entry_type();
         Ok(Some(Header {
@@ -253,7 +253,10 @@ impl<R: Read> TarReader<R> {
     }
 
     fn cut(&self) -> Broken {
-        Broken::Tar(format!("it is cut off after {}; what came before is whole", self.shown()))
+        Broken::Tar(format!(
+            "it is cut off after {}; everything before it is complete",
+            self.shown()
+        ))
     }
 
     fn shown(&self) -> String {

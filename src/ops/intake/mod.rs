@@ -161,7 +161,7 @@ impl<'a> Intake<'a> {
             if self.live.is_some_and(|live| live.litter().covers_event(&arrival.path)) {
                 self.findings.add(Finding::new(
                     arrival.path.to_string(),
-                    "readers would pass over it here, as over what other programs put there; it \
+                    "readers would skip it here, like files of other programs; it \
                      was not taken",
                 ));
                 continue;

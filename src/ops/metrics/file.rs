@@ -34,7 +34,7 @@ pub(crate) fn read(path: &Path, archive: &Path) -> Result<Sheet> {
     let archive: PathBuf = archive.components().collect();
     sheet.claim(&archive.to_string_lossy()).map_err(|other| {
         let (other, archive) = (shown(&other), archive.display());
-        Error::corrupt(path, format!("it tells of the archive {other}, and not of {archive}"))
+        Error::corrupt(path, format!("it is about the archive {other}, not {archive}"))
     })?;
     Ok(sheet)
 }
@@ -47,10 +47,10 @@ fn look(path: &Path) -> Result<Sheet> {
         found => found.map_err(failed)?,
     };
     if metadata.is_symlink() {
-        return Err(Error::corrupt(path, "this is a symbolic link, and not the file itself"));
+        return Err(Error::corrupt(path, "this is a symbolic link, not a file"));
     }
     if !metadata.is_file() || metadata.len() > MAX_BYTES {
-        return Err(Error::corrupt(path, "this is no file of metrics"));
+        return Err(Error::corrupt(path, "this is not a metrics file"));
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
@@ -68,7 +68,7 @@ fn look(path: &Path) -> Result<Sheet> {
 /// is then unchanged.
 pub(crate) fn update(path: &Path, archive: &Path, change: impl FnOnce(&mut Sheet)) -> Result<()> {
     let failed = |error| Error::io(path, "create", error);
-    let name = path.file_name().ok_or_else(|| Error::corrupt(path, "this is no file"))?;
+    let name = path.file_name().ok_or_else(|| Error::corrupt(path, "this is not a file"))?;
     let folder = folder(path);
     let directory = File::open(folder).map_err(failed)?;
     lock(&directory);

@@ -229,7 +229,7 @@ fn record(
     expiring: &Expiring,
 ) -> Result<NewRecord> {
     let was = writer.manifest().record_of(&expiring.segment).ok_or_else(|| {
-        Error::Refused(format!("{}: it is not in the archive any more", expiring.segment))
+        Error::Refused(format!("{}: it is no longer in the archive", expiring.segment))
     })?;
     let mut record = NewRecord::new(context.now(), Op::Prune);
     record.by = Some(context.by().clone());

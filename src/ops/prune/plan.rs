@@ -294,14 +294,14 @@ fn too_much(candidates: &[Candidate<'_>]) -> Option<String> {
     let all: BTreeSet<Date> = candidates.iter().map(|candidate| candidate.name.date).collect();
     let days: BTreeSet<Date> = going().map(|candidate| candidate.name.date).collect();
     if count == candidates.len() {
-        return Some(format!("all that is archived would expire at once ({count} segments)"));
+        return Some(format!("the entire archive would expire at once ({count} segments)"));
     }
     let may_go = |candidate: &&Candidate<'_>| candidate.goes() || candidate.keep != Keep::Forever;
     let whole: f64 = candidates.iter().filter(may_go).map(Candidate::weight).sum();
     let part: f64 = going().map(Candidate::weight).sum();
     (all.len() > FEW_DAYS && part > whole * HALF).then(|| {
         format!(
-            "{} of the {} archived days would expire at once, with most of what is archived",
+            "{} of the {} archived days would expire at once, with most of the archive",
             days.len(),
             all.len()
         )
@@ -312,7 +312,7 @@ fn too_much(candidates: &[Candidate<'_>]) -> Option<String> {
 pub(super) fn check(plan: &PrunePlan, consent: bool) -> Result<()> {
     match &plan.needs_consent {
         Some(reason) if !consent => Err(crate::Error::NeedsConsent(format!(
-            "{reason}; look at \"hlarchive prune --dry-run\", and say --yes-really if it is meant"
+            "{reason}; look at \"hlarchive prune --dry-run\", and give --yes-really if it is intended"
         ))),
         _ => Ok(()),
     }

@@ -205,10 +205,10 @@ fn everything_or_most_of_it_at_once_needs_consent() {
     let refusal = consent(&DAYS, rules, "2026-06-02T00:00:00Z").unwrap();
     assert_eq!(
         refusal,
-        "3 of the 5 archived days would expire at once, with most of what is archived"
+        "3 of the 5 archived days would expire at once, with most of the archive"
     );
     let all = consent(&DAYS, rules, "2027-01-01T00:00:00Z").unwrap();
-    assert_eq!(all, "all that is archived would expire at once (5 segments)");
+    assert_eq!(all, "the entire archive would expire at once (5 segments)");
     // Of a few days, most may go, but not all.
     assert_eq!(consent(&DAYS[..3], rules, "2026-06-01T00:00:00Z"), None);
     assert!(consent(&DAYS[..3], rules, "2026-06-02T00:00:00Z").is_some());

@@ -166,7 +166,7 @@ fn evict_one(
     if !is_there {
         return Err(Error::corrupt(
             format!("{}/{object}", remote.bucket.url()),
-            "the copy is not there as it was recorded, so the file stays here; the next push \
+            "the copy is missing or differs from its record, so the file stays here; the next push \
              sends it again",
         ));
     }

@@ -138,7 +138,7 @@ fn mirror(
             wanted.push(Wanted { name: name.clone(), object, sha256, bytes });
         } else {
             let path = format!("{PEERS}/{host}/{name}");
-            let reason = format!("{}/{object} is not there as it was recorded", bucket.url());
+            let reason = format!("{}/{object} is missing or differs from its record", bucket.url());
             findings.push(Finding::new(path, reason));
         }
     }
@@ -263,7 +263,7 @@ fn stub(bucket: &Bucket, wanted: &Wanted, tail: Vec<u8>, path: &std::path::Path)
         None => Ok(stub),
         Some(damage) => Err(Error::corrupt(
             format!("{}/{}", bucket.url(), wanted.object),
-            format!("what came of it is damaged: {damage}; the next pull fetches it again"),
+            format!("the fetched data is damaged: {damage}; the next pull fetches it again"),
         )),
     }
 }

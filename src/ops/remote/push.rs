@@ -164,7 +164,7 @@ fn wanted(
             report.findings.push(Finding::new(
                 name.to_string(),
                 format!(
-                    "its file is not here any more, and {object} is not in {}: look for a backup",
+                    "its file is no longer here, and {object} is not in {}: look for a backup",
                     remote.bucket.url()
                 ),
             ));
@@ -205,7 +205,7 @@ fn send(
     if !as_recorded.map_err(|error| Error::io(&path, "read", error))? {
         return Err(Error::corrupt(
             path,
-            "its bytes are not those that the manifest recorded, so it was not copied",
+            "its bytes differ from the manifest's record, so it was not copied",
         ));
     }
     // Other content under this name is a copy that was damaged: the name says what belongs there,
@@ -216,7 +216,7 @@ fn send(
     }
     Err(Error::corrupt(
         format!("{}/{}", bucket.url(), wanted.object),
-        "it was sent, but what came back is something else; the next push sends it again",
+        "read-back verification of the sent copy failed; the next push sends it again",
     ))
 }
 
@@ -317,7 +317,7 @@ fn send_manifest(
         let path = format!("{}/{name}", remote.bucket.url());
         return changed(
             path,
-            "it was sent, but what came back is something else; the next push sends it again",
+            "read-back verification of the sent copy failed; the next push sends it again",
         );
     }
     remote.bucket.settle(&name)?;

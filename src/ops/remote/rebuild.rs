@@ -100,8 +100,7 @@ pub(super) fn rebuild(
     if listing.objects.is_empty() {
         return Err(Error::NotFound {
             what: format!("{}/{}", remote.bucket.url(), remote.host),
-            reason: "there is nothing of this host; say whose archive is meant with --host"
-                .to_owned(),
+            reason: "nothing of this host is there; name the host with --host".to_owned(),
         });
     }
     // Any archive will do: the loss of the tree's own is why this is done.
@@ -154,7 +153,7 @@ pub(super) fn rebuild(
 
 fn refusal(archive: &ArchiveDir) -> Error {
     Error::Refused(format!(
-        "{}: there is an archive here already; \"hlarchive remote rebuild\" makes a lost one \
+        "{}: there is an archive here already; \"hlarchive remote rebuild\" rebuilds a lost one \
          again, in an empty directory",
         archive.root().display()
     ))
@@ -208,7 +207,7 @@ impl Run<'_> {
         let mut stubs = Vec::new();
         for (name, record) in manifest.segments() {
             if progress.stop_requested() {
-                let what = "what was fetched stays, and the next rebuild goes on from there";
+                let what = "fetched data is kept, and the next rebuild continues there";
                 return Err(Error::Interrupted(what.to_owned()));
             }
             let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
@@ -267,13 +266,13 @@ impl Run<'_> {
             return Err(Error::corrupt(
                 format!("{}/{object}", self.remote.bucket.url()),
                 "it is not what its name says; the segment is missing here until another rebuild \
-                 finds it whole",
+                 finds it intact",
             ));
         }
         temp.sync()?;
         let as_recorded = temp.reopen()?.matches_record(Some(bytes), Some(sha256));
         if !as_recorded.map_err(|error| Error::io(temp.path(), "read", error))? {
-            let reason = "what was read back from the disk is not what was written; run it again";
+            let reason = "read-back verification failed; run it again";
             return Err(Error::io(temp.path(), "write", std::io::Error::other(reason)));
         }
         temp.publish(name)?;
@@ -293,7 +292,7 @@ impl Run<'_> {
         });
         for object in unknown {
             let label = format!("{}/{}", self.remote.host, object.name);
-            report.findings.push(Finding::new(label, "it is nothing of hlarchive's"));
+            report.findings.push(Finding::new(label, "it does not belong to hlarchive"));
         }
         let mut records = Vec::new();
         for (name, sha256, object) in unnamed(self.listing, known) {
@@ -338,7 +337,7 @@ impl Run<'_> {
         let summary = report.summary.filter(|_| report.findings.is_empty());
         let Some(summary) = summary else {
             self.archive.remove_segment(&name, self.lock)?;
-            return Err(Error::corrupt(full, "it is damaged, and was not taken up"));
+            return Err(Error::corrupt(full, "it is damaged, and was not added"));
         };
         let mut record = NewRecord::new(self.context.now(), Op::Import);
         record.by = Some(self.context.by().clone());

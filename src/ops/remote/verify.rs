@@ -99,13 +99,13 @@ fn verify_host(
             if peer.is_some() {
                 let reason = format!(
                     "its copy {object} is gone; the next push of its machine \
-                                      makes it again, if it has the file"
+                                      recreates it, if it has the file"
                 );
                 report.findings.push(Finding::new(label(name), reason));
             } else if !archive.has_file(name)? {
                 report.findings.push(Finding::new(label(name), only_copy_gone(object)));
             } else if copies.contains_key(&sha256) {
-                let reason = format!("its copy {object} is gone; the next push makes it again");
+                let reason = format!("its copy {object} is gone; the next push recreates it");
                 report.findings.push(Finding::new(label(name), reason));
             } else {
                 report.not_copied.push(name.clone());
@@ -124,15 +124,15 @@ fn verify_host(
             is_sound = read == sha256;
         }
         if !is_sound {
-            let mut reason = format!("its copy {object} is not what was recorded");
+            let mut reason = format!("its copy {object} differs from its record");
             if peer.is_none() && !archive.has_file(name)? {
-                reason.push_str(", and its file is not here any more: look for a backup");
+                reason.push_str(", and its file is no longer here: look for a backup");
             }
             report.findings.push(Finding::new(label(name), reason));
         } else if stub.is_some_and(|stub| !stub.ends_like(&end)) {
             let reason = format!(
-                "its stub here does not say what its copy {object} says, so events in it may be \
-                 passed over; remove the stub, and \"hlarchive remote pull\" makes it again"
+                "its stub here differs from its copy {object}, so events in it may be \
+                 missed; remove the stub, and \"hlarchive remote pull\" recreates it"
             );
             report.findings.push(Finding::new(label(name), reason));
         }
@@ -147,7 +147,7 @@ fn verify_host(
             Some(_) if peer.is_some() => {}
             Some(_) => report.findings.push(Finding::new(full, "no record names this copy")),
             None if object.name.starts_with(&format!("{MANIFEST_FOLDER}/")) => {}
-            None => report.findings.push(Finding::new(full, "it is nothing of hlarchive's")),
+            None => report.findings.push(Finding::new(full, "it does not belong to hlarchive")),
         }
     }
     match manifest_text(remote.bucket, remote.host, &listing, None) {

@@ -60,7 +60,7 @@ impl<'a> LiveDay<'a> {
         let more = self.listing.more_unexpected();
         if is_whole && more > 0 {
             let day = self.listing.date().to_string();
-            findings.push(Finding::new(day, format!("and {more} more that are no events")));
+            findings.push(Finding::new(day, format!("and {more} more that are not events")));
         }
         let mut known = Archived::default();
         if let Some((archive, manifest)) = archived {

@@ -75,7 +75,7 @@ impl SegmentRestore<'_> {
                 for path in outcome.passed_over {
                     self.findings.push(Finding::new(
                         path.to_string(),
-                        "readers would pass over it in the live tree, as over what other programs \
+                        "readers would skip it in the live tree, like files of other programs \
                          put there; it stays archived (restore --to DIR gives it)",
                     ));
                 }
@@ -93,7 +93,7 @@ impl SegmentRestore<'_> {
         if !as_recorded.map_err(|error| Error::io(path, "read", error))? {
             self.findings.push(Finding::new(
                 self.name.to_string(),
-                "its bytes are not those that the manifest recorded; what can still be read is \
+                "its bytes differ from the manifest's record; what can still be read is \
                  restored",
             ));
         }

@@ -306,7 +306,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         let class = match judged {
             Ok(Judged { class, misfiled }) => {
                 if let Some(reason) = misfiled {
-                    let reason = format!("{reason}; archived as it is");
+                    let reason = format!("{reason}; archived as is");
                     self.findings.add(Finding::new(path.to_string(), reason));
                 }
                 class
@@ -317,7 +317,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             }
             Err(invalid) => {
                 self.findings.add_with(|| {
-                    let reason = format!("not an event: {invalid}; archived as it is");
+                    let reason = format!("not an event: {invalid}; archived as is");
                     Finding::new(path.to_string(), reason)
                 });
                 None
@@ -375,13 +375,13 @@ impl<'a, 'm> DayRun<'a, 'm> {
         if let Some(finding) = report.findings.first() {
             return Err(Error::corrupt(
                 temp.path(),
-                format!("what was read back from the disk is not what was written: {finding}"),
+                format!("read-back verification failed: {finding}"),
             ));
         }
         if report.summary.as_ref() != Some(&summary) {
             return Err(Error::corrupt(
                 temp.path(),
-                "what was read back from the disk is not what was written; the day stays live",
+                "read-back verification failed; the day stays live",
             ));
         }
         let name = self.free_name(class.as_ref(), &temp)?;
@@ -441,7 +441,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             hold_recorded(archive, manifest.manifest(), like.date, &mut held);
             Ok(held)
         };
-        let blocked = "it holds what the live day does not";
+        let blocked = "it holds events that the live day does not";
         let mut findings = Vec::new();
         let name = free_name(archive, manifest, &like, &held, blocked, &mut findings);
         for finding in findings {

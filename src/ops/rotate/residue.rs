@@ -88,7 +88,7 @@ pub(in crate::ops) fn free_name(
             name.to_string(),
             format!(
                 "no record names this segment, and {blocked}; left as it is (\"hlarchive manifest \
-                 rebuild\" would take it up)"
+                 rebuild\" would add it)"
             ),
         ));
     }

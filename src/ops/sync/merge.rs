@@ -162,7 +162,9 @@ pub(super) fn offer_live(
                 // Rotation has it: the manifest, which is read later, tells where.
                 Ok(FileState::Gone) => continue,
                 Ok(_) => {
-                    report.findings.push(Finding::new(named(), "it cannot be read as it is now"));
+                    report
+                        .findings
+                        .push(Finding::new(named(), "it cannot be read in its present state"));
                     continue;
                 }
                 Err(error) => {
@@ -260,10 +262,10 @@ impl Offered<'_> {
                 if !as_recorded {
                     sound = false;
                     report.findings.push(Finding::new(
-                    label.clone(),
-                    "its bytes are not those that its manifest recorded; what can still be read \
+                        label.clone(),
+                        "its bytes differ from its manifest's record; what can still be read \
                      is taken",
-                ));
+                    ));
                 }
                 reader
             }
@@ -302,7 +304,7 @@ impl Offered<'_> {
         }
         let content = content.finish();
         if sound && record.content.is_some_and(|claimed| claimed != content) {
-            let reason = "its events are not those that its manifest claims; what is in it was \
+            let reason = "its events differ from its manifest's claims; what is in it was \
                           taken";
             report.findings.push(Finding::new(label, reason));
         }
@@ -332,7 +334,7 @@ fn append(target: &Target<'_>, records: Vec<NewRecord>, report: &mut SyncReport)
         Err(Error::Busy { path, .. }) => {
             report.remarks.push(Finding::new(
                 path.display().to_string(),
-                "another hlarchive is at work here, so the manifest was not told of this sync; \
+                "another hlarchive is at work here, so the manifest does not record this sync; \
                  the next one looks at the same segments again",
             ));
             return Ok(());

@@ -217,7 +217,7 @@ impl<'a> Outlet<'a> {
         if ended == Ended::Missing {
             self.findings.add(Finding::new(
                 format!("{}:{}", self.rsync.remote.host, self.rsync.remote.archive),
-                "not every segment of its manifest is there; what they held counts as lacking",
+                "not every segment of its manifest is there; their events count as missing",
             ));
         }
         Ok(())
@@ -335,7 +335,7 @@ impl<'a> Outlet<'a> {
         if let Some(path) =
             new.iter().map(|event| event.path.to_string()).find(|path| lacking.contains(path))
         {
-            return Err(self.rsync.failed(&format!("{path} was sent and is not there")));
+            return Err(self.rsync.failed(&format!("{path} was sent but is not there")));
         }
         for event in new.iter().chain(suspects) {
             let path = event.path.to_string();

@@ -201,7 +201,7 @@ impl Rsync<'_> {
         }
         if let Some(line) = unread {
             return Err(self.failed(&format!(
-                "rsync listed what cannot be understood: {}",
+                "rsync's listing cannot be parsed: {}",
                 crate::event::shown(&line)
             )));
         }
@@ -367,7 +367,7 @@ impl Rsync<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if self.progress.stop_requested() {
-                return Err(Error::Interrupted("run it again to go on".to_owned()));
+                return Err(Error::Interrupted("run it again to continue".to_owned()));
             }
         }
     }
@@ -381,7 +381,7 @@ impl Rsync<'_> {
             // The error of ssh is nearer to the cause than the one that rsync adds.
             let of_ssh = lines().rfind(|line| !line.starts_with("rsync"));
             let own = lines().rfind(|line| !line.starts_with("rsync error: "));
-            of_ssh.or(own).or(lines().next_back()).unwrap_or("it said nothing").to_owned()
+            of_ssh.or(own).or(lines().next_back()).unwrap_or("no message").to_owned()
         };
         match code {
             Some(0) => Ok(Ended::Done),
@@ -395,7 +395,7 @@ impl Rsync<'_> {
             }
             Some(127) if complaints.contains("exec: rsync: not found") => Err(missing_here()),
             Some(11) if complaints.contains("File too large") => {
-                Err(self.failed("a file there is larger than it was said to be; it was not taken"))
+                Err(self.failed("a file there is larger than announced; it was not taken"))
             }
             Some(1 | 2) if complaints.contains("unknown option") => {
                 Err(self.failed("the rsync there is too old to receive; 3.2.4 or later is needed"))

@@ -18,18 +18,17 @@ use crate::{Error, Result};
 
 /// Maximum number of misfiled events of a segment that are named; the rest are counted.
 const MAX_MISFILED: usize = 20;
-const OTHER_OVERVIEW: &str = "it does not say what the manifest says, so list, trace and show may \
-                              pass segments over; the next rotate makes it again";
+const OTHER_OVERVIEW: &str = "it differs from the manifest, so list, trace and show may miss \
+                              segments; the next rotate recreates it";
 
-const OTHER_MIRROR: &str = "it does not say what that host's manifest says, so list, trace and \
-                            show may pass segments over; the next \"hlarchive remote pull\" makes \
-                            it again";
+const OTHER_MIRROR: &str = "it differs from that host's manifest, so list, trace and show may \
+                            miss segments; the next \"hlarchive remote pull\" recreates it";
 
-const OTHER_ENTRY: &str = "the catalogue does not say what its index says, so a trace may pass it \
-                           over; the next rotate makes the catalogue again";
+const OTHER_ENTRY: &str = "the catalogue differs from its index, so a trace may miss it; the next \
+                           rotate rebuilds the catalogue";
 
-const OTHER_STUB: &str = "its stub is not the one that was recorded, so events in it may be passed \
-                          over; \"hlarchive remote pull\" makes it again";
+const OTHER_STUB: &str = "its stub differs from its record, so events in it may be missed; \
+                          \"hlarchive remote pull\" recreates it";
 
 pub(super) fn verify_segments(
     archive: &ArchiveDir,
@@ -211,7 +210,7 @@ fn verify_checksum_file(
     match archive.read_checksum(name)? {
         None => findings.push(format!("its checksum file {}.sha256 is missing", name.file_name())),
         Some(text) if text != expected.as_bytes() => findings.push(format!(
-            "its checksum file {}.sha256 does not say what the manifest recorded",
+            "its checksum file {}.sha256 differs from the manifest's record",
             name.file_name()
         )),
         Some(_) => {}
@@ -230,7 +229,7 @@ fn verify_stub(
 ) -> Result<()> {
     let Some(stub) = archive.read_stub(name)? else {
         findings.push(
-            "it lies elsewhere, but its stub is missing; \"hlarchive remote pull\" makes it anew"
+            "it is remote, but its stub is missing; \"hlarchive remote pull\" recreates it"
                 .to_owned(),
         );
         return Ok(());
@@ -366,7 +365,7 @@ fn verify_mirrored(
 fn compare(record: &Record, summary: &SegmentSummary, findings: &mut Vec<String>) {
     let mut same = |what: &str, same: bool| {
         if !same {
-            findings.push(format!("its {what} is not what the manifest recorded"));
+            findings.push(format!("its {what} differs from the manifest's record"));
         }
     };
     same("SHA-256", record.sha256 == Some(summary.sha256));
@@ -389,7 +388,7 @@ fn verify_quick(
     let file = archive.open_segment(name)?;
     let bytes = file.len().map_err(|error| Error::io(&path, "read", error))?;
     if record.bytes != Some(bytes) {
-        findings.push(format!("it has {bytes} bytes, which is not what the manifest recorded"));
+        findings.push(format!("it has {bytes} bytes, which differs from the manifest's record"));
     }
     let reader = SegmentReader::open_day(file, &path, name.date)?;
     if let Some(damage) = reader.damage() {
@@ -398,7 +397,8 @@ fn verify_quick(
     if let Some(index) = reader.index() {
         let mut same = |what: &str, same: bool| {
             if !same {
-                findings.push(format!("the {what} in its index is not what the manifest recorded"));
+                findings
+                    .push(format!("the {what} in its index differs from the manifest's record"));
             }
         };
         same("number of events", record.events == Some(index.events()));
@@ -451,7 +451,7 @@ pub(super) fn verify_unrecorded(
                 || record.supersedes.iter().flatten().any(|old| *old == found.name)
         };
         let reason = if manifest.records().iter().any(is_gone) {
-            "the manifest says that it is gone, but the file is still there; the next rotate or \
+            "the manifest records it as gone, but the file is still there; the next rotate or \
              prune removes it"
         } else {
             "no record of the manifest names this file: a run was stopped before it was done \

@@ -81,7 +81,7 @@ pub(super) fn verify_live(
                 let (_, time) = path.sort_parts();
                 if is_future(time, now) {
                     let reason =
-                        format!("its timestamp {time} is later than now: whose clock was wrong?");
+                        format!("its timestamp {time} is later than now: is a clock wrong?");
                     report.remarks.push(Finding::new(path.to_string(), reason));
                 }
             }
@@ -135,7 +135,7 @@ fn judge(path: &EventPath, bytes: &[u8], archived: &[Sha256Hash]) -> Option<Stri
     }
     if head.node != path.node.as_str() {
         return Some(format!(
-            "it says it is of node {}, and lies among those of {}",
+            "it names node {}, but is in the directory of {}",
             crate::event::shown(&head.node),
             path.node
         ));

@@ -138,7 +138,7 @@ fn verify_archive(
             manifest_path.clone(),
             format!(
                 "the last line is torn ({} bytes): a crash cut it off, or it was damaged; the \
-                 next rotate mends it and says so",
+                 next rotate repairs it and says so",
                 torn.bytes
             ),
         );
@@ -150,7 +150,7 @@ fn verify_archive(
     {
         report.wrong(
             manifest_path,
-            format!("{head} is no head that this manifest ever had: it was rewritten or cut off"),
+            format!("{head} was never a head of this manifest: it was rewritten or cut off"),
         );
     }
     let expired = manifest.expired().filter(|record| {
@@ -180,7 +180,7 @@ fn verify_archive(
         && report.findings.is_empty()
         && standing::is_false(store, archive, &manifest).unwrap_or(false)
     {
-        report.wrong("state", "it does not say what the segments say; the next write mends it");
+        report.wrong("state", "it differs from the segments; the next write repairs it");
     }
     archived::verify_unrecorded(archive, &manifest, &files, &unexpected, options, report);
     Ok(())

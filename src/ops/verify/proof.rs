@@ -46,7 +46,7 @@ pub(super) fn tell(
     }
     let but = match (report.stopped, report.findings.is_empty()) {
         (true, _) => "as far as it came, ",
-        (false, false) => "apart from what was found, ",
+        (false, false) => "except for the findings, ",
         (false, true) => "",
     };
     report.proves = format!("{but}{}", parts.join("; "));
@@ -69,12 +69,12 @@ fn of_segments(report: &VerifyReport, options: &VerifyOptions) -> String {
     };
     if report.segments_elsewhere > 0 {
         text.push_str(&format!(
-            ", and of {} elsewhere only the stubs were read",
+            ", and of {} remote ones only the stubs were read",
             report.segments_elsewhere
         ));
     }
     if !options.dates.is_empty() {
-        text.push_str(", of the days that were asked for");
+        text.push_str(", of the given days");
     }
     text
 }
@@ -83,14 +83,14 @@ fn of_witness(report: &VerifyReport) -> String {
     let Some(after) = &report.after_head else {
         return match report.witness {
             "none" => "nobody vouches for the manifest itself, which whoever can write to the \
-                       archive could have made anew"
+                       archive could have rewritten"
                 .to_owned(),
-            witness => format!("the {witness} that was given does not vouch for the manifest"),
+            witness => format!("the given {witness} does not vouch for the manifest"),
         };
     };
     let vouched = report.manifest_records.saturating_sub(after.len() as u64);
     format!(
-        "by the {} that was given nothing up to record {vouched} of {} was rewritten or cut off",
+        "by the given {} nothing up to record {vouched} of {} was rewritten or cut off",
         report.witness, report.manifest_records
     )
 }

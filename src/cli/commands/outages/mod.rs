@@ -22,48 +22,49 @@ Examples:
   hlarchive outages -o json | jq '.services[].mttr_seconds'
 
 An outage of a service begins with service_unhealthy and ends with service_recovered of the same \
-service and node; one of a node, with node_offline and node_online. A critical event of a type \
-that is not known begins one, too, which ends with any later success of that service and node. \
-Failures begin none: they are its cause where they came up to 10 minutes before in the same \
-chain. What was up for less than --min-gap counts as down throughout, with one flap more. Shown \
-are the outages that were open at some instant of the range, open ones first, then the newest; \
-each whole, also where it began before --since.
+service and node; one of a node, with node_offline and node_online. A critical event of an \
+unknown type begins one, too, which ends with any later success of that service and node. \
+Failures do not begin one: they are its cause if they came up to 10 minutes before in the same \
+chain. Outages with less uptime than --min-gap between them count as one, with one more flap. \
+Shown are the outages that were open at some time in the range, open ones first, then the newest; \
+each in full, even if it began before --since.
 
 LAST TRIED is the last remediation that began while it was open. Figures are those of the range, \
-which without --since begins with the first word about the service or node: TOTAL and LONGEST \
-count what lies within, MTTR is the mean of the whole outages that ended, MTBF the time up by the \
-number of outages that began, and AVAILABILITY the part of the range that was up.
+which without --since begins with the first event about the service or node: TOTAL and LONGEST \
+count the part within, MTTR is the mean of the outages that ended, in full, MTBF the time up by \
+the number of outages that began, and AVAILABILITY the part of the range that was up.
 
-To find what began before --since, the whole history is read for the types that tell of outages.
+To find outages that began before --since, the entire history is read for the types that report \
+them.
 
-With -o json: since, until, min_gap_seconds, outages (node, service, or null for a node, from, to, \
-seconds, open, flaps, type, cause, correlation_id, path, tries, attempts (timestamp, action, source, \
-correlation_id, ended (completed, failed or null), preceded_recovery, path) and, where a clock may \
-have been set back, clock_stepped), services (node, service, since, until, count, open, flaps, \
-total_seconds, longest_seconds, mttr_seconds, mtbf_seconds, availability), expired and unreached \
-(as in attempts), and where there is none, searched. With -o csv: a line for each outage, where text that a spreadsheet would take \
-for a formula has an apostrophe before it.
+With -o json: since, until, min_gap_seconds, outages (node, service, or null for a node, from, \
+to, seconds, open, flaps, type, cause, correlation_id, path, tries, attempts (timestamp, action, \
+source, correlation_id, ended (completed, failed or null), preceded_recovery, path) and, where a \
+clock may have been set back, clock_stepped), services (node, service, since, until, count, open, \
+flaps, total_seconds, longest_seconds, mttr_seconds, mtbf_seconds, availability), expired and \
+unreached (as in attempts), and, if there is none, searched. With -o csv: a line per outage; text \
+that a spreadsheet would take for a formula gets an apostrophe before it.
 
 Exit codes:
-  1   there is no such outage
+  1   no matching outages
   74  something could not be read, so outages or their ends may be missing
-  75  some of it lies elsewhere and could not be reached")]
+  75  a part is remote and could not be reached")]
 pub(in crate::cli) struct Args {
-    /// Only what is not over
+    /// Only open outages
     #[arg(long)]
     open: bool,
-    /// Least time up between two outages; below it they are one [default: 60s]
+    /// Minimum uptime between two outages; below it they count as one [default: 60s]
     #[arg(long, value_name = "DURATION")]
     min_gap: Option<String>,
-    /// Take this as the time: what is later has not happened
+    /// Use this time: later events have not happened
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
     #[command(flatten)]
     time: TimeArgs,
-    /// On this node; this and the following flag may be repeated
+    /// Only this node; this and the following flag may be repeated
     #[arg(long, value_name = "NODE", help_heading = "Which outages")]
     node: Vec<String>,
-    /// Of this service; without it, those of nodes, too
+    /// Only this service; without it, outages of nodes, too
     #[arg(long, value_name = "SERVICE", help_heading = "Which outages")]
     service: Vec<String>,
 }
