@@ -203,10 +203,7 @@ fn everything_or_most_of_it_at_once_needs_consent() {
     let rules = "keep = \"20d\"";
     assert_eq!(consent(&DAYS, rules, "2026-06-01T00:00:00Z"), None);
     let refusal = consent(&DAYS, rules, "2026-06-02T00:00:00Z").unwrap();
-    assert_eq!(
-        refusal,
-        "3 of the 5 archived days would expire at once, with most of the archive"
-    );
+    assert_eq!(refusal, "3 of the 5 archived days would expire at once, with most of the archive");
     let all = consent(&DAYS, rules, "2027-01-01T00:00:00Z").unwrap();
     assert_eq!(all, "the entire archive would expire at once (5 segments)");
     // Of a few days, most may go, but not all.
