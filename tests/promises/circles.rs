@@ -84,13 +84,12 @@ impl House {
                 continue;
             }
             let file = self.files.get(&at)?;
-            let given = file.uses.iter().filter(|used| used.name == *part && depth < 9);
+            let mut given = file.uses.iter().filter(|used| used.name == *part && depth < 9);
             return given
-                .filter_map(|used| {
+                .find_map(|used| {
                     let path = [used.path.as_slice(), &rest[1..]].concat();
                     self.target(&at, &path, depth + 1)
                 })
-                .next()
                 .or(Some(&file.path));
         }
         self.files.get(&at).map(|file| file.path.as_str())

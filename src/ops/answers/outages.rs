@@ -155,7 +155,7 @@ pub(crate) fn outages(
     let mut beside = match alarmed {
         None => None,
         Some((services, nodes)) => {
-            let filter = Filter { services, nodes, ..Filter::default() };
+            let filter = Filter { nodes, services, ..Filter::default() };
             let stream = store.events(Query { filter, ..Query::default() })?;
             Some(Ahead::passing(stream, &|head| TYPES.contains(&head.event_type.as_ref()))?)
         }
