@@ -53,7 +53,8 @@ fn given_out(source: &str) -> BTreeMap<String, Vec<String>> {
 /// Whether a line begins the definition of a name.
 fn defines(line: &str, name: &str) -> bool {
     ["struct", "enum", "trait", "fn", "type", "const"].iter().any(|kind| {
-        line.strip_prefix(&format!("pub {kind} {name}"))
+        line.trim_start()
+            .strip_prefix(&format!("pub {kind} {name}"))
             .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
     })
 }

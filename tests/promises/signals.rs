@@ -210,7 +210,7 @@ fn a_batch_that_is_stopped_while_it_waits_has_kept_every_whole_line_and_no_other
         stdin.write_all(line.trim_end().as_bytes()).unwrap();
         send(&child, signal);
         let run = finish(child);
-        says_in_one_line(&run, code, "3 events on the disk");
+        says_in_one_line(&run, code, "3 events on disk");
         assert_eq!(tree(&lab.root()).len(), 3);
         for path in acknowledged.lines() {
             assert!(fs::exists(path).unwrap(), "{path}");
@@ -242,7 +242,7 @@ fn a_batch_that_is_stopped_while_lines_pour_in_acknowledges_all_that_it_kept() {
         }
         let run = finish(child);
         pour.join().unwrap();
-        says_in_one_line(&run, code, &format!("{acknowledged} events on the disk"));
+        says_in_one_line(&run, code, &format!("{acknowledged} events on disk"));
         assert_eq!(tree(&lab.root()).len(), acknowledged);
     }
 }
