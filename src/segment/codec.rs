@@ -53,6 +53,7 @@ pub(super) fn stated_size(frame: &[u8], limit: u64) -> Result<u64, String> {
 }
 
 /// Returns the frame at the start of `bytes`.
+#[cfg(feature = "remote")]
 pub(super) fn first_frame(bytes: &[u8]) -> Result<&[u8], String> {
     let end = zstd_safe::find_frame_compressed_size(bytes).ok();
     let frame = end.and_then(|end| bytes.get(..end)).filter(|frame| !frame.is_empty());

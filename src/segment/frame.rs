@@ -161,6 +161,7 @@ pub(super) fn decompress_stated(compressed: &[u8]) -> Result<Vec<u8>, String> {
 
 /// Reports whether `bytes` are consecutive zstd frames of this format, each with a matching
 /// checksum.
+#[cfg(feature = "remote")]
 pub(crate) fn are_frames(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         let Ok(frame) = codec::first_frame(bytes) else { return false };

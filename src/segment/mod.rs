@@ -26,7 +26,9 @@ pub(crate) use bytes::{Away, Fetch, Piece, SegmentBytes};
 pub use check::check;
 pub(crate) use check::check_until;
 pub(crate) use facts::ContentDigest;
-pub(crate) use frame::{Frame, PackedFrame, are_frames};
+#[cfg(feature = "remote")]
+pub(crate) use frame::are_frames;
+pub(crate) use frame::{Frame, PackedFrame};
 pub use hash::Sha256Hash;
 pub use index::Field;
 pub(crate) use index::{Index, Posting};
