@@ -8,8 +8,7 @@ use super::{Malformed, shown};
 /// A node's name, safe as a single path component.
 ///
 /// [`FromStr`] accepts what may be *read*: any name of 1 to 255 bytes without `/`,
-/// control characters or a leading dot. [`NodeName::for_writing`] accepts what is
-/// *written*: a host name.
+/// control characters or a leading dot. A name that is *written* must be a host name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeName(pub(super) String);
 

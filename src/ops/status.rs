@@ -45,7 +45,7 @@ pub struct StatusOptions {
     pub trust_now: bool,
     /// The directory of events that could not be placed, if there is one.
     pub spool: Option<PathBuf>,
-    /// The file in which runs leave their [`metrics`], if there is one.
+    /// The file in which runs leave their metrics, if there is one.
     pub metrics: Option<PathBuf>,
 }
 
