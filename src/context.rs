@@ -24,7 +24,8 @@ use crate::{Result, system};
 /// # let root = directory.path().join("events");
 /// let night: Timestamp = "2026-05-17T03:00:00Z".parse()?;
 /// let context = Context::from_system("nightly test")?.at(night);
-/// let emitted = History::open(root)?.with_context(context).emit("rotation_checked").send()?;
+/// let history = History::open(root)?.with_context(context);
+/// let emitted = history.emit("rotation_checked").send()?;
 /// assert!(emitted.path().to_string().starts_with("2026-05-17/"));
 /// # Ok(())
 /// # }

@@ -39,8 +39,9 @@ impl History {
     /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
     /// # let root = directory.path().join("events");
     /// let history = History::open(&root)?;
-    /// for time in ["2026-05-16T03:00:00Z", "2026-05-16T04:00:00Z"] {
-    ///     history.emit("backup_completed").timestamp(time.parse()?).send()?;
+    /// let time = history.time("30d ago")?;
+    /// for _ in 0..2 {
+    ///     history.emit("backup_completed").timestamp(time).send()?;
     ///     history.rotate(&RotateOptions::default())?;
     /// }
     /// let report = history.compact(&CompactOptions::default())?;

@@ -85,7 +85,7 @@ impl History {
     /// # let root = directory.path().join("events");
     /// let policy = Policy::parse("version = 1\n[retain]\nkeep = \"90d\"", "mine")?;
     /// let history = History::open(&root)?.with_policy(policy);
-    /// history.emit("backup_completed").timestamp("2020-05-16T03:00:00Z".parse()?).send()?;
+    /// history.emit("backup_completed").timestamp(history.time("100d ago")?).send()?;
     /// history.rotate(&RotateOptions::default())?;
     /// let report = history.prune(&PruneOptions::default())?;
     /// assert!(report.expired.is_empty(), "it came today, so the policy's grace keeps it");

@@ -56,10 +56,10 @@ impl History {
     /// # let root = directory.path().join("events");
     /// let history = History::open(&root)?;
     /// let sent =
-    ///     history.emit("backup_completed").timestamp("2026-05-16T03:00:00Z".parse()?).send()?;
+    ///     history.emit("backup_completed").timestamp(history.time("30d ago")?).send()?;
     /// history.rotate(&RotateOptions::default())?;
     /// let target = directory.path().join("that-day");
-    /// history.restore(&RestoreOptions::to(&target).day("2026-05-16".parse()?))?;
+    /// history.restore(&RestoreOptions::to(&target).day(sent.path().date))?;
     /// assert!(target.join(sent.path().to_string()).is_file());
     /// # Ok(())
     /// # }

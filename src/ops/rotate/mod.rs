@@ -52,7 +52,7 @@ impl History {
     /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
     /// # let root = directory.path().join("events");
     /// let history = History::open(&root)?;
-    /// history.emit("backup_completed").timestamp("2026-05-16T03:00:00Z".parse()?).send()?;
+    /// history.emit("backup_completed").timestamp(history.time("30d ago")?).send()?;
     /// let report = history.rotate(&RotateOptions::default())?;
     /// assert_eq!(report.days[0].events, 1);
     /// assert!(history.events().count() == 1, "it is read as before");

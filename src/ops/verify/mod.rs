@@ -46,7 +46,7 @@ impl History {
     /// # let directory = tempfile::tempdir().map_err(|e| hlarchive::Error::io("tmp", "create", e))?;
     /// # let root = directory.path().join("events");
     /// let history = History::open(&root)?;
-    /// history.emit("backup_completed").timestamp("2026-05-16T03:00:00Z".parse()?).send()?;
+    /// history.emit("backup_completed").timestamp(history.time("30d ago")?).send()?;
     /// history.rotate(&RotateOptions::default())?;
     /// let report = history.verify(&VerifyOptions::default())?;
     /// assert!(report.findings.is_empty());
