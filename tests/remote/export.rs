@@ -34,6 +34,6 @@ fn an_export_into_a_bucket_is_read_back_by_its_names_and_never_overwritten() {
         assert!(found == *bytes, "{name}");
     }
     let run = site.fails(73, words);
-    assert!(run.stderr.contains("it is there already"), "{run:?}");
+    assert!(run.stderr.contains("it already exists"), "{run:?}");
     site.ok(["export", "--format", "parquet", "--to", url, "--resume"]);
 }

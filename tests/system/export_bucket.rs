@@ -35,7 +35,7 @@ fn a_bucket_gets_the_files_that_a_directory_gets() {
     assert!(tree(&scratch).is_empty());
     let error = history.export(&options).unwrap_err();
     assert!(matches!(error, Error::Io { action: "create", .. }), "{error}");
-    assert!(error.to_string().contains("it is there already"), "{error}");
+    assert!(error.to_string().contains("it already exists"), "{error}");
     options.resume = true;
     let report = history.export(&options).unwrap();
     assert_eq!((report.files, report.already_there), (0, 7));
