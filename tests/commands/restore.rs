@@ -291,7 +291,7 @@ fn a_day_that_is_still_live_is_given_as_one_that_is_archived() {
     );
     let metadata = fs::metadata(lab.path("out").join(&path)).unwrap();
     assert_eq!(metadata.mtime(), fs::metadata(lab.root().join(&path)).unwrap().mtime());
-    // Again, it already exists; and back into the live tree it does not go.
+    // Again, it is there already; and back into the live tree it does not go.
     let told = lab.ok(["restore", "2026-05-30", "--to=out"]);
     assert!(told.contains("; 2 of them were there already"), "{told}");
     let run = lab.fails(66, ["restore", "2026-05-30", "--live"]);
