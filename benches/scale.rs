@@ -161,7 +161,7 @@ fn real(
         // The first of them is of a day that has nothing else.
         let date = date(segments * part / 10).plus_days(-1);
         let name = SegmentName { date, number: 0, class: None };
-        let temp = archive.create_temp(date.to_string()[..4].parse().unwrap(), part, lock).unwrap();
+        let temp = archive.create_temp(date, part, lock).unwrap();
         let mut writer =
             SegmentWriter::new(temp.file(), temp.path(), date, SegmentOptions::default());
         let uuid = format!("0196d8a2-5b00-7000-8000-{part:012x}");

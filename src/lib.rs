@@ -29,8 +29,8 @@
 //! * What is missing is said: an archive that is not mounted is an error or a notice, never an
 //!   empty history.
 //!
-//! What is wrong with one file or one day is a [`Finding`] in an operation's report, and stops
-//! nothing else. The library never prints and never ends the process; time, user, host and
+//! A fault of one file or one day is a [`Finding`] in an operation's report, and stops nothing
+//! else. The library never prints and never ends the process; time, user, host and
 //! randomness come in by a [`Context`].
 //!
 //! # Cargo features

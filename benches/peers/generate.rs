@@ -204,9 +204,7 @@ pub fn archive(store: &Store, context: &Context, shape: Shape) {
     for number in 0..shape.days {
         let date = first_day().plus_days(i64::from(number));
         let name = SegmentName { date, number: 0, class: None };
-        let temp = archive
-            .create_temp(date.to_string()[..4].parse().unwrap(), u64::from(number), &lock)
-            .unwrap();
+        let temp = archive.create_temp(date, u64::from(number), &lock).unwrap();
         let mut writer =
             SegmentWriter::new(temp.file(), temp.path(), date, SegmentOptions::default());
         for (path, bytes) in day(date, shape) {

@@ -43,9 +43,12 @@ pub(crate) fn segment_of_object(object: &str) -> Option<(SegmentName, Sha256Hash
     Some((name, digits.parse().ok()?))
 }
 
+/// The end of a message about a copy that is lost, if the segment's file is gone as well.
+pub(crate) const FILE_GONE: &str = ", and its file is no longer here: look for a backup";
+
 /// Returns the message about a segment whose only copy is gone.
 pub(crate) fn only_copy_gone(object: &str) -> String {
-    format!("its copy {object} is gone, and its file is not here any more: look for a backup")
+    format!("its copy {object} is gone{FILE_GONE}")
 }
 
 /// A piece of a manifest, as described by its name.

@@ -1,4 +1,4 @@
-//! What an archive has beside its segments: the names of its files and folders.
+//! The names of an archive's files and folders, beside its segments.
 
 /// The manifest's name.
 pub(super) const MANIFEST: &str = "manifest.jsonl";

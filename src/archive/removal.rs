@@ -1,5 +1,5 @@
-//! What is taken out of an archive's directory. Each call asks for the lock, which proves that
-//! nobody else works on the files.
+//! Removals from an archive's directory. Each call asks for the lock, which proves that nobody else
+//! works on the files.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;

@@ -154,7 +154,7 @@ impl ArchiveDir {
             Ok(None) => {}
             _ => self.remove_stub(name, lock)?,
         }
-        let temp = self.create_temp(name.date.year(), token, lock)?;
+        let temp = self.create_temp(name.date, token, lock)?;
         let mut file = temp.file();
         let text = stub.text();
         file.write_all(&text).map_err(|error| Error::io(temp.path(), "write", error))?;

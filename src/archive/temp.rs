@@ -10,6 +10,7 @@ use rustix::fs::Advice;
 use rustix::io::Errno;
 
 use super::{ArchiveDir, ArchiveLock, SegmentName};
+use crate::event::Date;
 use crate::fs;
 use crate::segment::{SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
@@ -27,7 +28,8 @@ pub struct TempSegment {
 
 impl ArchiveDir {
     /// Begins a segment in the folder of a year. `token` must be fresh and random.
-    pub fn create_temp(&self, year: i32, token: u64, _lock: &ArchiveLock) -> Result<TempSegment> {
+    pub fn create_temp(&self, date: Date, token: u64, _lock: &ArchiveLock) -> Result<TempSegment> {
+        let year = date.year();
         let folder_name = format!("{year:04}");
         let folder_path = self.root().join(&folder_name);
         let failed = |errno: Errno| Error::io(&folder_path, "create", errno);
@@ -75,7 +77,7 @@ impl ArchiveDir {
             }
             None => {}
         }
-        let mut temp = self.create_temp(name.date.year(), token, lock)?;
+        let mut temp = self.create_temp(name.date, token, lock)?;
         temp.file
             .write_all(text.as_bytes())
             .map_err(|error| Error::io(&temp.path, "write", error))?;

@@ -92,7 +92,7 @@ impl Log {
                 None => None,
             }
         });
-        let wanted = typed.or_else(|| std::env::var("HLARCHIVE_LOG_FORMAT").ok());
+        let wanted = typed.or_else(|| system::variable("HLARCHIVE_LOG_FORMAT"));
         let format = match wanted.as_deref() {
             Some("json") => LogFormat::Json,
             _ => LogFormat::Text,
@@ -185,7 +185,7 @@ impl Log {
 /// Returns whether standard error is the journal: the variable names its device and inode.
 /// It may have been redirected since, or the variable inherited from another service.
 fn is_journal() -> bool {
-    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Some(stream) = system::variable("JOURNAL_STREAM") else { return false };
     let Some((device, inode)) = stream.split_once(':') else { return false };
     let Ok(state) = rustix::fs::fstat(io::stderr()) else { return false };
     device.parse() == Ok(state.st_dev) && inode.parse() == Ok(state.st_ino)

@@ -79,7 +79,7 @@ impl Session {
         let place = Place::of(std::env::var_os(METRICS_VARIABLE), &store);
         let store = with_state(store, place.as_ref());
         let stdout = io::stdout();
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let no_color = system::variable_os("NO_COLOR").is_some();
         let paint = match global.color {
             ColorWhen::Always => Paint::new(true),
             ColorWhen::Never => Paint::new(false),
@@ -147,7 +147,7 @@ impl Session {
 
     /// Returns what becomes of events that cannot be placed.
     pub(super) fn on_error(&self, best_effort: bool) -> OnError {
-        let wanted = std::env::var("HLARCHIVE_ON_ERROR").unwrap_or_default();
+        let wanted = system::variable("HLARCHIVE_ON_ERROR").unwrap_or_default();
         let wanted = if best_effort { "spool" } else { wanted.as_str() };
         match (wanted, machine::spool()) {
             ("spool", Some(spool)) => OnError::Spool(spool),
@@ -334,8 +334,7 @@ impl Session {
             Failure::Library(Error::NotFound { what: what.display().to_string(), reason })
         };
         let is_missing = store.any_archive()?.is_none();
-        let names_root = self.is_typed("--root")
-            || std::env::var_os(ROOT_VARIABLE).is_some_and(|root| !root.is_empty());
+        let names_root = self.is_typed("--root") || system::variable_os(ROOT_VARIABLE).is_some();
         if checked.root && names_root && store.live()?.is_none() {
             return Err(nothing(
                 store.root(),
@@ -408,7 +407,7 @@ impl Session {
     /// Returns whether pictures may use block characters: the locale is UTF-8, and plain
     /// output was not requested.
     pub(super) fn draws_blocks(&self) -> bool {
-        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let set = system::variable;
         let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
         let locale = locale.unwrap_or_default().to_ascii_lowercase();
         let is_utf8 = locale.contains("utf-8") || locale.contains("utf8");
@@ -421,7 +420,7 @@ impl Session {
         let columns = if io::stdout().is_terminal() {
             usize::from(rustix::termios::tcgetwinsize(io::stdout()).ok()?.ws_col)
         } else {
-            std::env::var("COLUMNS").ok()?.parse().ok()?
+            system::variable("COLUMNS")?.parse().ok()?
         };
         Some(columns).filter(|columns| *columns >= 20)
     }

@@ -74,7 +74,7 @@ impl History {
         let policy = machine::policy(machine::named_policy().as_deref())?;
         let store = Store::new(root, machine::named_archive());
         let context = Context::from_system("the hlarchive library")?;
-        Ok(Self::of(store, Policy::built_in()?, context, Arc::new(Silent)).with_policy(policy))
+        Ok(Self::of(Self::equip(store, &policy), policy, context, Arc::new(Silent)))
     }
 
     /// Puts a history together from parts that the caller determined.
@@ -98,14 +98,15 @@ impl History {
     /// Uses this policy. Remote segments are fetched from where it says.
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
+        Self::of(Self::equip(self.store, &policy), policy, self.context, self.progress)
+    }
+
+    /// Lets a store fetch and skip what a policy says.
+    fn equip(store: Store, policy: &Policy) -> Store {
         let (rules, origin) = (policy.remote.clone(), policy.origin().to_owned());
         let ignore = policy.events.ignore.clone();
         let opens = move || remote::open_for(rules.as_ref(), &origin);
-        let store = self
-            .store
-            .with_remote(Arc::new(Lazy::new(opens)))
-            .with_litter(SharedLitter::new(move || ignore.clone()));
-        Self::of(store, policy, self.context, self.progress)
+        store.with_remote(Arc::new(Lazy::new(opens))).with_litter(SharedLitter::new(move || ignore))
     }
 
     /// Uses this context: its clock, and its user's name.

@@ -16,13 +16,11 @@ mod tree;
 
 pub(crate) use batch::{BatchItem, create_batch};
 pub(crate) use bulk::BulkPlacer;
-pub(crate) use create::sync_created;
-pub(crate) use create::{CreateOptions, Creation, create_event};
+pub(crate) use create::{CreateOptions, Creation, create_event, sync_created};
 pub(crate) use listing::Listing;
 pub(crate) use note::{FoundNote, TreeIdentity, TreeNote};
 pub(crate) use partition::{FileStamp, FileState, PartitionReader, Removal, StampDigest};
-pub(crate) use tree::LiveTree;
-pub(crate) use tree::NOTE;
+pub(crate) use tree::{LiveTree, NOTE};
 
 pub(crate) use crate::fs::UnexpectedEntry;
 

@@ -16,7 +16,7 @@ pub(in crate::ops) struct Job<'a> {
     archive: &'a ArchiveDir,
     /// The manifest, open for writing.
     pub(in crate::ops) writer: ManifestWriter<'a>,
-    /// What an earlier, interrupted run left, and what was done about it.
+    /// Leftovers of an earlier, interrupted run, and what was done about them.
     pub(in crate::ops) recovered: Vec<Finding>,
     /// The number of records before the verb's own.
     before: usize,
@@ -121,13 +121,12 @@ impl<'a> Job<'a> {
         event_type: &str,
         told: audit::Told,
     ) -> Option<Finding> {
+        if !any_gone {
+            return self.finish(event_type, told);
+        }
         let tokens = [self.context.next_token(), self.context.next_token()];
         let (manifest, lock) = (self.manifest(), self.writer.lock());
-        if any_gone {
-            derived::drop_gone(self.store, self.archive, manifest, tokens, lock);
-        } else {
-            derived::complete(self.store, self.archive, manifest, tokens[0], lock);
-        }
+        derived::drop_gone(self.store, self.archive, manifest, tokens, lock);
         self.tell(event_type, told)
     }
 

@@ -1,4 +1,4 @@
-//! What a policy says, one part after the other.
+//! The rules of a policy, one part after the other.
 
 use std::collections::BTreeMap;
 use std::fmt;

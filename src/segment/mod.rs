@@ -34,9 +34,8 @@ pub use index::Field;
 pub(crate) use index::{Index, Posting};
 pub use reader::SegmentReader;
 pub(crate) use reader::tail_offset;
-pub use writer::SegmentOptions;
 pub(crate) use writer::SegmentSummary;
-pub use writer::SegmentWriter;
+pub use writer::{SegmentOptions, SegmentWriter};
 
 /// The largest frame that is written or read, in bytes of tar: the largest event with its
 /// header, or the largest frame size of a policy.

@@ -27,9 +27,7 @@ fn years(at: &Path) -> Store {
         ManifestWriter::open(&archive, &lock, context.now(), context.by()).unwrap();
     for number in 0..DAYS {
         let date = first_day().plus_days(number);
-        let temp = archive
-            .create_temp(date.to_string()[..4].parse().unwrap(), number as u64, &lock)
-            .unwrap();
+        let temp = archive.create_temp(date, number as u64, &lock).unwrap();
         let options = SegmentOptions { level: 1, ..SegmentOptions::default() };
         let mut writer = SegmentWriter::new(temp.file(), temp.path(), date, options);
         for event in 0..PER_DAY {

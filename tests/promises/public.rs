@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use super::layers::sources;
+
 /// More than a reader can look through; a new one takes the place of an old one.
 const MAX_DEFINITIONS: usize = 275;
 
@@ -131,28 +133,14 @@ fn methods(source: &str, name: &str) -> Vec<String> {
     found
 }
 
-/// Every file of `src` but tests and the command.
-fn sources() -> Vec<(PathBuf, String)> {
-    let files = walkdir::WalkDir::new(source_root()).sort_by_file_name().into_iter();
-    let files = files.map(|entry| entry.unwrap().into_path());
-    let is_meant = |path: &PathBuf| {
-        path.extension().is_some_and(|ending| ending == "rs")
-            && !path.ends_with("tests.rs")
-            && !path.starts_with(source_root().join("cli"))
-    };
-    files
-        .filter(is_meant)
-        .map(|path| {
-            let source = fs::read_to_string(&path).unwrap();
-            (path, source)
-        })
-        .collect()
-}
-
 #[test]
 fn the_public_list_is_the_one_that_was_agreed_on() {
     let root = fs::read_to_string(source_root().join("lib.rs")).unwrap();
-    let sources = sources();
+    let sources: Vec<(PathBuf, String)> = sources()
+        .into_iter()
+        .filter(|(path, _)| !path.starts_with("cli/"))
+        .map(|(path, source)| (source_root().join(path), source))
+        .collect();
     let (mut text, mut definitions) = (String::new(), 0);
     for (name, from) in given_out(&root) {
         let (module, source) = defined(&name, from);

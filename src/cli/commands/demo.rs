@@ -9,6 +9,7 @@ use walkdir::WalkDir;
 use crate::Error;
 use crate::event::Date;
 use crate::policy::Policy;
+use crate::system;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
@@ -44,10 +45,10 @@ impl Args {
         let directory = tempfile::Builder::new()
             .prefix("hlarchive-demo-")
             .tempdir()
-            .map_err(|error| Error::io(std::env::temp_dir(), "create", error))?;
+            .map_err(|error| Error::io(system::scratch(), "create", error))?;
         let mut demo = Demo { session, place: directory.path(), stop };
         let outcome = demo.play();
-        directory.close().map_err(|error| Error::io(std::env::temp_dir(), "remove", error))?;
+        directory.close().map_err(|error| Error::io(system::scratch(), "remove", error))?;
         outcome.map(|()| Exit::Done)
     }
 }

@@ -1,10 +1,10 @@
 //! Answers without a match: where the command searched, and which values no event has.
 
-use crate::archive::Expired;
 use crate::ops::answers::trace::{Named, named};
-use crate::store::{EventStream, Looked, Query, Store, Unreached};
+use crate::store::{EventStream, Looked, Query, Store};
 use serde::Serialize;
 
+use super::trace::NoChain;
 use crate::cli::args::Format;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
@@ -79,23 +79,8 @@ pub(super) fn chain(
     };
     if format == Format::Json {
         let notices = events.notices();
-        session.json(&Untold {
-            correlation_id: &id,
-            steps: [],
-            events: 0,
-            first: None,
-            last: None,
-            duration_us: None,
-            outcome: "unknown",
-            failure: None,
-            cause: None,
-            also: [],
-            tried: [],
-            open: [],
-            expired: notices.expired(),
-            unreached: notices.unreached(),
-            searched: &looked,
-        })?;
+        let (expired, unreached) = (notices.expired(), notices.unreached());
+        session.json(&NoChain::of(&id, expired, unreached, Some(&looked)))?;
     }
     session.flush()?;
     session.notices(events.notices());
@@ -110,24 +95,4 @@ pub(super) fn chain(
         Nothing { looked: Some(looked), nowhere: false }.tell(session, first.as_deref())?;
     }
     Ok(Err(Exit::Wrong))
-}
-
-/// Returns the story of a chain that has no events.
-#[derive(Serialize)]
-struct Untold<'a> {
-    correlation_id: &'a str,
-    steps: [(); 0],
-    events: u64,
-    first: Option<()>,
-    last: Option<()>,
-    duration_us: Option<()>,
-    outcome: &'static str,
-    failure: Option<()>,
-    cause: Option<()>,
-    also: [(); 0],
-    tried: [(); 0],
-    open: [(); 0],
-    expired: Option<&'a Expired>,
-    unreached: Option<&'a Unreached>,
-    searched: &'a Looked,
 }

@@ -20,7 +20,7 @@ use crate::cli::output::short_time;
 use crate::cli::session::Session;
 use crate::cli::table::{fit, shrink, total, width, wrap};
 
-pub(in crate::cli) use json::StepLine;
+pub(in crate::cli) use json::{NoChain, StepLine};
 
 /// Follow a correlation id over all days, as a timeline
 #[derive(Debug, clap::Args)]

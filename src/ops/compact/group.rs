@@ -101,7 +101,7 @@ impl GroupRun<'_, '_> {
         let Some(first) = self.group.first() else { return Ok(None) };
         let date = first.date;
         let token = self.context.next_token();
-        let temp = self.archive.create_temp(date.year(), token, self.writer.lock())?;
+        let temp = self.archive.create_temp(date, token, self.writer.lock())?;
         let file: File =
             temp.file().try_clone().map_err(|error| Error::io(temp.path(), "write", error))?;
         let options = SegmentOptions {

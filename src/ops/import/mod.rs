@@ -1,8 +1,8 @@
 //! Import: events of any tar or directory become late arrivals.
 //!
 //! Each file is examined by itself: it must be an event, and it must have an identity (`identity`).
-//! What is here already, live or archived, is recognized and not taken twice; what is new goes into
-//! the live tree, and the next rotation archives it. Nothing that exists is replaced, and the
+//! Events that are here already, live or archived, are recognized and not taken twice; new ones go
+//! into the live tree, and the next rotation archives them. Nothing that exists is replaced, and the
 //! sources are not changed. A bad file never stops the rest.
 
 mod identity;

@@ -15,10 +15,7 @@ mod tests;
 
 use serde::Serialize;
 
-pub use plan::Difference;
-pub use plan::Expiring;
-pub use plan::Held;
-pub use plan::PrunePlan;
+pub use plan::{Difference, Expiring, Held, PrunePlan};
 use term::Arrivals;
 pub(in crate::ops) use term::{is_over, since};
 

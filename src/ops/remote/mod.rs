@@ -18,17 +18,12 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-pub use evict::EvictReport;
-pub use evict::Evicted;
+pub use evict::{EvictReport, Evicted};
 pub use handle::RemoteArchive;
-pub use pull::MirroredHost;
-pub use pull::PullReport;
-pub use push::Copied;
-pub use push::PushReport;
-pub use rebuild::Believed;
-pub use rebuild::RemoteRebuildReport;
-pub use status::HostStatus;
-pub use status::RemoteStatus;
+pub use pull::{MirroredHost, PullReport};
+pub use push::{Copied, PushReport};
+pub use rebuild::{Believed, RemoteRebuildReport};
+pub use status::{HostStatus, RemoteStatus};
 pub use verify::{RemoteVerifyOptions, RemoteVerifyReport};
 
 use crate::archive::copies::{ManifestPiece, chosen};

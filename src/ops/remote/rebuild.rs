@@ -254,7 +254,7 @@ impl Run<'_> {
             }
             return Err(Error::corrupt(path, "another file has this name; it was left as it is"));
         }
-        let temp = archive.create_temp(name.date.year(), context.next_token(), self.lock)?;
+        let temp = archive.create_temp(name.date, context.next_token(), self.lock)?;
         let mut file = temp.file();
         let mut hasher = Sha256::new();
         self.remote.bucket.get(object, bytes, &mut |part| {

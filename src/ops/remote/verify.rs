@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::place::Place;
 use super::{Listing, Remote, hash_of, manifest_text};
 use crate::archive::copies::{
-    MANIFEST_FOLDER, PEERS, only_copy_gone, segment_object, segment_of_object,
+    FILE_GONE, MANIFEST_FOLDER, PEERS, only_copy_gone, segment_object, segment_of_object,
 };
 use crate::archive::{ArchiveDir, Manifest, SegmentName, Stub};
 use crate::ops::Finding;
@@ -126,7 +126,7 @@ fn verify_host(
         if !is_sound {
             let mut reason = format!("its copy {object} differs from its record");
             if peer.is_none() && !archive.has_file(name)? {
-                reason.push_str(", and its file is no longer here: look for a backup");
+                reason.push_str(FILE_GONE);
             }
             report.findings.push(Finding::new(label(name), reason));
         } else if stub.is_some_and(|stub| !stub.ends_like(&end)) {

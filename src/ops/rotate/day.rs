@@ -341,7 +341,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             at
         } else {
             let temp = self.archive.create_temp(
-                self.date.year(),
+                self.date,
                 self.context.next_token(),
                 self.manifest.lock(),
             )?;

@@ -1,7 +1,7 @@
 //! Fetching from another machine.
 //!
-//! What the destination lacks is fetched into a directory that nobody else can enter (`staging`),
-//! read there as if it were a store of this machine, and placed from there. Segments stay in it
+//! Events that the destination lacks are fetched into a directory that nobody else can enter
+//! (`staging`), read there as if it were a store of this machine, and placed from there. Segments stay in it
 //! when a run is stopped: rsync continues with what is there. Nothing that the other machine says
 //! of its files is believed; what arrives is bounded by it.
 

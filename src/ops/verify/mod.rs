@@ -13,8 +13,7 @@ mod report;
 
 pub use after::AfterHead;
 pub use options::{Depth, VerifyOptions};
-pub use report::ReadDepth;
-pub use report::VerifyReport;
+pub use report::{ReadDepth, VerifyReport};
 
 use super::clock::from_the_future;
 use super::standing;

@@ -163,7 +163,10 @@ impl World {
         let live = |number| self.directory.path().join("events").join(event(number).0.to_string());
         match change {
             Publish(number, events) => {
-                let temp = self.archive.create_temp(2026, u64::from(number), &self.lock).unwrap();
+                let temp = self
+                    .archive
+                    .create_temp(segment_name(number).date, u64::from(number), &self.lock)
+                    .unwrap();
                 std::io::Write::write_all(&mut temp.file(), &segment(events).0).unwrap();
                 temp.publish(&segment_name(number)).unwrap();
             }

@@ -16,7 +16,7 @@
 //!   service and node and within a horizon after its end ([`AttemptOutcome`]). At the very
 //!   instant of the start only a recovery counts: being unhealthy is why the attempt began.
 //!
-//! What is dated later than now has not happened: it counts when its time has come.
+//! Events dated later than now have not happened: they count when their time has come.
 //!
 //! Memory grows with the number of attempts and of services, not with that of events.
 

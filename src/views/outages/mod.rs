@@ -18,7 +18,7 @@
 //! * **Attempts.** Remediations that began while it was open; for a node, those of service `all`.
 //!   The last one that began before the recovery preceded it, unless it failed.
 //!
-//! What is dated later than now has not happened. Memory grows with the number of services and
+//! Events dated later than now have not happened. Memory grows with the number of services and
 //! nodes, and with the outages and attempts of the answer.
 
 mod collect;
@@ -31,10 +31,8 @@ use crate::event::Timestamp;
 
 pub(crate) use collect::OutageCollector;
 pub use figures::Figures;
-pub use outage::AttemptEnd;
-pub use outage::Outage;
-pub use outage::OutageAttempt;
 use outage::seconds;
+pub use outage::{AttemptEnd, Outage, OutageAttempt};
 pub(crate) use outage::{MIN_GAP_SECONDS, OutageRange};
 
 /// The types that concern outages, for a query; alarms may have any type.

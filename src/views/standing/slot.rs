@@ -1,4 +1,4 @@
-//! What can be open, and what is remembered of it.
+//! Problems that can be open, and what is remembered of each.
 
 use serde::{Deserialize, Serialize};
 

@@ -9,10 +9,7 @@
 mod summary;
 mod troubles;
 
-pub use summary::Outcome;
-pub use summary::Step;
-pub use summary::TraceSummary;
-pub use summary::{ChainFailure, OpenTrouble, Remediation, Why};
+pub use summary::{ChainFailure, OpenTrouble, Outcome, Remediation, Step, TraceSummary, Why};
 
 use super::attempts::MAX_STEP_MICROS;
 use super::detail::detail;

@@ -10,7 +10,7 @@ use serde_json::ser::{CompactFormatter, Formatter};
 use serde_json::{Serializer, Value, json};
 
 use crate::archive::Expired;
-use crate::store::Unreached;
+use crate::store::{Looked, Unreached};
 use crate::views::trace::{Outcome, Step, TraceSummary};
 
 /// A step, and where its event is.
@@ -46,46 +46,62 @@ pub(super) fn ending(
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
+/// A chain that has no event: the members of every chain, in their order, and where it was
+/// looked for, if that is known.
+#[derive(Serialize)]
+pub(in crate::cli) struct NoChain<'a, Expired, Unreached> {
+    correlation_id: &'a str,
+    steps: [(); 0],
+    events: u64,
+    first: (),
+    last: (),
+    duration_us: (),
+    outcome: Outcome,
+    failure: (),
+    cause: (),
+    also: [(); 0],
+    tried: [(); 0],
+    open: [(); 0],
+    expired: Expired,
+    unreached: Unreached,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched: Option<&'a Looked>,
+}
+
+impl<'a, Expired, Unreached> NoChain<'a, Expired, Unreached> {
+    pub(in crate::cli) fn of(
+        correlation_id: &'a str,
+        expired: Expired,
+        unreached: Unreached,
+        searched: Option<&'a Looked>,
+    ) -> Self {
+        Self {
+            correlation_id,
+            steps: [],
+            events: 0,
+            first: (),
+            last: (),
+            duration_us: (),
+            outcome: Outcome::Unknown,
+            failure: (),
+            cause: (),
+            also: [],
+            tried: [],
+            open: [],
+            expired,
+            unreached,
+            searched,
+        }
+    }
+}
+
 /// Returns the object of a chain that has no event.
 pub(super) fn no_chain(
     id: &str,
     expired: Option<&Expired>,
     unreached: Option<&Unreached>,
 ) -> serde_json::Result<String> {
-    /// The members of every chain, in their order.
-    #[derive(Serialize)]
-    struct NoChain<'a> {
-        correlation_id: &'a str,
-        steps: [(); 0],
-        events: u64,
-        first: (),
-        last: (),
-        duration_us: (),
-        outcome: Outcome,
-        failure: (),
-        cause: (),
-        also: [(); 0],
-        tried: [(); 0],
-        open: [(); 0],
-        expired: Value,
-        unreached: Value,
-    }
-    serde_json::to_string(&NoChain {
-        correlation_id: id,
-        steps: [],
-        events: 0,
-        first: (),
-        last: (),
-        duration_us: (),
-        outcome: Outcome::Unknown,
-        failure: (),
-        cause: (),
-        also: [],
-        tried: [],
-        open: [],
-        expired: json!(expired),
-        unreached: json!(unreached),
-    })
+    serde_json::to_string(&NoChain::of(id, json!(expired), json!(unreached), None))
 }
 
 /// Writes an object's members as further ones of an object that was begun before, and ends that.
