@@ -92,9 +92,9 @@ impl Manifest {
         Self::settled(&mut || Self::read(archive), &mut || Self::stamp_now(archive))
     }
 
-    /// Reads until the result is sound or did not change meanwhile. A torn line that is being
-    /// repaired, seen half before and half after, looks like damage; real damage is there at the
-    /// second look, too.
+    /// Reads until the result is sound or did not change meanwhile. A line that is being written
+    /// looks torn, and one that is being repaired, seen half before and half after, looks damaged;
+    /// real damage is there at the second look, too.
     fn settled(
         read: &mut dyn FnMut() -> Result<(Self, Vec<String>)>,
         stamp_now: &mut dyn FnMut() -> Result<Option<Stamp>>,
@@ -103,7 +103,8 @@ impl Manifest {
         loop {
             let (manifest, damages) = read()?;
             tries += 1;
-            if damages.is_empty() || tries >= TRIES || manifest.stamp == stamp_now()? {
+            let is_sound = damages.is_empty() && manifest.torn.is_none();
+            if is_sound || tries >= TRIES || manifest.stamp == stamp_now()? {
                 return Ok((manifest, damages));
             }
         }
@@ -410,35 +411,46 @@ mod tests {
         Stamp { inode: 1, size, modified: (0, 0) }
     }
 
-    /// Returns the number of reads and of lookups until a manifest settled, and of its damages,
-    /// for a manifest in these successive states (damaged or not, and the size); the last state
-    /// stays.
-    fn settled(states: &[(bool, i64)]) -> (usize, usize, usize) {
+    /// A manifest as a reader may find it.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Look {
+        Sound,
+        Torn,
+        Damaged,
+    }
+
+    /// Returns the number of reads and of lookups until a manifest settled, and whether it is then
+    /// sound, for a manifest in these successive states, each with its size; the last one stays.
+    fn settled(states: &[(Look, i64)]) -> (usize, usize, bool) {
         let (mut reads, mut looks) = (0, 0);
         let state = |number: usize| states[number.min(states.len() - 1)];
         let mut read = || {
-            let (is_damaged, size) = state(reads);
+            let (look, size) = state(reads);
             reads += 1;
-            let damages = if is_damaged { vec!["line 1".to_owned()] } else { Vec::new() };
-            Ok((Manifest { stamp: Some(stamp(size)), ..Manifest::default() }, damages))
+            let damages =
+                if look == Look::Damaged { vec!["line 1".to_owned()] } else { Vec::new() };
+            let torn = (look == Look::Torn).then_some(Torn { bytes: 1 });
+            Ok((Manifest { stamp: Some(stamp(size)), torn, ..Manifest::default() }, damages))
         };
         // By then it is in the next state.
         let mut stamp_now = || {
             looks += 1;
             Ok(Some(stamp(state(looks).1)))
         };
-        let (_, damages) = Manifest::settled(&mut read, &mut stamp_now).unwrap();
-        (reads, looks, damages.len())
+        let (manifest, damages) = Manifest::settled(&mut read, &mut stamp_now).unwrap();
+        (reads, looks, damages.is_empty() && manifest.torn.is_none())
     }
 
     #[test]
     fn damage_counts_when_the_file_was_not_changed_under_the_reader() {
-        assert_eq!(settled(&[(false, 1)]), (1, 0, 0));
-        assert_eq!(settled(&[(false, 1), (true, 2)]), (1, 0, 0), "sound is sound");
-        assert_eq!(settled(&[(true, 1)]), (1, 1, 1));
-        assert_eq!(settled(&[(true, 1), (false, 2)]), (2, 1, 0), "mended meanwhile");
-        assert_eq!(settled(&[(true, 1), (true, 2)]), (2, 2, 1));
-        let restless: Vec<_> = (0..100).map(|size| (true, size)).collect();
-        assert_eq!(settled(&restless), (TRIES, TRIES - 1, 1), "not for ever");
+        assert_eq!(settled(&[(Look::Sound, 1)]), (1, 0, true));
+        for bad in [Look::Damaged, Look::Torn] {
+            assert_eq!(settled(&[(Look::Sound, 1), (bad, 2)]), (1, 0, true), "sound is sound");
+            assert_eq!(settled(&[(bad, 1)]), (1, 1, false));
+            assert_eq!(settled(&[(bad, 1), (Look::Sound, 2)]), (2, 1, true), "whole meanwhile");
+            assert_eq!(settled(&[(bad, 1), (bad, 2)]), (2, 2, false));
+            let restless: Vec<_> = (0..100).map(|size| (bad, size)).collect();
+            assert_eq!(settled(&restless), (TRIES, TRIES - 1, false), "not for ever");
+        }
     }
 }
