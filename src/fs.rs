@@ -3,6 +3,9 @@
 //! Nothing here follows a symbolic link below the directory it was given, and every file is
 //! opened so that a FIFO or a terminal in its place cannot block or take over.
 
+mod dir;
+mod staged;
+
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,6 +15,9 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags};
 use rustix::io::Errno;
+
+pub(crate) use dir::Dir;
+pub(crate) use staged::Staged;
 
 /// The prefix of temporary files; readers ignore them.
 pub(crate) const TEMP_PREFIX: &str = ".hlarchive-tmp-";

@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 use super::layout::CATALOGUE;
 use super::{ArchiveDir, ArchiveLock, Manifest};
-use crate::fs;
+use crate::fs::{self, Staged};
 use crate::segment::{Field, Index, SegmentReader, Sha256Hash};
 use crate::{Error, Result};
 
@@ -324,9 +324,7 @@ impl ArchiveDir {
 
 /// Removes the file to free space. The next run that completes it rebuilds it.
 pub(crate) fn remove(archive: &ArchiveDir, _lock: &ArchiveLock) -> Result<()> {
-    fs::unlink(archive.fd(), CATALOGUE)
-        .map(drop)
-        .map_err(|errno| Error::io(archive.root().join(CATALOGUE), "remove", errno))
+    archive.dir().remove(CATALOGUE).map(drop)
 }
 
 /// Rewrites the file without the segments that are no longer in the archive.
@@ -353,18 +351,11 @@ pub(crate) fn drop_gone(
         }
     })
     .map_err(|error| Error::io(&path, "read", error))?;
-    let name = fs::temp_name(token);
-    let failed = |error: std::io::Error| Error::io(&path, "write", error);
     text.resize(text.len().max(MIN_BYTES as usize), 0);
-    let written = fs::create_new(archive.fd(), &name, 0o644)
-        .map_err(std::io::Error::from)
-        .and_then(|file| File::from(file).write_all(&text))
-        .and_then(|()| Ok(rustix::fs::renameat(archive.fd(), &name, archive.fd(), CATALOGUE)?));
-    if let Err(error) = written {
-        // What cannot be removed now is a leftover, which the next run removes.
-        let _ = fs::unlink(archive.fd(), &name);
-        return Err(failed(error));
-    }
+    // It is not synced: each entry has its checksum, and a lost one is added again.
+    let mut staged = Staged::create(archive.dir(), fs::temp_name(token), 0o644)?;
+    staged.write(&text)?;
+    staged.replace(CATALOGUE)?;
     lock.note_catalogue(Sha256Hash::of(&text));
     complete(archive, manifest, lock)
 }

@@ -15,7 +15,6 @@ use super::chain;
 use super::identity::begins;
 use super::layout::MANIFEST;
 pub(crate) use super::layout::PEERS;
-use super::rebuild::Temp;
 use super::{ArchiveDir, ArchiveLock, Manifest, Op, PlaceRecord, Record, SegmentName};
 use crate::event::Timestamp;
 use crate::fs;
@@ -256,15 +255,9 @@ impl ArchiveDir {
         token: u64,
         _lock: &ArchiveLock,
     ) -> Result<()> {
-        let temp = Temp::write(self, token, &mut &text[..])?;
-        let fd = self.fd();
-        let named = if is_mirror {
-            rustix::fs::renameat(fd, &temp.name, fd, MANIFEST)
-        } else {
-            fs::rename_new(fd, &temp.name, fd, MANIFEST)
-        };
-        named.map_err(|errno| Error::io(self.manifest_path(), "create", errno))?;
-        rustix::fs::fsync(fd).map_err(|errno| Error::io(self.root(), "sync", errno))
+        let mut staged = self.stage(token, &mut &text[..])?;
+        if is_mirror { staged.replace(MANIFEST) } else { staged.publish(MANIFEST) }?;
+        self.dir().sync()
     }
 }
 

@@ -1,8 +1,7 @@
 //! The archive's directory, and the layout of its files.
 
 use std::collections::BTreeSet;
-use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
@@ -15,15 +14,14 @@ use super::layout::{
     CATALOGUE, HEADS, LOCK, MANIFEST, NEXT_RUNS, OVERVIEW, PEERS, RUNS, STATE, STUB_SUFFIX,
 };
 use crate::event::{Date, EntryRole, NodeName, SharedLitter, shown};
-use crate::fs::{self, UnexpectedEntry};
+use crate::fs::{self, Dir, UnexpectedEntry};
 use crate::segment::{Fetch, Sha256Hash};
 use crate::{Error, Result};
 
 /// An open archive. All access goes through its directory handle.
 #[derive(Debug)]
 pub struct ArchiveDir {
-    root: PathBuf,
-    dir: OwnedFd,
+    dir: Dir,
     /// The last year whose folder, and everything above it, was synced by this process.
     pub(super) synced_year: AtomicI32,
     /// The source of segments that are remote.
@@ -59,9 +57,13 @@ impl ArchiveDir {
 
     /// Returns an archive for an open directory; `root` names it in messages.
     pub(crate) fn at(root: &Path, dir: OwnedFd) -> Self {
+        Self::over(Dir::of(dir, root))
+    }
+
+    fn over(dir: Dir) -> Self {
         let synced_year = AtomicI32::new(i32::MIN);
         let litter = SharedLitter::default();
-        Self { root: root.to_owned(), dir, synced_year, remote: None, litter }
+        Self { dir, synced_year, remote: None, litter }
     }
 
     /// Replaces the list of names to be passed over.
@@ -92,7 +94,7 @@ impl ArchiveDir {
     pub fn peers(&self) -> Result<Vec<(Arc<str>, Self)>> {
         let Some(folder) = self.folder(PEERS)? else { return Ok(Vec::new()) };
         let mut hosts = BTreeSet::new();
-        self.entries(folder.as_fd(), Path::new(PEERS), &mut |name, file_type| {
+        entries(&folder, &mut |name, file_type| {
             if file_type == FileType::Directory
                 && !self.litter.get().covers(EntryRole::Node, name)
                 && name.parse::<NodeName>().is_ok()
@@ -102,16 +104,11 @@ impl ArchiveDir {
         })?;
         let mut peers = Vec::with_capacity(hosts.len());
         for host in hosts {
-            let root = self.root.join(PEERS).join(&host);
-            match fs::open_dir(folder.as_fd(), &host) {
-                Ok(dir) => {
-                    let peer = Self::at(&root, dir)
-                        .with_remote(self.remote.clone())
-                        .with_litter(self.litter.clone());
-                    peers.push((host.into(), peer));
-                }
-                Err(Errno::NOENT) => {}
-                Err(errno) => return Err(Error::io(root, "open", errno)),
+            if let Some(dir) = folder.find(&host)? {
+                let peer = Self::over(dir)
+                    .with_remote(self.remote.clone())
+                    .with_litter(self.litter.clone());
+                peers.push((host.into(), peer));
             }
         }
         Ok(peers)
@@ -120,7 +117,7 @@ impl ArchiveDir {
     /// Returns the newest day that has a segment here, from file names alone.
     pub fn newest_day(&self) -> Result<Option<Date>> {
         let mut years = BTreeSet::new();
-        self.entries(self.fd(), Path::new(""), &mut |name, file_type| {
+        entries(&self.dir, &mut |name, file_type| {
             let is_year = name.len() == 4 && name.bytes().all(|byte| byte.is_ascii_digit());
             if is_year && file_type == FileType::Directory {
                 years.insert(name.to_owned());
@@ -129,7 +126,7 @@ impl ArchiveDir {
         for year in years.iter().rev() {
             let Some(folder) = self.folder(year)? else { continue };
             let mut newest = None;
-            self.entries(folder.as_fd(), Path::new(year), &mut |name, _| {
+            entries(&folder, &mut |name, _| {
                 let date = name.get(..10).and_then(|date| date.parse::<Date>().ok());
                 newest = newest.max(date);
             })?;
@@ -142,41 +139,42 @@ impl ArchiveDir {
 
     /// Returns its directory.
     pub fn root(&self) -> &Path {
-        &self.root
+        self.dir.path()
     }
 
     /// Returns the user to whom its directory belongs.
     pub fn owner(&self) -> Option<u32> {
-        rustix::fs::fstat(&self.dir).ok().map(|stat| stat.st_uid)
+        rustix::fs::fstat(self.fd()).ok().map(|stat| stat.st_uid)
     }
 
     /// Returns the path of its manifest.
     pub fn manifest_path(&self) -> PathBuf {
-        self.root.join(MANIFEST)
+        self.root().join(MANIFEST)
     }
 
     /// Returns the path of a segment.
     pub fn segment_path(&self, name: &SegmentName) -> PathBuf {
-        self.root.join(name.folder()).join(name.file_name())
+        self.root().join(name.folder()).join(name.file_name())
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.dir.as_fd()
+        self.dir.fd()
     }
 
-    pub(super) fn folder(&self, name: &str) -> Result<Option<OwnedFd>> {
-        match fs::open_dir(self.fd(), name) {
-            Ok(folder) => Ok(Some(folder)),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(Error::io(self.root.join(name), "open", errno)),
-        }
+    /// Returns its directory's handle with the path.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    pub(super) fn folder(&self, name: &str) -> Result<Option<Dir>> {
+        self.dir.find(name)
     }
 
     /// Reports whether anything has this segment's name.
     pub fn has_segment(&self, name: &SegmentName) -> Result<bool> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(false) };
         for file in [name.file_name(), name.stub_name()] {
-            match rustix::fs::statat(&folder, file, AtFlags::SYMLINK_NOFOLLOW) {
+            match rustix::fs::statat(folder.fd(), file, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(_) => return Ok(true),
                 Err(Errno::NOENT) => {}
                 Err(errno) => return Err(Error::io(self.segment_path(name), "look up", errno)),
@@ -192,17 +190,9 @@ impl ArchiveDir {
 
     /// Returns the content of a segment's checksum file; `None` if there is none.
     pub fn read_checksum(&self, name: &SegmentName) -> Result<Option<Vec<u8>>> {
-        let path = self.root.join(name.folder()).join(name.checksum_name());
         let Some(folder) = self.folder(&name.folder())? else { return Ok(None) };
-        let file = match fs::open_regular(folder.as_fd(), &name.checksum_name()) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io(path, "open", error)),
-        };
         // A checksum file has about a hundred bytes; reading one more exposes a forged one.
-        let mut text = Vec::new();
-        file.take(4096).read_to_end(&mut text).map_err(|error| Error::io(path, "read", error))?;
-        Ok(Some(text))
+        folder.read(&name.checksum_name(), 4096)
     }
 
     /// Returns all segment files and all unexpected entries, sorted.
@@ -222,7 +212,7 @@ impl ArchiveDir {
         unexpected: &mut Vec<UnexpectedEntry>,
     ) -> Result<BTreeSet<String>> {
         let mut folders = BTreeSet::new();
-        self.entries(self.fd(), Path::new(""), &mut |name, file_type| {
+        entries(&self.dir, &mut |name, file_type| {
             let entry = |reason: String| UnexpectedEntry::new(name, reason);
             let is_year = name.len() == 4 && name.bytes().all(|b| b.is_ascii_digit());
             match file_type {
@@ -255,11 +245,11 @@ impl ArchiveDir {
         found: &mut Vec<FoundSegment>,
         unexpected: &mut Vec<UnexpectedEntry>,
     ) -> Result<()> {
-        let Some(fd) = self.folder(folder)? else { return Ok(()) };
+        let Some(dir) = self.folder(folder)? else { return Ok(()) };
         let mut checksums = BTreeSet::new();
         let mut segments = BTreeSet::new();
         let mut stubs = BTreeSet::new();
-        self.entries(fd.as_fd(), Path::new(folder), &mut |name, file_type| {
+        entries(&dir, &mut |name, file_type| {
             let entry = |reason: String| UnexpectedEntry::new(Path::new(folder).join(name), reason);
             let segment = |file_name: &str| {
                 SegmentName::from_file_name(file_name).filter(|name| name.folder() == folder)
@@ -290,7 +280,7 @@ impl ArchiveDir {
             }
         }
         for name in segments {
-            let stat = rustix::fs::statat(&fd, name.file_name(), AtFlags::SYMLINK_NOFOLLOW);
+            let stat = rustix::fs::statat(dir.fd(), name.file_name(), AtFlags::SYMLINK_NOFOLLOW);
             match stat {
                 Ok(stat) => {
                     found.push(FoundSegment {
@@ -304,19 +294,11 @@ impl ArchiveDir {
         }
         Ok(())
     }
+}
 
-    /// Calls `entry` for everything in a folder; names that are not UTF-8 are converted lossily.
-    fn entries(
-        &self,
-        folder: BorrowedFd<'_>,
-        below: &Path,
-        entry: &mut dyn FnMut(&str, FileType),
-    ) -> Result<()> {
-        fs::read_dir(folder, &mut |name, file_type| {
-            entry(&name.to_string_lossy(), file_type);
-        })
-        .map_err(|errno| Error::io(self.root.join(below), "read", errno))
-    }
+/// Calls `entry` for everything in a folder; names that are not UTF-8 are converted lossily.
+fn entries(folder: &Dir, entry: &mut dyn FnMut(&str, FileType)) -> Result<()> {
+    folder.list(&mut |name, file_type| entry(&name.to_string_lossy(), file_type))
 }
 
 fn leftover() -> String {

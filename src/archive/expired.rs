@@ -1,15 +1,13 @@
 //! Expired segments, and the files that interrupted runs left of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd;
 
 use rustix::fs::FileType;
 
 use super::layout::STUB_SUFFIX;
 use super::{ArchiveDir, Manifest, Op, Record, SegmentName};
 use crate::event::Date;
-use crate::fs;
-use crate::{Error, Result};
+use crate::Result;
 
 /// Totals of expired segments.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -109,8 +107,7 @@ impl ArchiveDir {
     /// Syncs the folder that a segment is or was in.
     pub(crate) fn sync_folder(&self, segment: &SegmentName) -> Result<()> {
         let Some(folder) = self.folder(&segment.folder())? else { return Ok(()) };
-        rustix::fs::fsync(&folder)
-            .map_err(|errno| Error::io(self.root().join(segment.folder()), "sync", errno))
+        folder.sync()
     }
 
     /// Looks for work that an interrupted run left. Only where there can be any: in the folders
@@ -128,7 +125,7 @@ impl ArchiveDir {
             let Some(folder) = self.folder(&name)? else { continue };
             let (mut segments, mut checksums, mut stubs) =
                 (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-            fs::read_dir(folder.as_fd(), &mut |file, file_type| {
+            folder.list(&mut |file, file_type| {
                 let (Ok(file), FileType::RegularFile) = (file.to_str(), file_type) else { return };
                 let (stem, found) = match file.strip_suffix(".sha256") {
                     Some(stem) => (stem, &mut checksums),
@@ -138,8 +135,7 @@ impl ArchiveDir {
                     },
                 };
                 found.extend(SegmentName::from_file_name(stem).filter(|s| s.folder() == name));
-            })
-            .map_err(|errno| Error::io(self.root().join(&name), "read", errno))?;
+            })?;
             let gone = gone.get(&name).unwrap_or(&nothing);
             let left: BTreeSet<_> = [&segments, &checksums, &stubs].into_iter().flatten().collect();
             let left = left.into_iter().filter(|segment| gone.contains(segment));

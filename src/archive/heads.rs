@@ -5,16 +5,14 @@
 //! comment, so that the signature alone is enough. Neither is ever edited; when signed again, as
 //! with another key, the signature is replaced as a whole.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::ErrorKind;
 
 use rustix::fs::FileType;
 
 use super::layout::HEADS;
 use super::{ArchiveDir, ArchiveLock, Manifest};
 use crate::event::Timestamp;
-use crate::fs;
+use crate::fs::{self, Dir, Staged};
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
 
@@ -91,37 +89,22 @@ impl ArchiveDir {
     pub fn signatures(&self) -> Result<Vec<(u64, Result<String>)>> {
         let Some(folder) = self.folder(HEADS)? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        fs::read_dir(folder.as_fd(), &mut |name, file_type| {
+        folder.list(&mut |name, file_type| {
             let number = name.to_str().ok().and_then(|name| name.strip_suffix(SIGNATURE));
             if let (Some(number), FileType::RegularFile | FileType::Symlink) = (number, file_type) {
                 found.extend(number.parse::<u64>());
             }
-        })
-        .map_err(|errno| Error::io(self.root().join(HEADS), "read", errno))?;
+        })?;
         found.sort_unstable();
-        Ok(found.into_iter().map(|number| (number, self.signature(&folder, number))).collect())
+        let signature = |number| small(&folder, &format!("{number}{SIGNATURE}"));
+        Ok(found.into_iter().map(|number| (number, signature(number))).collect())
     }
 
     /// Returns the head in the file that belongs to the signature of this many records, if there
     /// is a valid one.
     pub fn signed_head(&self, records: u64) -> Option<Head> {
         let folder = self.folder(HEADS).ok()??;
-        Head::from_text(&self.small(&folder, &format!("{records}{HEAD}")).ok()?)
-    }
-
-    fn signature(&self, folder: &OwnedFd, number: u64) -> Result<String> {
-        self.small(folder, &format!("{number}{SIGNATURE}"))
-    }
-
-    fn small(&self, folder: &OwnedFd, name: &str) -> Result<String> {
-        let path = self.root().join(HEADS).join(name);
-        let file = fs::open_regular(folder.as_fd(), name)
-            .map_err(|error| Error::io(&path, "open", error))?;
-        let mut text = String::new();
-        file.take(MAX_BYTES)
-            .read_to_string(&mut text)
-            .map_err(|error| Error::io(&path, "read", error))?;
-        Ok(text)
+        Head::from_text(&small(&folder, &format!("{records}{HEAD}")).ok()?)
     }
 
     /// Puts a head and its signature into the archive; they are durable when this returns.
@@ -133,14 +116,9 @@ impl ArchiveDir {
         token: u64,
         _lock: &ArchiveLock,
     ) -> Result<()> {
-        let path = self.root().join(HEADS);
-        let failed = |action| {
-            let path = path.clone();
-            move |errno: rustix::io::Errno| Error::io(path, action, errno)
-        };
-        fs::make_dir(self.fd(), HEADS).map_err(failed("create"))?;
-        rustix::fs::fsync(self.fd()).map_err(failed("sync"))?;
-        let folder = fs::open_dir(self.fd(), HEADS).map_err(failed("open"))?;
+        self.dir().make(HEADS)?;
+        self.dir().sync()?;
+        let folder = self.dir().dir(HEADS)?;
         remove_leftovers(&folder);
         // The signed file goes first, so that no signature stands alone.
         let name = head.file_name();
@@ -148,44 +126,31 @@ impl ArchiveDir {
             (name.clone(), head.text(), token),
             (format!("{name}.minisig"), signature.to_owned(), token.wrapping_add(1)),
         ] {
-            let path = path.join(&name);
-            let failed = |action| {
-                let path = path.clone();
-                move |error: std::io::Error| Error::io(path, action, error)
-            };
-            let temp = fs::temp_name(token);
-            let file = fs::create_new(folder.as_fd(), &temp, 0o444)
-                .map_err(|errno| failed("create")(errno.into()))?;
-            let mut file = File::from(file);
-            let named = file
-                .write_all(text.as_bytes())
-                .map_err(failed("write"))
-                // A failed sync is final, even an interrupted one: it is not retried.
-                .and_then(|()| {
-                    rustix::fs::fsync(&file).map_err(|errno| failed("sync")(errno.into()))
-                })
-                .and_then(|()| {
-                    rustix::fs::renameat(&folder, &temp, &folder, &name)
-                        .map_err(|errno| failed("create")(errno.into()))
-                });
-            if named.is_err() {
-                let _ = fs::unlink(folder.as_fd(), &temp);
-            }
-            named?;
-            rustix::fs::fsync(&folder).map_err(|errno| failed("sync")(errno.into()))?;
+            let mut staged = Staged::create(&folder, fs::temp_name(token), 0o444)?;
+            staged.write(text.as_bytes())?;
+            staged.sync()?;
+            staged.replace(&name)?;
+            folder.sync()?;
         }
         Ok(())
     }
 }
 
+fn small(folder: &Dir, name: &str) -> Result<String> {
+    let failed = |error: std::io::Error| Error::io(folder.path().join(name), "read", error);
+    let bytes = folder.read(name, MAX_BYTES)?;
+    let bytes = bytes.ok_or_else(|| failed(ErrorKind::NotFound.into()))?;
+    String::from_utf8(bytes).map_err(|error| failed(std::io::Error::other(error.utf8_error())))
+}
+
 /// Removes what interrupted runs left. Best effort: nobody reads it.
-fn remove_leftovers(folder: &OwnedFd) {
+fn remove_leftovers(folder: &Dir) {
     let mut names = Vec::new();
-    let _ = fs::read_dir(folder.as_fd(), &mut |name, _| {
+    let _ = folder.list(&mut |name, _| {
         names.extend(name.to_str().ok().map(str::to_owned));
     });
     for name in names.iter().filter(|name| name.starts_with(fs::TEMP_PREFIX)) {
-        let _ = fs::unlink(folder.as_fd(), name);
+        let _ = folder.remove(name);
     }
 }
 

@@ -14,7 +14,6 @@ use std::io::Read;
 
 use super::layout::{MANIFEST, OVERVIEW};
 use super::manifest::Stamp;
-use super::rebuild::Temp;
 use super::{ArchiveDir, ArchiveLock, Expired, Manifest, Op, Record, SegmentName};
 use crate::event::{Date, Timestamp};
 use crate::fs;
@@ -225,14 +224,11 @@ pub fn refresh(
 }
 
 fn write(archive: &ArchiveDir, manifest: &Manifest, token: u64, min: usize) -> Result<()> {
-    let path = || archive.root().join(OVERVIEW);
     if manifest.torn().is_some() {
         return Ok(());
     }
     if manifest.records().len() < min {
-        return fs::unlink(archive.fd(), OVERVIEW)
-            .map(drop)
-            .map_err(|errno| Error::io(path(), "remove", errno));
+        return archive.dir().remove(OVERVIEW).map(drop);
     }
     let Some(line) = last_line(archive, manifest)? else { return Ok(()) };
     let records = manifest.records();
@@ -240,9 +236,7 @@ fn write(archive: &ArchiveDir, manifest: &Manifest, token: u64, min: usize) -> R
     if text_of(archive).is_some_and(|there| there == text) {
         return Ok(());
     }
-    let temp = Temp::write(archive, token, &mut &text[..])?;
-    rustix::fs::renameat(archive.fd(), &temp.name, archive.fd(), OVERVIEW)
-        .map_err(|errno| Error::io(path(), "replace", errno))
+    archive.stage(token, &mut &text[..])?.replace(OVERVIEW)
 }
 
 /// Reports whether the file tells readers something that the manifest does not say.

@@ -1,8 +1,5 @@
 //! Replaces a manifest that is lost or damaged.
 
-use std::fs::File;
-use std::io::Write;
-
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
@@ -53,11 +50,9 @@ pub fn rebuild(
     }
     keep_old(archive, time, token.wrapping_add(1))?;
     // The old one must have its second name durably before it may lose its own.
-    rustix::fs::fsync(archive.fd()).map_err(|errno| Error::io(archive.root(), "sync", errno))?;
-    let temp = Temp::write(archive, token, &mut &text[..])?;
-    rustix::fs::renameat(archive.fd(), &temp.name, archive.fd(), MANIFEST)
-        .map_err(|errno| Error::io(archive.manifest_path(), "replace", errno))?;
-    rustix::fs::fsync(archive.fd()).map_err(|errno| Error::io(archive.root(), "sync", errno))
+    archive.dir().sync()?;
+    archive.stage(token, &mut &text[..])?.replace(MANIFEST)?;
+    archive.dir().sync()
 }
 
 /// Gives the old manifest a second name. Without an old one there is nothing to do.
@@ -81,39 +76,5 @@ fn keep_old(archive: &ArchiveDir, time: Timestamp, token: u64) -> Result<()> {
 fn copy_old(archive: &ArchiveDir, name: &str, token: u64) -> Result<()> {
     let mut old = fs::open_regular(archive.fd(), MANIFEST)
         .map_err(|error| Error::io(archive.manifest_path(), "open", error))?;
-    let temp = Temp::write(archive, token, &mut old)?;
-    fs::rename_new(archive.fd(), &temp.name, archive.fd(), name)
-        .map_err(|errno| Error::io(archive.root().join(name), "create", errno))
-}
-
-/// A durable file with a temporary name, which is removed on drop.
-pub(super) struct Temp<'a> {
-    archive: &'a ArchiveDir,
-    pub(super) name: String,
-}
-
-impl<'a> Temp<'a> {
-    pub(super) fn write(
-        archive: &'a ArchiveDir,
-        token: u64,
-        from: &mut dyn std::io::Read,
-    ) -> Result<Self> {
-        let name = fs::temp_name(token);
-        let path = archive.root().join(&name);
-        let file = fs::create_new(archive.fd(), &name, 0o644)
-            .map_err(|errno| Error::io(&path, "create", errno))?;
-        let temp = Self { archive, name };
-        let mut file = File::from(file);
-        std::io::copy(from, &mut file).map_err(|error| Error::io(&path, "write", error))?;
-        file.flush().map_err(|error| Error::io(&path, "write", error))?;
-        rustix::fs::fsync(&file).map_err(|errno| Error::io(&path, "sync", errno))?;
-        Ok(temp)
-    }
-}
-
-impl Drop for Temp<'_> {
-    fn drop(&mut self) {
-        // After a rename it is gone already; what cannot be removed now, the next run removes.
-        let _ = fs::unlink(self.archive.fd(), &self.name);
-    }
+    archive.stage(token, &mut old)?.publish(name)
 }

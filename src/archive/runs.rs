@@ -4,14 +4,14 @@
 //! of the history ignore it, and it can be removed at any time. Any process that may write there
 //! replaces it as a whole, without the lock, even one that only verifies.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use rustix::fs::{Access, AtFlags};
 
 use super::ArchiveDir;
 use super::layout::{MANIFEST, NEXT_RUNS, RUNS};
-use crate::fs;
-use crate::{Error, Result};
+use crate::Result;
+use crate::fs::{self, Staged};
 
 /// The largest valid file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -33,17 +33,10 @@ impl ArchiveDir {
 
     /// Replaces the file.
     pub(crate) fn put_runs(&self, text: &str) -> Result<()> {
-        let failed = |error: std::io::Error| Error::io(self.root().join(RUNS), "write", error);
-        let put = || -> std::io::Result<()> {
-            fs::unlink(self.fd(), NEXT_RUNS)?;
-            let mut file = std::fs::File::from(fs::create_new(self.fd(), NEXT_RUNS, 0o644)?);
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            Ok(rustix::fs::renameat(self.fd(), NEXT_RUNS, self.fd(), RUNS)?)
-        };
-        put().map_err(|error| {
-            let _ = fs::unlink(self.fd(), NEXT_RUNS);
-            failed(error)
-        })
+        self.dir().remove(NEXT_RUNS)?;
+        let mut staged = Staged::create(self.dir(), NEXT_RUNS.to_owned(), 0o644)?;
+        staged.write(text.as_bytes())?;
+        staged.sync()?;
+        staged.replace(RUNS)
     }
 }

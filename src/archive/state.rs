@@ -14,7 +14,6 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 
 use super::layout::STATE;
-use super::rebuild::Temp;
 use super::{ArchiveDir, ArchiveLock, Manifest, overview};
 use crate::fs;
 use crate::segment::Sha256Hash;
@@ -101,18 +100,14 @@ pub(crate) fn write(
     if text.len() as u64 >= MAX_BYTES {
         return remove(archive);
     }
-    let temp = Temp::write(archive, token, &mut &text[..])?;
-    rustix::fs::renameat(archive.fd(), &temp.name, archive.fd(), STATE)
-        .map_err(|errno| Error::io(archive.root().join(STATE), "replace", errno))?;
+    archive.stage(token, &mut &text[..])?.replace(STATE)?;
     lock.note_state(Sha256Hash::of(&text));
     Ok(())
 }
 
 /// Removes the file.
 pub(crate) fn remove(archive: &ArchiveDir) -> Result<()> {
-    fs::unlink(archive.fd(), STATE)
-        .map(drop)
-        .map_err(|errno| Error::io(archive.root().join(STATE), "remove", errno))
+    archive.dir().remove(STATE).map(drop)
 }
 
 fn text_of(archive: &ArchiveDir) -> Option<Vec<u8>> {

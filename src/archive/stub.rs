@@ -6,8 +6,7 @@
 //! SHA-256 of everything before it.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -15,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::STUB_SUFFIX;
 use super::{ArchiveDir, ArchiveLock, SegmentName};
-use crate::fs;
 use crate::segment::{Away, Fetch, Piece, SegmentBytes, Sha256Hash, tail_offset};
 use crate::{Error, Result};
 
@@ -93,38 +91,26 @@ impl ArchiveDir {
     /// Opens a segment for reading: its file, or the object its stub stands for. Only a regular
     /// file counts.
     pub fn open_segment(&self, name: &SegmentName) -> Result<SegmentBytes> {
-        let failed = |error: std::io::Error| Error::io(self.segment_path(name), "open", error);
-        let Some(folder) = self.folder(&name.folder())? else {
-            return Err(failed(Errno::NOENT.into()));
-        };
-        match fs::open_regular(folder.as_fd(), &name.file_name()) {
-            Ok(file) => Ok(file.into()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                match (self.read_stub(name)?, &self.remote) {
-                    (Some(stub), Some(remote)) => Ok(stub.open(Arc::clone(remote))),
-                    (Some(stub), None) => Ok(stub.open(Arc::new(NoRemote))),
-                    (None, _) => Err(failed(error)),
-                }
-            }
-            Err(error) => Err(failed(error)),
+        let missing = || Error::io(self.segment_path(name), "open", Errno::NOENT);
+        let folder = self.folder(&name.folder())?.ok_or_else(missing)?;
+        if let Some(file) = folder.open(&name.file_name())? {
+            return Ok(file.into());
+        }
+        match (self.read_stub(name)?, &self.remote) {
+            (Some(stub), Some(remote)) => Ok(stub.open(Arc::clone(remote))),
+            (Some(stub), None) => Ok(stub.open(Arc::new(NoRemote))),
+            (None, _) => Err(missing()),
         }
     }
 
     /// Returns the stub of a segment; `None` if there is none.
     pub fn read_stub(&self, name: &SegmentName) -> Result<Option<Stub>> {
-        let path = self.root().join(name.folder()).join(name.stub_name());
         let Some(folder) = self.folder(&name.folder())? else { return Ok(None) };
-        let file = match fs::open_regular(folder.as_fd(), &name.stub_name()) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io(path, "open", error)),
-        };
-        let mut text = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut text).map_err(|e| Error::io(&path, "read", e))?;
+        let Some(text) = folder.read(&name.stub_name(), MAX_BYTES)? else { return Ok(None) };
         match Stub::parse(&text) {
             Some(stub) => Ok(Some(stub)),
             None => Err(Error::corrupt(
-                path,
+                folder.path().join(name.stub_name()),
                 "this stub is damaged; \"hlarchive remote pull\" makes it again",
             )),
         }
@@ -174,23 +160,19 @@ impl ArchiveDir {
     /// Removes a segment's stub, if there is one.
     pub fn remove_stub(&self, name: &SegmentName, _lock: &ArchiveLock) -> Result<()> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
-        let path = self.root().join(name.folder()).join(name.stub_name());
-        fs::unlink(folder.as_fd(), &name.stub_name())
-            .map(drop)
-            .map_err(|errno| Error::io(path, "remove", errno))
+        folder.remove(&name.stub_name()).map(drop)
     }
 
     /// Returns the segments that have a stub here, sound or not.
     pub fn stub_names(&self) -> Result<BTreeSet<SegmentName>> {
         let mut names = BTreeSet::new();
         for folder in self.folders(&mut Vec::new())? {
-            let Some(fd) = self.folder(&folder)? else { continue };
-            fs::read_dir(fd.as_fd(), &mut |file, _| {
+            let Some(dir) = self.folder(&folder)? else { continue };
+            dir.list(&mut |file, _| {
                 let stem = file.to_str().ok().and_then(|file| file.strip_suffix(STUB_SUFFIX));
                 let name = stem.and_then(SegmentName::from_file_name);
                 names.extend(name.filter(|name| name.folder() == folder));
-            })
-            .map_err(|errno| Error::io(self.root().join(&folder), "read", errno))?;
+            })?;
         }
         Ok(names)
     }
@@ -198,11 +180,7 @@ impl ArchiveDir {
     /// Reports whether a segment's own file is here.
     pub fn has_file(&self, name: &SegmentName) -> Result<bool> {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(false) };
-        match fs::open_regular(folder.as_fd(), &name.file_name()) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Error::io(self.segment_path(name), "open", error)),
-        }
+        Ok(folder.open(&name.file_name())?.is_some())
     }
 
     /// Removes a segment's file and its checksum file, and leaves its stub. The caller must
@@ -211,10 +189,9 @@ impl ArchiveDir {
         let Some(folder) = self.folder(&name.folder())? else { return Ok(()) };
         // The file goes last: as long as it exists, the next run retries.
         for file in [name.checksum_name(), name.file_name()] {
-            let path = self.root().join(name.folder()).join(&file);
-            fs::unlink(folder.as_fd(), &file).map_err(|errno| Error::io(path, "remove", errno))?;
+            folder.remove(&file)?;
         }
-        self.sync_folder(name)
+        folder.sync()
     }
 }
 

@@ -1,61 +1,50 @@
 //! Puts new files into an archive: written under a temporary name, synced, then renamed.
 
 use std::fs::File;
-use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use rustix::fs::Advice;
-use rustix::io::Errno;
 
 use super::{ArchiveDir, ArchiveLock, SegmentName};
 use crate::event::Date;
-use crate::fs;
+use crate::fs::{self, Dir, Staged};
 use crate::segment::{SegmentBytes, Sha256Hash};
 use crate::{Error, Result};
 
 /// A segment without a name. It is removed if dropped without [`publish`](Self::publish).
 #[derive(Debug)]
 pub struct TempSegment {
-    file: File,
-    folder: OwnedFd,
-    folder_path: PathBuf,
-    name: String,
+    staged: Staged<Dir>,
     path: PathBuf,
-    published: bool,
 }
 
 impl ArchiveDir {
     /// Begins a segment in the folder of a year. `token` must be fresh and random.
     pub fn create_temp(&self, date: Date, token: u64, _lock: &ArchiveLock) -> Result<TempSegment> {
         let year = date.year();
-        let folder_name = format!("{year:04}");
-        let folder_path = self.root().join(&folder_name);
-        let failed = |errno: Errno| Error::io(&folder_path, "create", errno);
-        let is_new = fs::make_dir(self.fd(), &folder_name).map_err(failed)?;
+        let folder = format!("{year:04}");
+        let is_new = self.dir().make(&folder)?;
         // Also once if it existed: an interrupted run may have made it, or the archive itself, a
         // moment ago.
         if is_new || self.synced_year.load(Ordering::Relaxed) != year {
-            rustix::fs::fsync(self.fd())
-                .and_then(|()| fs::sync_above(self.fd(), &|_| true))
+            self.dir().sync()?;
+            fs::sync_above(self.fd(), &|_| true)
                 .map_err(|errno| Error::io(self.root(), "sync", errno))?;
             self.synced_year.store(year, Ordering::Relaxed);
         }
-        let folder = fs::open_dir(self.fd(), &folder_name)
-            .map_err(|errno| Error::io(&folder_path, "open", errno))?;
-        let name = fs::temp_name(token);
-        let path = folder_path.join(&name);
-        let file = fs::create_new(folder.as_fd(), &name, 0o444)
-            .map_err(|errno| Error::io(&path, "create", errno))?;
-        Ok(TempSegment {
-            file: File::from(file),
-            folder,
-            folder_path,
-            name,
-            path,
-            published: false,
-        })
+        let staged = Staged::create(self.dir().dir(&folder)?, fs::temp_name(token), 0o444)?;
+        let path = staged.path();
+        Ok(TempSegment { staged, path })
+    }
+
+    /// Writes a file of the archive itself under a temporary name, and syncs it.
+    pub(super) fn stage(&self, token: u64, from: &mut dyn Read) -> Result<Staged<&Dir>> {
+        let mut staged = Staged::create(self.dir(), fs::temp_name(token), 0o644)?;
+        staged.write_from(from)?;
+        staged.sync()?;
+        Ok(staged)
     }
 
     /// Writes a segment's checksum file. An existing one must have the same content.
@@ -78,9 +67,7 @@ impl ArchiveDir {
             None => {}
         }
         let mut temp = self.create_temp(name.date, token, lock)?;
-        temp.file
-            .write_all(text.as_bytes())
-            .map_err(|error| Error::io(&temp.path, "write", error))?;
+        temp.staged.write(text.as_bytes())?;
         temp.sync()?;
         temp.publish_as(&name.checksum_name())
     }
@@ -89,7 +76,7 @@ impl ArchiveDir {
 impl TempSegment {
     /// Returns the file, to write to.
     pub fn file(&self) -> &File {
-        &self.file
+        self.staged.file()
     }
 
     /// Returns its temporary path.
@@ -97,19 +84,16 @@ impl TempSegment {
         &self.path
     }
 
-    /// Syncs everything that was written. A failure is final for this file: the kernel may from
-    /// then on regard as written what it could not write.
+    /// Syncs everything that was written. A failure is final for this file.
     pub fn sync(&self) -> Result<()> {
-        rustix::fs::fsync(&self.file).map_err(|errno| Error::io(&self.path, "sync", errno))
+        self.staged.sync()
     }
 
     /// Reopens it, to be read back from the disk rather than from memory.
     pub fn reopen(&self) -> Result<SegmentBytes> {
         // Only advice: a file system in memory has nowhere else to read from.
-        let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
-        fs::open_regular(self.folder.as_fd(), &self.name)
-            .map(SegmentBytes::from)
-            .map_err(|error| Error::io(&self.path, "open", error))
+        let _ = rustix::fs::fadvise(self.file(), 0, None, Advice::DontNeed);
+        self.staged.reopen().map(SegmentBytes::from)
     }
 
     /// Gives it its final name. Never replaces an existing file.
@@ -118,19 +102,7 @@ impl TempSegment {
     }
 
     pub(super) fn publish_as(mut self, name: &str) -> Result<()> {
-        let target = self.folder_path.join(name);
-        fs::rename_new(self.folder.as_fd(), &self.name, self.folder.as_fd(), name)
-            .map_err(|errno| Error::io(&target, "create", errno))?;
-        self.published = true;
-        rustix::fs::fsync(&self.folder).map_err(|errno| Error::io(&self.folder_path, "sync", errno))
-    }
-}
-
-impl Drop for TempSegment {
-    fn drop(&mut self) {
-        if !self.published {
-            // What cannot be removed now is a leftover, which the next run removes.
-            let _ = fs::unlink(self.folder.as_fd(), &self.name);
-        }
+        self.staged.publish(name)?;
+        self.staged.dir().sync()
     }
 }

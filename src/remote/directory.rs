@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
 use super::Object;
-use crate::fs;
+use crate::fs::{self, Dir, Staged};
 use crate::{Error, Result};
 
 /// The directory of a bucket.
@@ -136,24 +136,16 @@ impl Directory {
         name: &str,
         write: &mut dyn FnMut(&mut File) -> Result<()>,
     ) -> Result<()> {
-        let failed = self.failed(name, "create");
-        let (folder, leaf) = self.place(name, true).map_err(&failed)?;
+        let (folder, leaf) = self.place(name, true).map_err(self.failed(name, "create"))?;
+        let path = self.path.join(name);
+        let folder = Dir::of(folder, path.parent().unwrap_or(&self.path));
         let aside = format!("{leaf}#{}", std::process::id());
-        let made = match fs::create_new(folder.as_fd(), &aside, 0o666) {
-            // A process with the same id was interrupted here, or somebody put it there.
-            Err(Errno::EXIST) => fs::unlink(folder.as_fd(), &aside)
-                .and_then(|_| fs::create_new(folder.as_fd(), &aside, 0o666)),
-            made => made,
-        };
-        let mut file = File::from(made.map_err(&failed)?);
-        let written = write(&mut file)
-            .and_then(|()| rustix::fs::fsync(&file).map_err(self.failed(name, "sync")))
-            .and_then(|()| rustix::fs::renameat(&folder, &aside, &folder, leaf).map_err(&failed));
-        if written.is_err() {
-            // Listings ignore it.
-            let _ = fs::unlink(folder.as_fd(), &aside);
-        }
-        written
+        // A process with the same id may have been interrupted here. Listings ignore the name.
+        folder.remove(&aside)?;
+        let mut staged = Staged::create(folder, aside, 0o666)?;
+        write(staged.file_mut())?;
+        staged.sync()?;
+        staged.replace(leaf)
     }
 
     /// Makes an object durable that an interrupted run may have put there: syncs it, and the
