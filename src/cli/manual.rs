@@ -1,6 +1,10 @@
 //! The manual pages, generated from the definition of the command line, so that they cannot
 //! differ from `--help`. The same program gives the same pages, whatever the day, the
 //! terminal or the environment.
+//!
+//! `clap_mangen` would put all that follows the options in a help text into one section, `EXTRA`,
+//! as it stands there. Here examples, exit statuses, files and variables each have the section
+//! where readers of manual pages look for them, so the pages are written by hand, on `roff`.
 
 use clap::{Arg, Command};
 
