@@ -77,6 +77,7 @@ pub use event::{Date, Event, EventPath, InvalidEvent, Malformed, NodeName, Sever
 pub use history::History;
 pub use ops::Finding;
 pub use ops::answers::attempts::{AttemptReport, Attempts};
+pub use ops::answers::count::{CountReport, CountedGroup};
 pub use ops::answers::events::Events;
 pub use ops::answers::outages::{OutageReport, Outages};
 pub use ops::answers::status::StatusReport;

@@ -6,8 +6,8 @@ use rustix::fs::FileType;
 
 use super::layout::STUB_SUFFIX;
 use super::{ArchiveDir, Manifest, Op, Record, SegmentName};
-use crate::event::Date;
 use crate::Result;
+use crate::event::Date;
 
 /// Totals of expired segments.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

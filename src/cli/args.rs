@@ -2,13 +2,16 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
 use super::exit::Failure;
 use super::log::LogFormat;
-use crate::event::{Date, EventType, Severity, Timestamp};
-use crate::store::Filter;
+use crate::event::{Date, EventType, Severity, Timestamp, shown};
+use crate::policy::Span;
+use crate::store::pattern::{Pattern, TextQuery};
+use crate::store::{Filter, Name, Store};
 use crate::when;
 
 /// Flags of every command.
@@ -148,6 +151,12 @@ pub(super) struct FilterArgs {
     /// Before this time; a date means the end of that day
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) until: Option<String>,
+    /// Around this time, or this event: its UUID, the beginning of one, or its path
+    #[arg(long, value_name = "TIME|EVENT", conflicts_with_all = ["since", "until"])]
+    pub(super) around: Option<String>,
+    /// So long before and after --around [default: 10m]
+    #[arg(long, value_name = "DURATION", requires = "around")]
+    pub(super) within: Option<String>,
     /// Only this node; this and the following flags may be repeated
     #[arg(long, value_name = "NODE")]
     pub(super) node: Vec<String>,
@@ -169,6 +178,54 @@ pub(super) struct FilterArgs {
     /// Only this correlation id
     #[arg(long, value_name = "ID")]
     pub(super) correlation_id: Vec<String>,
+    #[command(flatten)]
+    pub(super) text: TextArgs,
+}
+
+/// Flags that search in the text of events.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Which text")]
+pub(super) struct TextArgs {
+    /// Only with a value that matches: a regular expression, of lower case for any case; may be
+    /// repeated: one of them must match
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
+    pub(super) grep: Vec<String>,
+    /// Also with a value that matches this; may be repeated: all of them must match
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
+    pub(super) and_grep: Vec<String>,
+    /// The patterns are plain text
+    #[arg(short = 'F', long)]
+    pub(super) fixed_strings: bool,
+    /// Only events that the patterns do not match
+    #[arg(long)]
+    pub(super) invert: bool,
+    /// Only with this value: payload.stage=pull, payload.attempt>=3, payload.error~OOM,
+    /// payload.url!=x, payload.url (exists), !payload.url (does not)
+    #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true)]
+    pub(super) conditions: Vec<String>,
+}
+
+impl TextArgs {
+    /// Compiles the search; none if no flag asks for one.
+    pub(super) fn pattern(&self) -> Result<Option<Arc<Pattern>>, Failure> {
+        let Self { grep, and_grep, fixed_strings, invert, conditions } = self;
+        if (*fixed_strings || *invert) && grep.is_empty() && and_grep.is_empty() {
+            let flag = if *invert { "--invert" } else { "-F" };
+            return Err(Failure::usage(format!("{flag} needs a pattern: --grep PATTERN")));
+        }
+        let query = TextQuery {
+            any_of: grep.clone(),
+            all_of: and_grep.clone(),
+            invert: *invert,
+            plain: *fixed_strings,
+            conditions: conditions.clone(),
+        };
+        Ok(Pattern::compile(&query)?.map(Arc::new))
+    }
+
+    fn is_given(&self) -> bool {
+        !(self.grep.is_empty() && self.and_grep.is_empty() && self.conditions.is_empty())
+    }
 }
 
 fn severity(text: &str) -> Result<Severity, String> {
@@ -178,9 +235,12 @@ fn severity(text: &str) -> Result<Severity, String> {
 }
 
 impl FilterArgs {
-    /// Returns the filter that the flags ask for.
-    pub(super) fn filter(&self, now: Timestamp) -> Result<Filter, Failure> {
-        let (since, until) = time_range(self.since.as_ref(), self.until.as_ref(), now)?;
+    /// Returns the filter that the flags ask for. An event that they name is looked for in `store`.
+    pub(super) fn filter(&self, now: Timestamp, store: &Store) -> Result<Filter, Failure> {
+        let (since, until) = match &self.around {
+            Some(middle) => self.around(middle, now, store)?,
+            None => time_range(self.since.as_ref(), self.until.as_ref(), now)?,
+        };
         // Foreign events may carry any word: the one that was typed is searched for, too.
         let mut types = self.event_type.clone();
         types.extend(
@@ -201,12 +261,43 @@ impl FilterArgs {
             since,
             until,
             like: None,
+            pattern: self.text.pattern()?,
         })
+    }
+
+    /// Returns the range around a time or an event, both of its ends included.
+    fn around(
+        &self,
+        middle: &str,
+        now: Timestamp,
+        store: &Store,
+    ) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+        let middle = match when::parse(middle, now, when::Bound::Since) {
+            Ok(time) => time,
+            Err(reason) => match store.named(middle) {
+                Ok(name) => instant_of(store, &name)?,
+                Err(_) => {
+                    let what = "and it does not name an event either";
+                    return Err(Failure::usage(format!("--around: {reason}; {what}")));
+                }
+            },
+        };
+        let within = self.within.as_deref().unwrap_or("10m");
+        let span: Span = within
+            .parse()
+            .map_err(|error| Failure::usage(format!("--within {}: {error}", shown(within))))?;
+        let micros = i64::try_from(span.seconds()).ok();
+        let micros = micros.and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND));
+        let micros = micros.unwrap_or(i64::MAX);
+        let since = Timestamp::from_micros(middle.micros().saturating_sub(micros));
+        let until =
+            Timestamp::from_micros(middle.micros().saturating_add(micros).saturating_add(1));
+        Ok((Some(since), Some(until)))
     }
 
     /// Returns whether a time was given.
     pub(super) fn has_time(&self) -> bool {
-        self.since.is_some() || self.until.is_some()
+        self.since.is_some() || self.until.is_some() || self.around.is_some()
     }
 
     /// Returns whether anything but a time was given.
@@ -215,6 +306,8 @@ impl FilterArgs {
         let Self {
             since: _,
             until: _,
+            around: _,
+            within: _,
             node,
             event_type,
             severity,
@@ -222,11 +315,19 @@ impl FilterArgs {
             service,
             source,
             correlation_id,
+            text,
         } = self;
         [node, event_type, service, source, correlation_id].iter().any(|values| !values.is_empty())
             || !severity.is_empty()
             || min_severity.is_some()
+            || text.is_given()
     }
+}
+
+/// Returns when an event happened.
+fn instant_of(store: &Store, name: &Name) -> Result<Timestamp, Failure> {
+    let event = store.find(name)?;
+    Ok(event.event()?.timestamp)
 }
 
 /// Flags that choose only a period.

@@ -48,6 +48,7 @@ Examples:
   hlarchive trace deploy-882
   hlarchive attempts --service mosquitto --unresolved
   hlarchive outages --service grafana --since '30d ago'
+  hlarchive count --by service --type service_unhealthy --since 30d
   hlarchive status
   hlarchive rotate --dry-run
   hlarchive verify
@@ -86,6 +87,8 @@ enum Command {
     Trace(commands::trace::Args),
     Attempts(commands::attempts::Args),
     Outages(commands::outages::Args),
+    Count(commands::count::Args),
+    Values(commands::count::ValuesArgs),
     Status(commands::status::Args),
     Show(commands::show::Args),
     Rotate(commands::rotate::Args),
@@ -118,6 +121,8 @@ impl Command {
             Self::Trace(_)
             | Self::Attempts(_)
             | Self::Outages(_)
+            | Self::Count(_)
+            | Self::Values(_)
             | Self::Status(_)
             | Self::Show(_)
             | Self::Verify(_)
@@ -205,6 +210,8 @@ fn run(session: &mut Session, command: Command) -> Result<Exit, exit::Failure> {
         Command::Trace(args) => args.run(session),
         Command::Attempts(args) => args.run(session),
         Command::Outages(args) => args.run(session),
+        Command::Count(args) => args.run(session),
+        Command::Values(args) => args.run(session),
         Command::Status(args) => args.run(session),
         Command::Show(args) => args.run(session),
         Command::Rotate(args) => args.run(session),

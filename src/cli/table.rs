@@ -39,11 +39,7 @@ pub(super) fn total(widths: &[usize]) -> usize {
 
 /// Formats a line of cells, each cut to its column and with two spaces after it; a column of
 /// width zero is left out. A line has at most `most` columns.
-pub(super) fn line<const N: usize>(
-    row: &[String; N],
-    widths: &[usize; N],
-    most: Option<usize>,
-) -> String {
+pub(super) fn line(row: &[String], widths: &[usize], most: Option<usize>) -> String {
     let mut line = String::new();
     for (cell, room) in row.iter().zip(widths).filter(|(_, room)| **room > 0) {
         let cell = fit(cell, *room);

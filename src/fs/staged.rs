@@ -39,7 +39,8 @@ impl<D: Borrow<Dir>> Staged<D> {
         &self.file
     }
 
-    /// Returns the file, to write to by what needs it alone.
+    /// Returns the file, for a writer that needs it alone.
+    #[cfg(feature = "remote")]
     pub(crate) fn file_mut(&mut self) -> &mut File {
         &mut self.file
     }

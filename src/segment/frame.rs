@@ -64,6 +64,37 @@ pub struct Member<'a> {
     pub mtime: i64,
 }
 
+/// The next place of a search that goes through a tar once.
+struct NextPlace<F> {
+    find: F,
+    /// The last answer.
+    known: Option<Option<usize>>,
+}
+
+impl<F: Fn(&[u8], usize) -> Option<usize>> NextPlace<F> {
+    fn of(find: F) -> Self {
+        Self { find, known: None }
+    }
+
+    /// Returns the first place at or after an offset; offsets ascend.
+    fn at_or_after(&mut self, tar: &[u8], from: usize) -> Option<usize> {
+        if let Some(place) = self.known
+            && place.is_none_or(|place| place >= from)
+        {
+            return place;
+        }
+        let place = (self.find)(tar, from);
+        self.known = Some(place);
+        place
+    }
+}
+
+/// Returns the first place of a text at or after an offset.
+#[cfg(test)]
+pub(super) fn places_of(text: &str, tar: &[u8], from: usize) -> Option<usize> {
+    memchr::memmem::find(tar.get(from..)?, text.as_bytes()).map(|at| from + at)
+}
+
 impl Drop for Frame {
     fn drop(&mut self) {
         codec::give_back(std::mem::take(&mut self.tar));
@@ -80,20 +111,22 @@ impl Frame {
         self.members_but(|_| false)
     }
 
-    /// Returns the members that are not JSON objects, or that contain one of these texts or a
-    /// backslash: all that can match a JSON string. The others are skipped, which costs a
-    /// hundredth of parsing them.
-    pub fn members_with(&self, texts: &[String]) -> impl Iterator<Item = Result<Member<'_>>> + '_ {
-        let mut places: Vec<usize> = memchr::memchr_iter(b'\\', &self.tar).collect();
-        for text in texts {
-            places.extend(memchr::memmem::find_iter(&self.tar, text.as_bytes()));
-        }
-        places.sort_unstable();
-        let mut places = places.into_iter().peekable();
+    /// Returns the members that are not JSON objects, or that contain a place that `find` finds or
+    /// a backslash: all that can match a JSON string. The others are skipped, which costs a
+    /// hundredth of parsing them. `find` returns the first place at or after an offset.
+    pub fn members_with<'a>(
+        &'a self,
+        find: impl Fn(&[u8], usize) -> Option<usize> + 'a,
+    ) -> impl Iterator<Item = Result<Member<'a>>> + 'a {
+        let backslash =
+            |tar: &[u8], from: usize| memchr::memchr(b'\\', tar.get(from..)?).map(|at| from + at);
+        let mut found = NextPlace::of(find);
+        let mut escape = NextPlace::of(backslash);
         self.members_but(move |bytes: &Range<usize>| {
-            while places.next_if(|place| *place < bytes.start).is_some() {}
-            let holds = places.peek().is_some_and(|place| *place < bytes.end);
-            !holds && self.tar.get(bytes.start) == Some(&b'{')
+            let holds = |place: Option<usize>| place.is_some_and(|place| place < bytes.end);
+            !holds(found.at_or_after(&self.tar, bytes.start))
+                && !holds(escape.at_or_after(&self.tar, bytes.start))
+                && self.tar.get(bytes.start) == Some(&b'{')
         })
     }
 
@@ -223,7 +256,7 @@ mod tests {
         }
         let label = FrameLabel { path: "s".into(), number: 0 };
         Frame::new(tar, label, None)
-            .members_with(&[text.to_owned()])
+            .members_with(|tar, from| places_of(text, tar, from))
             .map(|member| member.unwrap().path.name().to_owned())
             .collect()
     }

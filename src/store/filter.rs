@@ -1,9 +1,11 @@
 //! Queries: what a reader asks for, and which frames can hold it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use memchr::memmem;
 
+use super::pattern::Pattern;
 use crate::Result;
 use crate::event::{EventHead, Severity, Timestamp};
 use crate::segment::{Field, Index, Posting};
@@ -32,6 +34,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// A condition on what types look like.
     pub like: Option<Like>,
+    /// A search in the events' text.
+    pub pattern: Option<Arc<Pattern>>,
 }
 
 /// Events whose type has a certain form, or of at least a certain severity.
@@ -74,8 +78,8 @@ impl Like {
 const LONGEST_WHOLE: usize = 1000;
 
 impl Filter {
-    /// Reports whether the event meets every condition.
-    pub fn matches(&self, event: &EventHead<'_>) -> bool {
+    /// Reports whether the event's fields meet every condition on them.
+    fn matches(&self, event: &EventHead<'_>) -> bool {
         let among = |wanted: &[String], value: &str| {
             wanted.is_empty() || wanted.iter().any(|candidate| candidate == value)
         };
@@ -97,29 +101,44 @@ impl Filter {
             && self.until.is_none_or(|until| first < until.micros())
     }
 
-    /// Returns texts of which one must occur in the bytes of every match that has no backslash:
-    /// without one, JSON holds such a text unchanged. So most files need not be parsed to be
-    /// excluded. `None` when there is no such text.
-    pub(super) fn texts(&self) -> Option<&[String]> {
+    /// Returns a search for what occurs in the bytes of every match that has no backslash: without
+    /// one, JSON holds a text unchanged. So most files need not be parsed to be excluded. `None` if
+    /// there is nothing to search for.
+    pub(super) fn scan(&self) -> Option<Scan<'_>> {
         let ids = self.correlation_ids.as_slice();
         let plain = |id: &String| id.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
-        (!ids.is_empty() && ids.iter().all(plain)).then_some(ids)
+        if !ids.is_empty() && ids.iter().all(plain) {
+            let finders = ids.iter().map(|id| memmem::Finder::new(id.as_bytes())).collect();
+            return Some(Scan::Texts(finders));
+        }
+        self.pattern.as_ref()?.scan().map(Scan::Pieces)
     }
 
-    /// Judges whether a file is a matching event.
-    pub(super) fn judge(&self, bytes: &[u8]) -> Verdict {
-        if let Some(texts) = self.texts()
+    /// Judges whether a file is a matching event; `scan` is [the filter's own](Self::scan).
+    pub(super) fn judge(&self, bytes: &[u8], scan: Option<&Scan<'_>>) -> Verdict {
+        if let Some(scan) = scan
             && memchr::memchr(b'\\', bytes).is_none()
             && bytes.first() == Some(&b'{')
-            && !texts.iter().any(|text| memmem::find(bytes, text.as_bytes()).is_some())
+            && scan.find(bytes, 0).is_none()
         {
             return Verdict::Other;
         }
         match EventHead::parse(bytes) {
-            Ok(head) if self.matches(&head) => Verdict::Match(head.timestamp),
+            Ok(head) if self.matches(&head) && self.finds(bytes) => Verdict::Match(head.timestamp),
             Ok(_) => Verdict::Other,
             Err(error) => Verdict::Invalid(error.0),
         }
+    }
+
+    /// Reports whether a file is a matching event.
+    pub(crate) fn admits(&self, bytes: &[u8]) -> bool {
+        matches!(self.judge(bytes, None), Verdict::Match(_))
+    }
+
+    /// Reports whether the pattern matches an event's text.
+    fn finds(&self, bytes: &[u8]) -> bool {
+        let Some(pattern) = &self.pattern else { return true };
+        std::str::from_utf8(bytes).is_ok_and(|text| pattern.matches(text))
     }
 
     /// Reports whether every event matches.
@@ -136,6 +155,7 @@ impl Filter {
             since,
             until,
             like,
+            pattern,
         } = self;
         [correlation_ids, types, nodes, services, sources].iter().all(|values| values.is_empty())
             && severities.is_empty()
@@ -143,6 +163,7 @@ impl Filter {
             && since.is_none()
             && until.is_none()
             && like.is_none()
+            && pattern.is_none()
     }
 
     /// Returns the frames of a segment that can hold a match, ascending.
@@ -186,6 +207,25 @@ impl Filter {
         Ok(fits.iter().enumerate().filter_map(|(number, fits)| fits.then_some(number)).collect())
     }
 
+    /// Reports whether an index may hold only the beginning of a value.
+    pub(crate) fn is_cut(value: &str) -> bool {
+        value.len() > LONGEST_WHOLE
+    }
+
+    /// Returns the one field that the filter asks for besides time, with its values; the inner
+    /// `None` if it asks for no field, the outer one if it asks for anything else.
+    pub(crate) fn only_field(&self) -> Option<Option<(Field, Vec<String>)>> {
+        if self.like.is_some() || self.pattern.is_some() {
+            return None;
+        }
+        let mut asked = self.fields().into_iter().filter(|(_, values)| !values.is_empty());
+        let only = asked.next().map(|(field, values)| (field, values.into_owned()));
+        // Severities that exclude each other leave no value.
+        let is_none = self.fields().iter().all(|(_, values)| values.is_empty());
+        let is_void = is_none && (self.min_severity.is_some() || !self.severities.is_empty());
+        (asked.next().is_none() && !is_void).then_some(only)
+    }
+
     /// Returns the values that are asked for, by the field of the index that holds them.
     fn fields(&self) -> [(Field, Cow<'_, [String]>); 6] {
         let Self {
@@ -196,10 +236,12 @@ impl Filter {
             severities,
             sources,
             min_severity,
-            // The index has frames' times beside its fields, and `like` is asked of two of them.
+            // The index has frames' times beside its fields, and `like` is asked of two of them;
+            // it knows nothing of other text.
             since: _,
             until: _,
             like: _,
+            pattern: _,
         } = self;
         let severities = match (min_severity, severities.is_empty()) {
             (None, true) => Vec::new(),
@@ -218,6 +260,27 @@ impl Filter {
             (Field::Severity, Cow::Owned(severities)),
             (Field::Source, Cow::Borrowed(sources)),
         ]
+    }
+}
+
+/// A search for what every match holds, in raw bytes.
+pub(super) enum Scan<'a> {
+    /// One of these texts.
+    Texts(Vec<memmem::Finder<'a>>),
+    /// One of a pattern's pieces.
+    Pieces(&'a regex::bytes::Regex),
+}
+
+impl Scan<'_> {
+    /// Returns the first place at or after `from`.
+    pub(super) fn find(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        match self {
+            Self::Texts(finders) => {
+                let rest = bytes.get(from..)?;
+                finders.iter().filter_map(|finder| finder.find(rest)).min().map(|at| from + at)
+            }
+            Self::Pieces(regex) => regex.find_at(bytes, from).map(|found| found.start()),
+        }
     }
 }
 

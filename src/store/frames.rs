@@ -187,9 +187,10 @@ fn matches(segment: &OpenSegment, frame: &Frame, filter: &Filter) -> FrameRows {
     let place = Some(Arc::clone(&segment.place));
     let mut rows = RowBuilder::new(segment.date, place).day_by_day(segment.day_by_day);
     let mut notices = Vec::new();
+    let scan = filter.scan();
     let (mut all, mut some);
-    let members: &mut dyn Iterator<Item = _> = if let Some(texts) = filter.texts() {
-        some = frame.members_with(texts);
+    let members: &mut dyn Iterator<Item = _> = if let Some(scan) = &scan {
+        some = frame.members_with(|tar, from| scan.find(tar, from));
         &mut some
     } else {
         all = frame.members();
@@ -203,7 +204,7 @@ fn matches(segment: &OpenSegment, frame: &Frame, filter: &Filter) -> FrameRows {
                 break;
             }
         };
-        match filter.judge(member.bytes) {
+        match filter.judge(member.bytes, None) {
             Verdict::Match(timestamp) => rows.add(member.path, member.bytes, timestamp),
             Verdict::Other => {}
             Verdict::Invalid(reason) => notices.push(Notice::Invalid {

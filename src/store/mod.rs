@@ -16,6 +16,7 @@ mod named;
 mod notice;
 mod page_cursor;
 mod paths;
+pub(crate) mod pattern;
 mod query;
 mod row;
 mod row_buffer;
@@ -24,6 +25,7 @@ mod sources;
 mod step;
 mod stream;
 mod survey;
+mod whole_days;
 
 #[cfg(test)]
 mod tests;

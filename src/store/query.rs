@@ -23,6 +23,8 @@ pub struct Query {
     /// Only events filed under these days; empty for all. `filter.since` and `until` apply to
     /// timestamps, whatever day the events are filed under.
     pub dates: Vec<Date>,
+    /// No events filed under these days, which ascend.
+    pub except: Vec<Date>,
     /// Earliest or latest first.
     pub order: Order,
     /// Only what comes after this place, in the query's order.
@@ -44,7 +46,8 @@ pub struct Query {
 impl Query {
     /// Reports whether events filed under this day are wanted.
     pub(super) fn wants_partition(&self, date: Date) -> bool {
-        self.dates.is_empty() || self.dates.contains(&date)
+        (self.dates.is_empty() || self.dates.contains(&date))
+            && self.except.binary_search(&date).is_err()
     }
 
     /// Reports whether the day, or an adjacent one, is wanted.

@@ -303,6 +303,8 @@ impl Reading {
         let Some(live) = &self.live else { return Ok(Vec::new()) };
         step();
         let partition = live.partition(listing.date());
+        let filter = &self.query.filter;
+        let scan = filter.scan();
         let outcomes: Vec<(u32, EventPath, FileRead)> = wanted
             .par_iter()
             .map_init(Vec::new, |buffer, SizedFile { number, bytes }| {
@@ -310,7 +312,7 @@ impl Reading {
                 let limit = u64::from(*bytes).max(MAX_SMALL);
                 let read = partition.read_up_to(&path.node, &path.name, buffer, limit);
                 let outcome = match read {
-                    Ok(FileState::Read(_)) => match self.query.filter.judge(buffer) {
+                    Ok(FileState::Read(_)) => match filter.judge(buffer, scan.as_ref()) {
                         Verdict::Match(timestamp) => FileRead::Match(taken(buffer), timestamp),
                         Verdict::Other => FileRead::Other,
                         Verdict::Invalid(reason) => FileRead::Invalid(reason),

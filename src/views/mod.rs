@@ -6,6 +6,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod chain;
+pub(crate) mod count;
 pub(crate) mod detail;
 pub(crate) mod outages;
 pub(crate) mod problems;

@@ -10,11 +10,13 @@ use std::process::Command;
 use super::{HLARCHIVE, Lab, NOW, Run, event, keys};
 
 /// Those that only read.
-pub const READING: [&[&str]; 13] = [
+pub const READING: [&[&str]; 15] = [
     &["list", "--since", "2000-01-01", "-o", "ndjson"],
     &["trace", "run-10-0"],
     &["attempts", "--since", "2000-01-01"],
     &["outages", "--since", "2000-01-01", "--now", NOW],
+    &["count", "--by", "service", "--per", "day", "--grep", "monitor"],
+    &["values", "node"],
     &["status", "--since", "2000-01-01", "--now", NOW],
     &["show", "0196d8a2-0010-7000-8000-000000000000"],
     &["inspect", "2026-05-10"],

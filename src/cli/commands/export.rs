@@ -97,7 +97,7 @@ impl Args {
         };
         let options = ExportOptions {
             dates: dates(&self.date, session.now)?,
-            filter: self.filter.filter(session.now)?,
+            filter: self.filter.filter(session.now, &session.store)?,
             scope: match (self.live_only, self.archived_only) {
                 (true, _) => Scope::Live,
                 (_, true) => Scope::Archived,

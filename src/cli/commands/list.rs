@@ -92,7 +92,7 @@ impl Args {
         if self.follow && format == Format::Json {
             return Err(Failure::usage("--follow never ends, so --output ndjson fits, not json"));
         }
-        let filter = self.filter.filter(session.now)?;
+        let filter = self.filter.filter(session.now, &session.store)?;
         let mut dates = dates(&self.date, session.now)?;
         let only_today = dates.is_empty() && !self.filter.has_time();
         if only_today {
@@ -109,9 +109,7 @@ impl Args {
                 (_, true) => Scope::Archived,
                 _ => Scope::Everything,
             },
-            day_by_day: false,
-            own_only: false,
-            by_manifest: false,
+            ..Query::default()
         };
         let mut printer = Printer::new(format);
         if self.follow || self.after.is_some() || self.cursor_file.is_some() {

@@ -3,6 +3,7 @@
 pub(super) mod attempts;
 pub(super) mod compact;
 pub(super) mod completions;
+pub(super) mod count;
 pub(super) mod demo;
 pub(super) mod emit;
 pub(super) mod evidence;

@@ -70,7 +70,7 @@ impl Args {
         }
         let options = RestoreOptions {
             dates: dates(&self.dates, session.now)?,
-            filter: self.filter.filter(session.now)?,
+            filter: self.filter.filter(session.now, &session.store)?,
             live: !self.live,
             target,
         };

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::call::{Answer, Call, Passed, Trouble, answer};
 use super::page::{BYTES, Left, Room, behind, limit, numbers, place, raw};
-use crate::cli::args::{FilterArgs, dates};
+use crate::cli::args::{FilterArgs, TextArgs, dates};
 use crate::cli::commands::trace::StepLine;
 use crate::ops::answers::trace::{Named, Tries, named};
 
@@ -65,6 +65,10 @@ pub(super) struct List {
     since: Option<String>,
     /// Before this time; a date means the end of that day.
     until: Option<String>,
+    /// A time, or the UUID or path of an event, to list what happened around it.
+    around: Option<String>,
+    /// So long before and after around: "10m" (the default), "1h".
+    within: Option<String>,
     /// Hosts where the events happened.
     node: Vec<String>,
     /// Types, such as `deployment_failed` or `service_unhealthy`.
@@ -80,6 +84,13 @@ pub(super) struct List {
     source: Vec<String>,
     /// Correlation ids.
     correlation_id: Vec<String>,
+    /// Regular expressions (lower case: any case) for the text "path=value" of one of an event's
+    /// values, such as "disk full" or "error=.*OOM".
+    grep: Vec<String>,
+    /// Conditions on values; all must hold: "payload.stage=pull", "payload.attempt>=3",
+    /// "payload.error~OOM", "payload.url" (exists), "!payload.url".
+    #[serde(rename = "where")]
+    conditions: Vec<String>,
     /// Use `latest_first` to see the newest events on the first page.
     order: InOrder,
     /// Which half of the history. Default: both.
@@ -138,6 +149,8 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
     let filter = FilterArgs {
         since: wanted.since,
         until: wanted.until,
+        around: wanted.around,
+        within: wanted.within,
         node: wanted.node,
         event_type: wanted.event_type,
         severity: wanted.severity.into_iter().map(Severity::from).collect(),
@@ -145,6 +158,7 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         service: wanted.service,
         source: wanted.source,
         correlation_id: wanted.correlation_id,
+        text: TextArgs { grep: wanted.grep, conditions: wanted.conditions, ..TextArgs::default() },
     };
     let mut days = dates(&wanted.date, now)?;
     let only_today = days.is_empty() && !filter.has_time();
@@ -161,16 +175,14 @@ pub(super) fn list(call: &Call, wanted: List) -> Answer {
         Reach::Archived => Scope::Archived,
     };
     let query = Query {
-        filter: filter.filter(now)?,
+        filter: filter.filter(now, call.store())?,
         dates: days,
         order,
         after,
         // One more shows whether there are more; a few, whether they have the same name.
         limit: Some((most + TWINS) as u64),
         scope,
-        day_by_day: false,
-        own_only: false,
-        by_manifest: false,
+        ..Query::default()
     };
     let mut events = call.store().events(query.clone())?;
     let (mut rows, mut room) = (Vec::new(), Room::of(most));

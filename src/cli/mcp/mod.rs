@@ -7,6 +7,7 @@
 
 mod attempts;
 mod call;
+mod count;
 mod emit;
 mod events;
 mod out;

@@ -8,7 +8,7 @@ use rmcp::schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::call::{Answer, Call, arguments};
-use super::{attempts, emit, events, outages, state};
+use super::{attempts, count, emit, events, outages, state};
 
 /// A tool.
 #[derive(Clone, Copy)]
@@ -94,10 +94,22 @@ recovery. What is left out is counted in left.",
             writes: false,
         },
         Entry {
+            name: "count",
+            title: "Numbers of events",
+            description: "\
+Counts events by fields and periods: which service flaps most (by service, type \
+service_unhealthy), errors per day, which events mention a text and how many. One call instead of \
+pages of list. groups has values in the order of by, the largest first; events is the number of \
+all, in_other_groups that of groups left out.",
+            schema: schema::<count::Count>,
+            run: |call, given| run(call, given, count::count),
+            writes: false,
+        },
+        Entry {
             name: "list",
             title: "Events in time order",
             description: "\
-Finds events by time, node, type, severity, service, source or correlation id, live and archived \
+Finds events by time, node, type, severity, service, source, correlation id or text, live and archived \
 alike. Without date, since or until: today's, and only_today is true. Where there are none, searched \
 names the days searched and the values that no event has. Each event has its own fields, then _path (its \
 identity) and, once archived, _segment. Narrow by filters rather than page through everything; \
@@ -216,6 +228,7 @@ mod tests {
             ("trace", json!({ "correlation_id": "c" })),
             ("attempts", json!({})),
             ("outages", json!({})),
+            ("count", json!({ "by": ["service"], "where": ["payload"] })),
             ("verify", json!({ "depth": "full" })),
         ] {
             let tool = tools.iter().find(|tool| tool.name == name).unwrap();

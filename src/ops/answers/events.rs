@@ -1,6 +1,9 @@
 //! Queries for events, for users of the library.
 
+use std::sync::Arc;
+
 use crate::event::{EventType, Severity};
+use crate::store::pattern::{Pattern, TextQuery};
 use crate::store::{EventStream, FoundEvent, Notice, Order, Query};
 use crate::when::{self, Bound};
 use crate::{Error, History, Result};
@@ -9,7 +12,8 @@ impl History {
     /// Begins a query for events, live and archived. Without conditions it returns all of them,
     /// earliest first.
     pub fn events(&self) -> Events<'_> {
-        Events { history: self, query: Query::default(), state: State::Asked }
+        let (query, text) = (Query::default(), TextQuery::default());
+        Events { history: self, query, text, state: State::Asked }
     }
 
     /// Finds one event by its UUID, its identity `DATE/NODE/FILENAME`, a path that ends in one,
@@ -59,6 +63,7 @@ impl History {
 pub struct Events<'h> {
     history: &'h History,
     query: Query,
+    text: TextQuery,
     state: State,
 }
 
@@ -132,6 +137,20 @@ impl Events<'_> {
         Ok(self)
     }
 
+    /// Asks for events with a value that this regular expression matches, as the text
+    /// `payload.error=disk full`. In lower case it matches any case; several are alternatives.
+    pub fn grep(mut self, pattern: impl Into<String>) -> Self {
+        self.text.any_of.push(pattern.into());
+        self
+    }
+
+    /// Asks for events with a value like this, such as `payload.attempt>=3`, `payload.error~OOM`,
+    /// `payload.url` or `!payload.url`; each condition must hold.
+    pub fn condition(mut self, condition: impl Into<String>) -> Self {
+        self.text.conditions.push(condition.into());
+        self
+    }
+
     /// Returns the latest event first.
     pub fn latest_first(mut self) -> Self {
         self.query.order = Order::Reverse;
@@ -142,6 +161,19 @@ impl Events<'_> {
     pub fn limit(mut self, limit: u64) -> Self {
         self.query.limit = Some(limit);
         self
+    }
+
+    pub(in crate::ops) fn history(&self) -> &History {
+        self.history
+    }
+
+    /// Returns the query.
+    ///
+    /// Fails with [`Error::Usage`] if a pattern or a condition cannot be understood.
+    pub(in crate::ops) fn query(&self) -> Result<Query> {
+        let mut query = self.query.clone();
+        query.filter.pattern = Pattern::compile(&self.text)?.map(Arc::new);
+        Ok(query)
     }
 
     /// Returns what was skipped so far: files that are not events, damage, expired days, remote
@@ -160,7 +192,7 @@ impl Iterator for Events<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if matches!(self.state, State::Asked) {
-            match self.history.store.events(self.query.clone()) {
+            match self.query().and_then(|query| self.history.store.events(query)) {
                 Ok(stream) => self.state = State::Reading(Box::new(stream)),
                 Err(error) => {
                     self.state = State::Failed;

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::work::{Work, begin, finish};
 use super::{RestoreOptions, RestoredDay};
 use crate::archive::{ArchiveDir, Manifest};
-use crate::event::{Date, EventHead, EventPath, Timestamp};
+use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{BulkPlacer, FileState, Listing, LiveTree, PartitionReader};
 use crate::ops::Finding;
 use crate::ops::rotate::archived::{Archived, merge_join};
@@ -162,8 +162,7 @@ impl Pass<'_> {
                 return Ok(());
             }
         };
-        let fits = self.filter.is_empty()
-            || EventHead::parse(buffer).is_ok_and(|head| self.filter.matches(&head));
+        let fits = self.filter.is_empty() || self.filter.admits(buffer);
         if !fits {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::RestoredDay;
 use super::work::{Work, begin, finish};
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
-use crate::event::{EventHead, EventPath, Timestamp};
+use crate::event::{EventPath, Timestamp};
 use crate::live::{BulkPlacer, LiveTree};
 use crate::ops::Finding;
 use crate::progress::Progress;
@@ -132,8 +132,7 @@ impl SegmentRestore<'_> {
                 Ok(member) => member,
                 Err(error) => return Ok(FrameRestored { damage: Some(error), ..restored }),
             };
-            let fits = self.filter.is_empty()
-                || EventHead::parse(member.bytes).is_ok_and(|head| self.filter.matches(&head));
+            let fits = self.filter.is_empty() || self.filter.admits(member.bytes);
             if !fits {
                 continue;
             }

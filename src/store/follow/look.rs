@@ -7,7 +7,6 @@ use super::{Follower, Give, Look, MAX_ENTRIES, Suspect, segment_mark};
 use crate::archive::{Expired, Manifest, Op};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{FileState, LiveTree};
-use crate::store::filter::Verdict;
 use crate::store::{FoundEvent, Name, Notice, Notices, Query, Scope, step};
 use crate::{Error, Result};
 
@@ -305,8 +304,7 @@ impl Follower {
 
     /// Returns the event if it is wanted.
     fn wanted(&self, event: FoundEvent) -> Option<FoundEvent> {
-        let asked = self.asks_for(event.path.date)
-            && matches!(self.query.filter.judge(&event.bytes), Verdict::Match(_));
+        let asked = self.asks_for(event.path.date) && self.query.filter.admits(&event.bytes);
         asked.then_some(event)
     }
 

@@ -98,7 +98,7 @@ impl Follower {
             // What cannot be read here may also be archived; otherwise it is reported as missing.
             let read = partition.read_into(&path.node, &path.name, &mut buffer);
             if let Ok(FileState::Read(_)) = read {
-                match self.query.filter.judge(&buffer) {
+                match self.query.filter.judge(&buffer, None) {
                     Verdict::Match(_) => {
                         *bytes += buffer.len();
                         let event = FoundEvent::new(path, None, buffer.as_slice().into());
@@ -135,7 +135,7 @@ impl Follower {
         for event in &mut stream {
             let event = event?;
             let Some(position) = wanted.remove(&self.mark(&event.path)) else { continue };
-            if let Verdict::Match(_) = self.query.filter.judge(&event.bytes) {
+            if self.query.filter.admits(&event.bytes) {
                 *bytes += event.bytes.len();
                 events.push((position, event));
             }

@@ -83,7 +83,9 @@ fn judge(stage: &Stage<'_>, lab: &Lab, outcome: &Outcome) -> Verdict {
     // Where findings are usual, their exit code does not say that all is done.
     let code = outcome.code.filter(|code| *code == 0);
     stage.survived(lab, &Outcome { code, ..outcome.clone() })?;
-    if matches!(outcome.code, Some(1 | 74)) && outcome.stderr.contains("read back from the disk") {
+    if matches!(outcome.code, Some(1 | 74))
+        && outcome.stderr.contains("read-back verification failed")
+    {
         return Ok(());
     }
     let said = first_lines(&outcome.stderr);

@@ -1,0 +1,166 @@
+//! Search in the text of events, and conditions on their values.
+//!
+//! The text of an event is one line for each value in it: the path of the value, `=`, and the value
+//! as a person reads it ([`leaves`]). A pattern matches an event if it matches within one of these
+//! lines. How a value is escaped, or where its JSON has spaces, changes nothing.
+//!
+//! Most events need not be parsed to be excluded: every match of a pattern contains one of a few
+//! literal pieces ([`pieces`]), and JSON without a backslash holds each of them unchanged.
+
+mod condition;
+mod leaves;
+mod pieces;
+#[cfg(test)]
+mod tests;
+
+use regex::{Regex, RegexBuilder, bytes};
+
+pub(crate) use condition::Condition;
+use leaves::each_leaf;
+use pieces::Pieces;
+
+use crate::text::shown;
+use crate::{Error, Result};
+
+/// Patterns of which one must match, in the words of the caller.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TextQuery {
+    /// Alternatives.
+    pub(crate) any_of: Vec<String>,
+    /// Patterns that must match as well, each by itself.
+    pub(crate) all_of: Vec<String>,
+    /// True for events that the patterns do not match.
+    pub(crate) invert: bool,
+    /// True if patterns are plain text, and not regular expressions.
+    pub(crate) plain: bool,
+    /// Conditions on values, all of which must hold; see [`Condition`].
+    pub(crate) conditions: Vec<String>,
+}
+
+/// A compiled search.
+#[derive(Debug)]
+pub struct Pattern {
+    /// Groups of alternatives; one of each must match.
+    groups: Vec<Vec<Regex>>,
+    invert: bool,
+    conditions: Vec<Condition>,
+    /// Finds a place in each match whose JSON has no backslash.
+    scan: Option<bytes::Regex>,
+}
+
+impl Pattern {
+    /// Compiles a search; returns `None` if it asks for nothing.
+    ///
+    /// Fails with [`Error::Usage`] if a pattern or a condition cannot be understood.
+    pub(crate) fn compile(query: &TextQuery) -> Result<Option<Self>> {
+        let mut groups = Vec::new();
+        let mut pieces = Pieces::none();
+        let texts = query.all_of.iter().map(std::slice::from_ref);
+        for alternatives in std::iter::once(query.any_of.as_slice()).chain(texts) {
+            if alternatives.is_empty() {
+                continue;
+            }
+            let mut group = Vec::with_capacity(alternatives.len());
+            let mut found = Some(Pieces::nowhere());
+            for text in alternatives {
+                let (regex, of_one) = compile(text, query.plain)?;
+                group.push(regex);
+                found = found.zip(of_one).map(|(all, one)| all.or(one));
+            }
+            groups.push(group);
+            if let Some(found) = found.filter(|_| !query.invert) {
+                pieces = pieces.better_of(found);
+            }
+        }
+        let mut conditions = Vec::new();
+        for text in &query.conditions {
+            let (condition, found) = Condition::parse(text)?;
+            conditions.push(condition);
+            if let Some(found) = found {
+                pieces = pieces.better_of(found);
+            }
+        }
+        if groups.is_empty() && conditions.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self { groups, invert: query.invert, conditions, scan: pieces.finder() }))
+    }
+
+    /// Returns what finds the places of pieces in raw JSON; `None` if a match need not contain any.
+    pub(super) fn scan(&self) -> Option<&bytes::Regex> {
+        self.scan.as_ref()
+    }
+
+    /// Judges an event by its text. `json` must be valid.
+    pub(super) fn matches(&self, json: &str) -> bool {
+        let mut line = String::with_capacity(256);
+        let mut met = vec![false; self.groups.len()];
+        let mut states: Vec<_> =
+            self.conditions.iter().map(|_| condition::State::default()).collect();
+        each_leaf(json, &mut |path, leaf| {
+            for (condition, state) in self.conditions.iter().zip(&mut states) {
+                condition.see(path, &leaf, state);
+            }
+            let Some(text) = leaf.text() else { return };
+            if met.iter().all(|met| *met) {
+                return;
+            }
+            line.clear();
+            line.push_str(path);
+            line.push('=');
+            line.push_str(text);
+            for (group, met) in self.groups.iter().zip(&mut met) {
+                *met = *met || group.iter().any(|regex| regex.is_match(&line));
+            }
+        });
+        let is_met = self.groups.is_empty() || met.iter().all(|met| *met) != self.invert;
+        is_met
+            && self.conditions.iter().zip(states).all(|(condition, state)| condition.holds(state))
+    }
+}
+
+/// Returns the first value with this path in a valid event, as a person reads it.
+pub(crate) fn value_at(event: &[u8], wanted: &str) -> Option<String> {
+    let mut found = None;
+    each_leaf(std::str::from_utf8(event).ok()?, &mut |path, leaf| {
+        if found.is_none() && path == wanted {
+            found = leaf.text().map(str::to_owned);
+        }
+    });
+    found
+}
+
+/// Compiles a pattern; returns its pieces, too, if every match has one.
+fn compile(text: &str, plain: bool) -> Result<(Regex, Option<Pieces>)> {
+    let pattern = if plain { regex::escape(text) } else { text.to_owned() };
+    let ignores_case = !has_upper_case(&pattern);
+    let refused = |error: regex::Error| {
+        let reason = error.to_string();
+        let reason = reason.lines().last().unwrap_or_default().trim();
+        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        Error::Usage(format!(
+            "the pattern \"{}\" is not a regular expression: {reason}; -F takes it as plain text",
+            shown(text)
+        ))
+    };
+    let regex =
+        RegexBuilder::new(&pattern).case_insensitive(ignores_case).build().map_err(refused)?;
+    let pieces = Pieces::of(&pattern, ignores_case);
+    Ok((regex, pieces))
+}
+
+/// Reports whether a pattern has an upper-case letter that stands for itself.
+fn has_upper_case(pattern: &str) -> bool {
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\\' {
+            // The name of a class, as in `\W` or `\pL`.
+            if matches!(letters.next(), Some('p' | 'P')) && letters.next() == Some('{') {
+                letters.by_ref().find(|letter| *letter == '}');
+            }
+        } else if letter.is_uppercase() {
+            return true;
+        }
+    }
+    false
+}
