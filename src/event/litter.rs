@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::{Component, Path};
 use std::sync::{Arc, LazyLock};
 
-pub use pattern::Pattern;
+pub(crate) use pattern::Pattern;
 
 use super::{Date, EventName, EventPath, NodeName};
 

@@ -5,7 +5,7 @@ use std::fmt;
 /// A pattern for names: `*` matches any text, `?` any one character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
-    text: String,
+    pub(super) text: String,
     parts: Vec<PatternPart>,
 }
 

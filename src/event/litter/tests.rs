@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use super::pattern::NoPattern;
 use super::*;
 
 const EVENT: &str = "20260516T101112.123456Z_backup_done_019b76da-acd6-70f2-a430-64b3d3ac94af.json";
