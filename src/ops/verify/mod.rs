@@ -7,9 +7,13 @@
 mod after;
 mod archived;
 mod live;
+mod mirrors;
+mod misfiled;
 mod options;
 mod proof;
 mod report;
+mod segment;
+mod unrecorded;
 
 pub use after::AfterHead;
 pub use options::{Depth, VerifyOptions};
@@ -173,7 +177,7 @@ fn verify_archive(
     let proven = given.max(report.signed_records);
     report.after_head = proven.map(|proven| after::records_after(&manifest, proven));
     archived::verify_segments(archive, &manifest, context, options, progress, report);
-    archived::verify_mirrors(archive, options, progress, report)?;
+    mirrors::verify_mirrors(archive, options, progress, report)?;
     if options.depth == Depth::Full
         && options.dates.is_empty()
         && report.findings.is_empty()
@@ -181,6 +185,6 @@ fn verify_archive(
     {
         report.wrong("state", "it differs from the segments; the next write repairs it");
     }
-    archived::verify_unrecorded(archive, &manifest, &files, &unexpected, options, report);
+    unrecorded::verify_unrecorded(archive, &manifest, &files, &unexpected, options, report);
     Ok(())
 }
