@@ -13,12 +13,12 @@
 //! known in this way, too, nor other segments' events of the same day, node and class.
 
 mod merge;
-mod outlet;
 mod pull;
 mod push;
 mod remote;
 mod report;
 mod rsync;
+mod sender;
 mod staging;
 
 pub(crate) use remote::Side;

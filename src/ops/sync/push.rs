@@ -5,10 +5,10 @@
 //! lacking there is sent as live files.
 
 use super::merge::{Offered, known_contents, offer_live, stop_if_asked};
-use super::outlet::Outlet;
 use super::pull::{NO_LITTER, fetch_manifest};
 use super::remote::RemoteRoot;
 use super::rsync::Rsync;
+use super::sender::Sender;
 use super::staging::Staging;
 use super::{SyncOptions, SyncReport, nothing_there};
 use crate::Context;
@@ -47,14 +47,14 @@ pub(super) fn push(
     let known = there.as_ref().map(|(_, manifest)| known_contents(manifest, options.expired));
     let known = known.unwrap_or_default();
     let name = report.source.clone();
-    let mut outlet = Outlet::new(&rsync, listed, there, &staging, context, options);
+    let mut sender = Sender::new(&rsync, listed, there, &staging, context, options);
     if let Some(archive) = &archive {
         // What both archives hold need not be fetched to be known.
-        outlet.lend(archive, &Manifest::load(archive)?);
+        sender.register_reusable(archive, &Manifest::load(archive)?);
     }
     let outcome = (|| {
         if let Some(live) = &live {
-            offer_live(live, &name, progress, report, &mut |arrival| outlet.add(arrival))?;
+            offer_live(live, &name, progress, report, &mut |arrival| sender.add(arrival))?;
         }
         let Some(archive) = &archive else { return Ok(()) };
         let manifest = Manifest::load(archive)?;
@@ -62,11 +62,11 @@ pub(super) fn push(
         for (name, record) in super::merge::wanted(&manifest, &known, report) {
             stop_if_asked(progress)?;
             let segment = Offered { from: archive, name, record, label: &label };
-            segment.offer(report, &mut |arrival| outlet.add(arrival))?;
+            segment.offer(report, &mut |arrival| sender.add(arrival))?;
         }
         Ok(())
     })();
-    let finished = outcome.and_then(|()| outlet.finish());
-    report.take_outlet(outlet);
+    let finished = outcome.and_then(|()| sender.finish());
+    report.take_counts(sender);
     finished
 }

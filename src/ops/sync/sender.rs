@@ -10,23 +10,24 @@
 //! is reported and its events are left out, and the rest is sent; the rsync there follows no link
 //! in a path ([`Rsync::check_there`]).
 
+mod reuse;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs::File;
-use std::os::fd::AsFd;
+
+use reuse::copy_reusable;
 
 use super::pull::{SMALL_BYTES, claimed, fetch_files};
 use super::rsync::{Ended, Kind, Listed, Rsync};
 use super::staging::Staging;
 use super::{SyncOptions, SyncReport};
 use crate::Context;
+use crate::Result;
 use crate::archive::{ArchiveDir, Manifest, SegmentName};
 use crate::event::{Date, EventPath, Timestamp};
-use crate::fs;
 use crate::live::{BulkPlacer, LiveTree};
 use crate::ops::Finding;
 use crate::ops::intake::{ArchivedDays, Arrival, Findings};
-use crate::segment::{SegmentBytes, Sha256Hash};
-use crate::{Error, Result};
+use crate::segment::Sha256Hash;
 
 /// Number of events that are sent together.
 const BATCH_EVENTS: usize = 8192;
@@ -34,7 +35,8 @@ const BATCH_EVENTS: usize = 8192;
 /// Bytes of events that are sent together; a single event may be larger.
 const BATCH_BYTES: usize = 32 << 20;
 
-pub(super) struct Outlet<'a> {
+/// A sender of events to another machine.
+pub(super) struct Sender<'a> {
     rsync: &'a Rsync<'a>,
     /// The live files there: size and time.
     listed: HashMap<String, (u64, i64)>,
@@ -43,7 +45,7 @@ pub(super) struct Outlet<'a> {
     blocked: BTreeMap<String, (Kind, u64)>,
     archive: Option<(ArchiveDir, Manifest)>,
     /// Segments there whose content a segment here has, and the location of that.
-    lent: HashMap<Sha256Hash, (&'a ArchiveDir, SegmentName)>,
+    reusable_segments: HashMap<Sha256Hash, (&'a ArchiveDir, SegmentName)>,
     fetched: BTreeSet<SegmentName>,
     staging: &'a Staging,
     context: &'a Context,
@@ -56,7 +58,7 @@ pub(super) struct Outlet<'a> {
     findings: Findings,
 }
 
-impl<'a> Outlet<'a> {
+impl<'a> Sender<'a> {
     pub(super) fn new(
         rsync: &'a Rsync<'a>,
         listed: Vec<Listed>,
@@ -81,7 +83,7 @@ impl<'a> Outlet<'a> {
             listed: files,
             blocked,
             archive,
-            lent: HashMap::new(),
+            reusable_segments: HashMap::new(),
             fetched: BTreeSet::new(),
             staging,
             context,
@@ -96,10 +98,10 @@ impl<'a> Outlet<'a> {
     }
 
     /// Registers the segments here that stand in for those of the same content there.
-    pub(super) fn lend(&mut self, archive: &'a ArchiveDir, manifest: &Manifest) {
+    pub(super) fn register_reusable(&mut self, archive: &'a ArchiveDir, manifest: &Manifest) {
         for (name, record) in manifest.segments() {
             if let Some(content) = record.content {
-                self.lent.insert(content, (archive, name.clone()));
+                self.reusable_segments.insert(content, (archive, name.clone()));
             }
         }
     }
@@ -200,9 +202,12 @@ impl<'a> Outlet<'a> {
                 if !concerns || self.fetched.contains(name) {
                     continue;
                 }
-                let lent = record.content.and_then(|content| self.lent.get(&content));
-                // What cannot be lent after all is fetched.
-                if lent.is_none_or(|(ours, like)| lend_file(ours, like, archive, name).is_err()) {
+                let reusable =
+                    record.content.and_then(|content| self.reusable_segments.get(&content));
+                // What cannot be reused after all is fetched.
+                if reusable
+                    .is_none_or(|(ours, like)| copy_reusable(ours, like, archive, name).is_err())
+                {
                     names.push(name.to_string());
                     sizes.push(claimed(record));
                 }
@@ -353,40 +358,6 @@ impl<'a> Outlet<'a> {
     }
 }
 
-/// Copies a local segment to where it stands in for one of the same content.
-fn lend_file(
-    ours: &ArchiveDir,
-    like: &SegmentName,
-    to: &ArchiveDir,
-    name: &SegmentName,
-) -> Result<()> {
-    let path = to.segment_path(name);
-    let failed = |errno: rustix::io::Errno| Error::io(&path, "create", errno);
-    let bytes = ours.open_segment(like)?;
-    let length = bytes.len().map_err(|error| Error::io(&path, "read", error))?;
-    fs::make_private_dir(to.fd(), &name.folder()).map_err(failed)?;
-    let folder = fs::open_dir(to.fd(), &name.folder()).map_err(failed)?;
-    let file = name.file_name();
-    let out = fs::create_new(folder.as_fd(), &file, 0o600).map_err(failed)?;
-    let copied = copy_all(&bytes, length, &mut File::from(out));
-    if copied.is_err() {
-        let _ = fs::unlink(folder.as_fd(), &file);
-    }
-    copied.map_err(|error| Error::io(&path, "write", error))
-}
-
-fn copy_all(from: &SegmentBytes, length: u64, out: &mut File) -> std::io::Result<()> {
-    let mut buffer = vec![0; 1 << 20];
-    let mut at = 0;
-    while at < length {
-        let part = &mut buffer[..(length - at).min(1 << 20) as usize];
-        from.read_exact_at(part, at)?;
-        std::io::Write::write_all(out, part)?;
-        at += part.len() as u64;
-    }
-    Ok(())
-}
-
 fn conflict(report: &mut SyncReport, findings: &mut Findings, path: &EventPath, reason: &str) {
     report.conflicts += 1;
     findings.add(Finding::new(path.to_string(), reason));
@@ -401,9 +372,9 @@ fn seconds(time: Option<Timestamp>) -> i64 {
 }
 
 impl SyncReport {
-    /// Takes over the counts of an outlet.
-    pub(super) fn take_outlet(&mut self, outlet: Outlet<'_>) {
-        let Outlet { report, findings, .. } = outlet;
+    /// Takes over the counts of a sender.
+    pub(super) fn take_counts(&mut self, sender: Sender<'_>) {
+        let Sender { report, findings, .. } = sender;
         self.events += report.events;
         self.copied += report.copied;
         self.copied_bytes += report.copied_bytes;
