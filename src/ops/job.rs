@@ -5,7 +5,8 @@
 //! segment that the manifest does not call gone.
 
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Unfinished};
-use crate::ops::{Finding, audit, derived, unfinished};
+use crate::ops::audit::{AuditEvent, emit_audit};
+use crate::ops::{Finding, derived, unfinished};
 use crate::store::Store;
 use crate::{Context, Result};
 
@@ -107,10 +108,10 @@ impl<'a> Job<'a> {
         derived::complete(self.store, self.archive, self.manifest(), token, lock);
     }
 
-    /// Completes what is derived, and then emits an event as [`tell`](Self::tell) does.
-    pub(in crate::ops) fn finish(&self, event_type: &str, told: audit::Told) -> Option<Finding> {
+    /// Completes what is derived, and then emits an event as [`emit_audit`](Self::emit_audit) does.
+    pub(in crate::ops) fn finish(&self, event_type: &str, event: AuditEvent) -> Option<Finding> {
         self.complete_derived();
-        self.tell(event_type, told)
+        self.emit_audit(event_type, event)
     }
 
     /// Finishes as [`finish`](Self::finish) does; if segments are gone, they also leave what is
@@ -119,21 +120,25 @@ impl<'a> Job<'a> {
         &self,
         any_gone: bool,
         event_type: &str,
-        told: audit::Told,
+        event: AuditEvent,
     ) -> Option<Finding> {
         if !any_gone {
-            return self.finish(event_type, told);
+            return self.finish(event_type, event);
         }
         let tokens = [self.context.next_token(), self.context.next_token()];
         let (manifest, lock) = (self.manifest(), self.writer.lock());
         derived::drop_gone(self.store, self.archive, manifest, tokens, lock);
-        self.tell(event_type, told)
+        self.emit_audit(event_type, event)
     }
 
     /// Emits an event about the verb's records, if there are any and the policy asks for it;
     /// returns what kept it from that.
-    pub(in crate::ops) fn tell(&self, event_type: &str, told: audit::Told) -> Option<Finding> {
+    pub(in crate::ops) fn emit_audit(
+        &self,
+        event_type: &str,
+        event: AuditEvent,
+    ) -> Option<Finding> {
         let (manifest, before) = (self.manifest(), self.before);
-        audit::tell(self.store, self.context, event_type, manifest, before, told)
+        emit_audit(self.store, self.context, event_type, manifest, before, event)
     }
 }

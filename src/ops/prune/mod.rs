@@ -207,13 +207,13 @@ fn prune(
     }
     progress.end();
     job.write_checksums(&left, &mut report.findings);
-    let told = audit::Told {
+    let event = audit::AuditEvent {
         segments: report.expired.iter().map(|expired| expired.segment.clone()).collect(),
         events: report.expired.iter().map(|expired| expired.events).sum(),
-        ..audit::Told::default()
+        ..audit::AuditEvent::default()
     };
     let any_gone = !report.expired.is_empty();
-    report.findings.extend(job.finish_removal(any_gone, "archive_pruned", told));
+    report.findings.extend(job.finish_removal(any_gone, "archive_pruned", event));
     report.recovered = job.recovered;
     Ok(report)
 }

@@ -160,7 +160,7 @@ fn wanted(
             report.already_there += 1;
         } else if archive.has_file(name)? {
             wanted.push(Wanted { name: name.clone(), object, sha256, bytes, is_there });
-        } else if !is_there && !is_elsewhere(remote, &manifest.copies(), sha256, bytes)? {
+        } else if !is_there && !has_other_copy(remote, &manifest.copies(), sha256, bytes)? {
             report.findings.push(Finding::new(
                 name.to_string(),
                 format!(
@@ -175,7 +175,7 @@ fn wanted(
 
 /// Reports whether a segment was copied under another name, for example before the machine was
 /// renamed.
-fn is_elsewhere(
+fn has_other_copy(
     remote: Remote<'_>,
     copies: &HashMap<Sha256Hash, &str>,
     sha256: Sha256Hash,

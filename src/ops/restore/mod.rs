@@ -119,12 +119,12 @@ fn restore(
                 job.writer.append(record)?;
             }
             let days = report.days.iter().filter(|day| day.restored > 0);
-            let told = audit::Told {
+            let event = audit::AuditEvent {
                 events: days.clone().map(|day| day.restored).sum(),
                 what: Some(days.map(|day| day.date.to_string()).collect::<Vec<_>>().join(", ")),
-                ..audit::Told::default()
+                ..audit::AuditEvent::default()
             };
-            report.findings.extend(job.finish("archive_restored", told));
+            report.findings.extend(job.finish("archive_restored", event));
             report.recovered = job.recovered;
             Ok(report)
         }

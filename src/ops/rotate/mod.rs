@@ -200,8 +200,8 @@ fn rotate(
     }
     let segments = report.days.iter().flat_map(|day| &day.segments).cloned().collect();
     let events = report.days.iter().map(|day| day.events).sum();
-    let told = audit::Told { segments, events, ..audit::Told::default() };
-    report.findings.extend(job.tell("archive_rotated", told));
+    let event = audit::AuditEvent { segments, events, ..audit::AuditEvent::default() };
+    report.findings.extend(job.emit_audit("archive_rotated", event));
     Ok(report)
 }
 
