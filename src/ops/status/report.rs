@@ -19,7 +19,7 @@ pub struct StatusOptions {
     pub since: Timestamp,
     /// The first day of the calendar.
     pub calendar_from: Date,
-    /// True if the caller vouches for [`Context::now`].
+    /// True if the caller vouches for [`Context::now`](crate::Context::now).
     pub trust_now: bool,
     /// The directory of events that could not be placed, if there is one.
     pub spool: Option<PathBuf>,
