@@ -5,7 +5,8 @@
 //! segment that the manifest does not call gone.
 
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Unfinished};
-use crate::ops::{Finding, audit, derived, unfinished};
+use crate::ops::unfinished::{self, Repair};
+use crate::ops::{Finding, audit, derived};
 use crate::store::Store;
 use crate::{Context, Result};
 
@@ -76,8 +77,7 @@ impl<'a> Job<'a> {
         findings: &mut Vec<Finding>,
     ) -> Result<Unfinished> {
         let left = self.archive.unfinished(self.manifest())?;
-        let recovered = &mut self.recovered;
-        unfinished::remove_gone(self.archive, &self.writer, &left, recovered, findings);
+        self.repair(findings).remove_gone(&left);
         Ok(left)
     }
 
@@ -87,8 +87,13 @@ impl<'a> Job<'a> {
         left: &Unfinished,
         findings: &mut Vec<Finding>,
     ) {
-        let (writer, recovered) = (&self.writer, &mut self.recovered);
-        unfinished::write_checksums(self.archive, writer, left, self.context, recovered, findings);
+        let context = self.context;
+        self.repair(findings).write_checksums(left, context);
+    }
+
+    fn repair<'b>(&'b mut self, findings: &'b mut Vec<Finding>) -> Repair<'b> {
+        let Self { archive, writer, recovered, .. } = self;
+        Repair { archive, writer, recovered, findings }
     }
 
     /// Reports whether there were records before the verb's own.
@@ -108,9 +113,9 @@ impl<'a> Job<'a> {
     }
 
     /// Completes what is derived, and then emits an event as [`tell`](Self::tell) does.
-    pub(in crate::ops) fn finish(&self, event_type: &str, told: audit::Told) -> Option<Finding> {
+    pub(in crate::ops) fn finish(&self, told: audit::Told) -> Option<Finding> {
         self.complete_derived();
-        self.tell(event_type, told)
+        self.tell(told)
     }
 
     /// Finishes as [`finish`](Self::finish) does; if segments are gone, they also leave what is
@@ -118,22 +123,20 @@ impl<'a> Job<'a> {
     pub(in crate::ops) fn finish_removal(
         &self,
         any_gone: bool,
-        event_type: &str,
         told: audit::Told,
     ) -> Option<Finding> {
         if !any_gone {
-            return self.finish(event_type, told);
+            return self.finish(told);
         }
         let tokens = [self.context.next_token(), self.context.next_token()];
         let (manifest, lock) = (self.manifest(), self.writer.lock());
         derived::drop_gone(self.store, self.archive, manifest, tokens, lock);
-        self.tell(event_type, told)
+        self.tell(told)
     }
 
     /// Emits an event about the verb's records, if there are any and the policy asks for it;
     /// returns what kept it from that.
-    pub(in crate::ops) fn tell(&self, event_type: &str, told: audit::Told) -> Option<Finding> {
-        let (manifest, before) = (self.manifest(), self.before);
-        audit::tell(self.store, self.context, event_type, manifest, before, told)
+    pub(in crate::ops) fn tell(&self, told: audit::Told) -> Option<Finding> {
+        audit::tell(self.store, self.context, self.manifest(), self.before, told)
     }
 }

@@ -136,8 +136,8 @@ fn rebuild_manifest(
     rebuild(&archive, &lock, context.now(), by, replaced(&old, &note), records, token)?;
     let manifest = Manifest::load(&archive)?;
     derived::complete(store, &archive, &manifest, context.next_token(), &lock);
-    let told = audit::Told::default();
-    report.findings.extend(audit::tell(store, context, "archive_rebuilt", &manifest, 0, told));
+    let told = audit::Told { event_type: "archive_rebuilt", ..audit::Told::default() };
+    report.findings.extend(audit::tell(store, context, &manifest, 0, told));
     Ok(report)
 }
 

@@ -162,12 +162,13 @@ fn compact(
     progress.end();
     report.left_days.dedup();
     let told = audit::Told {
+        event_type: "archive_compacted",
         segments: report.days.iter().map(|day| day.segment.clone()).collect(),
         events: report.days.iter().map(|day| day.events).sum(),
         ..audit::Told::default()
     };
     let any_gone = !report.days.is_empty();
-    report.findings.extend(job.finish_removal(any_gone, "archive_compacted", told));
+    report.findings.extend(job.finish_removal(any_gone, told));
     report.recovered = job.recovered;
     Ok(report)
 }

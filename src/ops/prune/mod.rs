@@ -208,12 +208,13 @@ fn prune(
     progress.end();
     job.write_checksums(&left, &mut report.findings);
     let told = audit::Told {
+        event_type: "archive_pruned",
         segments: report.expired.iter().map(|expired| expired.segment.clone()).collect(),
         events: report.expired.iter().map(|expired| expired.events).sum(),
         ..audit::Told::default()
     };
     let any_gone = !report.expired.is_empty();
-    report.findings.extend(job.finish_removal(any_gone, "archive_pruned", told));
+    report.findings.extend(job.finish_removal(any_gone, told));
     report.recovered = job.recovered;
     Ok(report)
 }

@@ -20,7 +20,7 @@ use crate::archive::{
     ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName,
 };
 use crate::ops::Finding;
-use crate::ops::bond::Bond;
+use crate::ops::bond::Pair;
 use crate::ops::derived;
 use crate::progress::{Progress, Unit};
 use crate::remote::Object;
@@ -145,7 +145,8 @@ pub(super) fn rebuild(
     if let Some(live) = store.live()?
         && store.found_archive()?.away.is_none()
     {
-        let mut bond = Bond::of(store, &live, &archive, &manifest, context, true)?;
+        let pair = Pair { store, live: &live, archive: &archive, is_meant: true };
+        let mut bond = pair.bond(&manifest, context)?;
         report.findings.extend(bond.tie_as_recorded(&manifest, context));
     }
     Ok(report)

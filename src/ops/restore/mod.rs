@@ -122,11 +122,12 @@ fn restore(
             }
             let days = report.days.iter().filter(|day| day.restored > 0);
             let told = audit::Told {
+                event_type: "archive_restored",
                 events: days.clone().map(|day| day.restored).sum(),
                 what: Some(days.map(|day| day.date.to_string()).collect::<Vec<_>>().join(", ")),
                 ..audit::Told::default()
             };
-            report.findings.extend(job.finish("archive_restored", told));
+            report.findings.extend(job.finish(told));
             report.recovered = job.recovered;
             Ok(report)
         }
