@@ -12,7 +12,7 @@ use super::RotatedDay;
 use super::archived::{Archived, merge_join};
 use super::copies::Copies;
 use super::files::{BLOCK, Judged, ReadFile, describe, read_block, remove_files};
-use super::residue::{Held, free_name, hold_all, hold_recorded};
+use super::residue::{Held, NameSearch, hold_all, hold_recorded};
 use super::room::{Room, is_plenty};
 use crate::Context;
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, SegmentName, TempSegment};
@@ -31,6 +31,17 @@ use crate::{Error, Result};
 /// Maximum size of the names of a day that are listed together, in bytes.
 const MAX_LISTING_BYTES: u64 = 48 << 20;
 
+/// The means that the days of a run share.
+pub(super) struct DayMeans<'a, 'm> {
+    pub(super) live: &'a LiveTree,
+    pub(super) archive: &'a ArchiveDir,
+    pub(super) manifest: &'a mut ManifestWriter<'m>,
+    pub(super) bond: &'a mut Bond<'m>,
+    pub(super) policy: &'a Policy,
+    pub(super) context: &'a Context,
+    pub(super) progress: &'a dyn Progress,
+}
+
 pub(super) struct DayRun<'a, 'm> {
     live: &'a LiveTree,
     archive: &'a ArchiveDir,
@@ -38,6 +49,7 @@ pub(super) struct DayRun<'a, 'm> {
     bond: &'a mut Bond<'m>,
     policy: &'a Policy,
     context: &'a Context,
+    progress: &'a dyn Progress,
     date: Date,
     pub(super) report: RotatedDay,
     pub(super) findings: Findings,
@@ -69,15 +81,8 @@ struct DayRead {
 }
 
 impl<'a, 'm> DayRun<'a, 'm> {
-    pub(super) fn new(
-        live: &'a LiveTree,
-        archive: &'a ArchiveDir,
-        manifest: &'a mut ManifestWriter<'m>,
-        bond: &'a mut Bond<'m>,
-        policy: &'a Policy,
-        context: &'a Context,
-        date: Date,
-    ) -> Self {
+    pub(super) fn new(means: DayMeans<'a, 'm>, date: Date) -> Self {
+        let DayMeans { live, archive, manifest, bond, policy, context, progress } = means;
         let report = RotatedDay::begin(date);
         let (findings, staying) = (Findings::default(), Findings::default());
         let is_late = manifest.manifest().segments_of(date).next().is_some();
@@ -88,6 +93,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             bond,
             policy,
             context,
+            progress,
             date,
             report,
             findings,
@@ -104,13 +110,13 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self
     }
 
-    pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
+    pub(super) fn run(&mut self) -> Result<()> {
         let mut after: Option<NodeName> = None;
         loop {
             let listing = self.live.list_part(self.date, MAX_LISTING_BYTES, after.as_ref())?;
             self.passed_over = listing.passed_over().map(Path::to_owned);
             let before = (self.report.removed, self.report.left);
-            let passed = self.pass(&listing, progress);
+            let passed = self.pass(&listing);
             let part = std::mem::take(&mut self.staying);
             match listing.stopped_in() {
                 // The obstacle is gone, and the rest can be listed.
@@ -128,7 +134,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
     }
 
     /// Archives and removes what was listed.
-    fn pass(&mut self, listing: &Listing, progress: &dyn Progress) -> Result<()> {
+    fn pass(&mut self, listing: &Listing) -> Result<()> {
         for entry in listing.unexpected() {
             self.left(entry.path.display().to_string(), format!("{}; left as it is", entry.reason));
         }
@@ -151,7 +157,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 known
             }
         };
-        let mut read = self.read(listing, &numbers, &partition, &archived, progress)?;
+        let mut read = self.read(listing, &numbers, &partition, &archived)?;
         if let Some(path) = read.held_back_by {
             self.report.left += listing.len() as u64;
             self.staying.add(Finding::new(
@@ -161,7 +167,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             return Ok(());
         }
         for building in read.buildings {
-            self.archive_segment(building, progress)?;
+            self.archive_segment(building)?;
         }
         self.report.late = if self.is_late { self.report.events } else { 0 };
         for number in read.conflicts {
@@ -178,6 +184,13 @@ impl<'a, 'm> DayRun<'a, 'm> {
             read.removable.push(copy);
         }
         self.remove(listing, &partition, &read.removable)
+    }
+
+    fn stop_if_asked(&self) -> Result<()> {
+        if self.progress.stop_requested() {
+            return Err(Error::Interrupted("the day stays live as it was".to_owned()));
+        }
+        Ok(())
     }
 
     fn left(&mut self, path: String, reason: String) {
@@ -228,7 +241,6 @@ impl<'a, 'm> DayRun<'a, 'm> {
         numbers: &[u32],
         partition: &PartitionReader<'_>,
         archived: &Archived,
-        progress: &dyn Progress,
     ) -> Result<DayRead> {
         let copies = Copies::find(listing, partition, archived);
         let mut read = DayRead { copies, ..DayRead::default() };
@@ -240,15 +252,15 @@ impl<'a, 'm> DayRun<'a, 'm> {
         };
         let mut next = ahead(blocks.next());
         while let Some(files) = next {
-            stop_if_asked(progress)?;
+            self.stop_if_asked()?;
             let block = blocks.next();
             let taken;
             (next, taken) = rayon::join(
                 || ahead(block),
                 || {
-                    files.into_iter().try_for_each(|file| {
-                        self.take(file, partition, archived, progress, &mut read)
-                    })
+                    files
+                        .into_iter()
+                        .try_for_each(|file| self.take(file, partition, archived, &mut read))
                 },
             );
             taken?;
@@ -265,7 +277,6 @@ impl<'a, 'm> DayRun<'a, 'm> {
         mut file: ReadFile<'a>,
         partition: &PartitionReader<'_>,
         archived: &Archived,
-        progress: &dyn Progress,
         read: &mut DayRead,
     ) -> Result<()> {
         if read.held_back_by.is_some() {
@@ -273,7 +284,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
         }
         if matches!(file.state, Ok(FileState::TooLarge(_))) {
             // A block of files of this size takes minutes.
-            stop_if_asked(progress)?;
+            self.stop_if_asked()?;
             file.read_alone(partition, self.policy);
         }
         let ReadFile { number, path, state, bytes, judged } = file;
@@ -361,16 +372,16 @@ impl<'a, 'm> DayRun<'a, 'm> {
 
     /// Writes, syncs, reads back, puts in place and records a segment: from the record on, it is
     /// archived.
-    fn archive_segment(&mut self, building: Building, progress: &dyn Progress) -> Result<()> {
+    fn archive_segment(&mut self, building: Building) -> Result<()> {
         let Building { class, temp, writer } = building;
-        stop_if_asked(progress)?;
+        self.stop_if_asked()?;
         let (out, summary) = writer.finish()?;
         drop(
             out.into_inner()
                 .map_err(|error| Error::io(temp.path(), "write", error.into_error()))?,
         );
         temp.sync()?;
-        let stops = || progress.stop_requested();
+        let stops = || self.progress.stop_requested();
         let report = check_until(&temp.reopen()?, temp.path(), &|_| {}, &stops)?;
         if let Some(finding) = report.findings.first() {
             return Err(Error::corrupt(
@@ -433,17 +444,18 @@ impl<'a, 'm> DayRun<'a, 'm> {
     /// Returns a name for a segment that was just written and read back.
     fn free_name(&mut self, class: Option<&String>, temp: &TempSegment) -> Result<SegmentName> {
         let like = SegmentName { date: self.date, number: 0, class: class.cloned() };
-        let (archive, manifest) = (self.archive, &*self.manifest);
+        let (archive, writer) = (self.archive, &*self.manifest);
         // Every event of that segment, and of those that the day has already.
         let held = || {
             let mut held = Held::new();
             hold_all(&SegmentReader::open(temp.reopen()?, temp.path())?, &mut held)?;
-            hold_recorded(archive, manifest.manifest(), like.date, &mut held);
+            hold_recorded(archive, writer.manifest(), like.date, &mut held);
             Ok(held)
         };
         let blocked = "it holds events that the live day does not";
         let mut findings = Vec::new();
-        let name = free_name(archive, manifest, &like, &held, blocked, &mut findings);
+        let search = NameSearch { archive, writer, held: &held, blocked };
+        let name = search.free_name(&like, &mut findings);
         for finding in findings {
             self.findings.add(finding);
         }
@@ -462,11 +474,4 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self.staying.extend(done.left);
         partition.remove_empty_dirs(self.context.now())
     }
-}
-
-fn stop_if_asked(progress: &dyn Progress) -> Result<()> {
-    if progress.stop_requested() {
-        return Err(Error::Interrupted("the day stays live as it was".to_owned()));
-    }
-    Ok(())
 }

@@ -160,10 +160,17 @@ fn rotate(
             report.left_days.push(date);
             continue;
         }
-        let mut run =
-            day::DayRun::new(&live, &archive, &mut job.writer, &mut bond, policy, context, date)
-                .beside(report.findings.len());
-        let outcome = run.run(progress);
+        let means = day::DayMeans {
+            live: &live,
+            archive: &archive,
+            manifest: &mut job.writer,
+            bond: &mut bond,
+            policy,
+            context,
+            progress,
+        };
+        let mut run = day::DayRun::new(means, date).beside(report.findings.len());
+        let outcome = run.run();
         let day::DayRun { report: day_report, findings, passed_over, .. } = run;
         littered.add(&day_report, passed_over);
         report.findings.extend(findings.into_named());
