@@ -58,6 +58,14 @@ impl<'a> Job<'a> {
         Self::begin(store, context, archive, lock, &|_| Ok(()))
     }
 
+    /// Opens the manifest again, after a failed sync.
+    pub(in crate::ops) fn reopen(&mut self) -> Result<()> {
+        let Self { archive, context, writer, .. } = self;
+        let lock = writer.lock();
+        *writer = ManifestWriter::open(archive, lock, context.now(), context.by())?.0;
+        Ok(())
+    }
+
     /// Removes what a run that was stopped was still writing.
     pub(in crate::ops) fn remove_leftovers(&mut self) -> Result<()> {
         unfinished::remove_leftovers(self.archive, self.writer.lock(), &mut self.recovered)
@@ -99,6 +107,11 @@ impl<'a> Job<'a> {
     /// Reports whether there were records before the verb's own.
     pub(in crate::ops) fn had_records(&self) -> bool {
         self.before > 0
+    }
+
+    /// Returns the archive.
+    pub(in crate::ops) fn archive(&self) -> &'a ArchiveDir {
+        self.archive
     }
 
     /// Returns the manifest as it is now.
