@@ -46,8 +46,8 @@ impl Repair<'_> {
     /// Removes the files of segments that the manifest says are gone.
     pub(in crate::ops) fn remove_gone(self, unfinished: &Unfinished) {
         let Self { archive, writer, recovered, findings } = self;
-        // Removed files may come back after a power cut, if the run that removed them was stopped right
-        // then. It was the last that was recorded.
+        // Removed files may come back after a power cut, if the run that removed them was stopped
+        // right then. It was the last that was recorded.
         if let Some(Record { op: Op::Prune | Op::Compact, segment: Some(segment), .. }) =
             writer.manifest().records().last()
             && let Err(error) = archive.sync_folder(segment)

@@ -170,8 +170,8 @@ impl Eviction<'_> {
         if !is_there {
             return Err(Error::corrupt(
                 format!("{}/{object}", remote.bucket.url()),
-                "the copy is missing or differs from its record, so the file stays here; the next push \
-                 sends it again",
+                "the copy is missing or differs from its record, so the file stays here; the next \
+                 push sends it again",
             ));
         }
         let stub = archive.make_stub(name, object, segment.sha256)?;

@@ -188,8 +188,8 @@ impl PushRun<'_> {
                 "its bytes differ from the manifest's record, so it was not copied",
             ));
         }
-        // Other content under this name is a copy that was damaged: the name says what belongs there,
-        // so it is sent again.
+        // Other content under this name is a copy that was damaged: the name says what belongs
+        // there, so it is sent again.
         bucket.put(&wanted.object, &file, &|bytes| progress.advance(bytes))?;
         if is_whole(remote, wanted)? {
             return bucket.settle(&wanted.object);

@@ -88,16 +88,16 @@ impl NameSearch<'_> {
                 continue;
             }
             if !archive.has_segment(&name)? || is_superfluous(archive, &name, &held()?)? {
-                // A run that was stopped while it removed a segment leaves a checksum file that would
-                // contradict the new one.
+                // A run that was stopped while it removed a segment leaves a checksum file that
+                // would contradict the new one.
                 archive.remove_segment(&name, writer.lock())?;
                 return Ok(name);
             }
             findings.push(Finding::new(
                 name.to_string(),
                 format!(
-                    "no record names this segment, and {blocked}; left as it is (\"hlarchive manifest \
-                     rebuild\" would add it)"
+                    "no record names this segment, and {blocked}; left as it is (\"hlarchive \
+                     manifest rebuild\" would add it)"
                 ),
             ));
         }
