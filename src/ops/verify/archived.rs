@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Depth, VerifyOptions, VerifyReport};
+use super::run::VerifyRun;
+use super::{Depth, VerifyReport};
 use crate::Context;
 use crate::archive::catalogue::{self, Checksums};
 use crate::archive::copies::{PEERS, only_copy_gone};
@@ -30,14 +31,9 @@ const OTHER_ENTRY: &str = "the catalogue differs from its index, so a trace may 
 const OTHER_STUB: &str = "its stub differs from its record, so events in it may be missed; \
                           \"hlarchive remote pull\" recreates it";
 
-pub(super) fn verify_segments(
-    archive: &ArchiveDir,
-    manifest: &Manifest,
-    context: &Context,
-    options: &VerifyOptions,
-    progress: &dyn Progress,
-    report: &mut VerifyReport,
-) {
+pub(super) fn verify_segments(archive: &ArchiveDir, manifest: &Manifest, run: &mut VerifyRun<'_>) {
+    let (context, options, progress) = (run.context, run.options, run.progress);
+    let report = &mut run.report;
     let wanted: Vec<_> = manifest.segments().filter(|(name, _)| options.wants(name.date)).collect();
     // A forged record may claim any number.
     let sizes = wanted.iter().filter_map(|(_, record)| record.bytes);
@@ -301,12 +297,8 @@ fn verify_entry(
 
 /// Checks the mirrors of other hosts' archives: what is derived must say what their manifests say.
 /// Their segments are remote, and "remote verify" reads those.
-pub(super) fn verify_mirrors(
-    archive: &ArchiveDir,
-    options: &VerifyOptions,
-    progress: &dyn Progress,
-    report: &mut VerifyReport,
-) -> Result<()> {
+pub(super) fn verify_mirrors(archive: &ArchiveDir, run: &mut VerifyRun<'_>) -> Result<()> {
+    let (options, progress, report) = (run.options, run.progress, &mut run.report);
     for (host, mirror) in archive.peers()? {
         let label = |what: &dyn std::fmt::Display| format!("{PEERS}/{host}/{what}");
         let (manifest, damages) = Manifest::load_checked(&mirror)?;
@@ -416,9 +408,9 @@ pub(super) fn verify_unrecorded(
     manifest: &Manifest,
     files: &[FoundSegment],
     unexpected: &[UnexpectedEntry],
-    options: &VerifyOptions,
-    report: &mut VerifyReport,
+    run: &mut VerifyRun<'_>,
 ) {
+    let (options, report) = (run.options, &mut run.report);
     let recorded: HashSet<&SegmentName> = manifest.segments().map(|(name, _)| name).collect();
     let extra: Vec<&FoundSegment> = files
         .iter()
