@@ -35,6 +35,14 @@ struct News {
     segments: Vec<Mark>,
 }
 
+/// A day that is looked at.
+#[derive(Clone, Copy)]
+struct ExaminedDay<'a> {
+    date: Date,
+    /// The live tree, if live events are wanted.
+    live: Option<&'a LiveTree>,
+}
+
 impl Follower {
     /// Looks once, and gives what is new. `give` has printed its events when it returns; if it
     /// fails, they are given again after the next start.
@@ -58,7 +66,7 @@ impl Follower {
         let mut whole = true;
         for (date, news) in news {
             let segments = news.segments.clone();
-            if !self.examine(live.as_ref(), date, news, &mut look, give)? {
+            if !self.examine(ExaminedDay { date, live: live.as_ref() }, news, &mut look, give)? {
                 return Ok(ended);
             }
             whole &= segments.iter().all(|s| self.done.contains(s) || self.tried.contains(s));
@@ -224,12 +232,12 @@ impl Follower {
     /// Reads what is new in a day. Returns whether more is wanted.
     fn examine<E: From<Error>>(
         &mut self,
-        live: Option<&LiveTree>,
-        date: Date,
+        day: ExaminedDay<'_>,
         news: News,
         look: &mut Look,
         give: &mut Give<'_, E>,
     ) -> Result<bool, E> {
+        let date = day.date;
         self.seen.load(&self.log, &[date])?;
         // What is live again of days known by their segments alone is not news.
         let ask_all = news.many
@@ -237,10 +245,7 @@ impl Follower {
                 && !news.files.is_empty()
                 && self.manifest.segments_of(date).next().is_some());
         if !ask_all && news.segments.is_empty() {
-            return match live {
-                Some(live) => self.read_files(live, date, &news.files, look, give),
-                None => Ok(true),
-            };
+            return self.read_files(day, &news.files, look, give);
         }
         let scope = match self.query.scope {
             Scope::Live => Scope::Live,
@@ -297,10 +302,7 @@ impl Follower {
         // Files that the query passed over: not events, or gone meanwhile.
         let files: Vec<EventPath> =
             news.files.into_iter().filter(|path| !self.seen.has(date, &self.mark(path))).collect();
-        match live {
-            Some(live) => self.read_files(live, date, &files, look, give),
-            None => Ok(true),
-        }
+        self.read_files(day, &files, look, give)
     }
 
     /// Returns the event if it is wanted.
@@ -313,12 +315,12 @@ impl Follower {
     /// Reads files one by one. Returns whether more is wanted.
     fn read_files<E: From<Error>>(
         &mut self,
-        live: &LiveTree,
-        date: Date,
+        day: ExaminedDay<'_>,
         files: &[EventPath],
         look: &mut Look,
         give: &mut Give<'_, E>,
     ) -> Result<bool, E> {
+        let ExaminedDay { date, live: Some(live) } = day else { return Ok(true) };
         let partition = live.partition(date);
         let mut found: Vec<(Timestamp, EventPath, Box<[u8]>)> = Vec::new();
         let mut bytes = 0;
