@@ -20,12 +20,12 @@ const HEADERS: [&str; 7] =
     ["TIME", "SEVERITY", "NODE", "TYPE", "SERVICE", "CORRELATION ID", "DETAIL"];
 
 /// An event's line.
-struct Row {
+struct EventRow {
     severity: Severity,
     cells: [String; 7],
 }
 
-impl Row {
+impl EventRow {
     fn write(&self, widths: &[usize; 7], most: Option<usize>, paint: Paint, out: &mut Vec<u8>) {
         let text = line(&self.cells, widths, most);
         out.extend_from_slice(paint.severity(self.severity, &text).as_bytes());
@@ -36,7 +36,7 @@ impl Row {
 /// A table that is written as events arrive.
 #[derive(Default)]
 pub(super) struct EventTable {
-    held: Vec<Row>,
+    held: Vec<EventRow>,
     widths: Option<[usize; 7]>,
 }
 
@@ -60,7 +60,7 @@ impl EventTable {
             shown(&head.correlation_id),
             detail(head.payload.get()).unwrap_or_default(),
         ];
-        let row = Row { severity: head.severity, cells };
+        let row = EventRow { severity: head.severity, cells };
         if let Some(widths) = self.widths {
             row.write(&widths, width, paint, out);
         } else {
@@ -92,7 +92,7 @@ pub(super) fn short_time(time: Timestamp) -> String {
     format!("{} {}", time.date(), time.clock())
 }
 
-fn widths(rows: &[Row], most: Option<usize>) -> [usize; 7] {
+fn widths(rows: &[EventRow], most: Option<usize>) -> [usize; 7] {
     let mut widths = HEADERS.map(text_width);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(&row.cells) {

@@ -90,7 +90,7 @@ pub(crate) fn emit_batch<R: Read>(
     };
     let mut input = BufReader::with_capacity(1 << 18, lines);
     let stats = BatchStats::default();
-    let mut batch = Batch { store, context, on_error, group: Vec::new(), stats, done };
+    let mut batch = BatchRun { store, context, on_error, group: Vec::new(), stats, done };
     let mut group_bytes = 0;
     let mut line = Vec::new();
     let mut number = 0;
@@ -157,7 +157,7 @@ fn again(error: &Error) -> Error {
 }
 
 /// A batch that is being emitted.
-struct Batch<'a> {
+struct BatchRun<'a> {
     store: &'a Store,
     context: &'a Context,
     on_error: &'a OnError,
@@ -168,7 +168,7 @@ struct Batch<'a> {
     done: &'a mut dyn FnMut(BatchLine) -> Result<()>,
 }
 
-impl Batch<'_> {
+impl BatchRun<'_> {
     /// Makes the group durable, and reports its lines.
     fn finish(&mut self, place: &dyn Fn(&[BatchItem<'_>]) -> Vec<Result<Creation>>) -> Result<()> {
         let items: Vec<BatchItem<'_>> = self
