@@ -22,6 +22,9 @@ const MAX_SEGMENTS: usize = 1000;
 /// The contents of an audit event.
 #[derive(Debug, Default, Serialize)]
 pub(in crate::ops) struct AuditEvent {
+    /// The type of the event.
+    #[serde(skip)]
+    pub(in crate::ops) event_type: &'static str,
     /// The segments that were added or removed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::ops) segments: Vec<SegmentName>,
@@ -49,7 +52,6 @@ struct Payload<'a> {
 pub(in crate::ops) fn emit_audit(
     store: &Store,
     context: &Context,
-    event_type: &str,
     manifest: &Manifest,
     from: usize,
     mut event: AuditEvent,
@@ -58,6 +60,7 @@ pub(in crate::ops) fn emit_audit(
     if !context.audit.emit {
         return None;
     }
+    let event_type = event.event_type;
     event.segments.truncate(MAX_SEGMENTS);
     let payload = Payload {
         event,

@@ -129,9 +129,13 @@ fn add(store: &Store, context: &Context, on: &HoldSubject, reason: &str) -> Resu
     let holds: Vec<HoldPicture> =
         holds.iter().map(|hold| picture(&archive, manifest, hold, &live)).collect();
     let what = holds.first().map(|hold| hold.on.clone());
-    let audit_event =
-        audit::AuditEvent { what, reason: Some(reason.to_owned()), ..audit::AuditEvent::default() };
-    let findings = job.finish("archive_held", audit_event).into_iter().collect();
+    let audit_event = audit::AuditEvent {
+        event_type: "archive_held",
+        what,
+        reason: Some(reason.to_owned()),
+        ..audit::AuditEvent::default()
+    };
+    let findings = job.finish(audit_event).into_iter().collect();
     Ok(HoldReport { holds, recovered: job.recovered, findings })
 }
 
@@ -154,11 +158,12 @@ fn release(store: &Store, context: &Context, id: u64, reason: Option<&str>) -> R
     job.writer.append(record)?;
     let holds = vec![picture(&archive, job.manifest(), &hold, &LiveDays::default())];
     let audit_event = audit::AuditEvent {
+        event_type: "archive_released",
         what: Some(format!("hold {id} on {}", hold.scope)),
         reason: reason.map(str::to_owned),
         ..audit::AuditEvent::default()
     };
-    let findings = job.finish("archive_released", audit_event).into_iter().collect();
+    let findings = job.finish(audit_event).into_iter().collect();
     Ok(HoldReport { holds, recovered: job.recovered, findings })
 }
 

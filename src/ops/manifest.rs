@@ -136,15 +136,8 @@ fn rebuild_manifest(
     rebuild(&archive, &lock, context.now(), by, replaced(&old, &note), records, token)?;
     let manifest = Manifest::load(&archive)?;
     derived::complete(store, &archive, &manifest, context.next_token(), &lock);
-    let event = audit::AuditEvent::default();
-    report.findings.extend(audit::emit_audit(
-        store,
-        context,
-        "archive_rebuilt",
-        &manifest,
-        0,
-        event,
-    ));
+    let event = audit::AuditEvent { event_type: "archive_rebuilt", ..audit::AuditEvent::default() };
+    report.findings.extend(audit::emit_audit(store, context, &manifest, 0, event));
     Ok(report)
 }
 

@@ -165,7 +165,9 @@ impl Bucket {
         }
         let path = self.path(name);
         let mut upload = self.run(name, "send", store.put_multipart(&path))?;
-        let sent = self.send_parts(name, bytes, &read, upload.as_mut(), progress);
+        let starts = (0..bytes).step_by(PART_BYTES as usize);
+        let mut parts = starts.map(|at| read(at..(at + PART_BYTES).min(bytes)));
+        let sent = self.send_parts(name, &mut parts, upload.as_mut(), progress);
         if sent.is_err() {
             // What is left of it costs space, and no event.
             let _ = self.runtime.block_on(upload.abort());
@@ -176,18 +178,15 @@ impl Bucket {
     fn send_parts(
         &self,
         name: &str,
-        bytes: u64,
-        read: &dyn Fn(Range<u64>) -> Result<Vec<u8>>,
+        parts: &mut dyn Iterator<Item = Result<Vec<u8>>>,
         upload: &mut dyn MultipartUpload,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<()> {
-        let mut at = 0;
-        while at < bytes {
-            let end = (at + PART_BYTES).min(bytes);
-            let part = read(at..end)?;
+        for part in parts {
+            let part = part?;
+            let bytes = part.len() as u64;
             self.run(name, "send", upload.put_part(PutPayload::from(part)))?;
-            progress(end - at);
-            at = end;
+            progress(bytes);
         }
         self.run(name, "send", upload.complete()).map(drop)
     }

@@ -184,8 +184,8 @@ impl Reading {
     ) -> Result<()> {
         self.warm(date);
         for archive in &mut self.archives {
-            self.segments_opened +=
-                archive.add_new(&self.store, &self.query, date, opened, notices)?;
+            archive.look_again(&self.store, &self.query, notices)?;
+            self.segments_opened += archive.add_new(&self.query, date, opened, notices)?;
         }
         Ok(())
     }

@@ -120,11 +120,12 @@ fn restore(
             }
             let days = report.days.iter().filter(|day| day.restored > 0);
             let event = audit::AuditEvent {
+                event_type: "archive_restored",
                 events: days.clone().map(|day| day.restored).sum(),
                 what: Some(days.map(|day| day.date.to_string()).collect::<Vec<_>>().join(", ")),
                 ..audit::AuditEvent::default()
             };
-            report.findings.extend(job.finish("archive_restored", event));
+            report.findings.extend(job.finish(event));
             report.recovered = job.recovered;
             Ok(report)
         }

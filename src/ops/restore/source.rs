@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::live::LiveDay;
 use super::segment::SegmentRestore;
+use super::work::RestoreRun;
 use super::{RestoreOptions, RestoreReport, RestoreTarget, RestoredDay};
 use crate::Context;
 use crate::archive::{ArchiveDir, Expired, Manifest, Op, Record, SegmentName};
@@ -124,50 +125,42 @@ impl<'a> Source<'a> {
             report.findings.push(finding);
         }
         progress.begin("restoring", Some(bytes), Unit::Bytes);
+        let mut run = RestoreRun { options, work, progress, report };
         for date in dates {
-            report.stopped |= progress.stop_requested();
-            if report.stopped {
-                report.left_days.push(date);
+            run.report.stopped |= progress.stop_requested();
+            if run.report.stopped {
+                run.report.left_days.push(date);
                 continue;
             }
-            let run = Run { options, work, progress };
-            let day = self.day(date, &run, &mut report)?;
-            if day.events > 0 || (!options.dates.is_empty() && !report.stopped) {
-                report.days.push(day);
+            let day = self.day(date, &mut run)?;
+            if day.events > 0 || (!options.dates.is_empty() && !run.report.stopped) {
+                run.report.days.push(day);
             }
         }
         progress.end();
-        Ok(report)
+        Ok(run.report)
     }
 
     /// Restores a day, archived and live.
-    fn day(
-        &mut self,
-        date: Date,
-        run: &Run<'_>,
-        report: &mut RestoreReport,
-    ) -> Result<RestoredDay> {
+    fn day(&mut self, date: Date, run: &mut RestoreRun<'_>) -> Result<RestoredDay> {
         let mut day = RestoredDay::begin(date);
         let live = self.live.take();
         let listed = live.as_ref().map(|live| LiveDay::list(live, date)).transpose()?.flatten();
         if listed.is_some() {
             self.look_again()?;
         }
-        self.archived(date, run, &mut day, None, report)?;
-        if let Some(listed) = listed.filter(|_| !report.stopped) {
+        self.archived(run, &mut day, None)?;
+        if let Some(listed) = listed.filter(|_| !run.report.stopped) {
             let archived = self.archive.as_ref().map(|(archive, manifest)| (archive, manifest));
-            let (work, findings) = (run.work, &mut report.findings);
-            let read =
-                listed.restore(archived, run.options, work, &mut day, findings, run.progress);
-            match read {
+            match listed.restore(archived, run, &mut day) {
                 Ok(gone) if gone.is_empty() => {}
                 Ok(gone) => {
                     self.look_again()?;
-                    self.archived(date, run, &mut day, Some(&gone), report)?;
+                    self.archived(run, &mut day, Some(&gone))?;
                 }
                 Err(Error::Interrupted(_)) => {
-                    report.stopped = true;
-                    report.left_days.push(date);
+                    run.report.stopped = true;
+                    run.report.left_days.push(date);
                 }
                 Err(error) => return Err(error),
             }
@@ -193,21 +186,19 @@ impl<'a> Source<'a> {
     /// Restores the segments of one day; if only some events are wanted, those not read yet.
     fn archived(
         &mut self,
-        date: Date,
-        run: &Run<'_>,
+        run: &mut RestoreRun<'_>,
         day: &mut RestoredDay,
         only: Option<&HashSet<EventPath>>,
-        report: &mut RestoreReport,
     ) -> Result<()> {
         let Some((archive, manifest)) = &mut self.archive else { return Ok(()) };
         let before = day.clone();
-        let findings = report.findings.len();
+        let findings = run.report.findings.len();
         let mut written = 0;
         loop {
-            let of_day = manifest.segments_of(date);
+            let of_day = manifest.segments_of(day.date);
             let segments =
                 of_day.filter(|(name, _)| only.is_none() || !before.segments.contains(name));
-            match restore_day(archive, segments, run, only, day, report) {
+            match restore_day(archive, segments, run, only, day) {
                 Ok(()) => {
                     day.restored += written;
                     day.already_there = day.already_there.saturating_sub(written);
@@ -221,20 +212,13 @@ impl<'a> Source<'a> {
                         return Err(error);
                     }
                     written += day.restored - before.restored;
-                    report.findings.truncate(findings);
+                    run.report.findings.truncate(findings);
                     *day = before.clone();
                 }
                 Err(error) => return Err(error),
             }
         }
     }
-}
-
-/// The settings for all days of a run.
-struct Run<'a> {
-    options: &'a RestoreOptions,
-    work: Option<(&'a LiveTree, &'a Context)>,
-    progress: &'a dyn Progress,
 }
 
 /// Returns the error for a day that cannot be restored.
@@ -260,10 +244,9 @@ fn not_there(manifest: &Manifest, date: Date, with_live: bool) -> Error {
 fn restore_day<'a>(
     archive: &ArchiveDir,
     segments: impl Iterator<Item = (&'a SegmentName, &'a Record)>,
-    run: &Run<'_>,
+    run: &mut RestoreRun<'_>,
     only: Option<&HashSet<EventPath>>,
     day: &mut RestoredDay,
-    report: &mut RestoreReport,
 ) -> Result<()> {
     for (name, record) in segments {
         let before = (day.events, day.event_bytes);
@@ -279,15 +262,15 @@ fn restore_day<'a>(
                 .filter(|_| matches!(run.options.target, RestoreTarget::Live))
                 .map(|(live, _)| live),
             day: &mut *day,
-            findings: &mut report.findings,
+            findings: &mut run.report.findings,
         };
         match one.run(run.progress) {
             Ok(()) => run.progress.advance(record.bytes.unwrap_or(0)),
             // The days before are restored, and are reported and recorded as such.
             Err(Error::Interrupted(_)) => {
                 (day.events, day.event_bytes) = before;
-                report.stopped = true;
-                report.left_days.push(name.date);
+                run.report.stopped = true;
+                run.report.left_days.push(name.date);
                 break;
             }
             Err(error) => return Err(error),

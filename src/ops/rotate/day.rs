@@ -28,6 +28,17 @@ use crate::{Error, Result};
 /// Maximum size of the names of a day that are listed together, in bytes.
 const MAX_LISTING_BYTES: u64 = 48 << 20;
 
+/// The means that the days of a run share.
+pub(super) struct DayMeans<'a, 'm> {
+    pub(super) live: &'a LiveTree,
+    pub(super) archive: &'a ArchiveDir,
+    pub(super) manifest: &'a mut ManifestWriter<'m>,
+    pub(super) bond: &'a mut Bond<'m>,
+    pub(super) policy: &'a Policy,
+    pub(super) context: &'a Context,
+    pub(super) progress: &'a dyn Progress,
+}
+
 pub(super) struct DayRun<'a, 'm> {
     live: &'a LiveTree,
     archive: &'a ArchiveDir,
@@ -35,6 +46,7 @@ pub(super) struct DayRun<'a, 'm> {
     bond: &'a mut Bond<'m>,
     policy: &'a Policy,
     context: &'a Context,
+    progress: &'a dyn Progress,
     date: Date,
     pub(super) report: RotatedDay,
     pub(super) findings: Findings,
@@ -66,15 +78,8 @@ struct DayRead {
 }
 
 impl<'a, 'm> DayRun<'a, 'm> {
-    pub(super) fn new(
-        live: &'a LiveTree,
-        archive: &'a ArchiveDir,
-        manifest: &'a mut ManifestWriter<'m>,
-        bond: &'a mut Bond<'m>,
-        policy: &'a Policy,
-        context: &'a Context,
-        date: Date,
-    ) -> Self {
+    pub(super) fn new(means: DayMeans<'a, 'm>, date: Date) -> Self {
+        let DayMeans { live, archive, manifest, bond, policy, context, progress } = means;
         let report = RotatedDay::begin(date);
         let (findings, staying) = (Findings::default(), Findings::default());
         let is_late = manifest.manifest().segments_of(date).next().is_some();
@@ -85,6 +90,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             bond,
             policy,
             context,
+            progress,
             date,
             report,
             findings,
@@ -101,13 +107,13 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self
     }
 
-    pub(super) fn run(&mut self, progress: &dyn Progress) -> Result<()> {
+    pub(super) fn run(&mut self) -> Result<()> {
         let mut after: Option<NodeName> = None;
         loop {
             let listing = self.live.list_part(self.date, MAX_LISTING_BYTES, after.as_ref())?;
             self.passed_over = listing.passed_over().map(Path::to_owned);
             let before = (self.report.removed, self.report.left);
-            let passed = self.pass(&listing, progress);
+            let passed = self.pass(&listing);
             let part = std::mem::take(&mut self.staying);
             match listing.stopped_in() {
                 // The obstacle is gone, and the rest can be listed.
@@ -125,7 +131,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
     }
 
     /// Archives and removes what was listed.
-    fn pass(&mut self, listing: &Listing, progress: &dyn Progress) -> Result<()> {
+    fn pass(&mut self, listing: &Listing) -> Result<()> {
         for entry in listing.unexpected() {
             self.left(entry.path.display().to_string(), format!("{}; left as it is", entry.reason));
         }
@@ -148,7 +154,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
                 known
             }
         };
-        let mut read = self.read(listing, &numbers, &partition, &archived, progress)?;
+        let mut read = self.read(listing, &numbers, &partition, &archived)?;
         if let Some(path) = read.held_back_by {
             self.report.left += listing.len() as u64;
             self.staying.add(Finding::new(
@@ -158,7 +164,7 @@ impl<'a, 'm> DayRun<'a, 'm> {
             return Ok(());
         }
         for building in read.buildings {
-            self.archive_segment(building, progress)?;
+            self.archive_segment(building)?;
         }
         self.report.late = if self.is_late { self.report.events } else { 0 };
         for number in read.conflicts {
@@ -175,6 +181,13 @@ impl<'a, 'm> DayRun<'a, 'm> {
             read.removable.push(copy);
         }
         self.remove(listing, &partition, &read.removable)
+    }
+
+    fn stop_if_asked(&self) -> Result<()> {
+        if self.progress.stop_requested() {
+            return Err(Error::Interrupted("the day stays live as it was".to_owned()));
+        }
+        Ok(())
     }
 
     fn left(&mut self, path: String, reason: String) {
@@ -194,11 +207,4 @@ impl<'a, 'm> DayRun<'a, 'm> {
         self.staying.extend(done.left);
         partition.remove_empty_dirs(self.context.now())
     }
-}
-
-fn stop_if_asked(progress: &dyn Progress) -> Result<()> {
-    if progress.stop_requested() {
-        return Err(Error::Interrupted("the day stays live as it was".to_owned()));
-    }
-    Ok(())
 }

@@ -45,6 +45,13 @@ struct Work<'a> {
     max_file_bytes: Option<u64>,
 }
 
+/// Files below a directory of the other machine.
+pub(super) struct FilesThere<'a> {
+    pub(super) directory: &'a str,
+    /// Their paths below it.
+    pub(super) paths: &'a [String],
+}
+
 /// Access to one host by rsync.
 pub(super) struct Rsync<'a> {
     pub(super) remote: &'a RemoteRoot,
@@ -157,24 +164,23 @@ impl Rsync<'_> {
     /// the transfer.
     pub(super) fn fetch(
         &self,
-        directory: &str,
-        paths: &[String],
+        files: &FilesThere<'_>,
         to: BorrowedFd<'_>,
         max_bytes: u64,
         options: &[&str],
     ) -> Result<Ended> {
-        if paths.is_empty() {
+        if files.paths.is_empty() {
             return Ok(Ended::Done);
         }
         let bound = format!("--max-size={max_bytes}");
         let mut arguments = vec!["--files-from=-", "--from0", "--times", &bound];
         arguments.extend(options);
-        let from = self.inside(directory);
+        let from = self.inside(files.directory);
         let work = Work {
             place: Some(to),
             arguments: &arguments,
             operands: &[OsStr::new(&from), OsStr::new("./")],
-            paths,
+            paths: files.paths,
             max_file_bytes: Some(max_bytes.saturating_add(SLACK_BYTES)),
         };
         self.run(&work, &mut |_| {})
@@ -185,23 +191,22 @@ impl Rsync<'_> {
     pub(super) fn send(
         &self,
         from: BorrowedFd<'_>,
-        paths: &[String],
-        directory: &str,
+        files: &FilesThere<'_>,
         options: &[&str],
         line: &mut dyn FnMut(&str),
     ) -> Result<Ended> {
-        if paths.is_empty() {
+        if files.paths.is_empty() {
             return Ok(Ended::Done);
         }
         // Directories there may belong to others, who alone can set their times.
         let mut arguments = vec!["--files-from=-", "--from0", "--times", "--omit-dir-times"];
         arguments.extend(options);
-        let to = self.inside(directory);
+        let to = self.inside(files.directory);
         let work = Work {
             place: Some(from),
             arguments: &arguments,
             operands: &[OsStr::new("./"), OsStr::new(&to)],
-            paths,
+            paths: files.paths,
             max_file_bytes: None,
         };
         self.run(&work, line)

@@ -16,10 +16,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use reuse::copy_reusable;
 
+use super::SyncReport;
 use super::pull::{SMALL_BYTES, claimed, fetch_files};
-use super::rsync::{Ended, Kind, Listed, Rsync};
+use super::rsync::{Ended, FilesThere, Kind, Listed, Rsync};
+use super::run::SyncRun;
 use super::staging::Staging;
-use super::{SyncOptions, SyncReport};
 use crate::Context;
 use crate::Result;
 use crate::archive::{ArchiveDir, Manifest, SegmentName};
@@ -64,9 +65,9 @@ impl<'a> Sender<'a> {
         listed: Vec<Listed>,
         archive: Option<(ArchiveDir, Manifest)>,
         staging: &'a Staging,
-        context: &'a Context,
-        options: &SyncOptions,
+        run: &SyncRun<'a>,
     ) -> Self {
+        let options = run.options;
         let mut blocked = BTreeMap::new();
         let mut files = HashMap::new();
         for Listed { path, bytes, mtime, kind } in listed {
@@ -86,7 +87,7 @@ impl<'a> Sender<'a> {
             reusable_segments: HashMap::new(),
             fetched: BTreeSet::new(),
             staging,
-            context,
+            context: run.context,
             dry_run: options.dry_run,
             checksum: options.checksum,
             with_expired: options.expired,
@@ -300,9 +301,9 @@ impl<'a> Sender<'a> {
             return Ok(None);
         }
         let from = self.lay_out("out", new)?;
-        let root = self.rsync.remote.root.clone();
+        let files = FilesThere { directory: &self.rsync.remote.root, paths: &paths(new) };
         let options = ["--ignore-existing", "--compress", "--fsync", "--mkpath"];
-        self.rsync.send(from.fd(), &paths(new), &root, &options, &mut |_| {})?;
+        self.rsync.send(from.fd(), &files, &options, &mut |_| {})?;
         self.count(new);
         Ok(Some(from))
     }
@@ -323,18 +324,21 @@ impl<'a> Sender<'a> {
         for (name, events, from) in [("out", new, sent), ("suspects", suspects, suspected)] {
             let Some(from) = from else { continue };
             let options = ["--checksum", "--dry-run", "--out-format=%i %n", "--8-bit-output"];
-            let root = self.rsync.remote.root.clone();
-            self.rsync.send(from.fd(), &paths(events), &root, &options, &mut |line| match line
-                .split_once(' ')
-            {
-                Some((what, path)) if what.starts_with("<f+++") => {
-                    lacking.insert(path.to_owned());
-                }
-                Some((what, path)) if what.starts_with("<f") => {
-                    differ.insert(path.to_owned());
-                }
-                _ => {}
-            })?;
+            let files = FilesThere { directory: &self.rsync.remote.root, paths: &paths(events) };
+            self.rsync.send(
+                from.fd(),
+                &files,
+                &options,
+                &mut |line| match line.split_once(' ') {
+                    Some((what, path)) if what.starts_with("<f+++") => {
+                        lacking.insert(path.to_owned());
+                    }
+                    Some((what, path)) if what.starts_with("<f") => {
+                        differ.insert(path.to_owned());
+                    }
+                    _ => {}
+                },
+            )?;
             self.staging.clear(name)?;
         }
         if let Some(path) =

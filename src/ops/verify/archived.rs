@@ -3,25 +3,21 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::misfiled::name_misfiled;
+use super::run::VerifyRun;
 use super::segment::{verify_checksum_file, verify_entry, verify_quick, verify_stub, verify_whole};
-use super::{Depth, VerifyOptions, VerifyReport};
+use super::{Depth, VerifyReport};
 use crate::Context;
 use crate::archive::copies::only_copy_gone;
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName, catalogue, overview};
 use crate::ops::Finding;
-use crate::progress::{Progress, Unit};
+use crate::progress::Unit;
 
 const OTHER_OVERVIEW: &str = "it differs from the manifest, so list, trace and show may miss \
                               segments; the next rotate recreates it";
 
-pub(super) fn verify_segments(
-    archive: &ArchiveDir,
-    manifest: &Manifest,
-    context: &Context,
-    options: &VerifyOptions,
-    progress: &dyn Progress,
-    report: &mut VerifyReport,
-) {
+pub(super) fn verify_segments(archive: &ArchiveDir, manifest: &Manifest, run: &mut VerifyRun<'_>) {
+    let (context, options, progress) = (run.context, run.options, run.progress);
+    let report = &mut run.report;
     let wanted: Vec<_> = manifest.segments().filter(|(name, _)| options.wants(name.date)).collect();
     // A forged record may claim any number.
     let sizes = wanted.iter().filter_map(|(_, record)| record.bytes);

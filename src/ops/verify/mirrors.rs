@@ -2,25 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use super::run::VerifyRun;
 use super::segment::{OTHER_STUB, verify_entry, verify_quick};
-use super::{VerifyOptions, VerifyReport};
 use crate::Result;
 use crate::archive::copies::PEERS;
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName, catalogue, overview};
 use crate::ops::Finding;
-use crate::progress::Progress;
 
 const OTHER_MIRROR: &str = "it differs from that host's manifest, so list, trace and show may \
                             miss segments; the next \"hlarchive remote pull\" recreates it";
 
 /// Checks the mirrors of other hosts' archives: what is derived must say what their manifests say.
 /// Their segments are remote, and "remote verify" reads those.
-pub(super) fn verify_mirrors(
-    archive: &ArchiveDir,
-    options: &VerifyOptions,
-    progress: &dyn Progress,
-    report: &mut VerifyReport,
-) -> Result<()> {
+pub(super) fn verify_mirrors(archive: &ArchiveDir, run: &mut VerifyRun<'_>) -> Result<()> {
+    let (options, progress, report) = (run.options, run.progress, &mut run.report);
     for (host, mirror) in archive.peers()? {
         let label = |what: &dyn std::fmt::Display| format!("{PEERS}/{host}/{what}");
         let (manifest, damages) = Manifest::load_checked(&mirror)?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{VerifyOptions, VerifyReport};
+use super::run::VerifyRun;
 use crate::archive::{
     ArchiveDir, FoundSegment, Manifest, Op, Record, SegmentName, UnexpectedEntry,
 };
@@ -14,9 +14,9 @@ pub(super) fn verify_unrecorded(
     manifest: &Manifest,
     files: &[FoundSegment],
     unexpected: &[UnexpectedEntry],
-    options: &VerifyOptions,
-    report: &mut VerifyReport,
+    run: &mut VerifyRun<'_>,
 ) {
+    let (options, report) = (run.options, &mut run.report);
     let recorded: HashSet<&SegmentName> = manifest.segments().map(|(name, _)| name).collect();
     let extra: Vec<&FoundSegment> = files
         .iter()

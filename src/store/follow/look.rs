@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::log::Mark;
 use super::{Follower, Give, Look};
 use crate::event::{Date, EventPath, Timestamp};
+use crate::live::LiveTree;
 use crate::store::{Notice, Notices, step};
 use crate::{Error, Result};
 
@@ -18,6 +19,14 @@ struct News {
     /// True if there are more files than are listed by name.
     many: bool,
     segments: Vec<Mark>,
+}
+
+/// A day that is looked at.
+#[derive(Clone, Copy)]
+struct ExaminedDay<'a> {
+    date: Date,
+    /// The live tree, if live events are wanted.
+    live: Option<&'a LiveTree>,
 }
 
 impl Follower {
@@ -43,7 +52,7 @@ impl Follower {
         let mut whole = true;
         for (date, news) in news {
             let segments = news.segments.clone();
-            if !self.examine(live.as_ref(), date, news, &mut look, give)? {
+            if !self.examine(ExaminedDay { date, live: live.as_ref() }, news, &mut look, give)? {
                 return Ok(ended);
             }
             whole &= segments.iter().all(|s| self.done.contains(s) || self.tried.contains(s));

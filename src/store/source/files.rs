@@ -47,14 +47,17 @@ impl Reading {
             let numbers = files.numbers[files.next..end].iter();
             let wanted: Vec<SizedFile> =
                 numbers.map(|number| SizedFile { number: *number, bytes }).collect();
-            files.large = self.read_files(&listing, &wanted, opened, notices, &mut files.times)?;
+            let mut read = self.read_files(&listing, &wanted, opened, notices)?;
+            files.times.append(&mut read.matched);
+            files.large = read.larger;
             files.next = end;
         } else {
             let sizes = files.large.iter().map(|file| file.bytes);
             let rest = files.large.split_off(together(sizes));
             let wanted = std::mem::replace(&mut files.large, rest);
-            let grown = self.read_files(&listing, &wanted, opened, notices, &mut files.times)?;
-            name_changed(&listing, &grown, notices);
+            let mut read = self.read_files(&listing, &wanted, opened, notices)?;
+            files.times.append(&mut read.matched);
+            name_changed(&listing, &read.larger, notices);
         }
         if files.next < files.numbers.len() || !files.large.is_empty() {
             return Ok(Some(EventSource::Live(files)));
@@ -86,8 +89,8 @@ impl Reading {
             .iter()
             .map(|MatchedFile { number, bytes, .. }| SizedFile { number: *number, bytes: *bytes })
             .collect();
-        let grown = self.read_files(&files.listing, &wanted, opened, notices, &mut Vec::new())?;
-        name_changed(&files.listing, &grown, notices);
+        let read = self.read_files(&files.listing, &wanted, opened, notices)?;
+        name_changed(&files.listing, &read.larger, notices);
         if end < files.to {
             let (first, last) = (files.times[end].time, files.times[files.to - 1].time);
             let rest = MatchedFiles { from: end, ..files.clone() };
@@ -109,9 +112,8 @@ impl Reading {
         wanted: &[SizedFile],
         opened: &mut Opened,
         notices: &mut Notices,
-        times: &mut Vec<MatchedFile>,
-    ) -> Result<Vec<SizedFile>> {
-        let Some(live) = &self.live else { return Ok(Vec::new()) };
+    ) -> Result<FilesRead> {
+        let Some(live) = &self.live else { return Ok(FilesRead::default()) };
         step();
         let partition = live.partition(listing.date());
         let outcomes: Vec<(u32, EventPath, FileRead)> = wanted
@@ -146,7 +148,7 @@ impl Reading {
         drop(partition);
         let day_by_day = self.query.day_by_day;
         let mut rows = RowBuilder::new(listing.date(), None).day_by_day(day_by_day);
-        let mut large = Vec::new();
+        let mut read = FilesRead::default();
         for (number, path, outcome) in outcomes {
             match outcome {
                 FileRead::Match(text, timestamp) => {
@@ -155,13 +157,13 @@ impl Reading {
                     } else {
                         place_in_time(path.borrowed(), timestamp)
                     };
-                    times.push(MatchedFile { time, number, bytes: text.len() as u32 });
+                    read.matched.push(MatchedFile { time, number, bytes: text.len() as u32 });
                     rows.add(path.borrowed(), &text, timestamp);
                     if is_misnamed(path.borrowed(), timestamp) {
                         notices.add(Notice::Misnamed { path, timestamp });
                     }
                 }
-                FileRead::Large(bytes) => large.push(SizedFile { number, bytes }),
+                FileRead::Large(bytes) => read.larger.push(SizedFile { number, bytes }),
                 FileRead::Invalid(reason) => {
                     notices.add(Notice::Invalid { path, segment: None, reason });
                 }
@@ -174,8 +176,16 @@ impl Reading {
         if self.query.scope.archived() {
             self.add_new_segments(listing.date(), opened, notices)?;
         }
-        Ok(large)
+        Ok(read)
     }
+}
+
+/// The result of reading files together.
+#[derive(Default)]
+struct FilesRead {
+    matched: Vec<MatchedFile>,
+    /// Files that are larger than asked for, and so were only measured.
+    larger: Vec<SizedFile>,
 }
 
 /// The reason why an existing file could not be read.

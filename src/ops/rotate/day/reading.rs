@@ -2,7 +2,7 @@
 
 use std::io::BufWriter;
 
-use super::{Building, DayRead, DayRun, stop_if_asked};
+use super::{Building, DayRead, DayRun};
 use crate::archive::SegmentName;
 use crate::live::{FileState, Listing, PartitionReader};
 use crate::ops::Finding;
@@ -11,7 +11,6 @@ use crate::ops::rotate::copies::Copies;
 use crate::ops::rotate::files::{BLOCK, Judged, ReadFile, describe, read_block};
 use crate::ops::rotate::room::{Room, is_plenty};
 use crate::policy::InvalidRule;
-use crate::progress::Progress;
 use crate::segment::{SegmentOptions, SegmentWriter, Sha256Hash};
 use crate::{Error, Result};
 
@@ -59,7 +58,6 @@ impl<'a> DayRun<'a, '_> {
         numbers: &[u32],
         partition: &PartitionReader<'_>,
         archived: &Archived,
-        progress: &dyn Progress,
     ) -> Result<DayRead> {
         let copies = Copies::find(listing, partition, archived);
         let mut read = DayRead { copies, ..DayRead::default() };
@@ -71,15 +69,15 @@ impl<'a> DayRun<'a, '_> {
         };
         let mut next = ahead(blocks.next());
         while let Some(files) = next {
-            stop_if_asked(progress)?;
+            self.stop_if_asked()?;
             let block = blocks.next();
             let taken;
             (next, taken) = rayon::join(
                 || ahead(block),
                 || {
-                    files.into_iter().try_for_each(|file| {
-                        self.take(file, partition, archived, progress, &mut read)
-                    })
+                    files
+                        .into_iter()
+                        .try_for_each(|file| self.take(file, partition, archived, &mut read))
                 },
             );
             taken?;
@@ -96,7 +94,6 @@ impl<'a> DayRun<'a, '_> {
         mut file: ReadFile<'a>,
         partition: &PartitionReader<'_>,
         archived: &Archived,
-        progress: &dyn Progress,
         read: &mut DayRead,
     ) -> Result<()> {
         if read.held_back_by.is_some() {
@@ -104,7 +101,7 @@ impl<'a> DayRun<'a, '_> {
         }
         if matches!(file.state, Ok(FileState::TooLarge(_))) {
             // A block of files of this size takes minutes.
-            stop_if_asked(progress)?;
+            self.stop_if_asked()?;
             file.read_alone(partition, self.policy);
         }
         let ReadFile { number, path, state, bytes, judged } = file;

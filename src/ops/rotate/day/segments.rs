@@ -1,30 +1,25 @@
 //! Segments of a day: each is synced, read back, put in place and recorded.
 
-use super::{Building, DayRun, stop_if_asked};
+use super::{Building, DayRun};
 use crate::archive::{NewRecord, Op, SegmentName, TempSegment};
 use crate::ops::prune::{is_over, since};
-use crate::ops::rotate::residue::{Held, free_name, hold_all, hold_recorded};
-use crate::progress::Progress;
+use crate::ops::rotate::residue::{Held, NameSearch, hold_all, hold_recorded};
 use crate::segment::{SegmentReader, SegmentSummary, check_until};
 use crate::{Error, Result};
 
 impl DayRun<'_, '_> {
     /// Writes, syncs, reads back, puts in place and records a segment: from the record on, it is
     /// archived.
-    pub(super) fn archive_segment(
-        &mut self,
-        building: Building,
-        progress: &dyn Progress,
-    ) -> Result<()> {
+    pub(super) fn archive_segment(&mut self, building: Building) -> Result<()> {
         let Building { class, temp, writer } = building;
-        stop_if_asked(progress)?;
+        self.stop_if_asked()?;
         let (out, summary) = writer.finish()?;
         drop(
             out.into_inner()
                 .map_err(|error| Error::io(temp.path(), "write", error.into_error()))?,
         );
         temp.sync()?;
-        let stops = || progress.stop_requested();
+        let stops = || self.progress.stop_requested();
         let report = check_until(&temp.reopen()?, temp.path(), &|_| {}, &stops)?;
         if let Some(finding) = report.findings.first() {
             return Err(Error::corrupt(
@@ -87,17 +82,18 @@ impl DayRun<'_, '_> {
     /// Returns a name for a segment that was just written and read back.
     fn free_name(&mut self, class: Option<&String>, temp: &TempSegment) -> Result<SegmentName> {
         let like = SegmentName { date: self.date, number: 0, class: class.cloned() };
-        let (archive, manifest) = (self.archive, &*self.manifest);
+        let (archive, writer) = (self.archive, &*self.manifest);
         // Every event of that segment, and of those that the day has already.
         let held = || {
             let mut held = Held::new();
             hold_all(&SegmentReader::open(temp.reopen()?, temp.path())?, &mut held)?;
-            hold_recorded(archive, manifest.manifest(), like.date, &mut held);
+            hold_recorded(archive, writer.manifest(), like.date, &mut held);
             Ok(held)
         };
         let blocked = "it holds events that the live day does not";
         let mut findings = Vec::new();
-        let name = free_name(archive, manifest, &like, &held, blocked, &mut findings);
+        let search = NameSearch { archive, writer, held: &held, blocked };
+        let name = search.free_name(&like, &mut findings);
         for finding in findings {
             self.findings.add(finding);
         }

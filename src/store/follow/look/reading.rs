@@ -1,8 +1,8 @@
 //! Reading of news: what is an event is noted, and then given.
 
-use super::{Look, News};
+use super::{ExaminedDay, Look, News};
 use crate::event::{Date, EventPath, Timestamp};
-use crate::live::{FileState, LiveTree};
+use crate::live::FileState;
 use crate::store::filter::Verdict;
 use crate::store::follow::log::{LogEntry, Mark};
 use crate::store::follow::marks::{MAX_ENTRIES, segment_mark};
@@ -39,12 +39,12 @@ impl Follower {
     /// Reads what is new in a day. Returns whether more is wanted.
     pub(super) fn examine<E: From<Error>>(
         &mut self,
-        live: Option<&LiveTree>,
-        date: Date,
+        day: ExaminedDay<'_>,
         news: News,
         look: &mut Look,
         give: &mut Give<'_, E>,
     ) -> Result<bool, E> {
+        let date = day.date;
         self.seen.load(&self.log, &[date])?;
         // What is live again of days known by their segments alone is not news.
         let ask_all = news.many
@@ -52,10 +52,7 @@ impl Follower {
                 && !news.files.is_empty()
                 && self.manifest.segments_of(date).next().is_some());
         if !ask_all && news.segments.is_empty() {
-            return match live {
-                Some(live) => self.read_files(live, date, &news.files, look, give),
-                None => Ok(true),
-            };
+            return self.read_files(day, &news.files, look, give);
         }
         let scope = match self.query.scope {
             Scope::Live => Scope::Live,
@@ -112,10 +109,7 @@ impl Follower {
         // Files that the query passed over: not events, or gone meanwhile.
         let files: Vec<EventPath> =
             news.files.into_iter().filter(|path| !self.seen.has(date, &self.mark(path))).collect();
-        match live {
-            Some(live) => self.read_files(live, date, &files, look, give),
-            None => Ok(true),
-        }
+        self.read_files(day, &files, look, give)
     }
 
     /// Returns the event if it is wanted.
@@ -128,12 +122,12 @@ impl Follower {
     /// Reads files one by one. Returns whether more is wanted.
     fn read_files<E: From<Error>>(
         &mut self,
-        live: &LiveTree,
-        date: Date,
+        day: ExaminedDay<'_>,
         files: &[EventPath],
         look: &mut Look,
         give: &mut Give<'_, E>,
     ) -> Result<bool, E> {
+        let ExaminedDay { date, live: Some(live) } = day else { return Ok(true) };
         let partition = live.partition(date);
         let mut found: Vec<(Timestamp, EventPath, Box<[u8]>)> = Vec::new();
         let mut bytes = 0;
