@@ -19,10 +19,24 @@ const MIN_DETAIL: usize = 12;
 const HEADERS: [&str; 7] =
     ["TIME", "SEVERITY", "NODE", "TYPE", "SERVICE", "CORRELATION ID", "DETAIL"];
 
+/// An event's line.
+struct EventRow {
+    severity: Severity,
+    cells: [String; 7],
+}
+
+impl EventRow {
+    fn write(&self, widths: &[usize; 7], most: Option<usize>, paint: Paint, out: &mut Vec<u8>) {
+        let text = line(&self.cells, widths, most);
+        out.extend_from_slice(paint.severity(self.severity, &text).as_bytes());
+        out.push(b'\n');
+    }
+}
+
 /// A table that is written as events arrive.
 #[derive(Default)]
 pub(super) struct EventTable {
-    held: Vec<(Severity, [String; 7])>,
+    held: Vec<EventRow>,
     widths: Option<[usize; 7]>,
 }
 
@@ -37,7 +51,7 @@ impl EventTable {
     ) {
         let Ok(head) = event.head() else { return };
         let shown = |text: &str| crate::event::shown(text);
-        let row = [
+        let cells = [
             short_time(head.timestamp),
             head.severity.to_string(),
             shown(&head.node),
@@ -46,10 +60,11 @@ impl EventTable {
             shown(&head.correlation_id),
             detail(head.payload.get()).unwrap_or_default(),
         ];
+        let row = EventRow { severity: head.severity, cells };
         if let Some(widths) = self.widths {
-            write_row(&row, head.severity, &widths, width, paint, out);
+            row.write(&widths, width, paint, out);
         } else {
-            self.held.push((head.severity, row));
+            self.held.push(row);
             if self.held.len() >= SAMPLE {
                 self.flush(width, paint, out);
             }
@@ -65,8 +80,8 @@ impl EventTable {
         let header = line(&HEADERS.map(str::to_owned), &widths, width);
         out.extend_from_slice(paint.faint(&header).as_bytes());
         out.push(b'\n');
-        for (severity, row) in self.held.drain(..) {
-            write_row(&row, severity, &widths, width, paint, out);
+        for row in self.held.drain(..) {
+            row.write(&widths, width, paint, out);
         }
         self.widths = Some(widths);
     }
@@ -77,10 +92,10 @@ pub(super) fn short_time(time: Timestamp) -> String {
     format!("{} {}", time.date(), time.clock())
 }
 
-fn widths(rows: &[(Severity, [String; 7])], most: Option<usize>) -> [usize; 7] {
+fn widths(rows: &[EventRow], most: Option<usize>) -> [usize; 7] {
     let mut widths = HEADERS.map(text_width);
-    for (_, row) in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(&row.cells) {
             *width = (*width).max(text_width(cell).min(WIDEST));
         }
     }
@@ -124,17 +139,4 @@ fn line(row: &[String; 7], widths: &[usize; 7], most: Option<usize>) -> String {
         Some(most) => fit(&line, most),
         None => line,
     }
-}
-
-fn write_row(
-    row: &[String; 7],
-    severity: Severity,
-    widths: &[usize; 7],
-    most: Option<usize>,
-    paint: Paint,
-    out: &mut Vec<u8>,
-) {
-    let text = line(row, widths, most);
-    out.extend_from_slice(paint.severity(severity, &text).as_bytes());
-    out.push(b'\n');
 }

@@ -21,7 +21,10 @@ const MAX_SEGMENTS: usize = 1000;
 
 /// The contents of an audit event.
 #[derive(Debug, Default, Serialize)]
-pub(in crate::ops) struct Told {
+pub(in crate::ops) struct AuditEvent {
+    /// The type of the event.
+    #[serde(skip)]
+    pub(in crate::ops) event_type: &'static str,
     /// The segments that were added or removed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::ops) segments: Vec<SegmentName>,
@@ -37,7 +40,7 @@ pub(in crate::ops) struct Told {
 #[derive(Serialize)]
 struct Payload<'a> {
     #[serde(flatten)]
-    told: Told,
+    event: AuditEvent,
     by: &'a crate::archive::By,
     records: u64,
     seq: u64,
@@ -46,21 +49,21 @@ struct Payload<'a> {
 
 /// Emits an event about the records from number `from` on, if there are any and the context asks
 /// for audit events; returns what prevented it.
-pub(in crate::ops) fn tell(
+pub(in crate::ops) fn emit_audit(
     store: &Store,
     context: &Context,
-    event_type: &str,
     manifest: &Manifest,
     from: usize,
-    mut told: Told,
+    mut event: AuditEvent,
 ) -> Option<Finding> {
     let records = manifest.records().len().checked_sub(from).filter(|records| *records > 0)?;
     if !context.audit.emit {
         return None;
     }
-    told.segments.truncate(MAX_SEGMENTS);
+    let event_type = event.event_type;
+    event.segments.truncate(MAX_SEGMENTS);
     let payload = Payload {
-        told,
+        event,
         by: context.by(),
         records: records as u64,
         seq: manifest.records().last().map_or(0, |record| record.seq),

@@ -13,35 +13,20 @@ use crate::live::{FoundNote, LiveTree, NOTE, TreeIdentity, TreeNote};
 use crate::store::{Store, resolved};
 use crate::{Error, Result};
 
-/// The bond between a tree and its archive, while a run works on both.
-pub(in crate::ops) struct Bond<'a> {
-    live: &'a LiveTree,
-    archive: String,
-    here: TreeIdentity,
-    found: FoundNote,
-    /// True if the archive's records mention this tree.
-    is_recorded: bool,
-    /// True if they did at the beginning.
-    was_recorded: bool,
+/// A tree and an archive that a run is about to work on.
+pub(in crate::ops) struct Pair<'a> {
+    pub(in crate::ops) store: &'a Store,
+    pub(in crate::ops) live: &'a LiveTree,
+    pub(in crate::ops) archive: &'a ArchiveDir,
     /// True if the caller confirmed that the two belong together from now on.
-    is_meant: bool,
-    /// The error, if the note could not be written.
-    failure: Option<Finding>,
-    /// Repairs that were made.
-    pub(in crate::ops) recovered: Vec<Finding>,
+    pub(in crate::ops) is_meant: bool,
 }
 
-impl<'a> Bond<'a> {
+impl<'a> Pair<'a> {
     /// Checks both sides. An archive that takes the days of another tree is refused, unless the
     /// caller confirmed that it is to take those of this one.
-    pub(in crate::ops) fn of(
-        store: &Store,
-        live: &'a LiveTree,
-        archive: &ArchiveDir,
-        manifest: &Manifest,
-        context: &Context,
-        is_meant: bool,
-    ) -> Result<Self> {
+    pub(in crate::ops) fn bond(&self, manifest: &Manifest, context: &Context) -> Result<Bond<'a>> {
+        let Self { store, live, archive, is_meant } = *self;
         let here = live.identity()?;
         let found = store.note(live, Some(archive));
         let origin = manifest.identity().map(origin_text);
@@ -60,7 +45,7 @@ impl<'a> Bond<'a> {
             let is_left = matches!(&found, FoundNote::Believed(note) if note.origin != origin);
             is_recorded = is_ours && there.root == here.root && !(is_meant && is_left);
         }
-        Ok(Self {
+        Ok(Bond {
             live,
             archive: resolved(archive.root()).to_string_lossy().into_owned(),
             here,
@@ -72,7 +57,27 @@ impl<'a> Bond<'a> {
             recovered: Vec::new(),
         })
     }
+}
 
+/// The bond between a tree and its archive, while a run works on both.
+pub(in crate::ops) struct Bond<'a> {
+    live: &'a LiveTree,
+    archive: String,
+    here: TreeIdentity,
+    found: FoundNote,
+    /// True if the archive's records mention this tree.
+    is_recorded: bool,
+    /// True if they did at the beginning.
+    was_recorded: bool,
+    /// True if the caller confirmed that the two belong together from now on.
+    is_meant: bool,
+    /// The error, if the note could not be written.
+    failure: Option<Finding>,
+    /// Repairs that were made.
+    pub(in crate::ops) recovered: Vec<Finding>,
+}
+
+impl Bond<'_> {
     /// Returns what the next record must say of the tree, if no record says it yet.
     pub(in crate::ops) fn to_record(&self) -> Option<TreeRecord> {
         (!self.is_recorded).then(|| TreeRecord {

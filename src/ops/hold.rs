@@ -129,8 +129,13 @@ fn add(store: &Store, context: &Context, on: &HoldSubject, reason: &str) -> Resu
     let holds: Vec<HoldPicture> =
         holds.iter().map(|hold| picture(&archive, manifest, hold, &live)).collect();
     let what = holds.first().map(|hold| hold.on.clone());
-    let told = audit::Told { what, reason: Some(reason.to_owned()), ..audit::Told::default() };
-    let findings = job.finish("archive_held", told).into_iter().collect();
+    let audit_event = audit::AuditEvent {
+        event_type: "archive_held",
+        what,
+        reason: Some(reason.to_owned()),
+        ..audit::AuditEvent::default()
+    };
+    let findings = job.finish(audit_event).into_iter().collect();
     Ok(HoldReport { holds, recovered: job.recovered, findings })
 }
 
@@ -152,12 +157,13 @@ fn release(store: &Store, context: &Context, id: u64, reason: Option<&str>) -> R
     record.reason = reason.map(str::to_owned);
     job.writer.append(record)?;
     let holds = vec![picture(&archive, job.manifest(), &hold, &LiveDays::default())];
-    let told = audit::Told {
+    let audit_event = audit::AuditEvent {
+        event_type: "archive_released",
         what: Some(format!("hold {id} on {}", hold.scope)),
         reason: reason.map(str::to_owned),
-        ..audit::Told::default()
+        ..audit::AuditEvent::default()
     };
-    let findings = job.finish("archive_released", told).into_iter().collect();
+    let findings = job.finish(audit_event).into_iter().collect();
     Ok(HoldReport { holds, recovered: job.recovered, findings })
 }
 

@@ -5,7 +5,9 @@
 //! segment that the manifest does not call gone.
 
 use crate::archive::{ArchiveDir, ArchiveLock, Manifest, ManifestWriter, Unfinished};
-use crate::ops::{Finding, audit, derived, unfinished};
+use crate::ops::audit::{AuditEvent, emit_audit};
+use crate::ops::unfinished::{self, Repair};
+use crate::ops::{Finding, derived};
 use crate::store::Store;
 use crate::{Context, Result};
 
@@ -57,6 +59,14 @@ impl<'a> Job<'a> {
         Self::begin(store, context, archive, lock, &|_| Ok(()))
     }
 
+    /// Opens the manifest again, after a failed sync.
+    pub(in crate::ops) fn reopen(&mut self) -> Result<()> {
+        let Self { archive, context, writer, .. } = self;
+        let lock = writer.lock();
+        *writer = ManifestWriter::open(archive, lock, context.now(), context.by())?.0;
+        Ok(())
+    }
+
     /// Removes what a run that was stopped was still writing.
     pub(in crate::ops) fn remove_leftovers(&mut self) -> Result<()> {
         unfinished::remove_leftovers(self.archive, self.writer.lock(), &mut self.recovered)
@@ -76,8 +86,7 @@ impl<'a> Job<'a> {
         findings: &mut Vec<Finding>,
     ) -> Result<Unfinished> {
         let left = self.archive.unfinished(self.manifest())?;
-        let recovered = &mut self.recovered;
-        unfinished::remove_gone(self.archive, &self.writer, &left, recovered, findings);
+        self.repair(findings).remove_gone(&left);
         Ok(left)
     }
 
@@ -87,13 +96,23 @@ impl<'a> Job<'a> {
         left: &Unfinished,
         findings: &mut Vec<Finding>,
     ) {
-        let (writer, recovered) = (&self.writer, &mut self.recovered);
-        unfinished::write_checksums(self.archive, writer, left, self.context, recovered, findings);
+        let context = self.context;
+        self.repair(findings).write_checksums(left, context);
+    }
+
+    fn repair<'b>(&'b mut self, findings: &'b mut Vec<Finding>) -> Repair<'b> {
+        let Self { archive, writer, recovered, .. } = self;
+        Repair { archive, writer, recovered, findings }
     }
 
     /// Reports whether there were records before the verb's own.
     pub(in crate::ops) fn had_records(&self) -> bool {
         self.before > 0
+    }
+
+    /// Returns the archive.
+    pub(in crate::ops) fn archive(&self) -> &'a ArchiveDir {
+        self.archive
     }
 
     /// Returns the manifest as it is now.
@@ -107,10 +126,10 @@ impl<'a> Job<'a> {
         derived::complete(self.store, self.archive, self.manifest(), token, lock);
     }
 
-    /// Completes what is derived, and then emits an event as [`tell`](Self::tell) does.
-    pub(in crate::ops) fn finish(&self, event_type: &str, told: audit::Told) -> Option<Finding> {
+    /// Completes what is derived, and then emits an event as [`emit_audit`](Self::emit_audit) does.
+    pub(in crate::ops) fn finish(&self, event: AuditEvent) -> Option<Finding> {
         self.complete_derived();
-        self.tell(event_type, told)
+        self.emit_audit(event)
     }
 
     /// Finishes as [`finish`](Self::finish) does; if segments are gone, they also leave what is
@@ -118,22 +137,20 @@ impl<'a> Job<'a> {
     pub(in crate::ops) fn finish_removal(
         &self,
         any_gone: bool,
-        event_type: &str,
-        told: audit::Told,
+        event: AuditEvent,
     ) -> Option<Finding> {
         if !any_gone {
-            return self.finish(event_type, told);
+            return self.finish(event);
         }
         let tokens = [self.context.next_token(), self.context.next_token()];
         let (manifest, lock) = (self.manifest(), self.writer.lock());
         derived::drop_gone(self.store, self.archive, manifest, tokens, lock);
-        self.tell(event_type, told)
+        self.emit_audit(event)
     }
 
     /// Emits an event about the verb's records, if there are any and the policy asks for it;
     /// returns what kept it from that.
-    pub(in crate::ops) fn tell(&self, event_type: &str, told: audit::Told) -> Option<Finding> {
-        let (manifest, before) = (self.manifest(), self.before);
-        audit::tell(self.store, self.context, event_type, manifest, before, told)
+    pub(in crate::ops) fn emit_audit(&self, event: AuditEvent) -> Option<Finding> {
+        emit_audit(self.store, self.context, self.manifest(), self.before, event)
     }
 }

@@ -101,14 +101,14 @@ fn rebuild_manifest(
                     if !archive.has_file(&name)? {
                         let stub = archive.read_stub(&name)?;
                         let object = stub.as_ref().map(|stub| stub.object.as_str());
-                        let copy = |op| elsewhere(context, op, &name, &summary, object);
+                        let copy = |op| copy_record(context, op, &name, &summary, object);
                         let mut eviction = copy(Op::Evict);
                         eviction.tail = stub.as_ref().map(Stub::tail_sha256);
                         records.extend([copy(Op::Upload), eviction]);
                         continue;
                     }
                     if let Some(object) = copies.get(&summary.sha256) {
-                        let copy = elsewhere(context, Op::Upload, &name, &summary, Some(object));
+                        let copy = copy_record(context, Op::Upload, &name, &summary, Some(object));
                         records.push(copy);
                     }
                     // A run that was stopped without room may have left it without a checksum file.
@@ -136,8 +136,8 @@ fn rebuild_manifest(
     rebuild(&archive, &lock, context.now(), by, replaced(&old, &note), records, token)?;
     let manifest = Manifest::load(&archive)?;
     derived::complete(store, &archive, &manifest, context.next_token(), &lock);
-    let told = audit::Told::default();
-    report.findings.extend(audit::tell(store, context, "archive_rebuilt", &manifest, 0, told));
+    let event = audit::AuditEvent { event_type: "archive_rebuilt", ..audit::AuditEvent::default() };
+    report.findings.extend(audit::emit_audit(store, context, &manifest, 0, event));
     Ok(report)
 }
 
@@ -158,7 +158,7 @@ fn replaced(old: &Manifest, note: &FoundNote) -> Replaced {
 }
 
 /// Records that a segment has a remote copy, or is only remote.
-fn elsewhere(
+fn copy_record(
     context: &Context,
     op: Op,
     name: &SegmentName,

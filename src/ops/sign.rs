@@ -157,12 +157,12 @@ fn nothing_to_sign(store: &Store) -> Error {
 #[derive(Debug, Clone)]
 pub struct Witness {
     key: minisign::PublicKey,
-    kept: Option<Kept>,
+    kept: Option<Signature>,
 }
 
-/// A signature that was kept outside the archive.
+/// A signature as it was read, and the head that it is said to be of.
 #[derive(Debug, Clone)]
-struct Kept {
+struct Signature {
     name: String,
     text: String,
     /// The head in the file beside it, from which minisign made it.
@@ -181,7 +181,7 @@ impl Witness {
         let kept = signature
             .map(|path| {
                 let beside = read_small(&path.with_extension(""), store).ok();
-                Ok::<_, Error>(Kept {
+                Ok::<_, Error>(Signature {
                     name: path.display().to_string(),
                     text: read_small(path, store)?,
                     head: beside.as_deref().and_then(Head::from_text),
@@ -199,8 +199,8 @@ impl Witness {
         report: &mut VerifyReport,
     ) -> Result<()> {
         let mut signed = None;
-        if let Some(Kept { name, text, head }) = &self.kept {
-            signed = self.check_one(name, text, *head, manifest, report).map(|head| head.records);
+        if let Some(kept) = &self.kept {
+            signed = self.check_one(kept, manifest, report).map(|head| head.records);
         }
         let mut others = 0;
         for (number, text) in archive.signatures()? {
@@ -208,9 +208,9 @@ impl Witness {
             match text {
                 Ok(text) if self.is_of_another_key(&text) => others += 1,
                 Ok(text) => {
-                    let beside = archive.signed_head(number);
-                    let head = self.check_one(&name, &text, beside, manifest, report);
-                    if head.is_some() && head != beside {
+                    let found = Signature { name, text, head: archive.signed_head(number) };
+                    let head = self.check_one(&found, manifest, report);
+                    if head.is_some() && head != found.head {
                         report.findings.push(Finding::new(
                             format!("heads/{number}.head"),
                             "this differs from what was signed; the signature beside it says what was",
@@ -245,20 +245,18 @@ impl Witness {
     /// Returns the head that a signature vouches for, if it is valid and the manifest has it.
     fn check_one(
         &self,
-        name: &str,
-        text: &str,
-        beside: Option<Head>,
+        found: &Signature,
         manifest: &Manifest,
         report: &mut VerifyReport,
     ) -> Option<Head> {
-        let mut wrong = |reason: String| report.findings.push(Finding::new(name, reason));
-        let Ok(signature) = minisign::SignatureBox::from_string(text) else {
+        let mut wrong = |reason: String| report.findings.push(Finding::new(&found.name, reason));
+        let Ok(signature) = minisign::SignatureBox::from_string(&found.text) else {
             wrong("it is not a minisign signature".to_owned());
             return None;
         };
         // If minisign itself signed it, the head is not in the comment, but in the file.
         let head = signature.trusted_comment().ok().as_deref().and_then(Head::from_comment);
-        let Some(head) = head.or(beside) else {
+        let Some(head) = head.or(found.head) else {
             wrong("it is not the signature of a manifest's head".to_owned());
             return None;
         };

@@ -32,39 +32,63 @@ pub(in crate::ops) fn clear(archive: &ArchiveDir, lock: &ArchiveLock) {
     let _ = archive.remove_leftovers(lock);
 }
 
-/// Removes the files of segments that the manifest says are gone.
-pub(in crate::ops) fn remove_gone(
-    archive: &ArchiveDir,
-    writer: &ManifestWriter<'_>,
-    unfinished: &Unfinished,
-    recovered: &mut Vec<Finding>,
-    findings: &mut Vec<Finding>,
-) {
-    // Removed files may come back after a power cut, if the run that removed them was stopped right
-    // then. It was the last that was recorded.
-    if let Some(Record { op: Op::Prune | Op::Compact, segment: Some(segment), .. }) =
-        writer.manifest().records().last()
-        && let Err(error) = archive.sync_folder(segment)
-    {
-        findings.push(Finding::of(segment.to_string(), &error));
-    }
-    for segment in &unfinished.still_there {
-        let removed = match heir(writer.manifest(), segment) {
-            Some((heir, record)) if !is_whole(archive, heir, record) => {
-                findings.push(Finding::new(
+/// The repair of an archive after a run that was stopped.
+pub(in crate::ops) struct Repair<'a> {
+    pub(in crate::ops) archive: &'a ArchiveDir,
+    pub(in crate::ops) writer: &'a ManifestWriter<'a>,
+    /// The repairs that were made.
+    pub(in crate::ops) recovered: &'a mut Vec<Finding>,
+    /// Problems.
+    pub(in crate::ops) findings: &'a mut Vec<Finding>,
+}
+
+impl Repair<'_> {
+    /// Removes the files of segments that the manifest says are gone.
+    pub(in crate::ops) fn remove_gone(self, unfinished: &Unfinished) {
+        let Self { archive, writer, recovered, findings } = self;
+        // Removed files may come back after a power cut, if the run that removed them was stopped
+        // right then. It was the last that was recorded.
+        if let Some(Record { op: Op::Prune | Op::Compact, segment: Some(segment), .. }) =
+            writer.manifest().records().last()
+            && let Err(error) = archive.sync_folder(segment)
+        {
+            findings.push(Finding::of(segment.to_string(), &error));
+        }
+        for segment in &unfinished.still_there {
+            let removed = match heir(writer.manifest(), segment) {
+                Some((heir, record)) if !is_whole(archive, heir, record) => {
+                    findings.push(Finding::new(
+                        segment.to_string(),
+                        format!("{heir} took its place, but is damaged; so both stay"),
+                    ));
+                    continue;
+                }
+                _ => archive.remove_segment(segment, writer.lock()),
+            };
+            match removed {
+                Ok(()) => recovered.push(Finding::new(
                     segment.to_string(),
-                    format!("{heir} took its place, but is damaged; so both stay"),
-                ));
-                continue;
+                    "recorded as gone by an interrupted run; removed",
+                )),
+                Err(error) => findings.push(Finding::of(segment.to_string(), &error)),
             }
-            _ => archive.remove_segment(segment, writer.lock()),
-        };
-        match removed {
-            Ok(()) => recovered.push(Finding::new(
-                segment.to_string(),
-                "recorded as gone by an interrupted run; removed",
-            )),
-            Err(error) => findings.push(Finding::of(segment.to_string(), &error)),
+        }
+    }
+
+    /// Writes checksum files that are missing.
+    pub(in crate::ops) fn write_checksums(self, unfinished: &Unfinished, context: &Context) {
+        let Self { archive, writer, recovered, findings } = self;
+        for segment in &unfinished.without_checksum {
+            // A segment that expired since has no record any more.
+            let record = writer.manifest().record_of(segment);
+            let Some(sha256) = record.and_then(|record| record.sha256) else { continue };
+            match archive.write_checksum(segment, &sha256, context.next_token(), writer.lock()) {
+                Ok(()) => recovered.push(Finding::new(
+                    segment.to_string(),
+                    "its checksum file was missing; written again from the manifest",
+                )),
+                Err(error) => findings.push(Finding::of(segment.to_string(), &error)),
+            }
         }
     }
 }
@@ -94,27 +118,4 @@ fn is_whole(archive: &ArchiveDir, segment: &SegmentName, record: &Record) -> boo
         report.findings.is_empty()
             && report.summary.is_some_and(|summary| Some(summary.sha256) == record.sha256)
     })
-}
-
-/// Writes checksum files that are missing.
-pub(in crate::ops) fn write_checksums(
-    archive: &ArchiveDir,
-    writer: &ManifestWriter<'_>,
-    unfinished: &Unfinished,
-    context: &Context,
-    recovered: &mut Vec<Finding>,
-    findings: &mut Vec<Finding>,
-) {
-    for segment in &unfinished.without_checksum {
-        // A segment that expired since has no record any more.
-        let record = writer.manifest().record_of(segment);
-        let Some(sha256) = record.and_then(|record| record.sha256) else { continue };
-        match archive.write_checksum(segment, &sha256, context.next_token(), writer.lock()) {
-            Ok(()) => recovered.push(Finding::new(
-                segment.to_string(),
-                "its checksum file was missing; written again from the manifest",
-            )),
-            Err(error) => findings.push(Finding::of(segment.to_string(), &error)),
-        }
-    }
 }

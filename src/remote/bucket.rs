@@ -2,33 +2,29 @@
 //!
 //! Its requests run on a small runtime of their own; every call waits for its answer.
 
-use std::collections::HashMap;
+mod fetch;
+mod s3;
+
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt};
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
+use futures_util::TryStreamExt;
 use object_store::path::Path as ObjectPath;
-use object_store::{
-    BackoffConfig, ClientOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload,
-    RetryConfig,
-};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
+
+use s3::s3;
 
 use super::directory::Directory;
 use super::failure::as_io;
 use super::{BucketConfig, Cache, Object};
-use crate::segment::{Fetch, Piece, SegmentBytes, are_frames};
+use crate::segment::SegmentBytes;
 use crate::text::without_secrets;
 use crate::{Error, Result};
 
 /// The size above which objects are sent and read in parts, in bytes.
 const PART_BYTES: u64 = 8 << 20;
-
-/// The most requests that run at once.
-const AT_ONCE: usize = 8;
 
 /// The storage behind a bucket.
 #[derive(Debug)]
@@ -169,7 +165,9 @@ impl Bucket {
         }
         let path = self.path(name);
         let mut upload = self.run(name, "send", store.put_multipart(&path))?;
-        let sent = self.send_parts(name, bytes, &read, upload.as_mut(), progress);
+        let starts = (0..bytes).step_by(PART_BYTES as usize);
+        let mut parts = starts.map(|at| read(at..(at + PART_BYTES).min(bytes)));
+        let sent = self.send_parts(name, &mut parts, upload.as_mut(), progress);
         if sent.is_err() {
             // What is left of it costs space, and no event.
             let _ = self.runtime.block_on(upload.abort());
@@ -180,18 +178,15 @@ impl Bucket {
     fn send_parts(
         &self,
         name: &str,
-        bytes: u64,
-        read: &dyn Fn(Range<u64>) -> Result<Vec<u8>>,
+        parts: &mut dyn Iterator<Item = Result<Vec<u8>>>,
         upload: &mut dyn MultipartUpload,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<()> {
-        let mut at = 0;
-        while at < bytes {
-            let end = (at + PART_BYTES).min(bytes);
-            let part = read(at..end)?;
+        for part in parts {
+            let part = part?;
+            let bytes = part.len() as u64;
             self.run(name, "send", upload.put_part(PutPayload::from(part)))?;
-            progress(end - at);
-            at = end;
+            progress(bytes);
         }
         self.run(name, "send", upload.complete()).map(drop)
     }
@@ -249,17 +244,6 @@ impl Bucket {
             Backend::Directory(directory) => directory.device().map(Some),
             Backend::S3(_) => Ok(None),
         }
-    }
-
-    /// Explains an error of reading an object, if it is in a directory where nothing is there.
-    fn explained(&self, directory: &Directory, object: &str, error: io::Error) -> io::Error {
-        let is_missing = error.kind() == io::ErrorKind::NotFound;
-        if is_missing && !directory.has_host_of(object) { self.nothing_here() } else { error }
-    }
-
-    fn nothing_here(&self) -> io::Error {
-        let reason = format!("nothing of this archive is at {}; is it mounted?", self.url);
-        io::Error::new(io::ErrorKind::HostUnreachable, reason)
     }
 
     /// Makes an existing object durable: in a directory, an interrupted run may have left it, or
@@ -323,127 +307,4 @@ impl Bucket {
         }
         error
     }
-
-    /// Fetches pieces that are not cached; adjacent pieces of an object in one request.
-    fn fetch_missing(&self, pieces: &[Piece], fetched: &mut [Option<io::Result<Vec<u8>>>]) {
-        let mut by_object: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (number, piece) in pieces.iter().enumerate() {
-            if fetched[number].is_none() {
-                by_object.entry(&piece.object).or_default().push(number);
-            }
-        }
-        let mut requests: Vec<(Range<u64>, Vec<usize>)> = Vec::new();
-        for mut numbers in by_object.into_values() {
-            numbers.sort_by_key(|number| pieces[*number].range.start);
-            let mut last: Option<(Range<u64>, Vec<usize>)> = None;
-            for number in numbers {
-                let range = pieces[number].range.clone();
-                match &mut last {
-                    Some((before, with))
-                        if before.end == range.start && range.end - before.start <= PART_BYTES =>
-                    {
-                        before.end = range.end;
-                        with.push(number);
-                    }
-                    _ => requests.extend(last.replace((range, vec![number]))),
-                }
-            }
-            requests.extend(last);
-        }
-        let gets = requests.into_iter().map(|(range, numbers)| async move {
-            let object = numbers.first().map_or("", |number| &*pieces[*number].object);
-            let got = match (&self.store, self.reachable()) {
-                (_, Err(error)) => Err(error),
-                (Backend::Directory(directory), _) => directory
-                    .get_range(object, &range)
-                    .map_err(|error| self.explained(directory, object, error)),
-                (Backend::S3(store), _) => {
-                    let got = store.get_range(&self.path(object), range.clone()).await;
-                    got.map(Vec::from).map_err(|error| self.noted(as_io(&error)))
-                }
-            };
-            (numbers, range, got)
-        });
-        let gets = futures_util::stream::iter(gets).buffer_unordered(AT_ONCE);
-        for (numbers, range, got) in self.runtime.block_on(gets.collect::<Vec<_>>()) {
-            for number in numbers {
-                let piece = &pieces[number];
-                fetched[number] = Some(match &got {
-                    Ok(bytes) => {
-                        let from = (piece.range.start - range.start) as usize;
-                        let to = (piece.range.end - range.start) as usize;
-                        match bytes.get(from..to) {
-                            Some(bytes) => {
-                                // A damaged piece would be found damaged ever after.
-                                if let Some(cache) = &self.cache
-                                    && are_frames(bytes)
-                                {
-                                    cache.put(piece, bytes);
-                                }
-                                Ok(bytes.to_vec())
-                            }
-                            None => Err(io::ErrorKind::UnexpectedEof.into()),
-                        }
-                    }
-                    Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
-                });
-            }
-        }
-    }
-}
-
-impl Fetch for Bucket {
-    fn lost(&self, objects: &[&str]) -> io::Result<Vec<String>> {
-        let Backend::Directory(directory) = &self.store else { return Ok(Vec::new()) };
-        if !objects.iter().any(|object| directory.has_host_of(object)) {
-            return Err(self.nothing_here());
-        }
-        let mut lost = Vec::new();
-        for object in objects {
-            let size = directory.size(object);
-            if size.map_err(|error| io::Error::other(error.to_string()))?.is_none() {
-                lost.push((*object).to_owned());
-            }
-        }
-        Ok(lost)
-    }
-
-    fn fetch(&self, pieces: &[Piece]) -> Vec<io::Result<Vec<u8>>> {
-        let kept = |piece: &Piece| self.cache.as_ref()?.get(piece).map(Ok);
-        let mut fetched: Vec<Option<io::Result<Vec<u8>>>> = pieces.iter().map(kept).collect();
-        self.fetch_missing(pieces, &mut fetched);
-        let missing = || Err(io::ErrorKind::UnexpectedEof.into());
-        fetched.into_iter().map(|fetched| fetched.unwrap_or_else(missing)).collect()
-    }
-}
-
-/// Returns a bucket accessed through the S3 protocol.
-fn s3(bucket: &str, config: &BucketConfig) -> object_store::Result<object_store::aws::AmazonS3> {
-    // Once per process; the second time it is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let patience = Duration::from_secs(config.patience.max(1));
-    let mut options = ClientOptions::new()
-        .with_connect_timeout(patience.min(Duration::from_secs(5)))
-        .with_timeout(patience);
-    let mut builder = AmazonS3Builder::new()
-        .with_bucket_name(bucket)
-        .with_checksum_algorithm(Checksum::SHA256)
-        .with_retry(RetryConfig {
-            backoff: BackoffConfig {
-                init_backoff: Duration::from_millis(100),
-                max_backoff: Duration::from_secs(5),
-                base: 2.0,
-            },
-            max_retries: 6,
-            retry_timeout: patience,
-        });
-    for (key, value) in &config.settings {
-        if let Ok(key) = key.parse::<AmazonS3ConfigKey>() {
-            if key.as_ref().contains("endpoint") && value.starts_with("http://") {
-                options = options.with_allow_http(true);
-            }
-            builder = builder.with_config(key, value);
-        }
-    }
-    builder.with_client_options(options).build()
 }

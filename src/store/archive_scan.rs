@@ -100,17 +100,13 @@ impl ArchiveScan {
         chosen.into_iter().filter_map(|number| frames::piece(&reader, number)).collect()
     }
 
-    /// Queues the day's segments that the manifest names and that are not queued yet, each in
-    /// full: what vanishes from the live tree later is then among the sources already, and what
-    /// was also read there is recognised as the same event. Returns how many were opened.
-    pub(super) fn add_new(
+    /// Looks for the archive, if there was none before, and for what the manifest says by now.
+    pub(super) fn look_again(
         &mut self,
         store: &Store,
         query: &Query,
-        date: Date,
-        opened: &mut Opened,
         notices: &mut Notices,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         step();
         if self.archive.is_none() {
             let (archive, away) = store.readable_archive()?;
@@ -119,26 +115,44 @@ impl ArchiveScan {
                 notices.add(Notice::Away(away));
             }
         }
-        let Some(archive) = &self.archive else { return Ok(0) };
-        self.overview.reload_if_changed(archive)?;
+        if let Some(archive) = &self.archive {
+            self.overview.reload_if_changed(archive)?;
+        }
+        Ok(())
+    }
+
+    /// Queues the day's segments that the manifest names and that are not queued yet, each in
+    /// full: what vanishes from the live tree later is then among the sources already, and what
+    /// was also read there is recognised as the same event. Returns how many were opened.
+    pub(super) fn add_new(
+        &mut self,
+        query: &Query,
+        date: Date,
+        opened: &mut Opened,
+        notices: &mut Notices,
+    ) -> Result<u64> {
         let mut count = 0;
         // What is gone when it is opened has expired or was replaced by another segment; the
         // manifest says so by now, and names that one.
-        while self.open_new(query, date, &mut count, opened, notices)? {}
-        Ok(count)
+        loop {
+            let round = self.open_new(query, date, opened, notices)?;
+            count += round.opened;
+            if !round.look_again {
+                return Ok(count);
+            }
+        }
     }
 
-    /// Opens segments that the manifest names and that are not known yet. Returns whether to look
-    /// again.
+    /// Opens segments that the manifest names and that are not known yet.
     fn open_new(
         &mut self,
         query: &Query,
         date: Date,
-        count: &mut u64,
         opened: &mut Opened,
         notices: &mut Notices,
-    ) -> Result<bool> {
-        let Some(archive) = &self.archive else { return Ok(false) };
+    ) -> Result<Round> {
+        let mut round = Round::default();
+        let Some(archive) = &self.archive else { return Ok(round) };
         let known = self.known.entry(date).or_default();
         let names: Vec<(SegmentName, (i64, i64))> = self
             .overview
@@ -151,7 +165,6 @@ impl ArchiveScan {
             })
             .map(|row| (row.name.clone(), span(row)))
             .collect();
-        let mut look_again = false;
         for (name, span) in names {
             step();
             let path = archive.segment_path(&name);
@@ -166,7 +179,7 @@ impl ArchiveScan {
                         !self.overview.names(&name)
                     } =>
                 {
-                    look_again = true;
+                    round.look_again = true;
                     continue;
                 }
                 Err(error) => {
@@ -177,14 +190,23 @@ impl ArchiveScan {
                 }
             };
             known.insert(name.clone(), true);
-            *count += 1;
+            round.opened += 1;
             let place = Arc::new(SegmentPlace { host: self.host.clone(), name });
             let day_by_day = query.day_by_day;
             OpenSegment { place, path, date, reader, span, day_by_day }
                 .queue(query, opened, notices);
         }
-        Ok(look_again)
+        Ok(round)
     }
+}
+
+/// The result of opening a day's new segments once.
+#[derive(Default)]
+struct Round {
+    /// Number of segments that were opened.
+    opened: u64,
+    /// True if one was gone, so that the manifest says something else by now.
+    look_again: bool,
 }
 
 /// Reports whether a segment can hold an answer, according to its row and the catalogue. The

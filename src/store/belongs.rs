@@ -128,7 +128,7 @@ impl Store {
              rotate --new-archive\" begins another one)",
             self.archive.display(),
             self.root.display(),
-            self.was_elsewhere(was)
+            self.former_place(was)
         )
     }
 
@@ -139,11 +139,11 @@ impl Store {
              with this one)",
             self.archive.display(),
             self.root.display(),
-            self.was_elsewhere(was)
+            self.former_place(was)
         )
     }
 
-    fn was_elsewhere(&self, was: Option<&str>) -> String {
+    fn former_place(&self, was: Option<&str>) -> String {
         let here = resolved(&self.archive);
         let was = was.filter(|was| Path::new(was) != here);
         was.map(|was| format!(", it was at {was}")).unwrap_or_default()

@@ -227,14 +227,14 @@ impl Found {
     /// Searches an archive: all days that the id implies, and as many others as the limit allows,
     /// the nearest first, but none that would have to be fetched. Returns whether that was
     /// everything.
-    fn look_at(&mut self, archive: &ArchiveDir, is_elsewhere: bool) -> Result<bool> {
+    fn look_at(&mut self, archive: &ArchiveDir, is_mirror: bool) -> Result<bool> {
         let overview = Overview::load(archive)?;
         let mut rows: Vec<_> = overview.segments().iter().collect();
         rows.sort_by_key(|row| self.prefix.distance(row.name.date));
         let (mut left, mut complete) = (MAX_EVENTS, true);
         for row in rows {
             if !self.prefix.covers(row.name.date) {
-                if is_elsewhere || row.evicted || row.events > left {
+                if is_mirror || row.evicted || row.events > left {
                     complete = false;
                     continue;
                 }

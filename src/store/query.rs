@@ -15,6 +15,16 @@ pub enum Scope {
     Archived,
 }
 
+impl Scope {
+    pub(super) fn live(self) -> bool {
+        self != Self::Archived
+    }
+
+    pub(super) fn archived(self) -> bool {
+        self != Self::Live
+    }
+}
+
 /// A question to the history.
 #[derive(Debug, Clone, Default)]
 pub struct Query {

@@ -1,32 +1,23 @@
 //! The sources of rows: days, frames of segments, blocks of live files.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
+mod days;
+mod files;
+
 use std::sync::{Arc, Weak};
 
-use rayon::prelude::*;
+pub(super) use days::Days;
+
+use days::{add_live_days, groups, widen};
 
 use super::archive_scan::ArchiveScan;
-use super::filter::Verdict;
 use super::frames::{self, FrameRows, PrefetchedFrames};
 use super::notice::{Notice, Notices};
-use super::row::{EVER, bounds, clamp, is_misnamed, place_in_time};
-use super::row_buffer::RowBuilder;
-use super::sources::{
-    EventSource, LiveFiles, MatchedFile, MatchedFiles, OpenSegment, Opened, SizedFile,
-};
+use super::sources::{EventSource, LiveFiles, MatchedFile, OpenSegment, Opened};
 use super::{Order, Query, Store, step};
 use crate::Result;
 use crate::archive::SegmentName;
-use crate::event::{Date, EventPath, MAX_EVENT_BYTES, Timestamp};
-use crate::live::{FileState, Listing, LiveTree};
-
-/// Live files up to this size are read with their block; larger ones are only measured there, and
-/// read when the block is done.
-const MAX_SMALL: u64 = 8 << 10;
-
-/// Bytes of larger files read together; one that exceeds this is read alone.
-const MAX_TOGETHER: u64 = 8 << 20;
+use crate::event::Date;
+use crate::live::{Listing, LiveTree};
 
 /// Limit on remote frames of coming days that are fetched together.
 const WARM_FRAMES: usize = 64;
@@ -193,8 +184,8 @@ impl Reading {
     ) -> Result<()> {
         self.warm(date);
         for archive in &mut self.archives {
-            self.segments_opened +=
-                archive.add_new(&self.store, &self.query, date, opened, notices)?;
+            archive.look_again(&self.store, &self.query, notices)?;
+            self.segments_opened += archive.add_new(&self.query, date, opened, notices)?;
         }
         Ok(())
     }
@@ -222,273 +213,4 @@ impl Reading {
         }
         self.ahead.fetch(wanted);
     }
-
-    fn read_live(
-        &mut self,
-        mut files: LiveFiles,
-        opened: &mut Opened,
-        notices: &mut Notices,
-    ) -> Result<Option<EventSource>> {
-        let listing = Arc::clone(&files.listing);
-        if files.large.is_empty() {
-            let end = (files.next + self.block_files).min(files.numbers.len());
-            let bytes = MAX_SMALL as u32;
-            let numbers = files.numbers[files.next..end].iter();
-            let wanted: Vec<SizedFile> =
-                numbers.map(|number| SizedFile { number: *number, bytes }).collect();
-            files.large = self.read_files(&listing, &wanted, opened, notices, &mut files.times)?;
-            files.next = end;
-        } else {
-            let sizes = files.large.iter().map(|file| file.bytes);
-            let rest = files.large.split_off(together(sizes));
-            let wanted = std::mem::replace(&mut files.large, rest);
-            let grown = self.read_files(&listing, &wanted, opened, notices, &mut files.times)?;
-            name_changed(&listing, &grown, notices);
-        }
-        if files.next < files.numbers.len() || !files.large.is_empty() {
-            return Ok(Some(EventSource::Live(files)));
-        }
-        let mut times = files.times;
-        match self.query.order {
-            Order::Forward => times.sort_unstable(),
-            Order::Reverse => times.sort_unstable_by_key(|known| Reverse(*known)),
-        }
-        let to = times.len();
-        let times = Arc::new(times);
-        opened.again =
-            Some(EventSource::MatchedFiles(MatchedFiles { listing, times, from: 0, to }));
-        Ok(None)
-    }
-
-    /// Reads the first block of files whose times are known, and queues the rest.
-    fn read_known(
-        &mut self,
-        files: MatchedFiles,
-        opened: &mut Opened,
-        notices: &mut Notices,
-    ) -> Result<()> {
-        let block = &files.times[files.from..(files.from + self.block_files).min(files.to)];
-        let count = together(block.iter().map(|known| known.bytes)).min(block.len());
-        let block = &block[..count];
-        let end = files.from + block.len();
-        let wanted: Vec<SizedFile> = block
-            .iter()
-            .map(|MatchedFile { number, bytes, .. }| SizedFile { number: *number, bytes: *bytes })
-            .collect();
-        let grown = self.read_files(&files.listing, &wanted, opened, notices, &mut Vec::new())?;
-        name_changed(&files.listing, &grown, notices);
-        if end < files.to {
-            let (first, last) = (files.times[end].time, files.times[files.to - 1].time);
-            let rest = MatchedFiles { from: end, ..files.clone() };
-            opened.sources.push((
-                first.min(last),
-                first.max(last),
-                EventSource::MatchedFiles(rest),
-            ));
-        }
-        opened.again = Some(EventSource::MatchedFiles(MatchedFiles { to: end, ..files }));
-        Ok(())
-    }
-
-    /// Reads live files in parallel, then looks for segments that hold what has vanished
-    /// meanwhile. Larger files than asked for are not read, only measured.
-    fn read_files(
-        &mut self,
-        listing: &Listing,
-        wanted: &[SizedFile],
-        opened: &mut Opened,
-        notices: &mut Notices,
-        times: &mut Vec<MatchedFile>,
-    ) -> Result<Vec<SizedFile>> {
-        let Some(live) = &self.live else { return Ok(Vec::new()) };
-        step();
-        let partition = live.partition(listing.date());
-        let filter = &self.query.filter;
-        let scan = filter.scan();
-        let outcomes: Vec<(u32, EventPath, FileRead)> = wanted
-            .par_iter()
-            .map_init(Vec::new, |buffer, SizedFile { number, bytes }| {
-                let path = listing.path(*number as usize);
-                let limit = u64::from(*bytes).max(MAX_SMALL);
-                let read = partition.read_up_to(&path.node, &path.name, buffer, limit);
-                let outcome = match read {
-                    Ok(FileState::Read(_)) => match filter.judge(buffer, scan.as_ref()) {
-                        Verdict::Match(timestamp) => FileRead::Match(taken(buffer), timestamp),
-                        Verdict::Other => FileRead::Other,
-                        Verdict::Invalid(reason) => FileRead::Invalid(reason),
-                    },
-                    Ok(FileState::Gone) => FileRead::Gone,
-                    Ok(FileState::NotRegular(kind)) => {
-                        FileRead::Invalid(format!("it is {kind}, not a file"))
-                    }
-                    Ok(FileState::TooLarge(size)) => match u32::try_from(size) {
-                        Ok(bytes) if size <= MAX_EVENT_BYTES => FileRead::Large(bytes),
-                        _ => FileRead::Invalid(format!("it has {size} bytes, more than any event")),
-                    },
-                    Ok(FileState::Changed) => FileRead::Unreadable(CHANGED.to_owned()),
-                    Err(error) => FileRead::Unreadable(error.reason_at(path.to_string())),
-                };
-                if buffer.capacity() as u64 > 2 * MAX_SMALL {
-                    *buffer = Vec::new();
-                }
-                (*number, path, outcome)
-            })
-            .collect();
-        drop(partition);
-        let day_by_day = self.query.day_by_day;
-        let mut rows = RowBuilder::new(listing.date(), None).day_by_day(day_by_day);
-        let mut large = Vec::new();
-        for (number, path, outcome) in outcomes {
-            match outcome {
-                FileRead::Match(text, timestamp) => {
-                    let time = if day_by_day {
-                        clamp(path.date, timestamp)
-                    } else {
-                        place_in_time(path.borrowed(), timestamp)
-                    };
-                    times.push(MatchedFile { time, number, bytes: text.len() as u32 });
-                    rows.add(path.borrowed(), &text, timestamp);
-                    if is_misnamed(path.borrowed(), timestamp) {
-                        notices.add(Notice::Misnamed { path, timestamp });
-                    }
-                }
-                FileRead::Large(bytes) => large.push(SizedFile { number, bytes }),
-                FileRead::Invalid(reason) => {
-                    notices.add(Notice::Invalid { path, segment: None, reason });
-                }
-                FileRead::Unreadable(reason) => notices.add(Notice::Unreadable { path, reason }),
-                FileRead::Other | FileRead::Gone => {}
-            }
-        }
-        opened.rows.append(&mut rows.finish());
-        // Not only when a file was gone: another one may stand in its place by now.
-        if self.query.scope.archived() {
-            self.add_new_segments(listing.date(), opened, notices)?;
-        }
-        Ok(large)
-    }
-}
-
-/// The reason why an existing file could not be read.
-const CHANGED: &str = "it changed while it was read";
-
-/// Reports files that have grown since they were measured: nothing that emits does that.
-fn name_changed(listing: &Listing, grown: &[SizedFile], notices: &mut Notices) {
-    for file in grown {
-        let path = listing.path(file.number as usize);
-        notices.add(Notice::Unreadable { path, reason: CHANGED.to_owned() });
-    }
-}
-
-/// Returns how many files of these sizes are read together: at least one.
-fn together(sizes: impl Iterator<Item = u32>) -> usize {
-    let mut bytes = 0_u64;
-    let fits = |size: &u32| {
-        bytes += u64::from(*size);
-        bytes <= MAX_TOGETHER
-    };
-    sizes.take_while(fits).count().max(1)
-}
-
-/// Takes the content out of the buffer, which is kept if small.
-fn taken(buffer: &mut Vec<u8>) -> Box<[u8]> {
-    if buffer.len() as u64 > MAX_SMALL {
-        std::mem::take(buffer).into_boxed_slice()
-    } else {
-        buffer.as_slice().into()
-    }
-}
-
-/// Days, and the time spans of what they hold.
-pub(super) type Days = BTreeMap<Date, (i64, i64)>;
-
-fn widen(days: &mut Days, date: Date, span: (i64, i64)) {
-    let known = days.entry(date).or_insert(span);
-    *known = (known.0.min(span.0), known.1.max(span.1));
-}
-
-/// Adds the live days that may hold an answer. An event may lie in any day's directory, so the
-/// names in each are checked; no file is opened for that.
-fn add_live_days(live: &LiveTree, dates: &[Date], query: &Query, days: &mut Days) -> Result<()> {
-    let wanted = dates.iter().copied().filter(|date| query.wants_partition(*date));
-    // When all days are read one after the other, names decide nothing.
-    let by_name = !query.day_by_day || query.filter.since.is_some() || query.filter.until.is_some();
-    for date in wanted {
-        if query.wants(date) {
-            widen(days, date, bounds(date));
-        }
-        if !by_name {
-            continue;
-        }
-        live.stray_instants(date, &mut |instant| {
-            let stray = stray_span(date, instant);
-            let is_asked_for = query.wants(date) || stray_answers(query, instant);
-            if is_asked_for {
-                widen(days, date, if query.day_by_day { bounds(date) } else { stray });
-            }
-        })?;
-    }
-    Ok(())
-}
-
-/// Returns the possible times of a live file whose name claims an instant of another day, or
-/// none: near that instant or near its day, depending on its timestamp.
-fn stray_span(date: Date, instant: Option<Timestamp>) -> (i64, i64) {
-    let Some(instant) = instant else { return EVER };
-    let (earliest, latest) = bounds(date);
-    let (from, to) = around(instant);
-    (from.min(earliest), to.max(latest))
-}
-
-/// Returns the possible timestamps of a file whose name claims this instant.
-fn around(instant: Timestamp) -> (i64, i64) {
-    let day = Timestamp::MICROS_PER_DAY;
-    (instant.micros() - day, instant.micros() + day)
-}
-
-/// Reports whether a query can match a live file whose name claims this instant.
-fn stray_answers(query: &Query, instant: Option<Timestamp>) -> bool {
-    instant.is_none_or(|instant| {
-        let (from, to) = around(instant);
-        query.filter.meets(from, to)
-    })
-}
-
-/// Groups the files of a live day that may hold an answer by the instants their names claim: of
-/// this day, of another day, or none, each with its time span. So one file that was filed years
-/// late does not make its whole day come first.
-fn groups(listing: &Listing, query: &Query) -> Vec<((i64, i64), Vec<u32>)> {
-    let date = listing.date();
-    let is_wanted = query.wants(date);
-    let (mut own, mut strays, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-    let mut span: Option<(i64, i64)> = None;
-    for number in 0..listing.len() {
-        let instant = listing.instant(number);
-        let is_own = instant.is_some_and(|instant| instant.date() == date);
-        if !(is_wanted || !is_own && stray_answers(query, instant)) {
-            continue;
-        }
-        let number = number as u32;
-        if is_own || query.day_by_day {
-            own.push(number);
-        } else if instant.is_none() {
-            unknown.push(number);
-        } else {
-            let (from, to) = stray_span(date, instant);
-            span = Some(span.map_or((from, to), |span| (span.0.min(from), span.1.max(to))));
-            strays.push(number);
-        }
-    }
-    let groups = [(bounds(date), own), (span.unwrap_or(EVER), strays), (EVER, unknown)];
-    groups.into_iter().filter(|(_, numbers)| !numbers.is_empty()).collect()
-}
-
-enum FileRead {
-    Match(Box<[u8]>, Timestamp),
-    Other,
-    /// Larger than was to be read now, though within the limit for events.
-    Large(u32),
-    Invalid(String),
-    Unreadable(String),
-    Gone,
 }

@@ -4,4 +4,4 @@
 pub(super) fn step() {}
 
 #[cfg(test)]
-pub(super) use super::tests::interleaved::step;
+pub(super) use super::tests::world::step;

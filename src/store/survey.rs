@@ -105,7 +105,7 @@ impl Store {
             if query.scope.live() {
                 let of = if asked { range.query() } else { Query::default() };
                 let of = Query { limit: Some(limit.files), order: Order::Reverse, ..of };
-                coverage.complete &= self.survey_live(of, asked, limit.files, surveyor, stops)?;
+                coverage.complete &= self.survey_live(of, asked, surveyor, stops)?;
             }
             for shelf in &shelves {
                 for (_, row) in shelf.rows.iter().filter(|(of_range, _)| *of_range == asked) {
@@ -128,10 +128,10 @@ impl Store {
         &self,
         query: Query,
         asked: bool,
-        limit: u64,
         surveyor: &mut dyn Surveyor,
         stops: &dyn Fn() -> bool,
     ) -> Result<bool> {
+        let limit = query.limit;
         let mut events = self.events(Query { scope: Scope::Live, ..query })?;
         let mut count = 0;
         for event in &mut events {
@@ -147,7 +147,7 @@ impl Store {
                 return Ok(false);
             }
         }
-        Ok(count < limit && !events.notices().any_cost())
+        Ok(limit.is_none_or(|limit| count < limit) && !events.notices().any_cost())
     }
 
     /// Opens the archive and its mirrors. One that cannot be read is left out.

@@ -52,6 +52,7 @@ mod show;
 mod sign;
 mod spool;
 mod status;
+mod status_runs;
 mod status_state;
 mod sync;
 mod trace;

@@ -1,5 +1,7 @@
 //! Whoever may emit here, or is a peer of a sync, reaches nothing but events of their own.
 
+mod pair;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -8,77 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hlarchive::Timestamp;
 use hlarchive::internals::archive::{ArchiveDir, By, Manifest, ManifestWriter, NewRecord, Op};
 use hlarchive::internals::segment::Sha256Hash;
+use pair::Pair;
 use rustix::fs::{CWD, RenameFlags};
 
-use crate::common::{Lab, NOW, Run, Tree, event, tool, tree};
-use crate::support::{Machine, User};
-
-/// A machine, and a peer that its users reach by a remote shell that stays on the machine.
-struct Pair {
-    machine: Machine,
-    peer: Lab,
-}
-
-impl Pair {
-    fn new() -> Option<Self> {
-        tool("rsync")?;
-        let pair = Self { machine: Machine::new()?, peer: Lab::new() };
-        fs::set_permissions(pair.peer.path(""), fs::Permissions::from_mode(0o755)).unwrap();
-        pair.shell("exec sh -c \"$*\"");
-        Some(pair)
-    }
-
-    /// What the remote shell does with the command line in `$*`.
-    fn shell(&self, script: &str) {
-        let path = self.machine.lab.path("ssh");
-        let text =
-            format!("#!/bin/sh\nwhile [ \"$1\" != peer ]; do shift; done\nshift\n{script}\n");
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn sync(&self, words: &[&str]) -> Run {
-        let ssh = self.machine.lab.path("ssh").display().to_string();
-        self.machine.run(User::Archiver, ["sync", "--ssh", &ssh].iter().chain(words))
-    }
-
-    /// Fetches what the peer has.
-    fn pull(&self) -> Run {
-        self.sync(&[&self.source()])
-    }
-
-    /// Sends what the peer has to the machine, as another machine would.
-    fn push(&self) -> Run {
-        let from = self.peer.root().display().to_string();
-        self.sync(&[&from, &format!("peer:{}", self.machine.lab.root().display())])
-    }
-
-    fn source(&self) -> String {
-        format!("peer:{}", self.peer.root().display())
-    }
-
-    /// What a sync calls its directory.
-    fn staging(&self) -> String {
-        let digest = Sha256Hash::of(self.source().as_bytes()).to_string();
-        format!(".hlarchive-sync-{}", &digest[..16])
-    }
-
-    /// Archives a day of this machine's own, so that there is something to destroy.
-    fn archived(&self) -> Tree {
-        self.machine.ok(User::Alice, ["emit", "node_online", "--timestamp=2026-05-01T10:00:00Z"]);
-        self.machine.ok(User::Archiver, ["rotate", "--now", NOW]);
-        self.segments()
-    }
-
-    /// The segments, which no sync may touch.
-    fn segments(&self) -> Tree {
-        tree(&self.machine.lab.archive().join("2026"))
-    }
-
-    fn manifest(&self) -> Vec<u8> {
-        fs::read(self.machine.lab.archive().join("manifest.jsonl")).unwrap()
-    }
-}
+use crate::common::{Lab, NOW, Tree, event, tree};
+use crate::support::User;
 
 fn leftovers(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());

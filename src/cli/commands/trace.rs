@@ -84,7 +84,7 @@ impl Args {
             draw(session, &id, format, &mut events, &mut more)?
         } else {
             let mut timeline = Timeline::new(&id, format, session.now);
-            let mut tries = Tries::default();
+            let mut tries = Tries::of(&id);
             for event in &mut events {
                 let event = event?;
                 tries.see(&event);
@@ -93,7 +93,7 @@ impl Args {
             if matches!(format, Format::Table | Format::Json) {
                 let rules = session.answer_rules();
                 (timeline.tried, more) =
-                    tries.look(&session.store, &id, rules, session.now, &|| false)?;
+                    tries.look(&session.store, rules, session.now, &|| false)?;
             }
             let cut = events.notices().any_cost();
             let expired = events.notices().expired().cloned();
@@ -137,7 +137,7 @@ fn draw(
     more: &mut Notices,
 ) -> Result<bool, Failure> {
     let mut chain = ChainBuilder::new(id).at(session.now);
-    let mut tries = Tries::default();
+    let mut tries = Tries::of(id);
     for event in &mut *events {
         let event = event?;
         tries.see(&event);
@@ -145,7 +145,7 @@ fn draw(
     }
     let rules = session.answer_rules();
     let tried;
-    (tried, *more) = tries.look(&session.store, id, rules, session.now, &|| false)?;
+    (tried, *more) = tries.look(&session.store, rules, session.now, &|| false)?;
     let mut remarks = Vec::new();
     if events.notices().any_cost() {
         remarks.push("something could not be read, so events may be missing".to_owned());

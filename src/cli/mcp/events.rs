@@ -283,7 +283,7 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
         named(call.store(), wanted.correlation_id, &stop)?;
     call.go_on()?;
     // The outcome follows from the entire chain, whichever part of it is shown.
-    let (mut tracer, mut tries) = (Tracer::at(now), Tries::default());
+    let (mut tracer, mut tries) = (Tracer::at(now), Tries::of(&id));
     let (mut rows, mut room) = (Vec::new(), Room::of(most));
     let (mut last, mut beyond) = (None::<PageCursor>, 0_u64);
     for event in &mut events {
@@ -314,7 +314,7 @@ pub(super) fn trace(call: &Call, wanted: Trace) -> Answer {
     let mut lacking = Lacking::of(events.notices());
     let rules = call.policy().map(|policy| policy.answers).unwrap_or_default();
     let stop = || call.go_on().is_err();
-    let (tried, mut more) = tries.look(call.store(), &id, rules, now, &stop)?;
+    let (tried, mut more) = tries.look(call.store(), rules, now, &stop)?;
     call.go_on()?;
     lacking.add(&mut more);
     let mut told = tracer.finish();

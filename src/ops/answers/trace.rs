@@ -36,7 +36,7 @@ impl History {
         let (store, now) = (&self.store, self.context.now());
         let stops = || self.progress.stop_requested();
         let Named { id, mut events, .. } = named(store, correlation_id.to_owned(), &stops)?;
-        let (mut tracer, mut tries) = (Tracer::at(now), Tries::default());
+        let (mut tracer, mut tries) = (Tracer::at(now), Tries::of(&id));
         let mut steps = Vec::new();
         for event in &mut events {
             let event = event?;
@@ -45,7 +45,7 @@ impl History {
             steps.push(tracer.step(&head, &event.path.to_string()));
         }
         let mut summary = tracer.finish();
-        let (tried, more) = tries.look(store, &id, self.policy.answers, now, &stops)?;
+        let (tried, more) = tries.look(store, self.policy.answers, now, &stops)?;
         if let Some(summary) = &mut summary {
             summary.set_tried(&tried);
         }
@@ -106,14 +106,25 @@ pub(crate) fn named(store: &Store, asked: String, stops: &dyn Fn() -> bool) -> R
 }
 
 /// The remediations of a chain, as far as needed to determine their outcomes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tries {
+    correlation_id: String,
     first_and_last: Option<(Timestamp, Timestamp)>,
     services: BTreeSet<String>,
     nodes: BTreeSet<String>,
 }
 
 impl Tries {
+    /// Begins with none of the chain's events.
+    pub(crate) fn of(correlation_id: &str) -> Self {
+        Self {
+            correlation_id: correlation_id.to_owned(),
+            first_and_last: None,
+            services: BTreeSet::new(),
+            nodes: BTreeSet::new(),
+        }
+    }
+
     /// Adds an event of the chain.
     pub(crate) fn see(&mut self, event: &FoundEvent) {
         let Ok(head) = event.head() else { return };
@@ -131,7 +142,6 @@ impl Tries {
     pub(crate) fn look(
         self,
         store: &Store,
-        id: &str,
         within: AnswerRules,
         now: Timestamp,
         stop: &dyn Fn() -> bool,
@@ -145,7 +155,7 @@ impl Tries {
             within,
             nodes: self.nodes.into_iter().collect(),
             services: self.services.into_iter().collect(),
-            correlation_ids: vec![id.to_owned()],
+            correlation_ids: vec![self.correlation_id],
             ..AttemptQuery::default()
         };
         let (report, notices) = attempts(store, &wanted, now, stop)?;

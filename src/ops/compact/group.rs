@@ -8,7 +8,7 @@ use super::merge::{Merge, Merged};
 use crate::Context;
 use crate::archive::{ArchiveDir, ManifestWriter, NewRecord, Op, Record, SegmentName, TempSegment};
 use crate::ops::Finding;
-use crate::ops::rotate::residue::{Held, free_name, hold_recorded};
+use crate::ops::rotate::residue::{Held, NameSearch, hold_recorded};
 use crate::policy::{Keep, Policy};
 use crate::progress::Progress;
 use crate::segment::{SegmentOptions, SegmentReader, SegmentSummary, SegmentWriter, check};
@@ -169,7 +169,8 @@ impl GroupRun<'_, '_> {
             Ok(held)
         };
         let blocked = "it holds events that no other one does";
-        free_name(self.archive, self.writer, like, &held, blocked, self.findings)
+        let (archive, writer) = (self.archive, &*self.writer);
+        NameSearch { archive, writer, held: &held, blocked }.free_name(like, self.findings)
     }
 
     fn record(&mut self, name: &SegmentName, summary: &SegmentSummary) -> Result<()> {

@@ -161,13 +161,14 @@ fn compact(
     }
     progress.end();
     report.left_days.dedup();
-    let told = audit::Told {
+    let event = audit::AuditEvent {
+        event_type: "archive_compacted",
         segments: report.days.iter().map(|day| day.segment.clone()).collect(),
         events: report.days.iter().map(|day| day.events).sum(),
-        ..audit::Told::default()
+        ..audit::AuditEvent::default()
     };
     let any_gone = !report.days.is_empty();
-    report.findings.extend(job.finish_removal(any_gone, "archive_compacted", told));
+    report.findings.extend(job.finish_removal(any_gone, event));
     report.recovered = job.recovered;
     Ok(report)
 }

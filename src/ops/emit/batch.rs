@@ -89,17 +89,17 @@ pub(crate) fn emit_batch<R: Read>(
         (live, _) => live,
     };
     let mut input = BufReader::with_capacity(1 << 18, lines);
-    let mut stats = BatchStats::default();
-    let mut group: Vec<(u64, Result<Prepared>)> = Vec::new();
+    let stats = BatchStats::default();
+    let mut batch = BatchRun { store, context, on_error, group: Vec::new(), stats, done };
     let mut group_bytes = 0;
     let mut line = Vec::new();
     let mut number = 0;
     let limit = rules.max_bytes.min(MAX_EVENT_BYTES).saturating_add(4096);
     loop {
         let more_is_here = memchr::memchr(b'\n', input.buffer()).is_some();
-        let is_full = group.len() >= GROUP || group_bytes > GROUP_BYTES;
-        stats.stopped = stop();
-        if !group.is_empty() && (!more_is_here || is_full || stats.stopped) {
+        let is_full = batch.group.len() >= GROUP || group_bytes > GROUP_BYTES;
+        batch.stats.stopped = stop();
+        if !batch.group.is_empty() && (!more_is_here || is_full || batch.stats.stopped) {
             if live.is_err() {
                 live = store.create_live();
             }
@@ -107,10 +107,10 @@ pub(crate) fn emit_batch<R: Read>(
                 Ok(live) => create_batch(live, items, context.now()),
                 Err(error) => items.iter().map(|_| Err(again(error))).collect(),
             };
-            finish(store, context, &mut group, &place, on_error, &mut stats, done)?;
+            batch.finish(&place)?;
             group_bytes = 0;
         }
-        if stats.stopped {
+        if batch.stats.stopped {
             break;
         }
         number += 1;
@@ -120,7 +120,7 @@ pub(crate) fn emit_batch<R: Read>(
             Ok(LineRead::TooLong) => false,
             // It waited for more, so no line that was read is pending.
             Err(_) if stop() => {
-                stats.stopped = true;
+                batch.stats.stopped = true;
                 break;
             }
             Err(error) => return Err(error),
@@ -140,9 +140,9 @@ pub(crate) fn emit_batch<R: Read>(
             Err(Error::bad_event("line", format!("it is longer than {limit} bytes")))
         };
         group_bytes += line.len();
-        group.push((number, prepared));
+        batch.group.push((number, prepared));
     }
-    Ok(stats)
+    Ok(batch.stats)
 }
 
 /// Copies an error, for another event.
@@ -156,41 +156,51 @@ fn again(error: &Error) -> Error {
     }
 }
 
-fn finish(
-    store: &Store,
-    context: &Context,
-    group: &mut Vec<(u64, Result<Prepared>)>,
-    place: &dyn Fn(&[BatchItem<'_>]) -> Vec<Result<Creation>>,
-    on_error: &OnError,
-    stats: &mut BatchStats,
-    done: &mut dyn FnMut(BatchLine) -> Result<()>,
-) -> Result<()> {
-    let items: Vec<BatchItem<'_>> = group
-        .iter()
-        .filter_map(|(_, prepared)| prepared.as_ref().ok())
-        .map(|prepared| BatchItem {
-            path: &prepared.path,
-            bytes: &prepared.bytes,
-            token: context.next_token(),
-        })
-        .collect();
-    let mut placed = place(&items).into_iter();
-    for (number, prepared) in group.drain(..) {
-        let outcome = prepared.and_then(|prepared| match placed.next() {
-            Some(Ok(Creation::Created)) => Ok(prepared.emitted(store)),
-            Some(Err(error)) => prepared.keep_anyway(error, store, context, on_error),
-            Some(Ok(Creation::AlreadyExists)) | None => Err(Error::Refused(format!(
-                "{}: the name is taken; nothing was written",
-                prepared.path
-            ))),
-        });
-        match &outcome {
-            Ok(_) => stats.emitted_events += 1,
-            Err(_) => stats.refused_lines += 1,
+/// A batch that is being emitted.
+struct BatchRun<'a> {
+    store: &'a Store,
+    context: &'a Context,
+    on_error: &'a OnError,
+    /// Lines that are to be made durable together: their numbers, and what is to be written.
+    group: Vec<(u64, Result<Prepared>)>,
+    stats: BatchStats,
+    /// The receiver of each line's outcome.
+    done: &'a mut dyn FnMut(BatchLine) -> Result<()>,
+}
+
+impl BatchRun<'_> {
+    /// Makes the group durable, and reports its lines.
+    fn finish(&mut self, place: &dyn Fn(&[BatchItem<'_>]) -> Vec<Result<Creation>>) -> Result<()> {
+        let items: Vec<BatchItem<'_>> = self
+            .group
+            .iter()
+            .filter_map(|(_, prepared)| prepared.as_ref().ok())
+            .map(|prepared| BatchItem {
+                path: &prepared.path,
+                bytes: &prepared.bytes,
+                token: self.context.next_token(),
+            })
+            .collect();
+        let mut placed = place(&items).into_iter();
+        for (number, prepared) in self.group.drain(..) {
+            let outcome = prepared.and_then(|prepared| match placed.next() {
+                Some(Ok(Creation::Created)) => Ok(prepared.emitted(self.store)),
+                Some(Err(error)) => {
+                    prepared.keep_anyway(error, self.store, self.context, self.on_error)
+                }
+                Some(Ok(Creation::AlreadyExists)) | None => Err(Error::Refused(format!(
+                    "{}: the name is taken; nothing was written",
+                    prepared.path
+                ))),
+            });
+            match &outcome {
+                Ok(_) => self.stats.emitted_events += 1,
+                Err(_) => self.stats.refused_lines += 1,
+            }
+            (self.done)(BatchLine { number, outcome })?;
         }
-        done(BatchLine { number, outcome })?;
+        Ok(())
     }
-    Ok(())
 }
 
 fn understand(line: &[u8], defaults: &NewEvent) -> Result<NewEvent> {

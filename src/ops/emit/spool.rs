@@ -165,6 +165,7 @@ pub(crate) fn take_in(
     let us = rustix::process::geteuid().as_raw();
     let owner = rustix::fs::fstat(from.fd()).map_err(|errno| Error::io(spool, "look up", errno))?;
     let only_of = Some(us).filter(|us| *us != 0 && owner.st_uid != *us);
+    let intake = SpoolIntake { live: &live, spool: &from, only_of, context };
     let mut left = limit;
     for date in dates {
         let listing = from.list(date)?;
@@ -172,7 +173,7 @@ pub(crate) fn take_in(
         left -= end;
         for begin in (0..end).step_by(GROUP) {
             let paths = (begin..(begin + GROUP).min(end)).map(|number| listing.path(number));
-            take_group(&live, &from, paths.collect(), only_of, context, &mut report);
+            intake.take_group(paths.collect(), &mut report);
         }
         // Directories that are not empty stay, and so do those of other users.
         let _ = from.partition(date).remove_empty_dirs(context.now());
@@ -180,63 +181,76 @@ pub(crate) fn take_in(
     Ok(report)
 }
 
-fn take_group(
-    live: &LiveTree,
-    from: &LiveTree,
-    paths: Vec<EventPath>,
+/// The way from a spool into the tree.
+struct SpoolIntake<'a> {
+    live: &'a LiveTree,
+    spool: &'a LiveTree,
+    /// The user whose events alone are taken; absent if all are.
     only_of: Option<u32>,
-    context: &Context,
-    report: &mut SpoolReport,
-) {
-    let mut waiting: Vec<(EventPath, Vec<u8>, FileStamp)> = Vec::new();
-    for path in paths {
-        let mut bytes = Vec::new();
-        let reason = match from.partition(path.date).read_into(&path.node, &path.name, &mut bytes) {
-            Ok(FileState::Gone) => continue,
-            Ok(FileState::Read(stamp)) if only_of.is_some_and(|us| us != stamp.owner) => continue,
-            Ok(FileState::Read(stamp)) => match judge(&path, &bytes) {
-                None => {
-                    waiting.push((path, bytes, stamp));
-                    continue;
-                }
-                Some(reason) => reason,
-            },
-            Ok(_) => "it was not written by an emitter".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        report
-            .findings
-            .push(Finding::new(path.to_string(), format!("it stays in the spool: {reason}")));
-    }
-    let items: Vec<BatchItem<'_>> = waiting
-        .iter()
-        .map(|(path, bytes, _)| BatchItem { path, bytes, token: context.next_token() })
-        .collect();
-    let placed = create_batch(live, &items, context.now());
-    for ((path, bytes, stamp), placed) in waiting.iter().zip(placed) {
-        let settled = placed.and_then(|placed| match placed {
-            Creation::Created => Ok(()),
-            // An earlier run was stopped before it could remove the file here.
-            Creation::AlreadyExists => is_same(live, path, bytes, context),
-        });
-        let removed = settled.and_then(|()| {
-            from.partition(path.date).remove(&path.node, &path.name, &stamp.digest())
-        });
-        match removed {
-            Ok(_) => report.taken += 1,
-            Err(error) => report.findings.push(Finding::of(path.to_string(), &error)),
-        }
-    }
+    context: &'a Context,
 }
 
-/// Checks that the tree has exactly these bytes under the name, and makes them durable.
-fn is_same(live: &LiveTree, path: &EventPath, bytes: &[u8], context: &Context) -> Result<()> {
-    let mut there = Vec::new();
-    match live.partition(path.date).read_into(&path.node, &path.name, &mut there)? {
-        FileState::Read(_) if there == bytes => sync_created(live, path, context.now()),
-        _ => Err(Error::Refused(
-            "it stays in the spool: another event has its name in the tree".to_owned(),
-        )),
+impl SpoolIntake<'_> {
+    /// Takes in these events together.
+    fn take_group(&self, paths: Vec<EventPath>, report: &mut SpoolReport) {
+        let mut waiting: Vec<(EventPath, Vec<u8>, FileStamp)> = Vec::new();
+        for path in paths {
+            let mut bytes = Vec::new();
+            let reason = match self
+                .spool
+                .partition(path.date)
+                .read_into(&path.node, &path.name, &mut bytes)
+            {
+                Ok(FileState::Gone) => continue,
+                Ok(FileState::Read(stamp)) if self.only_of.is_some_and(|us| us != stamp.owner) => {
+                    continue;
+                }
+                Ok(FileState::Read(stamp)) => match judge(&path, &bytes) {
+                    None => {
+                        waiting.push((path, bytes, stamp));
+                        continue;
+                    }
+                    Some(reason) => reason,
+                },
+                Ok(_) => "it was not written by an emitter".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            report
+                .findings
+                .push(Finding::new(path.to_string(), format!("it stays in the spool: {reason}")));
+        }
+        let items: Vec<BatchItem<'_>> = waiting
+            .iter()
+            .map(|(path, bytes, _)| BatchItem { path, bytes, token: self.context.next_token() })
+            .collect();
+        let placed = create_batch(self.live, &items, self.context.now());
+        for ((path, bytes, stamp), placed) in waiting.iter().zip(placed) {
+            let settled = placed.and_then(|placed| match placed {
+                Creation::Created => Ok(()),
+                // An earlier run was stopped before it could remove the file here.
+                Creation::AlreadyExists => self.is_same(path, bytes),
+            });
+            let removed = settled.and_then(|()| {
+                self.spool.partition(path.date).remove(&path.node, &path.name, &stamp.digest())
+            });
+            match removed {
+                Ok(_) => report.taken += 1,
+                Err(error) => report.findings.push(Finding::of(path.to_string(), &error)),
+            }
+        }
+    }
+
+    /// Checks that the tree has exactly these bytes under the name, and makes them durable.
+    fn is_same(&self, path: &EventPath, bytes: &[u8]) -> Result<()> {
+        let mut there = Vec::new();
+        match self.live.partition(path.date).read_into(&path.node, &path.name, &mut there)? {
+            FileState::Read(_) if there == bytes => {
+                sync_created(self.live, path, self.context.now())
+            }
+            _ => Err(Error::Refused(
+                "it stays in the spool: another event has its name in the tree".to_owned(),
+            )),
+        }
     }
 }
 

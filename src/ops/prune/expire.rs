@@ -2,21 +2,15 @@
 
 use rustix::fs::syncfs;
 
-use crate::Context;
 use crate::Result;
-use crate::archive::{ArchiveDir, ArchiveLock, ManifestWriter, NewRecord, SegmentName, catalogue};
+use crate::archive::{ArchiveDir, ArchiveLock, NewRecord, SegmentName, catalogue};
+use crate::ops::job::Job;
 
 /// Appends the record of a segment that expires. If there is no room for it, files that can be
 /// recreated are removed: the catalogue, and then the segment's own checksum file.
-pub(super) fn record<'a>(
-    archive: &'a ArchiveDir,
-    lock: &'a ArchiveLock,
-    writer: &mut ManifestWriter<'a>,
-    context: &Context,
-    segment: &SegmentName,
-    record: &NewRecord,
-) -> Result<()> {
-    let mut outcome = writer.append(record.clone()).map(drop);
+pub(super) fn record(job: &mut Job<'_>, segment: &SegmentName, record: &NewRecord) -> Result<()> {
+    let (archive, lock) = (job.archive(), job.writer.lock());
+    let mut outcome = job.writer.append(record.clone()).map(drop);
     for step in 0..2 {
         match &outcome {
             Err(error) if error.is_no_room() => {}
@@ -28,16 +22,16 @@ pub(super) fn record<'a>(
             archive.remove_checksum(segment, lock)?;
             settle(archive);
         }
-        if writer.is_poisoned() {
+        if job.writer.is_poisoned() {
             // A failed sync is final for its descriptor: what it wrote was cut off again, and
             // another one writes it again.
-            *writer = ManifestWriter::open(archive, lock, context.now(), context.by())?.0;
-            if !writer.manifest().names(segment) {
+            job.reopen()?;
+            if !job.manifest().names(segment) {
                 // It could not be cut off. The next run knows what is on the disk.
                 return outcome;
             }
         }
-        outcome = writer.append(record.clone()).map(drop);
+        outcome = job.writer.append(record.clone()).map(drop);
     }
     outcome
 }

@@ -21,7 +21,7 @@ pub(in crate::ops) use term::{is_over, since};
 
 use crate::Context;
 use crate::History;
-use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op};
+use crate::archive::{ArchiveDir, Manifest, NewRecord, Op};
 use crate::event::Date;
 use crate::live::LiveTree;
 use crate::ops::clock::{check_clock, jump};
@@ -109,40 +109,68 @@ pub(in crate::ops) fn plan(
     let Some(archive) = store.archive()? else { return Ok(PrunePlan::default()) };
     let manifest = Manifest::load(&archive)?;
     let live = store.live()?;
-    check_clock(context, options.trust_now, &manifest, live.as_ref())?;
-    make_plan(&archive, &manifest, live.as_ref(), policy, context, options)
+    let run = PruneRun { policy, context, options, live: live.as_ref() };
+    run.check_clock(&manifest)?;
+    run.plan(&archive, &manifest)
 }
 
-fn make_plan(
-    archive: &ArchiveDir,
-    manifest: &Manifest,
-    live: Option<&LiveTree>,
-    policy: &Policy,
-    context: &Context,
-    options: &PruneOptions,
-) -> Result<PrunePlan> {
-    let holds = Holds::of(archive, manifest.holds());
-    let mut plan = plan::plan(&plan::Input {
-        segments: manifest.segments().collect(),
-        arrivals: Arrivals::of(manifest, context.now()),
-        rules: &policy.retain,
-        now: context.now(),
-        space: archive.space()?,
-        shorten: options.shorten,
-        held: &|segment, _| {
-            let hold = holds.keeping(segment)?;
-            Some((hold.id, hold.reason.clone()))
-        },
-    });
-    if !plan.expiring.is_empty()
-        && let Some(reason) = jump(context, options.trust_now, manifest, live)?
-    {
-        plan.needs_consent = Some(match plan.needs_consent {
-            Some(other) => format!("{reason}; and {other}"),
-            None => reason,
-        });
+/// A prune, or the plan of one.
+struct PruneRun<'a> {
+    policy: &'a Policy,
+    context: &'a Context,
+    options: &'a PruneOptions,
+    /// The live tree, whose events are witnesses of the time.
+    live: Option<&'a LiveTree>,
+}
+
+impl PruneRun<'_> {
+    fn check_clock(&self, manifest: &Manifest) -> Result<()> {
+        check_clock(self.context, self.options.trust_now, manifest, self.live)
     }
-    Ok(plan)
+
+    fn plan(&self, archive: &ArchiveDir, manifest: &Manifest) -> Result<PrunePlan> {
+        let Self { policy, context, options, live } = *self;
+        let holds = Holds::of(archive, manifest.holds());
+        let mut plan = plan::plan(&plan::Input {
+            segments: manifest.segments().collect(),
+            arrivals: Arrivals::of(manifest, context.now()),
+            rules: &policy.retain,
+            now: context.now(),
+            space: archive.space()?,
+            shorten: options.shorten,
+            held: &|segment, _| {
+                let hold = holds.keeping(segment)?;
+                Some((hold.id, hold.reason.clone()))
+            },
+        });
+        if !plan.expiring.is_empty()
+            && let Some(reason) = jump(context, options.trust_now, manifest, live)?
+        {
+            plan.needs_consent = Some(match plan.needs_consent {
+                Some(other) => format!("{reason}; and {other}"),
+                None => reason,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// Returns the record of a segment that expired.
+    fn record(&self, manifest: &Manifest, expiring: &Expiring) -> Result<NewRecord> {
+        let was = manifest.record_of(&expiring.segment).ok_or_else(|| {
+            Error::Refused(format!("{}: it is no longer in the archive", expiring.segment))
+        })?;
+        let mut record = NewRecord::new(self.context.now(), Op::Prune);
+        record.by = Some(self.context.by().clone());
+        record.describe_as(was);
+        record.date = Some(expiring.date);
+        record.segment = Some(expiring.segment.clone());
+        record.class.clone_from(&expiring.segment.class);
+        record.keep.clone_from(&was.keep);
+        record.yields = was.yields;
+        record.policy = Some(self.policy.digest().to_owned());
+        record.reason = Some(expiring.rule.clone());
+        Ok(record)
+    }
 }
 
 /// Expires what the policy allows.
@@ -157,8 +185,8 @@ fn prune(
     let Some(archive) = store.archive()? else { return Ok(report) };
     let live = store.live()?;
     let lock = archive.lock()?;
-    let accept =
-        |manifest: &Manifest| check_clock(context, options.trust_now, manifest, live.as_ref());
+    let run = PruneRun { policy, context, options, live: live.as_ref() };
+    let accept = |manifest: &Manifest| run.check_clock(manifest);
     // A torn line is repaired by a record, which needs room, too.
     if archive.space()?.bytes < RECORD_BYTES && Manifest::load(&archive)?.torn().is_some() {
         expire::make_room(&archive, &lock)?;
@@ -172,7 +200,7 @@ fn prune(
     };
     job.remove_leftovers()?;
     let mut left = job.remove_gone(&mut report.findings)?;
-    let plan = make_plan(&archive, job.manifest(), live.as_ref(), policy, context, options)?;
+    let plan = run.plan(&archive, job.manifest())?;
     plan::check(&plan, options.consent)?;
     report.findings.extend(plan.findings);
     (report.held, report.differences) = (plan.held, plan.differences);
@@ -185,12 +213,13 @@ fn prune(
             }
             continue;
         }
-        let record = record(&job.writer, policy, context, &expiring)?;
-        let writer = &mut job.writer;
-        match expire::record(&archive, &lock, writer, context, &expiring.segment, &record) {
+        let record = run.record(job.manifest(), &expiring)?;
+        match expire::record(&mut job, &expiring.segment, &record) {
             Ok(()) => {}
             // Nothing further could be recorded either.
-            Err(error) if writer.is_poisoned() || report.expired.is_empty() => return Err(error),
+            Err(error) if job.writer.is_poisoned() || report.expired.is_empty() => {
+                return Err(error);
+            }
             Err(error) => {
                 report.findings.push(Finding::of(expiring.segment.to_string(), &error));
                 // Its checksum file may have been removed for want of room.
@@ -207,36 +236,14 @@ fn prune(
     }
     progress.end();
     job.write_checksums(&left, &mut report.findings);
-    let told = audit::Told {
+    let event = audit::AuditEvent {
+        event_type: "archive_pruned",
         segments: report.expired.iter().map(|expired| expired.segment.clone()).collect(),
         events: report.expired.iter().map(|expired| expired.events).sum(),
-        ..audit::Told::default()
+        ..audit::AuditEvent::default()
     };
     let any_gone = !report.expired.is_empty();
-    report.findings.extend(job.finish_removal(any_gone, "archive_pruned", told));
+    report.findings.extend(job.finish_removal(any_gone, event));
     report.recovered = job.recovered;
     Ok(report)
-}
-
-/// Returns the record of a segment that expired.
-fn record(
-    writer: &ManifestWriter<'_>,
-    policy: &Policy,
-    context: &Context,
-    expiring: &Expiring,
-) -> Result<NewRecord> {
-    let was = writer.manifest().record_of(&expiring.segment).ok_or_else(|| {
-        Error::Refused(format!("{}: it is no longer in the archive", expiring.segment))
-    })?;
-    let mut record = NewRecord::new(context.now(), Op::Prune);
-    record.by = Some(context.by().clone());
-    record.describe_as(was);
-    record.date = Some(expiring.date);
-    record.segment = Some(expiring.segment.clone());
-    record.class.clone_from(&expiring.segment.class);
-    record.keep.clone_from(&was.keep);
-    record.yields = was.yields;
-    record.policy = Some(policy.digest().to_owned());
-    record.reason = Some(expiring.rule.clone());
-    Ok(record)
 }

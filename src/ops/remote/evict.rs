@@ -120,13 +120,14 @@ pub(super) fn evict(
     report = plan(&archive, manifest, &copies, policy, context)?;
     report.recovered = std::mem::take(&mut job.recovered);
     let planned = std::mem::take(&mut report.evicted);
+    let eviction = Eviction { archive: &archive, context, remote, place: &place };
     progress.begin("evicting", Some(planned.len() as u64), Unit::Files);
     for segment in planned {
         report.stopped |= progress.stop_requested();
         if report.stopped {
             break;
         }
-        match evict_one(&archive, &mut job.writer, context, remote, &place, &segment) {
+        match eviction.evict_one(&mut job.writer, &segment) {
             Ok(()) => report.evicted.push(segment),
             Err(error) if job.writer.is_poisoned() || error.is_away() => return Err(error),
             Err(error) => report.findings.push(Finding::of(segment.segment.to_string(), &error)),
@@ -148,34 +149,38 @@ fn finish_last(archive: &ArchiveDir, writer: &ManifestWriter<'_>) -> Result<()> 
     }
 }
 
-fn evict_one(
-    archive: &ArchiveDir,
-    writer: &mut ManifestWriter<'_>,
-    context: &Context,
-    remote: Remote<'_>,
-    place: &Place,
-    segment: &Evicted,
-) -> Result<()> {
-    let Evicted { segment: name, object, .. } = segment;
-    let mut is_there = remote.bucket.size(object)? == Some(segment.bytes);
-    if is_there && place.is_renumbered {
-        // It was mounted again, or is a copy of the original: so more than the size is checked.
-        let sha256 = hash_of(remote.bucket, object, segment.bytes, 0, &mut Vec::new(), &|_| {})?;
-        is_there = sha256 == segment.sha256;
+/// The removal of local files that have copies in one place.
+struct Eviction<'a> {
+    archive: &'a ArchiveDir,
+    context: &'a Context,
+    remote: Remote<'a>,
+    place: &'a Place,
+}
+
+impl Eviction<'_> {
+    fn evict_one(&self, writer: &mut ManifestWriter<'_>, segment: &Evicted) -> Result<()> {
+        let Self { archive, context, remote, place } = *self;
+        let Evicted { segment: name, object, .. } = segment;
+        let mut is_there = remote.bucket.size(object)? == Some(segment.bytes);
+        if is_there && place.is_renumbered {
+            // It was mounted again, or is a copy of the original: so more than the size is checked.
+            let read = hash_of(remote.bucket, object, segment.bytes, 0, &|_| {})?;
+            is_there = read.sha256 == segment.sha256;
+        }
+        if !is_there {
+            return Err(Error::corrupt(
+                format!("{}/{object}", remote.bucket.url()),
+                "the copy is missing or differs from its record, so the file stays here; the next \
+                 push sends it again",
+            ));
+        }
+        let stub = archive.make_stub(name, object, segment.sha256)?;
+        archive.write_stub(name, &stub, context.next_token(), writer.lock())?;
+        let mut record = NewRecord::new(context.now(), Op::Evict);
+        record.by = Some(context.by().clone());
+        record.describe_copy(name, segment.sha256, segment.bytes, Some(object));
+        record.tail = Some(stub.tail_sha256());
+        writer.append(record)?;
+        archive.remove_local(name, writer.lock())
     }
-    if !is_there {
-        return Err(Error::corrupt(
-            format!("{}/{object}", remote.bucket.url()),
-            "the copy is missing or differs from its record, so the file stays here; the next push \
-             sends it again",
-        ));
-    }
-    let stub = archive.make_stub(name, object, segment.sha256)?;
-    archive.write_stub(name, &stub, context.next_token(), writer.lock())?;
-    let mut record = NewRecord::new(context.now(), Op::Evict);
-    record.by = Some(context.by().clone());
-    record.describe_copy(name, segment.sha256, segment.bytes, Some(object));
-    record.tail = Some(stub.tail_sha256());
-    writer.append(record)?;
-    archive.remove_local(name, writer.lock())
 }

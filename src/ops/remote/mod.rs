@@ -80,18 +80,25 @@ impl Listing {
     }
 }
 
-/// Reads an object in full, and returns the SHA-256 of what arrived; `end` gets its last `kept`
-/// bytes.
+/// An object that was read in full.
+struct Hashed {
+    /// The SHA-256 of what arrived.
+    sha256: Sha256Hash,
+    /// Its last bytes.
+    end: Vec<u8>,
+}
+
+/// Reads an object in full, and keeps its last `kept` bytes.
 fn hash_of(
     bucket: &Bucket,
     object: &str,
     bytes: u64,
     kept: u64,
-    end: &mut Vec<u8>,
     progress: &dyn Fn(u64),
-) -> Result<Sha256Hash> {
+) -> Result<Hashed> {
     let mut hasher = Sha256::new();
     let mut left = bytes;
+    let mut end = Vec::new();
     bucket.get(object, bytes, &mut |part| {
         hasher.update(part);
         let here = left.saturating_sub(kept).min(part.len() as u64) as usize;
@@ -100,7 +107,7 @@ fn hash_of(
         progress(part.len() as u64);
         Ok(())
     })?;
-    Ok(Sha256Hash::finish(hasher))
+    Ok(Hashed { sha256: Sha256Hash::finish(hasher), end })
 }
 
 /// Returns the text of a host's manifest, from its first record on: what is known of it already,

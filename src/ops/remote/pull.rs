@@ -143,7 +143,8 @@ fn mirror(
         }
     }
     let new_stubs = wanted.len() as u64;
-    make_stubs(&mirror, context, bucket, &wanted, &lock, findings)?;
+    let stubs = StubMaker { archive: &mirror, context, bucket, lock: &lock };
+    stubs.make(&wanted, findings)?;
     // Readers learn of segments only when their stubs are there; and of removed ones, before their
     // stubs are removed.
     if is_new && !text.is_empty() {
@@ -196,14 +197,15 @@ fn mend_own(
     let lock = archive.lock()?;
     let names = wanted.iter().map(|wanted| wanted.name.clone()).collect();
     let before = report.findings.len();
-    make_stubs(archive, context, remote.bucket, &wanted, &lock, &mut report.findings)?;
+    let stubs = StubMaker { archive, context, bucket: remote.bucket, lock: &lock };
+    stubs.make(&wanted, &mut report.findings)?;
     if report.findings.len() == before {
         report.mended_stubs = names;
     }
     Ok(())
 }
 
-/// A segment that needs a stub.
+/// A segment that is to be fetched, or needs a stub.
 pub(super) struct Wanted {
     pub(super) name: SegmentName,
     pub(super) object: String,
@@ -211,38 +213,42 @@ pub(super) struct Wanted {
     pub(super) bytes: u64,
 }
 
-/// Fetches the tails of segments, and makes stubs of them.
-pub(super) fn make_stubs(
-    archive: &ArchiveDir,
-    context: &Context,
-    bucket: &Bucket,
-    wanted: &[Wanted],
-    lock: &ArchiveLock,
-    findings: &mut Vec<Finding>,
-) -> Result<()> {
-    for wanted in wanted.chunks(TOGETHER) {
-        let piece = |wanted: &Wanted| Piece {
-            object: wanted.object.as_str().into(),
-            range: wanted.bytes.saturating_sub(TAIL_BYTES)..wanted.bytes,
-        };
-        let tails = bucket.fetch(&wanted.iter().map(piece).collect::<Vec<_>>());
-        for (wanted, tail) in wanted.iter().zip(tails) {
-            let path = archive.segment_path(&wanted.name);
-            let made = tail
-                .map_err(|error| {
-                    Error::io(format!("{}/{}", bucket.url(), wanted.object), "read", error)
-                })
-                .and_then(|tail| stub(bucket, wanted, tail, &path));
-            match made {
-                Ok(stub) => {
-                    archive.write_stub(&wanted.name, &stub, context.next_token(), lock)?;
+/// The way from a bucket's segments to stubs in an archive.
+pub(super) struct StubMaker<'a> {
+    pub(super) archive: &'a ArchiveDir,
+    pub(super) context: &'a Context,
+    pub(super) bucket: &'a Bucket,
+    pub(super) lock: &'a ArchiveLock,
+}
+
+impl StubMaker<'_> {
+    /// Fetches the tails of segments, and makes stubs of them.
+    pub(super) fn make(&self, wanted: &[Wanted], findings: &mut Vec<Finding>) -> Result<()> {
+        let Self { archive, context, bucket, lock } = *self;
+        for wanted in wanted.chunks(TOGETHER) {
+            let piece = |wanted: &Wanted| Piece {
+                object: wanted.object.as_str().into(),
+                range: wanted.bytes.saturating_sub(TAIL_BYTES)..wanted.bytes,
+            };
+            let tails = bucket.fetch(&wanted.iter().map(piece).collect::<Vec<_>>());
+            for (wanted, tail) in wanted.iter().zip(tails) {
+                let path = archive.segment_path(&wanted.name);
+                let made = tail
+                    .map_err(|error| {
+                        Error::io(format!("{}/{}", bucket.url(), wanted.object), "read", error)
+                    })
+                    .and_then(|tail| stub(bucket, wanted, tail, &path));
+                match made {
+                    Ok(stub) => {
+                        archive.write_stub(&wanted.name, &stub, context.next_token(), lock)?;
+                    }
+                    Err(error) if error.is_away() => return Err(error),
+                    Err(error) => findings.push(Finding::of(wanted.name.to_string(), &error)),
                 }
-                Err(error) if error.is_away() => return Err(error),
-                Err(error) => findings.push(Finding::of(wanted.name.to_string(), &error)),
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn stub(bucket: &Bucket, wanted: &Wanted, tail: Vec<u8>, path: &std::path::Path) -> Result<Stub> {

@@ -73,7 +73,8 @@ pub(super) fn push(
     check_lineage(remote, &listing, &manifest)?;
     let place = Place::of(remote, &listing, &manifest, anew, context.next_token())?;
     place.mark(remote)?;
-    let wanted = wanted(&archive, &manifest, remote, &place, &listing, &mut report)?;
+    let run = PushRun { archive: &archive, context, remote, listing: &listing, place: &place };
+    let wanted = run.wanted(&manifest, &mut report)?;
     let bytes = wanted.iter().map(|wanted| wanted.bytes).fold(0, u64::saturating_add);
     progress.begin("copying segments", Some(bytes), Unit::Bytes);
     for wanted in wanted {
@@ -81,7 +82,7 @@ pub(super) fn push(
         if report.stopped {
             break;
         }
-        match send(&archive, remote, &wanted, progress) {
+        match run.send(&wanted, progress) {
             Ok(()) => {}
             // Nothing further could be sent either.
             Err(error) if error.is_away() || is_refused(&error) => {
@@ -93,7 +94,7 @@ pub(super) fn push(
                 continue;
             }
         }
-        match record(&archive, context, &wanted, &place) {
+        match run.record(&wanted) {
             Ok(true) => report.copied.push(Copied {
                 segment: wanted.name,
                 object: wanted.object,
@@ -114,11 +115,11 @@ pub(super) fn push(
         return Ok(report);
     }
     let now = Manifest::load(&archive)?;
-    report.records = send_manifest(&archive, &now, remote, &listing)?;
+    report.records = run.send_manifest(&now)?;
     // Only what was gone before this run: the heir of what was removed since may not be there yet.
     // Nor is anything removed while there are findings.
     if report.findings.is_empty() {
-        remove_gone(&manifest, remote, &listing, &mut report);
+        run.remove_gone(&manifest, &mut report);
     }
     Ok(report)
 }
@@ -133,6 +134,155 @@ struct Wanted {
     is_there: bool,
 }
 
+/// A push to a place whose objects are listed.
+struct PushRun<'a> {
+    archive: &'a ArchiveDir,
+    context: &'a Context,
+    remote: Remote<'a>,
+    listing: &'a Listing,
+    place: &'a Place,
+}
+
+impl PushRun<'_> {
+    /// Returns the segments whose copies are missing, or not recorded.
+    fn wanted(&self, manifest: &Manifest, report: &mut PushReport) -> Result<Vec<Wanted>> {
+        let Self { archive, remote, listing, place, .. } = *self;
+        let copies = manifest.copies_at(&place.record);
+        let mut wanted = Vec::new();
+        for (name, record) in manifest.segments() {
+            let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
+            let object = segment_object(remote.host, name, sha256);
+            let is_there = listing.size(remote.host, &object) == Some(bytes);
+            let is_recorded = copies.get(&sha256) == Some(&object.as_str());
+            if is_there && is_recorded {
+                report.already_there += 1;
+            } else if archive.has_file(name)? {
+                wanted.push(Wanted { name: name.clone(), object, sha256, bytes, is_there });
+            } else if !is_there && !has_other_copy(remote, &manifest.copies(), sha256, bytes)? {
+                report.findings.push(Finding::new(
+                    name.to_string(),
+                    format!(
+                        "its file is no longer here, and {object} is not in {}: look for a backup",
+                        remote.bucket.url()
+                    ),
+                ));
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Sends a segment unless it is there, and reads it back.
+    fn send(&self, wanted: &Wanted, progress: &dyn Progress) -> Result<()> {
+        let Self { archive, remote, .. } = *self;
+        let bucket = remote.bucket;
+        if wanted.is_there && is_whole(remote, wanted)? {
+            progress.advance(wanted.bytes);
+            return bucket.settle(&wanted.object);
+        }
+        let path = archive.segment_path(&wanted.name);
+        let file = archive.open_segment(&wanted.name)?;
+        let as_recorded = file.matches_record(Some(wanted.bytes), Some(wanted.sha256));
+        if !as_recorded.map_err(|error| Error::io(&path, "read", error))? {
+            return Err(Error::corrupt(
+                path,
+                "its bytes differ from the manifest's record, so it was not copied",
+            ));
+        }
+        // Other content under this name is a copy that was damaged: the name says what belongs
+        // there, so it is sent again.
+        bucket.put(&wanted.object, &file, &|bytes| progress.advance(bytes))?;
+        if is_whole(remote, wanted)? {
+            return bucket.settle(&wanted.object);
+        }
+        Err(Error::corrupt(
+            format!("{}/{}", bucket.url(), wanted.object),
+            "read-back verification of the sent copy failed; the next push sends it again",
+        ))
+    }
+
+    /// Records that a copy was made, unless the segment is gone by now.
+    fn record(&self, wanted: &Wanted) -> Result<bool> {
+        let Self { archive, context, place, .. } = *self;
+        let lock = archive.lock()?;
+        let (mut writer, _) = ManifestWriter::open(archive, &lock, context.now(), context.by())?;
+        let there = writer.manifest().record_of(&wanted.name).and_then(|record| record.sha256);
+        if there != Some(wanted.sha256) {
+            return Ok(false);
+        }
+        let mut record = NewRecord::new(context.now(), Op::Upload);
+        record.by = Some(context.by().clone());
+        record.describe_copy(&wanted.name, wanted.sha256, wanted.bytes, Some(&wanted.object));
+        record.place = Some(place.record.clone());
+        writer.append(record)?;
+        Ok(true)
+    }
+
+    /// Sends the records that are not there yet; returns how many.
+    fn send_manifest(&self, manifest: &Manifest) -> Result<u64> {
+        let Self { archive, remote, listing, .. } = *self;
+        let Some(whole) = whole(manifest) else { return Ok(0) };
+        let mut there = chosen(&listing.pieces(), whole.origin);
+        // From the first truncated piece on, they are sent again.
+        let mut sound = 0;
+        for piece in &there {
+            let bytes = archive.manifest_lines(piece)?.len() as u64;
+            if listing.piece_bytes(remote.host, piece) != Some(bytes) {
+                break;
+            }
+            sound += 1;
+        }
+        there.truncate(sound);
+        let covered = there.last().map_or(0, |piece| piece.last);
+        if covered == whole.last {
+            return Ok(0);
+        }
+        let first = if there.len() >= MANY_PIECES { 1 } else { covered + 1 };
+        let piece = ManifestPiece { first, ..whole };
+        let before = manifest.hash_at(first - 1).unwrap_or(Sha256Hash::ZERO);
+        let text = archive.manifest_lines(&piece)?;
+        let changed = |path: String, reason: &str| Err(Error::corrupt(path, reason));
+        if !piece.matches(&text, before) {
+            let path = archive.manifest_path().display().to_string();
+            return changed(path, "it was changed while it was copied; the next push copies it");
+        }
+        archive.sync_manifest()?;
+        let name = format!("{}/{piece}", remote.host);
+        remote.bucket.put_text(&name, text.clone())?;
+        let came = match remote.bucket.get_range(&name, 0..text.len() as u64) {
+            Err(error) if error.io_kind() == Some(std::io::ErrorKind::UnexpectedEof) => Vec::new(),
+            came => came?,
+        };
+        if came != text {
+            // By its name it would be taken as sent.
+            remote.bucket.delete(&name)?;
+            let path = format!("{}/{name}", remote.bucket.url());
+            return changed(
+                path,
+                "read-back verification of the sent copy failed; the next push sends it again",
+            );
+        }
+        remote.bucket.settle(&name)?;
+        Ok(whole.last - covered)
+    }
+
+    /// Removes the copies of segments that the manifest says are gone for good.
+    fn remove_gone(&self, manifest: &Manifest, report: &mut PushReport) {
+        let Self { remote, listing, .. } = *self;
+        let gone: HashSet<Sha256Hash> = manifest.gone_contents().into_keys().collect();
+        for object in &listing.objects {
+            let Some((_, sha256)) = segment_of_object(&object.name) else { continue };
+            if !gone.contains(&sha256) {
+                continue;
+            }
+            let name = format!("{}/{}", remote.host, object.name);
+            match remote.bucket.delete(&name) {
+                Ok(()) => report.removed.push(name),
+                Err(error) => report.findings.push(Finding::of(name, &error)),
+            }
+        }
+    }
+}
+
 /// Reports whether continuing is pointless: the credentials are wrong, or nothing fits.
 fn is_refused(error: &Error) -> bool {
     use std::io::ErrorKind as K;
@@ -140,42 +290,9 @@ fn is_refused(error: &Error) -> bool {
         && !matches!(error, Error::Io { action: "open", .. })
 }
 
-/// Returns the segments whose copies are missing, or not recorded.
-fn wanted(
-    archive: &ArchiveDir,
-    manifest: &Manifest,
-    remote: Remote<'_>,
-    place: &Place,
-    listing: &Listing,
-    report: &mut PushReport,
-) -> Result<Vec<Wanted>> {
-    let copies = manifest.copies_at(&place.record);
-    let mut wanted = Vec::new();
-    for (name, record) in manifest.segments() {
-        let (Some(sha256), Some(bytes)) = (record.sha256, record.bytes) else { continue };
-        let object = segment_object(remote.host, name, sha256);
-        let is_there = listing.size(remote.host, &object) == Some(bytes);
-        let is_recorded = copies.get(&sha256) == Some(&object.as_str());
-        if is_there && is_recorded {
-            report.already_there += 1;
-        } else if archive.has_file(name)? {
-            wanted.push(Wanted { name: name.clone(), object, sha256, bytes, is_there });
-        } else if !is_there && !is_elsewhere(remote, &manifest.copies(), sha256, bytes)? {
-            report.findings.push(Finding::new(
-                name.to_string(),
-                format!(
-                    "its file is no longer here, and {object} is not in {}: look for a backup",
-                    remote.bucket.url()
-                ),
-            ));
-        }
-    }
-    Ok(wanted)
-}
-
 /// Reports whether a segment was copied under another name, for example before the machine was
 /// renamed.
-fn is_elsewhere(
+fn has_other_copy(
     remote: Remote<'_>,
     copies: &HashMap<Sha256Hash, &str>,
     sha256: Sha256Hash,
@@ -187,62 +304,13 @@ fn is_elsewhere(
     }
 }
 
-/// Sends a segment unless it is there, and reads it back.
-fn send(
-    archive: &ArchiveDir,
-    remote: Remote<'_>,
-    wanted: &Wanted,
-    progress: &dyn Progress,
-) -> Result<()> {
-    let bucket = remote.bucket;
-    if wanted.is_there && is_whole(remote, wanted)? {
-        progress.advance(wanted.bytes);
-        return bucket.settle(&wanted.object);
-    }
-    let path = archive.segment_path(&wanted.name);
-    let file = archive.open_segment(&wanted.name)?;
-    let as_recorded = file.matches_record(Some(wanted.bytes), Some(wanted.sha256));
-    if !as_recorded.map_err(|error| Error::io(&path, "read", error))? {
-        return Err(Error::corrupt(
-            path,
-            "its bytes differ from the manifest's record, so it was not copied",
-        ));
-    }
-    // Other content under this name is a copy that was damaged: the name says what belongs there,
-    // so it is sent again.
-    bucket.put(&wanted.object, &file, &|bytes| progress.advance(bytes))?;
-    if is_whole(remote, wanted)? {
-        return bucket.settle(&wanted.object);
-    }
-    Err(Error::corrupt(
-        format!("{}/{}", bucket.url(), wanted.object),
-        "read-back verification of the sent copy failed; the next push sends it again",
-    ))
-}
-
 /// Reports whether the copy reads back as it was recorded.
 fn is_whole(remote: Remote<'_>, wanted: &Wanted) -> Result<bool> {
-    match hash_of(remote.bucket, &wanted.object, wanted.bytes, 0, &mut Vec::new(), &|_| {}) {
-        Ok(sha256) => Ok(sha256 == wanted.sha256),
+    match hash_of(remote.bucket, &wanted.object, wanted.bytes, 0, &|_| {}) {
+        Ok(read) => Ok(read.sha256 == wanted.sha256),
         Err(error) if error.io_kind() == Some(std::io::ErrorKind::UnexpectedEof) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Records that a copy was made, unless the segment is gone by now.
-fn record(archive: &ArchiveDir, context: &Context, wanted: &Wanted, place: &Place) -> Result<bool> {
-    let lock = archive.lock()?;
-    let (mut writer, _) = ManifestWriter::open(archive, &lock, context.now(), context.by())?;
-    let there = writer.manifest().record_of(&wanted.name).and_then(|record| record.sha256);
-    if there != Some(wanted.sha256) {
-        return Ok(false);
-    }
-    let mut record = NewRecord::new(context.now(), Op::Upload);
-    record.by = Some(context.by().clone());
-    record.describe_copy(&wanted.name, wanted.sha256, wanted.bytes, Some(&wanted.object));
-    record.place = Some(place.record.clone());
-    writer.append(record)?;
-    Ok(true)
 }
 
 /// Refuses to write beside another machine's objects under the same name.
@@ -270,77 +338,4 @@ fn check_lineage(remote: Remote<'_>, listing: &Listing, manifest: &Manifest) -> 
         )));
     }
     Ok(())
-}
-
-/// Sends the records that are not there yet; returns how many.
-fn send_manifest(
-    archive: &ArchiveDir,
-    manifest: &Manifest,
-    remote: Remote<'_>,
-    listing: &Listing,
-) -> Result<u64> {
-    let Some(whole) = whole(manifest) else { return Ok(0) };
-    let mut there = chosen(&listing.pieces(), whole.origin);
-    // From the first truncated piece on, they are sent again.
-    let mut sound = 0;
-    for piece in &there {
-        let bytes = archive.manifest_lines(piece)?.len() as u64;
-        if listing.piece_bytes(remote.host, piece) != Some(bytes) {
-            break;
-        }
-        sound += 1;
-    }
-    there.truncate(sound);
-    let covered = there.last().map_or(0, |piece| piece.last);
-    if covered == whole.last {
-        return Ok(0);
-    }
-    let first = if there.len() >= MANY_PIECES { 1 } else { covered + 1 };
-    let piece = ManifestPiece { first, ..whole };
-    let before = manifest.hash_at(first - 1).unwrap_or(Sha256Hash::ZERO);
-    let text = archive.manifest_lines(&piece)?;
-    let changed = |path: String, reason: &str| Err(Error::corrupt(path, reason));
-    if !piece.matches(&text, before) {
-        let path = archive.manifest_path().display().to_string();
-        return changed(path, "it was changed while it was copied; the next push copies it");
-    }
-    archive.sync_manifest()?;
-    let name = format!("{}/{piece}", remote.host);
-    remote.bucket.put_text(&name, text.clone())?;
-    let came = match remote.bucket.get_range(&name, 0..text.len() as u64) {
-        Err(error) if error.io_kind() == Some(std::io::ErrorKind::UnexpectedEof) => Vec::new(),
-        came => came?,
-    };
-    if came != text {
-        // By its name it would be taken as sent.
-        remote.bucket.delete(&name)?;
-        let path = format!("{}/{name}", remote.bucket.url());
-        return changed(
-            path,
-            "read-back verification of the sent copy failed; the next push sends it again",
-        );
-    }
-    remote.bucket.settle(&name)?;
-    Ok(whole.last - covered)
-}
-
-/// Removes the copies of segments that the manifest says are gone for good.
-fn remove_gone(
-    manifest: &Manifest,
-    remote: Remote<'_>,
-    listing: &Listing,
-    report: &mut PushReport,
-) {
-    let gone: HashSet<Sha256Hash> = manifest.gone_contents().into_keys().collect();
-    for object in &listing.objects {
-        let Some((_, sha256)) = segment_of_object(&object.name) else { continue };
-        if !gone.contains(&sha256) {
-            continue;
-        }
-        let name = format!("{}/{}", remote.host, object.name);
-        match remote.bucket.delete(&name) {
-            Ok(()) => report.removed.push(name),
-            Err(error) => report.findings.push(Finding::of(name, &error)),
-        }
-    }
 }

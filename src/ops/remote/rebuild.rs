@@ -12,7 +12,7 @@ use std::io::Write;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::pull::{Wanted, make_stubs};
+use super::pull::{StubMaker, Wanted};
 use super::{Listing, Remote, manifest_text};
 use crate::Context;
 use crate::archive::copies::{MANIFEST_FOLDER, chosen, segment_object, segment_of_object};
@@ -20,7 +20,7 @@ use crate::archive::{
     ArchiveDir, ArchiveLock, Manifest, ManifestWriter, NewRecord, Op, SegmentName,
 };
 use crate::ops::Finding;
-use crate::ops::bond::Bond;
+use crate::ops::bond::Pair;
 use crate::ops::derived;
 use crate::progress::{Progress, Unit};
 use crate::remote::Object;
@@ -145,7 +145,8 @@ pub(super) fn rebuild(
     if let Some(live) = store.live()?
         && store.found_archive()?.away.is_none()
     {
-        let mut bond = Bond::of(store, &live, &archive, &manifest, context, true)?;
+        let pair = Pair { store, live: &live, archive: &archive, is_meant: true };
+        let mut bond = pair.bond(&manifest, context)?;
         report.findings.extend(bond.tie_as_recorded(&manifest, context));
     }
     Ok(report)
@@ -217,12 +218,13 @@ impl Run<'_> {
                 (None, Some(other)) => (*other).to_owned(),
                 _ => object,
             };
+            let wanted = Wanted { name: name.clone(), object, sha256, bytes };
             if evicted.contains_key(name) {
-                stubs.push(Wanted { name: name.clone(), object, sha256, bytes });
+                stubs.push(wanted);
                 progress.advance(bytes);
                 continue;
             }
-            match self.fetch(name, &object, sha256, bytes, progress) {
+            match self.fetch(&wanted, progress) {
                 Ok(true) => report.fetched += 1,
                 Ok(false) => report.already_here += 1,
                 Err(error) if !is_of_copy(&error) => return Err(error),
@@ -231,20 +233,16 @@ impl Run<'_> {
         }
         progress.end();
         report.stubs = stubs.len() as u64;
-        let (bucket, findings) = (self.remote.bucket, &mut report.findings);
-        make_stubs(self.archive, self.context, bucket, &stubs, self.lock, findings)
+        let (archive, context, lock) = (self.archive, self.context, self.lock);
+        let maker = StubMaker { archive, context, bucket: self.remote.bucket, lock };
+        maker.make(&stubs, &mut report.findings)
     }
 
     /// Fetches a segment into its place; returns false if it was there.
-    fn fetch(
-        &self,
-        name: &SegmentName,
-        object: &str,
-        sha256: Sha256Hash,
-        bytes: u64,
-        progress: &dyn Progress,
-    ) -> Result<bool> {
+    fn fetch(&self, wanted: &Wanted, progress: &dyn Progress) -> Result<bool> {
         let (archive, context) = (self.archive, self.context);
+        let Wanted { name, object, sha256, bytes } = wanted;
+        let (sha256, bytes) = (*sha256, *bytes);
         let path = archive.segment_path(name);
         if archive.has_file(name)? {
             let as_recorded = archive.open_segment(name)?.matches_record(Some(bytes), Some(sha256));
@@ -331,7 +329,9 @@ impl Run<'_> {
             name.number += 1;
         }
         let full = format!("{}/{}", self.remote.host, object.name);
-        self.fetch(&name, &full, sha256, object.bytes, &crate::progress::Silent)?;
+        let wanted =
+            Wanted { name: name.clone(), object: full.clone(), sha256, bytes: object.bytes };
+        self.fetch(&wanted, &crate::progress::Silent)?;
         let path = self.archive.segment_path(&name);
         let report = check(&self.archive.open_segment(&name)?, &path, &|_| {})?;
         let summary = report.summary.filter(|_| report.findings.is_empty());

@@ -5,8 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::work::{Work, begin, finish};
-use super::{RestoreOptions, RestoredDay};
+use super::RestoredDay;
+use super::work::{RestoreRun, begin, finish};
 use crate::archive::{ArchiveDir, Manifest};
 use crate::event::{Date, EventPath, Timestamp};
 use crate::live::{BulkPlacer, FileState, Listing, LiveTree, PartitionReader};
@@ -45,12 +45,10 @@ impl<'a> LiveDay<'a> {
     pub(super) fn restore(
         &self,
         archived: Option<(&ArchiveDir, &Manifest)>,
-        options: &RestoreOptions,
-        work: Work<'_>,
+        run: &mut RestoreRun<'_>,
         day: &mut RestoredDay,
-        findings: &mut Vec<Finding>,
-        progress: &dyn Progress,
     ) -> Result<HashSet<EventPath>> {
+        let (options, work, findings) = (run.options, run.work, &mut run.report.findings);
         let is_whole = options.filter.is_empty() && !options.dates.is_empty();
         for entry in self.listing.unexpected().iter().filter(|entry| is_whole || entry.hides_events)
         {
@@ -82,7 +80,7 @@ impl<'a> LiveDay<'a> {
             day,
             findings,
         };
-        pass.all(progress)?;
+        pass.all(run.progress)?;
         let Pass { bulk, gone, day, findings, .. } = pass;
         finish(bulk, work, day, findings)?;
         Ok(gone)

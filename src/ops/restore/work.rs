@@ -1,13 +1,22 @@
 //! Putting restored files in their place.
 
-use super::RestoredDay;
+use super::{RestoreOptions, RestoreReport, RestoredDay};
 use crate::Context;
 use crate::Result;
 use crate::live::{BulkPlacer, LiveTree};
 use crate::ops::Finding;
+use crate::progress::Progress;
 
 /// The tree in which events are placed, and the source of tokens; none in a plan.
 pub(super) type Work<'a> = Option<(&'a LiveTree, &'a Context)>;
+
+/// A restore at work: its settings, and its report so far.
+pub(super) struct RestoreRun<'a> {
+    pub(super) options: &'a RestoreOptions,
+    pub(super) work: Work<'a>,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) report: RestoreReport,
+}
 
 /// Prepares to place events.
 pub(super) fn begin(work: Work<'_>) -> Result<Option<BulkPlacer<'_>>> {

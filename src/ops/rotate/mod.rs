@@ -25,7 +25,7 @@ use crate::History;
 use crate::archive::{Manifest, NewRecord, Op, Space};
 use crate::event::Date;
 use crate::live::LiveTree;
-use crate::ops::bond::Bond;
+use crate::ops::bond::Pair;
 use crate::ops::clock::check_clock;
 use crate::ops::job::Job;
 use crate::ops::{Finding, audit};
@@ -81,7 +81,8 @@ pub(in crate::ops) fn plan(
     let manifest = archive.as_ref().map(Manifest::load).transpose()?.unwrap_or_default();
     check_clock(context, options.trust_now, &manifest, Some(&live))?;
     if let Some(archive) = &archive {
-        Bond::of(store, &live, archive, &manifest, context, store.takes_any())?;
+        let pair = Pair { store, live: &live, archive, is_meant: store.takes_any() };
+        pair.bond(&manifest, context)?;
     }
     let space = match &archive {
         Some(archive) => archive.space()?,
@@ -140,14 +141,13 @@ fn rotate(
     }
     let archive = store.create_archive()?;
     let lock = archive.lock()?;
-    let accept =
-        |manifest: &Manifest| check_clock(context, options.trust_now, manifest, Some(&live));
+    let pair = Pair { store, live: &live, archive: &archive, is_meant };
     let accept = |manifest: &Manifest| {
-        accept(manifest)?;
-        Bond::of(store, &live, &archive, manifest, context, is_meant).map(drop)
+        check_clock(context, options.trust_now, manifest, Some(&live))?;
+        pair.bond(manifest, context).map(drop)
     };
     let mut job = Job::begin(store, context, &archive, &lock, &accept)?;
-    let mut bond = Bond::of(store, &live, &archive, job.manifest(), context, is_meant)?;
+    let mut bond = pair.bond(job.manifest(), context)?;
     bond.tie(job.manifest(), context);
     job.remove_leftovers()?;
     live.remove_leftovers();
@@ -160,10 +160,17 @@ fn rotate(
             report.left_days.push(date);
             continue;
         }
-        let mut run =
-            day::DayRun::new(&live, &archive, &mut job.writer, &mut bond, policy, context, date)
-                .beside(report.findings.len());
-        let outcome = run.run(progress);
+        let means = day::DayMeans {
+            live: &live,
+            archive: &archive,
+            manifest: &mut job.writer,
+            bond: &mut bond,
+            policy,
+            context,
+            progress,
+        };
+        let mut run = day::DayRun::new(means, date).beside(report.findings.len());
+        let outcome = run.run();
         let day::DayRun { report: day_report, findings, passed_over, .. } = run;
         littered.add(&day_report, passed_over);
         report.findings.extend(findings.into_named());
@@ -200,8 +207,13 @@ fn rotate(
     }
     let segments = report.days.iter().flat_map(|day| &day.segments).cloned().collect();
     let events = report.days.iter().map(|day| day.events).sum();
-    let told = audit::Told { segments, events, ..audit::Told::default() };
-    report.findings.extend(job.tell("archive_rotated", told));
+    let event = audit::AuditEvent {
+        event_type: "archive_rotated",
+        segments,
+        events,
+        ..audit::AuditEvent::default()
+    };
+    report.findings.extend(job.emit_audit(event));
     Ok(report)
 }
 

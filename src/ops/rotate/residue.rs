@@ -62,35 +62,45 @@ pub(in crate::ops) fn hold_recorded(
     }
 }
 
-/// Returns the first name of this day and class that no record and no file has. A file without a
-/// record was left by a stopped run; it is removed if everything in it is held by other segments,
-/// too. If not, it is reported with the reason `blocked`.
-pub(in crate::ops) fn free_name(
-    archive: &ArchiveDir,
-    writer: &ManifestWriter<'_>,
-    like: &SegmentName,
-    held: &dyn Fn() -> Result<Held>,
-    blocked: &str,
-    findings: &mut Vec<Finding>,
-) -> Result<SegmentName> {
-    for number in 0.. {
-        let name = SegmentName { number, ..like.clone() };
-        if writer.manifest().ever_named(&name) {
-            continue;
+/// The search for a new segment's name.
+pub(in crate::ops) struct NameSearch<'a> {
+    pub(in crate::ops) archive: &'a ArchiveDir,
+    pub(in crate::ops) writer: &'a ManifestWriter<'a>,
+    /// The events that other segments hold.
+    pub(in crate::ops) held: &'a dyn Fn() -> Result<Held>,
+    /// The reason why a file with other events stays.
+    pub(in crate::ops) blocked: &'a str,
+}
+
+impl NameSearch<'_> {
+    /// Returns the first name of this day and class that no record and no file has. A file without
+    /// a record was left by a stopped run; it is removed if everything in it is held by other
+    /// segments, too. If not, it is reported.
+    pub(in crate::ops) fn free_name(
+        &self,
+        like: &SegmentName,
+        findings: &mut Vec<Finding>,
+    ) -> Result<SegmentName> {
+        let Self { archive, writer, held, blocked } = *self;
+        for number in 0.. {
+            let name = SegmentName { number, ..like.clone() };
+            if writer.manifest().ever_named(&name) {
+                continue;
+            }
+            if !archive.has_segment(&name)? || is_superfluous(archive, &name, &held()?)? {
+                // A run that was stopped while it removed a segment leaves a checksum file that
+                // would contradict the new one.
+                archive.remove_segment(&name, writer.lock())?;
+                return Ok(name);
+            }
+            findings.push(Finding::new(
+                name.to_string(),
+                format!(
+                    "no record names this segment, and {blocked}; left as it is (\"hlarchive \
+                     manifest rebuild\" would add it)"
+                ),
+            ));
         }
-        if !archive.has_segment(&name)? || is_superfluous(archive, &name, &held()?)? {
-            // A run that was stopped while it removed a segment leaves a checksum file that would
-            // contradict the new one.
-            archive.remove_segment(&name, writer.lock())?;
-            return Ok(name);
-        }
-        findings.push(Finding::new(
-            name.to_string(),
-            format!(
-                "no record names this segment, and {blocked}; left as it is (\"hlarchive manifest \
-                 rebuild\" would add it)"
-            ),
-        ));
+        Err(Error::Refused(format!("{}: the day has too many segments", like.date)))
     }
-    Err(Error::Refused(format!("{}: the day has too many segments", like.date)))
 }

@@ -5,14 +5,15 @@
 
 use std::collections::HashSet;
 
-use super::{SyncOptions, SyncReport, nothing_there};
+use super::run::SyncRun;
+use super::{SyncReport, nothing_there};
 use crate::Context;
 use crate::archive::{ArchiveDir, Manifest, ManifestWriter, NewRecord, Op, Record, SegmentName};
 use crate::event::{EventHead, Timestamp};
 use crate::live::{FileState, LiveTree};
 use crate::ops::Finding;
 use crate::ops::intake::{Arrival, Intake};
-use crate::progress::{Progress, Unit};
+use crate::progress::Unit;
 use crate::segment::{ContentDigest, SegmentReader, Sha256Hash};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -54,14 +55,8 @@ impl<'a> Target<'a> {
 }
 
 /// Merges one store on this machine into another.
-pub(super) fn local(
-    source: &Store,
-    destination: &Store,
-    context: &Context,
-    options: &SyncOptions,
-    progress: &dyn Progress,
-    report: &mut SyncReport,
-) -> Result<()> {
+pub(super) fn local(source: &Store, destination: &Store, run: &mut SyncRun<'_>) -> Result<()> {
+    let options = run.options;
     let (from_live, from_archive) = (source.live()?, source.archive()?);
     if from_live.is_none() && from_archive.is_none() {
         let archive = source.archive_path().display().to_string();
@@ -74,22 +69,23 @@ pub(super) fn local(
         live: live.as_ref(),
         archive: archive.as_ref(),
         manifest: &manifest,
-        context,
+        context: run.context,
         dry_run: options.dry_run,
         with_expired: options.expired,
-        from: report.source.clone(),
+        from: run.report.source.clone(),
         from_archive: source.archive_path().display().to_string(),
     };
     if let Some(live) = live.as_ref().filter(|_| !options.dry_run) {
         live.remove_leftovers();
     }
     if let Some(from_live) = &from_live {
-        take_live(from_live, &target, progress, report)?;
+        take_live(from_live, &target, run)?;
     }
     let Some(from_archive) = &from_archive else { return Ok(()) };
     let from_manifest = Manifest::load(from_archive)?;
-    let wanted = wanted(&from_manifest, &known_contents(&manifest, options.expired), report);
-    take_segments(from_archive, &wanted, &target, progress, report)
+    let known = known_contents(&manifest, options.expired);
+    let wanted = wanted(&from_manifest, &known, &mut run.report);
+    take_segments(from_archive, &wanted, &target, run)
 }
 
 /// Returns the segments of a source that may hold something new.
@@ -111,15 +107,9 @@ pub(super) fn wanted<'m>(
 }
 
 /// Takes in every live event of a tree.
-pub(super) fn take_live(
-    from: &LiveTree,
-    target: &Target<'_>,
-    progress: &dyn Progress,
-    report: &mut SyncReport,
-) -> Result<()> {
+pub(super) fn take_live(from: &LiveTree, target: &Target<'_>, run: &mut SyncRun<'_>) -> Result<()> {
     let mut intake = target.intake();
-    let outcome =
-        offer_live(from, &target.from, progress, report, &mut |arrival| intake.add(arrival));
+    let outcome = offer_live(from, &target.from, run, &mut |arrival| intake.add(arrival));
     let flushed = intake.flush();
     let new = intake.stats.new;
     if new > 0 && !target.dry_run {
@@ -129,9 +119,9 @@ pub(super) fn take_live(
         record.first = intake.stats.span.map(|(first, _)| first);
         record.last = intake.stats.span.map(|(_, last)| last);
         record.note = Some(format!("live events synced from {}", target.from));
-        append(target, vec![record], report)?;
+        append(target, vec![record], &mut run.report)?;
     }
-    report.take(intake);
+    run.report.take(intake);
     outcome.and(flushed)
 }
 
@@ -139,22 +129,21 @@ pub(super) fn take_live(
 pub(super) fn offer_live(
     from: &LiveTree,
     label: &str,
-    progress: &dyn Progress,
-    report: &mut SyncReport,
+    run: &mut SyncRun<'_>,
     take: &mut dyn FnMut(Arrival) -> Result<()>,
 ) -> Result<()> {
     let (dates, _) = from.dates()?;
-    progress.begin("comparing live days", Some(dates.len() as u64), Unit::Days);
+    run.progress.begin("comparing live days", Some(dates.len() as u64), Unit::Days);
     let mut bytes = Vec::new();
     for date in dates {
         let listing = from.list(date)?;
         for entry in listing.unexpected().iter().filter(|entry| entry.hides_events) {
             let path = format!("{label}/{}", entry.path.display());
-            report.findings.push(Finding::new(path, entry.reason.clone()));
+            run.report.findings.push(Finding::new(path, entry.reason.clone()));
         }
         let partition = from.partition(date);
         for number in 0..listing.len() {
-            stop_if_asked(progress)?;
+            run.stop_if_asked()?;
             let path = listing.path(number);
             let named = || format!("{label}/{path}");
             let stamp = match partition.read_into(&path.node, &path.name, &mut bytes) {
@@ -162,28 +151,28 @@ pub(super) fn offer_live(
                 // Rotation has it: the manifest, which is read later, tells where.
                 Ok(FileState::Gone) => continue,
                 Ok(_) => {
-                    report
+                    run.report
                         .findings
                         .push(Finding::new(named(), "it cannot be read in its present state"));
                     continue;
                 }
                 Err(error) => {
-                    report.findings.push(Finding::of(named(), &error));
+                    run.report.findings.push(Finding::of(named(), &error));
                     continue;
                 }
             };
             if let Err(invalid) = EventHead::parse(&bytes) {
-                report.invalid += 1;
+                run.report.invalid += 1;
                 let reason = format!("not an event: {invalid}; it stays where it is");
-                report.findings.push(Finding::new(named(), reason));
+                run.report.findings.push(Finding::new(named(), reason));
                 continue;
             }
             let mtime = Some(Timestamp::from_micros(stamp.mtime_ns.div_euclid(1000)));
             take(Arrival { path, bytes: std::mem::take(&mut bytes), mtime })?;
         }
-        progress.advance(1);
+        run.progress.advance(1);
     }
-    progress.end();
+    run.progress.end();
     Ok(())
 }
 
@@ -192,19 +181,19 @@ pub(super) fn take_segments(
     from: &ArchiveDir,
     segments: &[(&SegmentName, &Record)],
     target: &Target<'_>,
-    progress: &dyn Progress,
-    report: &mut SyncReport,
+    run: &mut SyncRun<'_>,
 ) -> Result<()> {
-    progress.begin("comparing segments", Some(segments.len() as u64), Unit::Files);
+    run.progress.begin("comparing segments", Some(segments.len() as u64), Unit::Files);
     for together in segments.chunks(SEGMENTS_TOGETHER) {
         let mut records = Vec::new();
         let mut outcome = Ok(());
         for (name, record) in together {
             let mut intake = target.intake();
-            let read = stop_if_asked(progress)
+            let read = run
+                .stop_if_asked()
                 .and_then(|()| {
                     let segment = Offered { from, name, record, label: &target.from_archive };
-                    segment.offer(report, &mut |arrival| intake.add(arrival))
+                    segment.offer(&mut run.report, &mut |arrival| intake.add(arrival))
                 })
                 .and_then(|content| intake.flush().map(|()| content));
             outcome = match read {
@@ -215,16 +204,16 @@ pub(super) fn take_segments(
                 }
                 Err(error) => Err(error),
             };
-            report.take(intake);
-            progress.advance(1);
+            run.report.take(intake);
+            run.progress.advance(1);
             if outcome.is_err() {
                 break;
             }
         }
-        append(target, records, report)?;
+        append(target, records, &mut run.report)?;
         outcome?;
     }
-    progress.end();
+    run.progress.end();
     Ok(())
 }
 
@@ -348,8 +337,4 @@ fn append(target: &Target<'_>, records: Vec<NewRecord>, report: &mut SyncReport)
         writer.append(record)?;
     }
     Ok(())
-}
-
-pub(super) fn stop_if_asked(progress: &dyn Progress) -> Result<()> {
-    if progress.stop_requested() { Err(Error::Interrupted(String::new())) } else { Ok(()) }
 }

@@ -13,18 +13,20 @@
 //! known in this way, too, nor other segments' events of the same day, node and class.
 
 mod merge;
-mod outlet;
 mod pull;
 mod push;
 mod remote;
 mod report;
 mod rsync;
+mod run;
+mod sender;
 mod staging;
 
 pub(crate) use remote::Side;
 pub use remote::{End, Transport};
 use report::nothing_there;
 pub use report::{SyncOptions, SyncReport};
+use run::SyncRun;
 
 use crate::Context;
 use crate::History;
@@ -48,17 +50,18 @@ fn sync(
     options: &SyncOptions,
     progress: &dyn Progress,
 ) -> Result<SyncReport> {
-    let mut report = SyncReport::begin(source, destination, options);
+    let report = SyncReport::begin(source, destination, options);
+    let mut run = SyncRun { context, options, progress, report };
     let outcome = match (&source.0, &destination.0) {
         (Side::Local(source), Side::Local(destination)) => {
             refuse_one_place(source, destination)?;
-            merge::local(source, destination, context, options, progress, &mut report)
+            merge::local(source, destination, &mut run)
         }
         (Side::Remote(source), Side::Local(destination)) => {
-            pull::pull(source, destination, context, options, progress, &mut report)
+            pull::pull(source, destination, &mut run)
         }
         (Side::Local(source), Side::Remote(destination)) => {
-            push::push(source, destination, context, options, progress, &mut report)
+            push::push(source, destination, &mut run)
         }
         (Side::Remote(_), Side::Remote(_)) => Err(Error::Usage(
             "at most one end can be on another machine; run it on one of the two".to_owned(),
@@ -66,10 +69,10 @@ fn sync(
     };
     match outcome {
         // What was taken in before the stop is reported.
-        Err(Error::Interrupted(_)) => report.stopped = true,
+        Err(Error::Interrupted(_)) => run.report.stopped = true,
         outcome => outcome?,
     }
-    Ok(report)
+    Ok(run.report)
 }
 
 fn refuse_one_place(a: &Store, b: &Store) -> Result<()> {

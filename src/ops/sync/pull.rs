@@ -9,18 +9,18 @@ use std::collections::{BTreeSet, HashSet};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use super::merge::{self, Target, known_contents, take_live, take_segments, wanted};
+use super::merge::{Target, known_contents, take_live, take_segments, wanted};
 use super::remote::RemoteRoot;
-use super::rsync::{Ended, Kind, Listed, Rsync};
+use super::rsync::{Ended, FilesThere, Kind, Listed, Rsync};
+use super::run::SyncRun;
 use super::staging::{Staging, clear};
 use super::{SyncOptions, SyncReport, nothing_there};
-use crate::Context;
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName};
 use crate::event::{EventPath, Litter, MAX_EVENT_BYTES};
 use crate::fs;
 use crate::live::{FileState, LiveTree};
 use crate::ops::Finding;
-use crate::progress::{Progress, Unit};
+use crate::progress::Unit;
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -69,15 +69,9 @@ struct Choice {
     suspects: Vec<(EventPath, u64)>,
 }
 
-pub(super) fn pull(
-    source: &RemoteRoot,
-    destination: &Store,
-    context: &Context,
-    options: &SyncOptions,
-    progress: &dyn Progress,
-    report: &mut SyncReport,
-) -> Result<()> {
-    let rsync = Rsync { remote: source, transport: &options.transport, progress };
+pub(super) fn pull(source: &RemoteRoot, destination: &Store, run: &mut SyncRun<'_>) -> Result<()> {
+    let (context, options) = (run.context, run.options);
+    let rsync = Rsync { remote: source, transport: &options.transport, progress: run.progress };
     rsync.check_here()?;
     // First contact: until here nothing is changed.
     let listed = rsync.list(&source.root, &NO_LITTER)?;
@@ -87,8 +81,8 @@ pub(super) fn pull(
     if options.dry_run {
         let staging = Staging::fresh(&options.scratch, context.next_token())?;
         let live = destination.live()?;
-        let target =
-            target(source, live.as_ref(), archive.as_ref(), &manifest, context, options, report);
+        let target = target(source, live.as_ref(), archive.as_ref(), &manifest, run);
+        let report = &mut run.report;
         let choice = choose(listed.unwrap_or_default(), &target, options, report)?;
         report.copied += choice.missing.len() as u64;
         report.copied_bytes += choice.missing.iter().map(|(_, bytes)| bytes).sum::<u64>();
@@ -106,17 +100,17 @@ pub(super) fn pull(
     let live = destination.create_live()?;
     live.remove_leftovers();
     let mut staging = match &archive {
-        Some(archive) => Staging::resume(archive, &report.source)?,
+        Some(archive) => Staging::resume(archive, &run.report.source)?,
         None => Staging::fresh(&options.scratch, context.next_token())?,
     };
-    let target = target(source, Some(&live), archive.as_ref(), &manifest, context, options, report);
-    let choice = choose(listed.unwrap_or_default(), &target, options, report)?;
+    let target = target(source, Some(&live), archive.as_ref(), &manifest, run);
+    let choice = choose(listed.unwrap_or_default(), &target, options, &mut run.report)?;
     let fetched = (|| {
-        fetch_live(&rsync, &staging, &choice, &target, progress, report)?;
+        fetch_live(&rsync, &staging, &choice, &target, run)?;
         if let Some((from, from_manifest)) = fetch_manifest(&rsync, source, &staging, there)? {
             let known = known_contents(&manifest, options.expired);
-            let wanted = wanted(&from_manifest, &known, report);
-            fetch_segments(&rsync, &from, &wanted, &target, progress, report)?;
+            let wanted = wanted(&from_manifest, &known, &mut run.report);
+            fetch_segments(&rsync, &from, &wanted, &target, run)?;
         }
         Ok(())
     })();
@@ -136,18 +130,16 @@ fn target<'a>(
     live: Option<&'a LiveTree>,
     archive: Option<&'a ArchiveDir>,
     manifest: &'a Manifest,
-    context: &'a Context,
-    options: &SyncOptions,
-    report: &SyncReport,
+    run: &SyncRun<'a>,
 ) -> Target<'a> {
     Target {
         live,
         archive,
         manifest,
-        context,
-        dry_run: options.dry_run,
-        with_expired: options.expired,
-        from: report.source.clone(),
+        context: run.context,
+        dry_run: run.options.dry_run,
+        with_expired: run.options.expired,
+        from: run.report.source.clone(),
         from_archive: format!("{}:{}", source.host, source.archive),
     }
 }
@@ -211,21 +203,20 @@ fn fetch_live(
     staging: &Staging,
     choice: &Choice,
     target: &Target<'_>,
-    progress: &dyn Progress,
-    report: &mut SyncReport,
+    run: &mut SyncRun<'_>,
 ) -> Result<()> {
     for batch in batches(&choice.missing) {
-        progress.begin("fetching live events", Some(batch.len() as u64), Unit::Events);
+        run.progress.begin("fetching live events", Some(batch.len() as u64), Unit::Events);
         let (events, path) = staging.empty_folder("events")?;
         fetch_events(rsync, &batch, events.as_fd(), &["--compress"])?;
-        progress.advance(batch.len() as u64);
-        progress.end();
-        take_live(&LiveTree::at(&path, events), target, progress, report)?;
+        run.progress.advance(batch.len() as u64);
+        run.progress.end();
+        take_live(&LiveTree::at(&path, events), target, run)?;
         staging.clear("events")?;
     }
     let Some(live) = target.live else { return Ok(()) };
     for batch in batches(&choice.suspects) {
-        merge::stop_if_asked(progress)?;
+        run.stop_if_asked()?;
         let (events, path) = staging.empty_folder("suspects")?;
         let events = LiveTree::at(&path, events);
         // With copies of the local files beside them, only differences are transferred.
@@ -233,7 +224,7 @@ fn fetch_live(
             copy(live, path, &events)?;
         }
         fetch_events(rsync, &batch, events.fd(), &["--checksum", "--compress"])?;
-        take_live(&events, target, progress, report)?;
+        take_live(&events, target, run)?;
         staging.clear("suspects")?;
     }
     Ok(())
@@ -255,7 +246,8 @@ fn fetch_events(
 ) -> Result<()> {
     let paths: Vec<String> = batch.iter().map(|(path, _)| path.to_string()).collect();
     let largest = batch.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
-    rsync.fetch(&rsync.remote.root, &paths, to, largest, options).map(drop)
+    let files = FilesThere { directory: &rsync.remote.root, paths: &paths };
+    rsync.fetch(&files, to, largest, options).map(drop)
 }
 
 /// Copies a live event, as far as it can be read.
@@ -287,8 +279,7 @@ pub(super) fn fetch_manifest(
 ) -> Result<Option<(ArchiveDir, Manifest)>> {
     let (folder, path) = staging.folder("archive")?;
     let ended = rsync.fetch(
-        &remote.archive,
-        &[MANIFEST.to_owned()],
+        &FilesThere { directory: &remote.archive, paths: &[MANIFEST.to_owned()] },
         folder.as_fd(),
         MAX_MANIFEST_BYTES,
         &["--compress", "--checksum"],
@@ -318,22 +309,21 @@ fn fetch_segments(
     from: &ArchiveDir,
     wanted: &[(&SegmentName, &Record)],
     target: &Target<'_>,
-    progress: &dyn Progress,
-    report: &mut SyncReport,
+    run: &mut SyncRun<'_>,
 ) -> Result<()> {
     let mut rest = wanted;
     while !rest.is_empty() {
-        merge::stop_if_asked(progress)?;
+        run.stop_if_asked()?;
         let (together, later) = rest.split_at(together(rest));
         rest = later;
         let bytes = together.iter().map(|(_, record)| claimed(record)).fold(0, u64::saturating_add);
-        progress.begin("fetching segments", Some(bytes), Unit::Bytes);
+        run.progress.begin("fetching segments", Some(bytes), Unit::Bytes);
         let names: Vec<String> = together.iter().map(|(name, _)| name.to_string()).collect();
         fetch_files(rsync, from, &names, together.iter().map(|(_, record)| claimed(record)))?;
-        progress.advance(bytes);
-        progress.end();
-        report.segments_fetched += together.len() as u64;
-        take_segments(from, together, target, progress, report)?;
+        run.progress.advance(bytes);
+        run.progress.end();
+        run.report.segments_fetched += together.len() as u64;
+        take_segments(from, together, target, run)?;
         for folder in together.iter().map(|(name, _)| name.folder()).collect::<HashSet<_>>() {
             clear(from.fd(), &folder, from.root())?;
         }
@@ -368,7 +358,8 @@ pub(super) fn fetch_files(
         fs::make_private_dir(to.fd(), folder)
             .map_err(|errno| Error::io(to.root().join(folder), "create", errno))?;
     }
-    rsync.fetch(&rsync.remote.archive, names, to.fd(), largest, &["--partial"])
+    let files = FilesThere { directory: &rsync.remote.archive, paths: names };
+    rsync.fetch(&files, to.fd(), largest, &["--partial"])
 }
 
 /// Returns the size that the other machine's manifest claims.

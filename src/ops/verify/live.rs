@@ -2,15 +2,15 @@
 
 use rayon::prelude::*;
 
-use super::{VerifyOptions, VerifyReport};
+use super::run::VerifyRun;
 use crate::Result;
 use crate::archive::{ArchiveDir, Manifest};
-use crate::event::{EventHead, EventPath, Timestamp};
+use crate::event::{EventHead, EventPath};
 use crate::live::{FileState, LiveTree, PartitionReader};
 use crate::ops::rotate::archived::{Archived, merge_join};
 use crate::ops::rotate::files::misfiled;
 use crate::ops::{Finding, is_future};
-use crate::progress::{Progress, Unit};
+use crate::progress::Unit;
 use crate::segment::Sha256Hash;
 
 /// Number of files that are read together.
@@ -19,11 +19,10 @@ const BLOCK: usize = 2048;
 pub(super) fn verify_live(
     live: &LiveTree,
     archived: Option<(&ArchiveDir, &Manifest)>,
-    options: &VerifyOptions,
-    now: Timestamp,
-    progress: &dyn Progress,
-    report: &mut VerifyReport,
+    run: &mut VerifyRun<'_>,
 ) -> Result<()> {
+    let (options, progress, now) = (run.options, run.progress, run.context.now());
+    let report = &mut run.report;
     let (dates, unexpected) = live.dates()?;
     for entry in unexpected {
         report.wrong(entry.path.display().to_string(), entry.reason);

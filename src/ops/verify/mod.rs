@@ -7,13 +7,19 @@
 mod after;
 mod archived;
 mod live;
+mod mirrors;
+mod misfiled;
 mod options;
 mod proof;
 mod report;
+mod run;
+mod segment;
+mod unrecorded;
 
 pub use after::AfterHead;
 pub use options::{Depth, VerifyOptions};
 pub use report::{ReadDepth, VerifyReport};
+use run::VerifyRun;
 
 use super::clock::from_the_future;
 use super::standing;
@@ -68,7 +74,8 @@ fn verify(
     if options.head == Some(Sha256Hash::ZERO) {
         return Err(Error::Usage(ZEROS.to_owned()));
     }
-    let mut report = VerifyReport::default();
+    let mut run = VerifyRun { context, options, progress, report: VerifyReport::default() };
+    let report = &mut run.report;
     let live = store.live()?;
     let FoundArchive { dir, away, note } = store.found_archive()?;
     let is_away = away.is_some();
@@ -94,36 +101,30 @@ fn verify(
         }
         // An existing archive is checked, whosever it is.
         if let Some(archive) = &archive {
-            verify_archive(store, archive, context, options, progress, &mut report)?;
+            verify_archive(store, archive, &mut run)?;
         } else {
             let path = store.archive_path().display().to_string();
             if options.head.is_some() {
                 let reason = "there is no archive, so the given head is not in its manifest";
-                report.wrong(path, reason);
+                run.report.wrong(path, reason);
             } else if options.witness.is_some() {
-                report.wrong(path, "there is no archive, so nothing in it is signed");
+                run.report.wrong(path, "there is no archive, so nothing in it is signed");
             } else if !is_away {
-                report.remarks.push(Finding::new(path, "there is no archive here yet"));
+                run.report.remarks.push(Finding::new(path, "there is no archive here yet"));
             }
         }
     }
     if let (true, Some(live)) = (options.live, &live) {
         let manifest = archive.as_ref().map(Manifest::load).transpose().unwrap_or_default();
         let archived = archive.as_ref().zip(manifest.as_ref());
-        live::verify_live(live, archived, options, context.now(), progress, &mut report)?;
+        live::verify_live(live, archived, &mut run)?;
     }
-    proof::tell(&mut report, options, archive.is_some(), live.is_some());
-    Ok(report)
+    proof::tell(&mut run.report, options, archive.is_some(), live.is_some());
+    Ok(run.report)
 }
 
-fn verify_archive(
-    store: &Store,
-    archive: &ArchiveDir,
-    context: &Context,
-    options: &VerifyOptions,
-    progress: &dyn Progress,
-    report: &mut VerifyReport,
-) -> Result<()> {
+fn verify_archive(store: &Store, archive: &ArchiveDir, run: &mut VerifyRun<'_>) -> Result<()> {
+    let (options, report) = (run.options, &mut run.report);
     // Files first, then the manifest: so a segment that a rotation puts in place meanwhile is
     // rather recorded and not listed than the other way round.
     let (files, unexpected) = archive.segment_files()?;
@@ -165,22 +166,22 @@ fn verify_archive(
         let remark = format!("{expired}: {segments}, {events}");
         report.remarks.push(Finding::new(archive.manifest_path().display().to_string(), remark));
     }
-    report.remarks.extend(from_the_future(&manifest, context.now()));
+    report.remarks.extend(from_the_future(&manifest, run.context.now()));
     if let Some(witness) = &options.witness {
         witness.check(archive, &manifest, report)?;
     }
     let given = options.head.and_then(|head| manifest.records_at(head));
     let proven = given.max(report.signed_records);
     report.after_head = proven.map(|proven| after::records_after(&manifest, proven));
-    archived::verify_segments(archive, &manifest, context, options, progress, report);
-    archived::verify_mirrors(archive, options, progress, report)?;
+    archived::verify_segments(archive, &manifest, run);
+    mirrors::verify_mirrors(archive, run)?;
     if options.depth == Depth::Full
         && options.dates.is_empty()
-        && report.findings.is_empty()
+        && run.report.findings.is_empty()
         && standing::is_false(store, archive, &manifest).unwrap_or(false)
     {
-        report.wrong("state", "it differs from the segments; the next write repairs it");
+        run.report.wrong("state", "it differs from the segments; the next write repairs it");
     }
-    archived::verify_unrecorded(archive, &manifest, &files, &unexpected, options, report);
+    unrecorded::verify_unrecorded(archive, &manifest, &files, &unexpected, run);
     Ok(())
 }

@@ -32,9 +32,12 @@
 //!
 //! Time and waiting are up to the caller: [`Follower::look`] looks once, [`Watch`] wakes it.
 
+mod base;
 mod cursor;
 mod log;
 mod look;
+mod marks;
+mod options;
 mod replay;
 mod seen;
 mod watch;
@@ -45,88 +48,22 @@ mod tests;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 pub(crate) use cursor::Cursor;
+pub(crate) use options::{After, FollowOptions, Followed, Look};
 pub(crate) use watch::Watch;
 
+use base::Base;
 use log::{LogEntry, Mark, MarkLog, Unnamed};
+use marks::event_mark;
 use seen::{Seen, Watched};
 
 use super::{FoundEvent, Notice, Notices, Query, Store};
-use crate::archive::{Manifest, Record, SegmentName};
-use crate::event::{Date, EventPath, Malformed};
+use crate::archive::Manifest;
+use crate::event::{Date, EventPath};
 use crate::live::FileStamp;
-use crate::segment::SegmentReader;
 use crate::{Error, Result};
-
-/// The place where a follower begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum After {
-    /// At the beginning of its cursor file.
-    Start,
-    /// After this event.
-    Cursor(Cursor),
-}
-
-impl FromStr for After {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        if text == "start" { Ok(Self::Start) } else { text.parse().map(Self::Cursor) }
-    }
-}
-
-/// The events to follow, and the place to begin.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FollowOptions {
-    /// The events to give. Its order does not matter.
-    pub query: Query,
-    /// The days whose events count as news at the very beginning, without a cursor; empty for
-    /// all. Anything else that exists by then is never given.
-    pub first_dates: Vec<Date>,
-    /// The file that keeps the place, created when missing. It advances with what is given.
-    pub cursor_file: Option<PathBuf>,
-    /// The place to begin, unless where the file's last run ended.
-    pub after: Option<After>,
-    /// Random bytes, for a new cursor file.
-    pub seed: [u8; 32],
-}
-
-/// An event that is given, and the cursor to continue after it; none without a cursor file.
-#[derive(Debug, Clone)]
-pub(crate) struct Followed {
-    /// The event.
-    pub event: FoundEvent,
-    /// Its place.
-    pub cursor: Option<Cursor>,
-}
-
-impl Followed {
-    /// Appends the event as one line of JSON with `_path`, `_segment` and `_cursor`, without
-    /// newline.
-    pub(crate) fn write_json(&self, out: &mut Vec<u8>) {
-        self.event.write_json(out);
-        if let Some(cursor) = &self.cursor {
-            out.pop();
-            // A cursor contains nothing that needs escaping.
-            out.extend_from_slice(format!(",\"_cursor\":\"{cursor}\"}}").as_bytes());
-        }
-    }
-}
-
-/// The result of a look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Look {
-    /// True if something changed meanwhile, so that the next look should follow at once.
-    pub again: bool,
-    /// True if something may arrive without a change to a directory, so that the next look should
-    /// follow soon.
-    pub restless: bool,
-    /// True if the wanted number of events was given, or the caller had enough.
-    pub ended: bool,
-}
 
 /// Follows one history.
 #[derive(Debug)]
@@ -333,99 +270,3 @@ impl Follower {
 
 /// The receiver of events; it has printed them when it returns.
 type Give<'a, E> = dyn FnMut(Vec<Followed>) -> Result<ControlFlow<()>, E> + 'a;
-
-fn event_mark(log: &MarkLog, date: Date, node: &str, name: &str) -> Mark {
-    log.mark(&[date.text().as_str(), "/", node, "/", name])
-}
-
-/// Returns the mark of a segment's exact bytes under its name.
-fn segment_mark(log: &MarkLog, name: &SegmentName, record: &Record) -> Mark {
-    let sha256 = record.sha256.map(|hash| hash.to_string()).unwrap_or_default();
-    log.mark(&["segment ", &name.to_string(), " ", &sha256])
-}
-
-/// Everything that exists before the beginning.
-struct Base<'a> {
-    store: &'a Store,
-    /// The part that is news nevertheless.
-    first: &'a Query,
-    names_only: bool,
-}
-
-/// Maximum number of entries appended together.
-const MAX_ENTRIES: usize = 4096;
-
-impl Base<'_> {
-    /// Notes it, the live tree first as always.
-    fn note(&self, log: &mut MarkLog, notices: &mut Notices) -> Result<()> {
-        let mut entries = Vec::new();
-        if let Some(live) = self.store.live()? {
-            for date in live.dates()?.0.into_iter().filter(|date| !self.first.wants(*date)) {
-                let listing = live.list(date)?;
-                for number in 0..listing.len() {
-                    let (node, name) = (listing.node(number), listing.name(number));
-                    let mark = event_mark(log, date, node.as_str(), name.as_str());
-                    entries.push(LogEntry::Known(date, mark));
-                    if entries.len() >= MAX_ENTRIES {
-                        log.append(&entries)?;
-                        entries.clear();
-                    }
-                }
-            }
-        }
-        if let (Some(archive), _) = self.store.readable_archive()? {
-            let manifest = Manifest::load(&archive)?;
-            for (name, record) in manifest.segments() {
-                if self.first.wants(name.date) {
-                    continue;
-                }
-                if !self.names_only {
-                    let path = archive.segment_path(name);
-                    let reader = archive
-                        .open_segment(name)
-                        .and_then(|file| SegmentReader::open_day(file, &path, name.date));
-                    let read = reader.and_then(|reader| note_members(&reader, log, notices, &path));
-                    if let Err(error) = read {
-                        let reason = error.reason_at(&path);
-                        notices.add(Notice::Damaged { path, reason });
-                    }
-                }
-                entries.push(LogEntry::Segment(segment_mark(log, name, record)));
-            }
-            for record in manifest.expired() {
-                if let Some(name) = &record.segment {
-                    entries.push(LogEntry::Segment(segment_mark(log, name, record)));
-                }
-            }
-        }
-        entries.push(LogEntry::Begin);
-        log.append(&entries)
-    }
-}
-
-fn note_members(
-    reader: &SegmentReader,
-    log: &mut MarkLog,
-    notices: &mut Notices,
-    path: &Path,
-) -> Result<()> {
-    for number in 0..reader.frames().len() {
-        let frame = match reader.read_frame(number) {
-            Ok(frame) => frame,
-            // A damaged frame costs only the events in it.
-            Err(error) => {
-                let reason = error.reason_at(path);
-                notices.add(Notice::Damaged { path: path.to_owned(), reason });
-                continue;
-            }
-        };
-        let mut entries = Vec::new();
-        for member in frame.members() {
-            let path = member?.path;
-            let mark = event_mark(log, path.date(), path.node(), path.name());
-            entries.push(LogEntry::Known(path.date(), mark));
-        }
-        log.append(&entries)?;
-    }
-    Ok(())
-}

@@ -19,6 +19,24 @@ const MAX_BYTES: usize = 16 << 20;
 /// The position in the list of each wanted event of a day.
 type MarkPositions = HashMap<Mark, u64>;
 
+/// Events that were found, with their positions in the list.
+struct Gathered {
+    events: Vec<(u64, FoundEvent)>,
+    bytes: usize,
+    max_bytes: usize,
+}
+
+impl Gathered {
+    fn add(&mut self, position: u64, event: FoundEvent) {
+        self.bytes += event.bytes.len();
+        self.events.push((position, event));
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.bytes > self.max_bytes
+    }
+}
+
 impl Follower {
     /// Gives what is noted and was not given. Returns whether more is wanted.
     pub(super) fn replay<E: From<Error>>(&mut self, give: &mut Give<'_, E>) -> Result<bool, E> {
@@ -60,14 +78,13 @@ impl Follower {
         wanted: BTreeMap<Date, MarkPositions>,
         max_bytes: usize,
     ) -> Result<Option<Vec<(u64, FoundEvent)>>> {
-        let mut events = Vec::new();
-        let mut bytes = 0;
+        let mut gathered = Gathered { events: Vec::new(), bytes: 0, max_bytes };
         for (date, mut wanted) in wanted {
-            self.find_live(date, &mut wanted, &mut events, &mut bytes, max_bytes)?;
-            if !wanted.is_empty() && bytes <= max_bytes {
-                self.find_archived(date, &mut wanted, &mut events, &mut bytes, max_bytes)?;
+            self.find_live(date, &mut wanted, &mut gathered)?;
+            if !wanted.is_empty() && !gathered.is_too_much() {
+                self.find_archived(date, &mut wanted, &mut gathered)?;
             }
-            if bytes > max_bytes {
+            if gathered.is_too_much() {
                 return Ok(None);
             }
             if !wanted.is_empty() {
@@ -76,16 +93,14 @@ impl Follower {
                 self.notices.add(Notice::Vanished { date, events, expired });
             }
         }
-        Ok(Some(events))
+        Ok(Some(gathered.events))
     }
 
     fn find_live(
         &mut self,
         date: Date,
         wanted: &mut MarkPositions,
-        events: &mut Vec<(u64, FoundEvent)>,
-        bytes: &mut usize,
-        max_bytes: usize,
+        gathered: &mut Gathered,
     ) -> Result<()> {
         let Some(live) = self.store.live()? else { return Ok(()) };
         let listing = live.list(date)?;
@@ -100,16 +115,15 @@ impl Follower {
             if let Ok(FileState::Read(_)) = read {
                 match self.query.filter.judge(&buffer, None) {
                     Verdict::Match(_) => {
-                        *bytes += buffer.len();
                         let event = FoundEvent::new(path, None, buffer.as_slice().into());
-                        events.push((position, event));
+                        gathered.add(position, event);
                     }
                     Verdict::Other => {}
                     Verdict::Invalid(_) => continue,
                 }
                 wanted.remove(&mark);
             }
-            if *bytes > max_bytes {
+            if gathered.is_too_much() {
                 break;
             }
         }
@@ -120,9 +134,7 @@ impl Follower {
         &mut self,
         date: Date,
         wanted: &mut MarkPositions,
-        events: &mut Vec<(u64, FoundEvent)>,
-        bytes: &mut usize,
-        max_bytes: usize,
+        gathered: &mut Gathered,
     ) -> Result<()> {
         let query = Query {
             dates: vec![date],
@@ -136,10 +148,9 @@ impl Follower {
             let event = event?;
             let Some(position) = wanted.remove(&self.mark(&event.path)) else { continue };
             if self.query.filter.admits(&event.bytes) {
-                *bytes += event.bytes.len();
-                events.push((position, event));
+                gathered.add(position, event);
             }
-            if wanted.is_empty() || *bytes > max_bytes {
+            if wanted.is_empty() || gathered.is_too_much() {
                 break;
             }
         }

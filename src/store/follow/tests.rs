@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::event::Timestamp;
-use crate::store::tests::interleaved::Change::{
+use crate::store::tests::world::Change::{
     Archive, Compact, Record, RecordPrune, RemoveDirectories, Unlink, Unpublish, Write,
 };
-use crate::store::tests::interleaved::{Change, World, event, every_way};
+use crate::store::tests::world::{Change, World, event, every_way};
 
 /// The way a history is followed in a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,3 +1,4 @@
 //! Tests that run the readers of this module against a history that changes under them.
 
-pub(super) mod interleaved;
+mod interleaved;
+pub(super) mod world;

@@ -10,23 +10,25 @@
 //! is reported and its events are left out, and the rest is sent; the rsync there follows no link
 //! in a path ([`Rsync::check_there`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs::File;
-use std::os::fd::AsFd;
+mod reuse;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use reuse::copy_reusable;
+
+use super::SyncReport;
 use super::pull::{SMALL_BYTES, claimed, fetch_files};
-use super::rsync::{Ended, Kind, Listed, Rsync};
+use super::rsync::{Ended, FilesThere, Kind, Listed, Rsync};
+use super::run::SyncRun;
 use super::staging::Staging;
-use super::{SyncOptions, SyncReport};
 use crate::Context;
+use crate::Result;
 use crate::archive::{ArchiveDir, Manifest, SegmentName};
 use crate::event::{Date, EventPath, Timestamp};
-use crate::fs;
 use crate::live::{BulkPlacer, LiveTree};
 use crate::ops::Finding;
 use crate::ops::intake::{ArchivedDays, Arrival, Findings};
-use crate::segment::{SegmentBytes, Sha256Hash};
-use crate::{Error, Result};
+use crate::segment::Sha256Hash;
 
 /// Number of events that are sent together.
 const BATCH_EVENTS: usize = 8192;
@@ -34,7 +36,8 @@ const BATCH_EVENTS: usize = 8192;
 /// Bytes of events that are sent together; a single event may be larger.
 const BATCH_BYTES: usize = 32 << 20;
 
-pub(super) struct Outlet<'a> {
+/// A sender of events to another machine.
+pub(super) struct Sender<'a> {
     rsync: &'a Rsync<'a>,
     /// The live files there: size and time.
     listed: HashMap<String, (u64, i64)>,
@@ -43,7 +46,7 @@ pub(super) struct Outlet<'a> {
     blocked: BTreeMap<String, (Kind, u64)>,
     archive: Option<(ArchiveDir, Manifest)>,
     /// Segments there whose content a segment here has, and the location of that.
-    lent: HashMap<Sha256Hash, (&'a ArchiveDir, SegmentName)>,
+    reusable_segments: HashMap<Sha256Hash, (&'a ArchiveDir, SegmentName)>,
     fetched: BTreeSet<SegmentName>,
     staging: &'a Staging,
     context: &'a Context,
@@ -56,15 +59,15 @@ pub(super) struct Outlet<'a> {
     findings: Findings,
 }
 
-impl<'a> Outlet<'a> {
+impl<'a> Sender<'a> {
     pub(super) fn new(
         rsync: &'a Rsync<'a>,
         listed: Vec<Listed>,
         archive: Option<(ArchiveDir, Manifest)>,
         staging: &'a Staging,
-        context: &'a Context,
-        options: &SyncOptions,
+        run: &SyncRun<'a>,
     ) -> Self {
+        let options = run.options;
         let mut blocked = BTreeMap::new();
         let mut files = HashMap::new();
         for Listed { path, bytes, mtime, kind } in listed {
@@ -81,10 +84,10 @@ impl<'a> Outlet<'a> {
             listed: files,
             blocked,
             archive,
-            lent: HashMap::new(),
+            reusable_segments: HashMap::new(),
             fetched: BTreeSet::new(),
             staging,
-            context,
+            context: run.context,
             dry_run: options.dry_run,
             checksum: options.checksum,
             with_expired: options.expired,
@@ -96,10 +99,10 @@ impl<'a> Outlet<'a> {
     }
 
     /// Registers the segments here that stand in for those of the same content there.
-    pub(super) fn lend(&mut self, archive: &'a ArchiveDir, manifest: &Manifest) {
+    pub(super) fn register_reusable(&mut self, archive: &'a ArchiveDir, manifest: &Manifest) {
         for (name, record) in manifest.segments() {
             if let Some(content) = record.content {
-                self.lent.insert(content, (archive, name.clone()));
+                self.reusable_segments.insert(content, (archive, name.clone()));
             }
         }
     }
@@ -200,9 +203,12 @@ impl<'a> Outlet<'a> {
                 if !concerns || self.fetched.contains(name) {
                     continue;
                 }
-                let lent = record.content.and_then(|content| self.lent.get(&content));
-                // What cannot be lent after all is fetched.
-                if lent.is_none_or(|(ours, like)| lend_file(ours, like, archive, name).is_err()) {
+                let reusable =
+                    record.content.and_then(|content| self.reusable_segments.get(&content));
+                // What cannot be reused after all is fetched.
+                if reusable
+                    .is_none_or(|(ours, like)| copy_reusable(ours, like, archive, name).is_err())
+                {
                     names.push(name.to_string());
                     sizes.push(claimed(record));
                 }
@@ -295,9 +301,9 @@ impl<'a> Outlet<'a> {
             return Ok(None);
         }
         let from = self.lay_out("out", new)?;
-        let root = self.rsync.remote.root.clone();
+        let files = FilesThere { directory: &self.rsync.remote.root, paths: &paths(new) };
         let options = ["--ignore-existing", "--compress", "--fsync", "--mkpath"];
-        self.rsync.send(from.fd(), &paths(new), &root, &options, &mut |_| {})?;
+        self.rsync.send(from.fd(), &files, &options, &mut |_| {})?;
         self.count(new);
         Ok(Some(from))
     }
@@ -318,18 +324,21 @@ impl<'a> Outlet<'a> {
         for (name, events, from) in [("out", new, sent), ("suspects", suspects, suspected)] {
             let Some(from) = from else { continue };
             let options = ["--checksum", "--dry-run", "--out-format=%i %n", "--8-bit-output"];
-            let root = self.rsync.remote.root.clone();
-            self.rsync.send(from.fd(), &paths(events), &root, &options, &mut |line| match line
-                .split_once(' ')
-            {
-                Some((what, path)) if what.starts_with("<f+++") => {
-                    lacking.insert(path.to_owned());
-                }
-                Some((what, path)) if what.starts_with("<f") => {
-                    differ.insert(path.to_owned());
-                }
-                _ => {}
-            })?;
+            let files = FilesThere { directory: &self.rsync.remote.root, paths: &paths(events) };
+            self.rsync.send(
+                from.fd(),
+                &files,
+                &options,
+                &mut |line| match line.split_once(' ') {
+                    Some((what, path)) if what.starts_with("<f+++") => {
+                        lacking.insert(path.to_owned());
+                    }
+                    Some((what, path)) if what.starts_with("<f") => {
+                        differ.insert(path.to_owned());
+                    }
+                    _ => {}
+                },
+            )?;
             self.staging.clear(name)?;
         }
         if let Some(path) =
@@ -353,40 +362,6 @@ impl<'a> Outlet<'a> {
     }
 }
 
-/// Copies a local segment to where it stands in for one of the same content.
-fn lend_file(
-    ours: &ArchiveDir,
-    like: &SegmentName,
-    to: &ArchiveDir,
-    name: &SegmentName,
-) -> Result<()> {
-    let path = to.segment_path(name);
-    let failed = |errno: rustix::io::Errno| Error::io(&path, "create", errno);
-    let bytes = ours.open_segment(like)?;
-    let length = bytes.len().map_err(|error| Error::io(&path, "read", error))?;
-    fs::make_private_dir(to.fd(), &name.folder()).map_err(failed)?;
-    let folder = fs::open_dir(to.fd(), &name.folder()).map_err(failed)?;
-    let file = name.file_name();
-    let out = fs::create_new(folder.as_fd(), &file, 0o600).map_err(failed)?;
-    let copied = copy_all(&bytes, length, &mut File::from(out));
-    if copied.is_err() {
-        let _ = fs::unlink(folder.as_fd(), &file);
-    }
-    copied.map_err(|error| Error::io(&path, "write", error))
-}
-
-fn copy_all(from: &SegmentBytes, length: u64, out: &mut File) -> std::io::Result<()> {
-    let mut buffer = vec![0; 1 << 20];
-    let mut at = 0;
-    while at < length {
-        let part = &mut buffer[..(length - at).min(1 << 20) as usize];
-        from.read_exact_at(part, at)?;
-        std::io::Write::write_all(out, part)?;
-        at += part.len() as u64;
-    }
-    Ok(())
-}
-
 fn conflict(report: &mut SyncReport, findings: &mut Findings, path: &EventPath, reason: &str) {
     report.conflicts += 1;
     findings.add(Finding::new(path.to_string(), reason));
@@ -401,9 +376,9 @@ fn seconds(time: Option<Timestamp>) -> i64 {
 }
 
 impl SyncReport {
-    /// Takes over the counts of an outlet.
-    pub(super) fn take_outlet(&mut self, outlet: Outlet<'_>) {
-        let Outlet { report, findings, .. } = outlet;
+    /// Takes over the counts of a sender.
+    pub(super) fn take_counts(&mut self, sender: Sender<'_>) {
+        let Sender { report, findings, .. } = sender;
         self.events += report.events;
         self.copied += report.copied;
         self.copied_bytes += report.copied_bytes;
