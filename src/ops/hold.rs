@@ -53,6 +53,7 @@ pub struct HoldPicture {
 
 /// A report of placing a hold, or releasing some.
 #[derive(Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct HoldReport {
     /// The holds concerned.
     pub holds: Vec<HoldPicture>,

@@ -16,6 +16,7 @@ use crate::{Error, Result};
 
 /// A report of a rebuild.
 #[derive(Debug, Default, serde::Serialize)]
+#[non_exhaustive]
 pub struct ManifestRebuildReport {
     /// Segments that the new manifest names.
     pub segments: u64,

@@ -92,6 +92,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 
 /// A report of what was signed.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct SignReport {
     /// The head.
     #[serde(flatten)]

@@ -100,14 +100,16 @@ proptest! {
         let policy = format!("version = 1\n[rotate]\nlevel = 1\nframe_size = \"{frame_size}\"\n{class}");
         let policy = Policy::parse(&policy, "test").unwrap();
         let history = history.with_context(context).with_policy(policy);
-        let options = RotateOptions { trust_now: true, ..RotateOptions::default() };
+        let mut options = RotateOptions::default();
+        options.trust_now = true;
         let run = || history.rotate(&options).unwrap();
 
         let report = run();
         let counted: u64 = report.days.iter().map(|day| day.events).sum();
         prop_assert_eq!(counted, archived.len() as u64);
         prop_assert_eq!(&tree(history.root()), &left);
-        let checks = VerifyOptions { live: false, ..VerifyOptions::default() };
+        let mut checks = VerifyOptions::default();
+        checks.live = false;
         let report = history.verify(&checks).unwrap();
         prop_assert_eq!(report.findings, vec![]);
 

@@ -193,7 +193,8 @@ impl World {
     }
 
     fn prune(&mut self, root: usize) {
-        let options = PruneOptions { consent: true, ..PruneOptions::default() };
+        let mut options = PruneOptions::default();
+        options.consent = true;
         let report = self.at(root).prune(&options).unwrap();
         assert!(report.findings.is_empty(), "{:?}", report.findings);
         self.models[root].prune(self.now, &self.known);

@@ -118,6 +118,7 @@ impl OutageQuery {
 
 /// Outages, and their totals.
 #[derive(Debug, serde::Serialize)]
+#[non_exhaustive]
 pub struct OutageReport {
     since: Option<Timestamp>,
     until: Option<Timestamp>,

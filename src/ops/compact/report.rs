@@ -8,6 +8,7 @@ use crate::ops::Finding;
 
 /// Options of a compaction.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct CompactOptions {
     /// Only these days; empty for all.
     pub dates: Vec<Date>,
@@ -56,6 +57,7 @@ pub struct CompactPlan {
 
 /// A report of what was done.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct CompactReport {
     /// Merged segments, by day and class.
     pub days: Vec<Compacted>,

@@ -11,6 +11,7 @@ use crate::segment::Sha256Hash;
 
 /// Options: what is to be proved, and the target.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct EvidenceOptions {
     /// Chains: every event with one of these correlation ids.
     pub correlation_ids: Vec<String>,
@@ -59,6 +60,7 @@ impl EvidenceOptions {
 
 /// A report of what a directory of evidence holds.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct EvidenceReport {
     /// The directory.
     pub target: String,

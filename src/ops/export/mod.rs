@@ -41,6 +41,7 @@ const BATCH: usize = 1024;
 
 /// Options of an export.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ExportOptions<'a> {
     /// Only events filed under these days; empty for all.
     pub dates: Vec<Date>,
@@ -68,6 +69,7 @@ impl<'a> ExportOptions<'a> {
 
 /// A report of what an export did.
 #[derive(Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct ExportReport {
     /// The directory or address that holds the files now.
     pub target: String,

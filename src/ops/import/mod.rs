@@ -27,7 +27,8 @@ use crate::store::Store;
 use crate::{Error, Result};
 
 /// Options of an import.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ImportOptions {
     /// The sources: tars, plain or in zstd or gzip, and directories.
     pub sources: Vec<PathBuf>,
@@ -39,6 +40,7 @@ pub struct ImportOptions {
 
 /// A report of what an import did, or, for a plan, would do.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct ImportReport {
     /// True if nothing was written, as requested.
     pub dry_run: bool,

@@ -38,6 +38,7 @@ const RECORD_BYTES: u64 = 64 << 10;
 
 /// Options of a prune.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct PruneOptions {
     /// True if the caller vouches for [`Context::now`].
     pub trust_now: bool,
@@ -49,6 +50,7 @@ pub struct PruneOptions {
 
 /// A report of a prune.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct PruneReport {
     /// Removed segments, oldest day first.
     pub expired: Vec<Expiring>,

@@ -38,6 +38,7 @@ pub struct Evicted {
 
 /// A report of what an eviction did, or would do.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct EvictReport {
     /// Evicted segments.
     pub evicted: Vec<Evicted>,

@@ -45,6 +45,7 @@ pub struct MirroredHost {
 
 /// A report of a pull.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct PullReport {
     /// The other hosts.
     pub hosts: Vec<MirroredHost>,

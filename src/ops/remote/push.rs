@@ -36,6 +36,7 @@ pub struct Copied {
 
 /// A report of a push.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct PushReport {
     /// The name of this machine's copies.
     pub host: String,

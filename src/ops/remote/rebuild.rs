@@ -65,6 +65,7 @@ impl Believed {
 
 /// A report of a rebuild.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct RemoteRebuildReport {
     /// The host whose archive it is.
     pub host: String,

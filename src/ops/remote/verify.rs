@@ -17,6 +17,7 @@ use crate::{Error, Result};
 
 /// Options of a verification.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct RemoteVerifyOptions {
     /// True to compare only names and sizes; nothing is read.
     pub quick: bool,
@@ -26,6 +27,7 @@ pub struct RemoteVerifyOptions {
 
 /// A report of a verification.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct RemoteVerifyReport {
     /// Number of copies that were checked.
     pub objects: u64,

@@ -21,6 +21,7 @@ pub enum RestoreTarget {
 
 /// Options of a restore.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RestoreOptions {
     /// Only these days; empty for every day with matching events.
     pub dates: Vec<Date>,
@@ -74,6 +75,7 @@ impl RestoreOptions {
 
 /// A report of what a restore did, or, for a plan, would do.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct RestoreReport {
     /// The directory that holds the events now.
     pub target: String,

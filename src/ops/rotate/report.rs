@@ -8,6 +8,7 @@ use crate::ops::{Finding, is_zero};
 
 /// Options of a rotation.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct RotateOptions {
     /// Only these days, closed ones, even within the policy's `keep_live`; empty for every closed
     /// day past it.
@@ -88,6 +89,7 @@ impl RotatedDay {
 
 /// A report of a rotation.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct RotateReport {
     /// The processed days, in order.
     pub days: Vec<RotatedDay>,

@@ -14,6 +14,7 @@ use crate::ops::{Finding, is_zero};
 
 /// Options of a status report.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct StatusOptions {
     /// The start of what counts as new.
     pub since: Timestamp,

@@ -11,6 +11,7 @@ use crate::ops::intake::Intake;
 
 /// Options of a sync.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SyncOptions {
     /// True to only find out what would be done.
     pub dry_run: bool,
@@ -36,6 +37,7 @@ impl SyncOptions {
 
 /// A report of what a sync did, or, for a plan, would do.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct SyncReport {
     /// True if nothing was written, as requested.
     pub dry_run: bool,

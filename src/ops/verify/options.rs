@@ -18,6 +18,7 @@ pub enum Depth {
 
 /// Options of a verification.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct VerifyOptions {
     /// Only these days; empty for all.
     pub dates: Vec<Date>,

@@ -22,6 +22,7 @@ pub struct ReadDepth {
 
 /// A report of what was checked, and what is wrong.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct VerifyReport {
     /// The depth of the verification.
     pub depth: ReadDepth,
