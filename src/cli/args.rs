@@ -1,16 +1,18 @@
 //! Flags that several commands share.
 
+mod text;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+
+pub(super) use text::TextArgs;
 
 use super::exit::Failure;
 use super::log::LogFormat;
 use crate::event::{Date, EventType, Severity, Timestamp, shown};
 use crate::policy::Span;
-use crate::store::pattern::{Pattern, TextQuery};
 use crate::store::{Filter, Name, Store};
 use crate::when;
 
@@ -180,52 +182,6 @@ pub(super) struct FilterArgs {
     pub(super) correlation_id: Vec<String>,
     #[command(flatten)]
     pub(super) text: TextArgs,
-}
-
-/// Flags that search in the text of events.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Which text")]
-pub(super) struct TextArgs {
-    /// Only with a value that matches: a regular expression, of lower case for any case; may be
-    /// repeated: one of them must match
-    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
-    pub(super) grep: Vec<String>,
-    /// Also with a value that matches this; may be repeated: all of them must match
-    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
-    pub(super) and_grep: Vec<String>,
-    /// The patterns are plain text
-    #[arg(short = 'F', long)]
-    pub(super) fixed_strings: bool,
-    /// Only events that the patterns do not match
-    #[arg(long)]
-    pub(super) invert: bool,
-    /// Only with this value: payload.stage=pull, payload.attempt>=3, payload.error~OOM,
-    /// payload.url!=x, payload.url (exists), !payload.url (does not)
-    #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true)]
-    pub(super) conditions: Vec<String>,
-}
-
-impl TextArgs {
-    /// Compiles the search; none if no flag asks for one.
-    pub(super) fn pattern(&self) -> Result<Option<Arc<Pattern>>, Failure> {
-        let Self { grep, and_grep, fixed_strings, invert, conditions } = self;
-        if (*fixed_strings || *invert) && grep.is_empty() && and_grep.is_empty() {
-            let flag = if *invert { "--invert" } else { "-F" };
-            return Err(Failure::usage(format!("{flag} needs a pattern: --grep PATTERN")));
-        }
-        let query = TextQuery {
-            any_of: grep.clone(),
-            all_of: and_grep.clone(),
-            invert: *invert,
-            plain: *fixed_strings,
-            conditions: conditions.clone(),
-        };
-        Ok(Pattern::compile(&query)?.map(Arc::new))
-    }
-
-    fn is_given(&self) -> bool {
-        !(self.grep.is_empty() && self.and_grep.is_empty() && self.conditions.is_empty())
-    }
 }
 
 fn severity(text: &str) -> Result<Severity, String> {

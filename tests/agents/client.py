@@ -19,7 +19,7 @@ from mcp.client.stdio import stdio_client
 
 HLARCHIVE, STEP = sys.argv[1], sys.argv[2]
 ALL = {"since": "2000-01-01"}
-READING = ["status", "attempts", "outages", "list", "trace", "show", "inspect", "verify"]
+READING = ["status", "attempts", "outages", "count", "list", "trace", "show", "inspect", "verify"]
 
 
 @asynccontextmanager

@@ -234,13 +234,14 @@ fn questions_that_make_no_sense_are_refused_before_anything_is_read() {
     let not_a_time = |flag: &str, text: &str| {
         format!(
             "{flag}: \"{text}\" is not a time: expected a date (2026-05-16), a timestamp \
-             (2026-05-16T10:11:12Z), now, today, yesterday, or an age (\"2h ago\")"
+             (2026-05-16T10:11:12Z), now, today, yesterday 02:50, monday, last night, 03:00, or an \
+             age (\"2h ago\")"
         )
     };
     refused(&lab, 2, &["list", "--since", "soon"], &not_a_time("--since", "soon"));
     refused(&lab, 2, &["list", "--until", "2026-02-30"], &not_a_time("--until", "2026-02-30"));
     refused(&lab, 2, &["rotate", "--now", "x"], &not_a_time("--now", "x"));
-    let not_a_day = "\"2026-5-1\" is not a day: expected YYYY-MM-DD, today or yesterday";
+    let not_a_day = "\"2026-5-1\" is not a day: expected YYYY-MM-DD, today, yesterday or monday";
     for command in [
         &["list", "--date", "2026-5-1"][..],
         &["rotate", "--date", "2026-5-1"],

@@ -93,6 +93,8 @@ fn formats_that_a_command_does_not_have_are_refused_before_anything_is_done() {
         (&["show", "x"], "csv", "table, json, ndjson or path"),
         (&["attempts"], "path", "table or json"),
         (&["outages"], "path", "table, json or csv"),
+        (&["count"], "path", "table, json or csv"),
+        (&["values", "node"], "ndjson", "table, json, csv or path"),
         (&["status"], "path", "table or json"),
         (&["prune"], "path", "table or json"),
         (&["compact"], "path", "table or json"),

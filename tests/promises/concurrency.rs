@@ -9,12 +9,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hlarchive::internals::archive::ArchiveDir;
 
-use hlarchive::{History, Progress, Unit, VerifyOptions};
 use rustix::process::Signal;
 
 use crate::common::process::{finish, halt_when, has_temporary, send, start};
@@ -314,42 +313,6 @@ fn whoever_reads_sees_each_acknowledged_event_exactly_once_whatever_goes_on() {
     for counter in [&soak.reads, &soak.rotates, &soak.restores, &soak.compacts, &soak.verifies] {
         assert!(count(counter) > 0, "something never happened");
     }
-}
-
-/// Compacts the archive when verify begins to check the segments, and leaves the state as a
-/// compaction leaves it that has not come to it yet.
-struct Meanwhile {
-    lab: Arc<Lab>,
-    compacted: Arc<AtomicU64>,
-}
-
-impl Progress for Meanwhile {
-    fn begin(&self, what: &str, _: Option<u64>, _: Unit) {
-        if what != "checking segments" {
-            return;
-        }
-        let state = std::fs::read(self.lab.archive().join("state")).unwrap();
-        self.lab.ok(["compact"]);
-        std::fs::write(self.lab.archive().join("state"), state).unwrap();
-        self.compacted.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-#[test]
-fn verify_finds_nothing_wrong_with_an_archive_that_is_compacted_meanwhile() {
-    let lab = Arc::new(Lab::new());
-    for minute in ["10", "20", "30"] {
-        let time = format!("--timestamp=2026-05-10T02:{minute}:00Z");
-        lab.ok(["emit", "node_offline", &time, "--node", &format!("pi{minute}")]);
-        lab.rotate();
-    }
-    let compacted = Arc::new(AtomicU64::new(0));
-    let history = History::open(lab.root()).unwrap().with_archive(lab.archive());
-    let meanwhile = Meanwhile { lab: Arc::clone(&lab), compacted: Arc::clone(&compacted) };
-    let report = history.with_progress(meanwhile).verify(&VerifyOptions::default()).unwrap();
-    assert_eq!(compacted.load(Ordering::Relaxed), 1);
-    assert_eq!(report.findings, []);
-    assert_eq!(lab.list_all().len(), 3);
 }
 
 #[test]

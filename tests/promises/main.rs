@@ -25,6 +25,7 @@ mod hostile_tree;
 mod interop;
 mod layers;
 mod man;
+mod meanwhile;
 mod one_answer;
 mod opened;
 mod planted;

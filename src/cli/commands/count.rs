@@ -59,7 +59,7 @@ pub(in crate::cli) struct Args {
     which: Which,
 }
 
-/// Show the known values of a field, with counts and the last day of each
+/// Show a field's known values, with counts and last days
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -4,7 +4,8 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
 use super::call::{Answer, Call, Passed, answer};
-use super::events::{Level, looked};
+use super::events::looked;
+use super::words::Level;
 use crate::cli::args::{FilterArgs, TextArgs, dates};
 use crate::event::Severity;
 use crate::ops::answers::count::{CountField, CountQuery, CountReport, count as look};

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::call::{Answer, Call, Trouble, answer};
-use super::events::Level;
+use super::words::Level;
 
 /// The arguments of `emit_event`.
 #[derive(Debug, Deserialize, JsonSchema)]

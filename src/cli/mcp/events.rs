@@ -11,47 +11,10 @@ use serde_json::value::RawValue;
 
 use super::call::{Answer, Call, Passed, Trouble, answer};
 use super::page::{BYTES, Left, Room, behind, limit, numbers, place, raw};
+use super::words::{InOrder, Level, Reach};
 use crate::cli::args::{FilterArgs, TextArgs, dates};
 use crate::cli::commands::trace::StepLine;
 use crate::ops::answers::trace::{Named, Tries, named};
-
-/// The severity of an event.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Level {
-    Info,
-    Warning,
-    Error,
-    Critical,
-}
-
-impl From<Level> for Severity {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Info => Self::Info,
-            Level::Warning => Self::Warning,
-            Level::Error => Self::Error,
-            Level::Critical => Self::Critical,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum InOrder {
-    #[default]
-    EarliestFirst,
-    LatestFirst,
-}
-
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Reach {
-    #[default]
-    Everything,
-    Live,
-    Archived,
-}
 
 /// The arguments of list. Several values of one list are alternatives; different members
 /// must all hold.

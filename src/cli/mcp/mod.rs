@@ -16,6 +16,7 @@ mod page;
 mod state;
 mod tools;
 mod trouble;
+mod words;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
