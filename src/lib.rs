@@ -105,7 +105,7 @@ pub use ops::status::{ArchivedStatus, CalendarDay, LastRun, LiveStatus, Status, 
 pub use ops::sync::{End, SyncOptions, SyncReport, Transport};
 pub use ops::verify::{AfterHead, Depth, ReadDepth, VerifyOptions, VerifyReport};
 pub use policy::{Policy, PolicyError};
-pub use progress::{Progress, Silent, Unit};
+pub use progress::{Progress, Unit};
 pub use remote::Bucket;
 pub use segment::Sha256Hash;
 pub use store::{FoundEvent, Notice, Unreached};

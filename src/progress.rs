@@ -39,6 +39,6 @@ pub trait Progress: Send + Sync {
 
 /// A listener that does nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub(crate) struct Silent;
 
 impl Progress for Silent {}

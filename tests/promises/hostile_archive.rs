@@ -157,6 +157,8 @@ fn sparse_files_of_any_size_are_not_read_through() {
         &["trace", "run-10-0", "--verbose"],
         &["show", "0196d8a2-0010-7000-8000-00000000ffff"],
         &["outages", "--since", "2000-01-01"],
+        &["count", "--by", "service"],
+        &["values", "payload.number"],
         &["export", "--format", "csv", "--to", "exported"],
         &["evidence", "2027-01-02", "--to", "evidence"],
         &["attempts", "--since", "2000-01-01"],

@@ -43,7 +43,10 @@ fn rotating_into_a_read_only_archive_is_refused_and_changes_nothing() {
             &OTHERS[..],
             &[
                 (&["list", "trace", "attempts", "outages", "status", "show"], READS),
-                (&["inspect", "verify", "manifest show", "manifest head"], READS),
+                (
+                    &["count", "values", "inspect", "verify", "manifest show", "manifest head"],
+                    READS,
+                ),
                 (&["hold list", "policy show", "policy check", "evidence", "export"], READS),
                 (&["emit", "sync"], "they write into the live tree"),
             ],

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use regex::Regex;
 
-use super::compile;
+use super::expression::compile;
 use super::leaves::Leaf;
 use super::pieces::Pieces;
 use crate::text::shown;

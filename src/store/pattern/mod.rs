@@ -8,19 +8,20 @@
 //! literal pieces ([`pieces`]), and JSON without a backslash holds each of them unchanged.
 
 mod condition;
+mod expression;
 mod leaves;
 mod pieces;
 #[cfg(test)]
 mod tests;
 
-use regex::{Regex, RegexBuilder, bytes};
+use regex::{Regex, bytes};
 
 pub(crate) use condition::Condition;
+use expression::compile;
 use leaves::each_leaf;
 use pieces::Pieces;
 
-use crate::text::shown;
-use crate::{Error, Result};
+use crate::Result;
 
 /// Patterns of which one must match, in the words of the caller.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +52,7 @@ pub struct Pattern {
 impl Pattern {
     /// Compiles a search; returns `None` if it asks for nothing.
     ///
-    /// Fails with [`Error::Usage`] if a pattern or a condition cannot be understood.
+    /// Fails with [`Error::Usage`](crate::Error::Usage) if a pattern or a condition cannot be understood.
     pub(crate) fn compile(query: &TextQuery) -> Result<Option<Self>> {
         let mut groups = Vec::new();
         let mut pieces = Pieces::none();
@@ -128,39 +129,4 @@ pub(crate) fn value_at(event: &[u8], wanted: &str) -> Option<String> {
         }
     });
     found
-}
-
-/// Compiles a pattern; returns its pieces, too, if every match has one.
-fn compile(text: &str, plain: bool) -> Result<(Regex, Option<Pieces>)> {
-    let pattern = if plain { regex::escape(text) } else { text.to_owned() };
-    let ignores_case = !has_upper_case(&pattern);
-    let refused = |error: regex::Error| {
-        let reason = error.to_string();
-        let reason = reason.lines().last().unwrap_or_default().trim();
-        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-        Error::Usage(format!(
-            "the pattern \"{}\" is not a regular expression: {reason}; -F takes it as plain text",
-            shown(text)
-        ))
-    };
-    let regex =
-        RegexBuilder::new(&pattern).case_insensitive(ignores_case).build().map_err(refused)?;
-    let pieces = Pieces::of(&pattern, ignores_case);
-    Ok((regex, pieces))
-}
-
-/// Reports whether a pattern has an upper-case letter that stands for itself.
-fn has_upper_case(pattern: &str) -> bool {
-    let mut letters = pattern.chars();
-    while let Some(letter) = letters.next() {
-        if letter == '\\' {
-            // The name of a class, as in `\W` or `\pL`.
-            if matches!(letters.next(), Some('p' | 'P')) && letters.next() == Some('{') {
-                letters.by_ref().find(|letter| *letter == '}');
-            }
-        } else if letter.is_uppercase() {
-            return true;
-        }
-    }
-    false
 }

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use regex::RegexBuilder;
 use serde_json::Value;
 
 use super::*;
