@@ -230,13 +230,13 @@ impl FilterArgs {
     ) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
         let middle = match when::parse(middle, now, when::Bound::Since) {
             Ok(time) => time,
-            Err(reason) => match store.named(middle) {
-                Ok(name) => instant_of(store, &name)?,
-                Err(_) => {
+            Err(reason) => {
+                let Ok(name) = store.named(middle) else {
                     let what = "and it does not name an event either";
                     return Err(Failure::usage(format!("--around: {reason}; {what}")));
-                }
-            },
+                };
+                instant_of(store, &name)?
+            }
         };
         let within = self.within.as_deref().unwrap_or("10m");
         let span: Span = within

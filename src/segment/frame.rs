@@ -67,25 +67,24 @@ pub struct Member<'a> {
 /// The next place of a search that goes through a tar once.
 struct NextPlace<F> {
     find: F,
+    /// True once it was asked for.
+    is_known: bool,
     /// The last answer.
-    known: Option<Option<usize>>,
+    place: Option<usize>,
 }
 
 impl<F: Fn(&[u8], usize) -> Option<usize>> NextPlace<F> {
     fn of(find: F) -> Self {
-        Self { find, known: None }
+        Self { find, is_known: false, place: None }
     }
 
     /// Returns the first place at or after an offset; offsets ascend.
     fn at_or_after(&mut self, tar: &[u8], from: usize) -> Option<usize> {
-        if let Some(place) = self.known
-            && place.is_none_or(|place| place >= from)
-        {
-            return place;
+        if !self.is_known || self.place.is_some_and(|place| place < from) {
+            self.place = (self.find)(tar, from);
+            self.is_known = true;
         }
-        let place = (self.find)(tar, from);
-        self.known = Some(place);
-        place
+        self.place
     }
 }
 

@@ -212,18 +212,20 @@ impl Filter {
         value.len() > LONGEST_WHOLE
     }
 
-    /// Returns the one field that the filter asks for besides time, with its values; the inner
-    /// `None` if it asks for no field, the outer one if it asks for anything else.
-    pub(crate) fn only_field(&self) -> Option<Option<(Field, Vec<String>)>> {
+    /// Returns what the filter asks for besides time.
+    pub(crate) fn asked(&self) -> Asked {
         if self.like.is_some() || self.pattern.is_some() {
-            return None;
+            return Asked::More;
         }
         let mut asked = self.fields().into_iter().filter(|(_, values)| !values.is_empty());
-        let only = asked.next().map(|(field, values)| (field, values.into_owned()));
+        let only = match asked.next() {
+            Some((field, values)) => Asked::Field(field, values.into_owned()),
+            None => Asked::Nothing,
+        };
         // Severities that exclude each other leave no value.
         let is_none = self.fields().iter().all(|(_, values)| values.is_empty());
         let is_void = is_none && (self.min_severity.is_some() || !self.severities.is_empty());
-        (asked.next().is_none() && !is_void).then_some(only)
+        if asked.next().is_some() || is_void { Asked::More } else { only }
     }
 
     /// Returns the values that are asked for, by the field of the index that holds them.
@@ -261,6 +263,16 @@ impl Filter {
             (Field::Source, Cow::Borrowed(sources)),
         ]
     }
+}
+
+/// What a filter asks for besides time.
+pub(crate) enum Asked {
+    /// All events.
+    Nothing,
+    /// These values of one field.
+    Field(Field, Vec<String>),
+    /// Anything else.
+    More,
 }
 
 /// A search for what every match holds, in raw bytes.

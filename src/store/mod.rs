@@ -32,7 +32,7 @@ mod tests;
 
 pub(crate) use belongs::{FoundArchive, resolved, short_origin};
 pub use filter::Filter;
-pub(crate) use filter::Like;
+pub(crate) use filter::{Asked, Like};
 pub(crate) use find::Name;
 pub(crate) use looked::Looked;
 pub(crate) use notice::Notices;

@@ -75,8 +75,10 @@ Exit codes:
   74  something could not be read, so values may be missing
   75  a part is remote and could not be reached")]
 pub(in crate::cli) struct ValuesArgs {
-    /// The field: type, service, node, severity, source, correlation_id or a path
-    #[arg(value_name = "FIELD")]
+    #[arg(
+        value_name = "FIELD",
+        help = "The field: type, service, node, severity, source, correlation_id or a path"
+    )]
     field: String,
     /// Show the N most frequent values
     #[arg(long, value_name = "N")]

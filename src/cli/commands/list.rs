@@ -20,7 +20,8 @@ Examples:
   hlarchive list                        # today
   hlarchive list --date 2026-05-16 --node pi4
   hlarchive list --since '2 days ago' --min-severity error
-  hlarchive list --since 90d --grep 'disk full' --where 'payload.attempt>=3'
+  hlarchive list --since 90d --grep 'disk full'
+  hlarchive list --since 2w --where 'payload.attempt>=3'
   hlarchive list --around 01a20c73-d16d --within 10m
   hlarchive list --since 2026-05-01 -o ndjson | jq .type
   hlarchive list --follow

@@ -9,7 +9,7 @@ use crate::archive::Expired;
 use crate::event::{Date, EventHead, Timestamp};
 use crate::segment::{Field, Index};
 use crate::store::pattern::value_at;
-use crate::store::{Filter, Notices, Query, Store, Unreached};
+use crate::store::{Asked, Filter, Notices, Query, Store, Unreached};
 use crate::text::shown;
 use crate::views::count::{Group, MAX_GROUPS, Period, Tally};
 use crate::{Error, Result};
@@ -252,7 +252,11 @@ impl<'a> IndexPlan<'a> {
     /// Returns the plan, if an index knows enough: it has the number of events with a value of one
     /// field, and not that of two.
     fn of(asked: &'a CountQuery) -> Option<Self> {
-        let mut field: Option<(Field, Vec<String>)> = asked.query.filter.only_field()?;
+        let mut field = match asked.query.filter.asked() {
+            Asked::Nothing => None,
+            Asked::Field(field, values) => Some((field, values)),
+            Asked::More => return None,
+        };
         for by in &asked.by {
             match by {
                 CountField::Path(_) | CountField::Period(Period::Hour) => return None,

@@ -12,6 +12,7 @@ mod expression;
 mod leaves;
 mod pieces;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 use regex::{Regex, bytes};

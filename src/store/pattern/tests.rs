@@ -144,11 +144,9 @@ fn conditions_compare_numbers_as_numbers_and_text_as_text() {
         "payload.none",
         "payload.none=null",
         "payload.stage~^PU.L$|pu",
-        "payload.stage > pull1 = no".split(" = ").next().unwrap(),
         " payload.stage = pull ",
     ] {
-        let expected = !condition.contains("pull1");
-        assert_eq!(meets(condition, json), expected, "{condition}");
+        assert!(meets(condition, json), "{condition}");
     }
     for condition in [
         "payload.stage=pul",
