@@ -198,10 +198,7 @@ fn ago(text: &str, now: Timestamp) -> Result<Timestamp, Option<String>> {
         SpanError::Malformed => None,
         ambiguous @ SpanError::CapitalM(_) => Some(ambiguous.to_string()),
     })?;
-    let micros = i64::try_from(span.seconds())
-        .ok()
-        .and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND))
-        .ok_or(None)?;
+    let micros = span.micros().ok_or(None)?;
     let micros = if is_later { -micros } else { micros };
     Ok(Timestamp::from_micros(now.micros().saturating_sub(micros)))
 }

@@ -1,5 +1,6 @@
 //! Flags that several commands share.
 
+mod query;
 mod text;
 
 use std::ffi::OsString;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+pub(super) use query::{Per, QueryArgs};
 pub(super) use text::TextArgs;
 
 use super::exit::Failure;
@@ -242,9 +244,7 @@ impl FilterArgs {
         let span: Span = within
             .parse()
             .map_err(|error| Failure::usage(format!("--within {}: {error}", shown(within))))?;
-        let micros = i64::try_from(span.seconds()).ok();
-        let micros = micros.and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND));
-        let micros = micros.unwrap_or(i64::MAX);
+        let micros = span.micros().unwrap_or(i64::MAX);
         let since = Timestamp::from_micros(middle.micros().saturating_sub(micros));
         let until =
             Timestamp::from_micros(middle.micros().saturating_add(micros).saturating_add(1));

@@ -46,6 +46,11 @@ impl Span {
         Self(seconds)
     }
 
+    /// Returns the length in microseconds, unless that is longer than time can be told.
+    pub(crate) fn micros(self) -> Option<i64> {
+        i64::try_from(self.0).ok()?.checked_mul(1_000_000)
+    }
+
     /// Returns the length in seconds.
     pub fn seconds(self) -> u64 {
         self.0

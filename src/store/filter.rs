@@ -108,10 +108,11 @@ impl Filter {
         let ids = self.correlation_ids.as_slice();
         let plain = |id: &String| id.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\');
         if !ids.is_empty() && ids.iter().all(plain) {
-            let finders = ids.iter().map(|id| memmem::Finder::new(id.as_bytes())).collect();
-            return Some(Scan::Texts(finders));
+            let texts = ids.iter().map(|id| memmem::Finder::new(id.as_bytes()));
+            let texts = texts.map(|finder| Finder::Text(Box::new(finder)));
+            return Some(Scan(texts.collect()));
         }
-        self.pattern.as_ref()?.scan().map(Scan::Pieces)
+        self.pattern.as_ref()?.scan().map(|pieces| Scan(vec![Finder::Pieces(pieces)]))
     }
 
     /// Judges whether a file is a matching event; `scan` is [the filter's own](Self::scan).
@@ -119,7 +120,7 @@ impl Filter {
         if let Some(scan) = scan
             && memchr::memchr(b'\\', bytes).is_none()
             && bytes.first() == Some(&b'{')
-            && scan.find(bytes, 0).is_none()
+            && scan.finders().all(|finder| finder.find(bytes, 0).is_none())
         {
             return Verdict::Other;
         }
@@ -265,7 +266,7 @@ impl Filter {
     }
 }
 
-/// What a filter asks for besides time.
+/// The conditions of a filter besides time.
 pub(crate) enum Asked {
     /// All events.
     Nothing,
@@ -275,22 +276,28 @@ pub(crate) enum Asked {
     More,
 }
 
-/// A search for what every match holds, in raw bytes.
-pub(super) enum Scan<'a> {
-    /// One of these texts.
-    Texts(Vec<memmem::Finder<'a>>),
-    /// One of a pattern's pieces.
+/// A search for what every match holds, in raw bytes: something that one of these finds.
+pub(super) struct Scan<'a>(Vec<Finder<'a>>);
+
+impl<'a> Scan<'a> {
+    pub(super) fn finders(&self) -> impl Iterator<Item = &Finder<'a>> {
+        self.0.iter()
+    }
+}
+
+/// A part of a scan. Each goes through bytes by itself, once.
+pub(super) enum Finder<'a> {
+    /// Finds a text.
+    Text(Box<memmem::Finder<'a>>),
+    /// Finds one of a pattern's pieces.
     Pieces(&'a regex::bytes::Regex),
 }
 
-impl Scan<'_> {
+impl Finder<'_> {
     /// Returns the first place at or after `from`.
     pub(super) fn find(&self, bytes: &[u8], from: usize) -> Option<usize> {
         match self {
-            Self::Texts(finders) => {
-                let rest = bytes.get(from..)?;
-                finders.iter().filter_map(|finder| finder.find(rest)).min().map(|at| from + at)
-            }
+            Self::Text(finder) => finder.find(bytes.get(from..)?).map(|at| from + at),
             Self::Pieces(regex) => regex.find_at(bytes, from).map(|found| found.start()),
         }
     }

@@ -190,7 +190,8 @@ fn matches(segment: &OpenSegment, frame: &Frame, filter: &Filter) -> FrameRows {
     let scan = filter.scan();
     let (mut all, mut some);
     let members: &mut dyn Iterator<Item = _> = if let Some(scan) = &scan {
-        some = frame.members_with(|tar, from| scan.find(tar, from));
+        let finders = scan.finders();
+        some = frame.members_with(finders.map(|finder| |tar: &[u8], from| finder.find(tar, from)));
         &mut some
     } else {
         all = frame.members();

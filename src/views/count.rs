@@ -21,6 +21,19 @@ pub(crate) enum Period {
 }
 
 impl Period {
+    /// All periods.
+    pub(crate) const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Week, Self::Month];
+
+    /// Returns the period's word.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+
     /// Returns the first instant of the period that an instant is in.
     pub(crate) fn begin(self, time: Timestamp) -> Timestamp {
         match self {
@@ -56,7 +69,7 @@ impl Period {
 /// The key of a group: the period, if any, and the value of each field, as far as events have it.
 pub(crate) type Group = (Option<Timestamp>, Box<[Option<Box<str>>]>);
 
-/// What is known of a group.
+/// The totals of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Total {
     /// The number of events.

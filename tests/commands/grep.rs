@@ -155,6 +155,7 @@ fn what_happened_around_a_time_or_an_event_is_listed() {
         (&["--around", "now", "--within", "soon"], "--within soon"),
         (&["--around", "now", "--since", "today"], "cannot be used with"),
         (&["--within", "5m"], "--around"),
+        (&["--around", "now", "--follow"], "cannot be used with"),
     ] {
         let run = lab.fails(2, [&["list"], words].concat());
         assert!(run.stderr.contains(reason), "{words:?}: {run:?}");

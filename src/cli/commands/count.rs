@@ -2,17 +2,15 @@
 
 use std::io::Write;
 
-use clap::ValueEnum;
-
-use crate::event::{Timestamp, shown};
+use crate::event::shown;
 use crate::ops::answers::count::{CountField, CountQuery, CountReport, CountedGroup, count};
 use crate::ops::export::csv::{escaped, record};
-use crate::store::{Notices, Query, Scope, Store};
+use crate::store::Notices;
 use crate::text::{self, visible};
 use crate::views::count::Period;
 
 use super::nothing::Nothing;
-use crate::cli::args::{FilterArgs, Format, dates};
+use crate::cli::args::{Format, Per, QueryArgs};
 use crate::cli::exit::{Exit, Failure, lacking, stdout_failed};
 use crate::cli::session::Session;
 use crate::cli::table::{fit, line, shrink, total, width};
@@ -56,7 +54,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "N")]
     top: Option<usize>,
     #[command(flatten)]
-    which: Which,
+    which: QueryArgs,
 }
 
 /// Show a field's known values, with counts and last days
@@ -84,53 +82,7 @@ pub(in crate::cli) struct ValuesArgs {
     #[arg(long, value_name = "N")]
     top: Option<usize>,
     #[command(flatten)]
-    which: Which,
-}
-
-#[derive(Debug, clap::Args)]
-struct Which {
-    /// Only live events
-    #[arg(long)]
-    live_only: bool,
-    /// Only archived events
-    #[arg(long, conflicts_with = "live_only")]
-    archived_only: bool,
-    /// Only this day's events: 2026-05-16, today, yesterday; may be repeated
-    #[arg(long, value_name = "DATE", help_heading = "Which events")]
-    date: Vec<String>,
-    #[command(flatten)]
-    filter: FilterArgs,
-}
-
-impl Which {
-    fn query(&self, now: Timestamp, store: &Store) -> Result<Query, Failure> {
-        let scope = match (self.live_only, self.archived_only) {
-            (true, _) => Scope::Live,
-            (_, true) => Scope::Archived,
-            _ => Scope::Everything,
-        };
-        let (filter, dates) = (self.filter.filter(now, store)?, dates(&self.date, now)?);
-        Ok(Query { filter, dates, scope, ..Query::default() })
-    }
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Per {
-    Hour,
-    Day,
-    Week,
-    Month,
-}
-
-impl From<Per> for Period {
-    fn from(per: Per) -> Self {
-        match per {
-            Per::Hour => Self::Hour,
-            Per::Day => Self::Day,
-            Per::Week => Self::Week,
-            Per::Month => Self::Month,
-        }
-    }
+    which: QueryArgs,
 }
 
 /// The default number of groups in a table: they fit on a screen of 24 lines.

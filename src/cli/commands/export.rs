@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use crate::event::Date;
 use crate::ops::export::{ExportFormat, ExportOptions, ExportReport, ExportTarget};
-use crate::store::{Query, Scope};
 use crate::system;
 use clap::ValueEnum;
 
 use super::nothing::Nothing;
 use super::{days_left, name_findings};
-use crate::cli::args::{FilterArgs, Format, dates};
+use crate::cli::args::{Format, QueryArgs};
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
@@ -58,17 +57,8 @@ pub(in crate::cli) struct Args {
     /// Put ' before CSV values that begin like a formula: = + - @
     #[arg(long)]
     escape_formulas: bool,
-    /// Only live events
-    #[arg(long)]
-    live_only: bool,
-    /// Only archived events
-    #[arg(long, conflicts_with = "live_only")]
-    archived_only: bool,
-    /// Only this day's events: 2026-05-16, today, yesterday; may be repeated
-    #[arg(long, value_name = "DATE", help_heading = "Which events")]
-    date: Vec<String>,
     #[command(flatten)]
-    filter: FilterArgs,
+    which: QueryArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -95,14 +85,11 @@ impl Args {
             }
             (None, None) => ExportTarget::Directory(self.to.clone()),
         };
+        let asked = self.which.query(session.now, &session.store)?;
         let options = ExportOptions {
-            dates: dates(&self.date, session.now)?,
-            filter: self.filter.filter(session.now, &session.store)?,
-            scope: match (self.live_only, self.archived_only) {
-                (true, _) => Scope::Live,
-                (_, true) => Scope::Archived,
-                _ => Scope::Everything,
-            },
+            dates: asked.dates.clone(),
+            filter: asked.filter.clone(),
+            scope: asked.scope,
             format: match self.format {
                 Shape::Parquet => ExportFormat::Parquet,
                 Shape::Ndjson => ExportFormat::Ndjson,
@@ -115,12 +102,6 @@ impl Args {
         };
         let mut report = session.history(Bar::new(session))?.export(&options)?;
         let is_empty = report.files == 0 && report.already_there == 0 && report.findings.is_empty();
-        let asked = Query {
-            filter: options.filter.clone(),
-            dates: options.dates.clone(),
-            scope: options.scope,
-            ..Query::default()
-        };
         let mut nothing = Nothing::of(&session.store, || asked, is_empty && !report.stopped)?;
         print(session, &report, &nothing, format)?;
         session.notices(&mut report.notices);
@@ -141,7 +122,7 @@ impl Args {
         }
         if is_empty {
             nothing.tell(session, Some("no event matches; nothing was written"))?;
-            if self.filter.asks_for_more() {
+            if self.which.filter.asks_for_more() {
                 return Ok(Exit::Wrong);
             }
         }

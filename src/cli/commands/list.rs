@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use crate::store::follow::{After, FollowOptions};
-use crate::store::{FoundEvent, Order, Query, Scope};
+use crate::store::{FoundEvent, Order, Query};
 
 use super::follow::follow;
 use super::nothing::Nothing;
 use super::printer::{Printer, render};
-use crate::cli::args::{FilterArgs, Format, dates};
+use crate::cli::args::{Format, QueryArgs};
 use crate::cli::exit::{Exit, Failure, lacking};
 use crate::cli::session::Session;
 use crate::system::seed;
@@ -49,7 +49,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     reverse: bool,
     /// Continue with new events as they arrive
-    #[arg(short, long, conflicts_with_all = ["reverse", "limit", "archived_only", "until"])]
+    #[arg(short, long, conflicts_with_all = ["reverse", "limit", "archived_only", "until", "around"])]
     follow: bool,
     /// Only events after this one: its _cursor, or "start" for the cursor file's beginning
     #[arg(long, value_name = "CURSOR", value_parser = after,
@@ -59,17 +59,8 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "FILE",
           conflicts_with_all = ["reverse", "archived_only", "live_only"])]
     cursor_file: Option<PathBuf>,
-    /// Only live events
-    #[arg(long)]
-    live_only: bool,
-    /// Only archived events
-    #[arg(long, conflicts_with = "live_only")]
-    archived_only: bool,
-    /// Only this day's events: 2026-05-16, today, yesterday; may be repeated
-    #[arg(long, value_name = "DATE", help_heading = "Which events")]
-    date: Vec<String>,
     #[command(flatten)]
-    filter: FilterArgs,
+    which: QueryArgs,
 }
 
 /// Events that are rendered together.
@@ -95,25 +86,13 @@ impl Args {
         if self.follow && format == Format::Json {
             return Err(Failure::usage("--follow never ends, so --output ndjson fits, not json"));
         }
-        let filter = self.filter.filter(session.now, &session.store)?;
-        let mut dates = dates(&self.date, session.now)?;
-        let only_today = dates.is_empty() && !self.filter.has_time();
+        let mut query = self.which.query(session.now, &session.store)?;
+        let only_today = query.dates.is_empty() && !self.which.filter.has_time();
         if only_today {
-            dates.push(session.now.date());
+            query.dates.push(session.now.date());
         }
-        let query = Query {
-            filter,
-            dates,
-            order: if self.reverse { Order::Reverse } else { Order::Forward },
-            after: None,
-            limit: self.limit,
-            scope: match (self.live_only, self.archived_only) {
-                (true, _) => Scope::Live,
-                (_, true) => Scope::Archived,
-                _ => Scope::Everything,
-            },
-            ..Query::default()
-        };
+        query.order = if self.reverse { Order::Reverse } else { Order::Forward };
+        query.limit = self.limit;
         let mut printer = Printer::new(format);
         if self.follow || self.after.is_some() || self.cursor_file.is_some() {
             let first_dates = query.dates.clone();
@@ -158,7 +137,7 @@ impl Args {
             let today = "no such event today; choose other days with --date or --since";
             Nothing::of(&session.store, || asked, !session.global.quiet)?
                 .tell(session, only_today.then_some(today))?;
-            if self.filter.asks_for_more() {
+            if self.which.filter.asks_for_more() {
                 return Ok(Exit::Wrong);
             }
         }

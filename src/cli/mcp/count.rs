@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::call::{Answer, Call, Passed, answer};
 use super::events::looked;
 use super::words::Level;
-use crate::cli::args::{FilterArgs, TextArgs, dates};
+use crate::cli::args::{FilterArgs, Per, TextArgs, dates};
 use crate::event::Severity;
 use crate::ops::answers::count::{CountField, CountQuery, CountReport, count as look};
 use crate::store::{Looked, Query};
@@ -17,15 +17,6 @@ const FEW: usize = 20;
 
 /// The bytes of groups in one answer, some 1,500 tokens.
 const BYTES: usize = 6000;
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Per {
-    Hour,
-    Day,
-    Week,
-    Month,
-}
 
 /// The arguments of count. Several values of one list are alternatives; different members must
 /// all hold.
@@ -88,13 +79,7 @@ pub(super) fn count(call: &Call, given: Count) -> Answer {
     let query = Query { filter: filter.filter(call.now, call.store())?, dates, ..Query::default() };
     let by =
         given.by.iter().map(|field| field.parse()).collect::<crate::Result<Vec<CountField>>>()?;
-    let per = given.per.map(|per| match per {
-        Per::Hour => Period::Hour,
-        Per::Day => Period::Day,
-        Per::Week => Period::Week,
-        Per::Month => Period::Month,
-    });
-    let asked = CountQuery { query, by, per };
+    let asked = CountQuery { query, by, per: given.per.map(Period::from) };
     let (mut report, mut notices) = look(call.store(), &asked, &|| call.go_on().is_err())?;
     call.go_on()?;
     report.keep(given.top.unwrap_or(FEW));

@@ -169,9 +169,8 @@ pub(crate) fn attempts(
         since: wanted.range.read_from(),
         ..Filter::default()
     };
-    let within = wanted.within.within.seconds().saturating_mul(1_000_000);
     let mut events = store.events(Query { filter, ..Query::default() })?;
-    let within = i64::try_from(within).unwrap_or(i64::MAX);
+    let within = wanted.within.within.micros().unwrap_or(i64::MAX);
     let mut collector = AttemptCollector::new(wanted.range).at(now).within(within);
     for event in &mut events {
         if !collector.take(&event?) || stop() {

@@ -44,7 +44,7 @@ impl Events<'_> {
     }
 }
 
-/// What events are counted by.
+/// A key that events are counted by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CountField {
     /// A field that segments have indexed.
@@ -59,13 +59,11 @@ impl std::str::FromStr for CountField {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let indexed = Field::ALL.into_iter().find(|field| field.as_str() == text);
-        Ok(match (text, indexed) {
-            (_, Some(field)) => Self::Indexed(field),
-            ("hour", _) => Self::Period(Period::Hour),
-            ("day", _) => Self::Period(Period::Day),
-            ("week", _) => Self::Period(Period::Week),
-            ("month", _) => Self::Period(Period::Month),
+        let field = Field::ALL.into_iter().find(|field| field.as_str() == text);
+        let period = Period::ALL.into_iter().find(|period| period.as_str() == text);
+        Ok(match (field, period) {
+            (Some(field), _) => Self::Indexed(field),
+            (_, Some(period)) => Self::Period(period),
             _ if text.strip_prefix("payload.").is_some_and(|rest| !rest.is_empty()) => {
                 Self::Path(text.to_owned())
             }
@@ -87,10 +85,7 @@ impl CountField {
     fn name(&self) -> String {
         match self {
             Self::Indexed(field) => field.as_str().to_owned(),
-            Self::Period(Period::Hour) => "hour".to_owned(),
-            Self::Period(Period::Day) => "day".to_owned(),
-            Self::Period(Period::Week) => "week".to_owned(),
-            Self::Period(Period::Month) => "month".to_owned(),
+            Self::Period(period) => period.as_str().to_owned(),
             Self::Path(path) => path.clone(),
         }
     }

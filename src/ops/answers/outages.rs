@@ -137,10 +137,8 @@ pub(crate) fn min_gap(text: Option<&str>, flag: &str) -> Result<i64> {
         || Ok(Span::from_seconds(MIN_GAP_SECONDS)),
         |text| text.parse::<Span>().map_err(|error| Error::Usage(format!("{flag}: {error}"))),
     )?;
-    let micros = i64::try_from(span.seconds())
-        .ok()
-        .and_then(|seconds| seconds.checked_mul(Timestamp::MICROS_PER_SECOND));
-    micros.ok_or_else(|| Error::Usage(format!("{flag}: {span} is longer than time can be told")))
+    span.micros()
+        .ok_or_else(|| Error::Usage(format!("{flag}: {span} is longer than time can be told")))
 }
 
 /// Returns the matching outages, and what was skipped. Ends early if `stop` returns true.

@@ -53,39 +53,37 @@ pub struct Pattern {
 impl Pattern {
     /// Compiles a search; returns `None` if it asks for nothing.
     ///
-    /// Fails with [`Error::Usage`](crate::Error::Usage) if a pattern or a condition cannot be understood.
+    /// Fails with [`Error::Usage`](crate::Error::Usage) if a pattern or a condition cannot be
+    /// understood.
     pub(crate) fn compile(query: &TextQuery) -> Result<Option<Self>> {
         let mut groups = Vec::new();
-        let mut pieces = Pieces::none();
+        let mut pieces = None;
         let texts = query.all_of.iter().map(std::slice::from_ref);
         for alternatives in std::iter::once(query.any_of.as_slice()).chain(texts) {
             if alternatives.is_empty() {
                 continue;
             }
             let mut group = Vec::with_capacity(alternatives.len());
-            let mut found = Some(Pieces::nowhere());
+            let mut found = Some(Pieces::default());
             for text in alternatives {
                 let (regex, of_one) = compile(text, query.plain)?;
                 group.push(regex);
                 found = found.zip(of_one).map(|(all, one)| all.or(one));
             }
             groups.push(group);
-            if let Some(found) = found.filter(|_| !query.invert) {
-                pieces = pieces.better_of(found);
-            }
+            pieces = Pieces::better(pieces, found.filter(|_| !query.invert));
         }
         let mut conditions = Vec::new();
         for text in &query.conditions {
             let (condition, found) = Condition::parse(text)?;
             conditions.push(condition);
-            if let Some(found) = found {
-                pieces = pieces.better_of(found);
-            }
+            pieces = Pieces::better(pieces, found);
         }
         if groups.is_empty() && conditions.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Self { groups, invert: query.invert, conditions, scan: pieces.finder() }))
+        let scan = pieces.as_ref().and_then(Pieces::finder);
+        Ok(Some(Self { groups, invert: query.invert, conditions, scan }))
     }
 
     /// Returns what finds the places of pieces in raw JSON; `None` if a match need not contain any.

@@ -14,24 +14,14 @@ const FIELDS: [&str; 8] =
 const MAX_PIECES: usize = 64;
 
 /// Texts of which one is contained in every match, each with whether its case is ignored.
-#[derive(Debug, Clone)]
-pub(super) struct Pieces(Option<Vec<(String, bool)>>);
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pieces(Vec<(String, bool)>);
 
 impl Pieces {
-    /// Returns pieces of a search without a condition.
-    pub(super) fn none() -> Self {
-        Self(None)
-    }
-
-    /// Returns pieces of a search that matches nothing yet; see [`or`](Self::or).
-    pub(super) fn nowhere() -> Self {
-        Self(Some(Vec::new()))
-    }
-
     /// Returns one piece, unless it is too short.
     pub(super) fn one(text: &str, ignores_case: bool) -> Option<Self> {
         let longest = longest_part(text)?;
-        Some(Self(Some(vec![(longest.to_owned(), ignores_case)])))
+        Some(Self(vec![(longest.to_owned(), ignores_case)]))
     }
 
     /// Returns the pieces of a regular expression, if each match has one.
@@ -42,31 +32,29 @@ impl Pieces {
         found.sort_unstable();
         found.dedup();
         let fits = !found.is_empty() && found.len() <= MAX_PIECES;
-        fits.then(|| Self(Some(found.into_iter().map(|text| (text, ignores_case)).collect())))
+        fits.then(|| Self(found.into_iter().map(|text| (text, ignores_case)).collect()))
     }
 
     /// Returns the pieces of a search that matches what either of two does.
-    pub(super) fn or(self, other: Self) -> Self {
-        Self(self.0.zip(other.0).map(|(mut all, other)| {
-            all.extend(other);
-            all
-        }))
+    pub(super) fn or(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
     }
 
-    /// Returns those of two that are likely to be found less often; a match has both.
-    pub(super) fn better_of(self, other: Self) -> Self {
-        if other.shortest() > self.shortest() { other } else { self }
+    /// Returns those of two that are likely to be found less often, for a match that has both.
+    pub(super) fn better(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let worth = |pieces: &Option<Self>| pieces.as_ref().map(Self::worth);
+        if worth(&other) > worth(&one) { other } else { one }
     }
 
-    fn shortest(&self) -> usize {
-        let lengths = self.0.iter().flatten().map(|(text, _)| worth(text));
-        lengths.min().unwrap_or(0)
+    fn worth(&self) -> usize {
+        self.0.iter().map(|(text, _)| worth(text)).min().unwrap_or(0)
     }
 
-    /// Returns a search for any of them in raw bytes; `None` if there are none to search for.
+    /// Returns a search for any of them in raw bytes.
     pub(super) fn finder(&self) -> Option<Regex> {
-        let pieces = self.0.as_ref().filter(|pieces| !pieces.is_empty())?;
-        let alternatives: Vec<String> = pieces
+        let alternatives: Vec<String> = self
+            .0
             .iter()
             .map(|(text, ignores_case)| {
                 let flag = if *ignores_case { "i" } else { "-i" };

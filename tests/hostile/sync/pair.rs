@@ -23,7 +23,7 @@ impl Pair {
         Some(pair)
     }
 
-    /// What the remote shell does with the command line in `$*`.
+    /// The commands of the remote shell for the command line in `$*`.
     pub(super) fn shell(&self, script: &str) {
         let path = self.machine.lab.path("ssh");
         let text =
@@ -52,7 +52,7 @@ impl Pair {
         format!("peer:{}", self.peer.root().display())
     }
 
-    /// What a sync calls its directory.
+    /// The name of a sync's directory.
     pub(super) fn staging(&self) -> String {
         let digest = Sha256Hash::of(self.source().as_bytes()).to_string();
         format!(".hlarchive-sync-{}", &digest[..16])

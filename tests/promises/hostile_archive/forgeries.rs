@@ -6,7 +6,7 @@ use crate::forge::{
     assemble, compress, event_of, header, honest, index, link, member, seek_table, with_tar,
 };
 
-/// What an attacker's segment is called in a failure, and its bytes for a day.
+/// The name of an attacker's segment in a failure, and its bytes for a day.
 pub(super) type Forged = (&'static str, Box<dyn Fn(Date) -> Vec<u8>>);
 
 fn forged(what: &'static str, bytes: impl Fn(Date) -> Vec<u8> + 'static) -> Forged {
