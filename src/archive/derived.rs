@@ -1,15 +1,17 @@
-//! Files that follow from manifest and segments, and save readers time: catalogue and overview.
+//! Files that follow from manifest and segments, and save readers time: catalogue, words and overview.
 //! The state, which depends on the meaning of events, is added by a higher layer.
 //!
-//! Every writer brings both up to date at its end, and rebuilds one that is not as it should be.
+//! Every writer brings them up to date at its end, and rebuilds one that is not as it should be.
 //! Readers do without what cannot be written now, and the next run retries, so nothing here
 //! fails.
 
-use super::{ArchiveDir, ArchiveLock, Manifest, catalogue, overview};
+use super::{ArchiveDir, ArchiveLock, Manifest, catalogue, overview, words};
 
 /// Adds new segments, and repairs what differs.
 pub(crate) fn complete(archive: &ArchiveDir, manifest: &Manifest, token: u64, lock: &ArchiveLock) {
     let _ = catalogue::complete(archive, manifest, lock);
+    // Each temporary file is gone before the next one takes its name.
+    let _ = words::refresh(archive, manifest, token, lock);
     let _ = overview::refresh(archive, manifest, token, lock);
 }
 
@@ -22,5 +24,6 @@ pub(crate) fn drop_gone(
     lock: &ArchiveLock,
 ) {
     let _ = catalogue::drop_gone(archive, manifest, tokens[0], lock);
+    let _ = words::refresh(archive, manifest, tokens[1], lock);
     let _ = overview::refresh(archive, manifest, tokens[1], lock);
 }

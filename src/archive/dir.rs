@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::SegmentName;
 use super::layout::{
-    CATALOGUE, HEADS, LOCK, MANIFEST, NEXT_RUNS, OVERVIEW, PEERS, RUNS, STATE, STUB_SUFFIX,
+    CATALOGUE, HEADS, LOCK, MANIFEST, NEXT_RUNS, OVERVIEW, PEERS, RUNS, STATE, STUB_SUFFIX, WORDS,
 };
 use crate::event::{Date, EntryRole, NodeName, SharedLitter, shown};
 use crate::fs::{self, Dir, UnexpectedEntry};
@@ -223,6 +223,7 @@ impl ArchiveDir {
                 FileType::RegularFile
                     if name == MANIFEST
                         || name == CATALOGUE
+                        || name == WORDS
                         || name == OVERVIEW
                         || name == STATE
                         || name == RUNS

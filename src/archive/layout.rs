@@ -6,6 +6,9 @@ pub(super) const MANIFEST: &str = "manifest.jsonl";
 /// The catalogue's.
 pub(super) const CATALOGUE: &str = "catalogue";
 
+/// The words'.
+pub(super) const WORDS: &str = "words";
+
 /// The overview's.
 pub(super) const OVERVIEW: &str = "overview";
 

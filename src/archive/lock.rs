@@ -5,8 +5,8 @@
 //! versions have a lock that readers can open; it is replaced by a new file, and a reader who
 //! holds the old one no longer keeps anyone out.
 //!
-//! The file also has two lines: the SHA-256 of the catalogue and of the state as the last run
-//! left them. Nobody else can write it, so a file that somebody else changed is recognised.
+//! The file also has three lines: the SHA-256 of the catalogue, of the state and of the words as
+//! the last run left them. Nobody else can write it, so a file that somebody else changed is recognised.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -26,11 +26,26 @@ use crate::{Error, Result};
 /// The number of times the lock is reopened because another run has replaced it.
 const MAX_TRIES: usize = 10;
 
-/// The prefix of the line about the catalogue.
-const NOTE: &str = "catalogue ";
+/// The files whose SHA-256 the lock has, in the order of their lines.
+#[derive(Debug, Clone, Copy)]
+enum Noted {
+    Catalogue,
+    State,
+    Words,
+}
 
-/// The prefix of the line about the state, which follows it.
-const STATE_NOTE: &str = "state ";
+impl Noted {
+    /// Returns the beginning of its line, and where the line begins.
+    fn line(self) -> (&'static str, u64) {
+        const CATALOGUE: &str = "catalogue ";
+        const STATE: &str = "state ";
+        match self {
+            Self::Catalogue => (CATALOGUE, 0),
+            Self::State => (STATE, (CATALOGUE.len() + HASH_LINE) as u64),
+            Self::Words => ("words ", (CATALOGUE.len() + STATE.len() + 2 * HASH_LINE) as u64),
+        }
+    }
+}
 
 /// The length of a hash and its newline, in bytes.
 const HASH_LINE: usize = 65;
@@ -55,33 +70,56 @@ impl Drop for ArchiveLock {
 impl ArchiveLock {
     /// Returns the recorded SHA-256 of the catalogue as the last run left it.
     pub(super) fn catalogue(&self) -> Option<Sha256Hash> {
-        let mut text = [0; NOTE.len() + HASH_LINE];
-        self.file.read_exact_at(&mut text, 0).ok()?;
-        let text = std::str::from_utf8(&text).ok()?;
-        text.strip_prefix(NOTE)?.strip_suffix('\n')?.parse().ok()
+        self.noted(Noted::Catalogue)
     }
 
     /// Records the SHA-256 of the catalogue. If that fails, the next run rebuilds the catalogue.
     pub(super) fn note_catalogue(&self, sha256: Sha256Hash) {
-        if self.catalogue() != Some(sha256) {
-            let _ = self.file.write_all_at(format!("{NOTE}{sha256}\n").as_bytes(), 0);
-        }
+        self.note(Noted::Catalogue, sha256);
     }
 
     /// Returns the recorded SHA-256 of the state as the last run left it.
     pub(super) fn state(&self) -> Option<Sha256Hash> {
-        let mut text = [0; STATE_NOTE.len() + HASH_LINE];
-        self.file.read_exact_at(&mut text, (NOTE.len() + HASH_LINE) as u64).ok()?;
-        let text = std::str::from_utf8(&text).ok()?;
-        text.strip_prefix(STATE_NOTE)?.strip_suffix('\n')?.parse().ok()
+        self.noted(Noted::State)
     }
 
-    /// Records the SHA-256 of the state, after that of the catalogue.
+    /// Records the SHA-256 of the state.
     pub(super) fn note_state(&self, sha256: Sha256Hash) {
-        if self.catalogue().is_some() && self.state() != Some(sha256) {
-            let text = format!("{STATE_NOTE}{sha256}\n");
-            let _ = self.file.write_all_at(text.as_bytes(), (NOTE.len() + HASH_LINE) as u64);
+        self.note(Noted::State, sha256);
+    }
+
+    /// Returns the recorded SHA-256 of the words as the last run left them.
+    pub(super) fn words(&self) -> Option<Sha256Hash> {
+        self.noted(Noted::Words)
+    }
+
+    /// Records the SHA-256 of the words.
+    pub(super) fn note_words(&self, sha256: Sha256Hash) {
+        self.note(Noted::Words, sha256);
+    }
+
+    fn noted(&self, file: Noted) -> Option<Sha256Hash> {
+        let (name, at) = file.line();
+        let mut text = vec![0; name.len() + HASH_LINE];
+        self.file.read_exact_at(&mut text, at).ok()?;
+        let text = std::str::from_utf8(&text).ok()?;
+        text.strip_prefix(name)?.strip_suffix('\n')?.parse().ok()
+    }
+
+    fn note(&self, file: Noted, sha256: Sha256Hash) {
+        if self.noted(file) == Some(sha256) {
+            return;
         }
+        let (name, at) = file.line();
+        let written = self.file.metadata().map_or(0, |metadata| metadata.len());
+        // Lines that are missing before it are blank.
+        let mut text = " ".repeat(at.saturating_sub(written) as usize);
+        if text.pop().is_some() {
+            text.push('\n');
+        }
+        let start = at - text.len() as u64;
+        text.push_str(&format!("{name}{sha256}\n"));
+        let _ = self.file.write_all_at(text.as_bytes(), start);
     }
 }
 

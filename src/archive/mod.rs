@@ -26,6 +26,7 @@ pub(crate) mod state;
 mod stub;
 mod temp;
 mod text;
+pub(crate) mod words;
 mod writer;
 
 #[cfg(test)]

@@ -43,6 +43,19 @@ pub fn check(
     check_until(file, path, progress, &|| false)
 }
 
+/// What is called with the number of each sound frame and the frame, on any thread.
+pub(crate) type EachFrame<'a> = &'a (dyn Fn(usize, &Frame) + Sync);
+
+/// Checks like [`check`], and shows each sound frame to `each`.
+pub(crate) fn check_showing(
+    file: &SegmentBytes,
+    path: &Path,
+    progress: &(dyn Fn(u64) + Sync),
+    each: EachFrame<'_>,
+) -> Result<CheckReport> {
+    check_with(file, path, progress, &|| false, each)
+}
+
 /// Checks like [`check`], but gives up with [`Error::Interrupted`] as soon as `stops` returns
 /// true.
 pub(crate) fn check_until(
@@ -50,6 +63,16 @@ pub(crate) fn check_until(
     path: &Path,
     progress: &(dyn Fn(u64) + Sync),
     stops: &dyn Fn() -> bool,
+) -> Result<CheckReport> {
+    check_with(file, path, progress, stops, &|_, _| {})
+}
+
+fn check_with(
+    file: &SegmentBytes,
+    path: &Path,
+    progress: &(dyn Fn(u64) + Sync),
+    stops: &dyn Fn() -> bool,
+    each: EachFrame<'_>,
 ) -> Result<CheckReport> {
     let failed = |error| Error::io(path, "read", error);
     let file_bytes = file.len().map_err(failed)?;
@@ -62,6 +85,7 @@ pub(crate) fn check_until(
         path,
         progress,
         stops,
+        each,
         hasher: Sha256::new(),
         read_to: 0,
         facts: SegmentFacts::new(),
@@ -83,6 +107,7 @@ struct Checker<'a> {
     path: &'a Path,
     progress: &'a (dyn Fn(u64) + Sync),
     stops: &'a dyn Fn() -> bool,
+    each: EachFrame<'a>,
     hasher: Sha256,
     /// The number of bytes hashed so far.
     read_to: u64,
@@ -137,14 +162,14 @@ impl Checker<'_> {
                     }
                 });
             }
-            let path = self.path;
+            let (path, each) = (self.path, self.each);
             let checked: Vec<Result<CheckedFrame, String>> = compressed
                 .into_par_iter()
                 .zip(infos)
                 .enumerate()
                 .map(|(place, (compressed, info))| {
                     let label = FrameLabel { path: path.to_owned(), number: number + place };
-                    check_frame(compressed, info, label)
+                    check_frame(compressed, info, label, each)
                 })
                 .collect();
             for (place, checked) in checked.into_iter().enumerate() {
@@ -282,6 +307,7 @@ fn check_frame(
     compressed: Result<Vec<u8>, String>,
     info: &FrameInfo,
     label: FrameLabel,
+    each: EachFrame<'_>,
 ) -> Result<CheckedFrame, String> {
     let number = label.number;
     let tar = compressed
@@ -303,6 +329,7 @@ fn check_frame(
         last = Some(member.path);
     }
     checked.last = last.map(crate::event::PathRef::to_path);
+    each(number, &frame);
     Ok(checked)
 }
 

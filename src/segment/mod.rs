@@ -24,14 +24,14 @@ mod writer;
 
 pub(crate) use bytes::{Away, Fetch, Piece, SegmentBytes};
 pub use check::check;
-pub(crate) use check::check_until;
+pub(crate) use check::{check_showing, check_until};
 pub(crate) use facts::ContentDigest;
 #[cfg(feature = "remote")]
 pub(crate) use frame::are_frames;
 pub(crate) use frame::{Frame, PackedFrame};
 pub use hash::Sha256Hash;
 pub use index::Field;
-pub(crate) use index::{Index, Posting};
+pub(crate) use index::{Index, Posting, varint};
 pub use reader::SegmentReader;
 pub(crate) use reader::tail_offset;
 pub(crate) use writer::SegmentSummary;

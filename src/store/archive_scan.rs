@@ -9,6 +9,7 @@ use super::row::{EVER, archived_bounds, bounds};
 use super::sources::{OpenSegment, Opened};
 use super::{Query, Store, step};
 use crate::Result;
+use crate::archive::words::Candidates;
 use crate::archive::{
     ArchiveDir, Expired, Overview, SegmentName, SegmentPlace, SegmentRow, catalogue,
 };
@@ -19,15 +20,17 @@ pub(super) struct ArchiveScan {
     host: Option<Arc<str>>,
     archive: Option<ArchiveDir>,
     overview: Overview,
-    /// Segments that hold none of the correlation ids that are asked for.
+    /// Segments that hold none of the correlation ids, or not the text, that are asked for.
     without: HashSet<Sha256Hash>,
+    /// The frames that can hold the text that is asked for.
+    with_text: Candidates,
     /// The segments of each opened day that were considered, and whether each could be opened and
     /// so is, or was, among the sources.
     known: HashMap<Date, HashMap<SegmentName, bool>>,
 }
 
 impl ArchiveScan {
-    /// Reads the archive's manifest and catalogue.
+    /// Reads the archive's manifest and derived files.
     pub(super) fn load(
         host: Option<Arc<str>>,
         archive: Option<ArchiveDir>,
@@ -38,13 +41,19 @@ impl ArchiveScan {
             Some(archive) => Overview::load(archive)?,
             None => Overview::default(),
         };
-        let without = match &archive {
+        let mut without = match &archive {
             Some(archive) if !query.by_manifest && !query.filter.correlation_ids.is_empty() => {
                 catalogue::without(archive, &query.filter.correlation_ids)
             }
             _ => HashSet::new(),
         };
-        Ok(Self { host, archive, overview, without, known: HashMap::new() })
+        let pieces = query.filter.pattern.as_ref().and_then(|pattern| pattern.pieces());
+        let with_text = match (&archive, pieces) {
+            (Some(archive), Some(pieces)) if !query.by_manifest => Candidates::of(archive, &pieces),
+            _ => Candidates::default(),
+        };
+        without.extend(with_text.without());
+        Ok(Self { host, archive, overview, without, with_text, known: HashMap::new() })
     }
 
     /// Opens the mirrors of other hosts' archives. A damaged one costs only itself.
@@ -96,7 +105,10 @@ impl ArchiveScan {
         else {
             return Vec::new();
         };
-        let chosen = frames::chosen(&reader, &query.filter).unwrap_or_default();
+        let row = self.overview.segments_of(name.date).iter().find(|row| row.name == *name);
+        let sha256 = row.and_then(|row| row.sha256);
+        let with_text = self.with_text.frames(sha256, reader.frames().len());
+        let chosen = frames::chosen(&reader, &query.filter, with_text).unwrap_or_default();
         chosen.into_iter().filter_map(|number| frames::piece(&reader, number)).collect()
     }
 
@@ -154,7 +166,7 @@ impl ArchiveScan {
         let mut round = Round::default();
         let Some(archive) = &self.archive else { return Ok(round) };
         let known = self.known.entry(date).or_default();
-        let names: Vec<(SegmentName, (i64, i64))> = self
+        let names: Vec<(SegmentName, Option<Sha256Hash>, (i64, i64))> = self
             .overview
             .segments_of(date)
             .iter()
@@ -163,9 +175,9 @@ impl ArchiveScan {
                     && !is_open_already(known, row)
                     && may_answer(query, &self.without, row)
             })
-            .map(|row| (row.name.clone(), span(row)))
+            .map(|row| (row.name.clone(), row.sha256, span(row)))
             .collect();
-        for (name, span) in names {
+        for (name, sha256, span) in names {
             step();
             let path = archive.segment_path(&name);
             let reader = match archive
@@ -193,7 +205,9 @@ impl ArchiveScan {
             round.opened += 1;
             let place = Arc::new(SegmentPlace { host: self.host.clone(), name });
             let day_by_day = query.day_by_day;
-            OpenSegment { place, path, date, reader, span, day_by_day }
+            let with_text = self.with_text.frames(sha256, reader.frames().len());
+            let with_text = with_text.map(<[usize]>::to_vec);
+            OpenSegment { place, path, date, reader, span, day_by_day, with_text }
                 .queue(query, opened, notices);
         }
         Ok(round)

@@ -63,7 +63,8 @@ impl OpenSegment {
             notices.add(Notice::Damaged { path: self.path.clone(), reason });
         }
         let count = self.reader.frames().len();
-        let chosen = chosen(&self.reader, &query.filter).unwrap_or_else(|error| {
+        let with_text = self.with_text.as_deref();
+        let chosen = chosen(&self.reader, &query.filter, with_text).unwrap_or_else(|error| {
             notices.add(Notice::Damaged {
                 path: self.path.clone(),
                 reason: format!("{error}; reading goes on without the index"),
@@ -95,12 +96,21 @@ impl OpenSegment {
     }
 }
 
-/// Returns the frames of a segment that can hold a match.
-pub(super) fn chosen(reader: &SegmentReader, filter: &Filter) -> Result<Vec<usize>> {
-    match reader.index() {
-        Some(index) if !filter.is_empty() => filter.frames(index),
-        _ => Ok((0..reader.frames().len()).collect()),
+/// Returns the frames of a segment that can hold a match; `with_text` are those that can hold the
+/// text of one, if known.
+pub(super) fn chosen(
+    reader: &SegmentReader,
+    filter: &Filter,
+    with_text: Option<&[usize]>,
+) -> Result<Vec<usize>> {
+    let mut chosen = match reader.index() {
+        Some(index) if !filter.is_empty() => filter.frames(index)?,
+        _ => (0..reader.frames().len()).collect(),
+    };
+    if let Some(with_text) = with_text {
+        chosen.retain(|number| with_text.binary_search(number).is_ok());
     }
+    Ok(chosen)
 }
 
 /// Reads frames one after another, and unpacks them in parallel unless they are huge. Remote ones

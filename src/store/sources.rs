@@ -19,6 +19,8 @@ pub(super) struct OpenSegment {
     pub(super) span: (i64, i64),
     /// True if days come one after the other.
     pub(super) day_by_day: bool,
+    /// The frames that can hold the text that is asked for, if known.
+    pub(super) with_text: Option<Vec<usize>>,
 }
 
 /// A part of the history that was not read yet.

@@ -35,6 +35,7 @@ fn a_closed_day_becomes_a_segment_and_its_files_go() {
             "lock",
             "manifest.jsonl",
             "state",
+            "words",
         ]
     );
     assert_eq!(lab.list_all(), before);

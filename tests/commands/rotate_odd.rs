@@ -61,7 +61,8 @@ fn a_policy_may_hold_back_days_with_invalid_files() {
             "catalogue",
             "lock",
             "manifest.jsonl",
-            "state"
+            "state",
+            "words",
         ]
     );
     assert_eq!(lab.list_all(), before);

@@ -94,7 +94,7 @@ impl Menagerie {
         assert!(!Path::new("/tmp/hlarchive-escaped").exists());
         let mut after = tree(&lab.archive());
         // The record of what was restored, what writers note for themselves, and what is derived.
-        let written = ["manifest.jsonl", "lock", "catalogue", "overview", "state"];
+        let written = ["manifest.jsonl", "lock", "catalogue", "words", "overview", "state"];
         after.retain(|path, _| !written.contains(&path.as_str()));
         assert!(after.iter().all(|(path, bytes)| archive.get(path) == Some(bytes)));
 

@@ -37,4 +37,5 @@ mod roundtrip;
 mod signals;
 mod units;
 mod vectors;
+mod words;
 mod years;

@@ -314,7 +314,7 @@ impl Walk<'_, '_> {
 
 /// Reports whether a file belongs to an archive beside its segments, and is not to be imported.
 fn belongs_to_an_archive(name: &str) -> bool {
-    matches!(name, "lock" | "catalogue" | "overview" | "state" | "runs")
+    matches!(name, "lock" | "catalogue" | "words" | "overview" | "state" | "runs")
         || name.starts_with("manifest.jsonl")
         || name.ends_with(".tar.zst.sha256")
 }

@@ -3,11 +3,11 @@
 use rustix::fs::syncfs;
 
 use crate::Result;
-use crate::archive::{ArchiveDir, ArchiveLock, NewRecord, SegmentName, catalogue};
+use crate::archive::{ArchiveDir, ArchiveLock, NewRecord, SegmentName, catalogue, words};
 use crate::ops::job::Job;
 
 /// Appends the record of a segment that expires. If there is no room for it, files that can be
-/// recreated are removed: the catalogue, and then the segment's own checksum file.
+/// recreated are removed: the catalogue and the words, and then the segment's own checksum file.
 pub(super) fn record(job: &mut Job<'_>, segment: &SegmentName, record: &NewRecord) -> Result<()> {
     let (archive, lock) = (job.archive(), job.writer.lock());
     let mut outcome = job.writer.append(record.clone()).map(drop);
@@ -36,9 +36,10 @@ pub(super) fn record(job: &mut Job<'_>, segment: &SegmentName, record: &NewRecor
     outcome
 }
 
-/// Removes the catalogue to make room for a record.
+/// Removes the catalogue and the words to make room for a record.
 pub(super) fn make_room(archive: &ArchiveDir, lock: &ArchiveLock) -> Result<()> {
     catalogue::remove(archive, lock)?;
+    words::remove(archive, lock)?;
     settle(archive);
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::segment::{verify_checksum_file, verify_entry, verify_quick, verify_st
 use super::{Depth, VerifyReport};
 use crate::Context;
 use crate::archive::copies::only_copy_gone;
+use crate::archive::words::Listed;
 use crate::archive::{ArchiveDir, Manifest, Record, SegmentName, catalogue, overview};
 use crate::ops::Finding;
 use crate::progress::Unit;
@@ -27,6 +28,7 @@ pub(super) fn verify_segments(archive: &ArchiveDir, manifest: &Manifest, run: &m
         report.wrong("overview", OTHER_OVERVIEW);
     }
     let catalogued = catalogue::checksums(archive);
+    let listed = Listed::load(archive);
     let evicted = manifest.evicted();
     let lost = lost_copies(archive, &evicted, report);
     for (name, record) in wanted {
@@ -53,8 +55,11 @@ pub(super) fn verify_segments(archive: &ArchiveDir, manifest: &Manifest, run: &m
                 findings.extend(lost.map(|object| only_copy_gone(object)));
                 verify_stub(archive, name, record, eviction, &mut findings)
             }
-            None if whole => verify_checksum_file(archive, name, record, &mut findings)
-                .and_then(|()| verify_whole(archive, name, record, progress, &mut findings)),
+            None if whole => {
+                verify_checksum_file(archive, name, record, &mut findings).and_then(|()| {
+                    verify_whole(archive, name, record, &listed, progress, &mut findings)
+                })
+            }
             None => verify_checksum_file(archive, name, record, &mut findings)
                 .and_then(|()| verify_quick(archive, name, record, &mut findings)),
         };

@@ -1,13 +1,19 @@
-//! Checks of one segment: in full, or by its index, its stub and its entry in the catalogue.
+//! Checks of one segment: in full, or by its index, its stub and what derived files say of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::archive::catalogue::{self, Checksums};
+use crate::archive::words::Listed;
 use crate::archive::{ArchiveDir, Record, SegmentName};
 use crate::progress::Progress;
-use crate::segment::{SegmentReader, SegmentSummary, check};
+use crate::segment::{SegmentReader, SegmentSummary, check_showing};
 use crate::{Error, Result};
 
 const OTHER_ENTRY: &str = "the catalogue differs from its index, so a trace may miss it; the next \
                            rotate rebuilds the catalogue";
+
+const OTHER_WORDS: &str = "the file \"words\" lacks words of its events, so a search may miss it; the \
+                           next rotate rebuilds that file";
 
 pub(super) const OTHER_STUB: &str = "its stub differs from its record, so events in it may be missed; \
                           \"hlarchive remote pull\" recreates it";
@@ -64,6 +70,7 @@ pub(super) fn verify_whole(
     archive: &ArchiveDir,
     name: &SegmentName,
     record: &Record,
+    listed: &Listed,
     progress: &dyn Progress,
     findings: &mut Vec<String>,
 ) -> Result<()> {
@@ -72,8 +79,17 @@ pub(super) fn verify_whole(
         return Err(no_file(&path));
     }
     let file = archive.open_segment(name)?;
-    let report = check(&file, &path, &|bytes| progress.advance(bytes))?;
+    let lacks_words = AtomicBool::new(false);
+    let report =
+        check_showing(&file, &path, &|bytes| progress.advance(bytes), &|number, frame| {
+            let is_false =
+                record.sha256.is_some_and(|sha256| listed.lacks_words(sha256, number, frame));
+            lacks_words.fetch_or(is_false, Ordering::Relaxed);
+        })?;
     findings.extend(report.findings);
+    if lacks_words.into_inner() {
+        findings.push(OTHER_WORDS.to_owned());
+    }
     if report.date.is_some_and(|date| date != name.date) {
         findings.push("its events are of another day than its name says".to_owned());
     }

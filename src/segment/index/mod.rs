@@ -9,7 +9,7 @@ mod decode;
 mod encode;
 #[cfg(test)]
 mod tests;
-mod varint;
+pub(crate) mod varint;
 
 pub(crate) use decode::Index;
 pub(super) use encode::{FrameValues, IndexBuilder, Totals, count};

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use regex::Regex;
 
 use super::expression::compile;
-use super::leaves::Leaf;
 use super::pieces::Pieces;
+use crate::event::Leaf;
 use crate::text::shown;
 use crate::{Error, Result};
 

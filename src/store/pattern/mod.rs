@@ -1,7 +1,7 @@
 //! Search in the text of events, and conditions on their values.
 //!
 //! The text of an event is one line for each value in it: the path of the value, `=`, and the value
-//! as a person reads it ([`leaves`]). A pattern matches an event if it matches within one of these
+//! as a person reads it ([`each_leaf`]). A pattern matches an event if it matches within one of these
 //! lines. How a value is escaped, or where its JSON has spaces, changes nothing.
 //!
 //! Most events need not be parsed to be excluded: every match of a pattern contains one of a few
@@ -9,7 +9,6 @@
 
 mod condition;
 mod expression;
-mod leaves;
 mod pieces;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -19,10 +18,10 @@ use regex::{Regex, bytes};
 
 pub(crate) use condition::Condition;
 use expression::compile;
-use leaves::each_leaf;
 use pieces::Pieces;
 
 use crate::Result;
+use crate::event::each_leaf;
 
 /// Patterns of which one must match, in the words of the caller.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +47,7 @@ pub struct Pattern {
     conditions: Vec<Condition>,
     /// Finds a place in each match whose JSON has no backslash.
     scan: Option<bytes::Regex>,
+    pieces: Option<Pieces>,
 }
 
 impl Pattern {
@@ -83,12 +83,17 @@ impl Pattern {
             return Ok(None);
         }
         let scan = pieces.as_ref().and_then(Pieces::finder);
-        Ok(Some(Self { groups, invert: query.invert, conditions, scan }))
+        Ok(Some(Self { groups, invert: query.invert, conditions, scan, pieces }))
     }
 
     /// Returns what finds the places of pieces in raw JSON; `None` if a match need not contain any.
     pub(super) fn scan(&self) -> Option<&bytes::Regex> {
         self.scan.as_ref()
+    }
+
+    /// Returns texts of which one is in the text of every match; `None` if there need be none.
+    pub(super) fn pieces(&self) -> Option<Vec<&str>> {
+        self.pieces.as_ref().map(|pieces| pieces.texts().collect())
     }
 
     /// Judges an event by its text. `json` must be valid.

@@ -51,6 +51,11 @@ impl Pieces {
         self.0.iter().map(|(text, _)| worth(text)).min().unwrap_or(0)
     }
 
+    /// Returns the texts.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(text, _)| text.as_str())
+    }
+
     /// Returns a search for any of them in raw bytes.
     pub(super) fn finder(&self) -> Option<Regex> {
         let alternatives: Vec<String> = self

@@ -116,7 +116,7 @@ impl Options {
 
     pub(crate) fn settings(&self, mode: Mode, program: PathBuf, home: PathBuf) -> Settings {
         let usual = match (mode, self.quick) {
-            (Mode::Fault | Mode::Powercut, true) => Some(200),
+            (Mode::Fault | Mode::Powercut, true) => Some(80),
             (Mode::Realcut, true) => Some(3),
             (Mode::Realcut, false) => Some(25),
             _ => None,

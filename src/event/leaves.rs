@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// A value that has no parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Leaf<'a> {
+pub(crate) enum Leaf<'a> {
     /// A string, without its escapes.
     Text(Cow<'a, str>),
     /// A number, `true`, `false` or `null`, as written.
@@ -15,7 +15,7 @@ pub(super) enum Leaf<'a> {
 
 impl Leaf<'_> {
     /// Returns the value as a person reads it; an empty container has no text.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             Self::Word(word) => Some(word),
@@ -27,7 +27,7 @@ impl Leaf<'_> {
 /// Calls `see` with the path and the value of each leaf of valid JSON, in their order. A path is the
 /// names of the objects' members, joined by dots; elements of an array have the array's path. The
 /// event itself has no name. Anything but valid JSON ends the walk.
-pub(super) fn each_leaf(json: &str, see: &mut dyn FnMut(&str, Leaf<'_>)) {
+pub(crate) fn each_leaf(json: &str, see: &mut dyn FnMut(&str, Leaf<'_>)) {
     Walk { json, at: 0, path: String::with_capacity(64), opened: Vec::with_capacity(8) }.run(see);
 }
 
