@@ -43,6 +43,14 @@ pub(super) fn give_back(memory: Vec<u8>) {
     }
 }
 
+/// Returns the buffer of a finished frame, unless it is much larger than what is needed: an index
+/// is held for long, and would hold a frame's memory.
+fn spare_for(size: usize) -> Vec<u8> {
+    SPARE.with_borrow_mut(|spare| {
+        if spare.capacity() / 4 <= size { std::mem::take(spare) } else { Vec::new() }
+    })
+}
+
 /// Returns the content size that a frame states; fails if it is more than `limit`.
 pub(super) fn stated_size(frame: &[u8], limit: u64) -> Result<u64, String> {
     match zstd_safe::get_frame_content_size(frame).ok().flatten() {
@@ -78,7 +86,7 @@ pub(super) fn unpack(frame: &[u8], size: u64) -> Result<Vec<u8>, String> {
             Some(decompressor) => decompressor,
             None => slot.insert(Decompressor::new().map_err(|error| error.to_string())?),
         };
-        let mut bytes = SPARE.take();
+        let mut bytes = spare_for(size as usize);
         bytes.clear();
         bytes.reserve_exact(size as usize);
         decompressor
@@ -140,12 +148,16 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_is_given_back_serves_the_next_frame_unless_it_is_large() {
+    fn memory_that_is_given_back_serves_the_next_frame_of_about_its_size() {
         let frame = packer(3).unwrap().compress(&[7; 1000]).unwrap();
-        give_back(Vec::with_capacity(1 << 20));
+        give_back(Vec::with_capacity(4000));
         let bytes = unpack(&frame, 1000).unwrap();
-        assert_eq!((bytes.capacity(), &bytes[..]), (1 << 20, &[7; 1000][..]));
+        assert_eq!((bytes.capacity(), &bytes[..]), (4000, &[7; 1000][..]));
+        // What is small does not hold the memory of what is large.
+        give_back(Vec::with_capacity(1 << 20));
+        assert!(unpack(&frame, 1000).unwrap().capacity() < 4000);
+        assert_eq!(SPARE.take().capacity(), 1 << 20);
         give_back(Vec::with_capacity((1 << 20) + 1));
-        assert!(unpack(&frame, 1000).unwrap().capacity() < 1 << 20);
+        assert_eq!(SPARE.take().capacity(), 0);
     }
 }
