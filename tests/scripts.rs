@@ -60,7 +60,7 @@ import hlarchive_events.events as module
 assert module.emit_event is emit_event
 files = importlib.metadata.files("hlarchive-events")
 ours = sorted(str(file) for file in files if file.suffix != ".pyc" and "dist-info" not in str(file))
-assert ours == ["hlarchive_events/" + name for name in ("__init__.py", "events.py", "py.typed")], ours
+assert ours == ["hlarchive_events/" + name for name in ("__init__.py", "_command.py", "events.py", "py.typed", "reports.py")], ours
 assert not importlib.metadata.requires("hlarchive-events")
 run = emit_event("deployment_started", service="mosquitto", payload={"version": "2.0.18"})
 emit_event("deployment_completed", service="mosquitto", correlation_id=run.correlation_id)

@@ -219,12 +219,56 @@ test_a_trace_tells_the_chain_and_nothing_else() {
     same "the exit code of an unknown id" "$status" 1
 }
 
+test_events_can_be_searched_by_text_and_value() {
+    emit_event deployment_failed error s mosquitto run-1 '{"error":"disk full","attempt":3}' >/dev/null
+    emit_event deployment_failed error s grafana run-2 '{"error":"no route","attempt":1}' >/dev/null
+    has "the event" "$(list_events --grep="disk full")" '"service":"mosquitto"'
+    same "the number of lines" "$(list_events --grep="full" | wc -l | tr -d ' ')" 1
+    has "the event" "$(list_events "" --where='payload.attempt<3')" '"service":"grafana"'
+    code list_events --grep='(' 2>message
+    same "the exit code of a wrong pattern" "$status" 2
+}
+
+test_events_are_counted() {
+    emit_event deployment_failed error s mosquitto run-1 '{"error":"disk full"}' >/dev/null
+    emit_event deployment_started info s mosquitto run-1 >/dev/null
+    emit_event deployment_started info s grafana run-2 >/dev/null
+    same "the number of all" "$(count_events)" "3 events"
+    count_events service >lines
+    same "the largest group" "$(sed -n 2p lines)" "mosquitto       2"
+    same "the last line" "$(tail -n 1 lines)" "3 events"
+    has "two fields" "$(count_events service,type --top=1 -o csv)" "grafana,deployment_started,1,"
+    same "what was found" "$(count_events "" --grep="disk full")" "1 event"
+    has "the JSON" "$(count_events service -o json)" '"groups"'
+    code count_events service --service=nas >lines 2>/dev/null
+    same "the exit code without a match" "$status" 1
+    code count_events servise 2>message
+    same "the exit code of a wrong field" "$status" 2
+    has "the message" "$(cat message)" servise
+}
+
+test_values_are_listed_one_a_line() {
+    emit_event deployment_started info s 'my service' run-1 '{"stage":"pull"}' >/dev/null
+    emit_event deployment_started info s 'my service' run-1 >/dev/null
+    emit_event deployment_started info s grafana run-2 >/dev/null
+    same "the services" "$(list_values service)" "my service
+grafana"
+    same "the services of a search" "$(list_values service --where=payload.stage=pull)" "my service"
+    code list_values service --type=node_online 2>/dev/null
+    same "the exit code without a value" "$status" 1
+    code list_values 2>message
+    same "the exit code without a field" "$status" 2
+    has "the message" "$(cat message)" "field is missing"
+}
+
 test_a_loop_that_emits_keeps_its_standard_input() {
     printf 'one\ntwo\nthree\n' | while read -r service; do
         emit_event node_online info s "$service" >/dev/null
         emit_event node_online info s "$service" c '{}' >/dev/null
         list_events >/dev/null
         trace_events c >/dev/null
+        count_events >/dev/null
+        list_values node >/dev/null
         echo "$service"
     done >seen
     same "the lines seen" "$(tr '\n' ' ' <seen)" "one two three "
@@ -232,7 +276,7 @@ test_a_loop_that_emits_keeps_its_standard_input() {
 
 test_a_missing_command_is_told_with_exit_code_127() {
     for bin in "$PWD/nothing-here" no-such-hlarchive "$PWD"; do
-        for call in "emit_event node_online" list_events "trace_events x"; do
+        for call in "emit_event node_online" list_events "trace_events x" count_events "list_values node"; do
             # shellcheck disable=SC2086
             HLARCHIVE_BIN=$bin code $call 2>message
             same "the exit code of $call" "$status" 127

@@ -25,13 +25,19 @@ from unittest import mock
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from scripts.lib.events import (  # noqa: E402
+from scripts.lib import (  # noqa: E402
     Emitted,
     EventsError,
     EventsWarning,
+    KnownValue,
+    attempts,
+    count_events,
     emit_event,
     list_events,
+    outages,
+    status,
     trace_events,
+    values,
 )
 
 
@@ -372,7 +378,160 @@ class Trace(EventsTest):
         self.assertEqual(caught.exception.returncode, 78)
 
 
+class Search(EventsTest):
+    def setUp(self) -> None:
+        super().setUp()
+        for hour, stage in ((10, "pull"), (11, "build"), (12, "up")):
+            emit_event(
+                "deployment_failed" if hour == 11 else "deployment_started",
+                timestamp=f"2026-05-16T{hour}:00:00Z",
+                service="mosquitto",
+                payload={"stage": stage, "attempt": hour, "error": "Disk full (--yes)"},
+            )
+
+    def hours(self, **filters: Any) -> list[str]:
+        return [event["timestamp"][11:13] for event in list_events("2026-05-16", **filters)]
+
+    def test_text_and_values_of_events_can_be_searched(self) -> None:
+        for wanted, filters in (
+            (["11"], {"grep": "build"}),
+            (["10", "11"], {"grep": ["pull", "build"]}),
+            (["11"], {"grep": "full", "and_grep": ["build", "disk"]}),
+            (["10", "11", "12"], {"grep": "(--yes)", "fixed_strings": True}),
+            (["10", "12"], {"grep": "build", "invert": True}),
+            (["11", "12"], {"where": "payload.attempt>=11"}),
+            (["11"], {"where": ("payload.attempt>=11", "payload.stage!=up")}),
+            (["12"], {"where": ["payload.attempt>=11"], "event_type": "deployment_started"}),
+            ([], {"grep": "--no"}),
+            (["10", "11", "12"], {"grep": None, "where": [], "invert": False}),
+        ):
+            self.assertEqual(self.hours(**filters), wanted, filters)
+        self.assertEqual(self.hours(around="2026-05-16T11:00:00Z", within="10m"), ["11"])
+        event = next(list_events("2026-05-16", grep="build"))
+        name = event["_path"].rsplit("/", 1)[1]
+        around = list_events(around=name.rsplit("_", 1)[1][:-5], within="1h")
+        self.assertEqual(len(list(around)), 3)
+
+    def test_a_search_that_is_wrong_is_raised_in_the_words_of_the_command(self) -> None:
+        for filters in ({"grep": "("}, {"where": "payload.error~("}, {"invert": True}):
+            with self.assertRaises(EventsError) as caught:
+                self.hours(**filters)
+            self.assertEqual(caught.exception.returncode, 2, filters)
+        for call in (lambda **f: list_events(**f), count_events, lambda **f: values("node", **f)):
+            with self.assertRaisesRegex(TypeError, "servise is not a filter; there are since, until"):
+                call(servise="x")  # type: ignore[call-arg]
+
+
+class Answers(EventsTest):
+    def setUp(self) -> None:
+        super().setUp()
+        for time, kind, service in (
+            ("16T10:00", "service_unhealthy", "mosquitto"),
+            ("16T10:01", "remediation_started", "mosquitto"),
+            ("16T10:02", "service_recovered", "mosquitto"),
+            ("17T10:00", "service_unhealthy", "grafana"),
+        ):
+            emit_event(
+                kind,
+                node="pi4",
+                service=service,
+                timestamp=f"2026-05-{time}:00Z",
+                payload={"action": "restart"},
+            )
+
+    def test_events_are_counted_by_fields_and_periods(self) -> None:
+        report = count_events()
+        self.assertEqual((report["events"], report["by"]), (4, []))
+        groups = count_events("service")["groups"]
+        self.assertEqual([(g["values"], g["events"]) for g in groups], [(["mosquitto"], 3), (["grafana"], 1)])
+        groups = count_events(by=["service", "type"], per="day", top=1)["groups"]
+        self.assertEqual(
+            [(g["period"], g["values"]) for g in groups],
+            [("2026-05-16", ["mosquitto", "remediation_started"]), ("2026-05-17", ["grafana", "service_unhealthy"])],
+        )
+        day = datetime.date(2026, 5, 17)
+        self.assertEqual(count_events("payload.action", date=day)["groups"][0]["values"], ["restart"])
+        self.assertEqual(count_events(service=["grafana", "nas"], grep="restart")["events"], 1)
+        nothing = count_events("service", service="graphana")
+        self.assertEqual((nothing["events"], nothing["groups"]), (0, []))
+        with self.assertRaisesRegex(EventsError, "not a field to count by") as caught:
+            count_events("servise")
+        self.assertEqual(caught.exception.returncode, 2)
+
+    def test_a_fields_values_are_known(self) -> None:
+        wanted = [KnownValue("mosquitto", 3, "2026-05-16"), KnownValue("grafana", 1, "2026-05-17")]
+        self.assertEqual(values("service"), wanted)
+        self.assertEqual(values("service", top=1), wanted[:1])
+        self.assertEqual(values("service", since="2026-05-17"), wanted[1:])
+        self.assertEqual([known.value for known in values("payload.no")], [None])
+        self.assertEqual(values("node", service="nas"), [])
+        with self.assertRaises(EventsError):
+            values("--no-such")
+
+    def test_attempts_say_whether_they_helped(self) -> None:
+        report = attempts(service="mosquitto", since=datetime.date(2026, 5, 1))
+        self.assertEqual([a["outcome"] for a in report["attempts"]], ["helped"])
+        self.assertEqual((report["by_action"][0]["action"], report["by_action"][0]["helped"]), ("restart", 1))
+        self.assertEqual(attempts(within="10s", action=["restart"])["unresolved"], 1)
+        self.assertEqual(attempts(unresolved=True)["attempts"], [])
+        self.assertEqual(attempts(limit=0, reverse=True)["started"], 1)
+        self.assertEqual(attempts(node="nas", source="x", correlation_id="y")["started"], 0)
+        with self.assertRaises(EventsError):
+            attempts(within="soon")
+
+    def test_outages_say_from_when_to_when(self) -> None:
+        report = outages()
+        self.assertEqual([(o["service"], o["open"]) for o in report["outages"]], [("grafana", True), ("mosquitto", False)])
+        closed = outages(service="mosquitto", until="2026-05-18")["outages"][0]
+        self.assertEqual((closed["from"], closed["seconds"]), ("2026-05-16T10:00:00.000000Z", 120))
+        self.assertEqual(len(outages(only_open=True, min_gap="1m", node="pi4")["services"]), 1)
+        self.assertEqual(outages(node="nas")["outages"], [])
+        with self.assertRaises(EventsError):
+            outages(min_gap="soon")
+
+    def test_the_status_names_what_is_bad(self) -> None:
+        report = status(since="2026-05-01")
+        self.assertTrue(report["attention"])
+        self.assertEqual([(p["service"], p["type"]) for p in report["problems"]], [("grafana", "service_unhealthy")])
+        emit_event("service_recovered", node="pi4", service="grafana")
+        self.assertEqual(status()["problems"], [])
+
+    def test_what_could_not_be_read_is_raised_by_every_answer(self) -> None:
+        calls = (count_events, lambda: values("node"), attempts, outages, status)
+        self.stand_in("echo 'hlarchive: warning: a.tar.zst: frame 3 is damaged' >&2; echo '{}'; exit 74")
+        for call in calls:
+            with self.assertRaisesRegex(EventsError, "frame 3 is damaged") as caught:
+                call()
+            self.assertEqual(caught.exception.returncode, 74)
+        self.stand_in("echo 'hlarchive: warning: x: is not an event' >&2; echo '{\"groups\":[]}'; exit 1")
+        for call in calls:
+            with self.assertWarnsRegex(EventsWarning, "x: is not an event") as warned:
+                call()
+            wanted = __file__ if call in (count_events, attempts, outages, status) else warned.filename
+            self.assertEqual(warned.filename, wanted)
+
+    def test_other_places_can_be_named(self) -> None:
+        root = self.scratch / "other events"
+        emit_event("node_online", node="nas", root=root)
+        self.assertEqual(count_events(root=root)["events"], 1)
+        self.assertEqual([known.value for known in values("node", root=root)], ["nas"])
+        for call in (count_events, attempts, outages, status):
+            call(root=root)
+            with self.assertRaisesRegex(EventsError, "neither an event tree") as caught:
+                call(root=self.scratch / "none")
+            self.assertEqual(caught.exception.returncode, 66)
+
+
 class Command(EventsTest):
+    def test_it_can_be_imported_by_itself_from_its_own_directory(self) -> None:
+        script = "import events; events.emit_event('node_online'); print(events.count_events()['events'])"
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["PYTHONPATH"] = str(REPOSITORY / "scripts" / "lib")
+        told = subprocess.run(
+            [sys.executable, "-c", script], cwd=self.scratch, env=environment, stdout=subprocess.PIPE, check=True
+        )
+        self.assertEqual(told.stdout, b"1\n")
+
     def test_a_missing_command_is_told(self) -> None:
         os.environ["HLARCHIVE_BIN"] = str(self.scratch / "nothing-here")
         for call in (lambda: emit_event("x"), lambda: list(list_events()), lambda: trace_events("x")):

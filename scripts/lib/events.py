@@ -1,12 +1,15 @@
 """Events from Python.
 
-    from scripts.lib.events import emit_event, list_events, trace_events
+    from scripts.lib.events import attempts, count_events, emit_event, list_events, trace_events
 
     run = emit_event("deployment_started", service="mosquitto", payload={"version": "2.0"})
     emit_event("deployment_completed", service="mosquitto", correlation_id=run.correlation_id)
     for event in list_events(since="2 days ago", min_severity="error"):
         print(event["timestamp"], event["type"], event["service"])
     chain = trace_events(run.correlation_id)
+    for group in count_events(by="service", since="30d", grep="disk full")["groups"]:
+        print(group["values"][0], group["events"])
+    helped = attempts(service="mosquitto", since="90d")["by_action"]
 
 After "pip install ./scripts", use ``from hlarchive_events import emit_event``.
 
@@ -26,58 +29,73 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import shutil
-import subprocess
 import sys
-import threading
-import warnings
-from collections import deque
 from collections.abc import Generator, Iterable, Mapping
-from typing import IO, Any, NamedTuple, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
+
+# As a module of the package, or by itself, from a path that has its directory.
+if TYPE_CHECKING or __package__:
+    from ._command import (
+        Day,
+        EventsError,
+        EventsWarning,
+        Filters,
+        Path,
+        Time,
+        Words,
+        chosen,
+        dates,
+        fail,
+        flag,
+        places,
+        run,
+        stream,
+        text,
+        time_range,
+        time_text,
+        warn,
+    )
+    from .reports import AttemptsReport, CountReport, KnownValue, OutagesReport, StatusReport
+else:
+    from _command import (
+        Day,
+        EventsError,
+        EventsWarning,
+        Filters,
+        Path,
+        Time,
+        Words,
+        chosen,
+        dates,
+        fail,
+        flag,
+        places,
+        run,
+        stream,
+        text,
+        time_range,
+        time_text,
+        warn,
+    )
+    from reports import AttemptsReport, CountReport, KnownValue, OutagesReport, StatusReport
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = [
     "Emitted",
     "EventsError",
     "EventsWarning",
+    "Filters",
+    "attempts",
+    "count_events",
     "emit_event",
     "list_events",
+    "outages",
+    "status",
     "trace_events",
+    "values",
 ]
-
-Path = Union[str, "os.PathLike[str]"]
-"""A directory."""
-
-Day = Union[str, datetime.date]
-"""A day: ``2026-05-16``, ``yesterday``, a :class:`datetime.date`."""
-
-Time = Union[str, datetime.date]
-"""A time: a day, ISO 8601, ``2h ago``, a :class:`datetime.datetime` with a time zone."""
-
-Words = Union[str, Iterable[str]]
-"""One value of a filter, or several, of which any may match."""
-
-_WARNING = "hlarchive: warning: "
-
-
-class EventsError(Exception):
-    """The command refused or failed; the text is its own explanation.
-
-    ``returncode`` is its exit code: 2 wrong usage, 65 bad data, 73 cannot create, 74 I/O
-    error or damage, 75 busy, 77 not permitted, 78 bad policy, 127 no command found;
-    negative where a signal ended it.
-    """
-
-    def __init__(self, message: str, returncode: int) -> None:
-        super().__init__(message)
-        self.returncode = returncode
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions travel between processes by pickle, which would drop the code.
-        return (type(self), (str(self), self.returncode))
-
-
-class EventsWarning(UserWarning):
-    """The command succeeded, but reported something to check."""
 
 
 class Emitted(NamedTuple):
@@ -115,20 +133,20 @@ def emit_event(
     Raises :class:`EventsError` if the event was not kept, and ``TypeError`` or
     ``ValueError`` if an argument cannot be passed to the command.
     """
-    arguments = _globals(root, None)
+    arguments = places(root, None)
     arguments += ["emit", "--output=json", f"--severity={severity}"]
     arguments += [f"--source={_script() if source is None else source}", f"--service={service}"]
-    arguments += _flag("--correlation-id", correlation_id)
-    arguments += _flag("--node", node)
+    arguments += flag("--correlation-id", correlation_id)
+    arguments += flag("--node", node)
     if timestamp is not None:
-        arguments.append(f"--timestamp={_time(timestamp)}")
+        arguments.append(f"--timestamp={time_text(timestamp)}")
     # Through a pipe: arguments are visible to every user of the machine and limited in
     # length.
     arguments += ["--payload=-", "--", event_type]
-    result = _run(arguments, _payload(payload))
+    result = run(arguments, _payload(payload))
     if result.returncode != 0:
-        _fail(_text(result.stderr), result.returncode)
-    _warn(_text(result.stderr))
+        fail(text(result.stderr), result.returncode)
+    warn(text(result.stderr))
     written = json.loads(result.stdout)
     return Emitted(written["path"] or "", written["id"], written["correlation_id"])
 
@@ -136,27 +154,19 @@ def emit_event(
 def list_events(
     date: Union[Day, Iterable[Day], None] = None,
     *,
-    since: Optional[Time] = None,
-    until: Optional[Time] = None,
-    node: Optional[Words] = None,
-    event_type: Optional[Words] = None,
-    severity: Optional[Words] = None,
-    min_severity: Optional[str] = None,
-    service: Optional[Words] = None,
-    source: Optional[Words] = None,
-    correlation_id: Optional[Words] = None,
     limit: Optional[int] = None,
     reverse: bool = False,
     follow: bool = False,
     root: Optional[Path] = None,
     archive: Optional[Path] = None,
+    **filters: Unpack[Filters],
 ) -> Generator[dict[str, Any], None, None]:
     """Yields events in the order of their time, live and archived alike; by default today's.
 
     Each is a dict of the event's own fields, with ``_path`` (its identity,
-    ``DATE/NODE/FILE``) and, when it is archived, ``_segment``. Several values of one
-    filter are alternatives; different filters must all match. Without a match, nothing is
-    yielded. ``follow`` continues with new events as they arrive, without end.
+    ``DATE/NODE/FILE``) and, when it is archived, ``_segment``. ``filters`` are those of
+    :class:`Filters`. Without a match, nothing is yielded. ``follow`` continues with new
+    events as they arrive, without end.
 
     The events are streamed: a year needs no more memory than a day. The command starts
     with the first requested event and ends when the generator is closed or dropped.
@@ -164,24 +174,8 @@ def list_events(
     Raises :class:`EventsError`, with the code 74 after the last event if something
     could not be read, so that events may be missing.
     """
-    arguments = _globals(root, archive)
-    arguments += ["list", "--output=ndjson"]
-    if date is not None:
-        days = [date] if isinstance(date, (str, datetime.date)) else list(date)
-        arguments += [f"--date={_day(day)}" for day in days]
-    for name, time in (("--since", since), ("--until", until)):
-        if time is not None:
-            arguments.append(f"{name}={_time(time)}")
-    for name, words in (
-        ("--node", node),
-        ("--type", event_type),
-        ("--severity", severity),
-        ("--min-severity", min_severity),
-        ("--service", service),
-        ("--source", source),
-        ("--correlation-id", correlation_id),
-    ):
-        arguments += _flag(name, words)
+    arguments = places(root, archive)
+    arguments += ["list", "--output=ndjson", *dates(date), *chosen(filters)]
     if limit is not None:
         arguments.append(f"--limit={limit}")
     if reverse:
@@ -189,7 +183,57 @@ def list_events(
     if follow:
         arguments.append("--follow")
     # A function around the generator, so that wrong arguments are reported at once.
-    return _stream(arguments)
+    return stream(arguments)
+
+
+def count_events(
+    by: Optional[Words] = None,
+    *,
+    per: Optional[str] = None,
+    top: Optional[int] = None,
+    date: Union[Day, Iterable[Day], None] = None,
+    root: Optional[Path] = None,
+    archive: Optional[Path] = None,
+    **filters: Unpack[Filters],
+) -> CountReport:
+    """Counts events by fields and periods, over all days unless the filters say otherwise.
+
+    ``by`` is a field, or several that are combined: ``service``, ``day``,
+    ``payload.stage``. ``per`` is ``hour``, ``day``, ``week`` or ``month``. ``top`` is the
+    number of the largest groups, of each period if there are any. Without a match there
+    are no groups.
+
+    Raises :class:`EventsError`, with the code 74 when something could not be read, so
+    that events may be missing.
+    """
+    arguments = places(root, archive)
+    arguments += ["count", "--output=json", *flag("--by", by), *flag("--per", per)]
+    if top is not None:
+        arguments.append(f"--top={top}")
+    report: CountReport = _report([*arguments, *dates(date), *chosen(filters)])
+    return report
+
+
+def values(
+    field: str,
+    *,
+    top: Optional[int] = None,
+    date: Union[Day, Iterable[Day], None] = None,
+    root: Optional[Path] = None,
+    archive: Optional[Path] = None,
+    **filters: Unpack[Filters],
+) -> list[KnownValue]:
+    """Returns the values that events have in a field, the most frequent first.
+
+    ``field`` is as for :func:`count_events`. Raises :class:`EventsError` likewise.
+    """
+    arguments = places(root, archive)
+    arguments += ["values", "--output=json", *dates(date), *chosen(filters)]
+    if top is not None:
+        arguments.append(f"--top={top}")
+    report: CountReport = _report([*arguments, "--", field])
+    groups = report["groups"]
+    return [KnownValue(group["values"][0], group["events"], group["last_day"]) for group in groups]
 
 
 def trace_events(
@@ -207,152 +251,116 @@ def trace_events(
     Raises :class:`EventsError`, with the code 74 when something could not be read, so
     that steps may be missing.
     """
-    arguments = _globals(root, archive)
+    arguments = places(root, archive)
     arguments += ["trace", "--output=json", "--", correlation_id]
-    result = _run(arguments)
+    result = run(arguments)
     if result.returncode not in (0, 1):
-        _fail(_text(result.stderr), result.returncode)
-    _warn(_text(result.stderr))
+        fail(text(result.stderr), result.returncode)
+    warn(text(result.stderr))
     if result.returncode == 1:
         return None
     chain: dict[str, Any] = json.loads(result.stdout)
     return chain
 
 
-def _stream(arguments: list[str]) -> Generator[dict[str, Any], None, None]:
-    process = _start(arguments)
-    stdout, stderr = process.stdout, process.stderr
-    assert stdout is not None and stderr is not None
-    # The last lines hold the reason of a failure. A thread reads them, since a full pipe
-    # would stop the command.
-    told: deque[bytes] = deque(maxlen=1000)
-    listener = threading.Thread(target=told.extend, args=(stderr,), daemon=True)
-    listener.start()
-    try:
-        for line in stdout:
-            if not line.endswith(b"\n"):
-                break  # cut off when the command was killed, which its exit code tells
-            event: dict[str, Any] = json.loads(line)
-            yield event
-        returncode = process.wait()
-    finally:
-        _end(process, stdout, stderr, listener)
-    message = _text(b"".join(told))
-    # 1: filters were given, and nothing matched.
-    if returncode not in (0, 1):
-        _fail(message, returncode)
-    _warn(message)
+def attempts(
+    *,
+    since: Optional[Time] = None,
+    until: Optional[Time] = None,
+    within: Optional[str] = None,
+    node: Optional[Words] = None,
+    service: Optional[Words] = None,
+    action: Optional[Words] = None,
+    source: Optional[Words] = None,
+    correlation_id: Optional[Words] = None,
+    unresolved: bool = False,
+    reverse: bool = False,
+    limit: Optional[int] = None,
+    root: Optional[Path] = None,
+    archive: Optional[Path] = None,
+) -> AttemptsReport:
+    """Returns what was tried, whether it helped, and a summary by action; the newest first.
+
+    ``within`` is the time after its end in which an attempt may help. Without a match
+    there are no attempts.
+
+    Raises :class:`EventsError`, with the code 74 when something could not be read, so
+    that attempts or their ends may be missing.
+    """
+    arguments = places(root, archive)
+    arguments += ["attempts", "--output=json", *time_range(since, until), *flag("--within", within)]
+    for name, words in (
+        ("--node", node),
+        ("--service", service),
+        ("--action", action),
+        ("--source", source),
+        ("--correlation-id", correlation_id),
+    ):
+        arguments += flag(name, words)
+    if unresolved:
+        arguments.append("--unresolved")
+    if reverse:
+        arguments.append("--reverse")
+    if limit is not None:
+        arguments.append(f"--limit={limit}")
+    report: AttemptsReport = _report(arguments)
+    return report
 
 
-def _end(
-    process: subprocess.Popen[bytes],
-    stdout: IO[bytes],
-    stderr: IO[bytes],
-    listener: threading.Thread,
-) -> None:
-    """Ends the command, if it is still running, and closes its pipes."""
-    stdout.close()
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    listener.join(5)
-    if not listener.is_alive():
-        stderr.close()
+def outages(
+    *,
+    since: Optional[Time] = None,
+    until: Optional[Time] = None,
+    node: Optional[Words] = None,
+    service: Optional[Words] = None,
+    only_open: bool = False,
+    min_gap: Optional[str] = None,
+    root: Optional[Path] = None,
+    archive: Optional[Path] = None,
+) -> OutagesReport:
+    """Returns how long and how often services and nodes were down; open outages first.
+
+    ``min_gap`` is the uptime below which two outages count as one. Without a match there
+    are no outages.
+
+    Raises :class:`EventsError`, with the code 74 when something could not be read, so
+    that outages or their ends may be missing.
+    """
+    arguments = places(root, archive)
+    arguments += ["outages", "--output=json", *time_range(since, until), *flag("--min-gap", min_gap)]
+    arguments += flag("--node", node) + flag("--service", service)
+    if only_open:
+        arguments.append("--open")
+    report: OutagesReport = _report(arguments)
+    return report
 
 
-def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
-    command = _command(arguments)
-    try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-        )
-    except OSError as error:
-        _cannot_run(command, error)
+def status(
+    *,
+    since: Optional[Time] = None,
+    root: Optional[Path] = None,
+    archive: Optional[Path] = None,
+) -> StatusReport:
+    """Returns the state of the history; ``["attention"]`` is true if somebody should look.
+
+    ``since`` is how far back invalid files, conflicts and unfinished runs are reported.
+
+    Raises :class:`EventsError`, with the code 74 when something could not be read, so
+    that a problem may be missing.
+    """
+    arguments = [*places(root, archive), "status", "--output=json", *time_range(since, None)]
+    report: StatusReport = _report(arguments)
+    return report
 
 
-def _run(arguments: list[str], stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = _command(arguments)
-    try:
-        return subprocess.run(
-            command, input=stdin, capture_output=True, check=False, env=_environment()
-        )
-    except OSError as error:
-        _cannot_run(command, error)
-
-
-def _environment() -> dict[str, str]:
-    # Messages become exceptions and warnings here, and must be sentences.
-    return {**os.environ, "HLARCHIVE_LOG_FORMAT": "text"}
-
-
-def _cannot_run(command: list[bytes], error: OSError) -> NoReturn:
-    program = _text(command[0])
-    message = f"{program}: cannot run: {error.strerror or error}"
-    raise EventsError(message, 127 if isinstance(error, FileNotFoundError) else 126) from error
-
-
-def _command(arguments: list[str]) -> list[bytes]:
-    # As UTF-8, which is what the command reads, whatever the locale says.
-    return [word.encode("utf-8", "surrogateescape") for word in [_program(), *arguments]]
-
-
-def _program() -> str:
-    named = os.environ.get("HLARCHIVE_BIN")
-    if named:
-        return named
-    found = shutil.which("hlarchive")
-    if found:
-        return found
-    for folder in ("/usr/local/bin", "/usr/bin", "~/.cargo/bin", "~/.local/bin"):
-        installed = os.path.join(os.path.expanduser(folder), "hlarchive")
-        if os.path.isfile(installed) and os.access(installed, os.X_OK):
-            return installed
-    repository = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-    for profile in ("release", "debug"):
-        built = os.path.join(repository, "target", profile, "hlarchive")
-        if os.access(built, os.X_OK):
-            return built
-    raise EventsError(
-        "the hlarchive command is missing; install it, build it with "
-        '"cargo build --release", or name it in HLARCHIVE_BIN',
-        127,
-    )
-
-
-def _globals(root: Optional[Path], archive: Optional[Path]) -> list[str]:
-    flags = (("--root", root), ("--archive", archive))
-    return [f"{name}={os.fspath(path)}" for name, path in flags if path is not None]
-
-
-def _flag(name: str, words: Optional[Words]) -> list[str]:
-    """The flag once for each value; "name=value", so that values may begin with a dash."""
-    if words is None:
-        return []
-    return [f"{name}={word}" for word in ([words] if isinstance(words, str) else words)]
-
-
-def _time(time: Time) -> str:
-    if isinstance(time, str):
-        return time
-    if isinstance(time, datetime.datetime):
-        if time.tzinfo is None:
-            raise ValueError(f"{time.isoformat()} has no time zone; is it local or UTC?")
-        return time.astimezone(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
-    return time.isoformat()
-
-
-def _day(day: Day) -> str:
-    if isinstance(day, datetime.datetime):
-        return _time(day)[:10]
-    return _time(day)
+def _report(arguments: list[str]) -> Any:
+    result = run(arguments)
+    # 1: nothing matched, or attention is needed; the report says which.
+    if result.returncode not in (0, 1):
+        fail(text(result.stderr), result.returncode)
+    # The line to look at is the one that called the function that called this one.
+    warn(text(result.stderr), stacklevel=4)
+    return json.loads(result.stdout)
 
 
 def _payload(payload: Union[Mapping[str, Any], str, None]) -> bytes:
@@ -372,32 +380,3 @@ def _script() -> str:
     return name if name and not name.startswith("-") else "python"
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
-
-
-def _warn(told: str) -> None:
-    for line in told.splitlines():
-        if line.startswith(_WARNING):
-            # The line to look at is the one that called into this module.
-            warnings.warn(line[len(_WARNING) :], EventsWarning, stacklevel=3)
-
-
-def _fail(told: str, returncode: int) -> NoReturn:
-    """Raises the command's explanation, without its name and its usage text."""
-    lines = told.strip().splitlines()
-    warned = [line[len(_WARNING) :] for line in lines if line.startswith(_WARNING)]
-    lines = [line for line in lines if not line.startswith(_WARNING)]
-    message = "\n".join(lines).split("\n\n")[0]
-    try:
-        message = json.loads(lines[-1])["error"]["message"]
-    except (IndexError, KeyError, TypeError, ValueError):
-        for prefix in ("hlarchive: ", "error: "):
-            if message.startswith(prefix):
-                message = message[len(prefix) :]
-    # A command that continues despite damage reports it only in warnings.
-    message = message or "\n".join(warned)
-    if not message:
-        ended = f"by signal {-returncode}" if returncode < 0 else f"with the code {returncode}"
-        message = f"hlarchive ended {ended} and said nothing"
-    raise EventsError(message, returncode)

@@ -5,6 +5,8 @@
 #     emit_event TYPE [SEVERITY [SOURCE [SERVICE [CORRELATION_ID [PAYLOAD]]]]]
 #     list_events [DATE] [FLAG...]
 #     trace_events CORRELATION_ID [FLAG...]
+#     count_events [FIELD[,FIELD...]] [FLAG...]
+#     list_values FIELD [FLAG...]
 #
 # The hlarchive command does all the work; this file writes nothing itself. The functions
 # return its exit code, so under "set -e" a script stops if an event could not be kept.
@@ -106,7 +108,7 @@ emit_event() {
 #
 # Prints the events of a day, one JSON object a line, in the order of their time. DATE is
 # a date, "yesterday" or "today", which is the default. Further flags are those of
-# "hlarchive list", such as --service=mosquitto.
+# "hlarchive list", such as --service=mosquitto, --grep="disk full" or --since=30d.
 list_events() {
     local hlarchive_bin=''
     _hlarchive_find list_events || return
@@ -134,4 +136,38 @@ trace_events() {
     local correlation_id=$1
     shift
     command "$hlarchive_bin" trace ${1+"$@"} -- "$correlation_id" </dev/null
+}
+
+# count_events [FIELD[,FIELD...]] [FLAG...]
+#
+# Prints numbers of events, of all days or as the flags say: a line for each group, the largest
+# first, and one for all of them; with "-o csv" and "-o json" for programs. Further flags are
+# those of "hlarchive count", such as --per=day, --since=30d or --grep="disk full". Returns 1
+# when there is no such event.
+count_events() {
+    local hlarchive_bin=''
+    _hlarchive_find count_events || return
+    local words
+    words=("$hlarchive_bin" count)
+    if [[ $# -gt 0 && $1 != -* ]]; then
+        [[ -z $1 ]] || words+=("--by=$1")
+        shift
+    fi
+    command "${words[@]}" ${1+"$@"} </dev/null
+}
+
+# list_values FIELD [FLAG...]
+#
+# Prints the values that events have in a field (service, node, payload.action), one a line,
+# the most frequent first. Flags are those of "hlarchive values". Returns 1 without any.
+list_values() {
+    if [[ $# -lt 1 || -z $1 ]]; then
+        echo "list_values: the field is missing: list_values FIELD [FLAG...]" >&2
+        return 2
+    fi
+    local hlarchive_bin=''
+    _hlarchive_find list_values || return
+    local field=$1
+    shift
+    command "$hlarchive_bin" values --output=path ${1+"$@"} -- "$field" </dev/null
 }

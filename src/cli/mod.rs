@@ -7,6 +7,7 @@ mod args;
 mod calendar;
 mod color;
 mod commands;
+mod complete;
 mod exit;
 mod log;
 mod manual;
@@ -146,7 +147,11 @@ impl Command {
 
 /// Parses, runs, reports.
 pub fn main() -> ExitCode {
-    let words: Vec<OsString> = args::verify_archive(std::env::args_os().collect());
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(answered) = complete::answer(&words) {
+        return answered;
+    }
+    let words = args::verify_archive(words);
     let log = Log::of(&words, command);
     let matches = match heeding_set_variables(command()).try_get_matches_from(&words) {
         Ok(matches) => matches,

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::survey::{Coverage, QueryRange, SurveyLimit, Surveyed, Surveyor};
-use super::{Query, Store};
+use super::{Filter, Query, Store};
 use crate::Result;
 use crate::event::{Date, EventType, Timestamp, miss, shown};
 use crate::segment::{Field, Index};
@@ -52,6 +52,14 @@ impl Store {
     /// returns true; nothing is claimed of what was not searched by then.
     pub fn looked(&self, query: &Query, stops: &dyn Fn() -> bool) -> Result<Looked> {
         self.looked_within(query, SurveyLimit::default(), stops)
+    }
+
+    /// Returns the end of a sentence about a correlation id that nothing has: `; did you mean …?`,
+    /// or nothing.
+    pub(crate) fn hint_at_id(&self, id: &str) -> String {
+        let filter = Filter { correlation_ids: vec![id.to_owned()], ..Filter::default() };
+        let looked = self.looked(&Query { filter, ..Query::default() }, &|| false);
+        looked.iter().flat_map(|looked| &looked.unknown).map(UnknownValue::hint).collect()
     }
 
     pub(super) fn looked_within(
@@ -269,10 +277,14 @@ impl UnknownValue {
         if let Some(date) = &self.last_seen {
             sentence.push_str(&format!("; the last one is of {date}"));
         }
-        if let Some(near) = &self.did_you_mean {
-            sentence.push_str(&format!("; did you mean \"{}\"?", shown(near)));
-        }
+        sentence.push_str(&self.hint());
         sentence
+    }
+
+    /// Returns the end of a sentence that names what was likely meant, if anything was.
+    fn hint(&self) -> String {
+        let near = self.did_you_mean.as_deref();
+        near.map(|near| format!("; did you mean \"{}\"?", shown(near))).unwrap_or_default()
     }
 }
 
@@ -282,7 +294,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::store::Filter;
 
     /// One day for each service, with one event.
     fn history(services: &[&str]) -> (tempfile::TempDir, Store) {

@@ -11,6 +11,7 @@ mod filter;
 mod find;
 pub(crate) mod follow;
 mod frames;
+mod known;
 mod looked;
 mod named;
 mod notice;

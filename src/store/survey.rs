@@ -60,9 +60,9 @@ pub(super) struct Coverage {
 }
 
 /// The segments of an archive in the order of the survey.
-struct Shelf {
-    archive: ArchiveDir,
-    rows: Vec<(bool, SegmentRow)>,
+pub(super) struct Shelf {
+    pub(super) archive: ArchiveDir,
+    pub(super) rows: Vec<(bool, SegmentRow)>,
 }
 
 impl Store {
@@ -151,7 +151,7 @@ impl Store {
     }
 
     /// Opens the archive and its mirrors. One that cannot be read is left out.
-    fn shelves(&self, range: &QueryRange, complete: &mut bool) -> Result<Vec<Shelf>> {
+    pub(super) fn shelves(&self, range: &QueryRange, complete: &mut bool) -> Result<Vec<Shelf>> {
         let (archive, away) = self.readable_archive()?;
         *complete &= away.is_none();
         let Some(archive) = archive else { return Ok(Vec::new()) };

@@ -354,3 +354,14 @@ fn a_signature_of_an_older_head_says_how_far_it_goes() {
     assert!(lab.path("again/manifest/2.head.minisig").exists());
     assert!(run.stderr.contains("1 signature here does not fit this manifest"), "{run:?}");
 }
+
+#[test]
+fn evidence_of_an_id_that_no_event_has_names_the_one_that_was_likely_meant() {
+    let lab = Lab::new();
+    lab.ok(["emit", "node_online", "--correlation-id", "deploy-882"]);
+    let told = |id: &str| lab.fails(66, ["evidence", id, "--to", "out"]).stderr;
+    let end = "neither live nor archived; did you mean \"deploy-882\"?\n";
+    assert!(told("deploy-8882").ends_with(end));
+    assert!(told("backup-1").ends_with("neither live nor archived\n"));
+    assert!(!lab.path("out").exists());
+}

@@ -270,3 +270,13 @@ fn a_day_that_is_still_live_is_held_from_the_moment_it_is_archived() {
     assert!(told.contains("hold 1 on 2026-05-11 holds 1 segment: case"), "{told}");
     lab.ok(["verify"]);
 }
+
+#[test]
+fn a_hold_on_an_id_that_no_event_has_names_the_one_that_was_likely_meant() {
+    let lab = Lab::new();
+    lab.ok(["emit", "node_online", "--correlation-id", "deploy-882"]);
+    let hold = |id: &str| lab.run(["hold", "add", "--correlation-id", id, "--reason", "x"]).stderr;
+    let held = "no event of it is here yet; new ones are held from the moment they are archived";
+    assert_eq!(hold("deploy-8882"), format!("{held}; did you mean \"deploy-882\"?\n"));
+    assert_eq!(hold("backup-1"), format!("{held}\n"));
+}

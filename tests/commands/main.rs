@@ -19,6 +19,7 @@ mod away;
 mod bad_input;
 mod clocks;
 mod compact;
+mod complete;
 mod count;
 mod emit;
 mod emit_anyway;

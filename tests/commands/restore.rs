@@ -107,7 +107,8 @@ fn filters_choose_what_comes_back() {
         assert!(got == only(&before, |path| got.contains_key(path)));
     }
     let run = lab.fails(1, ["restore", "--node=nobody", "--to=none"]);
-    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", "no event matches\n"));
+    let told = "no event matches\nno event has node \"nobody\"\nsearched the whole history: ";
+    assert!(run.stdout.is_empty() && run.stderr.starts_with(told), "{run:?}");
 }
 
 #[test]
@@ -349,4 +350,22 @@ fn without_an_archive_live_days_are_given_and_with_one_that_is_away_what_is_live
     assert_eq!(tree(&lab.path("away")).len(), 6);
     lab.fails(75, ["restore", "2026-05-10", "--to=nothing"]);
     assert!(!lab.path("nothing").exists());
+}
+
+#[test]
+fn a_misspelt_value_that_restores_nothing_is_named_with_what_was_likely_meant() {
+    let lab = Lab::new();
+    let time = ["--timestamp", "2026-05-10T10:00:00Z"];
+    lab.ok([&["emit", "node_online", "--service", "mosquitto"][..], &time].concat());
+    lab.rotate();
+    let told = "no event has service \"mosquito\"; did you mean \"mosquitto\"?";
+    for target in [&["--to", "out"][..], &["--live"], &["--to", "out", "--dry-run"]] {
+        let words = [&["restore", "--service", "mosquito"][..], target].concat();
+        assert!(lab.fails(1, &words).stderr.contains(told), "{target:?}");
+        let run = lab.fails(1, [&words[..], &["-o", "json"]].concat());
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(report["searched"]["unknown"][0]["did_you_mean"], "mosquitto", "{target:?}");
+    }
+    let run = lab.ok(["restore", "--service", "mosquitto", "--to", "out", "-o", "json"]);
+    assert!(!run.contains("searched"));
 }

@@ -90,7 +90,7 @@ impl Args {
                 let report = session.acting(Silent)?.hold(&on, &reason)?;
                 let exit = print(session, &report, "holds", format)?;
                 for hold in report.holds.iter().filter(|_| format != Format::Json) {
-                    name_live(session, hold)?;
+                    name_live(session, hold, &on)?;
                 }
                 Ok(exit)
             }
@@ -160,12 +160,17 @@ fn line(session: &mut Session, hold: &HoldPicture, verb: &str) -> Result<(), Fai
 }
 
 /// Reports that days not archived yet are held all the same.
-fn name_live(session: &mut Session, hold: &HoldPicture) -> Result<(), Failure> {
+fn name_live(session: &mut Session, hold: &HoldPicture, on: &HoldSubject) -> Result<(), Failure> {
     session.flush()?;
     match hold.live_days.as_slice() {
-        [] if hold.segments.is_empty() && hold.expired.is_none() => session.remark(
-            "no event of it is here yet; new ones are held from the moment they are archived",
-        ),
+        [] if hold.segments.is_empty() && hold.expired.is_none() => {
+            let hint = match on {
+                HoldSubject::CorrelationId(id) => session.store.hint_at_id(id),
+                HoldSubject::Days(..) => String::new(),
+            };
+            let held = "new ones are held from the moment they are archived";
+            session.remark(&format!("no event of it is here yet; {held}{hint}"));
+        }
         [] => {}
         [day] => session
             .remark(&format!("{day} is still live; it is held from the moment it is archived")),

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use crate::ops::restore::{RestoreOptions, RestoreReport, RestoreTarget};
 
+use super::nothing::Nothing;
 use super::{days_left, joined, name_findings, name_recovered};
 use crate::cli::args::{FilterArgs, Format, dates};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
+use crate::store::{Query, Scope};
 use crate::text::{bytes, count, verb};
 
 /// Write events of any day into a directory, byte for byte
@@ -80,7 +82,7 @@ impl Args {
         } else {
             session.acting(bar)?.restore(&options)?
         };
-        print(session, &report, self.dry_run, &options.target, format)
+        print(session, &report, self.dry_run, &options, format)
     }
 }
 
@@ -88,12 +90,15 @@ fn print(
     session: &mut Session,
     report: &RestoreReport,
     dry_run: bool,
-    target: &RestoreTarget,
+    options: &RestoreOptions,
     format: Format,
 ) -> Result<Exit, Failure> {
     let events: u64 = report.days.iter().map(|day| day.events).sum();
+    let is_into_live = options.target == RestoreTarget::Live;
+    let is_empty = events == 0 && report.findings.is_empty() && !report.stopped;
+    let mut nothing = Nothing::of(&session.store, || asked(options), is_empty)?;
     if format == Format::Json {
-        session.json(report)?;
+        session.json(&nothing.with(report))?;
     } else {
         for day in &report.days {
             let mut line = format!(
@@ -122,7 +127,7 @@ fn print(
         session.flush()?;
         if dry_run {
             session.remark("a dry run: nothing was written");
-        } else if *target == RestoreTarget::Live && events > 0 {
+        } else if is_into_live && events > 0 {
             session.remark(
                 "the next rotate of these days recognises the files as archived and removes them",
             );
@@ -140,12 +145,10 @@ fn print(
         ));
         return Ok(Exit::Stopped);
     }
-    if events == 0 && report.findings.is_empty() {
-        session.remark(if *target == RestoreTarget::Live && !dry_run {
-            "no archived event matches"
-        } else {
-            "no event matches"
-        });
+    if is_empty {
+        let is_archived = is_into_live && !dry_run;
+        let first = if is_archived { "no archived event matches" } else { "no event matches" };
+        nothing.tell(session, Some(first))?;
         return Ok(Exit::Wrong);
     }
     let findings = &report.findings;
@@ -154,4 +157,15 @@ fn print(
         true => Exit::Busy,
         false => Exit::Wrong,
     })
+}
+
+/// Returns the query that finds what is to be restored.
+fn asked(options: &RestoreOptions) -> Query {
+    let is_into_live = options.target == RestoreTarget::Live;
+    Query {
+        filter: options.filter.clone(),
+        dates: options.dates.clone(),
+        scope: if is_into_live { Scope::Archived } else { Scope::Everything },
+        ..Query::default()
+    }
 }

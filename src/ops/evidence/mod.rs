@@ -307,9 +307,13 @@ impl Run<'_> {
             if let Some(expired) = &self.report.expired {
                 reason.push_str(&format!("; {expired}"));
             }
+            let hint = match self.options.correlation_ids.as_slice() {
+                [id] => self.store.hint_at_id(id),
+                _ => String::new(),
+            };
             return Err(Error::NotFound {
                 what: self.report.asked.join(", "),
-                reason: format!("{reason}, neither live nor archived"),
+                reason: format!("{reason}, neither live nor archived{hint}"),
             });
         }
         let is_away = self.report.findings.iter().any(|finding| finding.is_away);

@@ -216,6 +216,16 @@ impl Index {
     /// Returns the values of a field that begin with a prefix, in order. Values that were cut for
     /// the index are left out, since their ends are not known.
     pub fn with_prefix(&self, field: Field, prefix: &str) -> Result<Vec<String>> {
+        self.first_with_prefix(field, prefix, usize::MAX)
+    }
+
+    /// Returns the first `limit` of them.
+    pub fn first_with_prefix(
+        &self,
+        field: Field,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<String>> {
         let prefix = prefix.as_bytes();
         let first = self.blocks_up_to(field, prefix)?.saturating_sub(1);
         let mut found = Vec::new();
@@ -224,6 +234,9 @@ impl Index {
             while let Some(value) = block.next_value()? {
                 block.skip_postings()?;
                 if value.starts_with(prefix) {
+                    if found.len() == limit {
+                        return Ok(found);
+                    }
                     if value.len() < MAX_VALUE_BYTES - 3 {
                         found.push(String::from_utf8(value).map_err(|_| broken())?);
                     }
@@ -233,6 +246,23 @@ impl Index {
             }
         }
         Ok(found)
+    }
+
+    /// Returns the last of them.
+    pub fn last_with_prefix(&self, field: Field, prefix: &str) -> Result<Option<String>> {
+        let prefix = prefix.as_bytes();
+        // No byte of UTF-8 is as large, so this is after all values with the prefix.
+        let end = self.blocks_up_to(field, &[prefix, &[0xff]].concat())?;
+        let Some(number) = end.checked_sub(1) else { return Ok(None) };
+        let mut last = None;
+        let mut block = self.block(field, number)?;
+        while let Some(value) = block.next_value()? {
+            block.skip_postings()?;
+            if value.starts_with(prefix) && value.len() < MAX_VALUE_BYTES - 3 {
+                last = Some(value);
+            }
+        }
+        last.map(|value| String::from_utf8(value).map_err(|_| broken())).transpose()
     }
 
     /// Returns every value of a field in order, with its frames.
