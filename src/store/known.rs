@@ -4,19 +4,27 @@
 //! It never fails and never fetches anything: what cannot be read is left out. Nothing that it
 //! finds is ever an answer by itself.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
 use super::survey::{QueryRange, Shelf};
-use super::{Order, Query, Scope, Store};
+use super::{Query, Store};
 use crate::archive::{Hold, Manifest, Overview, SegmentRow};
 use crate::event::{Date, EventHead};
+use crate::live::{FileState, Listing};
 use crate::segment::{Field, Index, SegmentReader};
 
-/// Maximum number of live events, and of their days, that are read.
-const MAX_EVENTS: u64 = 1000;
+/// The number of the newest live days that are listed.
 const MAX_DAYS: usize = 2;
+
+/// The memory that the names of a live day may take, in bytes: some 25,000 fit.
+const MAX_NAME_BYTES: u64 = 1 << 20;
+
+/// Maximum number of live files that are read, and the size beyond which one is not.
+const MAX_FILES: usize = 400;
+const MAX_FILE_BYTES: u64 = 64 << 10;
 
 /// The number of segments that are read together.
 const TOGETHER: usize = 64;
@@ -57,8 +65,16 @@ impl Found<'_> {
         self.add_known(value);
     }
 
+    fn add_name(&mut self, listing: &Listing, number: usize) {
+        if self.field == Field::Node {
+            self.add_known(listing.node(number).as_str());
+        } else if let Some(parts) = listing.name(number).parts() {
+            self.add_known(parts.event_type);
+        }
+    }
+
     fn add_known(&mut self, value: &str) {
-        if value.starts_with(self.prefix) {
+        if value.starts_with(self.prefix) && !self.values.contains(value) {
             self.add(value.to_owned());
         }
     }
@@ -103,22 +119,34 @@ impl Store {
         found.values
     }
 
+    /// Adds what the newest live days have. Nodes and types are taken from names, for the rest
+    /// some of the newest files are read.
     fn add_live_values(&self, found: &mut Found<'_>) {
         let Ok(Some(live)) = self.live() else { return };
         let Ok((mut dates, _)) = live.dates() else { return };
         dates.sort_unstable();
-        let dates = dates.split_off(dates.len().saturating_sub(MAX_DAYS));
-        let newest = Query {
-            dates,
-            scope: Scope::Live,
-            order: Order::Reverse,
-            limit: Some(MAX_EVENTS),
-            ..Query::default()
-        };
-        let events = self.events(newest).into_iter().flatten();
-        for event in events.map_while(Result::ok) {
-            if let Ok(head) = event.head() {
-                found.add_event(&head);
+        let mut files = MAX_FILES;
+        let mut bytes = Vec::new();
+        for date in dates.into_iter().rev().take(MAX_DAYS) {
+            let Ok(listing) = live.list_part(date, MAX_NAME_BYTES, None) else { continue };
+            let mut numbers: Vec<usize> = (0..listing.len()).collect();
+            if matches!(found.field, Field::Node | Field::Type) {
+                for number in numbers {
+                    found.add_name(&listing, number);
+                }
+                continue;
+            }
+            numbers.sort_unstable_by_key(|number| Reverse(listing.instant(*number)));
+            let partition = live.partition(date);
+            for number in numbers.into_iter().take(files) {
+                files -= 1;
+                let (node, name) = (listing.node(number), listing.name(number));
+                let read = partition.read_up_to(node, &name, &mut bytes, MAX_FILE_BYTES);
+                if matches!(read, Ok(FileState::Read(_)))
+                    && let Ok(head) = EventHead::parse(&bytes)
+                {
+                    found.add_event(&head);
+                }
             }
         }
     }

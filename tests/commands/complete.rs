@@ -186,7 +186,7 @@ fn values_that_nobody_knows_are_none_and_no_message() {
     assert_eq!(lab.run(["__complete"]).code, 1);
     assert_eq!(lab.run(["__complete", "csh", "x"]).code, 1);
     let held = lab_with_a_broken_archive();
-    assert_eq!(door(&held, "hlarchive list --service "), none());
+    assert_eq!(door(&held, "hlarchive list --service "), (0, vec!["mosquitto".to_owned()]));
     assert_eq!(door(&held, "hlarchive restore "), none());
     assert_eq!(door(&held, "hlarchive hold release "), none());
 }

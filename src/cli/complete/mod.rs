@@ -2,10 +2,10 @@
 //! scripts of bash, zsh and fish knock at.
 //!
 //! `hlarchive __complete SHELL …` prints a value per line, perhaps with a tab and a remark, and
-//! exits with 0 if values of the history belong at the cursor, even if there are none, else with
-//! 1. It never prints a message, never fetches anything from a remote place, and takes a bounded
-//! time. Values come from files that others write: none that has a control character is given,
-//! and to bash, which inserts text as it is, each is given with quotes.
+//! succeeds if values of the history belong at the cursor, even if there are none. It never prints
+//! a message, never fetches anything from a remote place, and takes a bounded time. Values come
+//! from files that others write: none that has a control character is given, and to bash, which
+//! inserts text as it is, each is given with quotes.
 
 mod line;
 mod place;

@@ -51,7 +51,7 @@ fn fish(text: &str, definition: &Command) -> String {
     for line in text.lines() {
         script.push_str(line);
         let is_asked = |flag: &&str| line.contains(&format!(" -l {flag} "));
-        if line.ends_with(" -r") && flags.iter().any(|flag| is_asked(&flag)) {
+        if line.ends_with(" -r") && flags.iter().any(is_asked) {
             script.push_str(" -f -a \"(__fish_hlarchive_known)\"");
         }
         script.push('\n');
