@@ -156,9 +156,25 @@ pub(crate) fn path_of_handle(directory: BorrowedFd<'_>) -> std::path::PathBuf {
     format!("/proc/self/fd/{}", directory.as_raw_fd()).into()
 }
 
+/// How often a directory is emptied into which somebody else still writes.
+const MAX_SWEEPS: usize = 100;
+
 /// Removes an entry of a directory, with everything in it. Links are removed, not followed. If a
 /// directory is deeper than `depth` levels, nothing in it is removed.
+///
+/// A program that a killed run had started may still write into it for a moment, so what is not
+/// empty is emptied again.
 pub(crate) fn remove_all(at: BorrowedFd<'_>, name: &str, depth: usize) -> Result<(), Errno> {
+    for _ in 0..MAX_SWEEPS {
+        match sweep(at, name, depth) {
+            Err(Errno::NOTEMPTY) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(Errno::NOTEMPTY)
+}
+
+fn sweep(at: BorrowedFd<'_>, name: &str, depth: usize) -> Result<(), Errno> {
     let directory = match open_dir(at, name) {
         Ok(directory) => directory,
         Err(Errno::NOENT) => return Ok(()),

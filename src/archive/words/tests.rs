@@ -74,7 +74,7 @@ proptest! {
     #[test]
     fn what_stays_keeps_its_words(segments in segments(), gone in any::<u8>(), drops in any::<bool>()) {
         let mut table = table(&segments);
-        let mut is_kept = |number: usize| gone & (1 << number) == 0;
+        let is_kept = |number: usize| gone & (1 << number) == 0;
         let kept = (0..segments.len()).filter(|number| is_kept(*number));
         table.retain(&kept.map(|number| (hash(number), 0)).collect());
         let mut stays: Vec<_> =
