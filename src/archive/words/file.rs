@@ -68,7 +68,7 @@ impl Words {
         if postings.end != body || !is_dictionary(&bytes[dictionary.clone()], words) {
             return None;
         }
-        Some(Self { segments, dictionary, starts, postings, bytes })
+        Some(Self { bytes, segments, dictionary, starts, postings })
     }
 
     /// Returns the SHA-256 of the whole file.
@@ -147,9 +147,9 @@ impl Words {
 
     /// Returns the table, to be changed.
     pub(super) fn table(&self) -> Option<Table> {
-        let mut table = Table::default();
-        table.segments =
-            self.segments().map(|(segment, frames)| (segment, frames.end - frames.start)).collect();
+        let segments = self.segments();
+        let segments = segments.map(|(segment, frames)| (segment, frames.end - frames.start));
+        let mut table = Table { segments: segments.collect(), ..Table::default() };
         let words = self.dictionary().split(|byte| *byte == b'\n').filter(|word| !word.is_empty());
         for (number, word) in words.enumerate() {
             table.words.insert(word.into(), self.ranges(number)?);

@@ -21,9 +21,9 @@ use rayon::prelude::*;
 
 use super::layout::WORDS;
 use super::{ArchiveDir, ArchiveLock, Manifest, SegmentName};
-use crate::Result;
 use crate::event::{EventHead, each_leaf};
 use crate::segment::{Frame, PackedFrame, SegmentReader, Sha256Hash};
+use crate::{Error, Result};
 pub(crate) use file::Words;
 use letters::{MAX_WORD, each_word};
 use table::{SegmentWords, Table};
@@ -73,20 +73,20 @@ fn words_of(frame: &Frame) -> Option<FrameWords> {
     Some(words)
 }
 
-/// Returns the words of a segment that is here. The outer `None` means that it cannot be read, the
-/// inner one that its words are not to be listed.
-fn words_of_segment(archive: &ArchiveDir, name: &SegmentName) -> Option<Option<SegmentWords>> {
-    let file = archive.open_segment(name).ok()?;
-    let reader = SegmentReader::open_day(file, &archive.segment_path(name), name.date).ok()?;
+/// Returns the words of a segment; `None` if they are not to be listed. Fails if the segment is not
+/// here, or cannot be read.
+fn words_of_segment(archive: &ArchiveDir, name: &SegmentName) -> Result<Option<SegmentWords>> {
+    let path = archive.segment_path(name);
+    let reader = SegmentReader::open_day(archive.open_segment(name)?, &path, name.date)?;
     if reader.away().is_some() || reader.damage().is_some() {
-        return None;
+        return Err(Error::corrupt(&path, "its words cannot be read here".to_owned()));
     }
     let mut words = SegmentWords::default();
     let mut together: Vec<PackedFrame> = Vec::new();
     let mut bytes = 0;
     let last = reader.frames().len().checked_sub(1);
     for number in 0..reader.frames().len() {
-        let packed = reader.fetch_frame(number).ok()?;
+        let packed = reader.fetch_frame(number)?;
         bytes += packed.tar_bytes();
         together.push(packed);
         if bytes < MAX_TOGETHER && Some(number) != last {
@@ -97,12 +97,12 @@ fn words_of_segment(archive: &ArchiveDir, name: &SegmentName) -> Option<Option<S
             .into_par_iter()
             .map(|packed| Ok(words_of(&packed.unpack()?)))
             .collect();
-        for frame in frames.ok()? {
-            let Some(frame) = frame else { return Some(None) };
+        for frame in frames? {
+            let Some(frame) = frame else { return Ok(None) };
             words.0.push(frame);
         }
     }
-    Some(Some(words))
+    Ok(Some(words))
 }
 
 /// Adds the segments that are not listed yet and leaves out those that are gone. The whole file is
@@ -128,7 +128,7 @@ pub(super) fn refresh(
     for (name, record) in manifest.segments() {
         let Some(sha256) = record.sha256.filter(|sha256| !known.contains(sha256)) else { continue };
         // What is remote or damaged is searched, and considered again by the next writer.
-        let Some(words) = words_of_segment(archive, name) else { continue };
+        let Ok(words) = words_of_segment(archive, name) else { continue };
         is_changed = true;
         budget = budget.saturating_add(record.bytes.unwrap_or(0) / PART);
         match words {

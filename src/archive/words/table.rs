@@ -29,8 +29,9 @@ impl Table {
 
     /// Returns the bytes that the words and their frames take in the file, about.
     pub(super) fn bytes(&self) -> u64 {
-        let of_word = |(word, ranges): (&Box<[u8]>, &Ranges)| word.len() + 10 + 3 * ranges.len();
-        self.words.iter().map(of_word).sum::<usize>() as u64 + 36 * self.segments.len() as u64
+        let of_word = |word: &[u8], ranges: &Ranges| word.len() + 10 + 3 * ranges.len();
+        let words = self.words.iter().map(|(word, ranges)| of_word(word, ranges));
+        words.sum::<usize>() as u64 + 36 * self.segments.len() as u64
     }
 
     /// Adds a segment and its words.
