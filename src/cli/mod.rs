@@ -148,7 +148,7 @@ impl Command {
 /// Parses, runs, reports.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    if let Some(answered) = complete::answer(&words) {
+    if let Some(answered) = complete::answer(&words, &|| heeding_set_variables(command())) {
         return answered;
     }
     let words = args::verify_archive(words);

@@ -19,7 +19,10 @@ use std::time::{Duration, Instant};
 
 use clap::FromArgMatches;
 
-use super::{Cli, args, command, heeding_set_variables};
+use super::args;
+
+/// Makes the command line's definition.
+type Definition<'a> = &'a dyn Fn() -> clap::Command;
 use crate::event::{Date, KNOWN_TYPES, Severity};
 use crate::segment::Field;
 use crate::store::Store;
@@ -44,19 +47,19 @@ const MAX_VALUES: usize = 1000;
 const MAX_BYTES: usize = 255;
 
 /// Answers a completion script, if one asks.
-pub(super) fn answer(words: &[OsString]) -> Option<ExitCode> {
+pub(super) fn answer(words: &[OsString], definition: Definition<'_>) -> Option<ExitCode> {
     if words.get(1)? != DOOR {
         return None;
     }
     let words: Vec<String> =
         words.iter().skip(2).map(|word| word.to_string_lossy().into_owned()).collect();
-    let text = lines(&words);
+    let text = lines(&words, definition);
     let told = text.as_ref().map(|text| io::stdout().write_all(text.as_bytes()));
     Some(if matches!(told, Some(Ok(()))) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Returns the lines for a script, or none if the cursor is not at a value of the history.
-fn lines(words: &[String]) -> Option<String> {
+fn lines(words: &[String], making: Definition<'_>) -> Option<String> {
     let (shell, rest) = words.split_first()?;
     let typed = match (shell.as_str(), rest) {
         ("bash", [line, breaks]) => Typed::in_bash(line, breaks),
@@ -64,10 +67,10 @@ fn lines(words: &[String]) -> Option<String> {
         ("fish", [..]) => Typed::in_fish(rest)?,
         _ => return None,
     };
-    let mut definition = command();
+    let mut definition = making();
     definition.build();
     let place = place::find(&definition, &typed.words)?;
-    let candidates = candidates(&place);
+    let candidates = candidates(&place, making);
     if candidates.is_empty() && place.or_file {
         return None;
     }
@@ -88,10 +91,10 @@ fn lines(words: &[String]) -> Option<String> {
 }
 
 /// Returns what may stand at a place, as values and remarks.
-fn candidates(place: &Place) -> Vec<(String, Option<String>)> {
+fn candidates(place: &Place, making: Definition<'_>) -> Vec<(String, Option<String>)> {
     let began = Instant::now();
     let stops = || began.elapsed() > PATIENCE;
-    let store = store(&place.globals);
+    let store = store(&place.globals, making);
     let mut found = BTreeMap::new();
     for kind in &place.kinds {
         match (kind, &store) {
@@ -128,11 +131,11 @@ fn add<T: ToString>(
 }
 
 /// Returns the history that the words before the cursor and the environment name.
-fn store(globals: &[String]) -> Option<Store> {
+fn store(globals: &[String], making: Definition<'_>) -> Option<Store> {
     let words = ["hlarchive"].into_iter().chain(globals.iter().map(String::as_str));
     let words = words.chain(["status"]);
-    let matches = heeding_set_variables(command()).try_get_matches_from(words).ok()?;
-    let args::Global { root, archive, .. } = Cli::from_arg_matches(&matches).ok()?.global;
+    let matches = making().try_get_matches_from(words).ok()?;
+    let args::Global { root, archive, .. } = args::Global::from_arg_matches(&matches).ok()?;
     Some(Store::new(root, archive))
 }
 
