@@ -20,9 +20,6 @@ use std::time::{Duration, Instant};
 use clap::FromArgMatches;
 
 use super::args;
-
-/// Makes the command line's definition.
-type Definition<'a> = &'a dyn Fn() -> clap::Command;
 use crate::event::{Date, KNOWN_TYPES, Severity};
 use crate::segment::Field;
 use crate::store::Store;
@@ -30,6 +27,9 @@ use crate::text::{is_unseen, shown};
 use crate::views::count::Period;
 use line::Typed;
 use place::{Kind, Place};
+
+/// Makes the command line's definition.
+type Definition<'a> = &'a dyn Fn() -> clap::Command;
 
 pub(super) use script::script;
 
