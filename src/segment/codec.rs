@@ -43,14 +43,6 @@ pub(super) fn give_back(memory: Vec<u8>) {
     }
 }
 
-/// Returns the buffer of a finished frame, unless it is much larger than what is needed: an index
-/// is held for long, and would hold a frame's memory.
-fn spare_for(size: usize) -> Vec<u8> {
-    SPARE.with_borrow_mut(|spare| {
-        if spare.capacity() / 4 <= size { std::mem::take(spare) } else { Vec::new() }
-    })
-}
-
 /// Returns the content size that a frame states; fails if it is more than `limit`.
 pub(super) fn stated_size(frame: &[u8], limit: u64) -> Result<u64, String> {
     match zstd_safe::get_frame_content_size(frame).ok().flatten() {
@@ -69,8 +61,22 @@ pub(super) fn first_frame(bytes: &[u8]) -> Result<&[u8], String> {
 }
 
 /// Decompresses exactly one frame that must hold exactly `size` bytes, a size that the caller has
-/// bounded. Nothing is allocated before that is checked.
+/// bounded. Nothing is allocated before that is checked. The memory may be that of a frame before,
+/// and much larger than what it holds: it is for what is dropped soon.
 pub(super) fn unpack(frame: &[u8], size: u64) -> Result<Vec<u8>, String> {
+    unpack_into(frame, size, || SPARE.take())
+}
+
+/// Does the same for what is kept, in memory of just its size.
+pub(super) fn unpack_to_keep(frame: &[u8], size: u64) -> Result<Vec<u8>, String> {
+    unpack_into(frame, size, Vec::new)
+}
+
+fn unpack_into(
+    frame: &[u8],
+    size: u64,
+    memory: impl FnOnce() -> Vec<u8>,
+) -> Result<Vec<u8>, String> {
     if zstd_safe::find_frame_compressed_size(frame) != Ok(frame.len()) {
         return Err("it is not one whole zstd frame".to_owned());
     }
@@ -86,7 +92,7 @@ pub(super) fn unpack(frame: &[u8], size: u64) -> Result<Vec<u8>, String> {
             Some(decompressor) => decompressor,
             None => slot.insert(Decompressor::new().map_err(|error| error.to_string())?),
         };
-        let mut bytes = spare_for(size as usize);
+        let mut bytes = memory();
         bytes.clear();
         bytes.reserve_exact(size as usize);
         decompressor
@@ -148,16 +154,21 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_is_given_back_serves_the_next_frame_of_about_its_size() {
+    fn memory_that_is_given_back_serves_the_next_frame_unless_it_is_large() {
         let frame = packer(3).unwrap().compress(&[7; 1000]).unwrap();
-        give_back(Vec::with_capacity(4000));
-        let bytes = unpack(&frame, 1000).unwrap();
-        assert_eq!((bytes.capacity(), &bytes[..]), (4000, &[7; 1000][..]));
-        // What is small does not hold the memory of what is large.
         give_back(Vec::with_capacity(1 << 20));
-        assert!(unpack(&frame, 1000).unwrap().capacity() < 4000);
-        assert_eq!(SPARE.take().capacity(), 1 << 20);
+        let bytes = unpack(&frame, 1000).unwrap();
+        assert_eq!((bytes.capacity(), &bytes[..]), (1 << 20, &[7; 1000][..]));
         give_back(Vec::with_capacity((1 << 20) + 1));
-        assert_eq!(SPARE.take().capacity(), 0);
+        assert!(unpack(&frame, 1000).unwrap().capacity() < 1 << 20);
+    }
+
+    #[test]
+    fn what_is_kept_does_not_hold_the_memory_of_a_frame() {
+        let frame = packer(3).unwrap().compress(&[7; 1000]).unwrap();
+        give_back(Vec::with_capacity(1 << 20));
+        assert_eq!(unpack_to_keep(&frame, 1000).unwrap().capacity(), 1000);
+        // It is there for the next frame.
+        assert_eq!(unpack(&frame, 1000).unwrap().capacity(), 1 << 20);
     }
 }

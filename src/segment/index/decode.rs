@@ -61,7 +61,7 @@ impl Index {
             .ok_or("the frame of its index is damaged")?;
         let named = |reason: String| format!("its index is damaged: {reason}");
         let size = codec::stated_size(content, MAX_BYTES).map_err(named)?;
-        Self::parse(codec::unpack(content, size).map_err(named)?)
+        Self::parse(codec::unpack_to_keep(content, size).map_err(named)?)
     }
 
     /// Parses the bytes of an index; fails if they are not sound.
