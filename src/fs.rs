@@ -186,7 +186,7 @@ fn sweep(at: BorrowedFd<'_>, name: &str, depth: usize) -> Result<(), Errno> {
     read_dir(directory.as_fd(), &mut |name, _| names.push(name.to_owned()))?;
     for name in names {
         let name = name.to_str().map_err(|_| Errno::ILSEQ)?;
-        remove_all(directory.as_fd(), name, depth)?;
+        sweep(directory.as_fd(), name, depth)?;
     }
     match rustix::fs::unlinkat(at, name, AtFlags::REMOVEDIR) {
         Err(Errno::NOENT) => Ok(()),
