@@ -1,59 +1,7 @@
 """Events from Python: ``scripts.lib`` in the repository, ``hlarchive_events`` where installed."""
 
-from .events import (
-    Emitted,
-    EventsError,
-    EventsWarning,
-    Filters,
-    attempts,
-    count_events,
-    emit_event,
-    list_events,
-    outages,
-    status,
-    trace_events,
-    values,
-)
-from .reports import (
-    ActionSummary,
-    Attempt,
-    AttemptsReport,
-    CountGroup,
-    CountReport,
-    Figures,
-    KnownValue,
-    Outage,
-    OutageAttempt,
-    OutagesReport,
-    Problem,
-    StatusReport,
-    Unended,
-)
+from . import events, reports
+from .events import *
+from .reports import *
 
-__all__ = [
-    "ActionSummary",
-    "Attempt",
-    "AttemptsReport",
-    "CountGroup",
-    "CountReport",
-    "Emitted",
-    "EventsError",
-    "EventsWarning",
-    "Figures",
-    "Filters",
-    "KnownValue",
-    "Outage",
-    "OutageAttempt",
-    "OutagesReport",
-    "Problem",
-    "StatusReport",
-    "Unended",
-    "attempts",
-    "count_events",
-    "emit_event",
-    "list_events",
-    "outages",
-    "status",
-    "trace_events",
-    "values",
-]
+__all__ = events.__all__ + reports.__all__

@@ -14,6 +14,27 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from typing import IO, Any, NoReturn, Optional, TypedDict, Union
 
+__all__ = [
+    "Day",
+    "EventsError",
+    "EventsWarning",
+    "Filters",
+    "Path",
+    "Time",
+    "Words",
+    "chosen",
+    "dates",
+    "fail",
+    "flag",
+    "places",
+    "run",
+    "stream",
+    "text",
+    "time_range",
+    "time_text",
+    "warn",
+]
+
 Path = Union[str, "os.PathLike[str]"]
 """A directory."""
 

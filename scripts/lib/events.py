@@ -35,49 +35,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 # As a module of the package, or by itself, from a path that has its directory.
 if TYPE_CHECKING or __package__:
-    from ._command import (
-        Day,
-        EventsError,
-        EventsWarning,
-        Filters,
-        Path,
-        Time,
-        Words,
-        chosen,
-        dates,
-        fail,
-        flag,
-        places,
-        run,
-        stream,
-        text,
-        time_range,
-        time_text,
-        warn,
-    )
-    from .reports import AttemptsReport, CountReport, KnownValue, OutagesReport, StatusReport
+    from ._command import *
+    from .reports import *
 else:
-    from _command import (
-        Day,
-        EventsError,
-        EventsWarning,
-        Filters,
-        Path,
-        Time,
-        Words,
-        chosen,
-        dates,
-        fail,
-        flag,
-        places,
-        run,
-        stream,
-        text,
-        time_range,
-        time_text,
-        warn,
-    )
-    from reports import AttemptsReport, CountReport, KnownValue, OutagesReport, StatusReport
+    from _command import *
+    from reports import *
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -50,17 +50,22 @@ class CountGroup(_Period):
     last_day: str
 
 
-class CountReport(TypedDict):
-    """Numbers of events."""
+class _Asked(TypedDict):
+    """The range that was asked for, and what could not be looked at."""
 
     since: Optional[str]
     until: Optional[str]
+    expired: Optional[dict[str, Any]]
+    unreached: Optional[dict[str, Any]]
+
+
+class CountReport(_Asked):
+    """Numbers of events."""
+
     by: list[str]
     groups: list[CountGroup]
     events: int
     in_other_groups: int
-    expired: Optional[dict[str, Any]]
-    unreached: Optional[dict[str, Any]]
 
 
 class Attempt(TypedDict):
@@ -98,11 +103,9 @@ class ActionSummary(TypedDict):
     last_helped: Optional[str]
 
 
-class AttemptsReport(TypedDict):
+class AttemptsReport(_Asked):
     """Attempts, and a summary of each action."""
 
-    since: Optional[str]
-    until: Optional[str]
     within_seconds: int
     attempts: list[Attempt]
     by_action: list[ActionSummary]
@@ -111,8 +114,6 @@ class AttemptsReport(TypedDict):
     failed: int
     unresolved: int
     stray_ends: int
-    expired: Optional[dict[str, Any]]
-    unreached: Optional[dict[str, Any]]
 
 
 class OutageAttempt(TypedDict):
@@ -166,16 +167,12 @@ class Figures(TypedDict):
     availability: Optional[float]
 
 
-class OutagesReport(TypedDict):
+class OutagesReport(_Asked):
     """Outages, and the figures of each service and node."""
 
-    since: Optional[str]
-    until: Optional[str]
     min_gap_seconds: int
     services: list[Figures]
     outages: list[Outage]
-    expired: Optional[dict[str, Any]]
-    unreached: Optional[dict[str, Any]]
 
 
 class Problem(TypedDict):
