@@ -25,7 +25,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::layout::CATALOGUE;
-use super::{ArchiveDir, ArchiveLock, Manifest};
+use super::{ArchiveDir, ArchiveLock, Manifest, Noted};
 use crate::fs::{self, Staged};
 use crate::segment::{Field, Index, SegmentReader, Sha256Hash};
 use crate::{Error, Result};
@@ -254,7 +254,7 @@ fn hash_of(archive: &ArchiveDir) -> Option<Sha256Hash> {
 
 /// Reports whether the file is as the last writer left it.
 fn is_as_left(archive: &ArchiveDir, lock: &ArchiveLock) -> bool {
-    hash_of(archive).is_some_and(|sha256| lock.catalogue() == Some(sha256))
+    hash_of(archive).is_some_and(|sha256| lock.noted(Noted::Catalogue) == Some(sha256))
 }
 
 /// Adds the segments that have no entry yet. Unsound entries are dropped, and the whole file if
@@ -280,7 +280,7 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, lock: &ArchiveLock) -
         .filter_map(|(name, record)| Some((name, record.sha256?)))
         .filter(|(_, sha256)| !known.contains(sha256))
         .collect();
-    if missing.is_empty() && (is_as_left || !archive.has_catalogue()) {
+    if missing.is_empty() && (is_as_left || !archive.has_entry(CATALOGUE)) {
         return Ok(());
     }
     let mut file = open(archive).map_err(|errno| failed("open")(errno.into()))?;
@@ -303,7 +303,7 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, lock: &ArchiveLock) -
     }
     pad(&file).map_err(failed("write"))?;
     if let Some(sha256) = hash_of(archive) {
-        lock.note_catalogue(sha256);
+        lock.note(Noted::Catalogue, sha256);
     }
     Ok(())
 }
@@ -312,14 +312,6 @@ pub fn complete(archive: &ArchiveDir, manifest: &Manifest, lock: &ArchiveLock) -
 fn pad(mut file: &File) -> std::io::Result<()> {
     let lacking = MIN_BYTES.saturating_sub(file.metadata()?.len());
     file.write_all(&vec![0; lacking as usize])
-}
-
-impl ArchiveDir {
-    /// Reports whether the file exists, sound or not.
-    pub(super) fn has_catalogue(&self) -> bool {
-        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::statat(self.fd(), CATALOGUE, flags).is_ok()
-    }
 }
 
 /// Removes the file to free space. The next run that completes it rebuilds it.
@@ -356,7 +348,7 @@ pub(crate) fn drop_gone(
     let mut staged = Staged::create(archive.dir(), fs::temp_name(token), 0o644)?;
     staged.write(&text)?;
     staged.replace(CATALOGUE)?;
-    lock.note_catalogue(Sha256Hash::of(&text));
+    lock.note(Noted::Catalogue, Sha256Hash::of(&text));
     complete(archive, manifest, lock)
 }
 

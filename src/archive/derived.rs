@@ -1,5 +1,5 @@
-//! Files that follow from manifest and segments, and save readers time: catalogue, words and overview.
-//! The state, which depends on the meaning of events, is added by a higher layer.
+//! Files that follow from manifest and segments, and save readers time: catalogue, words and
+//! overview. The state, which depends on the meaning of events, is added by a higher layer.
 //!
 //! Every writer brings them up to date at its end, and rebuilds one that is not as it should be.
 //! Readers do without what cannot be written now, and the next run retries, so nothing here

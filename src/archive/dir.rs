@@ -48,6 +48,11 @@ impl ArchiveDir {
         }
     }
 
+    /// Reports whether an entry of this name exists, whatever it is.
+    pub(super) fn has_entry(&self, name: &str) -> bool {
+        rustix::fs::statat(self.fd(), name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
     /// Opens an archive, and creates its directory if it is missing.
     pub fn create(root: &Path) -> Result<Self> {
         fs::create_dir_all(root).map_err(|error| Error::io(root, "create", error))?;

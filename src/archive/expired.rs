@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::fs::FileType;
 
-use super::layout::STUB_SUFFIX;
+use super::layout::{CATALOGUE, STUB_SUFFIX};
 use super::{ArchiveDir, Manifest, Op, Record, SegmentName};
 use crate::Result;
 use crate::event::Date;
@@ -117,7 +117,7 @@ impl ArchiveDir {
         let mut unfinished = Unfinished::default();
         let gone = manifest.gone();
         let mut folders: BTreeSet<String> = gone.keys().cloned().collect();
-        if !self.has_catalogue() {
+        if !self.has_entry(CATALOGUE) {
             folders.extend(manifest.segments().map(|(name, _)| name.folder()));
         }
         let nothing = BTreeSet::new();

@@ -6,7 +6,8 @@
 //! holds the old one no longer keeps anyone out.
 //!
 //! The file also has three lines: the SHA-256 of the catalogue, of the state and of the words as
-//! the last run left them. Nobody else can write it, so a file that somebody else changed is recognised.
+//! the last run left them. Nobody else can write it, so a file that somebody else changed is
+//! recognised.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -28,7 +29,7 @@ const MAX_TRIES: usize = 10;
 
 /// The files whose SHA-256 the lock has, in the order of their lines.
 #[derive(Debug, Clone, Copy)]
-enum Noted {
+pub(super) enum Noted {
     Catalogue,
     State,
     Words,
@@ -68,37 +69,8 @@ impl Drop for ArchiveLock {
 }
 
 impl ArchiveLock {
-    /// Returns the recorded SHA-256 of the catalogue as the last run left it.
-    pub(super) fn catalogue(&self) -> Option<Sha256Hash> {
-        self.noted(Noted::Catalogue)
-    }
-
-    /// Records the SHA-256 of the catalogue. If that fails, the next run rebuilds the catalogue.
-    pub(super) fn note_catalogue(&self, sha256: Sha256Hash) {
-        self.note(Noted::Catalogue, sha256);
-    }
-
-    /// Returns the recorded SHA-256 of the state as the last run left it.
-    pub(super) fn state(&self) -> Option<Sha256Hash> {
-        self.noted(Noted::State)
-    }
-
-    /// Records the SHA-256 of the state.
-    pub(super) fn note_state(&self, sha256: Sha256Hash) {
-        self.note(Noted::State, sha256);
-    }
-
-    /// Returns the recorded SHA-256 of the words as the last run left them.
-    pub(super) fn words(&self) -> Option<Sha256Hash> {
-        self.noted(Noted::Words)
-    }
-
-    /// Records the SHA-256 of the words.
-    pub(super) fn note_words(&self, sha256: Sha256Hash) {
-        self.note(Noted::Words, sha256);
-    }
-
-    fn noted(&self, file: Noted) -> Option<Sha256Hash> {
+    /// Returns the recorded SHA-256 of a file as the last run left it.
+    pub(super) fn noted(&self, file: Noted) -> Option<Sha256Hash> {
         let (name, at) = file.line();
         let mut text = vec![0; name.len() + HASH_LINE];
         self.file.read_exact_at(&mut text, at).ok()?;
@@ -106,7 +78,8 @@ impl ArchiveLock {
         text.strip_prefix(name)?.strip_suffix('\n')?.parse().ok()
     }
 
-    fn note(&self, file: Noted, sha256: Sha256Hash) {
+    /// Records the SHA-256 of a file. If that fails, the next run rebuilds the file.
+    pub(super) fn note(&self, file: Noted, sha256: Sha256Hash) {
         if self.noted(file) == Some(sha256) {
             return;
         }

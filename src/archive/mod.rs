@@ -40,6 +40,7 @@ pub use heads::Head;
 pub(crate) use holds::{Hold, HoldScope};
 pub(crate) use identity::{ArchiveIdentity, origin_text};
 pub use lock::ArchiveLock;
+use lock::Noted;
 pub use manifest::Manifest;
 pub(crate) use manifest::Torn;
 pub use name::{SegmentName, SegmentPlace};

@@ -14,7 +14,7 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 
 use super::layout::STATE;
-use super::{ArchiveDir, ArchiveLock, Manifest, overview};
+use super::{ArchiveDir, ArchiveLock, Manifest, Noted, overview};
 use crate::fs;
 use crate::segment::Sha256Hash;
 use crate::{Error, Result};
@@ -62,7 +62,7 @@ pub(crate) fn read_as_left(
     lock: &ArchiveLock,
 ) -> Option<(StateAnchor, Vec<u8>)> {
     let text = text_of(archive)?;
-    parse(&text).filter(|_| lock.state() == Some(Sha256Hash::of(&text)))
+    parse(&text).filter(|_| lock.noted(Noted::State) == Some(Sha256Hash::of(&text)))
 }
 
 fn parse(text: &[u8]) -> Option<(StateAnchor, Vec<u8>)> {
@@ -101,7 +101,7 @@ pub(crate) fn write(
         return remove(archive);
     }
     archive.stage(token, &mut &text[..])?.replace(STATE)?;
-    lock.note_state(Sha256Hash::of(&text));
+    lock.note(Noted::State, Sha256Hash::of(&text));
     Ok(())
 }
 

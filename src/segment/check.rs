@@ -43,7 +43,7 @@ pub fn check(
     check_until(file, path, progress, &|| false)
 }
 
-/// What is called with the number of each sound frame and the frame, on any thread.
+/// A visitor of sound frames: gets each one's number and content, on any thread.
 pub(crate) type EachFrame<'a> = &'a (dyn Fn(usize, &Frame) + Sync);
 
 /// Checks like [`check`], and shows each sound frame to `each`.

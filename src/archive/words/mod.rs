@@ -20,13 +20,13 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::layout::WORDS;
-use super::{ArchiveDir, ArchiveLock, Manifest, SegmentName};
+use super::{ArchiveDir, ArchiveLock, Manifest, Noted, SegmentName};
 use crate::event::{EventHead, each_leaf};
 use crate::segment::{Frame, PackedFrame, SegmentReader, Sha256Hash};
 use crate::{Error, Result};
 pub(crate) use file::Words;
 use letters::{MAX_WORD, each_word};
-use table::{SegmentWords, Table};
+use table::{FrameWords, Table};
 
 /// Maximum bytes of tar that are unpacked together.
 const MAX_TOGETHER: u64 = 8 << 20;
@@ -39,9 +39,6 @@ const MAX_WORDS: usize = 1 << 16;
 /// that it may have besides.
 const FREE_BYTES: u64 = 256 << 10;
 const PART: u64 = 50;
-
-/// The words of one frame.
-type FrameWords = HashSet<Box<[u8]>>;
 
 /// Returns the words of a frame's events; `None` if one of them is not an event, or has too many.
 fn words_of(frame: &Frame) -> Option<FrameWords> {
@@ -73,15 +70,15 @@ fn words_of(frame: &Frame) -> Option<FrameWords> {
     Some(words)
 }
 
-/// Returns the words of a segment; `None` if they are not to be listed. Fails if the segment is not
-/// here, or cannot be read.
-fn words_of_segment(archive: &ArchiveDir, name: &SegmentName) -> Result<Option<SegmentWords>> {
+/// Returns the words of a segment's frames; `None` if they are not to be listed. Fails if the
+/// segment is not here, or cannot be read.
+fn words_of_segment(archive: &ArchiveDir, name: &SegmentName) -> Result<Option<Vec<FrameWords>>> {
     let path = archive.segment_path(name);
     let reader = SegmentReader::open_day(archive.open_segment(name)?, &path, name.date)?;
     if reader.away().is_some() || reader.damage().is_some() {
         return Err(Error::corrupt(&path, "its words cannot be read here".to_owned()));
     }
-    let mut words = SegmentWords::default();
+    let mut words = Vec::new();
     let mut together: Vec<PackedFrame> = Vec::new();
     let mut bytes = 0;
     let last = reader.frames().len().checked_sub(1);
@@ -99,7 +96,7 @@ fn words_of_segment(archive: &ArchiveDir, name: &SegmentName) -> Result<Option<S
             .collect();
         for frame in frames? {
             let Some(frame) = frame else { return Ok(None) };
-            words.0.push(frame);
+            words.push(frame);
         }
     }
     Ok(Some(words))
@@ -117,32 +114,40 @@ pub(super) fn refresh(
         .segments()
         .filter_map(|(_, record)| Some((record.sha256?, record.bytes.unwrap_or(0))))
         .collect();
-    let old = Words::load(archive).filter(|words| lock.words() == Some(words.hash()));
+    let old = Words::load(archive).filter(|old| lock.noted(Noted::Words) == Some(old.hash()));
+    let listed: HashSet<Sha256Hash> =
+        old.iter().flat_map(Words::segments).map(|(segment, _)| segment).collect();
+    let mut is_changed = listed.iter().any(|segment| !there.contains_key(segment));
+    let is_missing = there.keys().any(|segment| !listed.contains(segment));
+    if old.is_some() && !is_changed && !is_missing {
+        return Ok(());
+    }
     let mut table = old.as_ref().and_then(Words::table).unwrap_or_default();
-    let had = table.segments.len();
     table.retain(&there);
-    let mut is_changed = table.segments.len() != had;
-    let known: HashSet<Sha256Hash> = table.segments.iter().map(|(segment, _)| *segment).collect();
     let sizes = table.segments.iter().filter_map(|(segment, _)| there.get(segment));
     let mut budget = sizes.fold(FREE_BYTES, |sum, bytes| sum.saturating_add(bytes / PART));
+    let mut size = table.bytes();
     for (name, record) in manifest.segments() {
-        let Some(sha256) = record.sha256.filter(|sha256| !known.contains(sha256)) else { continue };
+        let Some(sha256) = record.sha256.filter(|sha256| !listed.contains(sha256)) else {
+            continue;
+        };
         // What is remote or damaged is searched, and considered again by the next writer.
         let Ok(words) = words_of_segment(archive, name) else { continue };
         is_changed = true;
         budget = budget.saturating_add(record.bytes.unwrap_or(0) / PART);
-        match words {
-            Some(words) => {
-                table.add(sha256, words);
-                if table.bytes() > budget.min(file::MAX_BYTES) {
-                    table.drop_last();
-                    table.add_unlisted(sha256);
-                }
-            }
-            None => table.add_unlisted(sha256),
+        let Some(words) = words else {
+            size += table.add_unlisted(sha256);
+            continue;
+        };
+        let grown = table.add(sha256, words);
+        if size + grown > budget.min(file::MAX_BYTES) {
+            table.drop_last();
+            size += table.add_unlisted(sha256);
+        } else {
+            size += grown;
         }
     }
-    if !is_changed && (old.is_some() || !has(archive)) {
+    if !is_changed && (old.is_some() || !archive.has_entry(WORDS)) {
         return Ok(());
     }
     let Some(bytes) = table.encode().filter(|_| !table.segments.is_empty()) else {
@@ -150,13 +155,8 @@ pub(super) fn refresh(
     };
     // It is not synced: one that is not whole is not used, and built anew.
     archive.stage(token, &mut &bytes[..])?.replace(WORDS)?;
-    lock.note_words(Sha256Hash::of(&bytes));
+    lock.note(Noted::Words, Sha256Hash::of(&bytes));
     Ok(())
-}
-
-fn has(archive: &ArchiveDir) -> bool {
-    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-    rustix::fs::statat(archive.fd(), WORDS, flags).is_ok()
 }
 
 /// Removes the file to free space. The next run that completes it builds it anew.
@@ -164,21 +164,19 @@ pub(crate) fn remove(archive: &ArchiveDir, _lock: &ArchiveLock) -> Result<()> {
     archive.dir().remove(WORDS).map(drop)
 }
 
-/// Texts of which one is in every event that is looked for.
-pub(crate) type Pieces<'a> = &'a [&'a str];
-
 /// The frames that can hold a text, by their segment: how many it has, and the numbers of those.
 /// Of a segment that is not here nothing is known.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates(HashMap<Sha256Hash, (usize, Vec<usize>)>);
 
 impl Candidates {
-    /// Returns the frames that can hold one of these texts. What cannot be read excludes nothing.
-    pub(crate) fn of(archive: &ArchiveDir, pieces: Pieces<'_>) -> Self {
+    /// Returns the frames that can hold one of these texts, of which every event that is looked for
+    /// has one. What cannot be read excludes nothing.
+    pub(crate) fn of(archive: &ArchiveDir, pieces: &[&str]) -> Self {
         Self::in_file(archive, pieces).unwrap_or_default()
     }
 
-    fn in_file(archive: &ArchiveDir, pieces: Pieces<'_>) -> Option<Self> {
+    fn in_file(archive: &ArchiveDir, pieces: &[&str]) -> Option<Self> {
         if pieces.iter().any(|piece| letters::needles(piece).is_empty()) {
             return None;
         }
@@ -211,7 +209,7 @@ impl Candidates {
     }
 }
 
-/// What the file says of each segment, to be compared with the segments.
+/// The content of the file, for comparison with the segments.
 #[derive(Debug, Default)]
 pub(crate) struct Listed {
     table: Table,

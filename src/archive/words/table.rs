@@ -8,9 +8,13 @@ use crate::segment::Sha256Hash;
 /// The frames that have a word: ranges of numbers that ascend and do not touch.
 pub(super) type Ranges = Vec<Range<u32>>;
 
-/// The words of one segment: for each of its frames, its words.
-#[derive(Debug, Default)]
-pub(super) struct SegmentWords(pub(super) Vec<HashSet<Box<[u8]>>>);
+/// The words of one frame.
+pub(super) type FrameWords = HashSet<Box<[u8]>>;
+
+/// The bytes that a segment, a word besides its letters, and a range take in the file, about.
+const SEGMENT_BYTES: usize = 36;
+const WORD_BYTES: usize = 10;
+const RANGE_BYTES: usize = 3;
 
 /// Which frames have each word. Frames are numbered through all segments.
 #[derive(Debug, Default)]
@@ -27,31 +31,42 @@ impl Table {
         self.segments.iter().map(|(_, frames)| *frames).sum()
     }
 
-    /// Returns the bytes that the words and their frames take in the file, about.
+    /// Returns the bytes that all of it takes in the file, about.
     pub(super) fn bytes(&self) -> u64 {
-        let of_word = |word: &[u8], ranges: &Ranges| word.len() + 10 + 3 * ranges.len();
-        let words = self.words.iter().map(|(word, ranges)| of_word(word, ranges));
-        words.sum::<usize>() as u64 + 36 * self.segments.len() as u64
+        let of_word =
+            |word: &[u8], ranges: &Ranges| word.len() + WORD_BYTES + RANGE_BYTES * ranges.len();
+        let words: usize = self.words.iter().map(|(word, ranges)| of_word(word, ranges)).sum();
+        (words + SEGMENT_BYTES * self.segments.len()) as u64
     }
 
-    /// Adds a segment and its words.
-    pub(super) fn add(&mut self, segment: Sha256Hash, words: SegmentWords) {
+    /// Adds a segment and the words of its frames. Returns by how much [`bytes`](Self::bytes)
+    /// grows.
+    pub(super) fn add(&mut self, segment: Sha256Hash, frames: Vec<FrameWords>) -> u64 {
         let first = self.frames();
-        self.segments.push((segment, words.0.len() as u32));
-        for (frame, words) in (first..).zip(words.0) {
+        let mut grown = SEGMENT_BYTES;
+        self.segments.push((segment, frames.len() as u32));
+        for (frame, words) in (first..).zip(frames) {
             for word in words {
+                let length = word.len();
                 let ranges = self.words.entry(word).or_default();
+                if ranges.is_empty() {
+                    grown += length + WORD_BYTES;
+                }
                 match ranges.last_mut() {
                     Some(last) if last.end == frame => last.end += 1,
-                    _ => ranges.push(frame..frame + 1),
+                    _ => {
+                        ranges.push(frame..frame + 1);
+                        grown += RANGE_BYTES;
+                    }
                 }
             }
         }
+        grown as u64
     }
 
     /// Adds a segment of which nothing is said: it is always searched.
-    pub(super) fn add_unlisted(&mut self, segment: Sha256Hash) {
-        self.segments.push((segment, 0));
+    pub(super) fn add_unlisted(&mut self, segment: Sha256Hash) -> u64 {
+        self.add(segment, Vec::new())
     }
 
     /// Removes the segment that was added last, with what only it has.

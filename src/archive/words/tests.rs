@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::file::Words;
 use super::letters::{each_word, needles};
-use super::table::{SegmentWords, Table};
+use super::table::{FrameWords, Table};
 use super::*;
 
 fn hash(number: usize) -> Sha256Hash {
@@ -18,15 +18,17 @@ fn segments() -> impl Strategy<Value = Vec<Vec<Vec<String>>>> {
     prop::collection::vec(prop::collection::vec(frame, 1..5), 0..7)
 }
 
-fn words_of(segment: &[Vec<String>]) -> SegmentWords {
+fn words_of(segment: &[Vec<String>]) -> Vec<FrameWords> {
     let frame = |words: &Vec<String>| words.iter().map(|word| word.as_bytes().into()).collect();
-    SegmentWords(segment.iter().map(frame).collect())
+    segment.iter().map(frame).collect()
 }
 
 fn table(segments: &[Vec<Vec<String>>]) -> Table {
     let mut table = Table::default();
     for (number, segment) in segments.iter().enumerate() {
-        table.add(hash(number), words_of(segment));
+        let before = table.bytes();
+        let grown = table.add(hash(number), words_of(segment));
+        assert_eq!(table.bytes(), before + grown);
     }
     table
 }
@@ -105,7 +107,7 @@ proptest! {
             words
         });
         let mut table = Table::default();
-        table.add(hash(0), SegmentWords(frames.collect()));
+        table.add(hash(0), frames.collect());
         let words = Words::parse(table.encode().unwrap()).unwrap();
         let holds = words.frames_with(&piece, texts.len() as u32).unwrap();
         for (text, holds) in texts.iter().zip(holds) {

@@ -66,14 +66,14 @@ pub(super) fn verify_stub(
     verify_quick(archive, name, record, findings)
 }
 
+/// Reads a segment in full. Returns what is wrong with it.
 pub(super) fn verify_whole(
     archive: &ArchiveDir,
     name: &SegmentName,
     record: &Record,
     listed: &Listed,
     progress: &dyn Progress,
-    findings: &mut Vec<String>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let path = archive.segment_path(name);
     if !archive.has_file(name)? {
         return Err(no_file(&path));
@@ -86,7 +86,7 @@ pub(super) fn verify_whole(
                 record.sha256.is_some_and(|sha256| listed.lacks_words(sha256, number, frame));
             lacks_words.fetch_or(is_false, Ordering::Relaxed);
         })?;
-    findings.extend(report.findings);
+    let mut findings = report.findings;
     if lacks_words.into_inner() {
         findings.push(OTHER_WORDS.to_owned());
     }
@@ -94,9 +94,9 @@ pub(super) fn verify_whole(
         findings.push("its events are of another day than its name says".to_owned());
     }
     if let Some(summary) = report.summary {
-        compare(record, &summary, findings);
+        compare(record, &summary, &mut findings);
     }
-    Ok(())
+    Ok(findings)
 }
 
 /// Returns the error for a missing file: a stub does not make up for a file that was not evicted.
