@@ -128,6 +128,9 @@ impl Store {
         let mut files = MAX_FILES;
         let mut bytes = Vec::new();
         for date in dates.into_iter().rev().take(MAX_DAYS) {
+            if files == 0 {
+                break;
+            }
             let Ok(listing) = live.list_part(date, MAX_NAME_BYTES, None) else { continue };
             let mut numbers: Vec<usize> = (0..listing.len()).collect();
             if matches!(found.field, Field::Node | Field::Type) {

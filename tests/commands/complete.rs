@@ -10,7 +10,7 @@ use crate::support::assert_untouched;
 
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
-/// What bash breaks words at.
+/// The characters at which bash breaks words.
 const BREAKS: &str = " \t\n\"'><=;|&(:";
 
 /// Services whose names would do something, were a shell to act upon them.
@@ -34,8 +34,8 @@ fn lab() -> Lab {
     lab
 }
 
-/// What a line that ends with TAB is completed to, as the command would hear it: each argument in
-/// brackets. A shell at a terminal runs the lines one after the other.
+/// Completes lines that end with TAB, and returns them as the command would hear them: each argument
+/// in brackets. A shell at a terminal runs the lines one after the other.
 fn typed(lab: &Lab, shell: &str, lines: &[&str]) -> Option<Vec<String>> {
     let (program, script) = (tool(shell)?, tool("script")?);
     let bin = lab.path("bin");
@@ -91,7 +91,7 @@ fn typed(lab: &Lab, shell: &str, lines: &[&str]) -> Option<Vec<String>> {
     Some(heard.lines().map(str::to_owned).collect())
 }
 
-/// What the door says to a script of bash: its exit code and its lines.
+/// Returns the answer to a script of bash: the exit code and the lines.
 fn door(lab: &Lab, line: &str) -> (i32, Vec<String>) {
     let run = lab.run(["__complete", "bash", line, BREAKS]);
     assert_eq!(run.stderr, "", "{line}");

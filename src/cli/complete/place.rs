@@ -11,7 +11,7 @@ use crate::system;
 /// Values that are not files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// What events have in a field.
+    /// The values of a field.
     Value(Field),
     /// The types that a new event may well have.
     NewType,
